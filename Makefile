@@ -1,0 +1,58 @@
+# Trackly Sync: `make demo` shows it, `make test` checks it; `make help` lists the rest.
+# Everything lands in .venv, from the hash-pinned lock files; nothing outside this folder is touched.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INSTALL := $(PIP) install --no-deps --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint ui bench lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.runtime ## install into .venv; leaves .venv/bin/trackly-sync
+
+demo: .venv/.runtime ## run the whole product against an embedded local account (no key, no network)
+	@$(BIN)/trackly-sync demo
+
+test: lint ## install and run every check: lint, types, layers, tests
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: .venv/.dev ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+ui: .venv/.runtime ## the Dagster UI on this workspace
+	@$(BIN)/trackly-sync ui
+
+bench: .venv/.runtime ## time the pull beside a floor and a peer
+	@$(BIN)/python benchmarks/pull.py
+
+lock: ## resolve the newest versions again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --upgrade pyproject.toml --group build -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
+
+clean: ## remove .venv and everything that runs have left behind
+	rm -rf .venv data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Trackly Sync needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: .venv/bin/python requirements.lock pyproject.toml
+	@echo "Installing into .venv (about a minute) ..."
+	@$(INSTALL) -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	@echo "Installing the development tools ..."
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $@

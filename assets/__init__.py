@@ -1,0 +1,1 @@
+"""Dagster: assets, checks, resources, jobs, schedules and definitions; bodies of a few lines."""

@@ -1,0 +1,1 @@
+"""The engine: pull, warehouse, push, sandbox and command line. No Dagster in here."""

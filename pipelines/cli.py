@@ -1,0 +1,5 @@
+"""trackly-sync: the command line."""
+
+
+def main() -> None:
+    """Entry point."""

@@ -1,0 +1,75 @@
+"""Every error that Trackly Sync raises on purpose, as one tree drawn by what the reader must do next.
+
+    TracklySyncError
+    ├── SettingsError      a setting is missing or malformed: set it                       exit 2
+    ├── UsageError         the command or its input files cannot be used: correct them     exit 2
+    ├── AccessError        the API refused the key or the account: mend the access         exit 1
+    ├── RequestError       the API refused the request itself: repeating it is useless     exit 1
+    ├── ServiceError       no usable answer within the bounds of retrying: try again later exit 1
+    │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
+    ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
+    ├── StorageError       the disk or a file on it failed: make room or mend permissions  exit 1
+    └── BusyError          another process holds the lock: wait for it                     exit 1
+
+Each carries a one-line message and a remedy. What does not belong here: codes that a single record can be
+refused with (those are outcomes in the ledger, not exceptions).
+"""
+
+
+class TracklySyncError(Exception):
+    """Base of the tree.
+
+    Args:
+        message: what went wrong, one line, without secrets or personal data.
+        remedy: what the reader should do about it, one line; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class SettingsError(TracklySyncError):
+    """A setting is missing or malformed; the message names it."""
+
+    exit_code = 2
+
+
+class UsageError(TracklySyncError):
+    """The command line, or a file that it names, cannot be used as it is."""
+
+    exit_code = 2
+
+
+class AccessError(TracklySyncError):
+    """The API refused the key (401) or the account (403)."""
+
+
+class RequestError(TracklySyncError):
+    """The API refused the request itself (400, 404, 413, ...); sending it again would not help."""
+
+
+class ServiceError(TracklySyncError):
+    """No usable answer: unreachable, time-outs, 5xx, 429 or unreadable bodies beyond the retry bounds."""
+
+
+class OutcomeUnknown(ServiceError):  # noqa: N818 - a name for a state, not only for a failure
+    """A write left this machine and no usable answer came back: it may or may not have been carried out."""
+
+
+class DataError(TracklySyncError):
+    """Rows or counts broke a limit, so nothing was published."""
+
+
+class StorageError(TracklySyncError):
+    """Reading or writing a local file failed (disk full, read-only, damaged)."""
+
+
+class BusyError(TracklySyncError):
+    """Another process is doing this work and holds its lock."""

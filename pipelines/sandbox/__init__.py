@@ -1,0 +1,1 @@
+"""A local Trackly account that speaks the same API; it shares no code with the client or the engine."""

@@ -1,0 +1,149 @@
+"""The only reader of the environment: each setting, its default, its bounds, and what to say if it is wrong.
+
+Settings come from environment variables or a `.env` file in the working directory (the environment wins).
+What does not belong here: anything that opens files, connects, or imports the engine; `--help` and `status`
+load this module and must stay fast.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.errors import SettingsError
+
+DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
+_KEY_LENGTH = len("trk_") + 32
+
+
+class Settings(BaseSettings):
+    """Everything that a user may set. Field descriptions are the documentation of each setting."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACKLY_", env_file=".env", extra="ignore", frozen=True)
+
+    api_key: SecretStr | None = Field(None, description="API key: trk_ and 32 letters or digits.")
+    base_url: str = Field(DOCUMENTED_BASE_URL, description="Where the API answers, version included.")
+    data_dir: Path = Field(Path("data"), description="Warehouse, Parquet snapshots and ledger live here.")
+    history_dir: Path | None = Field(
+        None, description="History files to push; default: history/ in the data dir."
+    )
+    concurrency: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Requests under way at once.")
+    ledger_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in the data dir.")
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        30.0, description="Longest wait for a connection, or for the next bytes of a reply."
+    )
+    retry_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        120.0, description="Longest total time spent retrying one request."
+    )
+    max_requests_per_second: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Polite ceiling on requests per second; 0 means none."
+    )
+    pull_bad_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Share of quarantined rows beyond which a pull publishes nothing."
+    )
+    push_left_out_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="Share of rows left out beyond which a push exits with 3."
+    )
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _strip_key(cls, value: object) -> object:
+        """White space pasted round a key is a common cause of 401 (/api-reference/v2/authentication)."""
+        return value.strip() or None if isinstance(value, str) else value
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """The documented form is trk_ and 32 characters, "hex" on some pages and "alphanumeric" on others."""
+        if value is None:
+            return None
+        key = value.get_secret_value()
+        problem = (
+            "must begin with trk_"
+            if not key.startswith("trk_")
+            else f"must have 32 characters after trk_, this one has {len(key) - len('trk_')}"
+            if len(key) != _KEY_LENGTH
+            else "may hold only letters and digits after trk_"
+            if not (key.isascii() and key[4:].isalnum())
+            else None
+        )
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _check_url(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        url = value.strip().rstrip("/")
+        scheme, found, rest = url.partition("://")
+        if not found or scheme not in ("http", "https"):
+            raise ValueError("must begin with https:// (or http:// for a local account)")
+        if not rest or rest.startswith(("/", ":")):
+            raise ValueError("must name a host")
+        return url
+
+    @field_validator("history_dir", "ledger_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
+        return None if value == "" else value
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that analysts open."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def parquet_dir(self) -> Path:
+        """One folder per dataset, one snapshot folder in each."""
+        return self.data_dir / "parquet"
+
+    @property
+    def history(self) -> Path:
+        """The folder that history files are read from when none is named."""
+        return self.history_dir or self.data_dir / "history"
+
+    @property
+    def ledger(self) -> str:
+        """The SQLAlchemy URL of the ledger."""
+        return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.db'}"
+
+    def require_key(self) -> str:
+        """The API key, or the one line that says how to set it.
+
+        Raises:
+            SettingsError: no key is set.
+        """
+        if self.api_key is None:
+            raise SettingsError(
+                "TRACKLY_API_KEY is not set.",
+                "Copy a key from the Trackly settings page into the environment or a .env file: "
+                "TRACKLY_API_KEY=trk_...",
+            )
+        return self.api_key.get_secret_value()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and check the settings.
+
+    Args:
+        overrides: fields set by the caller (command-line options, tests); they win over the environment.
+
+    Raises:
+        SettingsError: a setting is malformed; the message names each one and never shows a key.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            _describe(item) for item in error.errors(include_input=False, include_context=False)
+        )
+        raise SettingsError(f"{problems}.", "Correct it in the environment or in .env.") from None
+
+
+def _describe(item: Any) -> str:
+    name = f"TRACKLY_{str(item['loc'][0]).upper()}" if item["loc"] else "Settings"
+    reason = str(item["msg"]).removeprefix("Value error, ")
+    return f"{name} {reason[0].lower()}{reason[1:]}"
