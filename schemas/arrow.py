@@ -1,0 +1,37 @@
+"""Arrow schemas, derived from the declarations.
+
+JSON columns are Arrow strings that hold JSON text; DuckDB gives them its JSON type (`schemas.tables`).
+"""
+
+import pyarrow as pa
+
+from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.columns import Dataset, Field, Kind
+
+TYPES: dict[Kind, pa.DataType] = {
+    Kind.TEXT: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.FLAG: pa.bool_(),
+    Kind.MONEY: pa.decimal128(18, 4),
+    Kind.INSTANT: pa.timestamp("us", tz="UTC"),
+    Kind.JSON: pa.string(),
+}
+
+
+def arrow_schema(dataset: Dataset) -> pa.Schema:
+    """The dataset's own columns, in declaration order."""
+    return pa.schema([_arrow_field(field) for field in dataset.fields])
+
+
+def pulled_schema(dataset: Dataset) -> pa.Schema:
+    """A pulled dataset as it lies in Parquet: its own columns, then the bookkeeping."""
+    return pa.schema([_arrow_field(field) for field in (*dataset.fields, *BOOKKEEPING.fields)])
+
+
+def quarantine_schema() -> pa.Schema:
+    """Quarantined rows as they lie in Parquet."""
+    return arrow_schema(QUARANTINED)
+
+
+def _arrow_field(field: Field) -> "pa.Field[pa.DataType]":
+    return pa.field(field.name, TYPES[field.kind], nullable=field.nullable)

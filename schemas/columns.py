@@ -1,0 +1,171 @@
+"""The vocabulary that datasets are declared in: column types, checks, and `Dataset` itself.
+
+A dataset is a `msgspec.Struct` whose annotations carry a `Column` each. The struct is the JSON decoder as it
+stands; `schemas.arrow`, `schemas.tables`, `schemas.frames` and `schemas.dictionary` derive the rest from it.
+What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb (`status` and
+`--help` load this module).
+"""
+
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, Union
+
+import msgspec
+
+E164 = r"^\+[1-9][0-9]{6,14}$"
+"""Phone numbers are E.164 (/api-reference/v2/overview)."""
+
+_LARGEST_MONEY = 1e11
+"""Below it a JSON number read as a 64-bit float is exact to 4 decimals; a row beyond it is quarantined."""
+
+
+class Kind(Enum):
+    """What a column holds, independent of Arrow, DuckDB and pandas."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    FLAG = "flag"
+    MONEY = "money"
+    INSTANT = "instant"
+    JSON = "json"
+
+
+Text = str
+Flag = bool
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1), Kind.INTEGER]
+Money = Annotated[float, msgspec.Meta(ge=-_LARGEST_MONEY, le=_LARGEST_MONEY), Kind.MONEY]
+Instant = Annotated[str, Kind.INSTANT]
+Json = Annotated[msgspec.Raw, Kind.JSON]
+
+ABSENT = msgspec.Raw(b"null")
+"""Default of a JSON column: the field was not there, or null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The whole text matches a pattern, described in words for people."""
+
+    pattern: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """The number is not below a bound."""
+
+    bound: int
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"at least {self.bound}"
+
+
+@dataclass(frozen=True, slots=True)
+class LengthAtMost:
+    """The text has no more than so many characters."""
+
+    characters: int
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"at most {self.characters} characters"
+
+
+Check = Matches | AtLeast | LengthAtMost
+
+PHONE = Matches(E164, "E.164, like +15551234567")
+NOT_NEGATIVE = AtLeast(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What people and checks need to know of a column.
+
+    Attributes:
+        doc: its meaning, one sentence.
+        unit: its unit, where it has one.
+        checks: a row that breaks one is quarantined.
+        known: the values that the vendor documents. Others are published all the same, since a vendor may add
+            values, and show as a warning.
+    """
+
+    doc: str
+    unit: str = ""
+    checks: tuple[Check, ...] = ()
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a dataset, read off its declaration."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One dataset.
+
+    Attributes:
+        name: its table's name.
+        row: the struct that declares its columns.
+        key: the columns that tell its rows apart; empty where rows have no key of their own.
+        doc: what one row is.
+        source: the vendor page that documents it.
+    """
+
+    name: str
+    row: type[msgspec.Struct]
+    key: tuple[str, ...]
+    doc: str
+    source: str
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Its columns in declaration order."""
+        return _fields(self.row)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns in declaration order."""
+        return tuple(field.name for field in self.fields)
+
+
+@cache
+def _fields(row: type[msgspec.Struct]) -> tuple[Field, ...]:
+    hints = typing.get_type_hints(row, include_extras=True)
+    return tuple(_field(name, hints[name]) for name in row.__struct_fields__)
+
+
+def _field(name: str, hint: Any) -> Field:
+    """Read `Annotated[<type> | None, Column(...)]`, where `<type>` is one of the aliases above."""
+    inner, *notes = _annotated(hint)
+    column = next((note for note in notes if isinstance(note, Column)), None)
+    if column is None:
+        raise TypeError(f"column {name} is declared without a Column(...)")
+    nullable = False
+    if typing.get_origin(inner) in (Union, types.UnionType):
+        nullable = True
+        (inner,) = (arg for arg in typing.get_args(inner) if arg is not type(None))
+        inner, *more = _annotated(inner)
+        notes += more
+    kind = next((note for note in notes if isinstance(note, Kind)), None) or _PLAIN[inner]
+    return Field(name, kind, nullable or kind is Kind.JSON, column)
+
+
+def _annotated(hint: Any) -> list[Any]:
+    """`Annotated[T, a, b]` as `[T, a, b]`; a plain type as a list of one."""
+    if typing.get_origin(hint) is Annotated:
+        return list(typing.get_args(hint))
+    return [hint]
+
+
+_PLAIN = {str: Kind.TEXT, bool: Kind.FLAG}

@@ -1,0 +1,46 @@
+"""The data dictionary (docs/data-dictionary.md), derived from the declarations.
+
+`python -m schemas.dictionary` writes it; a test holds the file to it.
+"""
+
+from pathlib import Path
+
+from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.columns import Dataset, Field
+from schemas.registry import PULLED, PUSHED
+from schemas.tables import TYPES, describe
+
+DOCUMENT = Path("docs/data-dictionary.md")
+
+
+def dictionary() -> str:
+    """The whole document as Markdown."""
+    parts = [
+        "# Data dictionary",
+        "Generated from `schemas/` by `python -m schemas.dictionary`; do not edit by hand.",
+        "## Pulled: tables in `warehouse.duckdb`, schema `main`",
+        *(_section(dataset, (*dataset.fields, *BOOKKEEPING.fields)) for dataset in PULLED.values()),
+        "## Set aside: one table per pulled dataset in schema `quarantine`",
+        _section(QUARANTINED, QUARANTINED.fields),
+        "## Pushed: columns of history files",
+        *(_section(dataset, dataset.fields) for dataset in PUSHED.values()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(dataset: Dataset, fields: tuple[Field, ...]) -> str:
+    head = [f"### {dataset.name}", dataset.doc]
+    if dataset.key:
+        head.append(f"Key: {', '.join(f'`{name}`' for name in dataset.key)}.")
+    if dataset.source:
+        head.append(f"Source: {dataset.source}.")
+    rows = [
+        f"| `{field.name}` | {TYPES[field.kind]} | {'yes' if field.nullable else 'no'} | {describe(field)} |"
+        for field in fields
+    ]
+    table = "\n".join(["| column | type | may be null | meaning |", "|---|---|---|---|", *rows])
+    return "\n\n".join([*head, table])
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(dictionary(), encoding="utf-8")

@@ -1,0 +1,44 @@
+"""DuckDB columns, derived from the declarations: types, CREATE TABLE, and the comments analysts read."""
+
+from collections.abc import Iterator, Sequence
+
+from schemas.columns import Dataset, Field, Kind
+
+TYPES: dict[Kind, str] = {
+    Kind.TEXT: "VARCHAR",
+    Kind.INTEGER: "BIGINT",
+    Kind.FLAG: "BOOLEAN",
+    Kind.MONEY: "DECIMAL(18,4)",
+    Kind.INSTANT: "TIMESTAMPTZ",
+    Kind.JSON: "JSON",
+}
+
+
+def create_table(table: str, fields: Sequence[Field]) -> str:
+    """`CREATE TABLE` with one line per column; `table` is a qualified, trusted name."""
+    columns = ",\n  ".join(
+        f'"{field.name}" {TYPES[field.kind]}{"" if field.nullable else " NOT NULL"}' for field in fields
+    )
+    return f"CREATE TABLE {table} (\n  {columns}\n)"
+
+
+def comments(table: str, dataset: Dataset, fields: Sequence[Field]) -> Iterator[str]:
+    """`COMMENT ON` statements for the table and each of its columns."""
+    source = f" Source: {dataset.source}." if dataset.source else ""
+    yield f"COMMENT ON TABLE {table} IS {literal(dataset.doc + source)}"
+    for field in fields:
+        yield f'COMMENT ON COLUMN {table}."{field.name}" IS {literal(describe(field))}'
+
+
+def describe(field: Field) -> str:
+    """A column's meaning, unit and checks as one text."""
+    column = field.column
+    unit = f" In {column.unit}." if column.unit else ""
+    checks = f" Must be {'; '.join(check.words for check in column.checks)}." if column.checks else ""
+    known = f" Known values: {', '.join(column.known)}." if column.known else ""
+    return f"{column.doc}{unit}{checks}{known}"
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
