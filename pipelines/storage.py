@@ -1,0 +1,76 @@
+"""Local files: what the disk can do wrong, as our errors, and durable writes.
+
+What does not belong here: what the files mean (snapshots are in pull, the warehouse file in warehouse).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.errors import StorageError
+
+
+@contextmanager
+def storage_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn what a disk does wrong into a StorageError.
+
+    Args:
+        doing: what was being done, as in "cannot <doing>".
+        path: the file or folder concerned.
+
+    Raises:
+        StorageError: any OSError inside (no space, read-only, ...), DuckDB's and Arrow's included.
+    """
+    try:
+        yield
+    except OSError as error:  # pyarrow raises OSError too
+        raise StorageError(
+            f"Cannot {doing} {path}: {error.strerror or error}.", _remedy(error, path)
+        ) from error
+    except Exception as error:
+        # duckdb is not imported here: `status` must not pay for it. Its I/O errors are told by name.
+        if type(error).__name__ not in ("IOException", "OutOfMemoryException"):
+            raise
+        raise StorageError(f"Cannot {doing} {path}: {_first_line(error)}.", _remedy(error, path)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _remedy(error: Exception, path: Path) -> str:
+    if "No space" in str(error):
+        return f"Make room on the disk of {path.parent}, then run the command again; nothing was changed."
+    return f"See that {path.parent} exists and can be written to (TRACKLY_DATA_DIR); nothing was changed."
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a small file so that it is there whole or not at all, also after a power cut.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with storage_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable (after a rename)."""
+    sync_file(folder)

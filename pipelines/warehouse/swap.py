@@ -1,0 +1,103 @@
+"""One writer, many readers: how `warehouse.duckdb` is replaced whole, and how it is read.
+
+DuckDB lets one process write a file while no other has it open. So nobody ever writes to the file that
+readers open: a writer copies it aside, changes the copy, and puts it in place by `os.replace`. A process that
+has the old file open keeps the old one, whole. What does not belong here: what the tables are.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from pipelines.errors import BusyError, StorageError
+from pipelines.storage import storage_errors, sync_file, sync_folder
+
+WRITER_LOCK_SECONDS = 600.0
+"""How long a second writer waits for the first before it gives up."""
+
+_LIMITS = {"memory_limit": "300MB", "preserve_insertion_order": "false"}
+
+
+@contextmanager
+def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a private copy of the warehouse, which takes its place when the block ends well.
+
+    If the block raises, the copy is thrown away and the warehouse stays as it was. Writers take turns.
+
+    Raises:
+        BusyError: another writer held the lock for too long.
+        StorageError: the disk refused, or the present file is not a DuckDB file.
+    """
+    aside = warehouse.with_name(f".{warehouse.name}.building")
+    with storage_errors("make the folder of", warehouse):
+        warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with _writer_lock(warehouse), storage_errors("build", warehouse):
+        _discard(aside)  # what a killed writer left behind
+        try:
+            if warehouse.exists():
+                shutil.copyfile(warehouse, aside)
+            with _connect(aside, warehouse) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
+                connection.execute("CHECKPOINT")
+            sync_file(aside)
+            os.replace(aside, warehouse)  # noqa: PTH105 - the atomic step, by its own name
+            sync_folder(warehouse.parent)
+        finally:
+            _discard(aside)
+
+
+@contextmanager
+def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection, closed at the end of the block.
+
+    Within one process DuckDB hands out the instance that is already open for a path, even after the file was
+    replaced: hold a connection only as long as one consistent view is wanted.
+
+    Raises:
+        StorageError: there is no warehouse yet, or it cannot be read.
+    """
+    if not warehouse.exists():
+        raise StorageError(f"There is no warehouse at {warehouse} yet.", "Run: trackly-sync pull")
+    with storage_errors("read", warehouse), duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def _writer_lock(warehouse: Path) -> Iterator[None]:
+    lock = FileLock(warehouse.with_name(f".{warehouse.name}.lock"))
+    try:
+        with storage_errors("lock", warehouse):
+            lock.acquire(timeout=WRITER_LOCK_SECONDS)
+    except Timeout:
+        raise BusyError(
+            f"Another process has been writing {warehouse} for {WRITER_LOCK_SECONDS:.0f} seconds.",
+            "Wait for it to end, then run the command again.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _connect(aside: Path, warehouse: Path) -> duckdb.DuckDBPyConnection:
+    spill = {"temp_directory": str(aside.with_suffix(".spill"))}
+    try:
+        return duckdb.connect(str(aside), config={**_LIMITS, **spill})
+    except duckdb.Error as error:
+        raise StorageError(
+            f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",
+            "Move it away and pull again.",
+        ) from error
+
+
+def _discard(aside: Path) -> None:
+    for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(aside.with_suffix(".spill"), ignore_errors=True)
