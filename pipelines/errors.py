@@ -5,6 +5,7 @@
     ├── UsageError         the command or its input files cannot be used: correct them     exit 2
     ├── AccessError        the API refused the key or the account: mend the access         exit 1
     ├── RequestError       the API refused the request itself: repeating it is useless     exit 1
+    │   └── NotFoundError  the path or the resource does not exist in this API or account  exit 1
     ├── ServiceError       no usable answer within the bounds of retrying: try again later exit 1
     │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
     ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
@@ -53,6 +54,10 @@ class AccessError(TracklySyncError):
 
 class RequestError(TracklySyncError):
     """The API refused the request itself (400, 404, 413, ...); sending it again would not help."""
+
+
+class NotFoundError(RequestError):
+    """The API has no such path or resource (404), or none that answers to this method (405)."""
 
 
 class ServiceError(TracklySyncError):

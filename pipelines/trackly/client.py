@@ -1,0 +1,243 @@
+"""The client: one pool of connections, one layer of retries, one place that holds the key.
+
+`get` and `post` are logical requests: each makes as many attempts as failures.py allows and returns a Reply or
+raises an error of the tree. What does not belong here: what bodies mean (pages.py, imports.py), what a failure
+means (failures.py), and what the vendor's refusals mean (refusals.py).
+
+A write that the API would count twice (`repeatable=False`) always opens a connection of its own. A connection
+kept alive may have been closed by the server a moment ago, and a request written into it fails in a way that
+does not prove that nothing was received; a handshake costs less than rows in doubt.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import httpx
+import stamina
+
+from pipelines.errors import SettingsError, TracklySyncError
+from pipelines.settings import Settings
+from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error
+from pipelines.trackly.pace import Pace
+from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
+from pipelines.trackly.transport import WIRE_ERRORS, SentMark, failure_of_wire, open_pool
+
+__all__ = ["Reply", "TracklyClient", "Unreadable"]
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_REFUSE_AS_A_WHOLE = frozenset({401, 403, 413})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """A usable reply.
+
+    Attributes:
+        value: what the `read` function made of the body.
+        status: HTTP status.
+        size: bytes of the body, decompressed.
+        sent_at: when the successful attempt began; aware, UTC.
+        received_at: when its last byte had arrived; aware, UTC.
+        attempts: how many attempts it took, at least 1.
+    """
+
+    value: T
+    status: int
+    size: int
+    sent_at: datetime
+    received_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[T]):
+    method: str
+    path: str
+    params: Mapping[str, str | int]
+    body: bytes | None
+    repeatable: bool
+    read: Callable[[int, bytes], T]
+
+    @property
+    def name(self) -> str:
+        """For logs and errors: no values but page numbers, and no phone number out of a path."""
+        page = "".join(f" {key}={self.params[key]}" for key in ("page", "per_page") if key in self.params)
+        return f"{self.method} {safe_words(self.path)}{page}"
+
+    def may_answer(self, response: httpx.Response) -> bool:
+        """Whether the body is to be tried as an answer before the status is looked at as a refusal.
+
+        A read answers with 2xx. The status of a partly failed import is not documented, so its counters count
+        on any status (/api-reference/v2/history/import-sends), save where the call as a whole was refused.
+        """
+        if response.is_success:
+            return True
+        refused = response.status_code in _REFUSE_AS_A_WHOLE and vendor_error(response.content) is not None
+        return self.body is not None and not refused
+
+
+class TracklyClient:
+    """The API of one account, for use as `async with TracklyClient(settings) as client`.
+
+    At most `settings.concurrency` requests are under way. One that waits to be tried again keeps its place, so
+    that a service in trouble meets fewer requests.
+
+    Attributes:
+        requests: attempts made so far.
+        retries: attempts that were made again because one failed.
+
+    Raises:
+        SettingsError: no key is set, or the base URL cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.requests = 0
+        self.retries = 0
+        self._base = settings.base_url
+        try:
+            self.host = httpx.URL(self._base).netloc.decode("ascii")
+        except httpx.InvalidURL as error:
+            raise SettingsError(f"TRACKLY_BASE_URL is not a URL: {error}.", "Correct it.") from None
+        self._retry_seconds = settings.retry_seconds
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._pace = Pace(settings.max_requests_per_second)
+        headers = {
+            "X-Api-Key": settings.require_key(),
+            "Accept": "application/json",
+            "User-Agent": f"trackly-sync/{version('trackly-sync')}",
+        }
+        self._kept = open_pool(settings, headers, keep_alive=True)
+        self._fresh = open_pool(settings, headers, keep_alive=False)
+
+    def __repr__(self) -> str:
+        return f"TracklyClient({self.host!r})"
+
+    async def __aenter__(self) -> Self:
+        # Retries are logged below, with the request's name and without the arguments that stamina would add;
+        # httpx logs whole URLs, and those may hold phone numbers.
+        stamina.instrumentation.set_on_retry_hooks(())
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._kept.aclose()
+        await self._fresh.aclose()
+
+    async def get(self, path: str, params: Mapping[str, str | int], read: Callable[[bytes], T]) -> Reply[T]:
+        """Read one resource.
+
+        Args:
+            path: below the base URL, beginning with a slash, escaped.
+            params: the query.
+            read: parses the body of a 2xx; raises Unreadable when it is not what was expected.
+
+        Raises:
+            AccessError: 401 or 403, at once.
+            NotFoundError: 404 or 405.
+            RequestError: another refusal, or a redirect.
+            ServiceError: no usable answer within the bounds of retrying.
+        """
+        return await self._run(_Call("GET", path, params, None, True, lambda _, body: read(body)))
+
+    async def post(
+        self, path: str, body: bytes, read: Callable[[int, bytes], T], *, repeatable: bool
+    ) -> Reply[T]:
+        """Write through one of the import endpoints.
+
+        Args:
+            path: below the base URL, beginning with a slash.
+            body: JSON.
+            read: parses status and body, whatever the status; raises Unreadable when it is not an answer.
+            repeatable: whether the API skips what it already has, so that sending twice does no harm. If not,
+                only failures that prove that nothing was carried out are retried.
+
+        Raises:
+            AccessError: 401 or 403, at once.
+            RequestError: another refusal, or a redirect.
+            ServiceError: repeatable: no usable answer within the bounds; else: nothing was carried out.
+            OutcomeUnknown: only if not repeatable: it may or may not have been carried out.
+        """
+        return await self._run(_Call("POST", path, {}, body, repeatable, read))
+
+    async def _run(self, call: _Call[T]) -> Reply[T]:
+        """Attempt until there is a reply or an error; stamina waits, `wait_or_error` decides."""
+        what = f"{call.name} at {self.host}"
+        attempts = 0
+
+        def judge(failure: Exception) -> bool | float:
+            if not isinstance(failure, Failure):
+                return False
+            decision = self._decide(call, failure, attempts, started, what)
+            if isinstance(decision, TracklySyncError):
+                return False
+            self.retries += 1
+            pause = "" if decision is True else f" in {decision:g} s"
+            _log.info("%s: attempt %d failed (%s), trying again%s", what, attempts, failure.reason, pause)
+            return decision
+
+        async with self._slots:
+            started = time.monotonic()
+            try:
+                async for attempt in stamina.retry_context(
+                    on=judge, attempts=None, timeout=None, wait_initial=0.25, wait_max=8.0, wait_jitter=0.5
+                ):
+                    with attempt:
+                        attempts += 1
+                        return await self._attempt(call, attempts)
+            except Failure as failure:
+                decision = self._decide(call, failure, attempts, started, what)
+                if isinstance(decision, TracklySyncError):
+                    raise decision from failure
+                raise give_up(failure, attempts=attempts, what=what) from failure
+        raise AssertionError("the loop ends by returning or raising")
+
+    def _decide(
+        self, call: _Call[Any], failure: Failure, attempts: int, started: float, what: str
+    ) -> bool | float | TracklySyncError:
+        left = self._retry_seconds - (time.monotonic() - started)
+        return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
+
+    async def _attempt(self, call: _Call[T], number: int) -> Reply[T]:
+        """One request and its reply, or a Failure."""
+        await self._pace.turn()
+        pool = self._kept if call.repeatable else self._fresh
+        mark = None if call.repeatable else SentMark()
+        request = pool.build_request(
+            call.method,
+            self._base + call.path,
+            params=call.params or None,
+            content=call.body,
+            headers={} if call.body is None else {"Content-Type": "application/json"},
+            extensions={"trace": mark} if mark else {},
+        )
+        self.requests += 1
+        sent_at = datetime.now(UTC)
+        try:
+            response = await pool.send(request)
+        except WIRE_ERRORS as error:
+            raise failure_of_wire(error, mark) from error
+        received_at = datetime.now(UTC)
+        value = _value(call, response, received_at)
+        return Reply(value, response.status_code, len(response.content), sent_at, received_at, number)
+
+
+def _value(call: _Call[T], response: httpx.Response, received_at: datetime) -> T:
+    """What the reply says, or a Failure."""
+    status, headers, body = response.status_code, response.headers, response.content
+    if call.may_answer(response):
+        try:
+            return call.read(status, body)
+        except Unreadable as problem:
+            if response.is_success:
+                raise Failure(Kind.UNREADABLE, f"status {status}: {problem}") from problem
+    raise failure_of(status, headers.get("location"), headers.get("retry-after"), body, received_at)

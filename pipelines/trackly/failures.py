@@ -1,0 +1,149 @@
+"""How one attempt at a request can fail, and the one function that says what to do about it.
+
+    UNREACHABLE  nothing of the request can have been carried out: it never left, or never whole
+    BUSY         429: refused for now
+    TROUBLE      5xx or 408
+    BROKEN       the connection failed or timed out once the request was on its way
+    UNREADABLE   a reply that is not the JSON expected
+    UNEXPLAINED  a 4xx without the vendor's error body: perhaps not the API's own words
+    REFUSED      the API's last word
+
+Only UNREACHABLE, BUSY and REFUSED prove that a write was not carried out; that decides whether a write which
+the API would count twice may be sent again. What does not belong here: the loop that waits and tries again
+(client.py), and the words of refusals (refusals.py). Nothing in here reads a clock or touches the network.
+"""
+
+import enum
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from pipelines.errors import OutcomeUnknown, ServiceError, TracklySyncError
+
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds. A service that asks for more is asked again after this long."""
+
+
+class Unreadable(Exception):  # noqa: N818 - what a reader says of a body, and not an error of the tree
+    """The body is not the JSON expected: cut off, HTML, or of another shape.
+
+    Raised by the `read` functions that are handed to the client; the client turns it into a retry or an
+    error of the tree. Its text is a reason of a few words, without anything out of the body.
+    """
+
+
+class Kind(enum.Enum):
+    """The families of failure, as drawn in the module's docstring."""
+
+    UNREACHABLE = enum.auto()
+    BUSY = enum.auto()
+    TROUBLE = enum.auto()
+    BROKEN = enum.auto()
+    UNREADABLE = enum.auto()
+    UNEXPLAINED = enum.auto()
+    REFUSED = enum.auto()
+
+
+# The most attempts at one request. A host that cannot be reached is given up after about 10 s of waiting, one
+# that answers badly after about 40 s; one that asks to wait is waited for as long as the total bound allows.
+_MOST_ATTEMPTS = {
+    Kind.UNREACHABLE: 6,
+    Kind.BUSY: math.inf,
+    Kind.TROUBLE: 10,
+    Kind.BROKEN: 10,
+    Kind.UNREADABLE: 10,
+    Kind.UNEXPLAINED: 0,
+    Kind.REFUSED: 0,
+}
+_PROVE_NOTHING_DONE = frozenset({Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED})
+
+
+class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this room only
+    """One failed attempt.
+
+    Args:
+        kind: its family.
+        reason: a few words for messages and logs, without secrets or personal data.
+        retry_after: seconds that the service asked to wait, if it did.
+        error: the error to raise when it is final; for REFUSED and UNEXPLAINED.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        error: TracklySyncError | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.retry_after = retry_after
+        self.error = error
+
+
+def wait_or_error(
+    failure: Failure, *, attempts: int, left: float, repeatable: bool, what: str
+) -> bool | float | TracklySyncError:
+    """Classify a failed attempt: try again, and when, or give up, and with which error.
+
+    Args:
+        failure: the attempt's failure.
+        attempts: how many have been made, this one included.
+        left: seconds left for retrying this request.
+        repeatable: whether carrying the request out twice is the same as once.
+        what: the request and the host, for the error's message.
+
+    Returns:
+        True: after the usual backoff. A number: after so many seconds. Otherwise the error to raise.
+    """
+    if not repeatable and failure.kind not in _PROVE_NOTHING_DONE:
+        return OutcomeUnknown(
+            f"{what}: no usable answer ({failure.reason}), so it may or may not have been carried out.",
+            "It is not sent again by itself, since the API would count it twice.",
+        )
+    if failure.error is not None:
+        return failure.error
+    too_long = failure.retry_after is not None and failure.retry_after > left
+    if left > 0 and attempts < _MOST_ATTEMPTS[failure.kind] and not too_long:
+        return True if failure.retry_after is None else failure.retry_after
+    return give_up(failure, attempts=attempts, what=what)
+
+
+def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
+    """The error for a failure that is not tried again, or not any more."""
+    if failure.error is not None:
+        return failure.error
+    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    asked = "" if failure.retry_after is None else f", asked to wait {failure.retry_after:g} s"
+    remedy = {
+        Kind.UNREACHABLE: "Check the network and TRACKLY_BASE_URL, then run it again.",
+        Kind.BUSY: "Run it again later, or set TRACKLY_MAX_REQUESTS_PER_SECOND or a lower TRACKLY_CONCURRENCY.",
+        Kind.UNREADABLE: "Check that TRACKLY_BASE_URL is the API's address and ends in /api/v2.",
+    }.get(failure.kind, "Run it again later.")
+    return ServiceError(f"{what}: no usable answer after {times} ({failure.reason}{asked}).", remedy)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    Args:
+        value: the header, if there was one.
+        now: an aware instant.
+
+    Returns:
+        1 to LONGEST_RETRY_AFTER seconds. None where the header is absent, malformed, or asks for less than a
+        second: then the usual backoff holds, so that "0" cannot make a tight loop.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = ((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds()
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds >= 1 else None

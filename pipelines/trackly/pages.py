@@ -1,0 +1,110 @@
+"""Replies that carry rows: one page of a resource, checked as JSON and left unparsed.
+
+The whole body is syntax-checked in one fast pass and the rows are handed on as they came, so that their types
+are decoded once, by the contract of the dataset. What does not belong here: which pages to ask for, and in which
+order (the pull engine), and what rows mean (schemas).
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+
+from pipelines.trackly.client import Reply, TracklyClient
+from pipelines.trackly.failures import Unreadable
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Pagination(msgspec.Struct, frozen=True):
+    """`pagination` of a paged reply (/api-reference/v2/overview); absent where a resource is not paged."""
+
+    page: _Count | None = None
+    per_page: _Count | None = None
+    total: _Count | None = None
+    total_pages: _Count | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of rows.
+
+    Attributes:
+        rows: the JSON array of rows, in UTF-8, exactly as received.
+        page: number of the page, from 1, as the reply says it; None where it says nothing.
+        per_page: most rows of a page; None where the reply says nothing.
+        total: rows in the account that match the query; None where the reply says nothing.
+        total_pages: number of the last page; None where the reply says nothing.
+        other: top-level keys beside the envelope and `pagination`, sorted.
+    """
+
+    rows: bytes
+    page: int | None
+    per_page: int | None
+    total: int | None
+    total_pages: int | None
+    other: tuple[str, ...]
+
+
+_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_pagination = msgspec.json.Decoder(_Pagination | None)
+
+
+def read_page(envelope: str) -> Callable[[bytes], Page]:
+    """A reader of pages whose rows stand under the key `envelope`, for `TracklyClient.get`.
+
+    The reader raises Unreadable for a body that is not JSON or not whole, without the envelope, with rows that
+    are not an array, or with a pagination of the wrong types. Unknown keys are tolerated and named in `other`.
+    """
+
+    def read(body: bytes) -> Page:
+        try:
+            found = _top_level.decode(body)
+            rows = bytes(found[envelope])
+            rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
+            seen = _pagination.decode(found.get("pagination", b"null")) or _Pagination()
+        except KeyError:
+            raise Unreadable(f"the JSON has no {envelope!r}") from None
+        except msgspec.ValidationError as problem:
+            raise Unreadable(f"the JSON is of another shape: {problem}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Unreadable(_not_json(body)) from None
+        if not rows.startswith(b"["):
+            raise Unreadable(f"{envelope!r} is not an array")
+        other = tuple(sorted(found.keys() - {envelope, "pagination"}))
+        return Page(rows, seen.page, seen.per_page, seen.total, seen.total_pages, other)
+
+    return read
+
+
+async def get_page(
+    client: TracklyClient,
+    path: str,
+    envelope: str,
+    *,
+    page: int | None = None,
+    per_page: int | None = None,
+    **filters: str | int,
+) -> Reply[Page]:
+    """Read one page of a resource.
+
+    Args:
+        client: the account.
+        path: of the resource, such as "/contacts".
+        envelope: the key that the rows stand under, such as "contacts".
+        page: number of the page, from 1; None leaves it out, for resources without pages.
+        per_page: most rows; at most 1000 for contacts and 100 elsewhere (/api-reference/v2/overview).
+        filters: further query parameters, such as status="active".
+
+    Raises:
+        TracklySyncError: as `TracklyClient.get` does.
+    """
+    numbers = {"page": page, "per_page": per_page}
+    query = {**filters, **{key: number for key, number in numbers.items() if number is not None}}
+    return await client.get(path, query, read_page(envelope))
+
+
+def _not_json(body: bytes) -> str:
+    start = body[:64].lstrip().lower()
+    if not start:
+        return "the body is empty"
+    return "HTML instead of JSON" if start.startswith(b"<") else "not JSON, or cut off"
