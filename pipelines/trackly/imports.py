@@ -1,0 +1,168 @@
+"""The three endpoints that take history in, and what they answer.
+
+A call of at most 1,000 records is partly carried out as a matter of course: the answer counts, and names at most
+100 of the records that failed. What does not belong here: how rows become chunks, and what becomes of a row
+(the push engine).
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from pipelines.trackly.client import Reply, TracklyClient
+from pipelines.trackly.failures import Unreadable
+from pipelines.trackly.refusals import safe_words
+
+MAX_RECORDS = 1000
+"""Most records of one call; more are refused with 413 (/api-reference/v2/history/import-sends)."""
+
+MAX_BODY_BYTES = 5_000_000
+"""Most bytes of one body. "5 MB" (/api-reference/v2/rate-limiting) is read as the smaller of its meanings."""
+
+MAX_NAMED_ERRORS = 100
+"""Most entries of `errors` (/api-reference/v2/history/import-sends): with more, which failed is not told."""
+
+
+class RecordError(msgspec.Struct, frozen=True):
+    """One record that was not taken in.
+
+    Attributes:
+        index: its place in the call, from 0; None if the answer does not say.
+        id: the id it was sent with (sends only); None if the answer does not say.
+        code: such as "message_not_found" (/api-reference/v2/error-codes); "" if the answer does not say.
+        error: the vendor's words, shortened, with phone numbers masked; may be "".
+    """
+
+    index: int | None
+    id: str | None
+    code: str
+    error: str
+
+
+class ImportAnswer(msgspec.Struct, frozen=True):
+    """What an import call did. The counters need not add up to the records sent.
+
+    Attributes:
+        success_count: records taken in.
+        error_count: records that failed.
+        duplicates_skipped: records that the account already had; 0 for revenue, where it is not counted.
+        invalid_phones: phone numbers refused; whether error_count includes them is not documented.
+        total_revenue: the sum taken in, in the account's currency; revenue only.
+        errors: at most MAX_NAMED_ERRORS of the records that failed.
+    """
+
+    success_count: int
+    error_count: int
+    duplicates_skipped: int = 0
+    invalid_phones: int = 0
+    total_revenue: Decimal | None = None
+    errors: tuple[RecordError, ...] = ()
+
+
+async def post_sends(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:
+    """Import messages sent elsewhere; the API skips ids that it already has, so failures are retried.
+
+    Args:
+        client: the account.
+        body: `{"records": [...]}` within MAX_RECORDS and MAX_BODY_BYTES (/api-reference/v2/history/import-sends).
+
+    Raises:
+        TracklySyncError: as `TracklyClient.post` does for a repeatable call.
+    """
+    return await client.post("/history/sends", body, read_import, repeatable=True)
+
+
+async def post_clicks(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:
+    """Import clicks; the API keeps one click per message and skips later ones, so failures are retried.
+
+    Args:
+        client: the account.
+        body: as for sends (/api-reference/v2/history/import-clicks).
+
+    Raises:
+        TracklySyncError: as `TracklyClient.post` does for a repeatable call.
+    """
+    return await client.post("/history/clicks", body, read_import, repeatable=True)
+
+
+async def post_revenue(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:
+    """Import revenue; the API does not skip repeats, so only what proves that nothing was done is retried.
+
+    Args:
+        client: the account.
+        body: as for sends (/api-reference/v2/history/import-revenue).
+
+    Raises:
+        OutcomeUnknown: the records may or may not have been taken in.
+        TracklySyncError: as `TracklyClient.post` does; then none was taken in.
+    """
+    return await client.post("/history/revenue", body, read_import, repeatable=False)
+
+
+def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the counters count on any status
+    """Read the answer of an import call, tolerant of everything but the counters.
+
+    Args:
+        status: not looked at: that of a partly failed call is not documented.
+        body: the whole body.
+
+    Raises:
+        Unreadable: not a JSON object, neither success_count nor error_count, or a counter that is no count.
+    """
+    try:
+        # Numbers with a fraction become Decimal, since total_revenue is money.
+        found: Any = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unreadable("not JSON, or cut off") from None
+    if not isinstance(found, dict):
+        raise Unreadable("not a JSON object")
+    if found.get("success_count") is None and found.get("error_count") is None:
+        raise Unreadable("the JSON has no counters")
+    errors = found.get("errors")
+    return ImportAnswer(
+        success_count=_count(found, "success_count"),
+        error_count=_count(found, "error_count"),
+        duplicates_skipped=_count(found, "duplicates_skipped"),
+        invalid_phones=_count(found, "invalid_phones"),
+        total_revenue=_money(found.get("total_revenue")),
+        errors=tuple(_record_error(item) for item in errors) if isinstance(errors, list) else (),
+    )
+
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _count(found: Mapping[str, Any], name: str) -> int:
+    """A counter: absent is 0, and a list counts its items (the shape of invalid_phones is not documented)."""
+    match found.get(name):
+        case None:
+            return 0
+        case list() as items:
+            return len(items)
+        case int() as count if not isinstance(count, bool) and count >= 0:
+            return count
+        case _:
+            raise Unreadable(f"{name} is not a count")
+
+
+def _money(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        return None
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def _record_error(item: object) -> RecordError:
+    entry = item if isinstance(item, dict) else {}
+    index, identity = entry.get("index"), entry.get("id")
+    return RecordError(
+        index=index if isinstance(index, int) and not isinstance(index, bool) else None,
+        id=str(identity) if isinstance(identity, str | int) else None,
+        code=str(entry.get("code") or ""),
+        error=safe_words(str(entry.get("error") or "")),
+    )
