@@ -33,12 +33,12 @@ def frame_schema(dataset: Dataset) -> pandera.DataFrameSchema:
     )
 
 
-def to_frame(table: pa.Table) -> pd.DataFrame:
+def to_frame(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """A pandas frame over the same Arrow columns, without conversion."""
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def broken_rows(dataset: Dataset, table: pa.Table) -> dict[int, str]:
+def broken_rows(dataset: Dataset, table: pa.Table | pa.RecordBatch) -> dict[int, str]:
     """Validate a batch with pandera.
 
     Returns:

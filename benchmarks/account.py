@@ -1,0 +1,93 @@
+"""A server that does nothing but serve pages of made-up contacts, as fast as it can: the benchmarks' account.
+
+The sandbox is an account with state; this one computes a page from its number, so that what is timed is the
+client. `python benchmarks/account.py ROWS` prints its base URL and serves until it is killed.
+"""
+
+import asyncio
+import json
+import re
+import sys
+from itertools import cycle, islice
+
+_TAILS = 10_000
+_PHONE = b'{"phone_number": "+1%010d", '
+_REQUEST = re.compile(rb"GET /api/v2/(\w+)\?([^ ]*) HTTP")
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+def tail(number: int) -> bytes:
+    """A contact but for its phone number, about 470 bytes in all."""
+    row = {
+        "list_number": f"+1555000{number % 4:04}",
+        "list_id": number % 4 + 1,
+        "active": number % 10 > 0,
+        "signup_date": f"2025-{number % 12 + 1:02}-{number % 28 + 1:02}T{number % 24:02}:30:{number % 60:02}",
+        "signup_method": "api",
+        "custom_fields": {"first_name": f"Name{number}", "zip": f"{number:05}", "tier": number % 3, "city": "Zürich"},
+        "carrier": ("Verizon Wireless", "T-Mobile USA", "AT&T Mobility")[number % 3],
+        "line_type": ("CELL PHONE", "VOIP")[number % 2],
+        "timezone": "America/New_York",
+        "is_valid": True,
+        "send_count": number % 50,
+        "click_count": number % 7,
+        "revenue_total": round(number * 0.37, 2),
+        "conversion_count": number % 3,
+        "last_sent_at": None if number % 3 == 0 else "2025-11-15T14:30:01",
+        "last_clicked_at": None if number % 5 else "2025-11-16T09:05:59",
+        "in_workflow": False,
+    }
+    return json.dumps(row, ensure_ascii=False).encode()[1:]
+
+
+def page(tails: list[bytes], total: int, number: int, per_page: int) -> bytes:
+    """The body of one page."""
+    start = min((number - 1) * per_page, total)
+    stop = min(start + per_page, total)
+    places = range(start, stop)
+    rows = b",".join(
+        _PHONE % (2_000_000_000 + place) + rest
+        for place, rest in zip(places, islice(cycle(tails), start % _TAILS, None), strict=False)
+    )
+    pages = -(-total // per_page)
+    end = b'{"page": %d, "per_page": %d, "total": %d, "total_pages": %d}' % (number, per_page, total, pages)
+    return b'{"contacts": [' + rows + b'], "pagination": ' + end + b"}"
+
+
+async def serve(total: int) -> None:
+    """Serve until cancelled."""
+    tails = [tail(number) for number in range(_TAILS)]
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                match = _REQUEST.match(head)
+                length = _LENGTH.search(head)
+                if length:
+                    await reader.readexactly(int(length[1]))
+                status = b"404 Not Found"
+                body = b'{"error": "not found"}'
+                if match and match[1] == b"contacts":
+                    query = dict(item.split(b"=") for item in match[2].split(b"&") if item)
+                    status = b"200 OK"
+                    body = page(tails, total, int(query.get(b"page", 1)), min(int(query.get(b"per_page", 50)), 1000))
+                writer.write(
+                    b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                    % (status, len(body))
+                )
+                writer.write(body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    print(f"http://127.0.0.1:{port}/api/v2", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))

@@ -1,0 +1,20 @@
+"""Running coroutines side by side so that the first failure stops the rest and is raised as itself."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+
+
+async def run_all(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run coroutines to their end; when one fails, cancel the others and raise its error.
+
+    A TaskGroup raises a group even for one failure, and callers want the one error that says what to do.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in coroutines:
+                group.create_task(coroutine)
+    except* Exception as failures:  # noqa: BLE001 - taken out of its group and raised
+        error: BaseException = failures
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__

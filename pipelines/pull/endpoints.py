@@ -1,0 +1,47 @@
+"""Where each pulled dataset is read from, and what tells its rows apart on the wire.
+
+What does not belong here: the columns (in `schemas`) and how pages are read (in `scan`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One documented read.
+
+    Attributes:
+        path: its path below the base URL.
+        envelope: the key of the reply that holds the rows.
+        largest: the most rows on one page; 0 where the reply is not paged.
+        identity: the fields that tell rows apart and fix their place in the order. A contact that signs up
+            again is another place in the order, so its date is part of it.
+        filters: one query each; rows of all of them together are the dataset.
+    """
+
+    path: str
+    envelope: str
+    largest: int
+    identity: tuple[str, ...]
+    filters: tuple[Mapping[str, str], ...] = ({},)
+
+
+CONTACTS = Endpoint("/contacts", "contacts", 1000, ("phone_number", "list_id", "signup_date"))
+"""At most 1000 a page, newest signup_date first (/api-reference/v2/contacts/list-contacts)."""
+
+LISTS = Endpoint("/lists", "lists", 0, ("id",), ({}, {"status": "deleted"}))
+"""No pagination object; all but deleted by default (/api-reference/v2/lists/list-all)."""
+
+OFFERS = Endpoint("/offers", "offers", 100, ("id",), ({}, {"status": "archived"}))
+"""At most 100 a page; all but archived by default (/api-reference/v2/offers/list-offers)."""
+
+REVENUE = Endpoint("/revenue", "revenue", 100, ("id",))
+"""Not documented; read where it answers, as every other paged read (at most 100 a page)."""
+
+ENDPOINTS: dict[str, Endpoint] = {
+    "lists": LISTS,
+    "offers": OFFERS,
+    "contacts": CONTACTS,
+    "revenue": REVENUE,
+}

@@ -1,0 +1,144 @@
+"""Pulling datasets and publishing them: what the commands and the Dagster assets call.
+
+`snapshot_dataset` makes one dataset's snapshot and publishes nothing; `pull` makes several at once and publishes
+them in one swap. What does not belong here: how one dataset is read (see `scanned`), and printing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+from pipelines.concurrent import run_all
+from pipelines.errors import AccessError, RequestError, ServiceError, StorageError
+from pipelines.pull.endpoints import REVENUE
+from pipelines.pull.revenue import derive_revenue
+from pipelines.pull.scanned import Progress, scanned, silent
+from pipelines.pull.snapshot import Snapshot, dataset_lock, latest, snapshots
+from pipelines.runs import recorded
+from pipelines.settings import Settings
+from pipelines.trackly.client import TracklyClient
+from pipelines.trackly.pages import get_page
+from pipelines.warehouse.publish import publish
+from schemas.registry import PULLED
+from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
+
+_log = logging.getLogger(__name__)
+
+
+def pull(
+    settings: Settings, datasets: Collection[str], run: str, on_progress: Progress = silent
+) -> list[Snapshot]:
+    """Make a full, consistent snapshot of each dataset and publish them all at once.
+
+    Where revenue comes from contacts' totals, the two are pulled together, so that their sums agree.
+
+    Args:
+        settings: see `Settings`.
+        datasets: names out of `PULLED`.
+        run: the run's id.
+        on_progress: see `Progress`.
+
+    Returns:
+        What was published.
+
+    Raises:
+        AccessError, RequestError, ServiceError: the API did not give what was asked for.
+        DataError: too many bad rows; nothing was published.
+        StorageError, BusyError: the disk or another process stood in the way; nothing was published.
+    """
+    new = asyncio.run(_pull(settings, set(datasets), run, on_progress))
+    with recorded(settings.data_dir, run, "publish") as record:
+        publish(settings, new)
+        record.rows = sum(snapshot.manifest.rows for snapshot in new)
+    return new
+
+
+def snapshot_dataset(settings: Settings, name: str, run: str, on_progress: Progress = silent) -> Snapshot:
+    """Make one dataset's snapshot; `publish_latest` publishes it. For revenue, contacts must have one.
+
+    Raises:
+        as `pull`; StorageError where revenue needs contacts and there are none.
+    """
+    return asyncio.run(_snapshot_one(settings, name, run, on_progress))
+
+
+def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
+    """Publish the newest snapshot of every dataset.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way; nothing was published.
+    """
+    with recorded(settings.data_dir, run, "publish") as record:
+        newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
+        publish(settings, newest)
+        record.rows = sum(snapshot.manifest.rows for snapshot in newest)
+    return newest
+
+
+async def _pull(settings: Settings, names: set[str], run: str, on_progress: Progress) -> list[Snapshot]:
+    made: dict[str, Snapshot] = {}
+    async with TracklyClient(settings) as client:
+        derive = "contacts" in names and _came_from_contacts(settings)
+        if "revenue" in names and not await _serves_events(client, settings):
+            derive = True
+            names = (names - {"revenue"}) | {"contacts"}
+
+        async def one(name: str) -> None:
+            made[name] = await scanned(client, settings, name, run, on_progress)
+
+        await run_all(one(name) for name in PULLED if name in names)
+    if derive and "revenue" not in made:
+        made["revenue"] = _derived(settings, made["contacts"], run)
+    return [made[name] for name in PULLED if name in made]
+
+
+async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Progress) -> Snapshot:
+    async with TracklyClient(settings) as client:
+        if name != "revenue" or await _serves_events(client, settings):
+            return await scanned(client, settings, name, run, on_progress)
+    contacts = latest(settings.parquet_dir, "contacts")
+    if contacts is None:
+        raise StorageError(
+            "Revenue is derived from contacts, and there is no snapshot of them.", "Pull contacts."
+        )
+    return _derived(settings, contacts, run)
+
+
+async def _serves_events(client: TracklyClient, settings: Settings) -> bool:
+    """Whether the account serves GET /revenue, which is not documented."""
+    try:
+        await get_page(client, REVENUE.path, REVENUE.envelope, page=1, per_page=1)
+    except (RequestError, AccessError):  # a refused key shows in the documented reads too
+        return False
+    except ServiceError:
+        if _last_source(settings) == FROM_EVENTS:
+            raise
+        _log.warning("GET /revenue gives no usable answer; revenue is derived from contacts' totals.")
+        return False
+    return True
+
+
+def _last_source(settings: Settings) -> str:
+    last = latest(settings.parquet_dir, "revenue")
+    return last.manifest.source if last else ""
+
+
+def _came_from_contacts(settings: Settings) -> bool:
+    return _last_source(settings) == FROM_CONTACTS
+
+
+def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
+    with (
+        dataset_lock(settings.parquet_dir, "revenue"),
+        recorded(settings.data_dir, run, "pull revenue") as record,
+    ):
+        earlier = [
+            snapshot
+            for snapshot in snapshots(settings.parquet_dir, "revenue")
+            if snapshot.manifest.source == FROM_CONTACTS
+        ]
+        snapshot = derive_revenue(
+            settings.parquet_dir / "revenue", contacts, earlier[-1] if earlier else None, run
+        )
+        record.rows = snapshot.manifest.rows
+        return snapshot

@@ -1,0 +1,296 @@
+"""One dataset's rows out of pages that shift while they are read, with proof that none was missed.
+
+`scan` asks for overlapping windows concurrently (see `windows` for why a shared row is a proof), hands each reply
+on as it arrives, joins neighbours that share no row by re-reading between them, and looks at the top once more
+at the end. It decodes of each row only what tells it apart, so it never waits for validation, nor validation for
+it. What does not belong here: what rows mean, and which of two versions of a row stays (see `snapshot`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from pipelines.concurrent import run_all
+from pipelines.pull.endpoints import Endpoint
+from pipelines.pull.identity import Keys, key_reader
+from pipelines.pull.windows import Window, around, linked, plan
+from pipelines.trackly.client import Reply, TracklyClient, Unreadable
+from pipelines.trackly.pages import Page, read_page
+
+_TOP_ROWS = 100
+"""Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
+
+_LEAST_EXTRA = 20
+"""Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
+
+_OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
+"""Where to look for a lost neighbour, in pages from where it should be."""
+
+_UNPAGED_ROWS = 1 << 62
+"""`per_page` of a reply that is not paged: any number of rows fits."""
+
+Query = Mapping[str, str | int]
+Deliver = Callable[[Query, Reply[Page]], None]
+"""Takes each reply with its query, in the order of arrival; must not block."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What a scan saw, on which the claim about its consistency rests.
+
+    Attributes:
+        requests: replies read in all.
+        extra_requests: those of them beyond the planned ones: to join windows, and the look at the top.
+        complete: whether a chain of replies that share rows reaches from the top to the end.
+        drifted: whether the account was seen to change during the scan.
+        total: what the API gave as the number of rows, last; None where it gives none.
+        notes: what was noticed, for people.
+    """
+
+    requests: int = 0
+    extra_requests: int = 0
+    complete: bool = True
+    drifted: bool = False
+    total: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A window's reply, reduced to what links it to others."""
+
+    window: Window
+    keys: Keys
+    total: int | None
+
+    @property
+    def ends(self) -> bool:
+        """Whether the order ended within this reply."""
+        return len(self.keys) < self.window.per_page
+
+    @property
+    def stop(self) -> int:
+        """Position after its last row."""
+        return self.window.start + len(self.keys)
+
+
+async def scan(client: TracklyClient, endpoint: Endpoint, deliver: Deliver, concurrency: int) -> Evidence:
+    """Read every row of a dataset.
+
+    Args:
+        client: an open client.
+        endpoint: what to read.
+        deliver: gets every reply, also those read again; the later of two versions of a row is the truer one.
+        concurrency: how many requests to keep under way.
+
+    Raises:
+        AccessError: the key or the account was refused, also half-way.
+        RequestError: the API does not serve this endpoint.
+        ServiceError: no usable answer within the bounds of retrying.
+    """
+    evidence = Evidence()
+    totals: list[int | None] = []
+    for filters in endpoint.filters:
+        one = _Pass(client, endpoint, filters, deliver, evidence)
+        await one.run(concurrency)
+        totals.append(one.total)
+    if len(endpoint.filters) > 1:
+        # A row may have moved from a later filter's rows to the first one's between the two reads.
+        again = _Pass(client, endpoint, endpoint.filters[0], deliver, evidence)
+        await again.run(concurrency)
+        evidence.drifted |= again.total != totals[0]
+        totals[0] = again.total
+    evidence.total = None if None in totals else sum(filter(None, totals))
+    return evidence
+
+
+class _Pass:
+    """One query of an endpoint, from the top to the end."""
+
+    def __init__(
+        self,
+        client: TracklyClient,
+        endpoint: Endpoint,
+        filters: Mapping[str, str],
+        deliver: Deliver,
+        evidence: Evidence,
+    ) -> None:
+        self.total: int | None = None
+        self._client = client
+        self._endpoint = endpoint
+        self._filters = filters
+        self._deliver = deliver
+        self._evidence = evidence
+        self._largest = endpoint.largest or _UNPAGED_ROWS
+        self._keys_of = key_reader(endpoint.identity)
+        self._top_key: int | None = None
+        self._open: dict[int, _Seen] = {}
+        """Replies by their place in the plan, each kept until it is joined to both neighbours."""
+        self._filled: list[int] = []
+        """Places whose reply had rows."""
+        self._joined: set[int] = set()
+        """Places whose reply shares a row with the one after it."""
+
+    async def run(self, concurrency: int) -> None:
+        """Read every row, join the replies to a chain, and add to the evidence."""
+        top = await self._fetch(Window(1, self._largest))
+        if self._is_everything(top):
+            return
+        self._top_key = top.keys[0] if top.keys else None
+        planned = await self._read_plan(top, concurrency)
+        budget = _Budget(max(_LEAST_EXTRA, planned))
+        chained = await self._join_all(budget)
+        chained = await self._join_top(top, budget) and chained
+        self._evidence.extra_requests += budget.spent
+        if not chained:
+            self._evidence.complete = False
+            self._evidence.notes.append(
+                f"{self._endpoint.path}: replies could not be joined within {budget.spent} extra requests"
+            )
+
+    def _is_everything(self, top: _Seen) -> bool:
+        """Whether the first reply holds all rows, as they were at one moment."""
+        if len(top.keys) > top.window.per_page:  # the API does not page
+            return True
+        return top.ends and (top.total is None or top.total <= len(top.keys))
+
+    async def _read_plan(self, top: _Seen, concurrency: int) -> int:
+        """Read the planned windows below the top one; returns how many replies there were."""
+        self._note(0, top)
+        places = enumerate(plan(self._largest))
+        _, previous = next(places)
+        ended = False
+
+        async def work() -> None:
+            nonlocal previous, ended
+            while not ended and (self.total is None or previous.stop <= self.total):
+                place, previous = next(places)
+                seen = await self._fetch(previous)
+                ended |= not seen.keys or (
+                    seen.ends and (seen.total is None or seen.window.stop >= seen.total)
+                )
+                self._note(place, seen)
+
+        await run_all(work() for _ in range(concurrency))
+        return next(places)[0]
+
+    def _note(self, place: int, seen: _Seen) -> None:
+        """Compare a reply with its neighbours, and let go of those that are joined on both sides."""
+        self._open[place] = seen
+        if seen.keys:
+            self._filled.append(place)
+        for upper in (place - 1, place):
+            if upper in self._open and upper + 1 in self._open:
+                above, below = self._open[upper], self._open[upper + 1]
+                shared = above.window.stop - below.window.start
+                if not above.ends:
+                    self._evidence.drifted |= above.keys[-shared:] != below.keys[:shared]
+                if linked(above.keys, below.keys):
+                    self._joined.add(upper)
+        for done in (place - 1, place, place + 1):
+            if done in self._joined and done - 1 in self._joined:
+                self._open.pop(done, None)
+
+    async def _join_all(self, budget: "_Budget") -> bool:
+        """Join the neighbours that share no row, and the last reply to the end; whether all could be."""
+        chained = True
+        for place, following in pairwise(sorted(self._filled)):
+            if place not in self._joined:
+                chained &= await self._join(self._open[place], self._open[following], budget)
+        if self._filled and not (tail := self._open[max(self._filled)]).ends:
+            chained &= await self._join(tail, None, budget)
+        return chained
+
+    async def _join_top(self, top: _Seen, budget: "_Budget") -> bool:
+        """Look at the top once more, for rows that came or moved there since; whether they join the rest."""
+        budget.spent += 1
+        look = await self._fetch(Window(1, min(_TOP_ROWS, self._largest)))
+        self._evidence.drifted |= look.total != top.total or look.keys[:1] != top.keys[:1]
+        if look.keys[:1] == top.keys[:1] or linked(look.keys, top.keys):
+            return True
+        return await self._join(look, top, budget)
+
+    async def _join(self, upper: _Seen, lower: _Seen | None, budget: "_Budget") -> bool:
+        """Read between two replies until a chain of shared rows leads from one to the other.
+
+        Args:
+            upper: where the chain stands.
+            lower: where it must get to; None for the end of the order.
+            budget: bounds the requests.
+        """
+        self._evidence.drifted = True
+        while lower is None or not linked(upper.keys, lower.keys):
+            for offset in _OUTWARD:
+                if not budget.take():
+                    return False
+                aim = upper.stop + self._shift_since(upper) + int(offset * self._largest)
+                seen = await self._fetch(around(aim, self._largest))
+                if linked(upper.keys, seen.keys):
+                    if lower is None and seen.ends:
+                        return True
+                    if seen.keys[-1] not in upper.keys:
+                        upper = seen
+                        break
+                elif lower is not None and linked(seen.keys, lower.keys):
+                    lower = seen
+                    break
+            else:
+                return False
+        return True
+
+    def _shift_since(self, seen: _Seen) -> int:
+        """How far the order has moved since a reply, as far as totals tell."""
+        return 0 if self.total is None or seen.total is None else self.total - seen.total
+
+    async def _fetch(self, window: Window) -> _Seen:
+        """Ask for one window and hand the reply on."""
+        query: Query = self._filters
+        if self._largest != _UNPAGED_ROWS:
+            query = {**self._filters, "page": window.page, "per_page": window.per_page}
+        keys: Keys = ()
+
+        def read(body: bytes) -> Page:
+            nonlocal keys
+            page = read_page(self._endpoint.envelope)(body)
+            keys = self._keys_of(page.rows)
+            self._check_place(window, page, keys)
+            return page
+
+        reply = await self._client.get(self._endpoint.path, query, read)
+        page = reply.value
+        if page.per_page is not None and page.per_page < window.per_page:
+            self._largest = max(page.per_page, 1)
+            window = Window(1, self._largest)
+        self._evidence.requests += 1
+        self._evidence.drifted |= self.total is not None and page.total != self.total
+        self.total = page.total
+        self._deliver(query, reply)
+        return _Seen(window, keys, page.total)
+
+    def _check_place(self, window: Window, page: Page, keys: Keys) -> None:
+        """Refuse a reply that is not the page asked for.
+
+        Raises:
+            Unreadable: another page came, or the first one again.
+        """
+        if page.page not in (None, window.page):
+            raise Unreadable(f"page {page.page} came in answer to page {window.page}")
+        if window.page > 1 and page.per_page not in (None, window.per_page):
+            raise Unreadable(f"{page.per_page} rows a page came in answer to {window.per_page}")
+        if window.page > 1 and keys and keys[0] == self._top_key:
+            raise Unreadable(f"the first page came again in answer to page {window.page}")
+
+
+@dataclass(slots=True)
+class _Budget:
+    """A bound on extra requests."""
+
+    limit: int
+    spent: int = 0
+
+    def take(self) -> bool:
+        """Spend one, if there is one left."""
+        if self.spent >= self.limit:
+            return False
+        self.spent += 1
+        return True

@@ -1,0 +1,26 @@
+"""An in-memory DuckDB with a memory limit and room to spill, so that work on Parquet files stays flat."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from pipelines.storage import storage_errors
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for the length of a block; it spills into `folder`.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": "300MB",
+        "temp_directory": str(folder / "spill"),
+        "preserve_insertion_order": False,
+    }
+    with storage_errors("write", folder), duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection

@@ -1,0 +1,160 @@
+"""Snapshots on disk: immutable folders `parquet/<dataset>/<snapshot>/`, whole or absent.
+
+A snapshot is written in a folder with a dot before its name and renamed when its manifest is in it, so a folder
+without a dot is always whole. What does not belong here: how rows get in (see `refine`, `assemble`, `revenue`).
+"""
+
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from pipelines.errors import BusyError, StorageError
+from pipelines.storage import storage_errors, sync_file, sync_folder, write_durably
+from schemas.sync import Manifest
+
+_log = logging.getLogger(__name__)
+_MANIFEST = "manifest.json"
+
+LOCK_SECONDS = 3600.0
+"""How long a second pull of a dataset waits for the first."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A whole snapshot on disk."""
+
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """Parquet: published rows."""
+        return data_file(self.folder)
+
+    @property
+    def quarantine(self) -> Path:
+        """Parquet: rows set aside."""
+        return quarantine_file(self.folder)
+
+    @property
+    def pages(self) -> Path:
+        """Parquet: one row per reply."""
+        return pages_file(self.folder)
+
+
+def data_file(folder: Path) -> Path:
+    """Where a snapshot's published rows lie."""
+    return folder / "data.parquet"
+
+
+def quarantine_file(folder: Path) -> Path:
+    """Where a snapshot's rows set aside lie."""
+    return folder / "quarantine.parquet"
+
+
+def pages_file(folder: Path) -> Path:
+    """Where the list of a snapshot's replies lies."""
+    return folder / "pages.parquet"
+
+
+def new_snapshot_id() -> str:
+    """An id that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def dataset_lock(parquet_dir: Path, dataset: str) -> Iterator[None]:
+    """Hold a dataset for one pull; a second one says so and waits.
+
+    Raises:
+        BusyError: the other pull took too long.
+        StorageError: the disk refused.
+    """
+    path = parquet_dir / f".{dataset}.lock"
+    with storage_errors("lock", path):
+        parquet_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _log.warning("Another pull of %s is under way; waiting for it to end.", dataset)
+            try:
+                lock.acquire(timeout=LOCK_SECONDS)
+            except Timeout:
+                raise BusyError(
+                    f"Another pull of {dataset} has been under way for {LOCK_SECONDS / 3600:.0f} hours.",
+                    "See whether it still works; stop it if it does not.",
+                ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def draft(dataset_dir: Path, snapshot: str) -> Iterator[Path]:
+    """A folder to write a snapshot in; it is thrown away unless `seal` has renamed it.
+
+    Folders that killed runs left behind are removed first: the caller holds the dataset's lock.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    folder = dataset_dir / f".{snapshot}"
+    with storage_errors("make", folder):
+        dataset_dir.mkdir(parents=True, exist_ok=True)
+        for orphan in dataset_dir.glob(".*Z-*"):
+            shutil.rmtree(orphan)
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def seal(folder: Path, manifest: Manifest) -> Snapshot:
+    """Make a draft a snapshot: sync its files, write the manifest, rename.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    final = folder.with_name(manifest.snapshot)
+    with storage_errors("finish", final):
+        for file in (data_file(folder), quarantine_file(folder), pages_file(folder)):
+            sync_file(file)
+        write_durably(folder / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        folder.rename(final)
+        sync_folder(final.parent)
+    return Snapshot(manifest, final)
+
+
+def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
+    """The whole snapshots of a dataset, oldest first.
+
+    Raises:
+        StorageError: a manifest cannot be read.
+    """
+    return [_load(path) for path in sorted((parquet_dir / dataset).glob(f"[0-9]*Z-*/{_MANIFEST}"))]
+
+
+def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:
+    """The newest whole snapshot of a dataset, if any."""
+    found = snapshots(parquet_dir, dataset)
+    return found[-1] if found else None
+
+
+def _load(path: Path) -> Snapshot:
+    with storage_errors("read", path):
+        content = path.read_bytes()
+    try:
+        return Snapshot(msgspec.json.decode(content, type=Manifest), path.parent)
+    except msgspec.DecodeError as error:
+        raise StorageError(
+            f"{path} is damaged ({error}).", f"Move {path.parent} away and pull again."
+        ) from error

@@ -1,0 +1,99 @@
+"""Which pages to ask for, and how replies prove that nothing between them was missed. Pure functions.
+
+Page numbers over a newest-first order shift while the account lives: an insert above pushes rows down (a row
+repeats), a delete pulls rows up (a row is skipped), and both at once hide in an unchanged total. Totals alone
+therefore prove nothing once requests overlap in time. What proves something is a shared row:
+
+    A reply is a contiguous slice of the order at one moment. Let A and B be two replies that share a row r.
+    A row x that existed throughout keeps its place relative to r. If x lies between the first row of A and r,
+    it was in A's slice when A was read; between r and the last row of B, in B's. So a chain of replies, each
+    sharing a row with the next, from one that starts at the top to one that ends at the end, holds every row
+    that existed throughout, whatever was inserted, deleted or updated meanwhile, in any order of requests.
+
+So windows are planned to overlap by a few rows. The API knows only `page` and `per_page`, and pages of one size
+never overlap; pages of slightly different sizes do: page 2 of 990 rows starts at row 990, inside page 1 of
+1000. The price is one request in twenty. What does not belong here: requests (see `scan`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_SMALLEST_SHARE = 0.75
+"""Windows are no smaller than this share of the largest page, so that overlaps stay cheap."""
+
+_OVERLAP_SHARE = 100
+"""Planned overlap: one row in a hundred of the largest page, which absorbs a shift of as many rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One page to ask for: rows `start` to `stop` (exclusive, from 0) of the order at the time of the request."""
+
+    page: int
+    per_page: int
+
+    @property
+    def start(self) -> int:
+        """Position of its first row."""
+        return (self.page - 1) * self.per_page
+
+    @property
+    def stop(self) -> int:
+        """Position after its last row."""
+        return self.page * self.per_page
+
+
+def plan(largest: int) -> Iterator[Window]:
+    """Windows from the top down, each overlapping the one before it; without end.
+
+    Args:
+        largest: the most rows that the API gives on one page. Below 3 pages cannot overlap with use, and plain
+            pages are planned.
+    """
+    window = Window(1, largest)
+    while True:
+        yield window
+        window = after(window.stop, largest)
+
+
+def after(position: int, largest: int, overlap: int | None = None) -> Window:
+    """The window that starts a little before a position and reaches furthest beyond it.
+
+    Args:
+        position: where the rows known so far end.
+        largest: the most rows on one page.
+        overlap: how many rows to share at least; by default one in a hundred of the largest page.
+    """
+    shared = max(1, largest // _OVERLAP_SHARE) if overlap is None else overlap
+    start_at_most = max(position - shared, 0)
+    smallest = max(1, int(largest * _SMALLEST_SHARE))
+    best = Window(position // largest + 1, largest) if largest < 3 else None
+    for per_page in range(largest, smallest - 1, -1):
+        window = Window(start_at_most // per_page + 1, per_page)
+        if best is None or window.stop > best.stop:
+            best = window
+    if best is None or best.stop <= position:  # tiny pages: better no overlap than no progress
+        return Window(position // largest + 1, largest)
+    return best
+
+
+def around(position: int, largest: int) -> Window:
+    """A window that holds a position as near to its middle as possible, to join two replies that share no row."""
+    position = max(position, 0)
+    if position < largest // 2:
+        return Window(1, largest)
+    candidates = (
+        Window(position // per_page + 1, per_page)
+        for per_page in range(largest, max(1, int(largest * _SMALLEST_SHARE)) - 1, -1)
+    )
+    return max(candidates, key=lambda window: min(position - window.start, window.stop - position))
+
+
+def linked(earlier: Sequence[int], later: Sequence[int]) -> bool:
+    """Whether two replies share a row.
+
+    Args:
+        earlier: row keys of one reply.
+        later: row keys of the other.
+    """
+    return not set(earlier).isdisjoint(later)

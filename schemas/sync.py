@@ -1,0 +1,108 @@
+"""The tables in which a pull accounts for itself: sync.snapshots, sync.pages, sync.runs.
+
+The structs are also what manifests and run records hold on disk, so that a figure has one name everywhere.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Json, Text
+
+
+class Consistency(StrEnum):
+    """How sure a snapshot is that every row that existed throughout the scan is in it."""
+
+    EXACT = "exact"
+    REPAIRED = "repaired"
+    FUZZY = "fuzzy"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot holds and how it came about."""
+
+    dataset: Annotated[Text, Column("The dataset that it is of.")]
+    snapshot: Annotated[Text, Column("Its id, which sorts by time.")]
+    run: Annotated[Text, Column("The run that made it; see sync.runs.")]
+    started_at: Annotated[Instant, Column("When its first request was sent.", "UTC")]
+    finished_at: Annotated[Instant, Column("When it was whole on disk.", "UTC")]
+    rows: Annotated[Integer, Column("Rows published.", "rows")]
+    quarantined: Annotated[Integer, Column("Rows set aside; rows + quarantined is what was pulled.", "rows")]
+    consistency: Annotated[
+        Text,
+        Column(
+            "exact: nothing changed meanwhile; repaired: it did, and every row that existed throughout is there;"
+            " fuzzy: that could not be shown, see evidence.",
+            known=tuple(Consistency),
+        ),
+    ]
+    evidence: Annotated[Text, Column("What the claim about consistency rests on.")] = ""
+    requests: Annotated[Integer, Column("Replies read.", "requests")] = 0
+    extra_requests: Annotated[Integer, Column("Replies read to look again.", "requests")] = 0
+    retries: Annotated[Integer, Column("Requests repeated after a failure.", "requests")] = 0
+    total: Annotated[Integer | None, Column("How many rows the API claimed at the end.", "rows")] = None
+    unknown_fields: Annotated[Text, Column("Fields that went to extra, joined by ', '.")] = ""
+    source: Annotated[Text, Column("For revenue: events or contacts; else empty.")] = ""
+
+    @property
+    def bad_share(self) -> float:
+        """Share of rows set aside."""
+        return self.quarantined / max(self.rows + self.quarantined, 1)
+
+
+class PublishedManifest(Manifest, frozen=True, kw_only=True):
+    """A manifest as a row of sync.snapshots."""
+
+    published: Annotated[Flag, Column("Whether the tables in main hold this snapshot now.")]
+
+
+class PageRow(msgspec.Struct):
+    """One reply of the API."""
+
+    dataset: Annotated[Text, Column("The dataset that was read.")]
+    snapshot: Annotated[Text, Column("The snapshot that it went into.")]
+    page: Annotated[Integer, Column("Number of the reply in the order of arrival; rows name it.")]
+    request: Annotated[Text, Column("What was asked.")]
+    sent_at: Annotated[Instant, Column("When the request was sent.", "UTC")]
+    received_at: Annotated[Instant, Column("When the reply was there.", "UTC")]
+    total: Annotated[Integer | None, Column("How many rows the API claimed in it.", "rows")]
+    rows: Annotated[Integer, Column("Rows in the reply.", "rows")]
+    size: Annotated[Integer, Column("Size of its rows.", "bytes")]
+    digest: Annotated[Text, Column("BLAKE2 digest of its rows.")]
+
+
+class RunRecord(msgspec.Struct, kw_only=True):
+    """One activity of a run."""
+
+    run: Annotated[Text, Column("The run; one run has several activities.")]
+    activity: Annotated[Text, Column("What was done, such as pull contacts, publish, push sends.")]
+    started_at: Annotated[Instant, Column("When it began.", "UTC")]
+    finished_at: Annotated[Instant | None, Column("When it ended.", "UTC")] = None
+    status: Annotated[Text, Column("How it ended.", known=("succeeded", "failed", "stopped"))] = "stopped"
+    rows: Annotated[Integer | None, Column("Rows published or sent.", "rows")] = None
+    error: Annotated[Text | None, Column("What went wrong and what to do about it.")] = None
+    details: Annotated[Json, Column("More figures of the activity, as an object.")] = ABSENT
+
+
+SNAPSHOTS = Dataset(
+    name="snapshots",
+    row=PublishedManifest,
+    key=("dataset", "snapshot"),
+    doc="One row per snapshot on disk.",
+    source="",
+)
+PAGES = Dataset(
+    name="pages",
+    row=PageRow,
+    key=("dataset", "snapshot", "page"),
+    doc="One row per reply that a snapshot was read from; contacts.page and so on refer to it.",
+    source="",
+)
+RUNS = Dataset(
+    name="runs",
+    row=RunRecord,
+    key=("run", "activity"),
+    doc="One row per activity of every run, failed ones included.",
+    source="",
+)
