@@ -90,7 +90,7 @@ def _words(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the TLS certificate was not accepted: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
-            return f"TLS failed: {cause.reason}"
+            return f"TLS failed: {getattr(cause, 'reason', None) or 'no reason given'}"
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
     return _WORDS.get(type(error), type(error).__name__)

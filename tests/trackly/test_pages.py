@@ -1,0 +1,107 @@
+"""Reading page replies: whole or not at all."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.trackly.client import TracklyClient, Unreadable
+from pipelines.trackly.pages import Page, get_page, read_page
+
+read = read_page("contacts")
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """A page with any rows, any other keys, and non-ASCII text escaped or not."""
+    other = draw(st.dictionaries(st.text(), values, max_size=2))
+    page = other | {"contacts": draw(st.lists(values, max_size=5)), "pagination": {"page": 1}}
+    return json.dumps(page, ensure_ascii=draw(st.booleans())).encode()
+
+
+@given(bodies(), st.data())
+def test_a_truncated_body_is_never_accepted(body: bytes, data: st.DataObject) -> None:
+    """A body cut anywhere is Unreadable, however it is cut."""
+    cut = body[: data.draw(st.integers(0, len(body) - 1))]
+    with pytest.raises(Unreadable):
+        read(cut)
+
+
+@given(bodies())
+def test_rows_are_handed_on_as_they_came(body: bytes) -> None:
+    """The rows of a whole body are the array of the envelope, and other keys are named."""
+    whole = json.loads(body)
+    page = read(body)
+    assert json.loads(page.rows) == whole["contacts"]
+    assert page.page == 1
+    assert page.other == tuple(sorted(whole.keys() - {"contacts", "pagination"}))
+
+
+def test_pagination_is_read() -> None:
+    """All four numbers are read, and what else is in there is tolerated."""
+    body = b'{"contacts":[],"pagination":{"page":2,"per_page":50,"total":51,"total_pages":2,"next":null}}'
+    assert read(body) == Page(b"[]", 2, 50, 51, 2, ())
+
+
+@pytest.mark.parametrize("tail", [b"", b',"pagination":null', b',"pagination":{}'])
+def test_pagination_may_be_absent(tail: bytes) -> None:
+    """Without pagination, as for lists, the numbers are None."""
+    assert read_page("lists")(b'{"lists":[{"id":1}]' + tail + b"}") == Page(
+        b'[{"id":1}]', None, None, None, None, ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the body is empty"),
+        (b"  ", "the body is empty"),
+        (b"<!doctype html><html>", "HTML instead of JSON"),
+        (b'{"contacts":[', "not JSON, or cut off"),
+        (b'{"contacts":[]}x', "not JSON, or cut off"),
+        (b'{"contacts":["\xff"]}', "not JSON, or cut off"),
+        (b'{"contacts":[NaN]}', "not JSON, or cut off"),
+        (b"[" * 5000, "another shape"),
+        (b'{"contacts":' + b"[" * 5000, "not JSON, or cut off"),
+        (b"[]", "another shape"),
+        (b"null", "another shape"),
+        (b'{"data":{"contacts":[]}}', "no 'contacts'"),
+        (b'{"contacts":null}', "not an array"),
+        (b'{"contacts":{}}', "not an array"),
+        (b'{"contacts":[],"pagination":[]}', "another shape"),
+        (b'{"contacts":[],"pagination":{"total":"3"}}', "another shape"),
+        (b'{"contacts":[],"pagination":{"total":3.5}}', "another shape"),
+        (b'{"contacts":[],"pagination":{"total":true}}', "another shape"),
+        (b'{"contacts":[],"pagination":{"page":-1}}', "another shape"),
+    ],
+)
+def test_other_bodies_are_unreadable(body: bytes, reason: str) -> None:
+    """What is not a page is Unreadable, with a reason of a few words."""
+    with pytest.raises(Unreadable, match=reason):
+        read(body)
+
+
+def test_get_page_asks_for_what_it_is_told(wire: Any) -> None:
+    """Page numbers that are None are left out, and filters are escaped."""
+
+    async def run() -> list[bytes]:
+        async with (
+            wire.serve(wire.reply({"lists": []})) as server,
+            TracklyClient(server.settings()) as client,
+        ):
+            await get_page(client, "/lists", "lists")
+            await get_page(client, "/lists", "lists", page=2, per_page=10, list_number="+1555", active="true")
+            return [head.split()[1] for head in server.heads]
+
+    assert asyncio.run(run()) == [
+        b"/api/v2/lists",
+        b"/api/v2/lists?list_number=%2B1555&active=true&page=2&per_page=10",
+    ]
