@@ -32,6 +32,9 @@ class TracklySyncError(Exception):
         self.message = message
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type["TracklySyncError"], tuple[str, str]]:
+        return type(self), (self.message, self.remedy)  # so that it crosses from a child process whole
+
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 

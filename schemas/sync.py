@@ -69,7 +69,7 @@ class PageRow(msgspec.Struct):
     total: Annotated[Integer | None, Column("How many rows the API claimed in it.", "rows")]
     rows: Annotated[Integer, Column("Rows in the reply.", "rows")]
     size: Annotated[Integer, Column("Size of its rows.", "bytes")]
-    digest: Annotated[Text, Column("BLAKE2 digest of its rows.")]
+    digest: Annotated[Text, Column("SHA-256 digest of its rows, the first 96 bits.")]
 
 
 class RunRecord(msgspec.Struct, kw_only=True):

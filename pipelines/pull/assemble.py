@@ -4,15 +4,18 @@ The work is DuckDB's, within a memory limit and with room to spill, so that it s
 size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from pipelines.pull.refine import KEY_SEPARATOR, Refinery
+from pipelines.pull.refine import KEY_SEPARATOR, Part, set_aside, write_bad
 from pipelines.pull.scratch import scratch
+from pipelines.pull.spool import Spooled
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset
+from schemas.registry import PULLED
 from schemas.tables import literal
 
 _ORDER = "(page * 1048576 + row)"
@@ -32,94 +35,105 @@ class Assembled:
     quarantined: int
 
 
-def assemble(refinery: Refinery, data: Path, quarantine: Path) -> Assembled:
+def assemble(
+    name: str, snapshot: str, parts: Sequence[Part], replies: Sequence[Spooled], data: Path, quarantine: Path
+) -> Assembled:
     """Write a snapshot's rows and its quarantined rows as zstd Parquet.
 
     Args:
-        refinery: a flushed refinery with at least one good part.
+        name: the dataset's name in `PULLED`.
+        snapshot: the snapshot's id, which every row names.
+        parts: at least one.
+        replies: what the parts were made of.
         data: the file of published rows.
         quarantine: the file of rows set aside.
 
     Raises:
         StorageError: the disk refused.
     """
+    dataset = PULLED[name]
+    bad = [part.bad for part in parts if part.bad]
     with scratch(data.parent) as connection:
-        connection.execute(f"CREATE VIEW good AS {_identified(refinery)}")
-        _find_repeated(connection, refinery)
-        _find_bad(connection, refinery)
-        rows = _write_good(connection, refinery, data)
-        quarantined = _write_bad(connection, refinery.snapshot, quarantine)
-    return Assembled(rows, quarantined)
+        connection.execute(f"CREATE VIEW good AS {_good(dataset, [part.good for part in parts])}")
+        keys = ", ".join(_keys(dataset))
+        connection.execute(
+            f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
+            f"FROM good GROUP BY {keys} HAVING count(*) > 1"
+        )
+        bad += _twins(connection, dataset, replies, parts[0].good.parent)
+        _collect_bad(connection, dataset, bad)
+        return Assembled(
+            rows=_copied(connection, _good_rows(dataset, snapshot), data),
+            quarantined=_copied(connection, f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad", quarantine),
+        )
 
 
-def _identified(refinery: Refinery) -> str:
-    """The good parts with the columns that tell rows apart under fixed names."""
-    files = ", ".join(literal(str(path)) for path in refinery.good)
-    dataset = refinery.dataset
-    parts = f"(SELECT *, {_ORDER} AS read_order FROM read_parquet([{files}]))"
-    keyed = all(not field.nullable for field in dataset.fields if field.name in dataset.key)
-    if keyed:
-        return f"SELECT *, struct_pack({', '.join(dataset.key)}) AS key FROM {parts}"
-    # Rows without an id are told apart by content and by how often it occurs within a reply.
+def _keys(dataset: Dataset) -> tuple[str, ...]:
+    """The columns that tell rows apart; made up for a dataset whose rows may lack a key."""
+    nullable = {field.name for field in dataset.fields if field.nullable}
+    return ("content_key",) if nullable.intersection(dataset.key) else dataset.key
+
+
+def _good(dataset: Dataset, files: Sequence[Path]) -> str:
+    """All good parts, with when each row was read and what tells it apart."""
+    parts = ", ".join(literal(str(path)) for path in files)
+    rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{parts}])"
+    if _keys(dataset) == dataset.key:
+        return rows
+    # Rows without a key are told apart by content, and by how often that occurs within a reply.
+    (key,) = dataset.key
     content = f"md5(row({', '.join(dataset.columns)}, extra)::VARCHAR)"
     nth = f"row_number() OVER (PARTITION BY page, {content} ORDER BY row)"
-    (key,) = dataset.key
-    return f"SELECT *, struct_pack({key} := coalesce({key}, {content} || ':' || {nth})) AS key FROM {parts}"
+    return f"SELECT *, coalesce({key}, {content} || ':' || {nth}) AS content_key FROM ({rows})"
 
 
-def _find_repeated(connection: duckdb.DuckDBPyConnection, refinery: Refinery) -> None:
-    """Keys read more than once, with the last time; equal keys within that last reply go to quarantine."""
-    connection.execute(
-        "CREATE TEMP TABLE repeated AS SELECT key, max(read_order) AS latest, max(page) AS last_page "
-        "FROM good GROUP BY key HAVING count(*) > 1"
-    )
-    twins = connection.execute(
-        "SELECT page, row FROM good JOIN repeated USING (key) WHERE page = last_page AND read_order < latest"
+def _twins(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, replies: Sequence[Spooled], folder: Path
+) -> list[Path]:
+    """Rows whose key stands twice in the reply it was last read from: all but one are bad."""
+    places = connection.execute(
+        f"SELECT page, row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
+        "WHERE page = last_page AND read_order < latest"
     ).fetchall()
-    refinery.set_aside((page, row, _SAME_REPLY) for page, row in twins)
+    by_page = {reply.page: reply for reply in replies}
+    rows = set_aside(dataset, by_page, ((page, row, _SAME_REPLY) for page, row in places))
+    path = write_bad(rows, folder / "bad-twins.parquet")
+    return [path] if path else []
 
 
-def _find_bad(connection: duckdb.DuckDBPyConnection, refinery: Refinery) -> None:
+def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path]) -> None:
     """Bad rows as last read: those of a key that was read well later, or read badly again, are history."""
-    if not refinery.bad:
+    if not files:
         connection.execute(f"CREATE TEMP TABLE bad AS SELECT {_NO_BAD} LIMIT 0")
-        connection.execute(
-            "CREATE TEMP TABLE also_good AS SELECT key, '' AS identity, 0 AS page FROM good LIMIT 0"
-        )
+        connection.execute("CREATE TEMP TABLE outdated AS SELECT page, row FROM good LIMIT 0")
         return
-    files = ", ".join(literal(str(path)) for path in refinery.bad)
-    identity = f"concat_ws('{KEY_SEPARATOR}', {', '.join(f'key.{name}' for name in refinery.dataset.key)})"
+    paths = ", ".join(literal(str(path)) for path in files)
+    identity = f"concat_ws('{KEY_SEPARATOR}', {', '.join(_keys(dataset))})"
     connection.execute(
-        f"CREATE TEMP TABLE bad AS SELECT * FROM read_parquet([{files}]) "
+        f"CREATE TEMP TABLE bad AS SELECT * FROM read_parquet([{paths}]) "
         "QUALIFY page = max(page) OVER (PARTITION BY identity)"
     )
     connection.execute(
-        "CREATE TEMP TABLE also_good AS "
-        f"SELECT key, {identity} AS identity, max(page) AS page FROM good "
-        f"WHERE {identity} IN (SELECT identity FROM bad) GROUP BY ALL"
+        f"CREATE TEMP TABLE also_good AS SELECT {identity} AS identity, page, row FROM good "
+        f"WHERE {identity} IN (SELECT identity FROM bad)"
     )
     connection.execute(
         "DELETE FROM bad WHERE EXISTS "
         "(FROM also_good WHERE also_good.identity = bad.identity AND also_good.page > bad.page)"
     )
-
-
-def _write_good(connection: duckdb.DuckDBPyConnection, refinery: Refinery, path: Path) -> int:
-    columns = ", ".join(f'"{name}"' for name in refinery.dataset.columns)
-    kept = _kept(BOOKKEEPING, refinery.snapshot)
-    return _copied(
-        connection,
-        f"SELECT {columns}, {kept} FROM good "
-        "WHERE NOT EXISTS (FROM repeated WHERE repeated.key = good.key AND good.read_order < repeated.latest) "
-        "AND NOT EXISTS (FROM also_good JOIN bad USING (identity) "
-        "WHERE also_good.key = good.key AND bad.page > good.page)",
-        path,
+    connection.execute(
+        "CREATE TEMP TABLE outdated AS SELECT also_good.page, also_good.row FROM also_good "
+        "JOIN bad USING (identity) WHERE bad.page > also_good.page"
     )
 
 
-def _write_bad(connection: duckdb.DuckDBPyConnection, snapshot: str, path: Path) -> int:
-    kept = _kept(QUARANTINED, snapshot)
-    return _copied(connection, f"SELECT {kept} FROM bad", path)
+def _good_rows(dataset: Dataset, snapshot: str) -> str:
+    columns = ", ".join(f'"{name}"' for name in dataset.columns)
+    return (
+        f"SELECT {columns}, {_kept(BOOKKEEPING, snapshot)} FROM good "
+        f"ANTI JOIN (SELECT good.page, good.row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
+        "WHERE read_order < latest UNION ALL FROM outdated) AS superseded USING (page, row)"
+    )
 
 
 def _kept(dataset: Dataset, snapshot: str) -> str:
@@ -130,8 +144,7 @@ def _kept(dataset: Dataset, snapshot: str) -> str:
 
 
 def _copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    row = connection.execute(
+    copied = connection.execute(
         f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
-    ).fetchone()
-    assert row is not None  # noqa: S101 - COPY always tells its count
-    return int(row[0])
+    ).fetchall()
+    return int(copied[0][0])

@@ -99,9 +99,7 @@ def _reason(error: msgspec.ValidationError) -> str:
     return f"{column}: {what}" if column else what
 
 
-def arrow_columns(
-    dataset: Dataset, structs: Sequence[msgspec.Struct]
-) -> tuple[list[Array], dict[int, str]]:
+def arrow_columns(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> tuple[list[Array], dict[int, str]]:
     """Structs of a dataset as one Arrow array per column.
 
     Returns:
@@ -118,7 +116,7 @@ def arrow_columns(
             case Kind.MONEY:
                 array = pc.cast(pa.array(column, pa.float64()), TYPES[Kind.MONEY], safe=False)
             case Kind.JSON:
-                array = pa.array([_json_text(value) for value in column], pa.string())
+                array = pa.array(_json_texts(column), pa.string())
             case _:
                 array = pa.array(column, TYPES[field.kind])
         arrays.append(array)
@@ -144,9 +142,11 @@ def _columns(
     return Decoded(batch, bad, unknown)
 
 
-def _json_text(raw: msgspec.Raw) -> bytes | None:
-    text = bytes(raw)
-    return None if text == b"null" else text
+def _json_texts(raws: Sequence[msgspec.Raw]) -> list[bytes | None]:
+    texts: list[bytes | None] = list(map(bytes, raws))
+    if b"null" in texts:
+        return [None if text == b"null" else text for text in texts]
+    return texts
 
 
 def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:

@@ -6,13 +6,13 @@ one scan only, never store them.
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 
 import msgspec
 
 Keys = tuple[int, ...]
 """One integer per row of a reply, in its order."""
 
-_ABSENT = msgspec.Raw(b"")
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -20,21 +20,23 @@ def key_reader(identity: tuple[str, ...]) -> Callable[[bytes], Keys]:
     """A function from a reply's raw array of rows to their keys.
 
     Args:
-        identity: the fields that tell rows apart.
+        identity: the fields that tell rows apart; a row without the first one has no identity.
     """
-    row = msgspec.defstruct("Identity", [(name, msgspec.Raw, _ABSENT) for name in identity], gc=False)
+    scalar = str | int | float | bool | None
+    row = msgspec.defstruct("Identity", [(name, scalar, None) for name in identity], frozen=True, gc=False)
     typed = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+    first = attrgetter(identity[0])
 
     def read(rows: bytes) -> Keys:
         try:
-            parts = [tuple(map(bytes, msgspec.structs.astuple(item))) for item in typed.decode(rows)]
+            found = typed.decode(rows)
         except msgspec.ValidationError:
-            return tuple(hash(bytes(item)) for item in _rows.decode(rows))
-        if any(b"" in part for part in parts):
+            return tuple(hash(bytes(raw)) for raw in _rows.decode(rows))
+        if None in map(first, found):
             raws = _rows.decode(rows)
             return tuple(
-                hash(bytes(raw)) if b"" in part else hash(part) for raw, part in zip(raws, parts, strict=True)
+                hash(bytes(raw) if first(row) is None else row) for raw, row in zip(raws, found, strict=True)
             )
-        return tuple(map(hash, parts))
+        return tuple(map(hash, found))
 
     return read

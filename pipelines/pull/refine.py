@@ -1,11 +1,11 @@
-"""Spooled replies into checked Parquet parts: decoded, validated by pandera in large batches, bad rows apart.
+"""Spooled replies into checked Parquet parts: decoded, validated by pandera in one large batch, bad rows apart.
 
-One refinery serves one dataset of one pull, on one thread. Its parts still hold every version of a row that the
-scan read; `assemble` keeps the latest.
+`refine` is a pure function of files and runs wherever there is a processor to spare. Its parts still hold every
+version of a row that the scan read; `assemble` keeps the latest.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,158 +13,119 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode import BadRow, Decoded, row_decoder
+from pipelines.pull.decode import BadRow, row_decoder
 from pipelines.pull.spool import Spooled, digest
 from pipelines.storage import storage_errors
 from schemas.arrow import TYPES, arrow_schema
 from schemas.columns import Dataset, Kind
 from schemas.frames import broken_rows
+from schemas.registry import PULLED
 from schemas.sync import PageRow
 
 BATCH_ROWS = 50_000
-"""Rows validated at once: pandera's cost is per call, and memory is per batch."""
+"""Rows refined at once: pandera's cost is per call, and memory is per batch."""
 
 KEY_SEPARATOR = "\x1f"
+"""Between the columns of a key that is written as one text."""
 
-_PLACE = [
-    pa.field("synced_at", TYPES[Kind.INSTANT]),
-    pa.field("page", pa.int64()),
-    pa.field("row", pa.int32()),
-]
-_BAD_SCHEMA = pa.schema(
+_PLACE = [pa.field("synced_at", TYPES[Kind.INSTANT]), pa.field("page", pa.int64())]
+_ROW = pa.field("row", pa.int32())
+_BAD = pa.schema(
     [
         pa.field("identity", pa.string()),
         pa.field("raw", pa.string()),
         pa.field("reason", pa.string()),
         *_PLACE,
+        _ROW,
     ]
 )
+_raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _scalar = msgspec.json.Decoder(str | int | float | bool)
 
 
-@dataclass(slots=True)
-class Refinery:
-    """What has been refined so far.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What became of some replies.
 
     Attributes:
-        dataset: what the rows are.
-        snapshot: the id of the snapshot to be.
-        folder: where parts are written.
-        good: Parquet parts: the dataset's columns, `extra`, and the place of each row.
-        bad: Parquet parts: raw JSON, reason, identity, and the place of each row.
+        good: Parquet: the dataset's columns, `extra`, and the place of each row.
+        bad: Parquet: identity, raw JSON, reason, and the place of each row; None where there is none.
         pages: one per reply.
         unknown: names of fields that the contract does not know.
     """
 
-    dataset: Dataset
-    snapshot: str
-    folder: Path
-    good: list[Path] = field(default_factory=list)
-    bad: list[Path] = field(default_factory=list)
-    pages: list[PageRow] = field(default_factory=list)
-    unknown: set[str] = field(default_factory=set)
-    _batches: list[pa.RecordBatch] = field(default_factory=list)
-    _sources: dict[int, Spooled] = field(default_factory=dict)
-    _rows: int = 0
+    good: Path
+    bad: Path | None
+    pages: list[PageRow]
+    unknown: frozenset[str]
 
-    def add(self, reply: Spooled) -> int:
-        """Take one reply; returns how many rows it had.
 
-        Raises:
-            StorageError: the disk refused.
-        """
+def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], folder: Path) -> Part:
+    """Decode and validate replies, and write one part.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        snapshot: the id of the snapshot to be.
+        number: the part's number, for its file names.
+        replies: about BATCH_ROWS rows.
+        folder: where the part goes.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    dataset = PULLED[name]
+    decode = row_decoder(dataset)
+    batches, bad, pages, unknown = [], [], [], frozenset[str]()
+    for reply in replies:
         raw = reply.read()
-        decoded = row_decoder(self.dataset)(raw)
-        rows = decoded.batch.num_rows + len(decoded.bad)
-        self.pages.append(
-            PageRow(
-                dataset=self.dataset.name,
-                snapshot=self.snapshot,
-                page=reply.page,
-                request=reply.request,
-                sent_at=reply.sent_at.isoformat(),
-                received_at=reply.received_at.isoformat(),
-                total=reply.total,
-                rows=rows,
-                size=reply.size,
-                digest=digest(raw),
-            )
+        decoded = decode(raw)
+        batches.append(_placed(decoded.batch, reply))
+        bad += _bad_rows(dataset, reply, decoded.bad)
+        pages.append(_page_row(name, snapshot, reply, decoded.batch.num_rows + len(decoded.bad), raw))
+        unknown |= decoded.unknown
+    table = pa.Table.from_batches(batches, None if batches else part_schema(dataset))
+    broken = broken_rows(dataset, table)
+    if broken:
+        places = (
+            (int(table["page"][at].as_py()), int(table["row"][at].as_py()), broken[at]) for at in broken
         )
-        self.unknown |= decoded.unknown
-        self._write_bad(reply, decoded.bad)
-        self._keep(reply, decoded)
-        if self._rows >= BATCH_ROWS:
-            self.flush()
-        return rows
+        bad += set_aside(dataset, {reply.page: reply for reply in replies}, places)
+        table = table.filter(pa.array([at not in broken for at in range(table.num_rows)]))
+    good = folder / f"good-{number:05}.parquet"
+    with storage_errors("write", good):
+        pq.write_table(table, good, compression="lz4", use_dictionary=False, write_statistics=False)
+    return Part(good, write_bad(bad, folder / f"bad-{number:05}.parquet"), pages, unknown)
 
-    def flush(self) -> None:
-        """Validate and write what is waiting; the first call writes a part even if it is empty.
 
-        Raises:
-            StorageError: the disk refused.
-        """
-        if not self._batches and self.good:
-            return
-        table = pa.Table.from_batches(self._batches, None if self._batches else self._empty_schema())
-        broken = broken_rows(self.dataset, table)
-        if broken:
-            self.set_aside(
-                (int(table["page"][at].as_py()), int(table["row"][at].as_py()), reason)
-                for at, reason in broken.items()
-            )
-            keep = [True] * table.num_rows
-            for at in broken:
-                keep[at] = False
-            table = table.filter(pa.array(keep))
-        path = self.folder / f"good-{len(self.good):05}.parquet"
-        with storage_errors("write", path):
-            pq.write_table(table, path, compression="lz4")
-        self.good.append(path)
-        self._batches.clear()
-        self._rows = 0
+def part_schema(dataset: Dataset) -> pa.Schema:
+    """The columns of a good part."""
+    return pa.schema([*arrow_schema(dataset), pa.field("extra", pa.string()), _ROW, *_PLACE])
 
-    def _empty_schema(self) -> pa.Schema:
-        """The columns of a part, for a dataset that turns out to have no rows."""
-        extra = pa.field("extra", pa.string())
-        return pa.schema([*arrow_schema(self.dataset), extra, _PLACE[2], _PLACE[0], _PLACE[1]])
 
-    def set_aside(self, rows: Iterable[tuple[int, int, str]]) -> None:
-        """Quarantine rows by (page, place in the page, reason), with their raw JSON from the spool."""
-        by_page: dict[int, list[tuple[int, str]]] = {}
-        for page, row, reason in rows:
-            by_page.setdefault(page, []).append((row, reason))
-        for page, places in by_page.items():
-            raws = msgspec.json.decode(self._sources[page].read(), type=list[msgspec.Raw])
-            self._write_bad(self._sources[page], [BadRow(row, bytes(raws[row]), why) for row, why in places])
+def set_aside(
+    dataset: Dataset, replies: dict[int, Spooled], places: Iterable[tuple[int, int, str]]
+) -> list[dict[str, object]]:
+    """Rows for a bad part by (page, row, reason), with their raw JSON from the spool."""
+    by_page: dict[int, list[tuple[int, str]]] = {}
+    for page, row, reason in places:
+        by_page.setdefault(page, []).append((row, reason))
+    bad = []
+    for page, rows in by_page.items():
+        raws = _raw_rows.decode(replies[page].read())
+        bad += _bad_rows(
+            dataset, replies[page], [BadRow(row, bytes(raws[row]), reason) for row, reason in rows]
+        )
+    return bad
 
-    def _keep(self, reply: Spooled, decoded: Decoded) -> None:
-        batch = decoded.batch
-        self._sources[reply.page] = reply
-        when: Any = pa.scalar(reply.received_at, TYPES[Kind.INSTANT])
-        batch = batch.append_column(_PLACE[0], pa.repeat(when, batch.num_rows))
-        batch = batch.append_column(_PLACE[1], pa.repeat(reply.page, batch.num_rows))
-        self._batches.append(batch)
-        self._rows += batch.num_rows
 
-    def _write_bad(self, reply: Spooled, bad: list[BadRow]) -> None:
-        if not bad:
-            return
-        rows = [
-            {
-                "identity": identity_of(self.dataset, item.raw),
-                "raw": item.raw.decode(),
-                "reason": item.reason,
-                "synced_at": reply.received_at,
-                "page": reply.page,
-                "row": item.row,
-            }
-            for item in bad
-        ]
-        path = self.folder / f"bad-{len(self.bad):05}.parquet"
-        with storage_errors("write", path):
-            pq.write_table(pa.Table.from_pylist(rows, _BAD_SCHEMA), path)
-        self.bad.append(path)
+def write_bad(rows: list[dict[str, object]], path: Path) -> Path | None:
+    """Write a bad part, if there is anything in it."""
+    if not rows:
+        return None
+    with storage_errors("write", path):
+        pq.write_table(pa.Table.from_pylist(rows, _BAD), path)
+    return path
 
 
 def identity_of(dataset: Dataset, raw: bytes) -> str:
@@ -174,3 +135,38 @@ def identity_of(dataset: Dataset, raw: bytes) -> str:
         return KEY_SEPARATOR.join(str(_scalar.decode(fields[name])) for name in dataset.key)
     except (msgspec.DecodeError, KeyError):
         return f"raw:{digest(raw)}"
+
+
+def _placed(batch: pa.RecordBatch, reply: Spooled) -> pa.RecordBatch:
+    when: Any = pa.scalar(reply.received_at, TYPES[Kind.INSTANT])
+    batch = batch.append_column(_PLACE[0], pa.repeat(when, batch.num_rows))
+    return batch.append_column(_PLACE[1], pa.repeat(reply.page, batch.num_rows))
+
+
+def _bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[str, object]]:
+    return [
+        {
+            "identity": identity_of(dataset, item.raw),
+            "raw": item.raw.decode(),
+            "reason": item.reason,
+            "synced_at": reply.received_at,
+            "page": reply.page,
+            "row": item.row,
+        }
+        for item in bad
+    ]
+
+
+def _page_row(name: str, snapshot: str, reply: Spooled, rows: int, raw: bytes) -> PageRow:
+    return PageRow(
+        dataset=name,
+        snapshot=snapshot,
+        page=reply.page,
+        request=reply.request,
+        sent_at=reply.sent_at.isoformat(),
+        received_at=reply.received_at.isoformat(),
+        total=reply.total,
+        rows=rows,
+        size=reply.size,
+        digest=digest(raw),
+    )

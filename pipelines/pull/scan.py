@@ -30,8 +30,8 @@ _UNPAGED_ROWS = 1 << 62
 """`per_page` of a reply that is not paged: any number of rows fits."""
 
 Query = Mapping[str, str | int]
-Deliver = Callable[[Query, Reply[Page]], None]
-"""Takes each reply with its query, in the order of arrival; must not block."""
+Deliver = Callable[[Query, Reply[Page], int], None]
+"""Takes each reply with its query and number of rows, in the order of arrival; must not block."""
 
 
 @dataclass(slots=True)
@@ -264,7 +264,7 @@ class _Pass:
         self._evidence.requests += 1
         self._evidence.drifted |= self.total is not None and page.total != self.total
         self.total = page.total
-        self._deliver(query, reply)
+        self._deliver(query, reply, len(keys))
         return _Seen(window, keys, page.total)
 
     def _check_place(self, window: Window, page: Page, keys: Keys) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pipelines.errors import DataError
 from pipelines.pull.assemble import Assembled, assemble
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.refine import Refinery
+from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import Evidence, Query, scan
 from pipelines.pull.snapshot import (
     Snapshot,
@@ -27,13 +27,13 @@ from pipelines.pull.snapshot import (
     quarantine_file,
     seal,
 )
-from pipelines.pull.spool import Spool
+from pipelines.pull.spool import Spool, Spooled
+from pipelines.pull.workers import Submit, refining
 from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.pages import Page
-from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
 
@@ -59,82 +59,96 @@ async def scanned(
     """
     with ExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
-        lock = dataset_lock(settings.parquet_dir, name)
-        await asyncio.to_thread(stack.enter_context, lock)
+        await asyncio.to_thread(stack.enter_context, dataset_lock(settings.parquet_dir, name))
         started, snapshot = now(), new_snapshot_id()
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
         work = folder / "work"
         with storage_errors("make", work):
             work.mkdir(mode=0o700)  # raw rows lie here
-        refinery = Refinery(PULLED[name], snapshot, work)
-        evidence, retries = await _refined(client, settings.concurrency, refinery, on_progress)
-        assembled = await asyncio.to_thread(_write_files, refinery, folder)
-        manifest = _manifest(refinery, evidence, assembled, run=run, started=started, retries=retries)
+        intake = _Intake(name, snapshot, work, on_progress)
+        evidence = await intake.read(client, settings.concurrency)
+        manifest = _manifest(intake, evidence, run, started)
+        record.rows = manifest.rows
         record.details = details(
             quarantined=manifest.quarantined,
             requests=manifest.requests,
-            retries=retries,
+            retries=manifest.retries,
             consistency=manifest.consistency,
         )
         _hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
         shutil.rmtree(work)
-        sealed = seal(folder, manifest)
-        record.rows = manifest.rows
-        return sealed
+        return seal(folder, manifest)
 
 
-async def _refined(
-    client: TracklyClient, concurrency: int, refinery: Refinery, on_progress: Progress
-) -> tuple[Evidence, int]:
-    """Scan, refining each reply on a thread beside; returns the evidence and how often was tried again."""
-    name = refinery.dataset.name
-    spool = Spool(refinery.folder, ENDPOINTS[name])
-    waiting: list[Future[None]] = []
-    rows = retries = 0
+class _Intake:
+    """Replies on their way from the scan to the snapshot's files."""
 
-    def refine(total: int | None, add: Callable[[], int]) -> None:
-        nonlocal rows
-        rows += add()
-        on_progress(name, rows, total)
+    def __init__(self, name: str, snapshot: str, work: Path, on_progress: Progress) -> None:
+        self.name = name
+        self.snapshot = snapshot
+        self.retries = 0
+        self.parts: list[Part] = []
+        self.assembled = Assembled(0, 0)
+        self._work = work
+        self._on_progress = on_progress
+        self._spool = Spool(work, ENDPOINTS[name])
+        self._replies: list[Spooled] = []
+        self._refined = 0
+        self._waiting_rows = 0
+        self._rows = 0
+        self._jobs: list[Future[Part]] = []
+        self._stack = ExitStack()
+        self._refine: Submit | None = None
 
-    def deliver(query: Query, reply: Reply[Page]) -> None:
-        nonlocal retries
-        retries += reply.attempts - 1
-        while waiting and waiting[0].done():
-            waiting.pop(0).result()  # a failure there stops the scan here
-        spooled = spool.put(query, reply)
-        waiting.append(worker.submit(refine, spooled.total, lambda: refinery.add(spooled)))
+    async def read(self, client: TracklyClient, concurrency: int) -> Evidence:
+        """Scan, refine beside it, and write the snapshot's files."""
+        with self._stack:
+            evidence = await scan(client, ENDPOINTS[self.name], self._take, concurrency)
+            self._submit(None)
+            self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
+            await asyncio.to_thread(self._write_files)
+        return evidence
 
-    with ThreadPoolExecutor(1, thread_name_prefix=f"refine-{name}") as worker:
-        try:
-            evidence = await scan(client, ENDPOINTS[name], deliver, concurrency)
-            for one in waiting:
-                await asyncio.wrap_future(one)
-        except BaseException:
-            worker.shutdown(wait=False, cancel_futures=True)
-            raise
-    return evidence, retries
+    def _take(self, query: Query, reply: Reply[Page], rows: int) -> None:
+        """Spool a reply, and have what waits refined when it is enough for a batch."""
+        total = reply.value.total
+        self.retries += reply.attempts - 1
+        self._replies.append(self._spool.put(query, reply))
+        self._rows += rows
+        self._waiting_rows += rows
+        self._on_progress(self.name, self._rows, total)
+        if self._waiting_rows >= BATCH_ROWS:
+            self._submit(total)
+
+    def _submit(self, total: int | None) -> None:
+        for job in self._jobs:
+            if job.done():
+                job.result()  # a failure there stops the scan here
+        if self._refine is None:
+            self._refine = self._stack.enter_context(refining(total))
+        batch = self._replies[self._refined :]
+        self._jobs.append(self._refine(self.name, self.snapshot, len(self._jobs), batch, self._work))
+        self._refined = len(self._replies)
+        self._waiting_rows = 0
+
+    def _write_files(self) -> None:
+        folder = self._work.parent
+        self.assembled = assemble(
+            self.name, self.snapshot, self.parts, self._replies, data_file(folder), quarantine_file(folder)
+        )
+        arrays, _ = arrow_columns(PAGES, [page for part in self.parts for page in part.pages])
+        with storage_errors("write", folder):
+            pages = pa.Table.from_arrays(arrays, names=list(PAGES.columns))
+            pq.write_table(pages, pages_file(folder), compression="zstd")
 
 
-def _write_files(refinery: Refinery, folder: Path) -> Assembled:
-    refinery.flush()
-    assembled = assemble(refinery, data_file(folder), quarantine_file(folder))
-    arrays, _ = arrow_columns(PAGES, refinery.pages)
-    with storage_errors("write", folder):
-        pages = pa.Table.from_arrays(arrays, names=list(PAGES.columns))
-        pq.write_table(pages, pages_file(folder), compression="zstd")
-    return assembled
-
-
-def _manifest(
-    refinery: Refinery, evidence: Evidence, assembled: Assembled, *, run: str, started: str, retries: int
-) -> Manifest:
-    name = refinery.dataset.name
+def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Manifest:
+    assembled = intake.assembled
     pulled = assembled.rows + assembled.quarantined
     consistency, why = _judge(evidence, pulled)
     return Manifest(
-        dataset=name,
-        snapshot=refinery.snapshot,
+        dataset=intake.name,
+        snapshot=intake.snapshot,
         run=run,
         started_at=started,
         finished_at=now(),
@@ -144,10 +158,10 @@ def _manifest(
         evidence=why,
         requests=evidence.requests,
         extra_requests=evidence.extra_requests,
-        retries=retries,
+        retries=intake.retries,
         total=evidence.total,
-        unknown_fields=", ".join(sorted(refinery.unknown)),
-        source=FROM_EVENTS if name == "revenue" else "",
+        unknown_fields=", ".join(sorted(frozenset[str]().union(*(part.unknown for part in intake.parts)))),
+        source=FROM_EVENTS if intake.name == "revenue" else "",
     )
 
 
