@@ -106,7 +106,7 @@ class _Intake:
             evidence = await scan(client, ENDPOINTS[self.name], self._take, concurrency)
             self._submit(None)
             self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
-            await asyncio.to_thread(self._write_files)
+        await asyncio.to_thread(self._write_files)
         return evidence
 
     def _take(self, query: Query, reply: Reply[Page], rows: int) -> None:

@@ -1,0 +1,17 @@
+"""The product: one full pull of contacts into Parquet and the warehouse.
+
+`python benchmarks/product.py BASE_URL FOLDER` prints the seconds that it took, imports left out as for the floor.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from pipelines.pull.run import pull
+from pipelines.settings import load_settings
+
+if __name__ == "__main__":
+    settings = load_settings(api_key="trk_" + "a" * 32, base_url=sys.argv[1], data_dir=Path(sys.argv[2]))
+    started = time.perf_counter()
+    pull(settings, ["contacts"], "benchmark")
+    print(time.perf_counter() - started)
