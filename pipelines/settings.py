@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     pull_bad_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="Share of quarantined rows beyond which a pull publishes nothing."
     )
+    pull_shrink_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="Share of a dataset's rows that may disappear in one pull; beyond it --allow-shrink is needed.",
+    )
+    keep_snapshots: Annotated[int, Field(ge=1)] = Field(
+        5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
+    )
     push_left_out_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Share of rows left out beyond which a push exits with 3."
     )

@@ -14,12 +14,18 @@ TYPES: dict[Kind, str] = {
 }
 
 
-def create_table(table: str, fields: Sequence[Field]) -> str:
-    """`CREATE TABLE` with one line per column; `table` is a qualified, trusted name."""
+def create_table(table: str, fields: Sequence[Field], *, or_keep: bool = False) -> str:
+    """`CREATE TABLE` with one line per column; `table` is a qualified, trusted name.
+
+    Args:
+        table: its name.
+        fields: its columns.
+        or_keep: leave a table of that name as it is.
+    """
     columns = ",\n  ".join(
         f'"{field.name}" {TYPES[field.kind]}{"" if field.nullable else " NOT NULL"}' for field in fields
     )
-    return f"CREATE TABLE {table} (\n  {columns}\n)"
+    return f"CREATE TABLE {'IF NOT EXISTS ' if or_keep else ''}{table} (\n  {columns}\n)"
 
 
 def comments(table: str, dataset: Dataset, fields: Sequence[Field]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
-from pipelines.warehouse.publish import publish
+from pipelines.warehouse.publish import publish, published
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
 
@@ -26,7 +26,12 @@ _log = logging.getLogger(__name__)
 
 
 def pull(
-    settings: Settings, datasets: Collection[str], run: str, on_progress: Progress = silent
+    settings: Settings,
+    datasets: Collection[str],
+    run: str,
+    on_progress: Progress = silent,
+    *,
+    allow_shrink: bool = False,
 ) -> list[Snapshot]:
     """Make a full, consistent snapshot of each dataset and publish them all at once.
 
@@ -37,18 +42,19 @@ def pull(
         datasets: names out of `PULLED`.
         run: the run's id.
         on_progress: see `Progress`.
+        allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
 
     Returns:
         What was published.
 
     Raises:
         AccessError, RequestError, ServiceError: the API did not give what was asked for.
-        DataError: too many bad rows; nothing was published.
+        DataError: too many bad rows, or too many rows gone; nothing was published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
     new = asyncio.run(_pull(settings, set(datasets), run, on_progress))
     with recorded(settings.data_dir, run, "publish") as record:
-        publish(settings, new)
+        publish(settings, new, allow_shrink=allow_shrink)
         record.rows = sum(snapshot.manifest.rows for snapshot in new)
     return new
 
@@ -132,13 +138,16 @@ def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
         dataset_lock(settings.parquet_dir, "revenue"),
         recorded(settings.data_dir, run, "pull revenue") as record,
     ):
-        earlier = [
-            snapshot
-            for snapshot in snapshots(settings.parquet_dir, "revenue")
-            if snapshot.manifest.source == FROM_CONTACTS
-        ]
-        snapshot = derive_revenue(
-            settings.parquet_dir / "revenue", contacts, earlier[-1] if earlier else None, run
-        )
+        earlier = _earlier_balances(settings)
+        snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
         record.rows = snapshot.manifest.rows
         return snapshot
+
+
+def _earlier_balances(settings: Settings) -> Snapshot | None:
+    """The published revenue that came from contacts; without a warehouse, the newest on disk."""
+    ours = [s for s in snapshots(settings.parquet_dir, "revenue") if s.manifest.source == FROM_CONTACTS]
+    now = published(settings.warehouse).get("revenue")
+    if now is not None:
+        ours = [s for s in ours if s.manifest.snapshot == now.snapshot]
+    return ours[-1] if ours else None

@@ -3,6 +3,7 @@
 What does not belong here: how the file is replaced (see `swap`) and what pushes leave behind (see `push`).
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import msgspec
 from pipelines import runs
 from pipelines.pull.snapshot import Snapshot, snapshots
 from pipelines.settings import Settings
+from pipelines.storage import storage_errors
+from pipelines.warehouse.guard import guard
+from pipelines.warehouse.history import create_history, note_changes, rewind
 from pipelines.warehouse.swap import reading, replacing
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
@@ -20,25 +24,67 @@ from schemas.sync import PAGES, RUNS, SNAPSHOTS, Manifest
 from schemas.tables import comments, create_table, literal
 
 
-def publish(settings: Settings, new: Sequence[Snapshot]) -> None:
+def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool = False) -> None:
     """Put snapshots in place of what the warehouse holds of their datasets, all at once.
 
     Datasets that the warehouse does not have yet get empty tables, so that queries never miss one.
 
+    Args:
+        settings: see `Settings`.
+        new: at most one snapshot per dataset.
+        allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
+
     Raises:
         BusyError: another writer held the warehouse for too long.
+        DataError: too many rows would disappear; the warehouse is as it was.
         StorageError: the disk refused; the warehouse is as it was.
     """
     with replacing(settings.warehouse) as connection:
-        before = _published(connection)
-        for schema in ("quarantine", "sync", "imports"):
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        now = {snapshot.manifest.dataset: snapshot for snapshot in new}
-        for name, dataset in PULLED.items():
-            if name in now or name not in before:
-                _replace_dataset(connection, dataset, now.get(name))
-        current = before | {name: snapshot.manifest.snapshot for name, snapshot in now.items()}
-        _account(connection, settings, current)
+        before = _prepare(connection)
+        for snapshot in new:
+            if not allow_shrink:
+                guard(connection, snapshot, settings.pull_shrink_share)
+            if snapshot.manifest.dataset == "contacts":
+                note_changes(connection, snapshot)
+            _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
+        now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
+        _account(connection, settings, before | now)
+    _forget_old(settings, before | now)
+
+
+def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
+    """Put earlier snapshots back, and contacts_history with them to what it was then.
+
+    Raises:
+        BusyError, StorageError: as `publish`.
+    """
+    with replacing(settings.warehouse) as connection:
+        before = _prepare(connection)
+        for snapshot in earlier:
+            if snapshot.manifest.dataset == "contacts":
+                rewind(connection, snapshot)
+            _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
+        _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Make what is not there yet; returns the published snapshot of each dataset."""
+    for schema in ("quarantine", "sync", "imports"):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    for name, dataset in PULLED.items():
+        if not _has_table(connection, "main", name):
+            _replace_dataset(connection, dataset, None)
+    create_history(connection)
+    return _published(connection)
+
+
+def _forget_old(settings: Settings, current: dict[str, str]) -> None:
+    """Delete snapshots beyond the number to keep, never a published one."""
+    for name in PULLED:
+        for old in snapshots(settings.parquet_dir, name)[: -settings.keep_snapshots]:
+            if old.manifest.snapshot != current.get(name):
+                with storage_errors("delete", old.folder):
+                    shutil.rmtree(old.folder)
 
 
 def published(warehouse: Path) -> dict[str, Manifest]:

@@ -1,0 +1,36 @@
+"""The guard: a publish in which suspiciously many rows disappear does not happen unasked."""
+
+import duckdb
+
+from pipelines.errors import DataError
+from pipelines.pull.snapshot import Snapshot
+from schemas.registry import PULLED
+from schemas.revenue import FROM_CONTACTS
+from schemas.tables import literal
+
+
+def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: float) -> None:
+    """Compare a snapshot with the table that it would replace.
+
+    Args:
+        connection: to the warehouse.
+        snapshot: what is about to be published.
+        share: the share of the table's rows that may disappear.
+
+    Raises:
+        DataError: more rows would disappear, or all of them.
+    """
+    name = snapshot.manifest.dataset
+    if snapshot.manifest.source == FROM_CONTACTS:  # it only grows; contacts are guarded themselves
+        return
+    keys = ", ".join(PULLED[name].key)
+    gone, before = connection.execute(
+        f"SELECT count(*) FILTER (WHERE after.present IS NULL), count(*) FROM main.{name} LEFT JOIN "
+        f"(SELECT {keys}, true AS present FROM read_parquet({literal(str(snapshot.data))})) AS after USING ({keys})"
+    ).fetchall()[0]
+    if before and (gone > share * before or gone == before):
+        raise DataError(
+            f"{name}: {gone:,} of {before:,} published rows ({gone / before:.1%}) are not in the account any "
+            f"more, and up to {share:.0%} may go unasked; nothing was published.",
+            "See that TRACKLY_API_KEY is of the right account; if it is so: trackly-sync pull --allow-shrink",
+        )

@@ -1,0 +1,83 @@
+"""contacts_history: versions of contacts, kept while snapshots are published.
+
+The version that holds now is the row in main.contacts, so only what differs from that is stored:
+`history.closed` has the versions that no longer hold, `history.opened` since when a present row holds where that
+is not the first snapshot, `history.began` when that was. Publishing the first snapshot, or one without changes,
+therefore adds nothing. Rows are compared by a hash over all their columns, computed on both sides at that
+moment, so that it need not stay the same from one version of DuckDB to the next.
+"""
+
+import duckdb
+
+from pipelines.pull.snapshot import Snapshot
+from schemas.contacts import CONTACTS
+from schemas.contacts_history import HISTORY_FIELDS, VALIDITY
+from schemas.tables import comments, create_table, literal
+
+_KEY = ", ".join(CONTACTS.key)
+_DIGEST = f"hash({', '.join((*CONTACTS.columns, 'extra'))})"
+_SINCE = "coalesce(opened.valid_from, (SELECT began_at FROM history.began))"
+
+
+def create_history(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables, and the view over them, where they are not there yet; main.contacts must be."""
+    key = tuple(field for field in CONTACTS.fields if field.name in CONTACTS.key)
+    connection.execute("CREATE SCHEMA IF NOT EXISTS history")
+    connection.execute(create_table("history.closed", HISTORY_FIELDS, or_keep=True))
+    connection.execute(create_table("history.opened", (*key, VALIDITY.fields[0]), or_keep=True))
+    connection.execute("CREATE TABLE IF NOT EXISTS history.began (began_at TIMESTAMPTZ)")
+    connection.execute(
+        f"CREATE OR REPLACE VIEW main.contacts_history AS SELECT contacts.*, {_SINCE} AS valid_from, "
+        "NULL::TIMESTAMPTZ AS valid_to, NULL::TIMESTAMPTZ AS removed_at "
+        f"FROM main.contacts LEFT JOIN history.opened AS opened USING ({_KEY}) "
+        "UNION ALL BY NAME FROM history.closed"
+    )
+    for comment in comments("main.contacts_history", VALIDITY, HISTORY_FIELDS):
+        connection.execute(comment.replace("COMMENT ON TABLE", "COMMENT ON VIEW", 1))
+
+
+def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Compare main.contacts with the snapshot that is about to take its place, and keep what changes.
+
+    A fuzzy snapshot carries on the contacts that it did not see, so only a complete one closes versions of
+    contacts that have gone.
+    """
+    if connection.execute("SELECT 1 FROM history.began").fetchone() is None:
+        connection.execute(
+            f"INSERT INTO history.began SELECT min(synced_at) FROM read_parquet({literal(str(snapshot.data))})"
+        )
+        connection.execute("DELETE FROM history.began WHERE began_at IS NULL")
+        return
+    new = f"read_parquet({literal(str(snapshot.data))})"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {_KEY}, "
+        "before.digest IS NOT NULL AS ends, after.digest IS NOT NULL AS begins, "
+        f"coalesce(after.synced_at, {literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ) AS moment "
+        f"FROM (SELECT {_KEY}, {_DIGEST} AS digest FROM main.contacts) AS before "
+        f"FULL JOIN (SELECT {_KEY}, synced_at, {_DIGEST} AS digest FROM {new}) AS after USING ({_KEY}) "
+        "WHERE before.digest IS DISTINCT FROM after.digest"
+    )
+    connection.execute(
+        f"INSERT INTO history.closed BY NAME SELECT contacts.*, {_SINCE} AS valid_from, moment AS valid_to, "
+        "CASE WHEN NOT begins THEN moment END AS removed_at "
+        f"FROM main.contacts JOIN changes USING ({_KEY}) "
+        f"LEFT JOIN history.opened AS opened USING ({_KEY}) WHERE ends"
+    )
+    connection.execute(f"DELETE FROM history.opened WHERE ({_KEY}) IN (SELECT ({_KEY}) FROM changes)")
+    connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, moment FROM changes WHERE begins")
+    connection.execute("DROP TABLE changes")
+
+
+def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Make history what it was when the snapshot was published first; later versions are forgotten."""
+    then = f"{literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE reopened AS "
+        f"SELECT {_KEY}, valid_from FROM history.closed WHERE valid_to > {then} AND valid_from <= {then}"
+    )
+    connection.execute(f"DELETE FROM history.closed WHERE valid_to > {then}")
+    connection.execute(
+        f"DELETE FROM history.opened WHERE valid_from > {then} OR ({_KEY}) IN (SELECT ({_KEY}) FROM reopened)"
+    )
+    connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, valid_from FROM reopened")
+    connection.execute("DROP TABLE reopened")
