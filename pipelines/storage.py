@@ -24,6 +24,8 @@ def storage_errors(doing: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except TimeoutError:  # a lock that another process holds, which says nothing about the disk
+        raise
     except OSError as error:  # pyarrow raises OSError too
         raise StorageError(
             f"Cannot {doing} {path}: {error.strerror or error}.", _remedy(error, path)

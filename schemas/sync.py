@@ -40,6 +40,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Annotated[Text, Column("What the claim about consistency rests on.")] = ""
     requests: Annotated[Integer, Column("Replies read.", "requests")] = 0
     extra_requests: Annotated[Integer, Column("Replies read to look again.", "requests")] = 0
+    resumed: Annotated[Integer, Column("Replies taken over from an interrupted pull.", "requests")] = 0
+    carried: Annotated[
+        Integer,
+        Column("Rows that a fuzzy snapshot did not see and took over from the one before it.", "rows"),
+    ] = 0
     retries: Annotated[Integer, Column("Requests repeated after a failure.", "requests")] = 0
     total: Annotated[Integer | None, Column("How many rows the API claimed at the end.", "rows")] = None
     unknown_fields: Annotated[Text, Column("Fields that went to extra, joined by ', '.")] = ""
@@ -68,8 +73,8 @@ class PageRow(msgspec.Struct):
     received_at: Annotated[Instant, Column("When the reply was there.", "UTC")]
     total: Annotated[Integer | None, Column("How many rows the API claimed in it.", "rows")]
     rows: Annotated[Integer, Column("Rows in the reply.", "rows")]
-    size: Annotated[Integer, Column("Size of its rows.", "bytes")]
-    digest: Annotated[Text, Column("SHA-256 digest of its rows, the first 96 bits.")]
+    size: Annotated[Integer, Column("Size of the reply.", "bytes")]
+    digest: Annotated[Text, Column("SHA-256 digest of the reply, its first 96 bits.")]
 
 
 class RunRecord(msgspec.Struct, kw_only=True):

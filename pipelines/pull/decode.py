@@ -9,6 +9,7 @@ rows of the wrong shape are set aside with the reason. What does not belong here
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,7 +19,6 @@ import pyarrow.compute as pc
 from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
 
-_raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAIVE = pa.timestamp("us")
 _UTC = pa.timestamp("us", tz="UTC")
@@ -53,21 +53,42 @@ class Decoded:
 Decoder = Callable[[bytes], Decoded]
 
 
-def row_decoder(dataset: Dataset) -> Decoder:
-    """A function from a reply's raw array of rows to `Decoded`."""
-    typed = msgspec.json.Decoder(list[dataset.row])  # type: ignore[name-defined]
+def row_decoder(dataset: Dataset, envelope: str) -> Decoder:
+    """A function from a reply's body to `Decoded`.
 
-    def decode(rows: bytes) -> Decoded:
+    Args:
+        dataset: what the rows are.
+        envelope: the key that they stand under.
+    """
+    typed = _reply_of(list[dataset.row], envelope)  # type: ignore[name-defined]
+
+    def decode(body: bytes) -> Decoded:
         try:
-            structs = typed.decode(rows)
-        except msgspec.ValidationError:
-            return _row_by_row(dataset, rows)
-        return _columns(dataset, structs, [None] * len(structs), range(len(structs)), rows, [], frozenset())
+            structs = typed.decode(body).rows
+        except msgspec.DecodeError:
+            return _row_by_row(dataset, raw_rows(body, envelope))
+        decoded, wrong = _columns(dataset, structs, [None] * len(structs), range(len(structs)))
+        if not wrong:
+            return Decoded(decoded, [], frozenset())
+        raws = raw_rows(body, envelope)
+        return _without(Decoded(decoded, [], frozenset()), wrong, range(len(structs)), raws)
 
     return decode
 
 
-def _row_by_row(dataset: Dataset, rows: bytes) -> Decoded:
+def raw_rows(body: bytes, envelope: str) -> list[msgspec.Raw]:
+    """The rows of a reply, each as its JSON text."""
+    rows: list[msgspec.Raw] = _reply_of(list[msgspec.Raw], envelope).decode(body).rows
+    return rows
+
+
+@cache
+def _reply_of(rows: Any, envelope: str) -> msgspec.json.Decoder[Any]:
+    reply = msgspec.defstruct("Reply", [("rows", rows, msgspec.field(name=envelope))])
+    return msgspec.json.Decoder(reply)
+
+
+def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
     one = msgspec.json.Decoder(dataset.row)
     known = frozenset(dataset.columns)
     structs: list[msgspec.Struct] = []
@@ -75,23 +96,24 @@ def _row_by_row(dataset: Dataset, rows: bytes) -> Decoded:
     places: list[int] = []
     bad: list[BadRow] = []
     unknown: set[str] = set()
-    for place, raw in enumerate(_raw_rows.decode(rows)):
+    for place, raw in enumerate(raws):
         try:
             fields = _raw_fields.decode(raw)
             extra = {name: value for name, value in fields.items() if name not in known}
             if extra:
                 fields = {name: value for name, value in fields.items() if name in known}
             structs.append(one.decode(msgspec.json.encode(fields) if extra else raw))
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             bad.append(BadRow(place, bytes(raw), _reason(error)))
             continue
         unknown |= extra.keys()
         extras.append(msgspec.json.encode(extra).decode() if extra else None)
         places.append(place)
-    return _columns(dataset, structs, extras, places, rows, bad, frozenset(unknown))
+    batch, wrong = _columns(dataset, structs, extras, places)
+    return _without(Decoded(batch, bad, frozenset(unknown)), wrong, places, raws)
 
 
-def _reason(error: msgspec.ValidationError) -> str:
+def _reason(error: msgspec.DecodeError) -> str:
     """`Expected `int`, got `str` - at `$.send_count`` as `send_count: expected int, got str`."""
     what, _, where = str(error).replace("`", "").partition(" - at $")
     column = where.lstrip(".[")
@@ -124,22 +146,20 @@ def arrow_columns(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> tuple[
 
 
 def _columns(
-    dataset: Dataset,
-    structs: Sequence[msgspec.Struct],
-    extras: Sequence[str | None],
-    places: Sequence[int],
-    rows: bytes,
-    bad: list[BadRow],
-    unknown: frozenset[str],
-) -> Decoded:
+    dataset: Dataset, structs: Sequence[msgspec.Struct], extras: Sequence[str | None], places: Sequence[int]
+) -> tuple[pa.RecordBatch, dict[int, str]]:
     arrays, wrong = arrow_columns(dataset, structs)
     arrays += [pa.array(extras, pa.string()), pa.array(places, pa.int32())]
-    batch = pa.RecordBatch.from_arrays(arrays, names=[*dataset.columns, "extra", "row"])
-    if wrong:
-        raws = _raw_rows.decode(rows)
-        bad = bad + [BadRow(places[at], bytes(raws[places[at]]), reason) for at, reason in wrong.items()]
-        batch = batch.filter(pa.array([at not in wrong for at in range(len(places))]))
-    return Decoded(batch, bad, unknown)
+    return pa.RecordBatch.from_arrays(arrays, names=[*dataset.columns, "extra", "row"]), wrong
+
+
+def _without(
+    decoded: Decoded, wrong: dict[int, str], places: Sequence[int], raws: Sequence[msgspec.Raw]
+) -> Decoded:
+    """Take rows out of the batch, by their position in it, and set them aside."""
+    bad = [BadRow(places[at], bytes(raws[places[at]]), reason) for at, reason in wrong.items()]
+    keep = pa.array([at not in wrong for at in range(decoded.batch.num_rows)], pa.bool_())
+    return Decoded(decoded.batch.filter(keep), decoded.bad + bad, decoded.unknown)
 
 
 def _json_texts(raws: Sequence[msgspec.Raw]) -> list[bytes | None]:

@@ -13,7 +13,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode import BadRow, row_decoder
+from pipelines.pull.decode import BadRow, raw_rows, row_decoder
+from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.spool import Spooled, digest
 from pipelines.storage import storage_errors
 from schemas.arrow import TYPES, arrow_schema
@@ -39,7 +40,6 @@ _BAD = pa.schema(
         _ROW,
     ]
 )
-_raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _scalar = msgspec.json.Decoder(str | int | float | bool)
 
@@ -75,14 +75,14 @@ def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], fo
         StorageError: the disk refused.
     """
     dataset = PULLED[name]
-    decode = row_decoder(dataset)
+    decode = row_decoder(dataset, ENDPOINTS[name].envelope)
     batches, bad, pages, unknown = [], [], [], frozenset[str]()
     for reply in replies:
-        raw = reply.read()
-        decoded = decode(raw)
+        body = reply.read()
+        decoded = decode(body)
         batches.append(_placed(decoded.batch, reply))
         bad += _bad_rows(dataset, reply, decoded.bad)
-        pages.append(_page_row(name, snapshot, reply, decoded.batch.num_rows + len(decoded.bad), raw))
+        pages.append(_page_row(name, snapshot, reply, decoded.batch.num_rows + len(decoded.bad), body))
         unknown |= decoded.unknown
     table = pa.Table.from_batches(batches, None if batches else part_schema(dataset))
     broken = broken_rows(dataset, table)
@@ -112,7 +112,7 @@ def set_aside(
         by_page.setdefault(page, []).append((row, reason))
     bad = []
     for page, rows in by_page.items():
-        raws = _raw_rows.decode(replies[page].read())
+        raws = raw_rows(replies[page].read(), ENDPOINTS[dataset.name].envelope)
         bad += _bad_rows(
             dataset, replies[page], [BadRow(row, bytes(raws[row]), reason) for row, reason in rows]
         )
@@ -147,7 +147,7 @@ def _bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[
     return [
         {
             "identity": identity_of(dataset, item.raw),
-            "raw": item.raw.decode(),
+            "raw": item.raw.decode(errors="replace"),
             "reason": item.reason,
             "synced_at": reply.received_at,
             "page": reply.page,
@@ -157,7 +157,7 @@ def _bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[
     ]
 
 
-def _page_row(name: str, snapshot: str, reply: Spooled, rows: int, raw: bytes) -> PageRow:
+def _page_row(name: str, snapshot: str, reply: Spooled, rows: int, body: bytes) -> PageRow:
     return PageRow(
         dataset=name,
         snapshot=snapshot,
@@ -168,5 +168,5 @@ def _page_row(name: str, snapshot: str, reply: Spooled, rows: int, raw: bytes) -
         total=reply.total,
         rows=rows,
         size=reply.size,
-        digest=digest(raw),
+        digest=digest(body),
     )

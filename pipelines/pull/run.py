@@ -94,7 +94,7 @@ async def _pull(settings: Settings, names: set[str], run: str, on_progress: Prog
 
         await run_all(one(name) for name in PULLED if name in names)
     if derive and "revenue" not in made:
-        made["revenue"] = _derived(settings, made["contacts"], run)
+        made["revenue"] = await _derived(settings, made["contacts"], run)
     return [made[name] for name in PULLED if name in made]
 
 
@@ -107,7 +107,7 @@ async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Pr
         raise StorageError(
             "Revenue is derived from contacts, and there is no snapshot of them.", "Pull contacts."
         )
-    return _derived(settings, contacts, run)
+    return await _derived(settings, contacts, run)
 
 
 async def _serves_events(client: TracklyClient, settings: Settings) -> bool:
@@ -133,13 +133,11 @@ def _came_from_contacts(settings: Settings) -> bool:
     return _last_source(settings) == FROM_CONTACTS
 
 
-def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
-    with (
-        dataset_lock(settings.parquet_dir, "revenue"),
-        recorded(settings.data_dir, run, "pull revenue") as record,
-    ):
-        earlier = _earlier_balances(settings)
-        snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
+async def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
+    with recorded(settings.data_dir, run, "pull revenue") as record:
+        async with dataset_lock(settings.parquet_dir, "revenue"):
+            earlier = _earlier_balances(settings)
+            snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
         record.rows = snapshot.manifest.rows
         return snapshot
 

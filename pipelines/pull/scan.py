@@ -6,16 +6,16 @@ at the end. It decodes of each row only what tells it apart, so it never waits f
 it. What does not belong here: what rows mean, and which of two versions of a row stays (see `snapshot`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol
 
 from pipelines.concurrent import run_all
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.identity import Keys, key_reader
+from pipelines.pull.identity import Keys, Seen, reply_reader
 from pipelines.pull.windows import Window, around, linked, plan
-from pipelines.trackly.client import Reply, TracklyClient, Unreadable
-from pipelines.trackly.pages import Page, read_page
+from pipelines.trackly.client import Unreadable
 
 _TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -30,8 +30,19 @@ _UNPAGED_ROWS = 1 << 62
 """`per_page` of a reply that is not paged: any number of rows fits."""
 
 Query = Mapping[str, str | int]
-Deliver = Callable[[Query, Reply[Page], int], None]
-"""Takes each reply with its query and number of rows, in the order of arrival; must not block."""
+
+
+class Fetch(Protocol):
+    """Gets one reply and keeps it for the snapshot."""
+
+    def __call__(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Awaitable[Seen]:
+        """Ask for one page.
+
+        Args:
+            query: its parameters.
+            read: reads the body; raises Unreadable where it is not the page asked for.
+            fresh: whether it must be asked for now; else a young reply of an interrupted pull will do.
+        """
 
 
 @dataclass(slots=True)
@@ -56,7 +67,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Slice:
     """A window's reply, reduced to what links it to others."""
 
     window: Window
@@ -74,13 +85,13 @@ class _Seen:
         return self.window.start + len(self.keys)
 
 
-async def scan(client: TracklyClient, endpoint: Endpoint, deliver: Deliver, concurrency: int) -> Evidence:
+async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
     """Read every row of a dataset.
 
     Args:
-        client: an open client.
         endpoint: what to read.
-        deliver: gets every reply, also those read again; the later of two versions of a row is the truer one.
+        fetch: gets and keeps replies; all of them, also those read again: of two versions of a row the one read
+            later is the truer one.
         concurrency: how many requests to keep under way.
 
     Raises:
@@ -91,12 +102,12 @@ async def scan(client: TracklyClient, endpoint: Endpoint, deliver: Deliver, conc
     evidence = Evidence()
     totals: list[int | None] = []
     for filters in endpoint.filters:
-        one = _Pass(client, endpoint, filters, deliver, evidence)
+        one = _Pass(endpoint, filters, fetch, evidence)
         await one.run(concurrency)
         totals.append(one.total)
     if len(endpoint.filters) > 1:
         # A row may have moved from a later filter's rows to the first one's between the two reads.
-        again = _Pass(client, endpoint, endpoint.filters[0], deliver, evidence)
+        again = _Pass(endpoint, endpoint.filters[0], fetch, evidence)
         await again.run(concurrency)
         evidence.drifted |= again.total != totals[0]
         totals[0] = again.total
@@ -108,23 +119,17 @@ class _Pass:
     """One query of an endpoint, from the top to the end."""
 
     def __init__(
-        self,
-        client: TracklyClient,
-        endpoint: Endpoint,
-        filters: Mapping[str, str],
-        deliver: Deliver,
-        evidence: Evidence,
+        self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch, evidence: Evidence
     ) -> None:
         self.total: int | None = None
-        self._client = client
         self._endpoint = endpoint
         self._filters = filters
-        self._deliver = deliver
+        self._get = fetch
         self._evidence = evidence
         self._largest = endpoint.largest or _UNPAGED_ROWS
-        self._keys_of = key_reader(endpoint.identity)
+        self._read = reply_reader(endpoint.envelope, endpoint.identity)
         self._top_key: int | None = None
-        self._open: dict[int, _Seen] = {}
+        self._open: dict[int, _Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
         self._filled: list[int] = []
         """Places whose reply had rows."""
@@ -148,13 +153,13 @@ class _Pass:
                 f"{self._endpoint.path}: replies could not be joined within {budget.spent} extra requests"
             )
 
-    def _is_everything(self, top: _Seen) -> bool:
+    def _is_everything(self, top: _Slice) -> bool:
         """Whether the first reply holds all rows, as they were at one moment."""
         if len(top.keys) > top.window.per_page:  # the API does not page
             return True
         return top.ends and (top.total is None or top.total <= len(top.keys))
 
-    async def _read_plan(self, top: _Seen, concurrency: int) -> int:
+    async def _read_plan(self, top: _Slice, concurrency: int) -> int:
         """Read the planned windows below the top one; returns how many replies there were."""
         self._note(0, top)
         places = enumerate(plan(self._largest))
@@ -165,7 +170,7 @@ class _Pass:
             nonlocal previous, ended
             while not ended and (self.total is None or previous.stop <= self.total):
                 place, previous = next(places)
-                seen = await self._fetch(previous)
+                seen = await self._fetch(previous, fresh=False)
                 ended |= not seen.keys or (
                     seen.ends and (seen.total is None or seen.window.stop >= seen.total)
                 )
@@ -174,7 +179,7 @@ class _Pass:
         await run_all(work() for _ in range(concurrency))
         return next(places)[0]
 
-    def _note(self, place: int, seen: _Seen) -> None:
+    def _note(self, place: int, seen: _Slice) -> None:
         """Compare a reply with its neighbours, and let go of those that are joined on both sides."""
         self._open[place] = seen
         if seen.keys:
@@ -201,7 +206,7 @@ class _Pass:
             chained &= await self._join(tail, None, budget)
         return chained
 
-    async def _join_top(self, top: _Seen, budget: "_Budget") -> bool:
+    async def _join_top(self, top: _Slice, budget: "_Budget") -> bool:
         """Look at the top once more, for rows that came or moved there since; whether they join the rest."""
         budget.spent += 1
         look = await self._fetch(Window(1, min(_TOP_ROWS, self._largest)))
@@ -210,7 +215,7 @@ class _Pass:
             return True
         return await self._join(look, top, budget)
 
-    async def _join(self, upper: _Seen, lower: _Seen | None, budget: "_Budget") -> bool:
+    async def _join(self, upper: _Slice, lower: _Slice | None, budget: "_Budget") -> bool:
         """Read between two replies until a chain of shared rows leads from one to the other.
 
         Args:
@@ -238,46 +243,41 @@ class _Pass:
                 return False
         return True
 
-    def _shift_since(self, seen: _Seen) -> int:
+    def _shift_since(self, seen: _Slice) -> int:
         """How far the order has moved since a reply, as far as totals tell."""
         return 0 if self.total is None or seen.total is None else self.total - seen.total
 
-    async def _fetch(self, window: Window) -> _Seen:
-        """Ask for one window and hand the reply on."""
+    async def _fetch(self, window: Window, *, fresh: bool = True) -> _Slice:
+        """Ask for one window."""
         query: Query = self._filters
         if self._largest != _UNPAGED_ROWS:
             query = {**self._filters, "page": window.page, "per_page": window.per_page}
-        keys: Keys = ()
 
-        def read(body: bytes) -> Page:
-            nonlocal keys
-            page = read_page(self._endpoint.envelope)(body)
-            keys = self._keys_of(page.rows)
-            self._check_place(window, page, keys)
-            return page
+        def read(body: bytes) -> Seen:
+            seen = self._read(body)
+            self._check_place(window, seen)
+            return seen
 
-        reply = await self._client.get(self._endpoint.path, query, read)
-        page = reply.value
-        if page.per_page is not None and page.per_page < window.per_page:
-            self._largest = max(page.per_page, 1)
+        seen = await self._get(query, read, fresh=fresh)
+        if seen.per_page is not None and seen.per_page < window.per_page:
+            self._largest = max(seen.per_page, 1)
             window = Window(1, self._largest)
         self._evidence.requests += 1
-        self._evidence.drifted |= self.total is not None and page.total != self.total
-        self.total = page.total
-        self._deliver(query, reply, len(keys))
-        return _Seen(window, keys, page.total)
+        self._evidence.drifted |= self.total is not None and seen.total != self.total
+        self.total = seen.total
+        return _Slice(window, seen.keys, seen.total)
 
-    def _check_place(self, window: Window, page: Page, keys: Keys) -> None:
+    def _check_place(self, window: Window, seen: Seen) -> None:
         """Refuse a reply that is not the page asked for.
 
         Raises:
             Unreadable: another page came, or the first one again.
         """
-        if page.page not in (None, window.page):
-            raise Unreadable(f"page {page.page} came in answer to page {window.page}")
-        if window.page > 1 and page.per_page not in (None, window.per_page):
-            raise Unreadable(f"{page.per_page} rows a page came in answer to {window.per_page}")
-        if window.page > 1 and keys and keys[0] == self._top_key:
+        if seen.page not in (None, window.page):
+            raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
+        if window.page > 1 and seen.per_page not in (None, window.per_page):
+            raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
+        if window.page > 1 and seen.keys and seen.keys[0] == self._top_key:
             raise Unreadable(f"the first page came again in answer to page {window.page}")
 
 

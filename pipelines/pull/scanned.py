@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pipelines.errors import DataError
 from pipelines.pull.assemble import Assembled, assemble
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.identity import Seen
 from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import Evidence, Query, scan
 from pipelines.pull.snapshot import (
@@ -32,8 +33,7 @@ from pipelines.pull.workers import Submit, refining
 from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
-from pipelines.trackly.client import Reply, TracklyClient
-from pipelines.trackly.pages import Page
+from pipelines.trackly.client import TracklyClient, Unreadable
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
 
@@ -53,45 +53,58 @@ async def scanned(
     """Make a dataset's snapshot; nothing is published.
 
     Raises:
-        AccessError, RequestError, ServiceError: the API did not give what was asked for.
+        AccessError, RequestError, ServiceError: the API did not give what was asked for; what it gave is taken
+            up by the next pull.
         DataError: more bad rows than `settings.pull_bad_share` allows.
         StorageError, BusyError: the disk or another pull stood in the way.
     """
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
-        await asyncio.to_thread(stack.enter_context, dataset_lock(settings.parquet_dir, name))
+        await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
         started, snapshot = now(), new_snapshot_id()
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
-        work = folder / "work"
-        with storage_errors("make", work):
-            work.mkdir(mode=0o700)  # raw rows lie here
-        intake = _Intake(name, snapshot, work, on_progress)
-        evidence = await intake.read(client, settings.concurrency)
+        account = f"{settings.base_url} {settings.require_key()}"
+        spool = Spool.open(settings.parquet_dir / name / ".spool", account)
+        intake = _Intake(client, name, snapshot, folder, spool, on_progress)
+        evidence = await intake.read(settings.concurrency)
         manifest = _manifest(intake, evidence, run, started)
         record.rows = manifest.rows
         record.details = details(
             quarantined=manifest.quarantined,
             requests=manifest.requests,
             retries=manifest.retries,
+            resumed=manifest.resumed,
             consistency=manifest.consistency,
         )
+        spool.discard()
         _hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
-        shutil.rmtree(work)
+        shutil.rmtree(folder / "work")
         return seal(folder, manifest)
 
 
 class _Intake:
-    """Replies on their way from the scan to the snapshot's files."""
+    """Replies on their way from the API to the snapshot's files."""
 
-    def __init__(self, name: str, snapshot: str, work: Path, on_progress: Progress) -> None:
+    def __init__(
+        self,
+        client: TracklyClient,
+        name: str,
+        snapshot: str,
+        folder: Path,
+        spool: Spool,
+        on_progress: Progress,
+    ) -> None:
         self.name = name
         self.snapshot = snapshot
         self.retries = 0
+        self.resumed = 0
         self.parts: list[Part] = []
         self.assembled = Assembled(0, 0)
-        self._work = work
+        self._client = client
+        self._endpoint = ENDPOINTS[name]
+        self._folder = folder
+        self._spool = spool
         self._on_progress = on_progress
-        self._spool = Spool(work, ENDPOINTS[name])
         self._replies: list[Spooled] = []
         self._refined = 0
         self._waiting_rows = 0
@@ -100,25 +113,45 @@ class _Intake:
         self._stack = ExitStack()
         self._refine: Submit | None = None
 
-    async def read(self, client: TracklyClient, concurrency: int) -> Evidence:
+    async def read(self, concurrency: int) -> Evidence:
         """Scan, refine beside it, and write the snapshot's files."""
+        with storage_errors("make", self._folder):
+            (self._folder / "work").mkdir()
         with self._stack:
-            evidence = await scan(client, ENDPOINTS[self.name], self._take, concurrency)
+            evidence = await scan(self._endpoint, self._fetch, concurrency)
             self._submit(None)
             self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
         await asyncio.to_thread(self._write_files)
         return evidence
 
-    def _take(self, query: Query, reply: Reply[Page], rows: int) -> None:
-        """Spool a reply, and have what waits refined when it is enough for a batch."""
-        total = reply.value.total
+    async def _fetch(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:
+        """Get a reply, from the spool of an interrupted pull if that will do, and keep it."""
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        request = f"GET {self._endpoint.path}{'?' if asked else ''}{asked}"
+        earlier = None if fresh else self._spool.earlier.pop(request, None)
+        if earlier is not None:
+            try:
+                seen = read(earlier.read())
+            except Unreadable:
+                return await self._fetch(query, read, fresh=True)
+            self.resumed += 1
+            self._take(earlier, len(seen.keys))
+            return seen
+        reply = await self._client.get(self._endpoint.path, query, read)
         self.retries += reply.attempts - 1
-        self._replies.append(self._spool.put(query, reply))
+        seen = reply.value
+        kept = self._spool.put(request, seen.body, seen.total, reply.sent_at, reply.received_at)
+        self._take(kept, len(seen.keys))
+        return seen
+
+    def _take(self, reply: Spooled, rows: int) -> None:
+        """Have what waits refined when it is enough for a batch."""
+        self._replies.append(reply)
         self._rows += rows
         self._waiting_rows += rows
-        self._on_progress(self.name, self._rows, total)
+        self._on_progress(self.name, self._rows, reply.total)
         if self._waiting_rows >= BATCH_ROWS:
-            self._submit(total)
+            self._submit(reply.total)
 
     def _submit(self, total: int | None) -> None:
         for job in self._jobs:
@@ -127,12 +160,13 @@ class _Intake:
         if self._refine is None:
             self._refine = self._stack.enter_context(refining(total))
         batch = self._replies[self._refined :]
-        self._jobs.append(self._refine(self.name, self.snapshot, len(self._jobs), batch, self._work))
+        work = self._folder / "work"
+        self._jobs.append(self._refine(self.name, self.snapshot, len(self._jobs), batch, work))
         self._refined = len(self._replies)
         self._waiting_rows = 0
 
     def _write_files(self) -> None:
-        folder = self._work.parent
+        folder = self._folder
         self.assembled = assemble(
             self.name, self.snapshot, self.parts, self._replies, data_file(folder), quarantine_file(folder)
         )
@@ -146,6 +180,8 @@ def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Ma
     assembled = intake.assembled
     pulled = assembled.rows + assembled.quarantined
     consistency, why = _judge(evidence, pulled)
+    if intake.resumed:
+        why += f"; {intake.resumed:,} replies are of an interrupted pull"
     return Manifest(
         dataset=intake.name,
         snapshot=intake.snapshot,
@@ -158,6 +194,7 @@ def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Ma
         evidence=why,
         requests=evidence.requests,
         extra_requests=evidence.extra_requests,
+        resumed=intake.resumed,
         retries=intake.retries,
         total=evidence.total,
         unknown_fields=", ".join(sorted(frozenset[str]().union(*(part.unknown for part in intake.parts)))),

@@ -4,11 +4,13 @@ A snapshot is written in a folder with a dot before its name and renamed when it
 without a dot is always whole. What does not belong here: how rows get in (see `refine`, `assemble`, `revenue`).
 """
 
+import asyncio
 import logging
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from schemas.sync import Manifest
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
+
+_LOCK_POLL_SECONDS = 0.2
 
 LOCK_SECONDS = 3600.0
 """How long a second pull of a dataset waits for the first."""
@@ -68,33 +72,47 @@ def new_snapshot_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
 
 
-@contextmanager
-def dataset_lock(parquet_dir: Path, dataset: str) -> Iterator[None]:
+@asynccontextmanager
+async def dataset_lock(parquet_dir: Path, dataset: str) -> AsyncIterator[None]:
     """Hold a dataset for one pull; a second one says so and waits.
 
     Raises:
         BusyError: the other pull took too long.
         StorageError: the disk refused.
     """
-    path = parquet_dir / f".{dataset}.lock"
-    with storage_errors("lock", path):
-        parquet_dir.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _log.warning("Another pull of %s is under way; waiting for it to end.", dataset)
-            try:
-                lock.acquire(timeout=LOCK_SECONDS)
-            except Timeout:
-                raise BusyError(
-                    f"Another pull of {dataset} has been under way for {LOCK_SECONDS / 3600:.0f} hours.",
-                    "See whether it still works; stop it if it does not.",
-                ) from None
+    lock = _lock_of(parquet_dir, dataset)
+    await _acquired(lock, dataset)
     try:
         yield
     finally:
         lock.release()
+
+
+def _lock_of(parquet_dir: Path, dataset: str) -> FileLock:
+    with storage_errors("make", parquet_dir):
+        parquet_dir.mkdir(parents=True, exist_ok=True)
+    return FileLock(parquet_dir / f".{dataset}.lock", thread_local=False)
+
+
+async def _acquired(lock: FileLock, dataset: str) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    waiting = False
+    while True:
+        try:
+            with storage_errors("lock", Path(lock.lock_file)):
+                lock.acquire(timeout=0)
+        except Timeout:
+            if not waiting:
+                _log.warning("Another pull of %s is under way; waiting for it to end.", dataset)
+            waiting = True
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise BusyError(
+                f"Another pull of {dataset} has been under way for {LOCK_SECONDS / 3600:.0f} hours.",
+                "See whether it still works; stop it if it does not.",
+            )
+        await asyncio.sleep(_LOCK_POLL_SECONDS)
 
 
 @contextmanager

@@ -1,30 +1,36 @@
 """Replies on disk between the scan and the validation, so that neither waits for the other.
 
-Raw rows lie here only while a pull runs: they are read again for the raw text of rows that fail validation, and
-the folder goes when the snapshot is done.
+The spool outlives a pull that fails or is killed: its journal says which reply answered which request, and the
+next pull of the same account takes up those that are young enough. A reply that is taken up is as good as one
+read now, since the proof of consistency (see `windows`) does not depend on when replies were read. Raw rows lie
+here only until the snapshot is done.
 """
 
+import shutil
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.scan import Query
+import msgspec
+
 from pipelines.storage import storage_errors
-from pipelines.trackly.client import Reply
-from pipelines.trackly.pages import Page
+
+_TAKEN_UP = timedelta(minutes=30)
+"""How old a reply of an interrupted pull may be to be taken up."""
+
+_JOURNAL = "journal.ndjson"
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
+class Spooled(msgspec.Struct, frozen=True):
     """One reply as it lies in the spool.
 
     Attributes:
         page: its number in the order of arrival, from 1; rows name it.
         request: what was asked, without host and key.
         total: the number of rows that the API claimed, if any.
-        size: bytes of its rows.
+        size: bytes of its body.
+        account: a digest that tells accounts apart.
     """
 
     page: int
@@ -33,49 +39,94 @@ class Spooled:
     received_at: datetime
     total: int | None
     size: int
-    path: Path
+    path: str
+    account: str = ""
 
     def read(self) -> bytes:
-        """The raw array of its rows.
+        """The body.
 
         Raises:
             StorageError: the file cannot be read.
         """
-        with storage_errors("read", self.path):
-            return self.path.read_bytes()
+        with storage_errors("read", Path(self.path)):
+            return Path(self.path).read_bytes()
 
 
+@dataclass(slots=True)
 class Spool:
-    """A folder of replies, numbered in the order of arrival."""
+    """A folder of replies, numbered in the order of arrival.
 
-    def __init__(self, folder: Path, endpoint: Endpoint) -> None:
-        self._folder = folder
-        self._endpoint = endpoint
-        self._count = 0
+    Attributes:
+        earlier: what an interrupted pull left, by request.
+    """
 
-    def put(self, query: Query, reply: Reply[Page]) -> Spooled:
-        """Write a reply's rows.
+    earlier: dict[str, Spooled]
+    _folder: Path
+    _account: str
+    _count: int
+
+    @classmethod
+    def open(cls, folder: Path, account: str) -> "Spool":
+        """Open a dataset's spool; the caller holds the dataset's lock.
+
+        Args:
+            folder: made if it is not there.
+            account: what tells the account from others; replies of another one are thrown away.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        account = sha256(account.encode()).hexdigest()[:16]
+        with storage_errors("open", folder):
+            left = _left_behind(folder, account)
+            if not left:
+                shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        earlier = {reply.request: reply for reply in left}
+        return cls(earlier, folder, account, max((reply.page for reply in left), default=0))
+
+    def put(
+        self, request: str, body: bytes, total: int | None, sent: datetime, received: datetime
+    ) -> Spooled:
+        """Write a reply down.
 
         Raises:
             StorageError: the disk refused.
         """
         self._count += 1
         path = self._folder / f"{self._count:07}.json"
-        rows = reply.value.rows
+        reply = Spooled(self._count, request, sent, received, total, len(body), str(path), self._account)
         with storage_errors("write", path):
-            path.write_bytes(rows)
-        asked = "&".join(f"{name}={value}" for name, value in query.items())
-        return Spooled(
-            page=self._count,
-            request=f"GET {self._endpoint.path}{'?' if asked else ''}{asked}",
-            sent_at=reply.sent_at,
-            received_at=reply.received_at,
-            total=reply.value.total,
-            size=len(rows),
-            path=path,
-        )
+            path.write_bytes(body)
+            with (self._folder / _JOURNAL).open("ab") as journal:
+                journal.write(msgspec.json.encode(reply) + b"\n")
+        return reply
+
+    def discard(self) -> None:
+        """Delete everything: the snapshot is done."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def digest(rows: bytes) -> str:
-    """A short digest of a reply's rows, to tell whether two replies were equal."""
-    return sha256(rows).hexdigest()[:24]
+def digest(body: bytes) -> str:
+    """A short digest of a reply, to tell whether two replies were equal."""
+    return sha256(body).hexdigest()[:24]
+
+
+def _left_behind(folder: Path, account: str) -> list[Spooled]:
+    """The replies of an interrupted pull that can be taken up, oldest first."""
+    journal = folder / _JOURNAL
+    if not journal.exists():
+        return []
+    found = []
+    for line in journal.read_bytes().splitlines():
+        try:
+            found.append(msgspec.json.decode(line, type=Spooled))
+        except msgspec.DecodeError:
+            break  # the line that was being written when the pull was killed
+    since = datetime.now(UTC) - _TAKEN_UP
+    return [reply for reply in found if reply.received_at >= since and _whole(reply, account)]
+
+
+def _whole(reply: Spooled, account: str) -> bool:
+    path = Path(reply.path)
+    return reply.account == account and path.exists() and path.stat().st_size == reply.size

@@ -35,7 +35,7 @@ CONTACT: dict[str, Any] = {
 
 
 def decode(*rows: Any) -> Decoded:
-    return row_decoder(PULLED["contacts"])(json.dumps(rows).encode())
+    return row_decoder(PULLED["contacts"], "rows")(json.dumps({"rows": rows}).encode())
 
 
 def test_a_documented_row_arrives_field_by_field() -> None:
@@ -104,8 +104,8 @@ def test_what_is_no_object_is_set_aside(row: Any) -> None:
 def test_money_is_exact_to_four_decimals(cents: int) -> None:
     """Any amount within the bound arrives as the decimal that its JSON text says."""
     amount = Decimal(cents).scaleb(-4)
-    rows = f'[{{"revenue": {amount}}}]'.encode()
-    batch = row_decoder(PULLED["revenue"])(rows).batch
+    rows = f'{{"rows": [{{"revenue": {amount}}}]}}'.encode()
+    batch = row_decoder(PULLED["revenue"], "rows")(rows).batch
     assert batch.column("revenue").to_pylist() == [amount]
 
 
