@@ -20,6 +20,9 @@ from pipelines.trackly.client import Unreadable
 _TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
 
+_WINDOWS_NEAR_TOP = 10
+"""Windows whose rows the last look at the top may join, should those of the first be gone."""
+
 _LEAST_EXTRA = 20
 """Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
 
@@ -129,6 +132,7 @@ class _Pass:
         self._largest = endpoint.largest or _UNPAGED_ROWS
         self._read = reply_reader(endpoint.envelope, endpoint.identity)
         self._top_key: int | None = None
+        self._near_top: list[int] = []
         self._open: dict[int, _Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
         self._filled: list[int] = []
@@ -184,6 +188,8 @@ class _Pass:
         self._open[place] = seen
         if seen.keys:
             self._filled.append(place)
+        if place < _WINDOWS_NEAR_TOP:
+            self._near_top += seen.keys
         for upper in (place - 1, place):
             if upper in self._open and upper + 1 in self._open:
                 above, below = self._open[upper], self._open[upper + 1]
@@ -211,9 +217,9 @@ class _Pass:
         budget.spent += 1
         look = await self._fetch(Window(1, min(_TOP_ROWS, self._largest)))
         self._evidence.drifted |= look.total != top.total or look.keys[:1] != top.keys[:1]
-        if look.keys[:1] == top.keys[:1] or linked(look.keys, top.keys):
+        if look.keys[:1] == top.keys[:1]:
             return True
-        return await self._join(look, top, budget)
+        return await self._join(look, _Slice(top.window, tuple(self._near_top), top.total), budget)
 
     async def _join(self, upper: _Slice, lower: _Slice | None, budget: "_Budget") -> bool:
         """Read between two replies until a chain of shared rows leads from one to the other.
@@ -224,20 +230,21 @@ class _Pass:
             budget: bounds the requests.
         """
         self._evidence.drifted = True
+        edge = upper.stop + self._shift_since(upper)
         while lower is None or not linked(upper.keys, lower.keys):
             for offset in _OUTWARD:
                 if not budget.take():
                     return False
-                aim = upper.stop + self._shift_since(upper) + int(offset * self._largest)
-                seen = await self._fetch(around(aim, self._largest))
-                if linked(upper.keys, seen.keys):
-                    if lower is None and seen.ends:
-                        return True
-                    if seen.keys[-1] not in upper.keys:
-                        upper = seen
-                        break
-                elif lower is not None and linked(seen.keys, lower.keys):
-                    lower = seen
+                seen = await self._fetch(around(edge + int(offset * self._largest), self._largest))
+                above = linked(upper.keys, seen.keys)
+                below = lower is not None and linked(seen.keys, lower.keys)
+                if (above and (below or seen.ends)) or (below and seen.window.start == 0):
+                    return True  # from one to the other, or all the way to the end or from the top
+                if above and seen.keys[-1] not in upper.keys:
+                    upper, edge = seen, seen.stop
+                    break
+                if below and lower is not None and seen.keys[0] not in lower.keys:
+                    lower, edge = seen, seen.window.start
                     break
             else:
                 return False

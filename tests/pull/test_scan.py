@@ -1,0 +1,232 @@
+"""The scan: whatever an account does while it is read, a scan that calls itself complete missed nothing.
+
+The account here is a list in memory that changes between any two requests; only the wire is made up.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.errors import ServiceError
+from pipelines.pull.endpoints import Endpoint
+from pipelines.pull.identity import Seen
+from pipelines.pull.scan import Evidence, Query, scan
+from pipelines.trackly.client import Unreadable
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Account:
+    """Rows newest first, a script of changes by request number, and what existed throughout."""
+
+    rows: list[Row]
+    script: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    seed: int = 0
+    cap: int = 10_000
+    requests: int = 0
+    got: dict[int, int] = field(default_factory=dict)
+    stayed: set[int] = field(default_factory=set)
+    clock: int = 10**6
+    changed: bool = False
+
+    def __post_init__(self) -> None:
+        self.stayed = {row["id"] for row in self.rows}
+        self.random = random.Random(self.seed)
+
+    def change(self, kind: str, where: int) -> None:
+        """One change at a place that is taken modulo the number of rows."""
+        self.clock += 1
+        self.changed = True
+        at = where % max(len(self.rows), 1)
+        if kind == "sign up":
+            self.rows.insert(0, {"id": self.clock, "at": self.clock, "v": 0})
+        elif kind == "backdated":
+            self.rows.insert(at, {"id": self.clock, "at": self.rows[at]["at"] if self.rows else 0, "v": 0})
+        elif not self.rows:
+            return
+        elif kind == "delete":
+            self.stayed.discard(self.rows.pop(at)["id"])
+        elif kind == "update":
+            self.rows[at] = {**self.rows[at], "v": self.clock}
+        elif kind == "sign up again":
+            self.rows.insert(0, {**self.rows.pop(at), "at": self.clock})
+
+    def serve(self, query: Query) -> bytes:
+        """Answer one request as the API would, after what the script has for this moment."""
+        for kind, where in self.script.get(self.requests, ()):
+            self.change(kind, where)
+        self.requests += 1
+        page, per_page = int(query["page"]), min(int(query["per_page"]), self.cap)
+        rows = self.rows[(page - 1) * per_page : page * per_page]
+        for row in rows:
+            self.got[row["id"]] = row["v"]
+        at = {"page": page, "per_page": per_page, "total": len(self.rows), "total_pages": 0}
+        return json.dumps({"rows": rows, "pagination": at}).encode()
+
+    async def fetch(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG002 - no spool
+        """One request that takes a random number of turns on its way there and back."""
+        for _ in range(self.random.randrange(4)):
+            await asyncio.sleep(0)
+        body = self.serve(query)
+        for _ in range(self.random.randrange(4)):
+            await asyncio.sleep(0)
+        return read(body)
+
+
+def rows(count: int) -> list[Row]:
+    return [{"id": number, "at": number, "v": 0} for number in range(count, 0, -1)]
+
+
+def run(account: Account, largest: int, concurrency: int) -> Evidence:
+    endpoint = Endpoint("/rows", "rows", largest, ("id", "at"))
+    return asyncio.run(scan(endpoint, account.fetch, concurrency))
+
+
+KINDS = ("sign up", "backdated", "delete", "update", "sign up again")
+CHANGES = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 10**6)), max_size=4)
+SCRIPTS = st.dictionaries(st.integers(0, 40), CHANGES, max_size=12)
+
+
+@given(
+    count=st.integers(0, 900),
+    largest=st.integers(20, 100),
+    concurrency=st.integers(1, 8),
+    seed=st.integers(0, 10**6),
+    script=SCRIPTS,
+)
+@settings(max_examples=400, deadline=None)
+def test_no_row_that_stayed_is_missed(
+    count: int, largest: int, concurrency: int, seed: int, script: dict[int, list[tuple[str, int]]]
+) -> None:
+    """Under any changes between any two requests a complete scan holds every row that existed throughout."""
+    account = Account(rows(count), script, seed)
+    planned = count / (largest * 0.75) + 5
+    evidence = run(account, largest, concurrency)
+    if evidence.complete:
+        assert account.stayed <= account.got.keys()
+    assert account.requests <= planned + max(20, planned) + concurrency
+
+
+@given(
+    count=st.integers(0, 900), largest=st.integers(20, 100), concurrency=st.integers(1, 8), seed=st.integers()
+)
+@settings(max_examples=200, deadline=None)
+def test_a_quiet_account_is_read_exactly(count: int, largest: int, concurrency: int, seed: int) -> None:
+    """Nothing changes: the scan is complete, sees no drift, and reads every row."""
+    account = Account(rows(count), seed=seed)
+    evidence = run(account, largest, concurrency)
+    assert (evidence.complete, evidence.drifted, evidence.total) == (True, False, count)
+    assert account.got.keys() == account.stayed
+
+
+@given(count=st.integers(100, 900), concurrency=st.integers(1, 8), seed=st.integers(), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_drift_hidden_in_an_unchanged_total_is_survived(
+    count: int, concurrency: int, seed: int, data: st.DataObject
+) -> None:
+    """An insert for every delete leaves all totals equal, and still no row that stayed is missed."""
+    places = st.integers(0, 10**6)
+    script = {
+        number: [("delete", data.draw(places)), ("backdated", data.draw(places))]
+        for number in data.draw(st.sets(st.integers(1, 15), max_size=6))
+    }
+    account = Account(rows(count), script, seed)
+    evidence = run(account, 50, concurrency)
+    assert account.stayed <= account.got.keys() or not evidence.complete
+
+
+@given(seed=st.integers(0, 10**6), bursts=st.lists(st.integers(-80, 80), min_size=1, max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_bursts_larger_than_the_overlap_are_repaired(seed: int, bursts: list[int]) -> None:
+    """Dozens of sign-ups or deletions at the top between two requests are bridged by extra requests."""
+    script = {
+        3 * number + 2: [("sign up" if burst > 0 else "delete", 0)] * abs(burst)
+        for number, burst in enumerate(bursts)
+    }
+    account = Account(rows(1500), script, seed)
+    evidence = run(account, 100, 4)
+    assert evidence.complete
+    assert account.stayed <= account.got.keys()
+
+
+def test_the_later_version_of_a_row_comes_last() -> None:
+    """A row that is read twice was updated in between: the second reading has the newer value."""
+    account = Account(rows(30), {1: [("update", 19)]})
+    run(account, 20, 1)
+    assert account.got[11] > 0
+
+
+def test_a_smaller_cap_of_the_server_is_honoured() -> None:
+    """A server that gives fewer rows a page than asked for is read whole all the same."""
+    account = Account(rows(500), cap=30)
+    evidence = run(account, 100, 4)
+    assert (evidence.complete, len(account.got)) == (True, 500)
+
+
+@pytest.mark.parametrize("claimed", [0, 10, 299, 301, 5000, 10**9])
+def test_a_lying_total_neither_loses_rows_nor_runs_on(claimed: int) -> None:
+    """Whatever total the API claims, all rows are read, in about as many requests as there are pages."""
+    account = Account(rows(300))
+
+    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        body = json.loads(account.serve(query))
+        body["pagination"]["total"] = claimed
+        return read(json.dumps(body).encode())
+
+    evidence = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
+    assert (len(account.got), evidence.total) == (300, claimed)
+    assert account.requests < 40
+
+
+def test_without_any_pagination_the_end_is_found() -> None:
+    """A paged endpoint that sends no pagination object is read to its end."""
+    account = Account(rows(300))
+
+    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        return read(json.dumps({"rows": json.loads(account.serve(query))["rows"]}).encode())
+
+    evidence = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
+    assert (len(account.got), evidence.complete, evidence.total) == (300, True, None)
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_page_that_comes_again_for_ever_is_refused(silent: bool) -> None:
+    """A server that answers every page with the first one is not read as if that were the next page."""
+    account = Account(rows(300))
+
+    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        body = json.loads(account.serve({**query, "page": 1}))
+        if silent:
+            body["pagination"]["page"] = query["page"]
+        try:
+            return read(json.dumps(body).encode())
+        except Unreadable as problem:
+            raise ServiceError(str(problem)) from problem
+
+    with pytest.raises(ServiceError, match="in answer to page"):
+        asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
+
+
+def test_a_row_that_moves_between_filters_is_not_lost() -> None:
+    """A row that leaves the archive while the archive is read is found by the second look at the rest."""
+    shelves: dict[str, list[Row]] = {"": rows(3), "archived": [{"id": 99, "at": 0, "v": 0}]}
+    got: set[int] = set()
+
+    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        if query.get("status") == "archived":
+            shelves[""] += shelves.pop("archived", [])
+        found = shelves.get(str(query.get("status", "")), [])
+        got.update(row["id"] for row in found)
+        return read(json.dumps({"rows": found}).encode())
+
+    endpoint = Endpoint("/rows", "rows", 0, ("id",), ({}, {"status": "archived"}))
+    asyncio.run(scan(endpoint, fetch, 1))
+    assert got == {1, 2, 3, 99}
