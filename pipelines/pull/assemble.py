@@ -12,6 +12,7 @@ import duckdb
 
 from pipelines.pull.refine import KEY_SEPARATOR, Part, set_aside, write_bad
 from pipelines.pull.scratch import scratch
+from pipelines.pull.snapshot import Snapshot
 from pipelines.pull.spool import Spooled
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset
@@ -66,6 +67,60 @@ def assemble(
             rows=_copied(connection, _good_rows(dataset, snapshot), data),
             quarantined=_copied(connection, f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad", quarantine),
         )
+
+
+def carry_on(name: str, data: Path, earlier: Path) -> int:
+    """Add to a snapshot's rows those of an earlier one that it did not see; they keep where they came from.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        data: the snapshot's file, written anew.
+        earlier: the earlier snapshot's file.
+
+    Returns:
+        How many rows were added.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    seen, before = (f"read_parquet({literal(str(path))})" for path in (data, earlier))
+    unseen = f"SELECT * FROM {before} ANTI JOIN {seen} AS seen USING ({', '.join(PULLED[name].key)})"
+    both = data.with_name("both.parquet")
+    with scratch(data.parent) as connection:
+        (added,) = connection.execute(f"SELECT count(*) FROM ({unseen})").fetchall()[0]
+        _copied(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
+        both.replace(data)
+    return int(added)
+
+
+def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, int]]:
+    """Write a snapshot's rows together with some that were set aside and now pass.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        before: the snapshot.
+        part: its quarantined rows, refined again.
+        data: the file of published rows to write.
+
+    Returns:
+        The places (page, row) of those that passed; a row whose key is published is not among them.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    dataset = PULLED[name]
+    old = f"read_parquet({literal(str(before.data))})"
+    keys = ", ".join(_keys(dataset))
+    unpublished = "" if keys == "content_key" else f"ANTI JOIN {old} AS published USING ({keys})"
+    with scratch(data.parent) as connection:
+        connection.execute(
+            f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "
+            f"{_kept(BOOKKEEPING, before.manifest.snapshot)}, row "
+            f"FROM ({_good(dataset, [part.good])}) AS good {unpublished} "
+            f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
+        )
+        _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", data)
+        return set(connection.execute("SELECT page, row FROM passed").fetchall())
 
 
 def _keys(dataset: Dataset) -> tuple[str, ...]:

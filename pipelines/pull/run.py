@@ -18,7 +18,7 @@ from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
-from pipelines.warehouse.publish import publish, published
+from pipelines.warehouse.publish import publish, published_snapshot
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
 
@@ -133,6 +133,14 @@ def _came_from_contacts(settings: Settings) -> bool:
     return _last_source(settings) == FROM_CONTACTS
 
 
+async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> list[Snapshot]:
+    """Snapshots about to be published, and the revenue that belongs to contacts among them, where it is derived."""
+    contacts = next((snapshot for snapshot in made if snapshot.manifest.dataset == "contacts"), None)
+    if contacts is None or not _came_from_contacts(settings):
+        return made
+    return [*made, await _derived(settings, contacts, run)]
+
+
 async def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
     with recorded(settings.data_dir, run, "pull revenue") as record:
         async with dataset_lock(settings.parquet_dir, "revenue"):
@@ -144,8 +152,8 @@ async def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot
 
 def _earlier_balances(settings: Settings) -> Snapshot | None:
     """The published revenue that came from contacts; without a warehouse, the newest on disk."""
+    if settings.warehouse.exists():
+        now = published_snapshot(settings, "revenue")
+        return now if now and now.manifest.source == FROM_CONTACTS else None
     ours = [s for s in snapshots(settings.parquet_dir, "revenue") if s.manifest.source == FROM_CONTACTS]
-    now = published(settings.warehouse).get("revenue")
-    if now is not None:
-        ours = [s for s in ours if s.manifest.snapshot == now.snapshot]
     return ours[-1] if ours else None

@@ -2,20 +2,20 @@
 
 import asyncio
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.errors import DataError
-from pipelines.pull.assemble import Assembled, assemble
+from pipelines.pull.assemble import Assembled, assemble, carry_on
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.identity import Seen
+from pipelines.pull.judge import hold_to_limit, judge
 from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import Evidence, Query, scan
 from pipelines.pull.snapshot import (
@@ -34,13 +34,12 @@ from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
+from pipelines.warehouse.publish import published_snapshot
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset, rows read so far, rows expected if known), from any thread."""
-
-_REASONS_SHOWN = 3
 
 
 def silent(dataset: str, rows: int, expected: int | None) -> None:
@@ -77,9 +76,20 @@ async def scanned(
             consistency=manifest.consistency,
         )
         spool.discard()
-        _hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
+        hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
+        if manifest.consistency == Consistency.FUZZY:
+            manifest = _carried_on(settings, folder, manifest)
         shutil.rmtree(folder / "work")
         return seal(folder, manifest)
+
+
+def _carried_on(settings: Settings, folder: Path, manifest: Manifest) -> Manifest:
+    """A fuzzy snapshot removes nothing: what it did not see stays as it was published."""
+    before = published_snapshot(settings, manifest.dataset)
+    if before is None:
+        return manifest
+    carried = carry_on(manifest.dataset, data_file(folder), before.data)
+    return msgspec.structs.replace(manifest, rows=manifest.rows + carried, carried=carried)
 
 
 class _Intake:
@@ -179,7 +189,7 @@ class _Intake:
 def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Manifest:
     assembled = intake.assembled
     pulled = assembled.rows + assembled.quarantined
-    consistency, why = _judge(evidence, pulled)
+    consistency, why = judge(evidence, pulled)
     if intake.resumed:
         why += f"; {intake.resumed:,} replies are of an interrupted pull"
     return Manifest(
@@ -199,39 +209,4 @@ def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Ma
         total=evidence.total,
         unknown_fields=", ".join(sorted(frozenset[str]().union(*(part.unknown for part in intake.parts)))),
         source=FROM_EVENTS if intake.name == "revenue" else "",
-    )
-
-
-def _judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
-    """The claim that the evidence supports, and the evidence in words."""
-    claimed = "no total given" if evidence.total is None else f"{evidence.total:,} rows claimed by the API"
-    numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
-    if not evidence.complete:
-        return Consistency.FUZZY, "; ".join([numbers, *evidence.notes])
-    if evidence.drifted:
-        extra = f"{evidence.extra_requests:,} of them to look again"
-        return (
-            Consistency.REPAIRED,
-            f"{numbers}, {extra}; the account changed, every reply shares a row with the next",
-        )
-    if evidence.total not in (None, pulled):
-        return Consistency.FUZZY, f"{numbers}; the two do not agree and nothing was seen to change"
-    return Consistency.EXACT, f"{numbers}; nothing was seen to change"
-
-
-def _hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
-    """Refuse a snapshot with too many bad rows.
-
-    Raises:
-        DataError: naming the most common reasons.
-    """
-    if manifest.bad_share <= limit:
-        return
-    reasons = Counter(pq.read_table(quarantine, columns=["reason"])["reason"].to_pylist())
-    common = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_REASONS_SHOWN))
-    pulled = manifest.rows + manifest.quarantined
-    raise DataError(
-        f"{manifest.dataset}: {manifest.quarantined:,} of {pulled:,} rows ({manifest.bad_share:.1%}) are bad, the "
-        f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
-        "Have the rows mended in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
     )

@@ -106,6 +106,17 @@ def published(warehouse: Path) -> dict[str, Manifest]:
     return {manifest.dataset: manifest for manifest in manifests}
 
 
+def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:
+    """The snapshot that the warehouse holds of a dataset, if it holds one that is still on disk.
+
+    Raises:
+        StorageError: the warehouse or a manifest cannot be read.
+    """
+    manifest = published(settings.warehouse).get(dataset)
+    found = snapshots(settings.parquet_dir, dataset) if manifest else []
+    return next((s for s in found if manifest and s.manifest.snapshot == manifest.snapshot), None)
+
+
 def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     if not _has_table(connection, "sync", "snapshots"):
         return {}
@@ -158,7 +169,8 @@ def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current:
     _replace_table(connection, "sync.pages", PAGES, PAGES.fields, None)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
-        connection.execute(f"INSERT INTO sync.pages BY NAME FROM read_parquet([{files}])")
+        # a replay shares the replies of the snapshot that it mends
+        connection.execute(f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])")
 
 
 def _run_row(record: msgspec.Struct) -> dict[str, object]:

@@ -1,0 +1,47 @@
+"""What may be claimed of a snapshot, and whether it is good enough to be one."""
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipelines.errors import DataError
+from pipelines.pull.scan import Evidence
+from schemas.sync import Consistency, Manifest
+
+_REASONS_SHOWN = 3
+
+
+def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
+    """The claim that the evidence supports, and the evidence in words."""
+    claimed = "no total given" if evidence.total is None else f"{evidence.total:,} rows claimed by the API"
+    numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
+    if not evidence.complete:
+        return Consistency.FUZZY, "; ".join([numbers, *evidence.notes])
+    if evidence.drifted:
+        extra = f"{evidence.extra_requests:,} of them to look again"
+        return (
+            Consistency.REPAIRED,
+            f"{numbers}, {extra}; the account changed, every reply shares a row with the next",
+        )
+    if evidence.total not in (None, pulled):
+        return Consistency.FUZZY, f"{numbers}; the two do not agree and nothing was seen to change"
+    return Consistency.EXACT, f"{numbers}; nothing was seen to change"
+
+
+def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
+    """Refuse a snapshot with too many bad rows.
+
+    Raises:
+        DataError: naming the most common reasons.
+    """
+    if manifest.bad_share <= limit:
+        return
+    reasons = Counter(pq.read_table(quarantine, columns=["reason"])["reason"].to_pylist())
+    common = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_REASONS_SHOWN))
+    pulled = manifest.rows + manifest.quarantined
+    raise DataError(
+        f"{manifest.dataset}: {manifest.quarantined:,} of {pulled:,} rows ({manifest.bad_share:.1%}) are bad, the "
+        f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
+        "Have the rows mended in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
+    )
