@@ -32,6 +32,7 @@ def pull(
     on_progress: Progress = silent,
     *,
     allow_shrink: bool = False,
+    since_last: bool = False,
 ) -> list[Snapshot]:
     """Make a full, consistent snapshot of each dataset and publish them all at once.
 
@@ -43,16 +44,18 @@ def pull(
         run: the run's id.
         on_progress: see `Progress`.
         allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
+        since_last: of contacts, read only what has signed up since; their snapshot is then fuzzy.
 
     Returns:
         What was published.
 
     Raises:
+        UsageError: `since_last` before any full pull.
         AccessError, RequestError, ServiceError: the API did not give what was asked for.
         DataError: too many bad rows, or too many rows gone; nothing was published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
-    new = asyncio.run(_pull(settings, set(datasets), run, on_progress))
+    new = asyncio.run(_pull(settings, set(datasets), run, on_progress, since_last))
     with recorded(settings.data_dir, run, "publish") as record:
         publish(settings, new, allow_shrink=allow_shrink)
         record.rows = sum(snapshot.manifest.rows for snapshot in new)
@@ -81,7 +84,9 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
     return newest
 
 
-async def _pull(settings: Settings, names: set[str], run: str, on_progress: Progress) -> list[Snapshot]:
+async def _pull(
+    settings: Settings, names: set[str], run: str, on_progress: Progress, since_last: bool
+) -> list[Snapshot]:
     made: dict[str, Snapshot] = {}
     async with TracklyClient(settings) as client:
         derive = "contacts" in names and _came_from_contacts(settings)
@@ -90,7 +95,8 @@ async def _pull(settings: Settings, names: set[str], run: str, on_progress: Prog
             names = (names - {"revenue"}) | {"contacts"}
 
         async def one(name: str) -> None:
-            made[name] = await scanned(client, settings, name, run, on_progress)
+            new_only = since_last and name == "contacts"
+            made[name] = await scanned(client, settings, name, run, on_progress, since_last=new_only)
 
         await run_all(one(name) for name in PULLED if name in names)
     if derive and "revenue" not in made:

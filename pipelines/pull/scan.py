@@ -23,7 +23,7 @@ _TOP_ROWS = 100
 _WINDOWS_NEAR_TOP = 10
 """Windows whose rows the last look at the top may join, should those of the first be gone."""
 
-_LEAST_EXTRA = 20
+_LEAST_EXTRA = 60
 """Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
 
 _OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
@@ -118,6 +118,35 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
     return evidence
 
 
+async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], bool]) -> Evidence:
+    """Read from the top only until a reply reaches rows that are known; no claim to be complete.
+
+    Args:
+        endpoint: what to read, newest rows first.
+        fetch: gets and keeps replies.
+        is_known: whether the last row of a reply is known.
+
+    Raises:
+        AccessError, RequestError, ServiceError: as `scan`.
+    """
+    evidence = Evidence(complete=False, notes=["only new sign-ups were read"])
+    known = False
+
+    async def until_known(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:
+        nonlocal known
+        seen = await fetch(query, read, fresh=fresh)
+        known = is_known(seen)
+        return seen
+
+    one = _Pass(endpoint, {}, until_known, evidence)
+    for window in plan(endpoint.largest):
+        found = await one.fetch(window)
+        if known or found.ends:
+            break
+    evidence.total = one.total
+    return evidence
+
+
 class _Pass:
     """One query of an endpoint, from the top to the end."""
 
@@ -131,8 +160,8 @@ class _Pass:
         self._evidence = evidence
         self._largest = endpoint.largest or _UNPAGED_ROWS
         self._read = reply_reader(endpoint.envelope, endpoint.identity)
-        self._top_key: int | None = None
-        self._near_top: list[int] = []
+        self._top_key: tuple[int, int | None] | None = None
+        self._near_top: dict[int, Keys] = {}
         self._open: dict[int, _Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
         self._filled: list[int] = []
@@ -142,14 +171,14 @@ class _Pass:
 
     async def run(self, concurrency: int) -> None:
         """Read every row, join the replies to a chain, and add to the evidence."""
-        top = await self._fetch(Window(1, self._largest))
+        top = await self.fetch(Window(1, self._largest))
         if self._is_everything(top):
             return
-        self._top_key = top.keys[0] if top.keys else None
+        self._top_key = (top.keys[0], top.total) if top.keys else None
         planned = await self._read_plan(top, concurrency)
         budget = _Budget(max(_LEAST_EXTRA, planned))
-        chained = await self._join_all(budget)
-        chained = await self._join_top(top, budget) and chained
+        chained_from, ended = await self._join_all(budget)
+        chained = ended and await self._join_top(top, chained_from, budget)
         self._evidence.extra_requests += budget.spent
         if not chained:
             self._evidence.complete = False
@@ -174,7 +203,7 @@ class _Pass:
             nonlocal previous, ended
             while not ended and (self.total is None or previous.stop <= self.total):
                 place, previous = next(places)
-                seen = await self._fetch(previous, fresh=False)
+                seen = await self.fetch(previous, fresh=False)
                 ended |= not seen.keys or (
                     seen.ends and (seen.total is None or seen.window.stop >= seen.total)
                 )
@@ -189,7 +218,7 @@ class _Pass:
         if seen.keys:
             self._filled.append(place)
         if place < _WINDOWS_NEAR_TOP:
-            self._near_top += seen.keys
+            self._near_top[place] = seen.keys
         for upper in (place - 1, place):
             if upper in self._open and upper + 1 in self._open:
                 above, below = self._open[upper], self._open[upper + 1]
@@ -202,24 +231,35 @@ class _Pass:
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
 
-    async def _join_all(self, budget: "_Budget") -> bool:
-        """Join the neighbours that share no row, and the last reply to the end; whether all could be."""
-        chained = True
-        for place, following in pairwise(sorted(self._filled)):
-            if place not in self._joined:
-                chained &= await self._join(self._open[place], self._open[following], budget)
-        if self._filled and not (tail := self._open[max(self._filled)]).ends:
-            chained &= await self._join(tail, None, budget)
-        return chained
+    async def _join_all(self, budget: "_Budget") -> tuple[int, bool]:
+        """Join the neighbours that share no row, and the last reply to the end.
 
-    async def _join_top(self, top: _Slice, budget: "_Budget") -> bool:
-        """Look at the top once more, for rows that came or moved there since; whether they join the rest."""
+        Returns:
+            The place from which on all are joined, 0 if all are; and whether the last one is joined to the end.
+        """
+        chained_from = 0
+        for place, following in pairwise(sorted(self._filled)):
+            if place in self._joined:
+                continue
+            if not await self._join(self._open[place], self._open[following], budget):
+                chained_from = following
+        if self._filled and not (tail := self._open[max(self._filled)]).ends:
+            return chained_from, await self._join(tail, None, budget)
+        return chained_from, True
+
+    async def _join_top(self, top: _Slice, chained_from: int, budget: "_Budget") -> bool:
+        """Look at the top once more, for rows that came or moved there since; whether they join the rest.
+
+        Rows near the top may all have gone, and nothing can be joined to them then; but what is at the top now
+        may join what is chained to the end.
+        """
         budget.spent += 1
-        look = await self._fetch(Window(1, min(_TOP_ROWS, self._largest)))
+        look = await self.fetch(Window(1, min(_TOP_ROWS, self._largest)))
         self._evidence.drifted |= look.total != top.total or look.keys[:1] != top.keys[:1]
-        if look.keys[:1] == top.keys[:1]:
+        if look.keys[:1] == top.keys[:1] and chained_from == 0:
             return True
-        return await self._join(look, _Slice(top.window, tuple(self._near_top), top.total), budget)
+        chained = [key for place, keys in self._near_top.items() if place >= chained_from for key in keys]
+        return await self._join(look, _Slice(top.window, tuple(chained), top.total), budget)
 
     async def _join(self, upper: _Slice, lower: _Slice | None, budget: "_Budget") -> bool:
         """Read between two replies until a chain of shared rows leads from one to the other.
@@ -235,7 +275,7 @@ class _Pass:
             for offset in _OUTWARD:
                 if not budget.take():
                     return False
-                seen = await self._fetch(around(edge + int(offset * self._largest), self._largest))
+                seen = await self.fetch(around(edge + int(offset * self._largest), self._largest))
                 above = linked(upper.keys, seen.keys)
                 below = lower is not None and linked(seen.keys, lower.keys)
                 if (above and (below or seen.ends)) or (below and seen.window.start == 0):
@@ -254,7 +294,7 @@ class _Pass:
         """How far the order has moved since a reply, as far as totals tell."""
         return 0 if self.total is None or seen.total is None else self.total - seen.total
 
-    async def _fetch(self, window: Window, *, fresh: bool = True) -> _Slice:
+    async def fetch(self, window: Window, *, fresh: bool = True) -> _Slice:
         """Ask for one window."""
         query: Query = self._filters
         if self._largest != _UNPAGED_ROWS:
@@ -284,7 +324,7 @@ class _Pass:
             raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
         if window.page > 1 and seen.per_page not in (None, window.per_page):
             raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
-        if window.page > 1 and seen.keys and seen.keys[0] == self._top_key:
+        if window.page > 1 and seen.keys and (seen.keys[0], seen.total) == self._top_key:
             raise Unreadable(f"the first page came again in answer to page {window.page}")
 
 

@@ -16,8 +16,9 @@ from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.identity import Seen
 from pipelines.pull.judge import hold_to_limit, judge
+from pipelines.pull.known import known_contacts
 from pipelines.pull.refine import BATCH_ROWS, Part
-from pipelines.pull.scan import Evidence, Query, scan
+from pipelines.pull.scan import Evidence, Query, scan, scan_new
 from pipelines.pull.snapshot import (
     Snapshot,
     data_file,
@@ -47,11 +48,26 @@ def silent(dataset: str, rows: int, expected: int | None) -> None:
 
 
 async def scanned(
-    client: TracklyClient, settings: Settings, name: str, run: str, on_progress: Progress
+    client: TracklyClient,
+    settings: Settings,
+    name: str,
+    run: str,
+    on_progress: Progress,
+    *,
+    since_last: bool = False,
 ) -> Snapshot:
     """Make a dataset's snapshot; nothing is published.
 
+    Args:
+        client: an open client.
+        settings: see `Settings`.
+        name: the dataset.
+        run: the run's id.
+        on_progress: see `Progress`.
+        since_last: of contacts, read only what has signed up since the published snapshot.
+
     Raises:
+        UsageError: `since_last`, and no contacts are published.
         AccessError, RequestError, ServiceError: the API did not give what was asked for; what it gave is taken
             up by the next pull.
         DataError: more bad rows than `settings.pull_bad_share` allows.
@@ -65,7 +81,8 @@ async def scanned(
         account = f"{settings.base_url} {settings.require_key()}"
         spool = Spool.open(settings.parquet_dir / name / ".spool", account)
         intake = _Intake(client, name, snapshot, folder, spool, on_progress)
-        evidence = await intake.read(settings.concurrency)
+        known = stack.enter_context(known_contacts(settings)) if since_last else None
+        evidence = await intake.read(settings.concurrency, known)
         manifest = _manifest(intake, evidence, run, started)
         record.rows = manifest.rows
         record.details = details(
@@ -123,12 +140,15 @@ class _Intake:
         self._stack = ExitStack()
         self._refine: Submit | None = None
 
-    async def read(self, concurrency: int) -> Evidence:
-        """Scan, refine beside it, and write the snapshot's files."""
+    async def read(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
+        """Scan all, or from the top to what is known; refine beside it, and write the snapshot's files."""
         with storage_errors("make", self._folder):
             (self._folder / "work").mkdir()
         with self._stack:
-            evidence = await scan(self._endpoint, self._fetch, concurrency)
+            if known is None:
+                evidence = await scan(self._endpoint, self._fetch, concurrency)
+            else:
+                evidence = await scan_new(self._endpoint, self._fetch, known)
             self._submit(None)
             self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
         await asyncio.to_thread(self._write_files)

@@ -1,0 +1,48 @@
+"""What the warehouse knows already, for a pull that reads new sign-ups only."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from pipelines.errors import UsageError
+from pipelines.pull.decode import parse_instant, raw_rows
+from pipelines.pull.endpoints import CONTACTS
+from pipelines.pull.identity import Seen
+from pipelines.settings import Settings
+from pipelines.warehouse.publish import published
+from pipelines.warehouse.swap import reading
+
+_QUERY = (
+    "SELECT 1 FROM contacts WHERE phone_number = ? AND list_id = ? AND signup_date IS NOT DISTINCT FROM ?"
+)
+
+
+@contextmanager
+def known_contacts(settings: Settings) -> Iterator[Callable[[Seen], bool]]:
+    """A function that says of a reply of contacts whether its last row is published as it stands.
+
+    Contacts come newest first (/api-reference/v2/contacts/list-contacts), so below such a row nothing is new.
+
+    Raises:
+        UsageError: no contacts are published.
+        StorageError: the warehouse cannot be read.
+    """
+    if "contacts" not in published(settings.warehouse):
+        raise UsageError(
+            "No contacts are published to go on from.", "Run a full pull first: trackly-sync pull"
+        )
+    with reading(settings.warehouse) as connection:
+
+        def is_known(seen: Seen) -> bool:
+            rows = raw_rows(seen.body, CONTACTS.envelope)
+            row: Any = msgspec.json.decode(rows[-1]) if rows else None
+            if not isinstance(row, dict):
+                return False
+            signup = row.get("signup_date")
+            when = parse_instant(signup) if isinstance(signup, str) else None
+            values = [str(row.get("phone_number")), str(row.get("list_id")), when]
+            return connection.execute(_QUERY, values).fetchone() is not None
+
+        yield is_known
