@@ -1,0 +1,109 @@
+"""The state of a local account: plain Python, which tests look at as their oracle.
+
+What does not belong here: HTTP (see `app`), what replies look like (see `reads`), the rules of imports (see
+`imports`).
+"""
+
+import bisect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+Key = tuple[str, int]
+
+API_KEY = "trk_" + "5andb0x0" * 4
+"""The key of every local account."""
+
+
+@dataclass
+class Options:
+    """What the vendor's documentation leaves open, and what tests vary.
+
+    Attributes:
+        partial_status: HTTP status of an import in which some records failed.
+        count_invalid_phones: whether invalid_phones count inside error_count.
+        sends_need_contact: whether to_number must be a contact.
+        revenue_events: whether GET /revenue is served.
+    """
+
+    partial_status: int = 200
+    count_invalid_phones: bool = True
+    sends_need_contact: bool = False
+    revenue_events: bool = False
+
+
+@dataclass
+class Request:
+    """One request in the log: what came and how it was answered (0: not at all)."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    records: int | None
+    status: int = 0
+
+
+@dataclass
+class Account:
+    """Everything in the account. Contacts are kept oldest first, by sign-up date and arrival."""
+
+    lists: list[Row] = field(default_factory=list)
+    offers: list[Row] = field(default_factory=list)
+    creatives: list[Row] = field(default_factory=list)
+    audiences: list[Row] = field(default_factory=list)
+    schedules: list[Row] = field(default_factory=list)
+    sends: dict[str, Row] = field(default_factory=dict)
+    clicks: dict[str, Row] = field(default_factory=dict)
+    revenue: list[Row] = field(default_factory=list)
+    options: Options = field(default_factory=Options)
+    suspended: bool = False
+    log: list[Request] = field(default_factory=list)
+    before_request: Callable[[int, "Account"], None] | None = None
+    refuse: Callable[[str, Row], tuple[str, str] | None] | None = None
+    """Called with (entity, record) of an import; returns (code, error) to make the record fail."""
+    _order: list[tuple[str, int, Key]] = field(default_factory=list)
+    _rows: dict[Key, Row] = field(default_factory=dict)
+    _place: dict[Key, tuple[str, int]] = field(default_factory=dict)
+    _arrivals: int = 0
+
+    def add_contact(self, row: Row) -> None:
+        """Add a contact at the place that its signup_date gives it; of equal dates the later arrival is newer."""
+        key = (row["phone_number"], row["list_id"])
+        self.remove_contact(key)
+        self._arrivals += 1
+        place = (row["signup_date"], self._arrivals)
+        bisect.insort(self._order, (*place, key))
+        self._rows[key] = row
+        self._place[key] = place
+
+    def remove_contact(self, key: Key) -> None:
+        """Delete a contact, if it is there."""
+        place = self._place.pop(key, None)
+        if place is not None:
+            del self._order[bisect.bisect_left(self._order, (*place, key))]
+            del self._rows[key]
+
+    def contact(self, key: Key) -> Row | None:
+        """One contact."""
+        return self._rows.get(key)
+
+    def contacts(self) -> list[Row]:
+        """All contacts, newest first."""
+        return [self._rows[key] for *_, key in reversed(self._order)]
+
+    def contact_page(self, start: int, stop: int) -> list[Row]:
+        """Contacts number `start` to `stop` (exclusive, from 0), newest first."""
+        count = len(self._order)
+        first, last = max(count - stop, 0), max(count - start, 0)
+        return [self._rows[key] for *_, key in reversed(self._order[first:last])]
+
+    def contact_count(self) -> int:
+        """How many contacts there are."""
+        return len(self._order)
+
+    def contacts_of(self, phone: str) -> list[Row]:
+        """The contacts of a phone number, one per list."""
+        return [
+            row for row in (self._rows.get((phone, item["id"])) for item in self.lists) if row is not None
+        ]

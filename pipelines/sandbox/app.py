@@ -1,0 +1,200 @@
+"""The account over HTTP: authentication, limits, routes, faults, and the control routes under /_sandbox.
+
+Control routes need no key: GET /_sandbox/state and /_sandbox/log, POST and DELETE /_sandbox/faults (a body of
+`{"fault": "503,times=2"}`). What does not belong here: what replies say (see `reads`, `imports`).
+"""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from pipelines.errors import UsageError
+from pipelines.sandbox.account import API_KEY, Account, Request
+from pipelines.sandbox.faults import Fault, Faults, parse_fault
+from pipelines.sandbox.imports import import_records
+from pipelines.sandbox.reads import not_found, page_of, read, read_contact
+from pipelines.sandbox.transport import abort
+
+PREFIX = "/api/v2"
+MAX_BODY = 5 * 1024 * 1024
+"""/api-reference/v2/overview: bodies above 5 MB are refused with 413."""
+
+_HTML = "<html><body><h1>Bad gateway</h1></body></html>"
+
+Reply = tuple[int, Any]
+
+
+class App:
+    """An ASGI application that serves one account."""
+
+    def __init__(self, account: Account, faults: Faults) -> None:
+        self.account = account
+        self.faults = faults
+        self._revoked = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request = HttpRequest(scope, receive)
+        body = await request.body()
+        if request.url.path.startswith("/_sandbox/"):
+            await self._control(request, body)(scope, receive, send)
+            return
+        await self._answer(request, body, send)
+
+    async def _answer(self, request: HttpRequest, body: bytes, send: Send) -> None:
+        path = request.url.path.removeprefix(PREFIX)
+        struck = {fault.kind: fault for fault in self.faults.strike(request.method, path)}
+        if "latency" in struck:
+            await asyncio.sleep(struck["latency"].seconds or 0)
+        self._revoked |= "revoke" in struck
+        if self.account.before_request is not None:
+            self.account.before_request(len(self.account.log), self.account)
+        logged = Request(request.method, path, dict(request.query_params), None)
+        self.account.log.append(logged)
+        if "reset-before" in struck:
+            abort(request.scope)
+            return
+        response = _refusal(struck)
+        if response is None:
+            status, reply = self._work(request, path, body, logged, struck)
+            if "reset-after" in struck:
+                abort(request.scope)
+                return
+            response = _spoilt(struck, status, reply)
+        logged.status = response.status_code
+        if "truncate" in struck:
+            await _send_half(response, send)
+            return
+        await response(request.scope, request.receive, send)
+
+    def _work(
+        self, request: HttpRequest, path: str, body: bytes, logged: Request, struck: dict[str, Fault]
+    ) -> Reply:
+        """Do what the request asks; status and JSON."""
+        key = request.headers.get("x-api-key")
+        if not key:
+            return 401, {"error": "API key is required", "code": "missing_api_key"}
+        if self._revoked or key != API_KEY:
+            return 401, {"error": "Invalid API key", "code": "invalid_api_key"}
+        if self.account.suspended:
+            return 403, {"error": "Account suspended"}
+        if len(body) > MAX_BODY:
+            return 413, {"error": "Request body too large", "code": "payload_too_large"}
+        query = dict(request.query_params)
+        if "repeat" in struck:
+            query["page"] = "1"
+        if request.method == "GET":
+            if path.startswith("/contacts/"):
+                return read_contact(self.account, path.removeprefix("/contacts/"))
+            return _misled(read(self.account, path.lstrip("/"), query), struck, logged.query)
+        entity = path.removeprefix("/history/")
+        if request.method != "POST" or entity not in ("sends", "clicks", "revenue") or entity == path:
+            return not_found()
+        return self._import(entity, body, logged, struck)
+
+    def _import(self, entity: str, body: bytes, logged: Request, struck: dict[str, Fault]) -> Reply:
+        try:
+            parsed = json.loads(body)
+        except ValueError:
+            return 400, {"error": "Request body is not valid JSON", "code": "invalid_json"}
+        if isinstance(parsed, dict) and isinstance(parsed.get("records"), list):
+            logged.records = len(parsed["records"])
+        fault = struck.get("save-error")
+        if fault is None:
+            return import_records(self.account, entity, parsed)
+        before = self.account.refuse
+        self.account.refuse = lambda _, __: (
+            ("save_error", "Could not be saved") if self.faults.chance.random() < fault.rate else None
+        )
+        try:
+            return import_records(self.account, entity, parsed)
+        finally:
+            self.account.refuse = before
+
+    def _control(self, request: HttpRequest, body: bytes) -> Response:
+        match request.method, request.url.path:
+            case "GET", "/_sandbox/state":
+                return _json(200, state(self.account))
+            case "GET", "/_sandbox/log":
+                return _json(200, {"log": [asdict(item) for item in self.account.log]})
+            case "POST", "/_sandbox/faults":
+                try:
+                    fault = parse_fault(str(json.loads(body)["fault"]))
+                except (UsageError, ValueError, KeyError, TypeError) as error:
+                    return _json(400, {"error": str(error)})
+                self.faults.active.append(fault)
+                return _json(200, {"faults": [asdict(item) for item in self.faults.active]})
+            case "DELETE", "/_sandbox/faults":
+                self.faults.active.clear()
+                self._revoked = False
+                return _json(200, {"faults": []})
+        return _json(*not_found())
+
+
+def state(account: Account) -> dict[str, Any]:
+    """The whole account as JSON would have it, contacts newest first."""
+    return {
+        "lists": account.lists,
+        "offers": account.offers,
+        "contacts": account.contacts(),
+        "sends": account.sends,
+        "clicks": account.clicks,
+        "revenue": account.revenue,
+    }
+
+
+def _refusal(struck: dict[str, Fault]) -> Response | None:
+    """The answer of a service in trouble, which does no work."""
+    if "429" in struck:
+        seconds = struck["429"].seconds
+        headers = {} if seconds is None else {"Retry-After": f"{seconds:g}"}
+        return _json(429, {"error": "Too many requests", "code": "rate_limited"}, headers)
+    if "502" in struck:
+        return HTMLResponse(_HTML, 502)
+    for status in (500, 503):
+        if str(status) in struck:
+            return _json(status, {"error": "Internal error", "code": "internal_error"})
+    return None
+
+
+def _spoilt(struck: dict[str, Fault], status: int, reply: Any) -> Response:
+    """The answer after the work, as faults leave it."""
+    if "html" in struck:
+        return HTMLResponse(_HTML, 200)
+    if "shape" in struck:
+        return _json(200, {"data": {"items": []}})
+    return _json(status, reply)
+
+
+def _misled(reply: Reply, struck: dict[str, Fault], asked: dict[str, str]) -> Reply:
+    status, content = reply
+    if "pagination" not in content:
+        return reply
+    if "total" in struck:
+        content["pagination"]["total"] = struck["total"].value
+    if "no-pages" in struck:
+        content["pagination"]["total_pages"] = 0
+    if "repeat" in struck:
+        content["pagination"]["page"] = page_of(asked, "")[0]
+    return status, content
+
+
+def _json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
+    body = json.dumps(content, ensure_ascii=False)
+    return Response(body, status, headers, media_type="application/json")
+
+
+async def _send_half(response: Response, send: Send) -> None:
+    """Promise the whole body and send half; the server then drops the connection."""
+    head = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    await send(head)
+    await send(
+        {"type": "http.response.body", "body": response.body[: len(response.body) // 2], "more_body": True}
+    )

@@ -1,0 +1,106 @@
+"""Faults on demand: which requests they strike, and how often.
+
+A fault is written as `KIND[,name=value]...`, such as `503,path=/contacts,times=2`. What does not belong here:
+carrying a fault out on the wire (see `app`).
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipelines.errors import UsageError
+
+KINDS = {
+    "latency": "answer after `seconds`",
+    "429": "too many requests; with Retry-After if `seconds` is given",
+    "500": "server error as JSON",
+    "502": "a proxy's HTML page",
+    "503": "service unavailable as JSON",
+    "reset-before": "abort the connection before the work is done",
+    "reset-after": "do the work, then abort the connection",
+    "truncate": "do the work, send half of the body",
+    "html": "do the work, answer 200 with HTML",
+    "shape": "do the work, answer JSON of another shape",
+    "repeat": "serve page 1 whatever page is asked for",
+    "total": "claim `value` rows in all",
+    "no-pages": "claim total_pages 0",
+    "revoke": "refuse the key from then on",
+    "save-error": "fail single records with save_error, as often as `rate` says",
+}
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        kind: one of KINDS.
+        method: only requests of this method.
+        path: only requests whose path has this in it.
+        skip: let so many matching requests pass first.
+        times: strike so many matching requests; None for all.
+        rate: share of matching requests that are struck.
+        seconds: delay, or Retry-After.
+        value: the total to claim.
+    """
+
+    kind: str
+    method: str = ""
+    path: str = ""
+    skip: int = 0
+    times: int | None = None
+    rate: float = 1.0
+    seconds: float | None = None
+    value: int = 0
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults in force, with a random generator of their own so that runs repeat."""
+
+    active: list[Fault] = field(default_factory=list)
+    chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secrets here
+
+    def strike(self, method: str, path: str) -> list[Fault]:
+        """The faults that this request meets."""
+        return [fault for fault in self.active if self._strikes(fault, method, path)]
+
+    def _strikes(self, fault: Fault, method: str, path: str) -> bool:
+        if fault.method not in ("", method) or fault.path not in path:
+            return False
+        fault.seen += 1
+        number = fault.seen - fault.skip
+        if number < 1 or (fault.times is not None and number > fault.times):
+            return False
+        return fault.kind == "save-error" or fault.rate >= 1 or self.chance.random() < fault.rate
+
+
+def parse_fault(text: str) -> Fault:
+    """Read a fault as the command line and the control route write it.
+
+    Raises:
+        UsageError: it is not one; the message lists the kinds or the names.
+    """
+    kind, *settings = (item.strip() for item in text.split(","))
+    if kind not in KINDS:
+        raise UsageError(f"{kind!r} is not a kind of fault.", f"Kinds: {', '.join(KINDS)}.")
+    fault = Fault(kind)
+    readers: dict[str, Callable[[str], object]] = {
+        "method": str.upper,
+        "path": str,
+        "skip": int,
+        "times": int,
+        "rate": float,
+        "seconds": float,
+        "value": int,
+    }
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in readers:
+            raise UsageError(f"{name!r} is not a setting of a fault.", f"Settings: {', '.join(readers)}.")
+        try:
+            setattr(fault, name, readers[name](value))
+        except ValueError:
+            raise UsageError(f"{setting!r}: {value!r} is not a number.", "Write it as 3 or 0.5.") from None
+    return fault

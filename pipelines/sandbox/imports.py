@@ -1,0 +1,172 @@
+"""POST /history/sends, clicks and revenue: each record by itself, partial success is normal.
+
+The rules and codes are those of /api-reference/v2/history/import-sends, import-clicks and import-revenue.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pipelines.sandbox.account import Account, Row
+
+MAX_RECORDS = 1000
+MAX_NAMED_ERRORS = 100
+
+Reply = tuple[int, Any]
+Refusal = tuple[str, str]
+_PHONE = re.compile(r"^\+[1-9][0-9]{6,14}$")
+
+
+class _Duplicate(Exception):  # noqa: N818 - not an error: the record is there already
+    pass
+
+
+def import_records(account: Account, entity: str, body: Any) -> Reply:
+    """Answer POST /history/<entity>: status and JSON."""
+    records = body.get("records") if isinstance(body, dict) else None
+    if not isinstance(records, list) or not records:
+        return 400, {"error": "records is required and must not be empty", "code": "missing_records"}
+    if len(records) > MAX_RECORDS:
+        return 413, {"error": f"At most {MAX_RECORDS} records per call", "code": "too_many_records"}
+    take = _TAKE[entity]
+    stored = duplicates = invalid_phones = 0
+    revenue = Decimal(0)
+    errors: list[Row] = []
+    for index, record in enumerate(records):
+        try:
+            refusal = account.refuse(entity, record) if account.refuse else None
+            refusal = refusal or take(account, record if isinstance(record, dict) else {})
+        except _Duplicate:
+            duplicates += 1
+            continue
+        if refusal is None:
+            stored += 1
+            revenue += Decimal(str(record["revenue"])) if entity == "revenue" else 0
+            continue
+        code, words = refusal
+        invalid_phones += code == "invalid_phone"
+        named = {"id": record.get("id")} if entity == "sends" and isinstance(record, dict) else {}
+        errors.append({"index": index, **named, "code": code, "error": words})
+    counted = len(errors) - (0 if account.options.count_invalid_phones else invalid_phones)
+    answer: Row = {"success_count": stored, "error_count": counted, "errors": errors[:MAX_NAMED_ERRORS]}
+    if entity == "revenue":
+        answer["total_revenue"] = float(revenue)
+    else:
+        answer["duplicates_skipped"] = duplicates
+    if entity == "sends":
+        answer["invalid_phones"] = invalid_phones
+    return (account.options.partial_status if errors else 200), answer
+
+
+def _send(account: Account, record: Row) -> Refusal | None:
+    refusal = _missing(record, "id", "to_number", "timestamp")
+    if refusal:
+        return refusal
+    if not _PHONE.match(str(record["to_number"])):
+        return "invalid_phone", "to_number is not a valid E.164 number"
+    if instant(record["timestamp"]) is None:
+        return "invalid_timestamp", "timestamp is not ISO 8601"
+    of_list = _list_of(account, record)
+    if of_list is None:
+        return "list_not_found", "List not found"
+    contact = account.contact((record["to_number"], of_list["id"]))
+    if contact is None and account.options.sends_need_contact:
+        return "contact_not_found", "Contact not found"
+    if record["id"] in account.sends:
+        raise _Duplicate
+    account.sends[record["id"]] = {**record, "list_id": of_list["id"], "imported": True}
+    if contact is not None:
+        contact["send_count"] += 1
+        contact["last_sent_at"] = _later(contact["last_sent_at"], record["timestamp"])
+    return None
+
+
+def _click(account: Account, record: Row) -> Refusal | None:
+    refusal = _missing(record, "message_id", "offer_id", "phone_number", "timestamp") or _unknown(
+        account, record
+    )
+    if refusal:
+        return refusal
+    if instant(record["timestamp"]) is None:
+        return "invalid_timestamp", "timestamp is not ISO 8601"
+    if record["message_id"] in account.clicks:
+        raise _Duplicate
+    account.clicks[record["message_id"]] = dict(record)
+    send = account.sends[record["message_id"]]
+    contact = account.contact((record["phone_number"], send["list_id"]))
+    if contact is not None:
+        contact["click_count"] += 1
+        contact["last_clicked_at"] = _later(contact["last_clicked_at"], record["timestamp"])
+    return None
+
+
+def _revenue(account: Account, record: Row) -> Refusal | None:
+    refusal = _missing(record, "message_id", "offer_id", "revenue") or _unknown(account, record)
+    if refusal:
+        return refusal
+    send = account.sends[record["message_id"]]
+    contact = account.contact((send["to_number"], send["list_id"]))
+    if contact is None:
+        return "contact_not_found", "Contact not found"
+    earned = {
+        "id": f"rev_{len(account.revenue):08}",
+        "phone_number": send["to_number"],
+        "list_id": send["list_id"],
+    }
+    account.revenue.append({**earned, **record})
+    total = Decimal(str(contact["revenue_total"])) + Decimal(str(record["revenue"]))
+    contact["revenue_total"] = float(total)
+    contact["conversion_count"] += 1
+    contact["last_revenue_at"] = _later(
+        contact.get("last_revenue_at"), record.get("timestamp") or send["timestamp"]
+    )
+    return None
+
+
+_TAKE: dict[str, Callable[[Account, Row], Refusal | None]] = {
+    "sends": _send,
+    "clicks": _click,
+    "revenue": _revenue,
+}
+
+
+def instant(value: object) -> datetime | None:
+    """An ISO 8601 text as an aware time; without a zone it is UTC."""
+    try:
+        when = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _missing(record: Row, *names: str) -> Refusal | None:
+    for name in names:
+        if record.get(name) in (None, ""):
+            return f"missing_{name}", f"{name} is required"
+    return None
+
+
+def _unknown(account: Account, record: Row) -> Refusal | None:
+    if record["message_id"] not in account.sends:
+        return "message_not_found", "Message not found"
+    if all(offer["id"] != record["offer_id"] for offer in account.offers):
+        return "offer_not_found", "Offer not found"
+    return None
+
+
+def _list_of(account: Account, record: Row) -> Row | None:
+    for row in account.lists:
+        if row["status"] != "deleted" and (
+            row["id"] == record.get("list_id") or row["phone_number"] == record.get("list_number")
+        ):
+            return row
+    return None
+
+
+def _later(before: str | None, timestamp: object) -> str | None:
+    """The later of two times, as contacts show them: naive, seconds."""
+    when = instant(timestamp)
+    text = when.strftime("%Y-%m-%dT%H:%M:%S") if when else None
+    return max(filter(None, (before, text)), default=None)

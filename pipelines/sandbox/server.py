@@ -1,0 +1,97 @@
+"""Serving an account on loopback: beside a test or the demo, or until it is stopped."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.app import PREFIX, App
+from pipelines.sandbox.faults import Faults
+from pipelines.sandbox.transport import Protocol
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        url: the base URL for TRACKLY_BASE_URL.
+        faults: the faults in force; change them at any time.
+    """
+
+    url: str
+    faults: Faults
+
+
+@contextmanager
+def running(account: Account, faults: Faults | None = None, port: int = 0) -> Iterator[Server]:
+    """Serve an account from a thread of this process for the length of a block.
+
+    Args:
+        account: what is served; it may be looked at and changed meanwhile.
+        faults: faults to begin with.
+        port: 0 for any that is free.
+    """
+    faults = faults or Faults()
+    listener = _listen(port)
+    server = _server(account, faults)
+    thread = threading.Thread(target=server.run, args=([listener],), name="sandbox")
+    thread.start()
+    try:
+        yield Server(f"http://{HOST}:{listener.getsockname()[1]}{PREFIX}", faults)
+    finally:
+        server.should_exit = True
+        server.force_exit = True  # connections kept alive are not waited for
+        thread.join()
+        listener.close()
+
+
+def serve_forever(account: Account, faults: Faults, listener: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        account: what is served.
+        faults: the faults in force.
+        listener: from `listen`.
+    """
+    try:
+        _server(account, faults).run([listener])
+    finally:
+        listener.close()
+
+
+def listen(port: int) -> tuple[socket.socket, str]:
+    """A listening socket on loopback, and the base URL that it will serve.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    listener = _listen(port)
+    return listener, f"http://{HOST}:{listener.getsockname()[1]}{PREFIX}"
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, port))
+    listener.listen(128)
+    return listener
+
+
+def _server(account: Account, faults: Faults) -> uvicorn.Server:
+    config = uvicorn.Config(
+        App(account, faults),
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="critical",  # a truncated body is on purpose
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
