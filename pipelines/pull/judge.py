@@ -24,6 +24,8 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
             Consistency.REPAIRED,
             f"{numbers}, {extra}; the account changed, every reply shares a row with the next",
         )
+    if evidence.confirmed:
+        return Consistency.REPAIRED, "; ".join([numbers, *evidence.notes])
     if evidence.total not in (None, pulled):
         return Consistency.FUZZY, f"{numbers}; the two do not agree and nothing was seen to change"
     return Consistency.EXACT, f"{numbers}; nothing was seen to change"

@@ -58,6 +58,7 @@ class Evidence:
         complete: whether a chain of replies that share rows reaches from the top to the end.
         drifted: whether the account was seen to change during the scan.
         total: what the API gave as the number of rows, last; None where it gives none.
+        confirmed: whether other than the claimed number of rows was served, twice the same.
         notes: what was noticed, for people.
     """
 
@@ -66,6 +67,7 @@ class Evidence:
     complete: bool = True
     drifted: bool = False
     total: int | None = None
+    confirmed: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -160,6 +162,10 @@ class _Pass:
         self._evidence = evidence
         self._largest = endpoint.largest or _UNPAGED_ROWS
         self._read = reply_reader(endpoint.envelope, endpoint.identity)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin from the top."""
         self._top_key: tuple[int, int | None] | None = None
         self._near_top: dict[int, Keys] = {}
         self._open: dict[int, _Slice] = {}
@@ -170,21 +176,42 @@ class _Pass:
         """Places whose reply shares a row with the one after it."""
 
     async def run(self, concurrency: int) -> None:
-        """Read every row, join the replies to a chain, and add to the evidence."""
+        """Read every row, and add to the evidence.
+
+        Where the API serves other than the number of rows that it claims, though nothing changes, all is read
+        once more: what it serves twice the same is what there is.
+        """
+        reached = await self._read_all(concurrency)
+        claimed = self.total
+        if claimed in (None, reached) or self._evidence.drifted:
+            return
+        self._forget()
+        before = self._evidence.requests
+        same = await self._read_all(concurrency) == reached
+        self._evidence.extra_requests += self._evidence.requests - before
+        self._evidence.confirmed = same
+        self._evidence.notes.append(
+            f"{self._endpoint.path}: {claimed:,} rows are claimed, {reached:,} are served"
+            f"{', twice the same' if same else ', and others when read again'}"
+        )
+
+    async def _read_all(self, concurrency: int) -> int:
+        """Read every row and join the replies to a chain; returns how far it reaches."""
         top = await self.fetch(Window(1, self._largest))
         if self._is_everything(top):
-            return
+            return len(top.keys)
         self._top_key = (top.keys[0], top.total) if top.keys else None
         planned = await self._read_plan(top, concurrency)
         budget = _Budget(max(_LEAST_EXTRA, planned))
-        chained_from, ended = await self._join_all(budget)
-        chained = ended and await self._join_top(top, chained_from, budget)
+        chained_from, end = await self._join_all(budget)
+        chained = end is not None and await self._join_top(top, chained_from, budget)
         self._evidence.extra_requests += budget.spent
         if not chained:
             self._evidence.complete = False
             self._evidence.notes.append(
                 f"{self._endpoint.path}: replies could not be joined within {budget.spent} extra requests"
             )
+        return end or 0
 
     def _is_everything(self, top: _Slice) -> bool:
         """Whether the first reply holds all rows, as they were at one moment."""
@@ -231,21 +258,27 @@ class _Pass:
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
 
-    async def _join_all(self, budget: "_Budget") -> tuple[int, bool]:
+    async def _join_all(self, budget: "_Budget") -> tuple[int, int | None]:
         """Join the neighbours that share no row, and the last reply to the end.
 
         Returns:
-            The place from which on all are joined, 0 if all are; and whether the last one is joined to the end.
+            The place from which on all are joined, 0 if all are; and the position of the end, None where the
+            last reply could not be joined to it.
         """
         chained_from = 0
         for place, following in pairwise(sorted(self._filled)):
             if place in self._joined:
                 continue
+            self._evidence.drifted = True
             if not await self._join(self._open[place], self._open[following], budget):
                 chained_from = following
-        if self._filled and not (tail := self._open[max(self._filled)]).ends:
-            return chained_from, await self._join(tail, None, budget)
-        return chained_from, True
+        if not self._filled:
+            return chained_from, 0
+        tail = self._open[max(self._filled)]
+        if tail.ends:
+            return chained_from, tail.stop
+        end = await self._join(tail, None, budget)
+        return chained_from, end.stop if end else None
 
     async def _join_top(self, top: _Slice, chained_from: int, budget: "_Budget") -> bool:
         """Look at the top once more, for rows that came or moved there since; whether they join the rest.
@@ -259,27 +292,30 @@ class _Pass:
         if look.keys[:1] == top.keys[:1] and chained_from == 0:
             return True
         chained = [key for place, keys in self._near_top.items() if place >= chained_from for key in keys]
-        return await self._join(look, _Slice(top.window, tuple(chained), top.total), budget)
+        joined = await self._join(look, _Slice(top.window, tuple(chained), top.total), budget)
+        return joined is not None
 
-    async def _join(self, upper: _Slice, lower: _Slice | None, budget: "_Budget") -> bool:
+    async def _join(self, upper: _Slice, lower: _Slice | None, budget: "_Budget") -> _Slice | None:
         """Read between two replies until a chain of shared rows leads from one to the other.
 
         Args:
             upper: where the chain stands.
             lower: where it must get to; None for the end of the order.
             budget: bounds the requests.
+
+        Returns:
+            The reply that closes the gap; None where the budget is spent or nothing more can be joined.
         """
-        self._evidence.drifted = True
         edge = upper.stop + self._shift_since(upper)
         while lower is None or not linked(upper.keys, lower.keys):
             for offset in _OUTWARD:
                 if not budget.take():
-                    return False
+                    return None
                 seen = await self.fetch(around(edge + int(offset * self._largest), self._largest))
                 above = linked(upper.keys, seen.keys)
                 below = lower is not None and linked(seen.keys, lower.keys)
                 if (above and (below or seen.ends)) or (below and seen.window.start == 0):
-                    return True  # from one to the other, or all the way to the end or from the top
+                    return seen  # from one to the other, or all the way to the end or from the top
                 if above and seen.keys[-1] not in upper.keys:
                     upper, edge = seen, seen.stop
                     break
@@ -287,8 +323,8 @@ class _Pass:
                     lower, edge = seen, seen.window.start
                     break
             else:
-                return False
-        return True
+                return None
+        return upper
 
     def _shift_since(self, seen: _Slice) -> int:
         """How far the order has moved since a reply, as far as totals tell."""

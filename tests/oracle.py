@@ -1,0 +1,72 @@
+"""The account's own state, written as the warehouse should show it: shares no code with the engine."""
+
+import datetime as dt
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+INSTANTS = {
+    "signup_date",
+    "last_sent_at",
+    "last_clicked_at",
+    "last_revenue_at",
+    "created_at",
+    "updated_at",
+    "timestamp",
+}
+MONEY = {"revenue_total", "payout", "revenue"}
+DOCUMENTS = {"custom_fields", "metadata"}
+BOOKKEEPING = {"synced_at", "snapshot", "page", "extra"}
+
+
+def expected(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of the API as a row of the warehouse."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None:
+            shown[name] = None
+        elif name in INSTANTS:
+            when = dt.datetime.fromisoformat(value)
+            shown[name] = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+        elif name in MONEY:
+            shown[name] = Decimal(str(value)).quantize(Decimal("0.0001"))
+        else:
+            shown[name] = value
+    return shown
+
+
+def shown(warehouse: Path, table: str) -> list[dict[str, Any]]:
+    """A table's rows without the bookkeeping and without columns that are null."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        cursor = connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in cursor.description or []]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [
+        {
+            name: json.loads(value) if name in DOCUMENTS else value
+            for name, value in row.items()
+            if value is not None and name not in BOOKKEEPING
+        }
+        for row in rows
+    ]
+
+
+def same(found: list[dict[str, Any]], rows: list[dict[str, Any]], *key: str) -> bool:
+    """Whether both hold the same rows, field by field, in any order."""
+
+    def by_key(some: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(some, key=lambda row: tuple(str(row[name]) for name in key))
+
+    wanted = [{name: value for name, value in expected(row).items() if value is not None} for row in rows]
+    return by_key(found) == by_key(wanted)
+
+
+def query(warehouse: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Rows of a query."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(sql, list(values)).fetchall()

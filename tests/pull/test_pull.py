@@ -1,0 +1,453 @@
+"""Pulling from an account over HTTP; the account's own state is the oracle."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from oracle import query, same, shown
+
+from pipelines.errors import AccessError, DataError, NotFoundError, ServiceError, UsageError
+from pipelines.pull.earlier import replay, rollback
+from pipelines.pull.run import publish_latest, pull, snapshot_dataset
+from pipelines.sandbox import Account, Options, Server, parse_fault, running, seed_account
+from pipelines.settings import Settings
+
+ALL = ("contacts", "lists", "offers", "revenue")
+
+
+def assert_equal(account: Account, settings: Settings) -> None:
+    """The warehouse holds what the account holds."""
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert same(shown(settings.warehouse, "lists"), account.lists, "id")
+    assert same(shown(settings.warehouse, "offers"), account.offers, "id")
+
+
+def test_a_quiet_account_arrives_equal(account: Account, settings: Settings) -> None:
+    """All four datasets arrive field by field, deleted lists and archived offers included, and say exact."""
+    made = pull(settings, ALL, "r1")
+    assert_equal(account, settings)
+    assert {s.manifest.dataset: s.manifest.consistency for s in made} == dict.fromkeys(ALL, "exact")
+    assert {row["status"] for row in account.lists} >= {"deleted", "paused", "active"}
+    assert {row["status"] for row in account.offers} == {"active", "paused", "archived"}
+
+
+def test_a_second_pull_follows_the_account(account: Account, settings: Settings) -> None:
+    """Changes of every kind between two pulls are in the tables after the second."""
+    pull(settings, ALL, "r1")
+    rows = account.contacts()
+    for row in rows[:5]:
+        account.remove_contact((row["phone_number"], row["list_id"]))
+    rows[7]["custom_fields"] = {"changed": "ja"}
+    rows[8]["revenue_total"] += 10.25
+    rows[9]["active"] = not rows[9]["active"]
+    account.add_contact({**rows[10], "phone_number": "+15551112222"})
+    account.offers[0]["status"] = "archived"
+    pull(settings, ALL, "r2")
+    assert_equal(account, settings)
+
+
+def test_revenue_from_totals_sums_to_the_contacts(account: Account, settings: Settings) -> None:
+    """Without GET /revenue each change of a contact's totals is a row, and the sums agree at any moment."""
+    pull(settings, ALL, "r1")
+    opening = query(settings.warehouse, "SELECT count(*) FROM revenue WHERE since IS NULL")[0][0]
+    assert opening == sum(1 for row in account.contacts() if row["revenue_total"] or row["conversion_count"])
+    rows = account.contacts()
+    rows[3]["revenue_total"] += 1.1
+    rows[3]["conversion_count"] += 1
+    rich = next(row for row in rows if row["revenue_total"] > 2)
+    account.remove_contact((rich["phone_number"], rich["list_id"]))
+    pull(settings, ALL, "r2")
+    changes = query(
+        settings.warehouse,
+        "SELECT phone_number, list_id, revenue, conversion_count, source FROM revenue WHERE since IS NOT NULL",
+    )
+    assert sorted(changes) == sorted(
+        [
+            (rows[3]["phone_number"], rows[3]["list_id"], Decimal("1.1000"), 1, "contacts"),
+            (rich["phone_number"], rich["list_id"], -Decimal(str(rich["revenue_total"])), -1, "contacts"),
+        ]
+    )
+    totals = "SELECT (SELECT sum(revenue) FROM revenue), (SELECT sum(revenue_total) FROM contacts)"
+    ((by_change, by_contact),) = query(settings.warehouse, totals)
+    truth = sum(Decimal(str(row["revenue_total"])) for row in account.contacts())
+    assert by_change == by_contact == truth.quantize(Decimal("0.0001"))
+
+
+def test_revenue_events_where_the_account_serves_them(
+    tmp_path: Any, settings_of: Callable[..., Settings]
+) -> None:
+    """An account that serves GET /revenue gives one row per event, as it sent them."""
+    account = seed_account(contacts=2_500)
+    account.options = Options(revenue_events=True)
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data")
+        pull(settings, ALL, "r1")
+    found = [
+        {name: value for name, value in row.items() if name != "source"}
+        for row in shown(settings.warehouse, "revenue")
+    ]
+    assert same(found, account.revenue, "id")
+    assert query(settings.warehouse, "SELECT DISTINCT source FROM revenue") == [("events",)]
+
+
+def test_pulling_revenue_alone_brings_the_contacts_that_it_is_made_of(settings: Settings) -> None:
+    """Where revenue comes from totals, `pull revenue` pulls contacts too, so that their sums agree."""
+    assert [s.manifest.dataset for s in pull(settings, ["revenue"], "r1")] == ["contacts", "revenue"]
+
+
+def test_rows_name_the_reply_that_they_came_from(settings: Settings) -> None:
+    """Every row's snapshot and page lead to a request, its time and the total that it claimed."""
+    pull(settings, ["contacts"], "r1")
+    rows = query(
+        settings.warehouse,
+        "SELECT count(*), count(DISTINCT pages.page) >= 3, min(total), min(synced_at = received_at), "
+        "bool_and(request LIKE 'GET /contacts?page=%') "
+        "FROM contacts JOIN sync.pages AS pages USING (snapshot, page) WHERE dataset = 'contacts'",
+    )
+    assert rows == [(2500, True, 2500, True, True)]
+
+
+def test_unknown_fields_go_to_extra(account: Account, settings: Settings) -> None:
+    """A field that the contract does not know is kept as JSON and named in the snapshot."""
+    account.contacts()[0]["loyalty"] = {"points": 7}
+    (snapshot,) = pull(settings, ["contacts"], "r1")
+    assert snapshot.manifest.unknown_fields == "loyalty"
+    ((extra,),) = query(settings.warehouse, "SELECT extra FROM contacts WHERE extra IS NOT NULL")
+    assert json.loads(extra) == {"loyalty": {"points": 7}}
+
+
+def test_bad_rows_are_quarantined_once_each(account: Account, settings: Settings) -> None:
+    """Published and quarantined rows add up to what was pulled, each bad row with its raw JSON and reason."""
+    rows = account.contacts()
+    for row in rows[980:1020]:  # across the seam of two pages, where rows are read twice
+        row["send_count"] = "many"
+    rows[1500]["click_count"] = -1
+    (snapshot,) = pull(settings, ["contacts"], "r1")
+    assert (snapshot.manifest.rows, snapshot.manifest.quarantined) == (2459, 41)
+    assert snapshot.manifest.consistency == "exact"
+    found = query(settings.warehouse, "SELECT reason, raw FROM quarantine.contacts")
+    assert sorted({reason for reason, _ in found}) == [
+        "click_count: must be at least 0",
+        "send_count: expected int, got str",
+    ]
+    raws = [json.loads(raw) for _, raw in found]
+    bad = [*rows[980:1020], rows[1500]]
+    assert sorted(map(str, raws)) == sorted(map(str, bad))
+
+
+def test_the_same_key_twice_in_one_reply_is_quarantined(
+    account: Account, settings: Settings, settings_of: Callable[..., Settings]
+) -> None:
+    """Of two rows with one key in one reply one is published and the other set aside: neither vanishes."""
+    account.offers.append({**account.offers[0], "name": "the same id again"})
+    lenient = settings_of(settings.base_url, settings.data_dir, pull_bad_share=0.1)
+    (snapshot,) = pull(lenient, ["offers"], "r1")
+    assert (snapshot.manifest.rows, snapshot.manifest.quarantined) == (12, 1)
+    assert query(settings.warehouse, "SELECT reason FROM quarantine.offers") == [
+        ("the key stands on another row of the same reply too",)
+    ]
+
+
+def test_too_many_bad_rows_publish_nothing(account: Account, settings: Settings) -> None:
+    """Beyond the limit the pull fails, names the reasons, and the tables stay as they were."""
+    pull(settings, ["contacts"], "r1")
+    before = settings.warehouse.read_bytes()
+    for row in account.contacts()[:200]:
+        row["send_count"] = None
+    with pytest.raises(
+        DataError, match=re.escape("200 of 2,500 rows (8.0%) are bad, the limit is 5.0%")
+    ) as failed:
+        pull(settings, ["contacts"], "r2")
+    assert "send_count: expected int, got null (200)" in failed.value.message
+    assert settings.warehouse.read_bytes() == before
+
+
+def test_the_guard_stops_a_shrinking_account(account: Account, settings: Settings) -> None:
+    """When most rows are gone nothing is published, until the operator says that it is so."""
+    pull(settings, ["contacts"], "r1")
+    for row in account.contacts()[100:]:
+        account.remove_contact((row["phone_number"], row["list_id"]))
+    with pytest.raises(DataError, match=r"2,400 of 2,500 published rows .* are not in the account any more"):
+        pull(settings, ["contacts"], "r2")
+    assert query(settings.warehouse, "SELECT count(*) FROM contacts") == [(2500,)]
+    pull(settings, ["contacts"], "r3", allow_shrink=True)
+    assert query(settings.warehouse, "SELECT count(*) FROM contacts") == [(100,)]
+
+
+def test_an_empty_account_is_no_error(tmp_path: Any, settings_of: Callable[..., Settings]) -> None:
+    """An account without anything gives empty tables."""
+    with running(Account()) as server:
+        made = pull(settings_of(server.url, tmp_path / "data"), ALL, "r1")
+    assert [s.manifest.rows for s in made] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "503,times=3",
+        "502,times=2",
+        "429,times=2,seconds=1",
+        "429,times=2",
+        "reset-before,times=3,skip=1",
+        "reset-after,times=3,skip=1",
+        "truncate,times=2,skip=2",
+        "html,times=2,path=contacts",
+        "shape,times=2,path=contacts",
+        "repeat,times=2,skip=1,path=contacts",
+        "no-pages",
+    ],
+)
+def test_passing_faults_are_survived(
+    account: Account, server: Server, settings: Settings, fault: str
+) -> None:
+    """After any fault that passes the warehouse equals the account."""
+    server.faults.active.append(parse_fault(fault))
+    made = pull(settings, ALL, "r1")
+    assert_equal(account, settings)
+    assert {s.manifest.consistency for s in made} == {"exact"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("503", ServiceError),
+        ("html,path=contacts", ServiceError),
+        ("repeat,path=contacts,skip=1", ServiceError),
+        ("revoke,skip=3", AccessError),
+    ],
+)
+def test_lasting_faults_leave_the_tables_as_they_were(
+    server: Server,
+    settings: Settings,
+    fault: str,
+    error: type[Exception],
+    settings_of: Callable[..., Settings],
+) -> None:
+    """A fault that stays is a clear error, and what was published before is untouched."""
+    pull(settings, ALL, "r1")
+    before = settings.warehouse.read_bytes()
+    server.faults.active.append(parse_fault(fault))
+    hasty = settings_of(settings.base_url, settings.data_dir, retry_seconds=0.5)
+    with pytest.raises(error):
+        pull(hasty, ALL, "r2")
+    assert settings.warehouse.read_bytes() == before
+    assert not list(settings.parquet_dir.glob("*/.2*")), "no half snapshot stays"
+
+
+@pytest.mark.parametrize("claimed", [0, 100, 100_000])
+def test_a_lying_total_neither_adds_nor_loses_rows(
+    account: Account, server: Server, settings: Settings, claimed: int
+) -> None:
+    """Whatever total the API claims, what it serves twice the same is published, and the evidence says so."""
+    pull(settings, ["contacts"], "r1")
+    account.remove_contact(_key(account.contacts()[5]))
+    server.faults.active.append(parse_fault(f"total,value={claimed},path=contacts"))
+    (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert snapshot.manifest.consistency == "repaired"
+    assert f"{claimed:,} rows are claimed, 2,499 are served, twice the same" in snapshot.manifest.evidence
+
+
+def test_a_fuzzy_snapshot_removes_nothing(account: Account, settings: Settings) -> None:
+    """Contacts that a fuzzy scan did not see stay published, with the snapshot that they came from."""
+    (first,) = pull(settings, ["contacts"], "r1")
+    gone = account.contacts()[5]
+    account.remove_contact(_key(gone))
+    account.before_request = _reshuffle
+    (second,) = pull(settings, ["contacts"], "r2")
+    assert second.manifest.consistency == "fuzzy"
+    kept = query(
+        settings.warehouse,
+        "SELECT snapshot FROM contacts WHERE phone_number = ? AND list_id = ?",
+        *_key(gone),
+    )
+    assert kept == [(first.manifest.snapshot,)]
+    account.before_request = None
+    pull(settings, ["contacts"], "r3")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
+def test_history_has_a_row_per_version(account: Account, settings: Settings) -> None:
+    """A changed contact has two versions that meet, a removed one ends, a new one begins."""
+    pull(settings, ["contacts"], "r1")
+    rows = account.contacts()
+    rows[0]["custom_fields"] = {"vip": True}
+    account.remove_contact(_key(rows[1]))
+    account.add_contact({**rows[2], "phone_number": "+15551112222"})
+    pull(settings, ["contacts"], "r2")
+    versions = (
+        "SELECT custom_fields->>'vip', valid_to IS NULL, removed_at IS NULL FROM contacts_history "
+        "WHERE phone_number = ? AND list_id = ? ORDER BY valid_from"
+    )
+    assert query(settings.warehouse, versions, *_key(rows[0])) == [(None, False, True), ("true", True, True)]
+    assert query(settings.warehouse, versions, *_key(rows[1])) == [(None, False, False)]
+    assert query(settings.warehouse, versions, "+15551112222", rows[2]["list_id"]) == [(None, True, True)]
+    assert query(settings.warehouse, "SELECT count(*) FROM contacts_history") == [(2502,)]
+    meets = (
+        "SELECT count(*) FROM contacts_history a JOIN contacts_history b USING (phone_number, list_id) "
+        "WHERE a.valid_to = b.valid_from"
+    )
+    assert query(settings.warehouse, meets) == [(1,)]
+    before = (
+        "SELECT count(*) FROM contacts_history WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)"
+    )
+    ((first_seen,),) = query(settings.warehouse, "SELECT min(valid_from) FROM contacts_history")
+    assert query(settings.warehouse, before, first_seen) == [(2500,)]
+
+
+def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Settings) -> None:
+    """After a rollback tables, history and derived revenue are as they were, and the next pull goes on from there."""
+    pull(settings, ALL, "r1")
+    before = [account.contacts(), [dict(row) for row in account.contacts()]][1]
+    changed = account.contacts()[0]
+    changed["revenue_total"] += 5
+    account.remove_contact(_key(account.contacts()[1]))
+    pull(settings, ALL, "r2")
+    rollback(settings, "contacts", "r3")
+    assert same(shown(settings.warehouse, "contacts"), before, "phone_number", "list_id")
+    assert query(settings.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(2500, 0)]
+    sums = "SELECT (SELECT sum(revenue) FROM revenue) = (SELECT sum(revenue_total) FROM contacts)"
+    assert query(settings.warehouse, sums) == [(True,)]
+    pull(settings, ALL, "r4")
+    assert_equal(account, settings)
+    assert query(settings.warehouse, sums) == [(True,)]
+    assert query(settings.warehouse, "SELECT count(*), count(removed_at) FROM contacts_history") == [
+        (2501, 1)
+    ]
+
+
+def test_rollback_to_what_is_not_there(settings: Settings) -> None:
+    """A snapshot that is not on disk, or no earlier one, is the user's mistake and says what there is."""
+    with pytest.raises(UsageError, match="no earlier snapshot"):
+        rollback(settings, "contacts", "r1")
+    (snapshot,) = pull(settings, ["contacts"], "r1")
+    with pytest.raises(UsageError, match=snapshot.manifest.snapshot):
+        rollback(settings, "contacts", "r2", to="20200101T000000000000Z-abcdef")
+
+
+def test_replay_publishes_what_passes_by_now(
+    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that a stricter contract had set aside are published once the contract is mended, and only they."""
+    from schemas import contacts, frames  # noqa: PLC0415 - the contract is bent for this test
+
+    account.contacts()[4]["click_count"] = -1
+    account.contacts()[9]["send_count"] = -1
+    pull(settings, ["contacts"], "r1")
+    assert query(settings.warehouse, "SELECT count(*) FROM quarantine.contacts") == [(2,)]
+    schema = frames.frame_schema(contacts.CONTACTS)
+    monkeypatch.setattr(schema.columns["click_count"], "checks", [])
+    after, passed = replay(settings, "contacts", "r2")
+    assert (passed, after.manifest.rows, after.manifest.quarantined) == (1, 2499, 1)
+    assert query(settings.warehouse, "SELECT count(*) FROM contacts WHERE click_count = -1") == [(1,)]
+    assert query(settings.warehouse, "SELECT reason FROM quarantine.contacts") == [
+        ("send_count: must be at least 0",)
+    ]
+    assert replay(settings, "contacts", "r3")[1] == 0
+
+
+def test_only_new_sign_ups_are_read_on_request(account: Account, settings: Settings) -> None:
+    """`since_last` reads down to known contacts, adds what is new, and does not call itself complete."""
+    with pytest.raises(UsageError, match="No contacts are published"):
+        pull(settings, ["contacts"], "r0", since_last=True)
+    pull(settings, ["contacts"], "r1")
+    newest = account.contacts()[0]
+    account.add_contact({**newest, "phone_number": "+15551112222", "signup_date": "2026-01-01T00:00:00"})
+    before = len(account.log)
+    (snapshot,) = pull(settings, ["contacts"], "r2", since_last=True)
+    assert [item.query["page"] for item in account.log[before:] if item.path == "/contacts"] == ["1"]
+    assert snapshot.manifest.consistency == "fuzzy"
+    assert "only new sign-ups were read" in snapshot.manifest.evidence
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
+def test_an_interrupted_pull_is_taken_up(
+    account: Account, server: Server, settings: Settings, settings_of: Callable[..., Settings]
+) -> None:
+    """What an interrupted pull had read is not asked for again, and the snapshot says so."""
+    slow = settings_of(settings.base_url, settings.data_dir, concurrency=1)
+    server.faults.active.append(parse_fault("revoke,skip=2"))
+    with pytest.raises(AccessError):
+        pull(slow, ["contacts"], "r1")
+    with running(account, port=0) as again:
+        del again  # another address is another account: its replies are not mixed in
+    server.faults.active.clear()
+    _restore(server)
+    before = len(account.log)
+    (snapshot,) = pull(slow, ["contacts"], "r2")
+    assert snapshot.manifest.resumed == 1
+    assert "1 replies are of an interrupted pull" in snapshot.manifest.evidence
+    assert len(account.log) - before == snapshot.manifest.requests - 1
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
+def test_assets_pull_one_by_one_and_publish_together(account: Account, settings: Settings) -> None:
+    """Snapshots made one at a time show only when they are published, all in one go."""
+    for name in ("lists", "offers", "contacts", "revenue"):
+        snapshot_dataset(settings, name, "r1")
+    assert not settings.warehouse.exists()
+    publish_latest(settings, "r1")
+    assert_equal(account, settings)
+
+
+def test_every_activity_is_on_record(server: Server, settings: Settings) -> None:
+    """sync.runs tells what each run did, failed ones with the error and its remedy, and never the key."""
+    server.faults.active.append(parse_fault("revoke,times=1"))
+    with pytest.raises(AccessError):
+        pull(settings, ["offers"], "r1")
+    _restore(server)
+    pull(settings, ["offers"], "r2")
+    pull(settings, ["offers"], "r3")
+    found = query(
+        settings.warehouse, "SELECT run, activity, status, rows, error FROM sync.runs ORDER BY started_at"
+    )
+    assert [row[:4] for row in found][:3] == [
+        ("r1", "pull offers", "failed", None),
+        ("r2", "pull offers", "succeeded", 12),
+        ("r2", "publish", "succeeded", 12),
+    ]
+    assert "TRACKLY_API_KEY" in found[0][4]
+    key = settings.require_key().encode()
+    for path in settings.data_dir.rglob("*"):
+        assert path.is_dir() or key not in path.read_bytes(), path
+
+
+def test_old_snapshots_are_deleted(settings: Settings, settings_of: Callable[..., Settings]) -> None:
+    """No more snapshots stay on disk than the setting says."""
+    few = settings_of(settings.base_url, settings.data_dir, keep_snapshots=2)
+    for run in "abcd":
+        pull(few, ["offers"], run)
+    assert len(list(settings.parquet_dir.glob("offers/2*"))) == 2
+
+
+def test_an_endpoint_that_is_not_there_is_named(
+    settings: Settings, settings_of: Callable[..., Settings]
+) -> None:
+    """A base URL that is not the API's says so."""
+    wrong = settings_of(settings.base_url.replace("/api/v2", "/v1"), settings.data_dir)
+    with pytest.raises(NotFoundError, match="TRACKLY_BASE_URL"):
+        pull(wrong, ["lists"], "r1")
+
+
+def _reshuffle(number: int, account: Account) -> None:
+    """Before every request all contacts change places, so that no two replies have anything in common."""
+    for at, row in enumerate(account.contacts()):
+        account.add_contact(
+            {**row, "signup_date": f"20{number % 90 + 10}-01-01T{at % 24:02}:{at % 60:02}:00"}
+        )
+
+
+def _key(row: dict[str, Any]) -> tuple[str, int]:
+    return row["phone_number"], row["list_id"]
+
+
+def _restore(server: Server) -> None:
+    """Make the key good again."""
+    import urllib.request  # noqa: PLC0415 - only here
+
+    request = urllib.request.Request(server.url.replace("/api/v2", "/_sandbox/faults"), method="DELETE")  # noqa: S310
+    with urllib.request.urlopen(request):  # noqa: S310 - loopback
+        pass
