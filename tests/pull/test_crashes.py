@@ -1,0 +1,140 @@
+"""Pulls that are killed, starved of disk, or run at once, with readers watching."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from oracle import query, same, shown
+
+from pipelines.errors import StorageError
+from pipelines.pull.run import pull
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault
+from pipelines.settings import Settings
+
+PULL = """
+    import os, sys
+    from pipelines.pull.run import pull
+    from pipelines.settings import load_settings
+    pull(load_settings(), ["contacts", "lists", "offers", "revenue"], "child")
+"""
+READ = """
+    import sys, time, duckdb
+    reads = 0
+    while True:
+        with duckdb.connect(sys.argv[1], read_only=True) as connection:
+            contacts, total, revenue = connection.execute(
+                "SELECT count(*), sum(revenue_total), (SELECT sum(revenue) FROM revenue) FROM contacts"
+            ).fetchone()
+        assert contacts % 100 == 0, contacts
+        assert total == revenue, (total, revenue)
+        reads += 1
+        if reads == 20:
+            print("watching", flush=True)
+"""
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": settings.base_url,
+        "TRACKLY_DATA_DIR": str(settings.data_dir),
+    }
+
+
+def start_pull(settings: Settings) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", textwrap.dedent(PULL)]
+    return subprocess.Popen(command, env=environment(settings), stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def a_reader(settings: Settings) -> Iterator[None]:
+    """A process that opens the warehouse in a loop for the length of the block, and must never fail."""
+    command = [sys.executable, "-c", textwrap.dedent(READ), str(settings.warehouse)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "watching\n"
+        yield
+        assert reader.poll() is None, "the reader failed"
+        reader.kill()
+
+
+def test_kill_at_any_moment_leaves_a_warehouse_and_a_next_pull_that_succeeds(
+    account: Account, server: Server, settings: Settings
+) -> None:
+    """SIGKILL at random moments, many times: readers never fail, and the pull after it equals the account."""
+    pull(settings, ["contacts", "lists", "offers", "revenue"], "first")
+    server.faults.active.append(parse_fault("latency,seconds=0.03"))
+    moments = random.Random(11)
+    with a_reader(settings):
+        for _ in range(12):
+            account.contacts()[moments.randrange(2500)]["revenue_total"] += 1.25
+            child = start_pull(settings)
+            time.sleep(moments.uniform(0.5, 2.2))
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        pull(settings, ["contacts", "lists", "offers", "revenue"], "last")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    left = [
+        path
+        for path in settings.parquet_dir.rglob("*")
+        if path.name.startswith(".2") or path.name == ".spool"
+    ]
+    assert left == [], "the next pull cleans up what killed ones left"
+
+
+def test_two_pulls_at_once_take_turns(account: Account, server: Server, settings: Settings) -> None:
+    """A second pull waits for the first, and both succeed."""
+    server.faults.active.append(parse_fault("latency,seconds=0.05"))
+    children = [start_pull(settings) for _ in range(2)]
+    assert [child.wait(60) for child in children] == [0, 0]
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert query(settings.warehouse, "SELECT count(*) FROM sync.snapshots WHERE dataset = 'contacts'") == [
+        (2,)
+    ]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs privileges that this machine does not give")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_a_clear_error(
+    small_disk: Path, account: Account, server: Server, settings_of: Callable[..., Settings]
+) -> None:
+    """When the disk is full the pull says so and what to do, and what was published stays."""
+    settings = settings_of(server.url, small_disk / "data")
+    pull(settings, ["offers"], "r1")
+    before = settings.warehouse.read_bytes()
+    (small_disk / "ballast").write_bytes(b"x" * 500_000)
+    with pytest.raises(StorageError, match="Make room on the disk"):
+        pull(settings, ["contacts"], "r2")
+    assert settings.warehouse.read_bytes() == before
+    (small_disk / "ballast").unlink()
+    assert len(shown(settings.warehouse, "offers")) == len(account.offers)
+
+
+def test_a_data_directory_that_cannot_be_written_is_named(
+    tmp_path: Path, server: Server, settings_of: Callable[..., Settings]
+) -> None:
+    """A data directory that cannot be made is a clear error that names the setting."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="TRACKLY_DATA_DIR"):
+        pull(settings_of(server.url, tmp_path / "file" / "data"), ["lists"], "r1")
