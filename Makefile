@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint ui bench lock clean
+.PHONY: help setup demo test lint ui bench bench-large lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,11 +32,16 @@ ui: .venv/.runtime ## the Dagster UI on this workspace
 bench: .venv/.runtime ## time the pull beside a floor and a peer
 	@$(BIN)/python benchmarks/pull.py
 
+bench-large: .venv/.runtime ## the same with five and ten million contacts: does memory stay flat
+	@$(BIN)/python benchmarks/pull.py --large
+
 lock: ## resolve the newest versions again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade pyproject.toml --group build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
+	echo 'dlt[parquet]==1.31.*' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
 clean: ## remove .venv and everything that runs have left behind
 	rm -rf .venv data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -24,7 +24,12 @@ def tail(number: int) -> bytes:
         "active": number % 10 > 0,
         "signup_date": f"2025-{number % 12 + 1:02}-{number % 28 + 1:02}T{number % 24:02}:30:{number % 60:02}",
         "signup_method": "api",
-        "custom_fields": {"first_name": f"Name{number}", "zip": f"{number:05}", "tier": number % 3, "city": "Zürich"},
+        "custom_fields": {
+            "first_name": f"Name{number}",
+            "zip": f"{number:05}",
+            "tier": number % 3,
+            "city": "Zürich",
+        },
         "carrier": ("Verizon Wireless", "T-Mobile USA", "AT&T Mobility")[number % 3],
         "line_type": ("CELL PHONE", "VOIP")[number % 2],
         "timezone": "America/New_York",
@@ -71,7 +76,9 @@ async def serve(total: int) -> None:
                 if match and match[1] == b"contacts":
                     query = dict(item.split(b"=") for item in match[2].split(b"&") if item)
                     status = b"200 OK"
-                    body = page(tails, total, int(query.get(b"page", 1)), min(int(query.get(b"per_page", 50)), 1000))
+                    body = page(
+                        tails, total, int(query.get(b"page", 1)), min(int(query.get(b"per_page", 50)), 1000)
+                    )
                 writer.write(
                     b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                     % (status, len(body))

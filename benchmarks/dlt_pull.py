@@ -37,7 +37,11 @@ def main(base_url: str, folder: str) -> None:
             "resources": [
                 {
                     "name": "contacts",
-                    "endpoint": {"path": "contacts", "params": {"per_page": 1000}, "data_selector": "contacts"},
+                    "endpoint": {
+                        "path": "contacts",
+                        "params": {"per_page": 1000},
+                        "data_selector": "contacts",
+                    },
                     "parallelized": True,
                     "max_table_nesting": 0,
                     "primary_key": ["phone_number", "list_id"],
