@@ -1,0 +1,111 @@
+"""Intake of one dataset: files into the stage, judged, and the ledger told what the current input is.
+
+What does not belong here: sending, and the order of datasets (`run`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.push.ledger import Ledger
+from pipelines.push.presence import hold_against
+from pipelines.push.sources import Source
+from pipelines.push.stage import Progress, building, count
+from pipelines.push.validate import validate
+from pipelines.push.verdicts import Outcome
+from schemas.columns import Dataset
+
+_PREVIEW_ROWS = 5
+_MOST_REASONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What an intake found.
+
+    Attributes:
+        dataset: its name.
+        files: the files that were read.
+        rows_in: rows in them, malformed lines included.
+        quarantined: rows that are wrong in themselves.
+        duplicate: rows that the input repeats.
+        parked: rows whose send is not in the account (yet).
+        known: rows that the ledger has an attempt or an outcome of.
+        pending: rows that are new and ready to be sent.
+        reasons: how many rows are held back for which reason, the most frequent 20.
+        preview: a few rows that are ready, without texts and phone numbers.
+    """
+
+    dataset: str
+    files: tuple[Path, ...]
+    rows_in: int
+    quarantined: int
+    duplicate: int
+    parked: int
+    known: int
+    pending: int
+    reasons: dict[str, int]
+    preview: tuple[dict[str, Any], ...]
+
+
+def take_in(
+    path: Path,
+    dataset: Dataset,
+    sources: Sequence[Source],
+    warehouse: Path,
+    ledger: Ledger,
+    on_progress: Progress | None = None,
+) -> Intake:
+    """Rebuild a dataset's stage from its files and record it as the current input.
+
+    Args:
+        path: where the stage goes.
+        dataset: the dataset.
+        sources: its files; with none, the current input has no rows.
+        warehouse: for references.
+        ledger: open for writing.
+        on_progress: called while rows are judged.
+
+    Raises:
+        UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
+        StorageError: the disk refused; likewise.
+    """
+    with building(path, dataset, sources, warehouse) as connection:
+        validate(connection, dataset, warehouse, on_progress)
+        rows_in, held, presence = hold_against(connection, dataset.name, ledger)
+        found = describe(connection, dataset, sources, rows_in, held)
+        ledger.take_in(dataset.name, rows_in, held, presence)
+    return found
+
+
+def describe(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    sources: Sequence[Source],
+    rows_in: int,
+    held: dict[str, int],
+) -> Intake:
+    """An Intake, from a stage that was held against the ledger."""
+    reasons = connection.execute(
+        "SELECT outcome || ': ' || reason, count(*) AS rows FROM verdicts GROUP BY ALL ORDER BY rows DESC, 1 LIMIT ?",
+        [_MOST_REASONS],
+    ).fetchall()
+    known = count(connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)")
+    hidden = {"message", "to_number", "phone_number"}
+    shown = [name for name in dataset.columns if name not in hidden]
+    rows = connection.execute(f"SELECT {', '.join(shown)} FROM ready LIMIT {_PREVIEW_ROWS}").fetchall()
+    return Intake(
+        dataset=dataset.name,
+        files=tuple(source.path for source in sources),
+        rows_in=rows_in,
+        quarantined=held.get(Outcome.QUARANTINED, 0),
+        duplicate=held.get(Outcome.DUPLICATE, 0),
+        parked=held.get(Outcome.PARKED, 0),
+        known=known,
+        pending=rows_in - sum(held.values()) - known,
+        reasons=dict(reasons),
+        preview=tuple(dict(zip(shown, row, strict=True)) for row in rows),
+    )

@@ -1,0 +1,262 @@
+"""The ledger: what was meant to be sent, what was sent, and what came of it, durable and in that order.
+
+    intend ──▶ intended ─┬─ answer ─▶ answered   the answer is here; rows with an outcome of their own are told
+                         ├─ lose ───▶ lost       it may have been carried out: revenue in_doubt, else pending
+                         └─ refuse ─▶ refused    it was not carried out: pending
+    recover                                      what a dead process left intended is lost
+
+Every verb is one transaction; a move from another state raises. What does not belong here: deciding what an
+answer means for a row (`attribution`), and the tables (`ledger_tables`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.push.ledger_engine import insert_many, ledger_errors, open_engine, sqlite_file
+from pipelines.push.ledger_moves import Answered, LedgerRow, Presence, give, give_all, leave, move
+from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState, metadata
+from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, Outcome, Outcomes, Verdict
+from pipelines.runs import now
+from pipelines.settings import Settings
+
+_NOT_TOLD = Verdict(Outcome.IN_DOUBT, NO_ANSWER, "sent, and no usable answer came back")
+_AGAIN = Verdict(Outcome.PENDING, NO_ANSWER, "sent, and no usable answer came back; it is sent again")
+
+
+class Ledger:
+    """An open ledger; see `open_ledger`.
+
+    Args:
+        engine: for what may be lost with the last second before a power cut, since sending it again is harmless.
+        durable: for revenue: a transaction is on the disk before the call returns.
+        where: for messages.
+    """
+
+    def __init__(self, engine: sa.Engine, durable: sa.Engine, where: str) -> None:
+        self._engine, self._durable, self._where = engine, durable, where
+
+    @contextmanager
+    def _begin(self, dataset: str = "") -> Iterator[sa.Connection]:
+        engine = self._durable if dataset == REVENUE else self._engine
+        with ledger_errors(self._where), engine.begin() as connection:
+            yield connection
+
+    def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], presence: Presence) -> None:
+        """Record the current input: its size, how many rows are held back, and which old rows are in it."""
+        row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
+        with self._begin() as connection:
+            connection.execute(sa.delete(INTAKES).where(INTAKES.c.dataset == dataset))
+            connection.execute(
+                sa.insert(INTAKES).values(dataset=dataset, rows_in=rows_in, taken_in_at=now(), **row)
+            )
+            if presence.changed:
+                connection.execute(
+                    sa.update(ROWS)
+                    .where(ROWS.c.dataset == dataset, ROWS.c.identity == sa.bindparam("who"))
+                    .values(current=sa.bindparam("is_in")),
+                    [{"who": identity, "is_in": is_in} for identity, is_in in presence.changed.items()],
+                )
+            if presence.chunks:
+                connection.execute(
+                    sa.update(CHUNKS)
+                    .where(CHUNKS.c.chunk == sa.bindparam("which"))
+                    .values(current=CHUNKS.c.current + sa.bindparam("more")),
+                    [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
+                )
+
+    def intend(self, dataset: str, rows: Sequence[LedgerRow], size: int, *, again: bool) -> int:
+        """Make an intent durable; only then may the request leave.
+
+        Args:
+            dataset: the dataset.
+            rows: its rows, in the order of the request.
+            size: bytes of the request's body.
+            again: whether they were in earlier intents and are pending again; else all of them are new.
+
+        Returns:
+            The chunk's number.
+
+        Raises:
+            DataError: a row is already in the ledger (or, with again, is not pending there).
+            StorageError: the ledger cannot be written.
+        """
+        with self._begin(dataset) as connection:
+            result = connection.execute(
+                sa.insert(CHUNKS).values(
+                    dataset=dataset, state=ChunkState.INTENDED, rows=len(rows), current=len(rows), bytes=size,
+                    intended_at=now(),
+                )
+            )  # fmt: skip
+            chunk = int((result.inserted_primary_key or [0])[0])
+            if again:
+                move(connection, dataset, rows, chunk)
+            else:
+                insert_many(
+                    connection,
+                    ROWS,
+                    ("dataset", "chunk", "tries", "current", *LedgerRow._fields),
+                    [(dataset, chunk, 1, True, *row) for row in rows],
+                )
+        return chunk
+
+    def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
+        """Record an answer; rows that are not in `own` are accepted."""
+        values = {name: getattr(answered, name) for name in Answered.__slots__}
+        with self._begin(dataset) as connection:
+            leave(connection, chunk, ChunkState.ANSWERED, len(own), values)
+            give(connection, dataset, chunk, own)
+
+    def lose(self, dataset: str, chunk: int, error: str) -> None:
+        """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending."""
+        with self._begin(dataset) as connection:
+            leave(connection, chunk, ChunkState.LOST, None, {"error": error})
+            give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
+
+    def refuse(self, dataset: str, chunk: int, error: str) -> None:
+        """The call was not carried out, for a reason that is not its rows': they are pending again."""
+        with self._begin(dataset) as connection:
+            leave(connection, chunk, ChunkState.REFUSED, None, {"error": error})
+            give_all(connection, dataset, [chunk], Verdict(Outcome.PENDING, NOT_SENT))
+
+    def recover(self, dataset: str) -> int:
+        """What a dead process left intended is lost. Only for the one that holds the push lock.
+
+        Returns:
+            How many chunks.
+        """
+        with self._begin(dataset) as connection:
+            query = sa.select(CHUNKS.c.chunk).where(
+                CHUNKS.c.dataset == dataset, CHUNKS.c.state == ChunkState.INTENDED
+            )
+            dead = [int(chunk) for chunk in connection.execute(query).scalars()]
+            for chunk in dead:
+                leave(connection, chunk, ChunkState.LOST, None, {"error": "the push ended before the answer"})
+            if dead:
+                give_all(connection, dataset, dead, _NOT_TOLD if dataset == REVENUE else _AGAIN)
+        return len(dead)
+
+    def reopen(self, dataset: str) -> None:
+        """Rows that were rejected are pending again, to be tried afresh."""
+        with self._begin(dataset) as connection:
+            connection.execute(
+                sa.update(ROWS)
+                .where(ROWS.c.dataset == dataset, ROWS.c.outcome == Outcome.REJECTED)
+                .values(outcome=Outcome.PENDING, code="reopened", message=None, tries=0)
+            )
+
+    def reject(self, dataset: str, identities: Sequence[str]) -> None:
+        """Pending rows that were tried often enough are rejected, with the code and words they have."""
+        with self._begin(dataset) as connection:
+            connection.execute(
+                sa.update(ROWS)
+                .where(
+                    ROWS.c.dataset == dataset,
+                    ROWS.c.identity == sa.bindparam("who"),
+                    ROWS.c.outcome == Outcome.PENDING,
+                )
+                .values(outcome=Outcome.REJECTED),
+                [{"who": identity} for identity in identities],
+            )
+
+    def to_retry(self, dataset: str) -> list[tuple[str, str, int, int]]:
+        """Rows of the current input that are pending again: identity, code, tries, rows of the last chunk."""
+        query = (
+            sa.select(ROWS.c.identity, sa.func.coalesce(ROWS.c.code, ""), ROWS.c.tries, CHUNKS.c.rows)
+            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+            .where(ROWS.c.dataset == dataset, ROWS.c.outcome == Outcome.PENDING, ROWS.c.current)
+        )
+        with self._begin() as connection:
+            return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
+
+    def rows(self, dataset: str, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
+        """Every row of a dataset that was ever in an intent, in batches.
+
+        Yields:
+            Sequences of (identity, chunk, outcome, whether the outcome is its own and not the chunk's, whether
+            it is in the current input, tries, code, message, message_id).
+        """  # fmt: skip
+        otherwise = Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
+        by_chunk = sa.case(
+            (CHUNKS.c.state == ChunkState.ANSWERED, Outcome.ACCEPTED.value), else_=otherwise.value
+        )
+        query = (
+            sa.select(
+                ROWS.c.identity, ROWS.c.chunk, sa.func.coalesce(ROWS.c.outcome, by_chunk),
+                ROWS.c.outcome.is_not(None), ROWS.c.current, ROWS.c.tries, ROWS.c.code, ROWS.c.message,
+                ROWS.c.message_id,
+            )
+            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+            .where(ROWS.c.dataset == dataset)
+        )  # fmt: skip
+        with self._begin() as connection:
+            result = connection.execution_options(yield_per=batch).execute(query)
+            yield from result.partitions()
+
+    def chunks(self) -> list[dict[str, Any]]:
+        """Every call on record, oldest first, as push_chunks has it."""
+        with self._begin() as connection:
+            found = connection.execute(sa.select(CHUNKS).order_by(CHUNKS.c.chunk))
+            return [dict(row) for row in found.mappings()]
+
+    def outcomes(self) -> dict[str, Outcomes]:
+        """The counts of each dataset that was ever taken in."""
+        with self._begin() as connection:
+            intakes = connection.execute(sa.select(INTAKES)).mappings().all()
+            by_chunk = connection.execute(
+                sa.select(CHUNKS.c.dataset, CHUNKS.c.state, sa.func.sum(CHUNKS.c.current)).group_by(
+                    CHUNKS.c.dataset, CHUNKS.c.state
+                )
+            ).all()
+            own = connection.execute(
+                sa.select(ROWS.c.dataset, ROWS.c.outcome, sa.func.count())
+                .where(ROWS.c.outcome.is_not(None), ROWS.c.current)
+                .group_by(ROWS.c.dataset, ROWS.c.outcome)
+            ).all()
+        counts: dict[str, dict[str, int]] = {
+            row["dataset"]: {name: row[name] for name in ("quarantined", "duplicate", "parked")}
+            for row in intakes
+        }
+        for dataset, state, rows in by_chunk:
+            answered = state == ChunkState.ANSWERED
+            name = (
+                Outcome.ACCEPTED if answered else Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
+            )
+            _add(counts[dataset], name, int(rows or 0))
+        for dataset, outcome, rows in own:
+            _add(counts[dataset], outcome, int(rows))
+        return {row["dataset"]: Outcomes.of(row["rows_in"], counts[row["dataset"]]) for row in intakes}
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Ledger]:
+    """The ledger, made if it is not there yet.
+
+    Raises:
+        SettingsError: TRACKLY_LEDGER_URL cannot be used.
+        StorageError: it cannot be opened or written.
+    """
+    file = sqlite_file(settings.ledger)
+    engine, durable = open_engine(settings.ledger, durable=False), open_engine(settings.ledger, durable=True)
+    try:
+        with ledger_errors(str(file or "the ledger")):
+            if file:
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
+            metadata.create_all(engine)
+        yield Ledger(engine, durable, str(file or "the ledger"))
+    finally:
+        engine.dispose()
+        durable.dispose()
+
+
+def ledger_exists(settings: Settings) -> bool:
+    """Whether there is a ledger to open without making one (always, where it is not a file)."""
+    file = sqlite_file(settings.ledger)
+    return file is None or file.exists()
+
+
+def _add(counts: dict[str, int], name: str, rows: int) -> None:
+    counts[name] = counts.get(name, 0) + rows

@@ -1,0 +1,115 @@
+"""How the ledger's database is opened, what its failures mean, and the fast way to insert many rows.
+
+What does not belong here: tables and states (`ledger_tables`, `ledger`).
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.errors import SettingsError, StorageError
+
+_BUSY_SECONDS = 30
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for other databases.
+
+    Raises:
+        SettingsError: this is no SQLAlchemy URL.
+    """
+    found = _parsed(url)
+    if found.get_backend_name() != "sqlite":
+        return None
+    if not found.database or found.database == ":memory:":
+        raise SettingsError(
+            "TRACKLY_LEDGER_URL must name a file or a server: a ledger has to outlive the process.",
+            "For example sqlite:///data/ledger.db",
+        )
+    return Path(found.database)
+
+
+def open_engine(url: str, *, durable: bool) -> sa.Engine:
+    """An engine on the ledger's database.
+
+    SQLite runs in WAL mode. With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without,
+    a power cut (not the end of a process) may take the last commits with it; that suits sends and clicks, which
+    are then sent again and skipped by the API.
+
+    Raises:
+        SettingsError: the URL, or the driver that it names, cannot be used.
+    """
+    try:
+        engine = sa.create_engine(_parsed(url))
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
+        raise SettingsError(
+            f"TRACKLY_LEDGER_URL needs a driver that is not installed ({error}).",
+            "Install it, or leave the setting out for SQLite.",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
+    return engine
+
+
+def insert_many(
+    connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows by one executemany; where parameters go by position, without a dict per row (half the time)."""
+    compiled = (
+        sa.insert(table)
+        .values({name: sa.bindparam(name) for name in columns})
+        .compile(dialect=connection.dialect)
+    )
+    if compiled.positiontup is not None and list(compiled.positiontup) == list(columns):
+        connection.exec_driver_sql(str(compiled), list(rows))
+    else:
+        connection.execute(sa.insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+@contextmanager
+def ledger_errors(where: str) -> Iterator[None]:
+    """Turn what the database or its disk does wrong into a StorageError.
+
+    Raises:
+        StorageError: it is full, read-only, locked, damaged, or cannot be reached.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"Cannot use {where}: {error.strerror or error}.", _REMEDY) from error
+    except sa.exc.IntegrityError as error:
+        raise StorageError(
+            f"A row is in the ledger ({where}) already: another push has taken it.", "Push again."
+        ) from error
+    except sa.exc.DBAPIError as error:
+        # the driver's own words; SQLAlchemy's would add the statement and its parameters
+        raise StorageError(f"Cannot use {where}: {error.orig}.", _REMEDY) from error
+
+
+_REMEDY = "Make room on its disk, or see that it can be written to; then push again: nothing is sent twice."
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise SettingsError(
+            "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"
+        ) from None
+
+
+def _tune(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in (
+        "journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {_BUSY_SECONDS * 1000}",
+        "cache_size = -65536", "wal_autocheckpoint = 4000",
+    ):  # fmt: skip
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _tune_durable(connection: sqlite3.Connection, _: object) -> None:
+    _tune(connection, _)
+    connection.execute("PRAGMA synchronous = FULL").close()

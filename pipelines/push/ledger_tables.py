@@ -1,0 +1,96 @@
+"""The ledger's tables, for SQLite and PostgreSQL alike.
+
+    push_intakes  the current input of each dataset: how many rows, and how many of them are not to be sent
+    push_chunks   one row per call: its intent before, its answer after
+    push_rows     one row per history row that was ever part of an intent
+
+A row's outcome is its own, where it has one, else its chunk's: `answered` makes accepted, and `intended` (a call
+that is under way, or died with its process) makes pending, for revenue in_doubt. So a chunk of rows that went
+well costs one insert per row and no update. Times are ISO 8601 texts in UTC; money is in ten-thousandths.
+What does not belong here: the moves between states (`ledger`), and anything secret; the API key never gets here.
+"""
+
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+REVENUE = "revenue"
+"""The dataset whose rows the API counts again when they are sent again."""
+
+
+class ChunkState(StrEnum):
+    """Where a call stands."""
+
+    INTENDED = "intended"
+    ANSWERED = "answered"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+def _counter(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+INTAKES = sa.Table(
+    "push_intakes",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("rows_in", sa.BigInteger, nullable=False),
+    sa.Column("quarantined", sa.BigInteger, nullable=False),
+    sa.Column("duplicate", sa.BigInteger, nullable=False),
+    sa.Column("parked", sa.BigInteger, nullable=False),
+    sa.Column("taken_in_at", sa.Text, nullable=False),
+)
+
+CHUNKS = sa.Table(
+    "push_chunks",
+    metadata,
+    sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column(
+        "current", sa.Integer, nullable=False
+    ),  # rows of the current input without an outcome of their own
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("intended_at", sa.Text, nullable=False),
+    sa.Column("sent_at", sa.Text),
+    sa.Column("answered_at", sa.Text),
+    sa.Column("attempts", sa.Integer),
+    sa.Column("http_status", sa.Integer),
+    _counter("success_count"),
+    _counter("error_count"),
+    _counter("duplicates_skipped"),
+    _counter("invalid_phones"),
+    sa.Column("total_revenue", sa.BigInteger),  # as the API acknowledged it
+    sa.Column("error", sa.Text),
+)
+
+ROWS = sa.Table(
+    "push_rows",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("identity", sa.Text, primary_key=True),
+    sa.Column("chunk", sa.Integer, nullable=False),  # the latest that it was in
+    sa.Column("tries", sa.Integer, nullable=False),  # how many chunks it was in
+    sa.Column("current", sa.Boolean, nullable=False),  # whether it is in the current input
+    sa.Column("outcome", sa.Text),
+    sa.Column("code", sa.Text),
+    sa.Column("message", sa.Text),
+    # what settling revenue in doubt needs: whose totals a row counts in, and how much
+    sa.Column("contact", sa.Text),
+    sa.Column("list_ref", sa.Text),
+    sa.Column("message_id", sa.Text),
+    sa.Column("amount", sa.BigInteger),
+    sqlite_with_rowid=False,
+)
+sa.Index(
+    "push_rows_own_outcome",
+    ROWS.c.dataset,
+    ROWS.c.outcome,
+    ROWS.c.current,
+    sqlite_where=ROWS.c.outcome.is_not(None),
+    postgresql_where=ROWS.c.outcome.is_not(None),
+)

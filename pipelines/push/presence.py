@@ -1,0 +1,146 @@
+"""The input held against the ledger: what is in the account already, what is parked, what is to be sent.
+
+Works inside the stage's connection, so that memory stays flat however many rows either side has. What does not
+belong here: judging rows by themselves (`validate`), and cutting chunks (`chunks`).
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.push.chunks import Item
+from pipelines.push.ledger import Ledger
+from pipelines.push.ledger_moves import LedgerRow, Presence
+from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.stage import count, insert, read
+from pipelines.push.verdicts import Outcome
+from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
+from schemas.tables import literal
+
+_SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
+
+_KEPT = {
+    "sends": "to_number, coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR, NULL::BIGINT",
+    "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR, NULL::BIGINT",
+    "revenue": "NULL::VARCHAR, NULL::VARCHAR, message_id, CAST(revenue * 10000 AS BIGINT)",
+}
+"""What the ledger keeps of a row beside its identity, in LedgerRow's order."""
+
+_IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
+
+
+def hold_against(
+    connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger | None, coming: Path | None = None
+) -> tuple[int, dict[str, int], Presence]:
+    """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
+
+    Leaves the temporary table `known` (identity, chunk, outcome, own, current) for `to_send`.
+
+    Args:
+        connection: the stage, validated.
+        dataset: what it holds.
+        ledger: None where there is none yet.
+        coming: the stage of sends, for a plan: sends that are ready there count as if they were accepted.
+
+    Returns:
+        Rows of the input; how many of them are quarantined, duplicate and parked; and which rows of the ledger
+        came into the input or left it since the ledger was last told.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE known "
+        "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN)"
+    )
+    _load(connection, "known", ledger, dataset, (0, 1, 2, 3, 4))
+    if dataset != "sends":
+        _park(connection, ledger, coming)
+    held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
+    return count(connection, "SELECT count(*) FROM input"), dict(held), _presence(connection)
+
+
+def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Item]:
+    """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
+    limit = str(MAX_RECORDS)
+    if dataset == REVENUE:
+        limit = f"CASE WHEN seq IN (SELECT seq FROM risky) THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
+    return _items(
+        connection,
+        f"SELECT identity, {_KEPT[dataset]}, encode(record), {limit} AS most FROM ready "
+        "WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity) ORDER BY most DESC, identity",
+    )
+
+
+def to_send_again(
+    connection: duckdb.DuckDBPyConnection, dataset: str, limits: Sequence[tuple[str, int]]
+) -> Iterator[Item]:
+    """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
+    identities, most = zip(*limits, strict=True)
+    connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
+    insert(
+        connection, "again", pa.table({"identity": pa.array(identities), "most": pa.array(most, pa.int32())})
+    )
+    return _items(
+        connection,
+        f"SELECT identity, {_KEPT[dataset]}, encode(record), most FROM ready JOIN again USING (identity) "
+        "ORDER BY most DESC, identity",
+    )
+
+
+def _items(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Item]:
+    for batch in read(connection, query, _SEND_ROWS):
+        columns = [column.to_pylist() for column in batch.columns]
+        rows = map(LedgerRow._make, zip(*columns[:5], strict=True))
+        yield from map(Item._make, zip(rows, columns[5], columns[6], strict=True))
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    ledger: Ledger | None,
+    dataset: str,
+    columns: Sequence[int],
+) -> None:
+    """Copy columns of `Ledger.rows` into a table."""
+    types = (pa.string(), pa.int32(), pa.string(), pa.bool_(), pa.bool_())
+    for rows in ledger.rows(dataset) if ledger else ():
+        values = list(zip(*rows, strict=True))
+        arrays = [pa.array(values[place], types[place]) for place in columns]
+        insert(connection, table, pa.table(arrays, names=[str(place) for place in columns]))
+
+
+def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: Path | None) -> None:
+    """Rows that wait for their send; those that the ledger knows were sent and wait for nothing."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR)")
+    _load(connection, "parents", ledger, "sends", (0, 2))
+    if coming:
+        connection.execute(f"ATTACH {literal(str(coming))} AS coming (READ_ONLY)")
+        connection.execute(
+            f"UPDATE parents SET outcome = '{Outcome.ACCEPTED}' WHERE outcome = '{Outcome.PENDING}';"
+            f"INSERT INTO parents SELECT base, '{Outcome.ACCEPTED}' FROM coming.input AS i WHERE"
+            " NOT EXISTS (SELECT 1 FROM coming.verdicts AS v WHERE v.seq = i.seq)"
+            " AND NOT EXISTS (SELECT 1 FROM parents AS p WHERE p.identity = i.base)"
+        )
+        connection.execute("DETACH coming")
+    connection.execute(f"DELETE FROM verdicts WHERE outcome = '{Outcome.PARKED}'")
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}',"
+        " CASE WHEN outcome IS NULL THEN 'message_id: no send of this id is in the account through us'"
+        " ELSE 'message_id: its send is ' || outcome END"
+        " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
+        f" WHERE (outcome IS NULL OR outcome NOT IN {_IN_ACCOUNT})"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    )
+    connection.execute("DROP TABLE parents")
+
+
+def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, NOT current AS is_in FROM known "
+        "WHERE current <> (identity IN (SELECT identity FROM ready))"
+    )
+    changed = connection.execute("SELECT identity, is_in FROM changed").fetchall()
+    deltas = connection.execute(
+        "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
+    ).fetchall()
+    return Presence(dict(changed), dict(deltas))

@@ -1,0 +1,116 @@
+"""The push's books for analysts: imports.records and imports.chunks in the warehouse, in one swap.
+
+What does not belong here: what the columns mean (`schemas.imports`), and how the file is replaced
+(`pipelines.warehouse.swap`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.push.ledger import Ledger, open_ledger
+from pipelines.push.stage import insert, stage_path
+from pipelines.settings import Settings
+from pipelines.warehouse.swap import replacing
+from schemas.columns import Dataset, Kind
+from schemas.imports import CHUNKS, RECORDS
+from schemas.registry import PUSHED
+from schemas.tables import comments, create_table, literal
+
+_KNOWN: list[tuple[str, pa.DataType]] = [
+    ("identity", pa.string()),
+    ("chunk", pa.int64()),
+    ("outcome", pa.string()),
+    ("own", pa.bool_()),
+    ("current", pa.bool_()),
+    ("tries", pa.int64()),
+    ("code", pa.string()),
+    ("message", pa.string()),
+    ("message_id", pa.string()),
+]
+"""What `Ledger.rows` yields."""
+
+
+def publish_imports(settings: Settings) -> None:
+    """Rebuild both tables from the ledger and the stages; a batch at a time, so that memory stays flat.
+
+    Raises:
+        BusyError: another writer held the warehouse for too long.
+        StorageError: the disk refused; the warehouse is as it was.
+    """
+    with open_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS imports")
+        _table(connection, CHUNKS)
+        _table(connection, RECORDS)
+        _chunks(connection, ledger.chunks())
+        for name in PUSHED:
+            _records(connection, name, stage_path(settings, name), ledger)
+
+
+def _table(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    table = f"imports.{dataset.name}"
+    connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
+    connection.execute(create_table(table, dataset.fields))
+    for comment in comments(table, dataset, dataset.fields):
+        connection.execute(comment)
+
+
+def _chunks(connection: duckdb.DuckDBPyConnection, chunks: Sequence[dict[str, Any]]) -> None:
+    if not chunks:
+        return
+    names = ", ".join(CHUNKS.columns)
+    values = ", ".join(
+        f"CAST({field.name} AS DECIMAL(38, 0)) / 10000" if field.kind is Kind.MONEY else field.name
+        for field in CHUNKS.fields
+    )
+    rows = pa.table({name: [chunk[name] for chunk in chunks] for name in CHUNKS.columns})
+    connection.register("incoming", rows)
+    connection.execute(f"INSERT INTO imports.chunks ({names}) SELECT {values} FROM incoming")
+    connection.unregister("incoming")
+
+
+def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledger: Ledger) -> None:
+    types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
+    columns = ", ".join(f"{column} {types[kind]}" for column, kind in _KNOWN)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({columns})")
+    for rows in ledger.rows(name):
+        values = zip(*rows, strict=True)
+        arrays = [pa.array(column, kind) for column, (_, kind) in zip(values, _KNOWN, strict=True)]
+        insert(connection, "known", pa.table(arrays, schema=pa.schema(_KNOWN)))
+    if stage.exists():
+        connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
+        connection.execute(_from_stage(PUSHED[name]))
+        connection.execute("DETACH stage")
+    message = "identity" if name != "revenue" else "message_id"
+    others = "NOT current" if stage.exists() else "true"
+    connection.execute(
+        "INSERT INTO imports.records BY NAME"
+        f" SELECT '{name}' AS dataset, identity, {message} AS message_id, known.outcome, nullif(code, '') AS code,"
+        " nullif(message, '') AS reason, known.chunk, tries AS attempt,"
+        " coalesce(answered_at, intended_at) AS at, current AS in_input"
+        f" FROM known JOIN imports.chunks AS c ON c.chunk = known.chunk WHERE {others}"
+    )
+    connection.execute("DROP TABLE known")
+
+
+def _from_stage(dataset: Dataset) -> str:
+    """Every row of the current input: its verdict, else what the ledger knows, else pending."""
+    values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
+    message = "i.id" if dataset.name == "sends" else "i.message_id"
+    identity = "CASE WHEN o.ordinal IS NULL THEN i.base ELSE i.base || ':' || o.ordinal END"
+    return (
+        "INSERT INTO imports.records BY NAME"
+        f" SELECT '{dataset.name}' AS dataset, {identity} AS identity, {message} AS message_id,"
+        " coalesce(v.outcome, k.outcome, 'pending') AS outcome, nullif(k.code, '') AS code,"
+        " coalesce(v.reason, nullif(k.message, '')) AS reason, k.chunk, coalesce(k.tries, 0) AS attempt,"
+        " coalesce(c.answered_at, c.intended_at) AS at, true AS in_input, f.path AS file, i.row,"
+        f" CASE WHEN v.outcome = 'quarantined' THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"
+        " FROM stage.input AS i JOIN stage.files AS f USING (file)"
+        " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"
+        f" LEFT JOIN known AS k ON v.outcome IS NULL AND k.identity = {identity}"
+        " LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk"
+    )

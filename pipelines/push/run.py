@@ -1,0 +1,182 @@
+"""The push: intake of every dataset, then sends, then clicks and revenue, then the books in the warehouse.
+
+`intake` and `send` are the two halves, for an orchestrator; `push` is both. What does not belong here: how rows
+are judged, cut, sent and counted, each of which has a module of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.push.intake import Intake, take_in
+from pipelines.push.ledger import Ledger, ledger_exists, open_ledger
+from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.lock import push_lock
+from pipelines.push.plan import Plan, make_plans
+from pipelines.push.presence import hold_against
+from pipelines.push.publish import publish_imports
+from pipelines.push.sender import Sending
+from pipelines.push.sources import Source, find_sources
+from pipelines.push.stage import Progress, opened, stage_path
+from pipelines.push.verdicts import Outcomes
+from pipelines.settings import Settings
+from pipelines.trackly.client import TracklyClient
+from schemas.registry import PUSHED
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """What a push did, or with `dry_run` would do.
+
+    Attributes:
+        intakes: what was found in the files; of a dry run see `plans`.
+        outcomes: the outcomes of the current input after the push; empty for a dry run.
+        plans: a dry run's plans; else empty.
+    """
+
+    intakes: dict[str, Intake]
+    outcomes: dict[str, Outcomes]
+    plans: dict[str, Plan]
+
+
+def intake(
+    settings: Settings,
+    datasets: Sequence[str],
+    paths: Sequence[Path] | None = None,
+    on_progress: Progress | None = None,
+) -> dict[str, Intake]:
+    """Read and judge history files, and record them as the current input. Sends nothing.
+
+    Args:
+        settings: where history, warehouse and ledger lie.
+        datasets: names out of PUSHED.
+        paths: files and folders instead of `settings.history`.
+        on_progress: called after every batch.
+
+    Raises:
+        UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
+        BusyError: another push is under way.
+        StorageError: the disk refused.
+    """
+    sources = find_sources(settings, datasets, paths)
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        return _intake(settings, sources, ledger, on_progress)
+
+
+def send(
+    settings: Settings,
+    datasets: Sequence[str],
+    *,
+    retry_rejected: bool = False,
+    on_progress: Progress | None = None,
+) -> dict[str, Outcomes]:
+    """Send what the last intake left to be sent, sends first, and wait for every answer.
+
+    Args:
+        settings: the account, and where the stages and the ledger lie.
+        datasets: names out of PUSHED.
+        retry_rejected: whether rows that the API rejected earlier are tried again.
+        on_progress: called after every answer.
+
+    Returns:
+        The outcomes of the current input of these datasets.
+
+    Raises:
+        SettingsError: no key is set.
+        AccessError: the key or the account was refused; what was not sent is pending.
+        RequestError: the API refused a call as a whole; likewise.
+        ServiceError: no usable answer within the bounds; likewise.
+        BusyError: another push is under way.
+        StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
+    """
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress))
+        found = ledger.outcomes()
+    return {name: found.get(name, Outcomes()) for name in datasets}
+
+
+def push(
+    settings: Settings,
+    datasets: Sequence[str],
+    paths: Sequence[Path] | None = None,
+    *,
+    dry_run: bool = False,
+    retry_rejected: bool = False,
+    on_progress: Progress | None = None,
+) -> PushReport:
+    """Take history in, send what is not in the account yet, and publish the books, also of a push that failed.
+
+    Args:
+        settings: the account, and where everything lies.
+        datasets: names out of PUSHED.
+        paths: files and folders instead of `settings.history`.
+        dry_run: plan only; the ledger, the warehouse and the network are left alone.
+        retry_rejected: whether rows that the API rejected earlier are tried again.
+        on_progress: called after every batch and answer.
+
+    Raises:
+        TracklySyncError: as `intake` and `send` do.
+    """
+    sources = find_sources(settings, datasets, paths)
+    if dry_run:
+        return PushReport({}, {}, _plans(settings, sources, on_progress))
+    settings.require_key()
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        intakes = _intake(settings, sources, ledger, on_progress)
+        try:
+            asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress))
+        finally:
+            publish_imports(settings)
+        found = ledger.outcomes()
+    return PushReport(intakes, {name: found.get(name, Outcomes()) for name in datasets}, {})
+
+
+def _plans(
+    settings: Settings, sources: dict[str, list[Source]], on_progress: Progress | None
+) -> dict[str, Plan]:
+    if not ledger_exists(settings):
+        return make_plans(sources, settings.warehouse, None, on_progress)
+    with open_ledger(settings) as ledger:
+        return make_plans(sources, settings.warehouse, ledger, on_progress)
+
+
+def _intake(
+    settings: Settings, sources: dict[str, list[Source]], ledger: Ledger, on_progress: Progress | None
+) -> dict[str, Intake]:
+    return {
+        name: take_in(
+            stage_path(settings, name), PUSHED[name], sources[name], settings.warehouse, ledger, on_progress
+        )
+        for name in _in_order(sources)
+    }
+
+
+async def _send(
+    settings: Settings,
+    datasets: Sequence[str],
+    ledger: Ledger,
+    retry_rejected: bool,
+    on_progress: Progress | None,
+) -> None:
+    async with TracklyClient(settings) as client:
+        for name in _in_order(datasets):
+            lost = ledger.recover(name)
+            if lost:
+                _log.warning("%s: %d calls of a push that ended early have no answer on record.", name, lost)
+            if retry_rejected:
+                ledger.reopen(name)
+            with opened(stage_path(settings, name)) as connection:
+                rows_in, held, presence = hold_against(connection, name, ledger)
+                ledger.take_in(name, rows_in, held, presence)
+                pending = ledger.outcomes()[name].pending
+                # A call that waits for its turn costs nothing, save for revenue: its intent is on record.
+                workers = settings.concurrency * (1 if name == REVENUE else 2)
+                await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
+
+
+def _in_order(datasets: Sequence[str] | dict[str, list[Source]]) -> list[str]:
+    return [name for name in PUSHED if name in datasets]

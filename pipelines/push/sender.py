@@ -1,0 +1,166 @@
+"""Sending: chunks of one dataset through the ledger to the API, several at once.
+
+    intent in the ledger ─▶ request ─▶ answer (or what is known instead) in the ledger
+
+The ledger is written on the event loop's own thread: a second thread would fight for the interpreter's lock with
+every row. What does not belong here: retries of requests (the client), what an answer means for a row
+(`attribution`), which rows are sent (`presence`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import duckdb
+
+from pipelines.errors import OutcomeUnknown, ServiceError, TracklySyncError
+from pipelines.push.attribution import TRANSIENT, attribute, most_tries, next_limit
+from pipelines.push.chunks import Chunk, Item, chunks
+from pipelines.push.ledger import Ledger
+from pipelines.push.ledger_moves import Answered
+from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.presence import to_send, to_send_again
+from pipelines.push.stage import Progress
+from pipelines.trackly.client import Reply, TracklyClient
+from pipelines.trackly.imports import ImportAnswer, post_clicks, post_revenue, post_sends
+
+MOST_LOST = 3
+"""After so many calls in a row without a usable answer no more revenue is sent: each would be in doubt."""
+
+_POSTS: dict[str, Callable[[TracklyClient, bytes], Awaitable[Reply[ImportAnswer]]]] = {
+    "sends": post_sends,
+    "clicks": post_clicks,
+    "revenue": post_revenue,
+}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sending:
+    """One dataset on its way.
+
+    Attributes:
+        client: the account.
+        ledger: the ledger; nothing else writes to this dataset's rows meanwhile.
+        dataset: its name.
+        total: rows to be sent, for progress.
+        on_progress: called after every answer.
+    """
+
+    client: TracklyClient
+    ledger: Ledger
+    dataset: str
+    total: int = 0
+    on_progress: Progress | None = None
+    _done: int = 0
+    _lost: int = 0
+    _stop: bool = False
+    _failures: list[Exception] = field(default_factory=list)
+
+    async def run(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
+        """Send what is to be sent, then again what is pending, until no row is.
+
+        Args:
+            connection: the dataset's stage, after `presence.hold_against`.
+            workers: chunks under way at once.
+
+        Raises:
+            TracklySyncError: the push had to stop; what was not sent is pending. The calls that were under way
+                were waited for.
+        """
+        await self._send(to_send(connection, self.dataset), workers, again=False)
+        pause = 0.0
+        while not self._stop and (pending := self.ledger.to_retry(self.dataset)):
+            spent = [identity for identity, code, tries, _ in pending if tries >= most_tries(code)]
+            if spent:
+                self.ledger.reject(self.dataset, spent)
+                continue
+            if any(code in TRANSIENT for _, code, _, _ in pending):
+                await asyncio.sleep(pause)
+                pause = min(max(pause * 2, 0.25), 4)
+            limits = [(identity, next_limit(code, rows)) for identity, code, _, rows in pending]
+            if not await self._send(to_send_again(connection, self.dataset, limits), workers, again=True):
+                return  # what is pending is not in the stage, which only another intake can mend
+
+    async def _send(self, items: Iterable[Item], workers: int, *, again: bool) -> int:
+        """Chunks in any order, several at once. After a failure, or when cancelled, those under way are ended.
+
+        Returns:
+            How many chunks there were.
+        """
+        queue = chunks(items)
+        tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
+        try:
+            await asyncio.shield(asyncio.wait(tasks))
+        except asyncio.CancelledError:
+            self._stop = True
+            await asyncio.wait(tasks)
+            raise
+        sent = sum(task.result() for task in tasks)
+        if self._failures:
+            raise self._failures[0]
+        return sent
+
+    async def _work(self, queue: Iterable[Chunk], *, again: bool) -> int:
+        sent = 0
+        for chunk in queue:
+            if self._stop:
+                break
+            sent += 1
+            try:
+                await self._one(chunk, again=again)
+            except BaseException as failure:
+                self._stop = True
+                if not isinstance(failure, TracklySyncError):
+                    raise
+                self._failures.append(failure)
+            self._done += len(chunk.rows)
+            if self.on_progress:
+                self.on_progress(self.dataset, min(self._done, self.total), self.total)
+        return sent
+
+    async def _one(self, chunk: Chunk, *, again: bool) -> None:
+        number = self.ledger.intend(self.dataset, chunk.rows, chunk.size, again=again)
+        try:
+            reply = await _POSTS[self.dataset](self.client, chunk.body())
+        except OutcomeUnknown as error:
+            self.ledger.lose(self.dataset, number, error.message)
+            self._lost += 1
+            _log.warning("%s: %d rows are in doubt: %s", self.dataset, len(chunk.rows), error.message)
+            if self._lost >= MOST_LOST:
+                raise ServiceError(
+                    f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent.",
+                    "See that the service answers, then push again: nothing is sent twice.",
+                ) from error
+        except ServiceError as error:
+            # Revenue that may have been carried out is OutcomeUnknown; for the others it does not matter.
+            verb = self.ledger.refuse if self.dataset == REVENUE else self.ledger.lose
+            verb(self.dataset, number, error.message)
+            raise
+        except TracklySyncError as error:
+            self.ledger.refuse(self.dataset, number, error.message)
+            raise
+        else:
+            self._lost = 0
+            identities = [row.identity for row in chunk.rows]
+            fresh = not again and reply.attempts == 1
+            own = attribute(self.dataset, reply.value, identities, fresh=fresh)
+            self.ledger.answer(self.dataset, number, _figures(reply), own)
+
+
+def _figures(reply: Reply[ImportAnswer]) -> Answered:
+    answer = reply.value
+    revenue = answer.total_revenue
+    return Answered(
+        sent_at=reply.sent_at.isoformat(),
+        answered_at=reply.received_at.isoformat(),
+        attempts=reply.attempts,
+        http_status=reply.status,
+        success_count=answer.success_count,
+        error_count=answer.error_count,
+        duplicates_skipped=answer.duplicates_skipped,
+        invalid_phones=answer.invalid_phones,
+        total_revenue=None if revenue is None else int((revenue * Decimal(10_000)).to_integral_value()),
+    )

@@ -1,0 +1,191 @@
+"""The stage: the current history input of one dataset, typed, in a DuckDB file of its own.
+
+It is rebuilt from the files by every intake and holds nothing that the ledger needs to keep. Tables:
+
+    files     the input files in order
+    input     one row per row of the input, in order: its values, or what is wrong with it
+    verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
+    ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
+    risky     revenue that the API may well refuse, to go in chunks of which every error is named
+    ready     a view: the rows without a verdict, each with its identity
+
+What does not belong here: judging rows (`validate`), and what was sent (`ledger`).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.errors import StorageError, UsageError
+from pipelines.push.casts import identity_base, problem, record, typed
+from pipelines.push.reading import malformed, texts
+from pipelines.push.sources import Source
+from pipelines.settings import Settings
+from pipelines.storage import storage_errors
+from schemas.columns import Dataset
+from schemas.tables import TYPES, literal
+
+READ_ROWS = 50_000
+"""Rows per batch in which a stage is read: pandera's cost is per call."""
+
+_LIMITS = {"memory_limit": "256MB", "threads": "2"}
+
+Progress = Callable[[str, int, int], None]
+"""Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
+
+
+def stage_path(settings: Settings, dataset: str) -> Path:
+    """Where the stage of a dataset lies."""
+    return settings.data_dir / "push" / f"{dataset}.duckdb"
+
+
+@contextmanager
+def building(
+    path: Path, dataset: Dataset, sources: Sequence[Source], warehouse: Path
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new stage with the rows of all sources in `input`; it takes its place when the block ends well.
+
+    Raises:
+        UsageError: a source cannot be used as it is.
+        StorageError: the disk refused; the stage before is as it was.
+    """
+    aside = path.with_name(f".{path.name}.building")
+    with storage_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _discard(aside)
+        try:
+            with duckdb.connect(str(aside), config=_config(aside)) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                _create(connection, dataset)
+                _attach_warehouse(connection, warehouse, sources)
+                for number, source in enumerate(sources):
+                    connection.execute("INSERT INTO files VALUES (?, ?)", [number, str(source.path)])
+                    _load(connection, dataset, number, source)
+                yield connection
+            os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
+        finally:
+            _discard(aside)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The stage as an earlier intake left it.
+
+    Raises:
+        StorageError: there is none, or it cannot be used.
+    """
+    if not path.exists():
+        raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
+    with (
+        storage_errors("open", path),
+        duckdb.connect(str(path), config=_config(path)) as connection,
+    ):
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection, query: str, rows: int = READ_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a query in batches, memory flat. Nothing else may use the connection meanwhile."""
+    yield from connection.sql(query).to_arrow_reader(rows)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
+    """Append rows, their columns in the table's order."""
+    connection.register("incoming", rows)
+    connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
+    """The single number that a query yields."""
+    ((number,),) = connection.execute(query, parameters).fetchall()
+    return int(number)
+
+
+def _config(path: Path) -> dict[str, str | bool | int | float | list[str]]:
+    return {**_LIMITS, "temp_directory": str(path.with_suffix(".spill"))}
+
+
+def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    columns = ", ".join(f"{field.name} {TYPES[field.kind]}" for field in dataset.fields)
+    connection.execute("CREATE TABLE files (file INTEGER, path VARCHAR)")
+    connection.execute(
+        "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, problem VARCHAR, raw VARCHAR, base VARCHAR, "
+        f"{columns})"
+    )
+    connection.execute("CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR)")
+    connection.execute("CREATE TABLE risky (seq BIGINT)")
+    connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")
+    connection.execute(
+        "CREATE VIEW ready AS SELECT input.*, "
+        "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity, "
+        f"{record(dataset.fields)} AS record FROM input LEFT JOIN ordinals USING (seq) "
+        "WHERE NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.seq = input.seq)"
+    )
+
+
+def _attach_warehouse(
+    connection: duckdb.DuckDBPyConnection, warehouse: Path, sources: Sequence[Source]
+) -> None:
+    if any(source.format == "sql" for source in sources) and warehouse.exists():
+        connection.execute(f"ATTACH {literal(str(warehouse))} AS warehouse (READ_ONLY)")
+
+
+def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
+    """Append a file's rows to `input`: cast where possible, else with the problem and the texts as they were."""
+    query = _insertion(dataset, number, count(connection, "SELECT count(*) FROM input"))
+    try:
+        connection.execute(query + texts(connection, dataset, source) + ")))")
+        bad = malformed(connection)
+    except (duckdb.IOException, duckdb.OutOfMemoryException):
+        raise
+    except duckdb.Error as error:
+        # DuckDB's words may quote the file, and with it personal data.
+        raise UsageError(
+            f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
+            "Look for a quote that is never closed, or export the file again.",
+        ) from None
+    if bad:
+        seq = count(connection, "SELECT count(*) FROM input")
+        rows = pa.table(
+            {
+                "seq": pa.array(range(seq + 1, seq + len(bad) + 1), pa.int64()),
+                "file": pa.array([number] * len(bad), pa.int32()),
+                "problem": [f"line {line}: not as many columns as the header" for line, _ in bad],
+                "raw": [text for _, text in bad],
+            }
+        )
+        connection.register("incoming", rows)
+        connection.execute(
+            "INSERT INTO input BY NAME SELECT seq, file, problem, to_json(raw) AS raw FROM incoming"
+        )
+        connection.unregister("incoming")
+
+
+def _insertion(dataset: Dataset, number: int, before: int) -> str:
+    """The statement up to the SELECT of texts, which goes in at its end, followed by two brackets."""
+    names = ", ".join(dataset.columns)
+    values = ", ".join(f"{typed(field, field.name)} AS v_{field.name}" for field in dataset.fields)
+    problems = [problem(field, field.name, f"v_{field.name}") for field in dataset.fields]
+    complaints = ", ".join(["problem", *(words for words in problems if words)])
+    renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
+    raw = f"coalesce(to_json(line), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
+    return (
+        f"INSERT INTO input SELECT seq, file, row, problem, raw, {identity_base(dataset.name, dataset.fields)}, "
+        f"{names} FROM (SELECT {before} + row AS seq, {number} AS file, row, nullif(found, '') AS problem, "
+        f"raw, {renamed} FROM ("
+        f"SELECT row, {values}, concat_ws('; ', {complaints}) AS found, "
+        f"CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
+    )
+
+
+def _discard(aside: Path) -> None:
+    for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,22 @@
+"""The counts that `status` shows, from the ledger alone and at once.
+
+What does not belong here: anything that imports pandas, pandera or duckdb.
+"""
+
+from pipelines.push.ledger import ledger_exists, open_ledger
+from pipelines.push.verdicts import Outcomes
+from pipelines.settings import Settings
+from schemas.registry import PUSHED
+
+
+def outcomes(settings: Settings) -> dict[str, Outcomes]:
+    """The outcomes of the current history input, by dataset; all zero before the first push.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    nothing = {name: Outcomes() for name in PUSHED}
+    if not ledger_exists(settings):
+        return nothing
+    with open_ledger(settings) as ledger:
+        return nothing | ledger.outcomes()

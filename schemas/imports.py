@@ -1,0 +1,80 @@
+"""The tables in which a push accounts for itself: imports.records and imports.chunks."""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Json, Money, Text
+
+OUTCOMES = ("accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending")
+CHUNK_STATES = ("intended", "answered", "lost", "refused")
+
+
+class ImportRecord(msgspec.Struct):
+    """One row of history and its outcome."""
+
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
+    identity: Annotated[
+        Text | None,
+        Column("What the row is known by in every push; null where the row is too broken to have one."),
+    ]
+    message_id: Annotated[Text | None, Column("The send: its own id, or that of the click's or revenue's.")]
+    outcome: Annotated[Text, Column("What became of the row.", known=OUTCOMES)]
+    code: Annotated[Text | None, Column("The API's code, or ours, for an outcome that is not plain.")]
+    reason: Annotated[Text | None, Column("Why, in words.")]
+    chunk: Annotated[Integer | None, Column("The last call that it was part of; see imports.chunks.")]
+    attempt: Annotated[Integer, Column("How many calls it was part of.", "calls")]
+    at: Annotated[Instant | None, Column("When that call was answered, or meant to be sent.", "UTC")]
+    in_input: Annotated[
+        Flag, Column("Whether the row is in the current history input; status counts only those.")
+    ]
+    file: Annotated[Text | None, Column("The file that it stands in (rows of the current input).")]
+    row: Annotated[Integer | None, Column("Its place in that file, from 1, the header not counted.")]
+    raw: Annotated[Json, Column("The row as it was read (quarantined rows).")] = ABSENT
+
+
+class ImportChunk(msgspec.Struct):
+    """One call."""
+
+    chunk: Annotated[Integer, Column("Its number, in the order of the intents.")]
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
+    state: Annotated[
+        Text,
+        Column(
+            "intended: on record, no answer yet; answered; lost: perhaps carried out; refused: not carried out.",
+            known=CHUNK_STATES,
+        ),
+    ]
+    rows: Annotated[Integer, Column("Records in it.", "rows")]
+    bytes: Annotated[Integer, Column("Size of its body.", "bytes")]
+    attempts: Annotated[Integer | None, Column("Requests that it took.", "requests")]
+    http_status: Annotated[Integer | None, Column("HTTP status of the answer.")]
+    success_count: Annotated[Integer, Column("Records taken in, as the API counts them.", "rows")]
+    error_count: Annotated[Integer, Column("Records that failed, as the API counts them.", "rows")]
+    duplicates_skipped: Annotated[
+        Integer, Column("Records that it had already, as the API counts them.", "rows")
+    ]
+    invalid_phones: Annotated[Integer, Column("Phone numbers refused, as the API counts them.", "rows")]
+    total_revenue: Annotated[
+        Money | None, Column("Revenue taken in, as the API adds it up.", "account currency")
+    ]
+    intended_at: Annotated[Instant, Column("When the intent was on record, before the request left.", "UTC")]
+    sent_at: Annotated[Instant | None, Column("When the answered request was sent.", "UTC")]
+    answered_at: Annotated[Instant | None, Column("When its answer was there.", "UTC")]
+    error: Annotated[Text | None, Column("What went wrong with the call as a whole.")]
+
+
+RECORDS = Dataset(
+    name="records",
+    row=ImportRecord,
+    key=(),
+    doc="One row per row of history: those of the current input, and those that were sent from earlier ones.",
+    source="",
+)
+CHUNKS = Dataset(
+    name="chunks",
+    row=ImportChunk,
+    key=("chunk",),
+    doc="One row per call to an import endpoint.",
+    source="",
+)
