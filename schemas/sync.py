@@ -48,6 +48,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     retries: Annotated[Integer, Column("Requests repeated after a failure.", "requests")] = 0
     total: Annotated[Integer | None, Column("How many rows the API claimed at the end.", "rows")] = None
     unknown_fields: Annotated[Text, Column("Fields that went to extra, joined by ', '.")] = ""
+    missing_fields: Annotated[
+        Text, Column("Optional fields that no row carried, joined by ', '; they are null.")
+    ] = ""
+    schema_changes: Annotated[
+        Text, Column("How the fields differ from those of the snapshot published before, in words.")
+    ] = ""
     source: Annotated[Text, Column("For revenue: events or contacts; else empty.")] = ""
 
     @property

@@ -47,3 +47,27 @@ def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
         f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
         "Have the rows mended in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
     )
+
+
+def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: frozenset[str]) -> str:
+    """How the fields that the API sends differ from those of an earlier snapshot, in words.
+
+    Args:
+        before: the earlier snapshot, if there is one.
+        unknown: fields that the contract does not know.
+        missing: fields of the contract that no row carried.
+    """
+    if before is None:
+        return ""
+    unknown_before, missing_before = set(_names(before.unknown_fields)), set(_names(before.missing_fields))
+    changes = [
+        *(f"new field {name}, kept in extra" for name in sorted(unknown - unknown_before)),
+        *(f"field {name} is not sent any more" for name in sorted(unknown_before - unknown)),
+        *(f"field {name} is not sent any more and null" for name in sorted(missing - missing_before)),
+        *(f"field {name} is sent" for name in sorted(missing_before - missing)),
+    ]
+    return "; ".join(changes)
+
+
+def _names(joined: str) -> list[str]:
+    return joined.split(", ") if joined else []

@@ -53,12 +53,14 @@ class Part:
         bad: Parquet: identity, raw JSON, reason, and the place of each row; None where there is none.
         pages: one per reply.
         unknown: names of fields that the contract does not know.
+        missing: names of fields that no row carried; None where there were no rows.
     """
 
     good: Path
     bad: Path | None
     pages: list[PageRow]
     unknown: frozenset[str]
+    missing: frozenset[str] | None
 
 
 def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], folder: Path) -> Part:
@@ -77,6 +79,7 @@ def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], fo
     dataset = PULLED[name]
     decode = row_decoder(dataset, ENDPOINTS[name].envelope)
     batches, bad, pages, unknown = [], [], [], frozenset[str]()
+    missing: frozenset[str] | None = None
     for reply in replies:
         body = reply.read()
         decoded = decode(body)
@@ -84,6 +87,9 @@ def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], fo
         bad += _bad_rows(dataset, reply, decoded.bad)
         pages.append(_page_row(name, snapshot, reply, decoded.batch.num_rows + len(decoded.bad), body))
         unknown |= decoded.unknown
+        if decoded.batch.num_rows:
+            absent = _absent(dataset, decoded.batch, body)
+            missing = absent if missing is None else missing & absent
     table = pa.Table.from_batches(batches, None if batches else part_schema(dataset))
     broken = broken_rows(dataset, table)
     if broken:
@@ -95,7 +101,7 @@ def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], fo
     good = folder / f"good-{number:05}.parquet"
     with storage_errors("write", good):
         pq.write_table(table, good, compression="lz4", use_dictionary=False, write_statistics=False)
-    return Part(good, write_bad(bad, folder / f"bad-{number:05}.parquet"), pages, unknown)
+    return Part(good, write_bad(bad, folder / f"bad-{number:05}.parquet"), pages, unknown, missing)
 
 
 def part_schema(dataset: Dataset) -> pa.Schema:
@@ -135,6 +141,15 @@ def identity_of(dataset: Dataset, raw: bytes) -> str:
         return KEY_SEPARATOR.join(str(_scalar.decode(fields[name])) for name in dataset.key)
     except (msgspec.DecodeError, KeyError):
         return f"raw:{digest(raw)}"
+
+
+def _absent(dataset: Dataset, batch: pa.RecordBatch, body: bytes) -> frozenset[str]:
+    """Fields whose name does not occur in a reply; only columns without a value need a look."""
+    return frozenset(
+        name
+        for name in dataset.columns
+        if batch.column(name).null_count == batch.num_rows and f'"{name}"'.encode() not in body
+    )
 
 
 def _placed(batch: pa.RecordBatch, reply: Spooled) -> pa.RecordBatch:

@@ -15,7 +15,7 @@ from pipelines.pull.assemble import Assembled, assemble, carry_on
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.identity import Seen
-from pipelines.pull.judge import hold_to_limit, judge
+from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import Evidence, Query, scan, scan_new
@@ -35,7 +35,7 @@ from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
-from pipelines.warehouse.publish import published_snapshot
+from pipelines.warehouse.publish import published, published_snapshot
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
 
@@ -83,7 +83,8 @@ async def scanned(
         intake = _Intake(client, name, snapshot, folder, spool, on_progress)
         known = stack.enter_context(known_contacts(settings)) if since_last else None
         evidence = await intake.read(settings.concurrency, known)
-        manifest = _manifest(intake, evidence, run, started)
+        before = published(settings.warehouse).get(name)
+        manifest = _manifest(intake, evidence, run, started, before)
         record.rows = manifest.rows
         record.details = details(
             quarantined=manifest.quarantined,
@@ -91,6 +92,7 @@ async def scanned(
             retries=manifest.retries,
             resumed=manifest.resumed,
             consistency=manifest.consistency,
+            schema_changes=manifest.schema_changes,
         )
         spool.discard()
         hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
@@ -206,17 +208,23 @@ class _Intake:
             pq.write_table(pages, pages_file(folder), compression="zstd")
 
 
-def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Manifest:
+def _manifest(
+    intake: _Intake, evidence: Evidence, run: str, started: str, before: Manifest | None
+) -> Manifest:
     assembled = intake.assembled
     pulled = assembled.rows + assembled.quarantined
     consistency, why = judge(evidence, pulled)
+    unknown = frozenset[str]().union(*(part.unknown for part in intake.parts))
+    absent = [part.missing for part in intake.parts if part.missing is not None]
+    missing = frozenset.intersection(*absent) if absent else frozenset[str]()
     if intake.resumed:
         why += f"; {intake.resumed:,} replies are of an interrupted pull"
+        consistency = Consistency.REPAIRED if consistency == Consistency.EXACT else consistency
     return Manifest(
         dataset=intake.name,
         snapshot=intake.snapshot,
         run=run,
-        started_at=started,
+        started_at=min([started, *(page.sent_at for part in intake.parts for page in part.pages)]),
         finished_at=now(),
         rows=assembled.rows,
         quarantined=assembled.quarantined,
@@ -227,6 +235,8 @@ def _manifest(intake: _Intake, evidence: Evidence, run: str, started: str) -> Ma
         resumed=intake.resumed,
         retries=intake.retries,
         total=evidence.total,
-        unknown_fields=", ".join(sorted(frozenset[str]().union(*(part.unknown for part in intake.parts)))),
+        unknown_fields=", ".join(sorted(unknown)),
+        missing_fields=", ".join(sorted(missing)),
+        schema_changes=schema_changes(before, unknown, missing),
         source=FROM_EVENTS if intake.name == "revenue" else "",
     )

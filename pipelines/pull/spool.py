@@ -1,9 +1,9 @@
 """Replies on disk between the scan and the validation, so that neither waits for the other.
 
 The spool outlives a pull that fails or is killed: its journal says which reply answered which request, and the
-next pull of the same account takes up those that are young enough. A reply that is taken up is as good as one
-read now, since the proof of consistency (see `windows`) does not depend on when replies were read. Raw rows lie
-here only until the snapshot is done.
+next pull of the same account goes on from them if they are many and young. No row is missed by that, since the
+proof of consistency (see `windows`) does not depend on when replies were read; values are as of the reply, as in
+any long scan. Raw rows lie here only until the snapshot is done.
 """
 
 import shutil
@@ -16,8 +16,11 @@ import msgspec
 
 from pipelines.storage import storage_errors
 
-_TAKEN_UP = timedelta(minutes=30)
-"""How old a reply of an interrupted pull may be to be taken up."""
+_TAKEN_UP = timedelta(minutes=15)
+"""How old a reply of an interrupted pull may be to be taken up: values in it are as old as it is."""
+
+_WORTH_TAKING_UP = 20
+"""Replies that an interrupted pull must have read; a short pull had better see the account as it is now."""
 
 _JOURNAL = "journal.ndjson"
 
@@ -124,7 +127,8 @@ def _left_behind(folder: Path, account: str) -> list[Spooled]:
         except msgspec.DecodeError:
             break  # the line that was being written when the pull was killed
     since = datetime.now(UTC) - _TAKEN_UP
-    return [reply for reply in found if reply.received_at >= since and _whole(reply, account)]
+    young = [reply for reply in found if reply.received_at >= since and _whole(reply, account)]
+    return young if len(young) >= _WORTH_TAKING_UP else []
 
 
 def _whole(reply: Spooled, account: str) -> bool:

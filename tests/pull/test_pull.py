@@ -119,6 +119,20 @@ def test_unknown_fields_go_to_extra(account: Account, settings: Settings) -> Non
     assert json.loads(extra) == {"loyalty": {"points": 7}}
 
 
+def test_what_changed_in_the_fields_is_reported(account: Account, settings: Settings) -> None:
+    """A field that appears, and one that no row carries any more, are named against the snapshot before."""
+    pull(settings, ["contacts"], "r1")
+    for row in account.contacts():
+        del row["carrier"]
+        row["loyalty"] = 1
+    (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert snapshot.manifest.schema_changes == (
+        "new field loyalty, kept in extra; field carrier is not sent any more and null"
+    )
+    assert query(settings.warehouse, "SELECT count(carrier), count(extra) FROM contacts") == [(0, 2500)]
+    assert pull(settings, ["contacts"], "r3")[0].manifest.schema_changes == ""
+
+
 def test_bad_rows_are_quarantined_once_each(account: Account, settings: Settings) -> None:
     """Published and quarantined rows add up to what was pulled, each bad row with its raw JSON and reason."""
     rows = account.contacts()
@@ -364,23 +378,52 @@ def test_only_new_sign_ups_are_read_on_request(account: Account, settings: Setti
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
 
 
-def test_an_interrupted_pull_is_taken_up(
-    account: Account, server: Server, settings: Settings, settings_of: Callable[..., Settings]
-) -> None:
-    """What an interrupted pull had read is not asked for again, and the snapshot says so."""
-    slow = settings_of(settings.base_url, settings.data_dir, concurrency=1)
+def test_a_long_interrupted_pull_is_taken_up(tmp_path: Any, settings_of: Callable[..., Settings]) -> None:
+    """What a long interrupted pull had read is not asked for again, and the snapshot says so."""
+    account = seed_account(contacts=30_000)
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data", concurrency=1)
+        server.faults.active.append(parse_fault("revoke,skip=25"))
+        with pytest.raises(AccessError):
+            pull(settings, ["contacts"], "r1")
+        _restore(server)
+        account.add_contact({**account.contacts()[0], "phone_number": "+15551112222"})
+        before = len(account.log)
+        (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert snapshot.manifest.resumed == 24  # all but the top, which is read anew
+    assert "24 replies are of an interrupted pull" in snapshot.manifest.evidence
+    assert snapshot.manifest.consistency == "repaired"
+    assert len(account.log) - before == snapshot.manifest.requests - 24
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
+def test_a_short_interrupted_pull_is_read_anew(account: Account, server: Server, settings: Settings) -> None:
+    """A pull of a few pages sees the account as it is now, not as it was when it was interrupted."""
     server.faults.active.append(parse_fault("revoke,skip=2"))
     with pytest.raises(AccessError):
-        pull(slow, ["contacts"], "r1")
-    with running(account, port=0) as again:
-        del again  # another address is another account: its replies are not mixed in
-    server.faults.active.clear()
+        pull(settings, ["contacts"], "r1")
     _restore(server)
-    before = len(account.log)
-    (snapshot,) = pull(slow, ["contacts"], "r2")
-    assert snapshot.manifest.resumed == 1
-    assert "1 replies are of an interrupted pull" in snapshot.manifest.evidence
-    assert len(account.log) - before == snapshot.manifest.requests - 1
+    account.contacts()[-1]["send_count"] += 1
+    (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert (snapshot.manifest.resumed, snapshot.manifest.consistency) == (0, "exact")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
+def test_replies_of_another_account_are_not_taken_up(
+    tmp_path: Any, settings_of: Callable[..., Settings]
+) -> None:
+    """What was read from one account never mixes with another's rows."""
+    for seed in (1, 2):
+        account = seed_account(contacts=30_000, seed=seed)
+        with running(account) as server:
+            settings = settings_of(server.url, tmp_path / "data")
+            if seed == 1:
+                server.faults.active.append(parse_fault("revoke,skip=25"))
+                with pytest.raises(AccessError):
+                    pull(settings, ["contacts"], "r1")
+            else:
+                (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert snapshot.manifest.resumed == 0
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
 
 
