@@ -19,7 +19,8 @@ from pipelines.push.verdicts import Outcome
 from schemas.columns import Dataset
 
 _PREVIEW_ROWS = 5
-_MOST_REASONS = 20
+MOST_REASONS = 20
+"""Most reasons that are told of one dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,6 @@ def describe(
     held: dict[str, int],
 ) -> Intake:
     """An Intake, from a stage that was held against the ledger."""
-    reasons = connection.execute(
-        "SELECT outcome || ': ' || reason, count(*) AS rows FROM verdicts GROUP BY ALL ORDER BY rows DESC, 1 LIMIT ?",
-        [_MOST_REASONS],
-    ).fetchall()
     known = count(connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)")
     hidden = {"message", "to_number", "phone_number"}
     shown = [name for name in dataset.columns if name not in hidden]
@@ -106,6 +103,15 @@ def describe(
         parked=held.get(Outcome.PARKED, 0),
         known=known,
         pending=rows_in - sum(held.values()) - known,
-        reasons=dict(reasons),
+        reasons=held_reasons(connection),
         preview=tuple(dict(zip(shown, row, strict=True)) for row in rows),
     )
+
+
+def held_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Why rows of a stage are held back: "outcome: reason" and how many rows, the most frequent first."""
+    found = connection.execute(
+        "SELECT outcome || ': ' || reason, count(*) AS rows FROM verdicts GROUP BY ALL ORDER BY rows DESC, 1 LIMIT ?",
+        [MOST_REASONS],
+    ).fetchall()
+    return dict(found)

@@ -11,13 +11,14 @@ answer means for a row (`attribution`), and the tables (`ledger_tables`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from pipelines.push.ledger_engine import insert_many, ledger_errors, open_engine, sqlite_file
-from pipelines.push.ledger_moves import Answered, LedgerRow, Presence, give, give_all, leave, move
+from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, give, give_all, leave, move
 from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState, metadata
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, Outcome, Outcomes, Verdict
 from pipelines.runs import now
@@ -40,7 +41,8 @@ class Ledger:
         self._engine, self._durable, self._where = engine, durable, where
 
     @contextmanager
-    def _begin(self, dataset: str = "") -> Iterator[sa.Connection]:
+    def begin(self, dataset: str = "") -> Iterator[sa.Connection]:
+        """A transaction; durable for revenue. What the database does wrong in it becomes a StorageError."""
         engine = self._durable if dataset == REVENUE else self._engine
         with ledger_errors(self._where), engine.begin() as connection:
             yield connection
@@ -48,7 +50,7 @@ class Ledger:
     def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], presence: Presence) -> None:
         """Record the current input: its size, how many rows are held back, and which old rows are in it."""
         row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
-        with self._begin() as connection:
+        with self.begin() as connection:
             connection.execute(sa.delete(INTAKES).where(INTAKES.c.dataset == dataset))
             connection.execute(
                 sa.insert(INTAKES).values(dataset=dataset, rows_in=rows_in, taken_in_at=now(), **row)
@@ -68,7 +70,7 @@ class Ledger:
                     [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
                 )
 
-    def intend(self, dataset: str, rows: Sequence[LedgerRow], size: int, *, again: bool) -> int:
+    def intend(self, dataset: str, rows: LedgerRows, size: int, *, again: bool) -> int:
         """Make an intent durable; only then may the request leave.
 
         Args:
@@ -84,41 +86,41 @@ class Ledger:
             DataError: a row is already in the ledger (or, with again, is not pending there).
             StorageError: the ledger cannot be written.
         """
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
+            size_of = {"rows": len(rows.identity), "current": len(rows.identity), "bytes": size}
             result = connection.execute(
                 sa.insert(CHUNKS).values(
-                    dataset=dataset, state=ChunkState.INTENDED, rows=len(rows), current=len(rows), bytes=size,
-                    intended_at=now(),
+                    dataset=dataset, state=ChunkState.INTENDED, intended_at=now(), **size_of
                 )
-            )  # fmt: skip
+            )
             chunk = int((result.inserted_primary_key or [0])[0])
             if again:
-                move(connection, dataset, rows, chunk)
+                move(connection, dataset, rows.identity, chunk)
             else:
                 insert_many(
                     connection,
                     ROWS,
-                    ("dataset", "chunk", "tries", "current", *LedgerRow._fields),
-                    [(dataset, chunk, 1, True, *row) for row in rows],
+                    ("dataset", "chunk", "tries", "current", *LedgerRows._fields),
+                    list(zip(repeat(dataset), repeat(chunk), repeat(1), repeat(True), *rows)),
                 )
         return chunk
 
     def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
         """Record an answer; rows that are not in `own` are accepted."""
         values = {name: getattr(answered, name) for name in Answered.__slots__}
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.ANSWERED, len(own), values)
             give(connection, dataset, chunk, own)
 
     def lose(self, dataset: str, chunk: int, error: str) -> None:
         """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending."""
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.LOST, None, {"error": error})
             give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
 
     def refuse(self, dataset: str, chunk: int, error: str) -> None:
         """The call was not carried out, for a reason that is not its rows': they are pending again."""
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.REFUSED, None, {"error": error})
             give_all(connection, dataset, [chunk], Verdict(Outcome.PENDING, NOT_SENT))
 
@@ -128,7 +130,7 @@ class Ledger:
         Returns:
             How many chunks.
         """
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
             query = sa.select(CHUNKS.c.chunk).where(
                 CHUNKS.c.dataset == dataset, CHUNKS.c.state == ChunkState.INTENDED
             )
@@ -141,7 +143,7 @@ class Ledger:
 
     def reopen(self, dataset: str) -> None:
         """Rows that were rejected are pending again, to be tried afresh."""
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)
                 .where(ROWS.c.dataset == dataset, ROWS.c.outcome == Outcome.REJECTED)
@@ -150,7 +152,7 @@ class Ledger:
 
     def reject(self, dataset: str, identities: Sequence[str]) -> None:
         """Pending rows that were tried often enough are rejected, with the code and words they have."""
-        with self._begin(dataset) as connection:
+        with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)
                 .where(
@@ -169,7 +171,7 @@ class Ledger:
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
             .where(ROWS.c.dataset == dataset, ROWS.c.outcome == Outcome.PENDING, ROWS.c.current)
         )
-        with self._begin() as connection:
+        with self.begin() as connection:
             return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
 
     def rows(self, dataset: str, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
@@ -192,19 +194,19 @@ class Ledger:
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
             .where(ROWS.c.dataset == dataset)
         )  # fmt: skip
-        with self._begin() as connection:
+        with self.begin() as connection:
             result = connection.execution_options(yield_per=batch).execute(query)
             yield from result.partitions()
 
     def chunks(self) -> list[dict[str, Any]]:
         """Every call on record, oldest first, as push_chunks has it."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             found = connection.execute(sa.select(CHUNKS).order_by(CHUNKS.c.chunk))
             return [dict(row) for row in found.mappings()]
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""
-        with self._begin() as connection:
+        with self.begin() as connection:
             intakes = connection.execute(sa.select(INTAKES)).mappings().all()
             by_chunk = connection.execute(
                 sa.select(CHUNKS.c.dataset, CHUNKS.c.state, sa.func.sum(CHUNKS.c.current)).group_by(

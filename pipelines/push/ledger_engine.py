@@ -56,18 +56,12 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
 
 
 def insert_many(
-    connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:
-    """Insert rows by one executemany; where parameters go by position, without a dict per row (half the time)."""
-    compiled = (
-        sa.insert(table)
-        .values({name: sa.bindparam(name) for name in columns})
-        .compile(dialect=connection.dialect)
-    )
-    if compiled.positiontup is not None and list(compiled.positiontup) == list(columns):
-        connection.exec_driver_sql(str(compiled), list(rows))
-    else:
-        connection.execute(sa.insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+    """Insert rows by one executemany, as tuples: SQLAlchemy's own way costs as much again as the insert itself."""
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    marks = ", ".join([mark] * len(columns))
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", rows)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from pipelines.push.ledger_tables import CHUNKS, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome, Verdict
 
 
-class LedgerRow(NamedTuple):
-    """A row of an intent, as push_rows keeps it; a tuple, since there are a million.
+class LedgerRows(NamedTuple):
+    """The rows of an intent, column by column: what push_rows keeps of each.
 
     Attributes:
         identity: what it is known by.
@@ -25,11 +25,24 @@ class LedgerRow(NamedTuple):
         amount: for revenue, in ten-thousandths of the currency.
     """
 
-    identity: str
-    contact: str | None = None
-    list_ref: str | None = None
-    message_id: str | None = None
-    amount: int | None = None
+    identity: list[str]
+    contact: list[str | None]
+    list_ref: list[str | None]
+    message_id: list[str | None]
+    amount: list[int | None]
+
+    @classmethod
+    def none(cls) -> "LedgerRows":
+        """No rows, to be extended."""
+        return cls([], [], [], [], [])
+
+    def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
+        """Append a slice of other rows."""
+        self.identity.extend(other.identity[start:stop])
+        self.contact.extend(other.contact[start:stop])
+        self.list_ref.extend(other.list_ref[start:stop])
+        self.message_id.extend(other.message_id[start:stop])
+        self.amount.extend(other.amount[start:stop])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class Presence:
     chunks: Mapping[int, int]
 
 
-def move(connection: sa.Connection, dataset: str, rows: Sequence[LedgerRow], chunk: int) -> None:
+def move(connection: sa.Connection, dataset: str, identities: Sequence[str], chunk: int) -> None:
     """Put pending rows into another chunk."""
     result = connection.execute(
         sa.update(ROWS)
@@ -71,11 +84,11 @@ def move(connection: sa.Connection, dataset: str, rows: Sequence[LedgerRow], chu
             ROWS.c.current,
         )
         .values(chunk=chunk, outcome=None, code=None, message=None, tries=ROWS.c.tries + 1),
-        [{"who": row.identity} for row in rows],
+        [{"who": identity} for identity in identities],
     )
-    if result.rowcount not in (-1, len(rows)):
+    if result.rowcount not in (-1, len(identities)):
         raise DataError(
-            f"Of {len(rows)} rows of {dataset} only {result.rowcount} are pending.", "Push again."
+            f"Of {len(identities)} rows of {dataset} only {result.rowcount} are pending.", "Push again."
         )
 
 

@@ -6,13 +6,14 @@ belong here: judging rows by themselves (`validate`), and cutting chunks (`chunk
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.chunks import Item
+from pipelines.push.chunks import Batch
 from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_moves import LedgerRow, Presence
+from pipelines.push.ledger_moves import LedgerRows, Presence
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.stage import count, insert, read
 from pipelines.push.verdicts import Outcome
@@ -26,7 +27,7 @@ _KEPT = {
     "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR, NULL::BIGINT",
     "revenue": "NULL::VARCHAR, NULL::VARCHAR, message_id, CAST(revenue * 10000 AS BIGINT)",
 }
-"""What the ledger keeps of a row beside its identity, in LedgerRow's order."""
+"""What the ledger keeps of a row beside its identity, in the order of LedgerRows."""
 
 _IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
 
@@ -59,12 +60,12 @@ def hold_against(
     return count(connection, "SELECT count(*) FROM input"), dict(held), _presence(connection)
 
 
-def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Item]:
+def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
     """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
     limit = str(MAX_RECORDS)
     if dataset == REVENUE:
         limit = f"CASE WHEN seq IN (SELECT seq FROM risky) THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
-    return _items(
+    return _batches(
         connection,
         f"SELECT identity, {_KEPT[dataset]}, encode(record), {limit} AS most FROM ready "
         "WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity) ORDER BY most DESC, identity",
@@ -73,25 +74,24 @@ def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Ite
 
 def to_send_again(
     connection: duckdb.DuckDBPyConnection, dataset: str, limits: Sequence[tuple[str, int]]
-) -> Iterator[Item]:
+) -> Iterator[Batch]:
     """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
     identities, most = zip(*limits, strict=True)
     connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
     insert(
         connection, "again", pa.table({"identity": pa.array(identities), "most": pa.array(most, pa.int32())})
     )
-    return _items(
+    return _batches(
         connection,
         f"SELECT identity, {_KEPT[dataset]}, encode(record), most FROM ready JOIN again USING (identity) "
         "ORDER BY most DESC, identity",
     )
 
 
-def _items(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Item]:
+def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:
     for batch in read(connection, query, _SEND_ROWS):
-        columns = [column.to_pylist() for column in batch.columns]
-        rows = map(LedgerRow._make, zip(*columns[:5], strict=True))
-        yield from map(Item._make, zip(rows, columns[5], columns[6], strict=True))
+        columns: list[Any] = [column.to_pylist() for column in batch.columns]
+        yield Batch(LedgerRows._make(columns[:5]), columns[5], columns[6])
 
 
 def _load(

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.push.intake import Intake, take_in
+from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger import Ledger, ledger_exists, open_ledger
 from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.ledger_totals import reasons
 from pipelines.push.lock import push_lock
 from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import hold_against
@@ -35,11 +36,13 @@ class PushReport:
     Attributes:
         intakes: what was found in the files; of a dry run see `plans`.
         outcomes: the outcomes of the current input after the push; empty for a dry run.
+        reasons: by dataset, why rows were left out or are pending, and how many; empty for a dry run.
         plans: a dry run's plans; else empty.
     """
 
     intakes: dict[str, Intake]
     outcomes: dict[str, Outcomes]
+    reasons: dict[str, dict[str, int]]
     plans: dict[str, Plan]
 
 
@@ -123,16 +126,16 @@ def push(
     """
     sources = find_sources(settings, datasets, paths)
     if dry_run:
-        return PushReport({}, {}, _plans(settings, sources, on_progress))
+        return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
     settings.require_key()
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         intakes = _intake(settings, sources, ledger, on_progress)
         try:
-            asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress))
+            told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress))
         finally:
             publish_imports(settings)
         found = ledger.outcomes()
-    return PushReport(intakes, {name: found.get(name, Outcomes()) for name in datasets}, {})
+    return PushReport(intakes, {name: found.get(name, Outcomes()) for name in datasets}, told, {})
 
 
 def _plans(
@@ -161,7 +164,9 @@ async def _send(
     ledger: Ledger,
     retry_rejected: bool,
     on_progress: Progress | None,
-) -> None:
+) -> dict[str, dict[str, int]]:
+    """Send; tells why rows were left out."""
+    told: dict[str, dict[str, int]] = {}
     async with TracklyClient(settings) as client:
         for name in _in_order(datasets):
             lost = ledger.recover(name)
@@ -176,6 +181,10 @@ async def _send(
                 # A call that waits for its turn costs nothing, save for revenue: its intent is on record.
                 workers = settings.concurrency * (1 if name == REVENUE else 2)
                 await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
+                told[name] = held_reasons(connection)
+            with ledger.begin() as transaction:
+                told[name] |= reasons(transaction, name, MOST_REASONS)
+    return told
 
 
 def _in_order(datasets: Sequence[str] | dict[str, list[Source]]) -> list[str]:

@@ -17,7 +17,7 @@ import duckdb
 
 from pipelines.errors import OutcomeUnknown, ServiceError, TracklySyncError
 from pipelines.push.attribution import TRANSIENT, attribute, most_tries, next_limit
-from pipelines.push.chunks import Chunk, Item, chunks
+from pipelines.push.chunks import Batch, Chunk, chunks
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_moves import Answered
 from pipelines.push.ledger_tables import REVENUE
@@ -84,13 +84,13 @@ class Sending:
             if not await self._send(to_send_again(connection, self.dataset, limits), workers, again=True):
                 return  # what is pending is not in the stage, which only another intake can mend
 
-    async def _send(self, items: Iterable[Item], workers: int, *, again: bool) -> int:
+    async def _send(self, batches: Iterable[Batch], workers: int, *, again: bool) -> int:
         """Chunks in any order, several at once. After a failure, or when cancelled, those under way are ended.
 
         Returns:
             How many chunks there were.
         """
-        queue = chunks(items)
+        queue = chunks(batches)
         tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
         try:
             await asyncio.shield(asyncio.wait(tasks))
@@ -116,7 +116,7 @@ class Sending:
                 if not isinstance(failure, TracklySyncError):
                     raise
                 self._failures.append(failure)
-            self._done += len(chunk.rows)
+            self._done += len(chunk.records)
             if self.on_progress:
                 self.on_progress(self.dataset, min(self._done, self.total), self.total)
         return sent
@@ -128,7 +128,7 @@ class Sending:
         except OutcomeUnknown as error:
             self.ledger.lose(self.dataset, number, error.message)
             self._lost += 1
-            _log.warning("%s: %d rows are in doubt: %s", self.dataset, len(chunk.rows), error.message)
+            _log.warning("%s: %d rows are in doubt: %s", self.dataset, len(chunk.records), error.message)
             if self._lost >= MOST_LOST:
                 raise ServiceError(
                     f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent.",
@@ -144,9 +144,8 @@ class Sending:
             raise
         else:
             self._lost = 0
-            identities = [row.identity for row in chunk.rows]
             fresh = not again and reply.attempts == 1
-            own = attribute(self.dataset, reply.value, identities, fresh=fresh)
+            own = attribute(self.dataset, reply.value, chunk.rows.identity, fresh=fresh)
             self.ledger.answer(self.dataset, number, _figures(reply), own)
 
 

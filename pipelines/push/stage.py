@@ -33,7 +33,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-_LIMITS = {"memory_limit": "256MB", "threads": "2"}
+_LIMITS = {"memory_limit": "128MB", "threads": "2"}
 
 Progress = Callable[[str, int, int], None]
 """Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
