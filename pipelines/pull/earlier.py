@@ -30,7 +30,8 @@ from pipelines.pull.spool import Spooled
 from pipelines.runs import now, recorded
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
-from pipelines.warehouse.publish import publish, published_snapshot, republish
+from pipelines.warehouse.publish import publish, republish
+from pipelines.warehouse.published import published_snapshot
 
 
 def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> Snapshot:

@@ -11,7 +11,7 @@ from pipelines.pull.decode import parse_instant, raw_rows
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen
 from pipelines.settings import Settings
-from pipelines.warehouse.publish import published
+from pipelines.warehouse.published import published
 from pipelines.warehouse.swap import reading
 
 _QUERY = (

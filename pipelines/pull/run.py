@@ -18,7 +18,8 @@ from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
-from pipelines.warehouse.publish import publish, published_snapshot
+from pipelines.warehouse.publish import publish
+from pipelines.warehouse.published import published_snapshot
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
 

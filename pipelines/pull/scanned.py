@@ -35,7 +35,7 @@ from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
-from pipelines.warehouse.publish import published, published_snapshot
+from pipelines.warehouse.published import published, published_snapshot
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
 

@@ -1,6 +1,7 @@
 """A local Trackly account that speaks the same API; it shares no code with the client or the engine."""
 
 from pipelines.sandbox.account import API_KEY, Account, Options
+from pipelines.sandbox.drift import drifting
 from pipelines.sandbox.faults import Fault, Faults, parse_fault
 from pipelines.sandbox.history import Export, write_history
 from pipelines.sandbox.seed import seed_account
@@ -14,6 +15,7 @@ __all__ = [
     "Faults",
     "Options",
     "Server",
+    "drifting",
     "listen",
     "parse_fault",
     "running",

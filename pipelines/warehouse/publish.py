@@ -16,11 +16,12 @@ from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import create_history, note_changes, rewind
-from pipelines.warehouse.swap import reading, replacing
+from pipelines.warehouse.published import has_table
+from pipelines.warehouse.swap import replacing
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED
-from schemas.sync import PAGES, RUNS, SNAPSHOTS, Manifest
+from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import comments, create_table, literal
 
 
@@ -72,7 +73,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     for schema in ("quarantine", "sync", "imports"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for name, dataset in PULLED.items():
-        if not _has_table(connection, "main", name):
+        if not has_table(connection, "main", name):
             _replace_dataset(connection, dataset, None)
     create_history(connection)
     return _published(connection)
@@ -87,46 +88,11 @@ def _forget_old(settings: Settings, current: dict[str, str]) -> None:
                     shutil.rmtree(old.folder)
 
 
-def published(warehouse: Path) -> dict[str, Manifest]:
-    """What the warehouse holds: by dataset, the manifest of its snapshot. Empty before the first pull.
-
-    Raises:
-        StorageError: the warehouse cannot be read.
-    """
-    if not warehouse.exists():
-        return {}
-    columns = ", ".join(field.name for field in SNAPSHOTS.fields if field.name != "published")
-    with reading(warehouse) as connection:
-        if not _has_table(connection, "sync", "snapshots"):
-            return {}
-        rows = connection.execute(
-            f"SELECT to_json(s)::VARCHAR FROM (SELECT {columns} FROM sync.snapshots WHERE published) s"
-        ).fetchall()
-    manifests = [msgspec.json.decode(row, type=Manifest) for (row,) in rows]
-    return {manifest.dataset: manifest for manifest in manifests}
-
-
-def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:
-    """The snapshot that the warehouse holds of a dataset, if it holds one that is still on disk.
-
-    Raises:
-        StorageError: the warehouse or a manifest cannot be read.
-    """
-    manifest = published(settings.warehouse).get(dataset)
-    found = snapshots(settings.parquet_dir, dataset) if manifest else []
-    return next((s for s in found if manifest and s.manifest.snapshot == manifest.snapshot), None)
-
-
 def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    if not _has_table(connection, "sync", "snapshots"):
+    if not has_table(connection, "sync", "snapshots"):
         return {}
     rows = connection.execute("SELECT dataset, snapshot FROM sync.snapshots WHERE published").fetchall()
     return dict(rows)
-
-
-def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-    return connection.execute(query, [schema, table]).fetchone() is not None
 
 
 def _replace_dataset(

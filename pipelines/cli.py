@@ -1,5 +1,0 @@
-"""trackly-sync: the command line."""
-
-
-def main() -> None:
-    """Entry point."""

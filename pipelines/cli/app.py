@@ -1,0 +1,67 @@
+"""The commands put together, with the options that all of them share."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from pipelines.cli import demo, doctor, earlier, pull, push, sandbox, status, ui
+from pipelines.cli.guarded import set_verbose
+from pipelines.cli.terminal import log_to_terminal, out
+
+_HELP = """
+Everything out of Trackly SMS into DuckDB and Parquet, consistently; history into it, once.
+
+Settings come from the environment or a .env file: TRACKLY_API_KEY, TRACKLY_BASE_URL, TRACKLY_DATA_DIR and others
+(see README.md, or `trackly-sync doctor` for what holds now).
+"""
+
+_EPILOG = (
+    "Exit codes: 0 done; 1 failed, nothing half-done; 2 usage or settings; 3 done, but rows were left out beyond the "
+    "limit; 130 stopped. Begin with: trackly-sync doctor, then trackly-sync pull. To try it without a key: "
+    "trackly-sync demo"
+)
+
+app = typer.Typer(
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("pull")(pull.pull)
+app.command("push")(push.push)
+app.command("status")(status.status)
+app.command("rollback")(earlier.rollback)
+app.command("replay")(earlier.replay)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.command("ui")(ui.ui)
+app.command("sandbox")(sandbox.sandbox)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"trackly-sync {version('trackly-sync')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what is done, and where errors come from.")
+    ] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del show_version  # its callback has dealt with it
+    set_verbose(verbose)
+    log_to_terminal(verbose)
+
+
+def main() -> None:
+    """Entry point of `trackly-sync`."""
+    app(prog_name="trackly-sync")

@@ -1,0 +1,110 @@
+"""`trackly-sync demo`: the whole product against an embedded account, through the Dagster jobs."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.guarded import guarded
+from pipelines.cli.show import show_pulled, show_pushed
+from pipelines.cli.terminal import out
+from pipelines.cli.ui import dagster_home
+from pipelines.errors import UsageError
+from pipelines.settings import load_settings
+from pipelines.storage import storage_errors
+
+_MARKER = ".made-by-trackly-sync-demo"
+
+_QUERY = """\
+SELECT lists.list_name, count(*) AS contacts, sum(revenue_total) AS revenue
+FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY revenue DESC"""
+
+
+@guarded
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where the demo's data goes; made anew each time.")] = Path(
+        "demo"
+    ),
+    contacts: Annotated[int, typer.Option(help="How many contacts the account has.", min=1000)] = 30_000,
+) -> int:
+    """Sandbox → pull → push → reconcile, with a summary; no key, no network.
+
+    A local account is made up and served, an export of another platform (some rows bad on purpose) is written, and
+    the Dagster job `sync` pulls, pushes and reconciles.
+    """
+    started = time.monotonic()
+    _empty(data_dir)
+    from pipelines.sandbox import API_KEY, running, seed_account, write_history  # noqa: PLC0415 - help is quick
+
+    out.print(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
+    account = seed_account(contacts=contacts)
+    export = write_history(account, data_dir / "history", sends=contacts // 2)
+    with running(account) as server:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")},
+            "TRACKLY_API_KEY": API_KEY,
+            "TRACKLY_BASE_URL": server.url,
+            "TRACKLY_DATA_DIR": str(data_dir),
+            "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
+            "DAGSTER_HOME": str(dagster_home(data_dir)),
+        }
+        code = _run_job(environment)
+    if code:
+        return code
+    _summary(data_dir, sum(export.bad.values()), sum(export.repeated.values()), time.monotonic() - started)
+    return 0
+
+
+def _empty(data_dir: Path) -> None:
+    """Begin with an empty folder; only one that a demo has made is emptied.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    marker = data_dir / _MARKER
+    if data_dir.exists() and any(data_dir.iterdir()) and not marker.exists():
+        raise UsageError(f"{data_dir} is not empty and no demo has made it.", "Name another with --data-dir.")
+    with storage_errors("make", data_dir):
+        shutil.rmtree(data_dir, ignore_errors=True)
+        data_dir.mkdir(parents=True)
+        marker.write_text("This folder is emptied by each demo.\n", encoding="utf-8")
+
+
+def _run_job(environment: dict[str, str]) -> int:
+    """Run the Dagster job `sync` in a process of its own: this room does not know Dagster."""
+    command = [sys.executable, "-m", "assets.running", "sync"]
+    with subprocess.Popen(command, env=environment) as job:  # noqa: S603 - our own interpreter and module
+        try:
+            return job.wait()
+        except KeyboardInterrupt:
+            job.terminate()
+            job.wait()
+            raise
+
+
+def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
+    settings = load_settings(data_dir=data_dir)
+    from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+
+    out.print("\n[bold]In the warehouse[/]")
+    show_pulled(published(settings.warehouse))
+    out.print("\n[bold]Imported[/]")
+    show_pushed(outcomes(settings))
+    out.print(f"({bad} rows of the export are bad on purpose, {repeated} stand in it twice.)")
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    out.print(f"\nDone in {seconds:.0f} s. The warehouse: {settings.warehouse}. Try:\n", markup=False)
+    out.print(
+        f"{python} -c \"import duckdb; print(duckdb.connect({str(settings.warehouse)!r}, read_only=True).sql('''",
+        markup=False,
+    )
+    out.print(f"{_QUERY}\n'''))\"\n", markup=False)
+    out.print(f"TRACKLY_DATA_DIR={data_dir} make ui      # the same in Dagster", markup=False)
+    out.print(f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} status", markup=False)

@@ -1,0 +1,150 @@
+"""`trackly-sync doctor`: each thing that can be wrong, with a verdict and a remedy."""
+
+import asyncio
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.markup import escape
+
+from pipelines.cli.arguments import AsJson
+from pipelines.cli.guarded import guarded
+from pipelines.cli.show import show_json
+from pipelines.cli.terminal import out
+from pipelines.errors import SettingsError, TracklySyncError
+from pipelines.settings import Settings, load_settings
+
+_LITTLE_SPACE = 2 * 2**30
+_PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: its verdict is ok, warn or fail."""
+
+    check: str
+    verdict: str
+    found: str
+    remedy: str = ""
+
+
+@guarded
+def doctor(as_json: AsJson = False) -> int:
+    """Check settings, key, reachability, disk, warehouse, ledger and versions; each with a remedy.
+
+    Exit code 0 where nothing fails, 1 where something does, 2 where a setting is malformed.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
+    else:
+        findings = [Finding("settings", "ok", "well-formed"), *_examine(settings)]
+        code = int(any(finding.verdict == "fail" for finding in findings))
+    if as_json:
+        show_json([asdict(finding) for finding in findings])
+        return code
+    colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    for finding in findings:
+        colour = colours[finding.verdict]
+        out.print(f"[{colour}]{finding.verdict:<5}[/] {finding.check:<14} {escape(finding.found)}")
+        if finding.remedy:
+            out.print(f"{'':21}→ {escape(finding.remedy)}")
+    return code
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    checks: list[tuple[str, Callable[[Settings], Finding]]] = [
+        ("API key", _key),
+        ("API", _api),
+        ("data directory", _disk),
+        ("warehouse", _warehouse),
+        ("ledger", _ledger),
+        ("history", _history),
+    ]
+    for name, check in checks:
+        try:
+            yield check(settings)
+        except TracklySyncError as error:
+            yield Finding(name, "fail", error.message, error.remedy)
+    yield _versions()
+
+
+def _key(settings: Settings) -> Finding:
+    key = settings.require_key()
+    return Finding("API key", "ok", f"trk_…{key[-2:]}, well-formed")
+
+
+def _api(settings: Settings) -> Finding:
+    """Ask for the lists: whether the host answers, and takes the key."""
+    if settings.api_key is None:
+        return Finding("API", "warn", f"{settings.base_url} not asked without a key")
+    from pipelines.trackly.client import TracklyClient  # noqa: PLC0415 - other checks do not need it
+    from pipelines.trackly.pages import get_page  # noqa: PLC0415 - the same
+
+    async def ask() -> float:
+        # one short try: a doctor is not to be waited for
+        hasty = settings.model_copy(update={"retry_seconds": 0.0, "timeout_seconds": 10.0})
+        async with TracklyClient(hasty) as client:
+            started = time.perf_counter()
+            await get_page(client, "/lists", "lists")
+            return time.perf_counter() - started
+
+    seconds = asyncio.run(ask())
+    return Finding("API", "ok", f"{settings.base_url} takes the key, {seconds * 1000:.0f} ms")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if not _writable(place):
+        return Finding("data directory", "fail", f"{folder} cannot be written", "Set TRACKLY_DATA_DIR.")
+    found = f"{folder}, {free / 2**30:.1f} GiB free"
+    if free < _LITTLE_SPACE:
+        return Finding("data directory", "warn", found, "A pull of a million contacts needs about 1 GiB.")
+    return Finding("data directory", "ok", found)
+
+
+def _writable(place: Path) -> bool:
+    import tempfile  # noqa: PLC0415 - only here
+
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return place.is_dir()
+    except OSError:
+        return False
+
+
+def _warehouse(settings: Settings) -> Finding:
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - other checks do not need it
+
+    found = published(settings.warehouse)
+    if not found:
+        return Finding("warehouse", "warn", "there is none yet", "Run: trackly-sync pull")
+    return Finding("warehouse", "ok", f"{settings.warehouse} opens, {len(found)} datasets")
+
+
+def _ledger(settings: Settings) -> Finding:
+    from pipelines.push.status import outcomes  # noqa: PLC0415 - other checks do not need it
+
+    rows = sum(counts.rows_in for counts in outcomes(settings).values())
+    return Finding("ledger", "ok", f"opens, {rows:,} rows of history on record")
+
+
+def _history(settings: Settings) -> Finding:
+    folder = settings.history
+    if not folder.is_dir():
+        return Finding("history", "ok", f"{folder} is not there; only a push needs it")
+    return Finding(
+        "history", "ok", f"{folder}, {sum(1 for path in folder.rglob('*') if path.is_file())} files"
+    )
+
+
+def _versions() -> Finding:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return Finding("versions", "ok", f"Python {platform.python_version()}, {packages}")

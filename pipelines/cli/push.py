@@ -1,0 +1,117 @@
+"""`trackly-sync push`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.arguments import AsJson, Quiet, chosen
+from pipelines.cli.guarded import guarded
+from pipelines.cli.progress import progress
+from pipelines.cli.show import push_notes, show_json, show_notes, show_pushed
+from pipelines.cli.terminal import err, out
+from pipelines.settings import Settings, load_settings
+from schemas.registry import PUSHED
+
+if TYPE_CHECKING:
+    from pipelines.push.plan import Plan
+    from pipelines.push.verdicts import Outcomes
+
+LEFT_OUT = 3
+
+
+@guarded
+def push(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(help="sends, clicks, revenue; by default all.")
+    ] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", help="A file or folder instead of TRACKLY_HISTORY_DIR; may be given several times."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan; send nothing, record nothing.")
+    ] = False,
+    retry_rejected: Annotated[
+        bool, typer.Option("--retry-rejected", help="Try rows again that the API rejected earlier.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Send history that is not in the account yet; running it again sends nothing twice.
+
+    Examples:
+    `trackly-sync push --dry-run`: what would be sent, and what not and why.
+
+    `trackly-sync push`: everything in the history folder: sends, then clicks and revenue.
+
+    `trackly-sync push sends --from export/sends.csv`: one file.
+
+    Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE).
+    """
+    names = chosen(datasets, PUSHED)
+    settings = load_settings()
+    if not dry_run:
+        settings.require_key()
+    from pipelines.push.run import push as run_push  # noqa: PLC0415 - help answers at once
+
+    with progress("plan" if dry_run else "push", quiet=quiet or as_json) as report:
+        done = run_push(
+            settings, names, source, dry_run=dry_run, retry_rejected=retry_rejected, on_progress=report
+        )
+    if dry_run:
+        _show_plans(done.plans, as_json)
+        return 0
+    if as_json:
+        show_json({name: asdict(counts) for name, counts in done.outcomes.items()})
+    else:
+        show_pushed(done.outcomes)
+        show_notes("Needs attention", push_notes(done.outcomes))
+    return left_out(settings, done.outcomes)
+
+
+def left_out(settings: Settings, outcomes: "dict[str, Outcomes]") -> int:
+    """3 where more rows were left out than the limit allows, else 0."""
+    rows = sum(counts.rows_in for counts in outcomes.values())
+    left = sum(counts.left_out for counts in outcomes.values())
+    if left <= settings.push_left_out_share * rows:
+        return 0
+    err.print(
+        f"{left:,} of {rows:,} rows were left out, more than TRACKLY_PUSH_LEFT_OUT_SHARE="
+        f"{settings.push_left_out_share:g} allows."
+    )
+    return LEFT_OUT
+
+
+def _show_plans(plans: "dict[str, Plan]", as_json: bool) -> None:
+    if as_json:
+        show_json({name: _plan_json(plan) for name, plan in plans.items()})
+        return
+    for name, plan in plans.items():
+        found = plan.intake
+        out.print(
+            f"[bold]{name}[/]: {found.rows_in:,} rows in {', '.join(path.name for path in found.files)}"
+        )
+        out.print(
+            f"  {found.pending:,} to send in {plan.chunks:,} requests ({plan.bytes / 1e6:,.1f} MB), "
+            f"{found.known:,} known already"
+        )
+        for reason, count in found.reasons.items():
+            out.print(f"  {count:,} {reason}", markup=False)
+        if plan.first_payload:
+            out.print(f"  first request begins: {plan.first_payload[:160]}", markup=False)
+    out.print("\nNothing was sent. To send it: trackly-sync push")
+
+
+def _plan_json(plan: "Plan") -> dict[str, object]:
+    found = plan.intake
+    names = ("rows_in", "pending", "known", "duplicate", "quarantined", "parked", "reasons")
+    return {
+        **{name: getattr(found, name) for name in names},
+        "files": [str(path) for path in found.files],
+        "requests": plan.chunks,
+        "bytes": plan.bytes,
+    }

@@ -1,0 +1,69 @@
+"""`trackly-sync sandbox`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.guarded import guarded
+from pipelines.cli.terminal import out
+from pipelines.errors import UsageError
+
+
+@guarded
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 for any that is free.")] = 8765,
+    contacts: Annotated[int, typer.Option(help="How many contacts.", min=0)] = 20_000,
+    lists: Annotated[int, typer.Option(help="How many lists.", min=1)] = 5,
+    offers: Annotated[int, typer.Option(help="How many offers.", min=1)] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same account.")] = 7,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="A fault, such as 503,path=/contacts,times=2; may be given several times."),
+    ] = None,
+    drift: Annotated[
+        float, typer.Option(help="Share of requests before which a contact changes.", min=0, max=1)
+    ] = 0.0,
+    history: Annotated[
+        Path | None, typer.Option(help="Write a made-up history to push into this folder.")
+    ] = None,
+) -> int:
+    """Serve a local, made-up Trackly account that speaks the same API, until Ctrl-C.
+
+    Examples:
+    `trackly-sync sandbox --drift 0.2`: an account that changes while it is read.
+
+    `trackly-sync sandbox --fault 429,times=3,seconds=1 --fault reset-after,path=/history,rate=0.1`
+
+    Its state is at /_sandbox/state, its log at /_sandbox/log, its faults at /_sandbox/faults.
+    """
+    from pipelines.sandbox import (  # noqa: PLC0415 - help answers at once
+        API_KEY,
+        Faults,
+        drifting,
+        listen,
+        parse_fault,
+        seed_account,
+        serve_forever,
+        write_history,
+    )
+
+    faults = Faults([parse_fault(text) for text in fault or ()])
+    account = seed_account(contacts, lists, offers, seed)
+    if history is not None:
+        write_history(account, history, sends=max(contacts // 2, 1), seed=seed)
+    if drift:
+        account.before_request = drifting(drift, seed)
+    try:
+        listener, url = listen(port)
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} cannot be used: {error.strerror}.", "Name another with --port."
+        ) from None
+    out.print(f"A local account of {contacts:,} contacts. In another terminal:\n")
+    out.print(f"export TRACKLY_BASE_URL={url}\nexport TRACKLY_API_KEY={API_KEY}")
+    if history is not None:
+        out.print(f"export TRACKLY_HISTORY_DIR={history}", markup=False)
+    out.print("\nCtrl-C stops it.")
+    serve_forever(account, faults, listener)
+    return 0

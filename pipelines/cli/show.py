@@ -1,0 +1,128 @@
+"""What commands print when they are done: tables for people, one JSON document for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+
+from pipelines.cli.terminal import out
+from pipelines.push.verdicts import Outcomes
+from schemas.registry import PULLED, PUSHED
+from schemas.sync import Manifest
+
+_LEFT_OUT = ("rejected", "quarantined", "parked", "in_doubt")
+_OUTCOMES = ("accepted", "duplicate", *_LEFT_OUT, "pending")
+
+
+def show_json(content: Any) -> None:
+    """One JSON document on standard output, and nothing else."""
+    out.print(json.dumps(content, indent=2), markup=False)
+
+
+def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
+    """A dataset's part of `status --json`."""
+    if manifest is None:
+        return None
+    return {
+        "rows": manifest.rows,
+        "quarantined": manifest.quarantined,
+        "consistency": str(manifest.consistency),
+        "snapshot": manifest.snapshot,
+        "finished_at": manifest.finished_at,
+    }
+
+
+def status_json(pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]) -> dict[str, Any]:
+    """The document of `status --json`; a dataset that was never pulled is null."""
+    return {
+        "pull": {name: pull_json(pulled.get(name)) for name in PULLED},
+        "push": {name: asdict(pushed[name]) for name in PUSHED},
+    }
+
+
+def show_pulled(manifests: Mapping[str, Manifest]) -> None:
+    """A table of what the warehouse holds."""
+    table = Table("dataset", box=None, pad_edge=False, header_style="bold")
+    for title in ("rows", "quarantined"):
+        table.add_column(title, justify="right")
+    for title in ("consistency", "age", "snapshot"):
+        table.add_column(title)
+    for name in PULLED:
+        manifest = manifests.get(name)
+        if manifest is None:
+            table.add_row(name, "-", "-", "never pulled", "-", "-")
+            continue
+        consistency = {"exact": "green", "repaired": "green"}.get(str(manifest.consistency), "yellow")
+        bad = f"[yellow]{manifest.quarantined:,}[/]" if manifest.quarantined else "0"
+        table.add_row(
+            name,
+            f"{manifest.rows:,}",
+            bad,
+            f"[{consistency}]{manifest.consistency}[/]",
+            _age(manifest.finished_at),
+            manifest.snapshot,
+        )
+    out.print(table)
+
+
+def show_pushed(outcomes: Mapping[str, Outcomes]) -> None:
+    """A table of outcomes, one column per import."""
+    table = Table("imports", box=None, pad_edge=False, header_style="bold")
+    for name in outcomes:
+        table.add_column(name, justify="right")
+    for outcome in ("rows_in", *_OUTCOMES):
+        counts = [getattr(of_import, outcome) for of_import in outcomes.values()]
+        colour = "yellow" if outcome in _LEFT_OUT and any(counts) else "default"
+        table.add_row(
+            f"[{colour}]{outcome.replace('_', ' ')}[/]", *(f"[{colour}]{count:,}[/]" for count in counts)
+        )
+    out.print(table)
+
+
+def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
+    """What somebody should look at in what was pulled, each with the command or query for it."""
+    notes = [] if pulled else ["Nothing has been pulled yet: trackly-sync pull"]
+    for name, manifest in pulled.items():
+        if manifest.quarantined:
+            notes.append(
+                f"{manifest.quarantined:,} rows of {name} are quarantined: "
+                f"SELECT reason, count(*) FROM quarantine.{name} GROUP BY ALL"
+            )
+        if manifest.consistency == "fuzzy":
+            notes.append(f"{name} is fuzzy ({manifest.evidence}): trackly-sync pull {name}")
+        if manifest.schema_changes:
+            notes.append(f"Fields of {name} changed: {manifest.schema_changes}")
+    return notes
+
+
+def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
+    """What somebody should look at in what was pushed, each with the command or query for it."""
+    notes = []
+    for name, counts in pushed.items():
+        if counts.left_out:
+            notes.append(
+                f"{counts.left_out:,} rows of {name} were left out: SELECT outcome, code, reason, count(*) "
+                f"FROM imports.records WHERE dataset = '{name}' GROUP BY ALL"
+            )
+        if counts.pending:
+            notes.append(f"{counts.pending:,} rows of {name} are still to be sent: trackly-sync push {name}")
+    return notes
+
+
+def show_notes(title: str, notes: Sequence[str]) -> None:
+    """A list with a title, if there is anything in it."""
+    if notes:
+        out.print(f"\n[bold]{title}[/]")
+        for note in notes:
+            out.print(f"  {note}", markup=False)
+
+
+def _age(finished_at: str) -> str:
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(finished_at)).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
