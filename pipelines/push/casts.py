@@ -94,8 +94,11 @@ def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
         return "id"
     if dataset == "clicks":
         return "message_id"
-    values = ", chr(31), ".join(
-        f"coalesce({_canonical(field)}, chr(30))" for field in fields if field.name != "record_id"
+    # by name and only where there is a value, so that a field added to the contract changes no digest
+    values = ", ".join(
+        f"coalesce('{field.name}=' || {_canonical(field)} || chr(31), '')"
+        for field in sorted(fields, key=lambda field: field.name)
+        if field.name != "record_id"
     )
     content = f"'content:' || left(sha256(concat({values})), 32)"
     return f"CASE WHEN record_id IS NOT NULL THEN 'record:' || record_id ELSE {content} END"

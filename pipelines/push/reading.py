@@ -22,7 +22,8 @@ from schemas.tables import literal
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
-_LONGEST_LINE = 16_000_000
+_LINES = "max_line_size=6000000, buffer_size=12000000"
+"""A record beyond 5 MB cannot be sent anyway, and DuckDB would set aside 16 times the longest line."""
 _ALIASES = {
     "phone": ("to_number", "phone_number"),
     "to": ("to_number",),
@@ -83,7 +84,7 @@ def _csv(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) ->
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     relation = (
         f"read_csv({literal(str(path))}, auto_detect=false, header=true, delim={literal(delimiter)}, "
-        f"quote='\"', escape='\"', columns={{{columns}}}, encoding='{encoding}', max_line_size={_LONGEST_LINE}, "
+        f"quote='\"', escape='\"', columns={{{columns}}}, encoding='{encoding}', {_LINES}, "
         "store_rejects=true, rejects_table='rejected', rejects_scan='rejected_scans')"
     )
     return _select(dataset, header, relation)
@@ -119,7 +120,7 @@ def _ndjson(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path)
     # Lines are read as lines: DuckDB's JSON reader gives up the file, or the text, of one that is malformed.
     lines = (
         f"(SELECT line FROM read_csv({literal(str(path))}, auto_detect=false, header=false, delim='', quote='', "
-        f"escape='', columns={{'line': 'VARCHAR'}}, encoding='{_encoding(path)}', max_line_size={_LONGEST_LINE})"
+        f"escape='', columns={{'line': 'VARCHAR'}}, encoding='{_encoding(path)}', {_LINES})"
         " WHERE nullif(trim(line), '') IS NOT NULL)"
     )
     good = "json_valid(line) AND json_type(line) = 'OBJECT'"

@@ -1,0 +1,132 @@
+"""What texts mean, what the API is sent, and what a row is known by."""
+
+import hashlib
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.push.casts import record, typed
+from pipelines.push.sources import Source
+from pipelines.push.stage import building, read
+from schemas.columns import Column, Field, Kind
+from schemas.registry import PUSHED
+
+MESSAGES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+def cast(kind: Kind, text: str) -> Any:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        query = f"SELECT {typed(Field('x', kind, True, Column('')), '?::VARCHAR')}"
+        query = query.replace("?::VARCHAR", "t") + " FROM (SELECT ?::VARCHAR AS t)"
+        ((value,),) = connection.execute(query, [text]).fetchall()
+    return value
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("12.5", "12.5"),
+        (" 12.5000 ", "12.5"),
+        ("0.30000000000000004", "0.3"),
+        ("1.5e2", "150"),
+        ("99999999999.9999", "99999999999.9999"),
+        ("12.34567", None),
+        ("0.00001", None),
+        ("1e11", None),
+        ("NaN", None),
+        ("inf", None),
+        ("12,5", None),
+        ("$12", None),
+    ],
+)
+def test_amounts_are_exact_or_nothing(text: str, amount: str | None) -> None:
+    """An amount is taken to 4 decimals exactly, noise of binary floats aside, or not at all."""
+    assert cast(Kind.MONEY, text) == (None if amount is None else Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("12", 12), ("12.0", 12), ("12.7", None), ("x", None), ("9223372036854775808", None)]
+)
+def test_whole_numbers_are_not_rounded(text: str, number: int | None) -> None:
+    """A text that is no whole number is none, rather than the nearest one."""
+    assert cast(Kind.INTEGER, text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2024-05-01T10:00:00", "2024-05-01T10:00:00+00:00"),
+        ("2024-05-01 10:00:00", "2024-05-01T10:00:00+00:00"),
+        ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00+00:00"),
+        ("2024-05-01T10:00:00.25+02:00", "2024-05-01T08:00:00.250000+00:00"),
+        ("infinity", None),
+        ("yesterday", None),
+        ("1714557600", None),
+    ],
+)
+def test_times_without_a_zone_are_utc(text: str, instant: str | None) -> None:
+    """A time without a zone is UTC, an offset counts, and what is no time is nothing."""
+    value = cast(Kind.INSTANT, text)
+    assert (value and value.isoformat()) == instant
+
+
+@given(message=MESSAGES)
+def test_any_text_survives_the_encoding(message: str) -> None:
+    """Whatever a message holds, the record is JSON that decodes to it."""
+    fields = PUSHED["sends"].fields
+    columns = ", ".join(
+        f"NULL::{'VARCHAR' if f.kind is Kind.TEXT else 'BOOLEAN'} AS {f.name}" for f in fields
+    )
+    with duckdb.connect() as connection:
+        query = f"SELECT {record(fields)} FROM (SELECT {columns}) AS none, (SELECT 1)".replace(
+            "NULL::VARCHAR AS message", "?::VARCHAR AS message"
+        ).replace("NULL::BOOLEAN AS timestamp", "NULL::TIMESTAMPTZ AS timestamp")
+        ((text,),) = connection.execute(query, [message]).fetchall()
+    assert json.loads(text) == {"message": message}
+
+
+def staged(folder: Path, dataset: str, name: str, content: str | bytes) -> list[dict[str, Any]]:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    source = Source(path, dataset, {"csv": "csv", "ndjson": "ndjson", "sql": "sql"}[path.suffix[1:]])
+    with building(folder / f"{name}.duckdb", PUSHED[dataset], [source], folder / "none") as connection:
+        return [
+            row for batch in read(connection, "SELECT * FROM ready ORDER BY seq") for row in batch.to_pylist()
+        ]
+
+
+def test_identity_does_not_depend_on_the_format(tmp_path: Path) -> None:
+    """Equal revenue has one identity, however its amount and time are written, and in whatever format."""
+    csv = "revenue,offer_id,message_id,timestamp\n12.50,o1,m1,2024-05-01 12:00:00+02:00\n"
+    ndjson = '{"message_id":"m1","offer_id":"o1","revenue":12.5,"timestamp":"2024-05-01T10:00:00Z"}\n'
+    sql = (
+        "SELECT 'm1' AS message_id, 'o1' AS offer_id, 12.5::DOUBLE AS revenue,"
+        " TIMESTAMP '2024-05-01 10:00:00' AS timestamp;"
+    )
+    rows = [
+        staged(tmp_path, "revenue", name, text)[0]
+        for name, text in (("a.csv", csv), ("b.ndjson", ndjson), ("c.sql", sql))
+    ]
+    content = "message_id=m1\x1foffer_id=o1\x1frevenue=12.5000\x1ftimestamp=1714557600000000\x1f"
+    digest = hashlib.sha256(content.encode()).hexdigest()[:32]
+    assert {row["identity"] for row in rows} == {f"content:{digest}"}
+    assert {row["record"] for row in rows} == {
+        '{"message_id":"m1","offer_id":"o1","revenue":12.5,"timestamp":"2024-05-01T10:00:00Z"}'
+    }
+
+
+def test_record_id_is_the_identity_and_never_sent(tmp_path: Path) -> None:
+    """A record_id tells rows apart and stays here."""
+    text = '{"message_id":"m1","offer_id":"o1","revenue":0.1,"record_id":"r1"}\n'
+    (row,) = staged(tmp_path, "revenue", "a.ndjson", text)
+    assert (row["identity"], row["record"]) == (
+        "record:r1",
+        '{"message_id":"m1","offer_id":"o1","revenue":0.1}',
+    )

@@ -1,0 +1,158 @@
+"""Which files are taken, and what is said of those that cannot be."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import UsageError
+from pipelines.push.sources import Source, find_sources
+from pipelines.push.stage import building, read
+from pipelines.settings import Settings, load_settings
+from schemas.registry import PUSHED
+
+SENDS = "id,to_number,timestamp,list_id\n"
+GOOD = "m1,+15551234567,2024-05-01,1\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=tmp_path / "data")
+
+
+def load(path: Path, dataset: str = "sends") -> list[dict[str, object]]:
+    source = Source(path, dataset, path.suffix[1:])
+    stage = path.parent / "stage.duckdb"
+    with building(stage, PUSHED[dataset], [source], path.parent / "none") as connection:
+        return [
+            row for batch in read(connection, "SELECT * FROM input ORDER BY seq") for row in batch.to_pylist()
+        ]
+
+
+def test_files_are_told_by_name_or_folder(settings: Settings, history: Path) -> None:
+    """A file belongs to the dataset that its name begins with, else to the one whose folder it is in."""
+    (history / "clicks" / "2024").mkdir(parents=True)
+    names = ["sends.csv", "Sends-2024.parquet", "sends_eu.ndjson", "sends.b.jsonl", "clicks/2024/01.csv"]
+    for name in [*names, "senders.csv", ".sends.csv", "readme.txt"]:
+        (history / name).touch()
+    found = find_sources(settings, list(PUSHED))
+    assert {name: len(sources) for name, sources in found.items()} == {"sends": 4, "clicks": 1, "revenue": 0}
+    assert [source.path for source in found["sends"]] == sorted(history / name for name in names[:4])
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_no_history_says_what_is_expected(settings: Settings, made: bool) -> None:
+    """Without history the error names the folder and the files that belong in it."""
+    if made:
+        settings.history.mkdir(parents=True)
+        (settings.history / "export.csv").touch()
+    with pytest.raises(UsageError) as caught:
+        find_sources(settings, list(PUSHED))
+    assert str(settings.history) in str(caught.value)
+    assert "sends, clicks or revenue" in str(caught.value)
+    assert ("export.csv" in str(caught.value)) == made
+
+
+def test_a_named_file_is_of_the_only_dataset_asked_for(settings: Settings, tmp_path: Path) -> None:
+    """A file of any name can be pushed as the one dataset that is named."""
+    (tmp_path / "export.csv").touch()
+    found = find_sources(settings, ["clicks"], [tmp_path / "export.csv"])
+    assert [source.dataset for source in found["clicks"]] == ["clicks"]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("id,phone,timestamp,list_id", "`phone` is not a field of sends; did you mean `to_number`?"),
+        ("id,to_number,timestmp,list_id", "did you mean `timestamp`?"),
+        ("id,timestamp,list_id", "lacks the column `to_number`"),
+        ("id,id,to_number,timestamp", "has the column `id` more than once"),
+        ("", "has no header line"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(tmp_path: Path, header: str, words: str) -> None:
+    """A missing, unknown or repeated column is named, with the file and a suggestion."""
+    path = tmp_path / "sends.csv"
+    path.write_text(header + "\n")
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "stage.duckdb").exists()
+
+
+def test_unknown_fields_of_ndjson_are_named_wherever_they_stand(tmp_path: Path) -> None:
+    """A field that is unknown is named although only the last line has it."""
+    path = tmp_path / "sends.ndjson"
+    line = '{"id":"1","to_number":"+1","timestamp":"2024-05-01"}\n'
+    path.write_text(line * 3 + '{"id":"1","body":"x"}\n')
+    with pytest.raises(UsageError, match="`body` is not a field of sends; did you mean `message`"):
+        load(path)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_of_any_making(tmp_path: Path, ending: str, delimiter: str) -> None:
+    """A BOM, either line ending, other delimiters and line breaks in quotes are read as they are meant."""
+    path = tmp_path / "sends.csv"
+    cells = (
+        ["id", "to_number", "timestamp", "message"],
+        ["1", "+15551234567", "2024-05-01", '"a\nb; ""c"", d"'],
+    )
+    text = ending.join(delimiter.join(row) for row in cells) + ending
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (row,) = load(path)
+    assert (row["problem"], row["message"]) == (None, 'a\nb; "c", d')
+
+
+def test_latin_1_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is not UTF-8 is read as Latin-1, and a warning says so."""
+    path = tmp_path / "sends.csv"
+    path.write_bytes(f"{SENDS[:-1]},message\n{GOOD[:-1]},caf\xe9\n".encode("latin-1"))
+    with caplog.at_level(logging.WARNING):
+        (row,) = load(path)
+    assert row["message"] == "caf\xe9"
+    assert "read as Latin-1" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "content"), [("sends.csv", SENDS), ("sends.ndjson", "")])
+def test_no_rows_are_nothing_to_do(tmp_path: Path, name: str, content: str) -> None:
+    """A file without rows is read as none."""
+    (tmp_path / name).write_text(content)
+    assert load(tmp_path / name) == []
+
+
+def test_malformed_lines_are_rows_with_a_problem(tmp_path: Path) -> None:
+    """A line of the wrong shape is kept, with its place and text, and the others are read."""
+    path = tmp_path / "sends.csv"
+    path.write_text(SENDS + GOOD + "m2,+15551234567\n" + "m3,+15551234567,2024-05-01,1,more\n" + GOOD)
+    rows = load(path)
+    problems = [row["problem"] for row in rows if row["problem"]]
+    assert problems == [f"line {n}: not as many columns as the header" for n in (3, 4)]
+    assert len(rows) == 4
+    path = tmp_path / "sends.ndjson"
+    path.write_text('{"id":"1","to_number":"+1","timestamp":"2024-05-01"}\n\n{"id":\n[1]\n')
+    assert [row["problem"] for row in load(path)] == [None, *["the line is not a JSON object"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("sends.parquet", b"PAR1 not really"), ("sends.sql", b"SELEKT 1"), ("sends.csv", b"\xff\xfei\0")],
+)
+def test_files_that_are_not_what_they_seem(tmp_path: Path, name: str, content: bytes) -> None:
+    """A file that cannot be read as what its name says is a usage error that names it."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=name):
+        load(tmp_path / name)
+
+
+def test_a_wrong_type_is_the_rows_problem(tmp_path: Path) -> None:
+    """A value of the wrong type concerns its row only, and the row is kept as it was read."""
+    path = tmp_path / "sends.csv"
+    path.write_text(SENDS + "m1,+15551234567,soon,one\n" + GOOD)
+    first, second = load(path)
+    assert first["problem"] == (
+        "timestamp: must be a date and time in ISO 8601; list_id: must be a whole number"
+    )
+    assert '"timestamp":"soon"' in str(first["raw"])
+    assert (second["problem"], second["raw"]) == (None, None)
