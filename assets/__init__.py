@@ -1,1 +1,4 @@
-"""Dagster: assets, checks, resources, jobs, schedules and definitions; bodies of a few lines."""
+"""Dagster: assets, checks, resources, jobs, schedules and definitions; bodies of a few lines.
+
+What an asset does lives in `pipelines`; what a dataset is lives in `schemas`. Dagster is imported here only.
+"""

@@ -1,5 +1,6 @@
 """What the warehouse holds now; light, since `status` asks it."""
 
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -26,8 +27,16 @@ def published(warehouse: Path) -> dict[str, Manifest]:
         rows = connection.execute(
             f"SELECT to_json(s)::VARCHAR FROM (SELECT {columns} FROM sync.snapshots WHERE published) s"
         ).fetchall()
-    manifests = [msgspec.json.decode(row, type=Manifest) for (row,) in rows]
+    manifests = [_with_iso_times(msgspec.json.decode(row, type=Manifest)) for (row,) in rows]
     return {manifest.dataset: manifest for manifest in manifests}
+
+
+def _with_iso_times(manifest: Manifest) -> Manifest:
+    """DuckDB writes instants as `2026-01-02 03:04:05+00`."""
+    started, finished = (
+        datetime.fromisoformat(text).isoformat() for text in (manifest.started_at, manifest.finished_at)
+    )
+    return msgspec.structs.replace(manifest, started_at=started, finished_at=finished)
 
 
 def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:

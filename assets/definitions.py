@@ -1,0 +1,32 @@
+"""Everything that Dagster loads, wired in one function."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from assets.checks import CHECKS
+from assets.jobs import JOBS, SCHEDULES
+from assets.pulled import PULLED_ASSETS
+from assets.pushed import PUSHED_ASSETS
+from assets.resources import Trackly
+
+
+def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """Wire assets, checks, jobs, schedules and resources.
+
+    Args:
+        resource_overrides: resources in place of the usual ones, by name; tests pass theirs.
+    """
+    return dg.Definitions(
+        assets=[*PULLED_ASSETS, *PUSHED_ASSETS],
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        resources={"trackly": Trackly(), **(resource_overrides or {})},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What workspace.yaml loads."""
+    return build_defs()

@@ -1,0 +1,38 @@
+"""Jobs and schedules: what runs together, and when.
+
+Jobs name the in-process executor: a process per step costs seconds each, and the engine uses the cores itself.
+"""
+
+import dagster as dg
+
+from assets.pulled import GROUP as PULL_GROUP
+from assets.pushed import GROUP as PUSH_GROUP
+from assets.pushed import PUSH_JOB
+
+pull = dg.define_asset_job(
+    "pull",
+    dg.AssetSelection.groups(PULL_GROUP),
+    description="Snapshots of all datasets, published in one swap.",
+    executor_def=dg.in_process_executor,
+)
+push = dg.define_asset_job(
+    PUSH_JOB,
+    dg.AssetSelection.groups(PUSH_GROUP),
+    description="History files into the account: sends, then clicks and revenue, then reconciliation.",
+    executor_def=dg.in_process_executor,
+)
+sync = dg.define_asset_job(
+    "sync",
+    dg.AssetSelection.groups(PULL_GROUP, PUSH_GROUP),
+    description="The pull, then the push if there is any history.",
+    executor_def=dg.in_process_executor,
+)
+hourly_pull = dg.ScheduleDefinition(
+    name="hourly_pull",
+    job=pull,
+    cron_schedule="0 * * * *",
+    description="The pull at the full hour; off until it is turned on.",
+)
+
+JOBS = [pull, push, sync]
+SCHEDULES = [hourly_pull]

@@ -1,0 +1,68 @@
+"""The pulled datasets and the warehouse that publishes them.
+
+Add a dataset here when `pipelines.pull` can read it. What must not go in: how it is read.
+"""
+
+import dagster as dg
+
+from assets.failures import told
+from assets.metadata import column_schema, of_snapshot
+from assets.resources import Trackly
+from pipelines.pull.run import publish_latest, snapshot_dataset
+from schemas.columns import Dataset
+from schemas.contacts import CONTACTS
+from schemas.lists import LISTS
+from schemas.offers import OFFERS
+from schemas.revenue import REVENUE
+
+GROUP = "pull"
+
+
+def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition:
+    """An asset that makes one dataset's snapshot; nothing shows until `warehouse` publishes it."""
+
+    @dg.asset(
+        name=dataset.name,
+        deps=deps,
+        group_name=GROUP,
+        kinds={"parquet"},
+        description=f"{dataset.doc} Source: {dataset.source}.",
+        metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},
+    )
+    def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
+        with told():
+            snapshot = snapshot_dataset(trackly.settings(), dataset.name, context.run_id)
+        return dg.MaterializeResult(metadata=of_snapshot(snapshot))
+
+    return pull_one
+
+
+lists = _pulled(LISTS)
+offers = _pulled(OFFERS)
+contacts = _pulled(CONTACTS)
+revenue = _pulled(REVENUE, deps=("contacts",))  # derived from contacts' totals where events are not served
+
+
+@dg.asset(
+    deps=[lists, offers, contacts, revenue],
+    group_name=GROUP,
+    kinds={"duckdb"},
+    description="warehouse.duckdb with the newest snapshot of every dataset, put in place by one swap.",
+)
+def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
+    """Publish."""
+    settings = trackly.settings()
+    with told():
+        published = publish_latest(settings, context.run_id)
+    rows = {snapshot.manifest.dataset: snapshot.manifest.rows for snapshot in published}
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(settings.warehouse)),
+            "rows": sum(rows.values()),
+            "quarantined": sum(snapshot.manifest.quarantined for snapshot in published),
+            **{f"rows_{name}": count for name, count in rows.items()},
+        }
+    )
+
+
+PULLED_ASSETS = [lists, offers, contacts, revenue, warehouse]
