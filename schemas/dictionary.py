@@ -7,7 +7,10 @@ from pathlib import Path
 
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
+from schemas.contacts_history import VALIDITY
+from schemas.imports import CHUNKS, RECORDS
 from schemas.registry import PULLED, PUSHED
+from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, describe
 
 DOCUMENT = Path("docs/data-dictionary.md")
@@ -22,7 +25,13 @@ def dictionary() -> str:
         *(_section(dataset, (*dataset.fields, *BOOKKEEPING.fields)) for dataset in PULLED.values()),
         "## Set aside: one table per pulled dataset in schema `quarantine`",
         _section(QUARANTINED, QUARANTINED.fields),
-        "## Pushed: columns of history files",
+        "## Every version of a contact: `contacts_history`, the columns of `contacts` and",
+        _section(VALIDITY, VALIDITY.fields),
+        "## What ran and what was read: schema `sync`",
+        *(_section(dataset, dataset.fields) for dataset in (SNAPSHOTS, PAGES, RUNS)),
+        "## What was pushed: schema `imports`",
+        *(_section(dataset, dataset.fields) for dataset in (RECORDS, CHUNKS)),
+        "## Columns of history files",
         *(_section(dataset, dataset.fields) for dataset in PUSHED.values()),
     ]
     return "\n\n".join(parts) + "\n"

@@ -18,6 +18,8 @@ _DAGSTER_YAML = """\
 # Dagster's own settings; runs one at a time, since jobs of this workspace share one warehouse.
 telemetry:
   enabled: false
+nux:
+  enabled: false # no invitation to a newsletter over the first page
 run_queue:
   max_concurrent_runs: 1
 """
