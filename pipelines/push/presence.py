@@ -20,6 +20,7 @@ from pipelines.push.verdicts import Outcome
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from schemas.tables import literal
 
+_LONG = 3_000  # bytes; the longest text message has 1,600 characters
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
 _KEPT = {
@@ -53,6 +54,7 @@ def hold_against(
         "CREATE OR REPLACE TEMP TABLE known "
         "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN)"
     )
+    _make_room(connection, dataset)
     _load(connection, "known", ledger, dataset, (0, 1, 2, 3, 4))
     if dataset != "sends":
         _park(connection, ledger, coming)
@@ -86,6 +88,13 @@ def to_send_again(
         f"SELECT identity, {_KEPT[dataset]}, encode(record), most FROM ready JOIN again USING (identity) "
         "ORDER BY most DESC, identity",
     )
+
+
+def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
+    """Texts far longer than a text message need more memory: DuckDB encodes 2,048 rows at a time."""
+    longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
+    if dataset == "sends" and count(connection, longest) > _LONG:
+        connection.execute("SET memory_limit = '512MB'")
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:

@@ -33,7 +33,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-_LIMITS = {"memory_limit": "128MB", "threads": "2"}
+_BUILDING, _READING = "256MB", "160MB"  # DuckDB's share; it spills what is beyond
 
 Progress = Callable[[str, int, int], None]
 """Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
@@ -59,7 +59,7 @@ def building(
         path.parent.mkdir(parents=True, exist_ok=True)
         _discard(aside)
         try:
-            with duckdb.connect(str(aside), config=_config(aside)) as connection:
+            with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 _create(connection, dataset)
                 _attach_warehouse(connection, warehouse, sources)
@@ -67,6 +67,9 @@ def building(
                     connection.execute("INSERT INTO files VALUES (?, ?)", [number, str(source.path)])
                     _load(connection, dataset, number, source)
                 yield connection
+            path.with_name(f"{path.name}.wal").unlink(
+                missing_ok=True
+            )  # of a killed push; it is of the old file
             os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
             _discard(aside)
@@ -83,7 +86,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
     with (
         storage_errors("open", path),
-        duckdb.connect(str(path), config=_config(path)) as connection,
+        duckdb.connect(str(path), config=_config(path, _READING)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
@@ -109,8 +112,8 @@ def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return int(number)
 
 
-def _config(path: Path) -> dict[str, str | bool | int | float | list[str]]:
-    return {**_LIMITS, "temp_directory": str(path.with_suffix(".spill"))}
+def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | list[str]]:
+    return {"memory_limit": memory, "threads": "2", "temp_directory": str(path.with_suffix(".spill"))}
 
 
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

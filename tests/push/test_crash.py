@@ -1,0 +1,141 @@
+"""Pushes that are killed or interrupted, and what the next push makes of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from pipelines.push.ledger import open_ledger
+from pipelines.push.run import intake, push
+from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcomes
+from pipelines.sandbox import API_KEY, Account, Fault, Server
+from pipelines.settings import Settings
+
+ALL = ["sends", "clicks", "revenue"]
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+
+DYING = """
+import os
+from pipelines.push import run
+from pipelines.push.ledger import Ledger
+from pipelines.settings import load_settings
+
+verb, before, dataset, left = os.environ["DIE"].split(",")
+
+def dying(self, name, *args, _real=getattr(Ledger, verb), **more):
+    global left
+    left = int(left) - (name == dataset)
+    if left < 0 and before == "yes":
+        os._exit(9)
+    found = _real(self, name, *args, **more)
+    if left < 0:
+        os._exit(9)
+    return found
+
+setattr(Ledger, verb, dying)
+run.push(load_settings(), ["sends", "clicks", "revenue"])
+"""
+
+
+def process(code: str, settings: Settings, **environment: str) -> "subprocess.Popen[bytes]":
+    given = {
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": settings.base_url,
+        "TRACKLY_DATA_DIR": str(settings.data_dir),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, **given, **environment}, stderr=subprocess.PIPE
+    )
+
+
+def test_killed_at_every_step_rows_arrive_once(
+    account: Account, settings: Settings, write: Write, some_sends: Callable[[int], list[Row]], offer: str
+) -> None:
+    """Killed round the intent and round the answer, over and over: nothing is there twice, nothing is lost."""
+    account.revenue.clear()
+    write("sends.ndjson", some_sends(2_500))
+    click = {"offer_id": offer, "phone_number": "+15551234567", "timestamp": "2024-05-03"}
+    write("clicks.ndjson", [{**click, "message_id": f"m{n:06}"} for n in range(1_500)])
+    sale = {"offer_id": offer, "revenue": 2.5}
+    write("revenue.ndjson", [{**sale, "message_id": f"m{n:06}"} for n in range(900)])
+    for point in ("intend,no,sends,1", "answer,yes,sends,1", "answer,no,clicks,0", "intend,no,revenue,1",
+                  "answer,yes,revenue,3"):  # fmt: skip
+        with process(DYING, settings, DIE=point) as dying:
+            _, words = dying.communicate(timeout=60)
+        assert dying.returncode == 9, words.decode()
+        for of in outcomes(settings).values():
+            assert of.rows_in in (0, 900, 1500, 2500)  # and the outcomes add up, or this had raised
+    found = push(settings, ALL).outcomes
+    assert set(account.sends) == {f"m{n:06}" for n in range(2_500)}
+    assert found["sends"].accepted + found["sends"].duplicate == 2_500
+    assert len(account.clicks) == found["clicks"].accepted + found["clicks"].duplicate == 1_500
+    stored = Counter(row["message_id"] for row in account.revenue)
+    assert set(stored.values()) == {1}
+    assert found["revenue"] == Outcomes(
+        900, accepted=found["revenue"].accepted, in_doubt=900 - found["revenue"].accepted
+    )
+    assert found["revenue"].accepted <= len(stored)
+    assert found["revenue"].in_doubt > 0
+
+
+def test_an_interrupted_push_waits_for_the_calls_under_way(
+    settings: Settings, server: Server, write: Write, some_sends: Callable[[int], list[Row]]
+) -> None:
+    """Ctrl-C ends the push once the calls under way are answered and on record."""
+    server.faults.active.append(Fault("latency", path="sends", seconds=0.3))
+    write("sends.ndjson", some_sends(40_000))
+    code = "from pipelines.push import run\nfrom pipelines.settings import load_settings\n"
+    with process(code + "run.push(load_settings(), ['sends'])", settings) as pushing:
+        deadline = time.monotonic() + 30
+        while outcomes(settings)["sends"].accepted == 0 and time.monotonic() < deadline:
+            time.sleep(0.05)  # the process is another one: there is nothing to wait on but its ledger
+        pushing.send_signal(signal.SIGINT)
+        pushing.communicate(timeout=30)
+    with open_ledger(settings) as ledger:
+        assert {chunk["state"] for chunk in ledger.chunks()} == {"answered"}
+    assert 0 < outcomes(settings)["sends"].accepted < 40_000
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "message_id": st.sampled_from(["m000000", "m000001", "gone", ""]),
+            "offer_id": st.just("o"),
+            "revenue": st.sampled_from(["1.5", "1.50", "-1", "x", "", "0.00001"]),
+            "record_id": st.sampled_from([None, "r1", "r2"]),
+        }
+    ),
+    max_size=12,
+)
+
+
+@hypothesis_settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=ROWS, later=ROWS)
+def test_every_row_has_one_outcome(
+    settings: Settings, write: Write, rows: list[Row], later: list[Row]
+) -> None:
+    """Whatever the rows are, and however they change, the outcomes sum to the rows of the current input."""
+    for some in (rows, later, rows):
+        write("revenue.ndjson", some)
+        found = intake(settings, ["revenue"])["revenue"]
+        assert outcomes(settings)["revenue"] == Outcomes(
+            len(some), quarantined=found.quarantined, duplicate=found.duplicate, parked=found.parked
+        )
+        good = [row for row in some if row["message_id"] and row["revenue"] in ("1.5", "1.50")]
+        ids = [row["record_id"] for row in good if row["record_id"]]
+        assert found.quarantined == len(some) - len(good)
+        assert found.duplicate == len(ids) - len(set(ids))

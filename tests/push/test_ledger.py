@@ -1,0 +1,184 @@
+"""The ledger: durable, in order, and never in a state that its verbs do not lead to."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipelines.errors import BusyError, DataError, SettingsError, StorageError
+from pipelines.push.ledger import Ledger, open_ledger
+from pipelines.push.ledger_moves import Answered, LedgerRows, Presence
+from pipelines.push.lock import push_lock
+from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcome, Outcomes, Verdict
+from pipelines.settings import Settings, load_settings
+
+ANSWER = Answered("2024-05-01T10:00:00", "2024-05-01T10:00:01", 1, 200, 2, 0, 0, 0, None)
+NOTHING = Presence({}, {})
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=tmp_path / "data", api_key="trk_" + "s3cr3t00" * 4)
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Iterator[Ledger]:
+    with open_ledger(settings) as ledger:
+        yield ledger
+
+
+def rows(*names: str) -> LedgerRows:
+    none: list[None] = [None] * len(names)
+    return LedgerRows(list(names), [*none], [*none], [*none], [*none])
+
+
+def test_an_answer_makes_rows_accepted_save_those_with_an_outcome_of_their_own(ledger: Ledger) -> None:
+    """A row takes its outcome from its chunk, unless it has one of its own."""
+    ledger.take_in("sends", 5, {"quarantined": 1}, NOTHING)
+    chunk = ledger.intend("sends", rows("a", "b", "c"), 10, again=False)
+    assert ledger.outcomes()["sends"] == Outcomes(rows_in=5, quarantined=1, pending=4)
+    ledger.answer("sends", chunk, ANSWER, {"c": Verdict(Outcome.REJECTED, "x", "y")})
+    assert ledger.outcomes()["sends"] == Outcomes(5, quarantined=1, accepted=2, rejected=1, pending=1)
+    found = {row[0]: row[2] for batch in ledger.rows("sends") for row in batch}
+    assert found == {"a": "accepted", "b": "accepted", "c": "rejected"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "outcome"), [("sends", "pending"), ("clicks", "pending"), ("revenue", "in_doubt")]
+)
+@pytest.mark.parametrize("how", ["under way", "recovered", "lost"])
+def test_what_has_no_answer(ledger: Ledger, dataset: str, outcome: str, how: str) -> None:
+    """A call without an answer leaves revenue in doubt, whatever happened to the process, and others pending."""
+    ledger.take_in(dataset, 2, {}, NOTHING)
+    chunk = ledger.intend(dataset, rows("a", "b"), 10, again=False)
+    if how == "recovered":
+        assert ledger.recover(dataset) == 1
+        assert ledger.recover(dataset) == 0
+    elif how == "lost":
+        ledger.lose(dataset, chunk, "time-out")
+    assert getattr(ledger.outcomes()[dataset], outcome) == 2
+
+
+def test_refused_revenue_is_not_in_doubt(ledger: Ledger) -> None:
+    """A call that was certainly not carried out leaves its rows pending."""
+    ledger.take_in("revenue", 1, {}, NOTHING)
+    ledger.refuse("revenue", ledger.intend("revenue", rows("a"), 10, again=False), "refused")
+    assert ledger.outcomes()["revenue"].pending == 1
+    assert ledger.to_retry("revenue") == [("a", "not_sent", 1, 1)]
+
+
+def test_illegal_moves_raise_and_change_nothing(ledger: Ledger) -> None:
+    """A chunk is answered once; a row is intended once, and again only while it is pending."""
+    ledger.take_in("sends", 2, {}, NOTHING)
+    chunk = ledger.intend("sends", rows("a", "b"), 10, again=False)
+    ledger.answer("sends", chunk, ANSWER, {})
+    before = ledger.outcomes()
+    with pytest.raises(DataError, match="not under way"):
+        ledger.answer("sends", chunk, ANSWER, {})
+    with pytest.raises(DataError, match="not under way"):
+        ledger.lose("sends", chunk, "late")
+    with pytest.raises(DataError, match="only 0 are pending"):
+        ledger.intend("sends", rows("a"), 10, again=True)
+    with pytest.raises(StorageError, match="in the ledger"):
+        ledger.intend("sends", rows("c", "b"), 10, again=False)
+    assert ledger.outcomes() == before
+    assert len(ledger.chunks()) == 1
+
+
+def test_rows_tried_again_move_to_their_new_chunk(ledger: Ledger) -> None:
+    """A row that is tried again counts in its new chunk only."""
+    ledger.take_in("sends", 2, {}, NOTHING)
+    first = ledger.intend("sends", rows("a", "b"), 10, again=False)
+    ledger.answer("sends", first, ANSWER, {"b": Verdict(Outcome.PENDING, "save_error")})
+    second = ledger.intend("sends", rows("b"), 5, again=True)
+    ledger.answer("sends", second, ANSWER, {})
+    assert ledger.outcomes()["sends"] == Outcomes(2, accepted=2)
+    assert [(c["rows"], c["current"]) for c in ledger.chunks()] == [(2, 1), (1, 1)]
+
+
+def test_only_rows_of_the_current_input_count(ledger: Ledger) -> None:
+    """Rows that left the input are no longer counted, and count again when they are back."""
+    ledger.take_in("sends", 3, {}, NOTHING)
+    chunk = ledger.intend("sends", rows("a", "b", "c"), 10, again=False)
+    ledger.answer("sends", chunk, ANSWER, {"c": Verdict(Outcome.REJECTED, "x")})
+    ledger.take_in("sends", 1, {}, Presence({"b": False, "c": False}, {chunk: -1}))
+    assert ledger.outcomes()["sends"] == Outcomes(1, accepted=1)
+    ledger.take_in("sends", 3, {}, Presence({"b": True, "c": True}, {chunk: 1}))
+    assert ledger.outcomes()["sends"] == Outcomes(3, accepted=2, rejected=1)
+
+
+def test_status_of_nothing_makes_no_ledger(settings: Settings) -> None:
+    """Before the first push everything is zero, and asking makes no file."""
+    assert outcomes(settings) == {name: Outcomes() for name in ("sends", "clicks", "revenue")}
+    assert not settings.data_dir.exists()
+
+
+def test_the_ledger_is_in_wal_mode_and_holds_no_key(settings: Settings) -> None:
+    """SQLite keeps a write-ahead log; the key is nowhere in the file."""
+    with open_ledger(settings) as ledger, ledger.begin("revenue") as connection:
+        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 2
+    for file in settings.data_dir.iterdir():
+        assert b"s3cr3t00" not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("nonsense", "not an SQLAlchemy URL"), ("sqlite://", "must name a file"), ("nodb://x/y", "driver")],
+)
+def test_a_wrong_ledger_url_is_named(tmp_path: Path, url: str, words: str) -> None:
+    """A ledger URL that cannot be used names the setting."""
+    settings = load_settings(data_dir=tmp_path, ledger_url=url)
+    with pytest.raises(SettingsError, match=words) as caught, open_ledger(settings):
+        pass
+    assert "TRACKLY_LEDGER_URL" in caught.value.message
+
+
+def test_a_file_that_is_no_ledger_is_a_storage_error(settings: Settings) -> None:
+    """A damaged ledger is an error that names the file."""
+    settings.data_dir.mkdir()
+    (settings.data_dir / "ledger.db").write_bytes(b"something else" * 500)
+    with pytest.raises(StorageError, match=r"ledger\.db"), open_ledger(settings):
+        pass
+
+
+def test_a_full_disk_is_a_storage_error(ledger: Ledger) -> None:
+    """When the ledger cannot grow, no intent is made, and what was there stays."""
+    ledger.take_in("sends", 2, {}, NOTHING)
+    for engine in (ledger._engine, ledger._durable):
+        sa.event.listen(engine, "checkout", lambda raw, *_: raw.execute("PRAGMA max_page_count = 1").close())
+    with pytest.raises(StorageError, match="full"):
+        ledger.intend("sends", rows(*(f"{n:0200}" for n in range(500))), 10, again=False)
+    assert ledger.outcomes()["sends"] == Outcomes(2, pending=2)
+
+
+def test_a_second_push_is_told_that_one_is_under_way(tmp_path: Path) -> None:
+    """Of two pushes at once the second is refused, and the lock ends with its process."""
+    code = f"""
+import pathlib, sys
+from pipelines.push.lock import push_lock
+with push_lock(pathlib.Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert holder.stdout
+    assert holder.stdin
+    with holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(BusyError, match="under way"), push_lock(tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+        with push_lock(tmp_path):
+            pass
