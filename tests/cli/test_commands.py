@@ -1,0 +1,298 @@
+"""The command line as real processes: exit codes, streams, errors, Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import query, same, shown
+
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
+
+COMMAND = Path(sys.executable).parent / "trackly-sync"
+
+Done = subprocess.CompletedProcess[str]
+Sync = Callable[..., Done]
+
+
+@pytest.fixture
+def environment(server: Server, tmp_path: Path) -> dict[str, str]:
+    """An environment that points at the served account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    return {
+        **kept,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": server.url,
+        "TRACKLY_DATA_DIR": str(tmp_path / "data"),
+        "TRACKLY_RETRY_SECONDS": "3",
+        "COLUMNS": "80",
+    }
+
+
+@pytest.fixture
+def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
+    """Runs `trackly-sync` in an empty folder; keyword arguments change the environment, None removes."""
+
+    def run(*arguments: str, **changes: str | None) -> Done:
+        merged = {**environment, **changes}
+        env = {name: value for name, value in merged.items() if value is not None}
+        return subprocess.run(
+            [str(COMMAND), *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def warehouse(environment: dict[str, str]) -> Path:
+    return Path(environment["TRACKLY_DATA_DIR"]) / "warehouse.duckdb"
+
+
+def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path) -> None:
+    """The operator's day: pull, plan, push, push again, status; the account holds every good row once."""
+    assert sync("pull").returncode == 0
+    assert same(shown(warehouse(environment), "contacts"), account.contacts(), "phone_number", "list_id")
+    export = write_history(account, tmp_path / "data" / "history", sends=500)
+    calls = len(account.log)
+    plan = sync("push", "--dry-run", "--json")
+    assert plan.returncode == 0
+    assert json.loads(plan.stdout)["sends"]["pending"] == 500
+    assert len(account.log) == calls, "a dry run asks nothing of the API"
+    pushed = sync("push")
+    assert pushed.returncode == 3, "bad rows were left out"
+    assert "imports.records" in pushed.stdout
+    calls = len(account.log)
+    assert sync("push", TRACKLY_PUSH_LEFT_OUT_SHARE="0.05").returncode == 0
+    assert len(account.log) == calls, "the second push sends nothing"
+    status = json.loads(sync("status", "--json").stdout)
+    assert set(status) == {"pull", "push"}
+    assert set(status["pull"]["contacts"]) == {
+        "rows",
+        "quarantined",
+        "consistency",
+        "snapshot",
+        "finished_at",
+    }
+    assert status["pull"]["contacts"]["rows"] == 2500
+    for name, counts in status["push"].items():
+        outcomes = {key: value for key, value in counts.items() if key != "rows_in"}
+        assert counts["rows_in"] == sum(outcomes.values()) == export.rows[name]
+        assert list(outcomes) == [
+            "accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending"
+        ]  # fmt: skip
+    assert status["push"]["sends"]["accepted"] == 500
+    assert "500" in sync("status").stdout
+
+
+def test_status_before_anything_is_friendly(sync: Sync) -> None:
+    """Without a warehouse, a ledger or a key, status says what to do, and makes no files."""
+    done = sync("status", TRACKLY_API_KEY=None)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trackly-sync pull" in done.stdout
+    empty = json.loads(sync("status", "--json", TRACKLY_API_KEY=None).stdout)
+    assert empty["pull"] == {"lists": None, "offers": None, "contacts": None, "revenue": None}
+    assert empty["push"]["sends"]["rows_in"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "code", "words"),
+    [
+        (["pull"], {"TRACKLY_API_KEY": None}, 2, "TRACKLY_API_KEY is not set"),
+        (["pull"], {"TRACKLY_API_KEY": "trk_short"}, 2, "TRACKLY_API_KEY must have 32 characters"),
+        (["pull"], {"TRACKLY_API_KEY": "trk_" + "z" * 32}, 1, "TRACKLY_API_KEY"),
+        (["pull"], {"TRACKLY_BASE_URL": "app.example.com"}, 2, "TRACKLY_BASE_URL must begin with https://"),
+        (["pull"], {"TRACKLY_BASE_URL": "http://127.0.0.1:9/api/v2"}, 1, "127.0.0.1:9"),
+        (["pull"], {"TRACKLY_CONCURRENCY": "many"}, 2, "TRACKLY_CONCURRENCY"),
+        (["pull"], {"TRACKLY_DATA_DIR": "/proc/nothing"}, 1, "TRACKLY_DATA_DIR"),
+        (["pull", "contact"], {}, 2, "Did you mean contacts?"),
+        (["pull", "--since-last"], {}, 2, "Run a full pull first"),
+        (["push"], {}, 2, "There is no history at"),
+        (["rollback", "contacts"], {}, 2, "no earlier snapshot"),
+        (["replay", "contacts"], {}, 2, "No snapshot of contacts is published"),
+        (["sandbox", "--fault", "nonsense"], {}, 2, "not a kind of fault"),
+        (["nonsense"], {}, 2, "No such command"),
+    ],
+)
+def test_mistakes_are_named_with_their_remedy(
+    sync: Sync, arguments: list[str], changes: dict[str, Any], code: int, words: str
+) -> None:
+    """A user's mistake is one error with a remedy and the right exit code, never a traceback, never the key."""
+    done = sync(*arguments, **changes)
+    assert done.returncode == code, done.stderr
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    key = changes.get("TRACKLY_API_KEY") or API_KEY
+    assert key not in done.stderr
+
+
+def test_a_key_with_a_newline_works(sync: Sync) -> None:
+    """White space pasted round a key does not matter."""
+    assert sync("pull", "lists", TRACKLY_API_KEY=f" {API_KEY}\n").returncode == 0
+
+
+def test_an_empty_history_folder_says_what_belongs_there(sync: Sync, tmp_path: Path) -> None:
+    """A folder without history is exit code 2, with the names that are expected."""
+    (tmp_path / "data" / "history").mkdir(parents=True)
+    done = sync("push")
+    assert done.returncode == 2
+    assert "files named sends, clicks or revenue" in " ".join(done.stderr.split())
+
+
+def test_settings_come_from_a_dotenv_file(sync: Sync, tmp_path: Path) -> None:
+    """A .env file in the working directory will do; the environment wins over it."""
+    (tmp_path / ".env").write_text(f"TRACKLY_API_KEY={API_KEY}\nTRACKLY_CONCURRENCY=999\n")
+    assert sync("pull", "lists", TRACKLY_API_KEY=None).returncode == 2
+    assert sync("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2").returncode == 0
+
+
+def test_output_is_plain_when_nobody_watches(sync: Sync) -> None:
+    """Without a terminal there are no colours and no bars, and JSON stands alone on standard output."""
+    done = sync("pull", "--json")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["offers"]["rows"] == 12
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_is_clean(
+    sync: Sync,
+    server: Server,
+    account: Account,
+    environment: dict[str, str],
+    tmp_path: Path,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    """Ctrl-C and SIGTERM stop a pull at once: nothing half-done, the warehouse as it was, the next pull works."""
+    assert sync("pull").returncode == 0
+    before = warehouse(environment).read_bytes()
+    server.faults.active.append(parse_fault("latency,seconds=0.7"))
+    with subprocess.Popen(
+        [str(COMMAND), "pull"], env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as running:
+        calls = len(account.log)
+        deadline = time.monotonic() + 20
+        while len(account.log) < calls + 4 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        running.send_signal(number)
+        _, told = running.communicate(timeout=20)
+    assert running.returncode == code
+    assert "Stopped" in told
+    assert "Traceback" not in told
+    assert warehouse(environment).read_bytes() == before
+    assert not list(Path(environment["TRACKLY_DATA_DIR"]).glob("parquet/*/.2*"))
+    server.faults.active.clear()
+    assert sync("pull").returncode == 0
+
+
+def test_two_pulls_at_once_say_so(
+    sync: Sync, server: Server, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The second of two pulls says that it waits, and both succeed."""
+    server.faults.active.append(parse_fault("latency,seconds=0.2"))
+    first = subprocess.Popen(
+        [str(COMMAND), "pull", "contacts"], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    time.sleep(1.0)
+    second = sync("pull", "contacts")
+    assert (first.wait(30), second.returncode) == (0, 0)
+    assert "Another pull of contacts is under way" in second.stderr
+
+
+def test_rollback_and_allow_shrink(sync: Sync, account: Account, environment: dict[str, str]) -> None:
+    """The guard stops a shrunken account with the option to use, and rollback brings the rows back."""
+    assert sync("pull").returncode == 0
+    for row in account.contacts()[10:]:
+        account.remove_contact((row["phone_number"], row["list_id"]))
+    stopped = sync("pull", "contacts")
+    assert (stopped.returncode, "--allow-shrink" in stopped.stderr) == (1, True)
+    assert sync("pull", "contacts", "--allow-shrink").returncode == 0
+    assert query(warehouse(environment), "SELECT count(*) FROM contacts") == [(10,)]
+    snapshots = query(
+        warehouse(environment),
+        "SELECT snapshot FROM sync.snapshots WHERE dataset = 'contacts' AND rows = 2500",
+    )
+    assert sync("rollback", "contacts", "--to", snapshots[0][0]).returncode == 0
+    assert query(warehouse(environment), "SELECT count(*) FROM contacts") == [(2500,)]
+
+
+def test_doctor_finds_what_is_wrong(sync: Sync) -> None:
+    """Each check has a verdict, a failing one its remedy, and the exit code tells."""
+    well = sync("doctor", "--json")
+    assert well.returncode == 0
+    assert {item["verdict"] for item in json.loads(well.stdout)} <= {"ok", "warn"}
+    wrong = sync("doctor", "--json", TRACKLY_API_KEY="trk_" + "z" * 32)
+    failing = [item for item in json.loads(wrong.stdout) if item["verdict"] == "fail"]
+    assert wrong.returncode == 1
+    assert [item["check"] for item in failing] == ["API"]
+    assert "TRACKLY_API_KEY" in failing[0]["found"] + failing[0]["remedy"]
+    assert sync("doctor", TRACKLY_BASE_URL="nowhere").returncode == 2
+    assert API_KEY not in well.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["pull", "--help"], ["status"], ["status", "--json"]])
+def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow."""
+    script = (
+        "import sys; from pipelines.cli import main\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'dagster', 'pandas', 'pandera', 'pyarrow', 'httpx'} & set(sys.modules)\n"
+        "sys.exit(str(sorted(heavy)) if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_teaches(sync: Sync) -> None:
+    """Help shows examples, exit codes and where to begin."""
+    top = " ".join(sync("--help").stdout.split())
+    assert "Exit codes" in top
+    assert "trackly-sync doctor" in top
+    assert "Examples" in sync("push", "--help").stdout
+
+
+def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
+    """The demo runs without settings, summarises, its query works, and it leaves no process behind."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    for _ in range(2):
+        done = subprocess.run(
+            [str(COMMAND), "demo", "--contacts", "3000"],
+            cwd=tmp_path, env=kept, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "3,000" in done.stdout
+        assert "accepted" in done.stdout
+    script = done.stdout.partition("-c ")[2].partition("\n\n")[0]
+    answer = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -c {script}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "List 1" in answer.stdout
+    left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
+
+
+def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:
+    """A folder that holds something else is left alone."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "treasure").write_text("kept")
+    done = subprocess.run(
+        [str(COMMAND), "demo", "--data-dir", "mine"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert (tmp_path / "mine" / "treasure").read_text() == "kept"
