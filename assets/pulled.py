@@ -31,7 +31,7 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
     )
     def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
         with told():
-            snapshot = snapshot_dataset(trackly.settings(), dataset.name, context.run_id)
+            snapshot = snapshot_dataset(trackly.settings(), dataset.name, context.run.run_id)
         return dg.MaterializeResult(metadata=of_snapshot(snapshot))
 
     return pull_one
@@ -53,7 +53,7 @@ def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materia
     """Publish."""
     settings = trackly.settings()
     with told():
-        published = publish_latest(settings, context.run_id)
+        published = publish_latest(settings, context.run.run_id)
     rows = {snapshot.manifest.dataset: snapshot.manifest.rows for snapshot in published}
     return dg.MaterializeResult(
         metadata={

@@ -1,0 +1,229 @@
+"""The Dagster workspace: it loads, its graph is right, and its jobs do the main job against an account."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from oracle import query, same, shown
+
+from assets.checks import dataset_checks
+from assets.definitions import build_defs
+from assets.pulled import contacts, offers
+from assets.resources import Trackly
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
+from pipelines.settings import Settings
+from schemas.registry import PULLED
+
+GRAPH = {
+    "lists": set(),
+    "offers": set(),
+    "contacts": set(),
+    "revenue": {"contacts"},
+    "warehouse": {"lists", "offers", "contacts", "revenue"},
+    "history_sends": {"warehouse"},
+    "history_clicks": {"warehouse"},
+    "history_revenue": {"warehouse"},
+    "imported_sends": {"history_sends"},
+    "imported_clicks": {"history_clicks", "imported_sends"},
+    "imported_revenue": {"history_revenue", "imported_sends"},
+    "reconciliation": {"imported_clicks", "imported_revenue"},
+}
+
+Run = Callable[[str], dg.ExecuteInProcessResult]
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a job against the served account; the key is in the environment, as in a deployment."""
+    monkeypatch.setenv("TRACKLY_API_KEY", API_KEY)
+    monkeypatch.setenv("TRACKLY_RETRY_SECONDS", "1")
+    trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
+    defs = build_defs(resource_overrides={"trackly": trackly})
+
+    def run_job(name: str) -> dg.ExecuteInProcessResult:
+        with dg.DagsterInstance.ephemeral() as instance:
+            quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            job = defs.resolve_job_def(name)
+            return job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)
+
+    return run_job
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node(asset)
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {
+        f"{evaluation.asset_key.to_user_string()}:{evaluation.check_name}": evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
+    }
+
+
+def test_the_workspace_validates() -> None:
+    """`dagster definitions validate` loads workspace.yaml without a key and without complaint."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def test_the_graph_is_as_designed() -> None:
+    """Every asset depends on what its rows refer to, and on nothing else."""
+    graph = build_defs().resolve_asset_graph()
+    found = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
+    assert found == GRAPH
+
+
+def test_jobs_run_in_process_and_the_schedule_is_off() -> None:
+    """The jobs name the in-process executor, and nothing runs by itself until it is turned on."""
+    defs = build_defs()
+    for name in ("pull", "push", "sync"):
+        assert defs.resolve_job_def(name).executor_def.name == "in_process"
+    schedule = defs.resolve_schedule_def("hourly_pull")
+    assert (schedule.cron_schedule, schedule.default_status) == (
+        "0 * * * *",
+        dg.DefaultScheduleStatus.STOPPED,
+    )
+
+
+def test_sync_does_the_main_job(run: Run, account: Account, settings: Settings) -> None:
+    """Pull, import and reconciliation through Dagster leave the account and the warehouse as they should be."""
+    export = write_history(account, settings.history, sends=1_200)
+    result = run("sync")
+    assert result.success
+    assert len(account.sends) == 1_200
+    assert len(account.clicks) == export.rows["clicks"] - export.bad["clicks"] - export.repeated["clicks"]
+    imported = [
+        row for row in account.revenue if "record_id" not in row and row["message_id"] in account.sends
+    ]
+    assert sum(round(row["revenue"] * 10_000) for row in imported) == export.revenue
+    assert query(settings.warehouse, "SELECT count(*) FROM imports.records")[0][0] == sum(
+        export.rows.values()
+    )
+    assert metadata_of(result, "imported_sends")["accepted"] == 1_200
+    assert metadata_of(result, "reconciliation")["agrees"] is True
+    failed = {name for name, passed in checks_of(result).items() if not passed}
+    assert failed == set()
+
+    posts = sum(item.method == "POST" for item in account.log)
+    again = run("push")
+    assert again.success
+    assert sum(item.method == "POST" for item in account.log) == posts, "a second push sends nothing"
+
+
+def test_pull_publishes_what_the_account_holds(run: Run, account: Account, settings: Settings) -> None:
+    """The pull job's warehouse equals the account, and every materialization tells its figures."""
+    result = run("pull")
+    assert result.success
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    found = metadata_of(result, "contacts")
+    assert (found["rows"], found["quarantined"], found["consistency"]) == (2500, 0, "exact")
+    assert found["duration_seconds"] > 0
+    assert "| list_id |" in found["preview"]
+    everything = str([event.event_specific_data for event in result.all_events])
+    assert API_KEY not in everything
+    assert not re.search(r"\+15550\d{6}", everything), "no contact's phone number in events"
+
+
+def test_sync_without_history_pulls_and_skips_the_imports(run: Run, account: Account) -> None:
+    """Where there is no history the sync job still pulls, and says nothing was imported."""
+    result = run("sync")
+    assert result.success
+    assert not result.asset_materializations_for_node("imported_sends")
+    assert not any(item.method == "POST" for item in account.log)
+
+
+def test_push_without_history_says_what_it_expects(run: Run) -> None:
+    """The push job fails with the remedy, not with a stack, and exit code 2 for the command line."""
+    result = run("push")
+    assert not result.success
+    failures = [
+        event.step_failure_data.user_failure_data
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    ]
+    assert failures
+    assert "TRACKLY_HISTORY_DIR" in (failures[0].description or "")
+    assert failures[0].metadata["exit_code"].value == 2
+
+
+def test_a_refused_key_shows_its_remedy(run: Run, server: Server, settings: Settings) -> None:
+    """An error of ours reaches Dagster as one line with what to do, and nothing is published."""
+    server.faults.active.append(parse_fault("revoke"))
+    result = run("pull")
+    assert not result.success
+    told = [
+        event.step_failure_data.user_failure_data.description
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    ]
+    assert any("TRACKLY_API_KEY" in (text or "") for text in told)
+    assert not settings.warehouse.exists()
+
+
+def test_dataset_checks_can_fail(run: Run, account: Account) -> None:
+    """Quarantined rows and values that are not documented show as warnings on their dataset."""
+    account.contacts()[0]["send_count"] = "many"
+    account.contacts()[1]["line_type"] = "SATELLITE"
+    checks = checks_of(run("pull"))
+    assert checks["contacts:quarantine"] is False
+    assert checks["contacts:known_values"] is False
+    assert checks["contacts:contract"] is True
+    assert checks["lists:known_values"] is True
+
+
+def test_the_contract_check_can_fail(run: Run, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Rows in a snapshot that break the pandera model fail the contract check, with rule and count."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only here
+
+    from pipelines.pull.snapshot import latest  # noqa: PLC0415 - only here
+
+    assert run("pull").success
+    snapshot = latest(settings.parquet_dir, "offers")
+    assert snapshot is not None
+    table = pq.read_table(snapshot.data)
+    nameless = table.set_column(0, "id", [[None] * table.num_rows])
+    pq.write_table(
+        nameless.cast(table.schema.set(0, table.schema.field(0).with_nullable(True))), snapshot.data
+    )
+    monkeypatch.setenv("TRACKLY_BASE_URL", settings.base_url)
+    trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
+    (result, *_) = dataset_checks(offers, PULLED["offers"])(trackly)
+    assert (result.check_name, result.passed) == ("contract", False)
+    assert result.metadata["id: must not be null"].value == 12
+
+
+def test_the_revenue_check_can_fail(run: Run, settings: Settings) -> None:
+    """Money that does not add up fails the check on the warehouse."""
+    from assets.checks import revenue_adds_up  # noqa: PLC0415 - only here
+    from pipelines.warehouse.swap import replacing  # noqa: PLC0415 - only here
+
+    assert run("pull").success
+    trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
+    assert revenue_adds_up(trackly).passed
+    with replacing(settings.warehouse) as connection:
+        connection.execute("UPDATE revenue SET revenue = revenue + 1 WHERE revenue > 0")
+    assert not revenue_adds_up(trackly).passed
+
+
+def test_every_column_is_described_in_dagster() -> None:
+    """Asset pages show each column with its meaning."""
+    schema = contacts.metadata_by_key[dg.AssetKey("contacts")]["dagster/column_schema"]
+    assert {column.name for column in schema.columns} >= {
+        "phone_number",
+        "revenue_total",
+        "extra",
+        "synced_at",
+    }
+    assert all(column.description for column in schema.columns)
