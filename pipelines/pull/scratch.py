@@ -17,7 +17,7 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         StorageError: the disk refused.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": "300MB",
+        "memory_limit": "200MB",
         "temp_directory": str(folder / "spill"),
         "preserve_insertion_order": False,
     }

@@ -20,7 +20,7 @@ from pipelines.storage import storage_errors, sync_file, sync_folder
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
 
-_LIMITS = {"memory_limit": "300MB", "preserve_insertion_order": "false"}
+_LIMITS = {"memory_limit": "200MB", "preserve_insertion_order": "false"}
 
 
 @contextmanager
