@@ -34,6 +34,8 @@ class Kind(Enum):
 
 
 Text = str
+Label = Annotated[str | int | float, Kind.TEXT]
+"""An id or the like whose JSON type is not documented; kept as text."""
 Flag = bool
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1), Kind.INTEGER]
 Money = Annotated[float, msgspec.Meta(ge=-_LARGEST_MONEY, le=_LARGEST_MONEY), Kind.MONEY]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Json, Money, Text
+from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Json, Label, Money, Text
 
 STATUSES = ("active", "paused", "archived")
 PLATFORMS = ("tune", "everflow")
@@ -20,8 +20,8 @@ class Offer(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     external_platform: Annotated[
         Text | None, Column("Affiliate network that the offer is linked to.", known=PLATFORMS)
     ] = None
-    external_id: Annotated[Text | None, Column("The offer's id on that network.")] = None
-    advertiser_id: Annotated[Text | None, Column("The advertiser's id.")] = None
+    external_id: Annotated[Label | None, Column("The offer's id on that network.")] = None
+    advertiser_id: Annotated[Label | None, Column("The advertiser's id.")] = None
     payout: Annotated[Money | None, Column("What one conversion or click pays.", "account currency")] = None
     payout_type: Annotated[
         Text | None, Column("What is paid for: actions or clicks.", known=PAYOUT_TYPES)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.columns import Column, Dataset, Instant, Integer, Money, Text
+from schemas.columns import Column, Dataset, Instant, Integer, Label, Money, Text
 
 FROM_EVENTS = "events"
 FROM_CONTACTS = "contacts"
@@ -23,9 +23,9 @@ class Revenue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     source: Annotated[
         Text, Column("Where the row comes from: events of the API, or changes of contacts' totals.")
     ] = FROM_EVENTS
-    id: Annotated[Text | None, Column("The event's id (events only).")] = None
-    message_id: Annotated[Text | None, Column("The send that earned it (events only).")] = None
-    offer_id: Annotated[Text | None, Column("The offer that paid (events only).")] = None
+    id: Annotated[Label | None, Column("The event's id (events only).")] = None
+    message_id: Annotated[Label | None, Column("The send that earned it (events only).")] = None
+    offer_id: Annotated[Label | None, Column("The offer that paid (events only).")] = None
     phone_number: Annotated[Text | None, Column("The contact's phone number.")] = None
     list_id: Annotated[Integer | None, Column("The contact's list.")] = None
     payout: Annotated[Money | None, Column("What the offer paid (events only).", "account currency")] = None

@@ -139,6 +139,8 @@ def arrow_columns(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> tuple[
                 array = pc.cast(pa.array(column, pa.float64()), TYPES[Kind.MONEY], safe=False)
             case Kind.JSON:
                 array = pa.array(_json_texts(column), pa.string())
+            case Kind.TEXT:
+                array = _texts(column)
             case _:
                 array = pa.array(column, TYPES[field.kind])
         arrays.append(array)
@@ -167,6 +169,13 @@ def _json_texts(raws: Sequence[msgspec.Raw]) -> list[bytes | None]:
     if b"null" in texts:
         return [None if text == b"null" else text for text in texts]
     return texts
+
+
+def _texts(values: Sequence[str | float | None]) -> Array:
+    try:
+        return pa.array(values, pa.string())
+    except pa.ArrowTypeError:  # a label that some rows give as a number
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:

@@ -143,3 +143,11 @@ def test_no_row_vanishes(rows: list[dict[str, Any]]) -> None:
         return
     places = [*decoded.batch.column("row").to_pylist(), *(bad.row for bad in decoded.bad)]
     assert sorted(places) == list(range(len(rows)))
+
+
+def test_labels_may_be_numbers() -> None:
+    """An id whose JSON type is not documented is text in the warehouse, however it is written."""
+    rows = b'{"rows": [{"revenue": 1, "id": 7}, {"revenue": 2, "id": "a"}, {"revenue": 3, "offer_id": null}]}'
+    decoded = row_decoder(PULLED["revenue"], "rows")(rows)
+    assert decoded.bad == []
+    assert decoded.batch.column("id").to_pylist() == ["7", "a", None]
