@@ -1,91 +1,112 @@
 """Asset checks: one factory makes every dataset's from its declaration; a few hold tables to each other.
 
-Add a check here when a promise spans datasets. What must not go in: rules about one column (declare them in
-`schemas`).
+Add a check here when a promise spans datasets. ERROR is for what the engine must never let through; it blocks what
+would carry the error on. WARN is for what an account or a history file brings and a person should see. What must
+not go in: rules about one column (declare them in `schemas`).
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import dagster as dg
-import pyarrow.parquet as pq
 
-from assets.pulled import contacts, lists, offers, revenue, warehouse
-from assets.pushed import imported_clicks, imported_revenue, imported_sends, reconciliation
+from assets.books import Content, input_content, left_out, recorded_outcomes, revenue_sums, snapshot_content
+from assets.examine import examine
+from assets.failures import engine
+from assets.pulled import PULLED_ASSETS, warehouse
+from assets.pushed import PUSHED_ASSETS, reconciliation
 from assets.resources import Trackly
-from pipelines.pull.refine import BATCH_ROWS
-from pipelines.pull.snapshot import latest
 from pipelines.push.reconcile import reconcile
 from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
-from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset
-from schemas.frames import broken_rows
 from schemas.registry import PULLED, PUSHED
-from schemas.revenue import FROM_CONTACTS
+from schemas.sync import Consistency
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+Look = Callable[[Settings, Dataset], AbstractContextManager[Content]]
+_ASSETS = {asset.key.to_user_string(): asset for asset in (*PULLED_ASSETS, *PUSHED_ASSETS)}
+_MOST_SHOWN = 20
 
 
-def dataset_checks(asset: dg.AssetsDefinition, dataset: Dataset) -> dg.AssetChecksDefinition:
-    """The checks of a pulled dataset, all from its declaration, on its newest snapshot.
+def dataset_checks(
+    asset: dg.AssetsDefinition, dataset: Dataset, look: Look = snapshot_content
+) -> dg.AssetChecksDefinition:
+    """The checks of a dataset, all from its declaration, in one pass over its rows.
 
-    `contract`: every row passes the pandera model. `known_values`: values are among those that the vendor
-    documents. `quarantine`: no row was set aside. `consistency`: the snapshot is not fuzzy.
+    `contract`: every row passes the pandera model; where it does not, nothing after it runs. `known_values`: values
+    are among those that the vendor documents. `quarantine`: no row was set aside. `consistency`, of pulled
+    datasets: the snapshot is not fuzzy.
+
+    Args:
+        asset: whose rows they are.
+        dataset: its declaration.
+        look: opens the rows.
     """
+    pulled = look is snapshot_content
+    documented = any(field.column.known for field in dataset.fields)
+    said = {
+        "contract": "Every row that goes on passes its pandera model.",
+        "quarantine": "No row was set aside.",
+        **({"known_values": "Values are among those documented."} if documented else {}),
+        **({"consistency": "The snapshot is exact or repaired."} if pulled else {}),
+    }
     specs = [
-        dg.AssetCheckSpec(
-            "contract", asset=asset, description="Every published row passes its pandera model."
-        ),
-        dg.AssetCheckSpec("known_values", asset=asset, description="Values are among those documented."),
-        dg.AssetCheckSpec("quarantine", asset=asset, description="No row was set aside."),
-        dg.AssetCheckSpec("consistency", asset=asset, description="The snapshot is exact or repaired."),
+        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=name == "contract")
+        for name, text in said.items()
     ]
 
-    @dg.multi_asset_check(name=f"{dataset.name}_checks", specs=specs)
+    @dg.multi_asset_check(name=f"{asset.key.to_user_string()}_checks", specs=specs)
     def check(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
-        yield from _check_dataset(trackly.settings(), dataset, asset.key)
+        with engine(trackly) as settings, look(settings, dataset) as content:
+            findings = examine(dataset, content.batches)
+        manifest, reasons = content.manifest, content.reasons
+        yield _result(asset, "contract", ERROR, findings.broken, {"rows": findings.rows})
+        aside = sum(reasons.values())
+        share = {"quarantined": aside, "share": aside / max(aside + findings.rows, 1)}
+        yield _result(asset, "quarantine", WARN, reasons, share)
+        if documented:
+            yield _result(asset, "known_values", WARN, findings.unknown, {})
+        if manifest:
+            fuzzy = {manifest.evidence: 1} if manifest.consistency == Consistency.FUZZY else {}
+            claim = {"consistency": str(manifest.consistency), "evidence": manifest.evidence}
+            yield _result(asset, "consistency", WARN, fuzzy, claim)
 
     return check
 
 
-def _check_dataset(settings: Settings, dataset: Dataset, key: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
-    snapshot = latest(settings.parquet_dir, dataset.name)
-    if snapshot is None:
-        raise dg.Failure(f"There is no snapshot of {dataset.name} to check.", allow_retries=False)
-    broken: Counter[str] = Counter()
-    unknown: Counter[str] = Counter()
-    known = {field.name: set(field.column.known) for field in dataset.fields if field.column.known}
-    for batch in pq.ParquetFile(snapshot.data).iter_batches(BATCH_ROWS):
-        for reasons in broken_rows(dataset, batch).values():
-            broken.update(reasons.split("; "))
-        for name, values in known.items():
-            found = Counter(batch.column(name).to_pylist())
-            unknown.update(
-                {
-                    f"{name}: {value}": n
-                    for value, n in found.items()
-                    if value is not None and value not in values
-                }
-            )
-    manifest = snapshot.manifest
-    yield _result(key, "contract", not broken, ERROR, {**broken, "rows": manifest.rows})
-    yield _result(key, "known_values", not unknown, WARN, dict(unknown))
-    yield _result(key, "quarantine", manifest.quarantined == 0, WARN, {"quarantined": manifest.quarantined})
-    fuzzy = manifest.consistency == "fuzzy"
-    yield _result(key, "consistency", not fuzzy, WARN, {"evidence": manifest.evidence})
+def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefinition:
+    """The checks of an import: its books add up, no row is unsettled, and what was left out shows."""
+    said = {
+        "conservation": "Every row of the input has one outcome; imports.records agrees with the ledger on each.",
+        "settled": "No row is pending, and none is in doubt.",
+        "left_out": "Rows left out stay within TRACKLY_PUSH_LEFT_OUT_SHARE.",
+    }
+    specs = [
+        dg.AssetCheckSpec(check, asset=asset, description=text, blocking=check == "conservation")
+        for check, text in said.items()
+    ]
 
+    @dg.multi_asset_check(name=f"imported_{name}_checks", specs=specs)
+    def check(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
+        with engine(trackly) as settings:
+            counts, recorded = outcomes(settings)[name], recorded_outcomes(settings, name)
+            reasons = left_out(settings, name)
+        ledger = {str(outcome): int(getattr(counts, outcome)) for outcome in Outcome}
+        wrong = {o: recorded.get(o, 0) - n for o, n in ledger.items() if recorded.get(o, 0) != n}
+        missing = counts.rows_in - sum(recorded.values())
+        if missing:
+            wrong["rows without an outcome"] = missing
+        yield _result(asset, "conservation", ERROR, wrong, {"rows_in": counts.rows_in})
+        unsettled = {o: ledger[o] for o in ("pending", "in_doubt") if ledger[o]}
+        yield _result(asset, "settled", WARN, unsettled, {})
+        share = counts.left_out / max(counts.rows_in, 1)
+        within = share <= settings.push_left_out_share
+        figures = {"left_out": counts.left_out, "share": share}
+        yield _result(asset, "left_out", WARN, {} if within else reasons, figures)
 
-def _result(
-    key: dg.AssetKey,
-    name: str,
-    passed: bool,
-    severity: dg.AssetCheckSeverity,
-    metadata: dict[str, int] | dict[str, str],
-) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=key, check_name=name, passed=passed, severity=severity, metadata=dict(metadata)
-    )
+    return check
 
 
 @dg.asset_check(
@@ -93,51 +114,18 @@ def _result(
 )
 def revenue_adds_up(trackly: Trackly) -> dg.AssetCheckResult:
     """Money is the same by either way of counting it; nothing to compare where revenue comes as events."""
-    with reading(trackly.settings().warehouse) as connection:
-        ((by_change, by_contact, derived),) = connection.execute(
-            "SELECT (SELECT coalesce(sum(revenue), 0) FROM revenue WHERE source = $source), "
-            "(SELECT coalesce(sum(revenue_total), 0) FROM contacts), "
-            "(SELECT count(*) FROM sync.snapshots WHERE dataset = 'revenue' AND published AND source = $source)",
-            {"source": FROM_CONTACTS},
-        ).fetchall()
+    with engine(trackly) as settings:
+        derived, total = revenue_sums(settings)
     return dg.AssetCheckResult(
-        passed=not derived or by_change == by_contact,
-        metadata={"revenue": float(by_change), "contacts_revenue_total": float(by_contact)},
+        passed=derived in (None, total),
+        description=None
+        if derived in (None, total)
+        else "Revenue and contacts are of different pulls: materialize contacts, revenue and warehouse together.",
+        metadata={
+            "revenue": "events" if derived is None else float(derived),
+            "contacts_revenue_total": float(total),
+        },
     )
-
-
-def import_check(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefinition:
-    """The check that every row of an import has one outcome and none is in doubt or left to be sent."""
-
-    @dg.asset_check(
-        asset=asset,
-        name="every_row_is_settled",
-        description="No row of the input is pending, and none is in doubt.",
-    )
-    def check(trackly: Trackly) -> dg.AssetCheckResult:
-        counts = outcomes(trackly.settings())[name]
-        return dg.AssetCheckResult(
-            passed=counts.pending == 0 and counts.in_doubt == 0,
-            severity=WARN,
-            metadata={"rows_in": counts.rows_in, "pending": counts.pending, "in_doubt": counts.in_doubt},
-        )
-
-    return check
-
-
-@dg.asset_check(asset=reconciliation, description="imports.records holds each row of the input exactly once.")
-def every_row_has_one_outcome(trackly: Trackly) -> dg.AssetCheckResult:
-    """The rows in the warehouse, counted anew, are the rows that were taken in."""
-    settings = trackly.settings()
-    with reading(settings.warehouse) as connection:
-        found = dict(
-            connection.execute(
-                "SELECT dataset, count(*) FROM imports.records WHERE in_input GROUP BY dataset"
-            ).fetchall()
-        )
-    counts = outcomes(settings)
-    wrong = {name: found.get(name, 0) - counts[name].rows_in for name in PUSHED}
-    return dg.AssetCheckResult(passed=not any(wrong.values()), metadata=dict(wrong))
 
 
 @dg.asset_check(
@@ -145,26 +133,40 @@ def every_row_has_one_outcome(trackly: Trackly) -> dg.AssetCheckResult:
 )
 def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
     """Rows and money, per dataset."""
-    books = reconcile(trackly.settings())
+    with engine(trackly) as settings:
+        books = reconcile(settings)
+    shown = ("accepted", "acknowledged", "skipped", "amount", "amount_acknowledged")
     return dg.AssetCheckResult(
         passed=all(book.agrees for book in books.values()),
         metadata={
-            f"{name}_{field}": float(getattr(book, field)) for name, book in books.items() for field in _SHOWN
+            f"{name}_{field}": float(getattr(book, field)) for name, book in books.items() for field in shown
         },
     )
 
 
-_SHOWN = ("accepted", "acknowledged", "skipped", "amount", "amount_acknowledged")
+def _result(
+    asset: dg.AssetsDefinition,
+    name: str,
+    severity: dg.AssetCheckSeverity,
+    findings: dict[str, int],
+    figures: dict[str, int] | dict[str, float] | dict[str, str],
+) -> dg.AssetCheckResult:
+    """Passed where there are no findings; else each is named with how many rows it concerns."""
+    most = sorted(findings.items(), key=lambda item: -item[1])[:_MOST_SHOWN]
+    return dg.AssetCheckResult(
+        asset_key=asset.key,
+        check_name=name,
+        passed=not findings,
+        severity=severity,
+        description="; ".join(f"{finding} ({count:,})" for finding, count in most[:3]) or None,
+        metadata={**figures, **dict(most)},
+    )
+
 
 CHECKS = [
-    dataset_checks(lists, PULLED["lists"]),
-    dataset_checks(offers, PULLED["offers"]),
-    dataset_checks(contacts, PULLED["contacts"]),
-    dataset_checks(revenue, PULLED["revenue"]),
+    *(dataset_checks(_ASSETS[name], dataset) for name, dataset in PULLED.items()),
+    *(dataset_checks(_ASSETS[f"history_{name}"], dataset, input_content) for name, dataset in PUSHED.items()),
     revenue_adds_up,
-    import_check(imported_sends, "sends"),
-    import_check(imported_clicks, "clicks"),
-    import_check(imported_revenue, "revenue"),
-    every_row_has_one_outcome,
+    *(import_checks(_ASSETS[f"imported_{name}"], name) for name in PUSHED),
     the_books_agree,
 ]

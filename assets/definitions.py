@@ -23,6 +23,7 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         jobs=JOBS,
         schedules=SCHEDULES,
         resources={"trackly": Trackly(), **(resource_overrides or {})},
+        executor=dg.in_process_executor,  # also for assets that are materialized outside the jobs
     )
 
 

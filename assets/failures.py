@@ -1,28 +1,62 @@
-"""Our errors as Dagster shows them: what went wrong and what to do, not a stack.
+"""Calls into the engine: our errors as Dagster shows them, and interrupts as the engine takes them.
 
 What must not go in: retries. One layer retries, and that is the client's.
 """
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
+from assets.resources import Trackly
 from pipelines.errors import TracklySyncError
+from pipelines.settings import Settings
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn an error of the tree into a Failure that carries its remedy and exit code, and is not retried.
+def engine(trackly: Trackly) -> Iterator[Settings]:
+    """The settings, for calls into the engine.
 
     Raises:
-        Failure: in place of a TracklySyncError.
+        Failure: in place of a TracklySyncError; carries its remedy and exit code, and is not retried.
     """
+    with _interruptible():
+        try:
+            yield trackly.settings()
+        except TracklySyncError as error:
+            raise dg.Failure(
+                description=str(error),
+                metadata={
+                    "problem": error.message,
+                    "remedy": error.remedy or "-",
+                    "exit_code": error.exit_code,
+                    "kind": type(error).__name__,
+                },
+                allow_retries=False,
+            ) from None  # the run's page shows the message, not a chain of stacks
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM so that the engine can put away what it began.
+
+    Dagster's handler raises wherever the interpreter happens to be, and an event loop that is in a callback
+    swallows that. With Python's own handler in place, asyncio cancels its main task instead.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def pass_on(_number: int, _frame: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    terminate = signal.signal(signal.SIGTERM, pass_on)
     try:
         yield
-    except TracklySyncError as error:
-        raise dg.Failure(
-            description=str(error),
-            metadata={"remedy": error.remedy or "-", "exit_code": error.exit_code},
-            allow_retries=False,
-        ) from None
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, terminate)

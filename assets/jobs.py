@@ -7,7 +7,9 @@ import dagster as dg
 
 from assets.pulled import GROUP as PULL_GROUP
 from assets.pushed import GROUP as PUSH_GROUP
-from assets.pushed import PUSH_JOB
+from schemas.registry import PUSHED
+
+_HISTORY_MAY_BE_MISSING = {"ops": {f"history_{name}": {"config": {"required": False}} for name in PUSHED}}
 
 pull = dg.define_asset_job(
     "pull",
@@ -16,7 +18,7 @@ pull = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 push = dg.define_asset_job(
-    PUSH_JOB,
+    "push",
     dg.AssetSelection.groups(PUSH_GROUP),
     description="History files into the account: sends, then clicks and revenue, then reconciliation.",
     executor_def=dg.in_process_executor,
@@ -24,6 +26,7 @@ push = dg.define_asset_job(
 sync = dg.define_asset_job(
     "sync",
     dg.AssetSelection.groups(PULL_GROUP, PUSH_GROUP),
+    config=_HISTORY_MAY_BE_MISSING,
     description="The pull, then the push if there is any history.",
     executor_def=dg.in_process_executor,
 )
@@ -31,6 +34,7 @@ hourly_pull = dg.ScheduleDefinition(
     name="hourly_pull",
     job=pull,
     cron_schedule="0 * * * *",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
     description="The pull at the full hour; off until it is turned on.",
 )
 

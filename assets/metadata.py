@@ -1,11 +1,13 @@
 """What materializations carry: numbers that Dagster plots, outcomes, and small previews.
 
-Previews leave out what is personal: phone numbers, messages, custom fields, raw rows.
+Add a figure here when a page should show it. What must not go in: reading the API, and anything that shows phone
+numbers whole, messages, custom fields or raw rows.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,15 +15,20 @@ import pyarrow.parquet as pq
 
 from pipelines.pull.snapshot import Snapshot
 from pipelines.push.intake import Intake
+from pipelines.push.reconcile import Reconciliation
 from pipelines.push.verdicts import Outcomes
 from schemas.bookkeeping import BOOKKEEPING
-from schemas.columns import Dataset
+from schemas.columns import PHONE, Dataset, Field, Kind
 from schemas.tables import TYPES, describe
 
-_PERSONAL = frozenset({"phone_number", "to_number", "message", "custom_fields", "metadata", "extra", "raw"})
-_PREVIEW_ROWS = 5
+PREVIEW_ROWS = 5
+_HIDDEN = frozenset({"message", "tracking_url"})
+"""Columns that no preview shows, beside JSON columns, which hold fields of the account's own."""
+
+_WIDEST_CELL = 60
 
 Metadata = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 def column_schema(dataset: Dataset, *, pulled: bool) -> dg.TableSchema:
@@ -40,76 +47,121 @@ def column_schema(dataset: Dataset, *, pulled: bool) -> dg.TableSchema:
     )
 
 
-def of_snapshot(snapshot: Snapshot) -> Metadata:
+def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadata:
     """What a pulled dataset's materialization carries."""
     manifest = snapshot.manifest
-    seconds = dg.MetadataValue.float(_seconds(manifest.started_at, manifest.finished_at))
+    notes = {name: getattr(manifest, name) for name in ("unknown_fields", "missing_fields", "schema_changes")}
     return {
-        "dagster/row_count": manifest.rows,
-        "rows": manifest.rows,
-        "quarantined": manifest.quarantined,
-        "duration_seconds": seconds,
+        **_figures(manifest.rows, manifest.quarantined, seconds),
         "consistency": str(manifest.consistency),
         "evidence": manifest.evidence,
         "snapshot": manifest.snapshot,
+        "path": dg.MetadataValue.path(str(snapshot.data)),
         "requests": manifest.requests,
         "retries": manifest.retries,
-        "schema_changes": manifest.schema_changes or "none",
-        "preview": dg.MetadataValue.md(_preview(snapshot)),
+        **{name: text for name, text in notes.items() if text},
+        "preview": preview(dataset, _first_rows(snapshot)),
     }
 
 
-def of_intake(found: Intake, seconds: float) -> Metadata:
-    """What a history asset's materialization carries."""
-    counts = {
-        name: getattr(found, name) for name in ("quarantined", "duplicate", "parked", "known", "pending")
-    }
+def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float) -> Metadata:
+    """What the warehouse's materialization carries."""
+    manifests = [snapshot.manifest for snapshot in published]
+    columns = ("dataset", "rows", "quarantined", "consistency", "finished_at")
     return {
-        "dagster/row_count": found.rows_in,
-        "rows": found.rows_in,
-        **counts,
-        "duration_seconds": seconds,
+        **_figures(sum(m.rows for m in manifests), sum(m.quarantined for m in manifests), seconds),
+        **{f"rows_{m.dataset}": m.rows for m in manifests},
+        "path": dg.MetadataValue.path(str(warehouse)),
+        "bytes": warehouse.stat().st_size,
+        "preview": markdown(columns, [{name: getattr(m, name) for name in columns} for m in manifests]),
+    }
+
+
+def of_intake(dataset: Dataset, found: Intake, rows: Sequence[Row], seconds: float) -> Metadata:
+    """What a history asset's materialization carries.
+
+    How many rows wait for their send is left out: before the first import all clicks and revenue do.
+    """
+    reasons = [
+        {"reason": reason, "rows": count}
+        for reason, count in found.reasons.items()
+        if not reason.startswith("parked")
+    ]
+    return {
+        **_figures(found.rows_in, found.quarantined, seconds),
+        "duplicate": found.duplicate,
+        "known": found.known,
         "files": [path.name for path in found.files],
-        "reasons": dg.MetadataValue.md(_table(["reason", "rows"], list(found.reasons.items()))),
-        "preview": dg.MetadataValue.md(_rows_table(found.preview)),
+        "reasons": markdown(("reason", "rows"), reasons),
+        "preview": preview(dataset, rows),
     }
 
 
-def of_outcomes(counts: Outcomes, seconds: float) -> Metadata:
-    """What an import's materialization carries."""
+def of_outcomes(counts: Outcomes, rows: Sequence[Row], seconds: float) -> Metadata:
+    """What an import's materialization carries: each outcome as a number, to be plotted over time."""
     numbers = asdict(counts)
+    outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
-        "dagster/row_count": counts.accepted,
-        "rows": counts.rows_in,
-        **{name: number for name, number in numbers.items() if name != "rows_in"},
-        "duration_seconds": seconds,
-        "preview": dg.MetadataValue.md(_table(["outcome", "rows"], list(numbers.items()))),
+        **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
+        **numbers,
+        "left_out": counts.left_out,
+        "outcomes": markdown(("outcome", "rows"), outcomes),
+        "preview": markdown(("message_id", "outcome", "code", "reason", "file", "row"), rows),
     }
 
 
-def _preview(snapshot: Snapshot) -> str:
-    file = pq.ParquetFile(snapshot.data)
-    names = [name for name in file.schema_arrow.names if name not in _PERSONAL][:8]
-    for batch in file.iter_batches(_PREVIEW_ROWS, columns=names):
-        return _rows_table(batch.to_pylist())
-    return _rows_table([])
+def of_books(books: Mapping[str, Reconciliation], seconds: float) -> Metadata:
+    """What the reconciliation's materialization carries."""
+    columns = ("dataset", "accepted", "acknowledged", "skipped", "in_doubt", "amount", "amount_acknowledged")
+    return {
+        "dagster/row_count": sum(book.accepted for book in books.values()),
+        "rows": sum(book.accepted for book in books.values()),
+        "in_doubt": sum(book.in_doubt for book in books.values()),
+        "duration_seconds": round(seconds, 3),
+        "agrees": all(book.agrees for book in books.values()),
+        "preview": markdown(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
+    }
 
 
-def _rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    shown = [{name: value for name, value in row.items() if name not in _PERSONAL} for row in rows]
-    return _table(list(shown[0]), [tuple(row.values()) for row in shown]) if shown else "no rows"
+def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.MarkdownMetadataValue:
+    """A few rows without what is personal: phone numbers masked, texts and the account's own fields left out."""
+    shown = [f for f in dataset.fields if f.kind is not Kind.JSON and f.name not in _HIDDEN]
+    return markdown(
+        [field.name for field in shown],
+        [{field.name: _masked(field, row[field.name]) for field in shown} for row in rows],
+    )
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def markdown(columns: Sequence[str], rows: Sequence[Row]) -> dg.MarkdownMetadataValue:
+    """A table; no value can break out of its cell."""
     if not rows:
-        return "none"
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
+        return dg.MetadataValue.md("no rows")
+    lines = [columns, ["---"] * len(columns), *([_cell(row[name]) for name in columns] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def _figures(rows: int, quarantined: int, seconds: float, row_count: int | None = None) -> Metadata:
+    return {
+        "dagster/row_count": rows if row_count is None else row_count,
+        "rows": rows,
+        "quarantined": quarantined,
+        "duration_seconds": round(seconds, 3),
+    }
+
+
+def _first_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
+    with pq.ParquetFile(snapshot.data) as file:
+        return next((batch.to_pylist() for batch in file.iter_batches(PREVIEW_ROWS)), [])
+
+
+def _masked(field: Field, value: Any) -> Any:
+    is_phone = PHONE in field.column.checks or field.name.endswith("_number")
+    return f"{str(value)[:2]}…{str(value)[-2:]}" if is_phone and value is not None else value
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-
-
-def _seconds(started_at: str, finished_at: str) -> float:
-    return (datetime.fromisoformat(finished_at) - datetime.fromisoformat(started_at)).total_seconds()
+    if value is None:
+        return ""
+    text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else " ".join(str(value).split())
+    text = text.replace("|", "\\|")
+    return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"

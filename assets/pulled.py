@@ -3,10 +3,12 @@
 Add a dataset here when `pipelines.pull` can read it. What must not go in: how it is read.
 """
 
+import time
+
 import dagster as dg
 
-from assets.failures import told
-from assets.metadata import column_schema, of_snapshot
+from assets.failures import engine
+from assets.metadata import column_schema, of_snapshot, of_warehouse
 from assets.resources import Trackly
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from schemas.columns import Dataset
@@ -30,9 +32,10 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
         metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},
     )
     def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
-        with told():
-            snapshot = snapshot_dataset(trackly.settings(), dataset.name, context.run.run_id)
-        return dg.MaterializeResult(metadata=of_snapshot(snapshot))
+        started = time.monotonic()
+        with engine(trackly) as settings:
+            snapshot = snapshot_dataset(settings, dataset.name, context.run.run_id)
+        return dg.MaterializeResult(metadata=of_snapshot(dataset, snapshot, time.monotonic() - started))
 
     return pull_one
 
@@ -51,17 +54,11 @@ revenue = _pulled(REVENUE, deps=("contacts",))  # derived from contacts' totals 
 )
 def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
     """Publish."""
-    settings = trackly.settings()
-    with told():
+    started = time.monotonic()
+    with engine(trackly) as settings:
         published = publish_latest(settings, context.run.run_id)
-    rows = {snapshot.manifest.dataset: snapshot.manifest.rows for snapshot in published}
     return dg.MaterializeResult(
-        metadata={
-            "path": dg.MetadataValue.path(str(settings.warehouse)),
-            "rows": sum(rows.values()),
-            "quarantined": sum(snapshot.manifest.quarantined for snapshot in published),
-            **{f"rows_{name}": count for name, count in rows.items()},
-        }
+        metadata=of_warehouse(published, settings.warehouse, time.monotonic() - started)
     )
 
 

@@ -6,31 +6,60 @@ one. What must not go in: how rows are judged, cut or sent.
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import Field
 
-from assets.failures import told
-from assets.metadata import column_schema, of_intake, of_outcomes
+from assets.books import input_rows, recorded_rows
+from assets.failures import engine
+from assets.metadata import column_schema, of_books, of_intake, of_outcomes
 from assets.pulled import warehouse
 from assets.resources import Trackly
+from pipelines.errors import BusyError, UsageError
 from pipelines.push.publish import publish_imports
 from pipelines.push.reconcile import reconcile
 from pipelines.push.run import intake, send
+from pipelines.push.sources import find_sources
 from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.registry import PUSHED
 
 GROUP = "push"
-PUSH_JOB = "push"
 
 
-def has_history(settings: Settings) -> bool:
-    """Whether there is anything in the history folder."""
-    return settings.history.is_dir() and any(settings.history.rglob("*.*"))
+class HistoryConfig(dg.Config):
+    """What to make of a missing history."""
+
+    required: bool = Field(
+        default=True, description="Fail where there are no history files; else the imports are skipped."
+    )
+
+
+def no_history(settings: Settings) -> str:
+    """Why there is nothing to take in; empty where there is."""
+    try:
+        find_sources(settings, list(PUSHED))
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _books_published(settings: Settings) -> Iterator[None]:
+    """Publish the books when the block ends, also where it failed: they tell how far it came."""
+    try:
+        yield
+    except BusyError:  # the books are the other push's
+        raise
+    except BaseException:
+        publish_imports(settings)
+        raise
+    publish_imports(settings)
 
 
 def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
-    """An asset that takes one dataset's history files in; without any history only the push job fails."""
+    """An asset that takes one dataset's history files in."""
 
     @dg.asset(
         name=f"history_{dataset.name}",
@@ -41,15 +70,17 @@ def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefi
         description=f"{dataset.doc} Read from the history folder and judged; nothing is sent.",
         metadata={"dagster/column_schema": column_schema(dataset, pulled=False)},
     )
-    def take_in(context: dg.AssetExecutionContext, trackly: Trackly) -> Iterator[dg.MaterializeResult[None]]:
-        settings = trackly.settings()
-        if not has_history(settings) and context.job_name != PUSH_JOB:
-            context.log.info("There is no history in %s; nothing to import.", settings.history)
-            return
+    def take_in(
+        context: dg.AssetExecutionContext, config: HistoryConfig, trackly: Trackly
+    ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.monotonic()
-        with told():
+        with engine(trackly) as settings:
+            if not config.required and (why := no_history(settings)):
+                context.log.warning("Nothing to import. %s", why)
+                return
             found = intake(settings, [dataset.name])[dataset.name]
-        yield dg.MaterializeResult(metadata=of_intake(found, time.monotonic() - started))
+            rows = input_rows(settings, dataset)
+        yield dg.MaterializeResult(metadata=of_intake(dataset, found, rows, time.monotonic() - started))
 
     return take_in
 
@@ -66,9 +97,11 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
     )
     def send_rows(trackly: Trackly) -> dg.MaterializeResult[None]:
         started = time.monotonic()
-        with told():
-            counts = send(trackly.settings(), [dataset.name])[dataset.name]
-        return dg.MaterializeResult(metadata=of_outcomes(counts, time.monotonic() - started))
+        with engine(trackly) as settings:
+            with _books_published(settings):
+                counts = send(settings, [dataset.name])[dataset.name]
+            rows = recorded_rows(settings, dataset)
+        return dg.MaterializeResult(metadata=of_outcomes(counts, rows, time.monotonic() - started))
 
     return send_rows
 
@@ -85,23 +118,14 @@ imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends
     deps=[imported_clicks, imported_revenue],
     group_name=GROUP,
     kinds={"duckdb"},
-    description="imports.records and imports.chunks in the warehouse, and the ledger against what the API said.",
+    description="What the ledger has as accepted, against what the API acknowledged call by call.",
 )
 def reconciliation(trackly: Trackly) -> dg.MaterializeResult[None]:
-    """Publish the books and compare them."""
-    settings = trackly.settings()
-    with told():
-        publish_imports(settings)
+    """Compare the books."""
+    started = time.monotonic()
+    with engine(trackly) as settings:
         books = reconcile(settings)
-    return dg.MaterializeResult(
-        metadata={
-            "agrees": all(book.agrees for book in books.values()),
-            **{f"accepted_{name}": book.accepted for name, book in books.items()},
-            **{f"in_doubt_{name}": book.in_doubt for name, book in books.items()},
-            "amount": float(books["revenue"].amount),
-            "amount_acknowledged": float(books["revenue"].amount_acknowledged),
-        }
-    )
+    return dg.MaterializeResult(metadata=of_books(books, time.monotonic() - started))
 
 
 PUSHED_ASSETS = [

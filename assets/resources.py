@@ -4,6 +4,7 @@ Add one here when assets need something new from outside. What must not go in: t
 show; the engine reads it from the environment when a run begins.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -29,3 +30,14 @@ class Trackly(dg.ConfigurableResource[Settings]):
         if self.data_dir is not None:
             chosen["data_dir"] = Path(self.data_dir)
         return load_settings(**chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenTrackly:
+    """Stands in for `Trackly` where the caller has the settings already; Dagster sees no field of it."""
+
+    given: Settings
+
+    def settings(self) -> Settings:
+        """The settings given."""
+        return self.given

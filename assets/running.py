@@ -1,79 +1,155 @@
 """Running a job in this process, for the command line: `python -m assets.running JOB`.
 
-Settings come from the environment, records go to DAGSTER_HOME where it is set. Exit codes are those of
-`trackly-sync`.
+`run_job` is for callers in Python. As a program, settings come from the environment, Dagster's records go to
+DAGSTER_HOME where it is set, and exit codes are those of `trackly-sync`. What must not go in: the summary, which is
+the command line's.
 """
 
-import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
 from assets.definitions import build_defs
-from pipelines.errors import TracklySyncError
+from assets.resources import GivenTrackly
+from assets.steps import Step, first_error, step_of
+from pipelines import errors
+from pipelines.settings import Settings, load_settings
+from schemas.registry import PUSHED
 
-FAILED = 1
+LEFT_OUT = 3
 STOPPED = 130
 
 
-def run_job(name: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    """Run a job to its end, also where it fails."""
-    job = build_defs().resolve_job_def(name)
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A run that did not fail.
+
+    Attributes:
+        run: its id, as sync.runs has it.
+        assets: by asset that was materialized, its figures as plain values.
+        checks: the checks that did not pass.
+    """
+
+    run: str
+    assets: dict[str, Mapping[str, Any]]
+    checks: list[Step]
+
+
+def run_job(
+    name: str,
+    settings: Settings,
+    *,
+    instance: dg.DagsterInstance | None = None,
+    on_step: Callable[[Step], None] = lambda _: None,
+) -> JobResult:
+    """Run a job to its end in this process.
+
+    Args:
+        name: pull, push or sync.
+        settings: the account, and where everything lies.
+        instance: where Dagster keeps its records; without one nothing is kept.
+        on_step: called as the run goes on.
+
+    Raises:
+        TracklySyncError: the first that a step met.
+        DataError: a check that blocks what comes after it did not pass.
+        RuntimeError: a step failed in a way that nobody foresaw.
+    """
+    job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def(name)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)
+    steps: list[Step] = []
+
+    def note(entry: dg.EventLogEntry) -> None:
+        step = step_of(entry)
+        if step:
+            steps.append(step)
+            on_step(step)
+
+    with _given_or_ephemeral(instance) as records:
+        run = str(uuid4())
+        records.add_event_listener(run, note)
+        try:
+            result = job.execute_in_process(
+                run_config={**(job.run_config or {}), **quiet},
+                instance=records,
+                run_id=run,
+                raise_on_error=False,
+            )
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
+    if not result.success:
+        raise first_error(result)
+    return JobResult(
+        run=run,
+        assets={step.name: step.metadata for step in steps if step.state == "done"},
+        checks=[step for step in steps if step.state in ("warned", "broken")],
+    )
 
 
 def main(name: str) -> int:
-    """Run a job and say how it went, one line per step; the exit code."""
+    """Run a job and say how it goes, one line per step; the exit code."""
     print(f"Running the Dagster job {name} ...", flush=True)  # noqa: T201 - its output
-    with _instance() as instance:
-        try:
-            result = run_job(name, instance)
-        except KeyboardInterrupt:
-            return STOPPED
-    for event in result.get_asset_materialization_events():
-        materialization = event.step_materialization_data.materialization
-        numbers = {key: value.value for key, value in materialization.metadata.items()}
-        rows = numbers.get("rows")
-        shown = f"{rows:>9,} rows" if isinstance(rows, int) else f"{'':>14}"
-        extra = ", ".join(
-            f"{key} {numbers[key]}" for key in ("consistency", "accepted", "agrees") if key in numbers
-        )
-        print(f"  {materialization.asset_key.to_user_string():<20}{shown}  {extra}", flush=True)  # noqa: T201 - its output
-    if result.success:
-        return 0
-    return _tell_failures(result)
+    try:
+        settings = load_settings()
+        with _instance_of_home() as instance:
+            result = run_job(name, settings, instance=instance, on_step=_say)
+    except errors.TracklySyncError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - its output
+        return error.exit_code
+    except RuntimeError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - its output
+        return 1
+    except KeyboardInterrupt:
+        return STOPPED
+    if any(check.state == "broken" for check in result.checks):
+        return 1
+    imports = [figures for asset in PUSHED if (figures := result.assets.get(f"imported_{asset}"))]
+    left_out = sum(figures["left_out"] for figures in imports)
+    rows_in = sum(figures["rows_in"] for figures in imports)
+    return LEFT_OUT if left_out > settings.push_left_out_share * rows_in else 0
 
 
-def _tell_failures(result: dg.ExecuteInProcessResult) -> int:
-    code = FAILED
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            failure = data.user_failure_data
-            told = failure.description if failure else (data.error.message if data.error else "failed")
-            print(f"Error: {event.step_key}: {told}", file=sys.stderr)  # noqa: T201 - its output
-            exit_code = failure.metadata.get("exit_code") if failure else None
-            code = int(str(exit_code.value)) if exit_code is not None else code
-    return code
+def _say(step: Step) -> None:
+    figures = step.metadata
+    match step.state:
+        case "done":
+            told = [str(figures[name]) for name in ("consistency",) if name in figures]
+            told += [f"{name} {figures[name]:,}" for name in ("accepted", "left_out") if name in figures]
+            seconds = f"{figures['duration_seconds']:.1f} s"
+            line = f"  {step.name:<20}{figures['rows']:>11,} rows  {seconds:>7}  {', '.join(told)}"
+        case "skipped":
+            line = f"  {step.name:<20}skipped"
+        case "warned" | "broken":
+            line = f"  {step.name:<28} ! {shorten(step.text, 80, placeholder=' ...')}"
+        case _:
+            return
+    print(line.rstrip(), flush=True)  # noqa: T201 - its output
 
 
 @contextmanager
-def _instance() -> Iterator[dg.DagsterInstance]:
-    if os.environ.get("DAGSTER_HOME"):
-        with dg.DagsterInstance.get() as instance:
-            yield instance
+def _given_or_ephemeral(instance: dg.DagsterInstance | None) -> Iterator[dg.DagsterInstance]:
+    if instance:
+        yield instance
     else:
-        with dg.DagsterInstance.ephemeral() as instance:
-            yield instance
+        with dg.DagsterInstance.ephemeral() as own:
+            yield own
+
+
+@contextmanager
+def _instance_of_home() -> Iterator[dg.DagsterInstance | None]:
+    if not os.environ.get("DAGSTER_HOME"):
+        yield None
+        return
+    with dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 if __name__ == "__main__":
-    logging.getLogger("dagster").setLevel(logging.WARNING)
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except TracklySyncError as error:
-        sys.exit(f"Error: {error}")
+    sys.exit(main(*sys.argv[1:]))

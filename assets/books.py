@@ -1,0 +1,147 @@
+"""What assets and checks look up: rows of snapshots, stages and the import books. No Dagster here.
+
+Add a query here when a page or a check needs one. What must not go in: judging, and writing anything.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import StorageError
+from pipelines.pull.snapshot import latest
+from pipelines.push.stage import opened, read, stage_path
+from pipelines.settings import Settings
+from pipelines.warehouse.swap import reading
+from schemas.columns import Dataset
+from schemas.revenue import FROM_CONTACTS
+from schemas.sync import Manifest
+from schemas.tables import literal
+
+_BATCH_ROWS = 50_000
+_MOST_REASONS = 20
+_PREVIEW_ROWS = 5
+_LEFT_OUT = "('rejected', 'quarantined', 'parked', 'in_doubt')"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What there is to check of a dataset.
+
+    Attributes:
+        batches: the rows that are published, or may be sent.
+        reasons: of the rows set aside, by reason.
+        manifest: of a pulled dataset.
+    """
+
+    batches: Iterator[pa.RecordBatch]
+    reasons: dict[str, int]
+    manifest: Manifest | None
+
+
+@contextmanager
+def snapshot_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
+    """The newest snapshot.
+
+    Raises:
+        StorageError: there is none.
+    """
+    snapshot = latest(settings.parquet_dir, dataset.name)
+    if snapshot is None:
+        raise StorageError(f"There is no snapshot of {dataset.name} yet.", f"Materialize {dataset.name}.")
+    with pq.ParquetFile(snapshot.data) as file:
+        batches = file.iter_batches(_BATCH_ROWS, columns=list(dataset.columns))
+        yield Content(batches, _reasons(snapshot.quarantine), snapshot.manifest)
+
+
+@contextmanager
+def input_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
+    """The current history input; rows that wait for their send may yet be sent.
+
+    Raises:
+        StorageError: there is none.
+    """
+    with opened(stage_path(settings, dataset.name)) as connection:
+        reasons = connection.execute(
+            "SELECT reason, count(*) FROM verdicts WHERE outcome = 'quarantined' GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+        batches = read(
+            connection,
+            f"SELECT {', '.join(dataset.columns)} FROM input "
+            "WHERE seq NOT IN (SELECT seq FROM verdicts WHERE outcome = 'quarantined')",
+            _BATCH_ROWS,
+        )
+        yield Content(batches, dict(reasons), None)
+
+
+def input_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
+    """The first few rows of the current input that could be read."""
+    columns = ", ".join(dataset.columns)
+    with opened(stage_path(settings, dataset.name)) as connection:
+        return _dicts(connection, f"SELECT {columns} FROM input WHERE problem IS NULL LIMIT {_PREVIEW_ROWS}")
+
+
+def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
+    """A few rows of the import books, those that were left out first."""
+    with reading(settings.warehouse) as connection:
+        return _dicts(
+            connection,
+            "SELECT message_id, outcome, code, reason, chunk, file, row FROM imports.records "
+            "WHERE in_input AND dataset = ? "
+            f"ORDER BY outcome NOT IN {_LEFT_OUT}, file, row LIMIT {_PREVIEW_ROWS}",
+            dataset.name,
+        )
+
+
+def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:
+    """Rows of the current input by outcome, counted in imports.records."""
+    with reading(settings.warehouse) as connection:
+        found = connection.execute(
+            "SELECT outcome, count(*) FROM imports.records WHERE in_input AND dataset = ? GROUP BY 1", [name]
+        ).fetchall()
+    return dict(found)
+
+
+def left_out(settings: Settings, name: str) -> dict[str, int]:
+    """Why rows of the current input were left out, and how many, the most frequent reasons first."""
+    with reading(settings.warehouse) as connection:
+        found = connection.execute(
+            "SELECT concat_ws(': ', outcome, code, reason), count(*) AS rows FROM imports.records "
+            f"WHERE in_input AND dataset = ? AND outcome IN {_LEFT_OUT} "
+            f"GROUP BY 1 ORDER BY rows DESC, 1 LIMIT {_MOST_REASONS}",
+            [name],
+        ).fetchall()
+    return dict(found)
+
+
+def revenue_sums(settings: Settings) -> tuple[Decimal | None, Decimal]:
+    """The sum of revenue that was derived from contacts (None: it comes from events), and the contacts' total."""
+    with reading(settings.warehouse) as connection:
+        ((events, derived, total),) = connection.execute(
+            "SELECT (SELECT count(*) FROM revenue WHERE source <> ?), "
+            "(SELECT coalesce(sum(revenue), 0) FROM revenue WHERE source = ?), "
+            "(SELECT coalesce(sum(revenue_total), 0) FROM contacts)",
+            [FROM_CONTACTS, FROM_CONTACTS],
+        ).fetchall()
+    return None if events and not derived else derived, total
+
+
+def _reasons(quarantine: Path) -> dict[str, int]:
+    with duckdb.connect() as connection:
+        source = f"read_parquet({literal(str(quarantine))})"
+        found = connection.execute(
+            f"SELECT reason, count(*) FROM {source} GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+    return dict(found)
+
+
+def _dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, list(values))
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,85 @@
+"""What happens in a run, told without Dagster's types: steps for whoever watches, and errors of our own tree.
+
+What must not go in: running anything (`running`), and printing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from pipelines import errors
+
+_INTERRUPTS = ("KeyboardInterrupt", dg.DagsterExecutionInterruptedError.__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened in a run.
+
+    Attributes:
+        name: the asset, or "asset: check".
+        state: started, done, skipped, failed, or, of a check that did not pass, warned or broken.
+        metadata: figures of a materialization, as plain values.
+        text: what there is to say.
+    """
+
+    name: str
+    state: str
+    metadata: Mapping[str, Any]
+    text: str = ""
+
+
+def step_of(entry: dg.EventLogEntry) -> Step | None:
+    """What an event of Dagster's means for someone who watches; None for most."""
+    event = entry.dagster_event
+    if event is None or event.step_key is None:
+        return None
+    match event.event_type:
+        case dg.DagsterEventType.STEP_START:
+            return Step(event.step_key, "started", {})
+        case dg.DagsterEventType.STEP_SKIPPED:
+            return Step(event.step_key, "skipped", {})
+        case dg.DagsterEventType.STEP_FAILURE:
+            return Step(event.step_key, "failed", {}, event.message or "")
+        case dg.DagsterEventType.ASSET_MATERIALIZATION:
+            made = event.step_materialization_data.materialization
+            return Step(made.asset_key.to_user_string(), "done", _plain(made.metadata))
+        case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if check.passed:
+                return None
+            state = "warned" if check.severity == dg.AssetCheckSeverity.WARN else "broken"
+            return Step(
+                f"{check.asset_key.to_user_string()}: {check.check_name}",
+                state,
+                _plain(check.metadata),
+                check.description or "did not pass",
+            )
+    return None
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
+    return {name: value.value for name, value in metadata.items()}
+
+
+def first_error(result: dg.ExecuteInProcessResult) -> BaseException:
+    """The first failure of a run: an error of ours, KeyboardInterrupt, or RuntimeError for what nobody foresaw."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data:  # made by `failures.engine`
+            told = _plain(data.user_failure_data.metadata)
+            kind: type[errors.TracklySyncError] = getattr(errors, str(told["kind"]))
+            return kind(str(told["problem"]), str(told["remedy"]).removeprefix("-"))
+        if data.error and data.error.cls_name in _INTERRUPTS:
+            return KeyboardInterrupt()
+        said = data.error.message.strip() if data.error else "failed"
+        if data.error and data.error.cls_name == "DagsterAssetCheckFailedError":
+            return errors.DataError(
+                said, "Nothing that comes after it was run; the check's page has the figures."
+            )
+        return RuntimeError(f"{event.step_key}: {said}")
+    return RuntimeError("The run failed before its first step.")
