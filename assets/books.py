@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import StorageError
-from pipelines.pull.snapshot import latest
 from pipelines.push.stage import opened, read, stage_path
 from pipelines.settings import Settings
+from pipelines.snapshots import latest
 from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset
 from schemas.revenue import FROM_CONTACTS

@@ -13,10 +13,10 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from pipelines.pull.snapshot import Snapshot
 from pipelines.push.intake import Intake
 from pipelines.push.reconcile import Reconciliation
 from pipelines.push.verdicts import Outcomes
+from pipelines.snapshots import Snapshot
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
 from schemas.tables import TYPES, describe

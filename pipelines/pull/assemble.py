@@ -12,8 +12,8 @@ import duckdb
 
 from pipelines.pull.refine import KEY_SEPARATOR, Part, set_aside, write_bad
 from pipelines.pull.scratch import scratch
-from pipelines.pull.snapshot import Snapshot
 from pipelines.pull.spool import Spooled
+from pipelines.snapshots import Snapshot
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset
 from schemas.registry import PULLED

@@ -15,7 +15,10 @@ from pipelines.pull.assemble import mend
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.refine import refine
 from pipelines.pull.run import with_derived
-from pipelines.pull.snapshot import (
+from pipelines.pull.spool import Spooled
+from pipelines.runs import now, recorded
+from pipelines.settings import Settings
+from pipelines.snapshots import (
     Snapshot,
     data_file,
     dataset_lock,
@@ -26,9 +29,6 @@ from pipelines.pull.snapshot import (
     seal,
     snapshots,
 )
-from pipelines.pull.spool import Spooled
-from pipelines.runs import now, recorded
-from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.warehouse.publish import publish, republish
 from pipelines.warehouse.published import published_snapshot

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from pipelines.errors import DataError
 from pipelines.pull.refine import BATCH_ROWS
 from pipelines.pull.scratch import scratch
-from pipelines.pull.snapshot import (
+from pipelines.runs import now
+from pipelines.snapshots import (
     Snapshot,
     data_file,
     draft,
@@ -21,7 +22,6 @@ from pipelines.pull.snapshot import (
     quarantine_file,
     seal,
 )
-from pipelines.runs import now
 from pipelines.storage import storage_errors
 from schemas.arrow import arrow_schema, quarantine_schema
 from schemas.bookkeeping import BOOKKEEPING

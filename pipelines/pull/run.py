@@ -13,9 +13,9 @@ from pipelines.errors import AccessError, RequestError, ServiceError, StorageErr
 from pipelines.pull.endpoints import REVENUE
 from pipelines.pull.revenue import derive_revenue
 from pipelines.pull.scanned import Progress, scanned, silent
-from pipelines.pull.snapshot import Snapshot, dataset_lock, latest, snapshots
 from pipelines.runs import recorded
 from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
 from pipelines.warehouse.publish import publish

@@ -19,7 +19,11 @@ from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import Evidence, Query, scan, scan_new
-from pipelines.pull.snapshot import (
+from pipelines.pull.spool import Spool, Spooled
+from pipelines.pull.workers import Submit, refining
+from pipelines.runs import details, now, recorded
+from pipelines.settings import Settings
+from pipelines.snapshots import (
     Snapshot,
     data_file,
     dataset_lock,
@@ -29,10 +33,6 @@ from pipelines.pull.snapshot import (
     quarantine_file,
     seal,
 )
-from pipelines.pull.spool import Spool, Spooled
-from pipelines.pull.workers import Submit, refining
-from pipelines.runs import details, now, recorded
-from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.warehouse.published import published, published_snapshot

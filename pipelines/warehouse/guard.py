@@ -3,7 +3,7 @@
 import duckdb
 
 from pipelines.errors import DataError
-from pipelines.pull.snapshot import Snapshot
+from pipelines.snapshots import Snapshot
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS
 from schemas.tables import literal

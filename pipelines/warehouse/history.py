@@ -9,7 +9,7 @@ moment, so that it need not stay the same from one version of DuckDB to the next
 
 import duckdb
 
-from pipelines.pull.snapshot import Snapshot
+from pipelines.snapshots import Snapshot
 from schemas.contacts import CONTACTS
 from schemas.contacts_history import HISTORY_FIELDS, VALIDITY
 from schemas.tables import comments, create_table, literal

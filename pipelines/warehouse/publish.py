@@ -11,8 +11,8 @@ import duckdb
 import msgspec
 
 from pipelines import runs
-from pipelines.pull.snapshot import Snapshot, snapshots
 from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import storage_errors
 from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import create_history, note_changes, rewind

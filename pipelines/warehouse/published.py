@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from pipelines.pull.snapshot import Snapshot, snapshots
 from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot, snapshots
 from pipelines.warehouse.swap import reading
 from schemas.sync import SNAPSHOTS, Manifest
 

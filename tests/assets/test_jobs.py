@@ -189,7 +189,7 @@ def test_the_contract_check_can_fail(run: Run, monkeypatch: pytest.MonkeyPatch, 
     """Rows in a snapshot that break the pandera model fail the contract check, with rule and count."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - only here
 
-    from pipelines.pull.snapshot import latest  # noqa: PLC0415 - only here
+    from pipelines.snapshots import latest  # noqa: PLC0415 - only here
 
     assert run("pull").success
     snapshot = latest(settings.parquet_dir, "offers")

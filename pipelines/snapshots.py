@@ -1,7 +1,8 @@
 """Snapshots on disk: immutable folders `parquet/<dataset>/<snapshot>/`, whole or absent.
 
 A snapshot is written in a folder with a dot before its name and renamed when its manifest is in it, so a folder
-without a dot is always whole. What does not belong here: how rows get in (see `refine`, `assemble`, `revenue`).
+without a dot is always whole. Pulls write them, the warehouse reads them. What does not belong here: how rows get
+in (see `pull`).
 """
 
 import asyncio
