@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -78,11 +79,13 @@ def _empty(data_dir: Path) -> None:
 def _run_job(environment: dict[str, str]) -> int:
     """Run the Dagster job `sync` in a process of its own: this room does not know Dagster."""
     command = [sys.executable, "-m", "assets.running", "sync"]
-    with subprocess.Popen(command, env=environment) as job:  # noqa: S603 - our own interpreter and module
+    with subprocess.Popen(command, env=environment, process_group=0) as job:  # noqa: S603 - our own interpreter
         try:
             return job.wait()
         except KeyboardInterrupt:
-            job.terminate()
+            job.send_signal(
+                signal.SIGINT
+            )  # in a group of its own it hears of a stop from here only, and once
             job.wait()
             raise
 

@@ -29,6 +29,8 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        # A shell starts background jobs with SIGINT ignored, and our children would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _terminate)
         try:
             code = command(*args, **kwargs) or 0

@@ -1,6 +1,7 @@
 """`trackly-sync ui`."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,11 +58,13 @@ def ui(
         str(port),
     ]
     environment = {**os.environ, "DAGSTER_HOME": str(home), "TRACKLY_DATA_DIR": str(settings.data_dir)}
-    with subprocess.Popen(command, env=environment) as dagster:  # noqa: S603 - our own interpreter
+    with subprocess.Popen(command, env=environment, process_group=0) as dagster:  # noqa: S603 - our own interpreter
         try:
             return dagster.wait()
         except KeyboardInterrupt:
-            dagster.wait()  # the terminal has sent it Ctrl-C too
+            # in a group of its own it hears of a stop from here only, be it Ctrl-C or SIGTERM, and once
+            dagster.send_signal(signal.SIGINT)
+            dagster.wait()
             return 0
 
 

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,19 @@ def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
 
 def warehouse(environment: dict[str, str]) -> Path:
     return Path(environment["TRACKLY_DATA_DIR"]) / "warehouse.duckdb"
+
+
+def of_session(leader: int) -> list[str]:
+    """The processes of a session, by their stat lines; its leader began it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            stat = path.read_text()
+        except OSError:  # it ended meanwhile
+            continue
+        if stat.rpartition(")")[2].split()[3] == str(leader):
+            found.append(stat)
+    return found
 
 
 def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path) -> None:
@@ -275,8 +290,7 @@ def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
         assert demo.returncode == 0
         assert "3,000" in told
         assert "accepted" in told
-        with pytest.raises(ProcessLookupError):  # nobody is left of its session
-            os.killpg(demo.pid, 0)
+        assert of_session(demo.pid) == []
     script = told.partition("-c ")[2].partition("\n\n")[0]
     answer = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -c {script}"],
@@ -286,6 +300,37 @@ def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
         check=True,
     )
     assert "List 1" in answer.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_ui_serves_the_workspace_and_stops(environment: dict[str, str], number: signal.Signals) -> None:
+    """`ui` brings up Dagster's pages; Ctrl-C and SIGTERM end it with all its processes."""
+    root = Path(__file__).parents[2]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [str(COMMAND), "ui", "--port", str(port)],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as ui:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5) as page:
+                    assert page.status == 200
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "no page within 90 s"
+                time.sleep(0.3)
+        ui.send_signal(number)
+        assert ui.wait(60) == 0
+    while of_session(ui.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert of_session(ui.pid) == []
 
 
 def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:
