@@ -5,7 +5,7 @@ JSON columns are Arrow strings that hold JSON text; DuckDB gives them its JSON t
 
 import pyarrow as pa
 
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.bookkeeping import QUARANTINED
 from schemas.columns import Dataset, Field, Kind
 
 TYPES: dict[Kind, pa.DataType] = {
@@ -21,11 +21,6 @@ TYPES: dict[Kind, pa.DataType] = {
 def arrow_schema(dataset: Dataset) -> pa.Schema:
     """The dataset's own columns, in declaration order."""
     return pa.schema([_arrow_field(field) for field in dataset.fields])
-
-
-def pulled_schema(dataset: Dataset) -> pa.Schema:
-    """A pulled dataset as it lies in Parquet: its own columns, then the bookkeeping."""
-    return pa.schema([_arrow_field(field) for field in (*dataset.fields, *BOOKKEEPING.fields)])
 
 
 def quarantine_schema() -> pa.Schema:

@@ -2,7 +2,6 @@
 
 import functools
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import ParamSpec
@@ -75,8 +74,3 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM stops as Ctrl-C does, cleanly, with its own exit code."""
     _state["terminated"] = True
     signal.raise_signal(signal.SIGINT)
-
-
-def is_terminal() -> bool:
-    """Whether a person watches standard error."""
-    return sys.stderr.isatty()

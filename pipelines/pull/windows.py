@@ -56,16 +56,14 @@ def plan(largest: int) -> Iterator[Window]:
         window = after(window.stop, largest)
 
 
-def after(position: int, largest: int, overlap: int | None = None) -> Window:
+def after(position: int, largest: int) -> Window:
     """The window that starts a little before a position and reaches furthest beyond it.
 
     Args:
         position: where the rows known so far end.
         largest: the most rows on one page.
-        overlap: how many rows to share at least; by default one in a hundred of the largest page.
     """
-    shared = max(1, largest // _OVERLAP_SHARE) if overlap is None else overlap
-    start_at_most = max(position - shared, 0)
+    start_at_most = max(position - max(1, largest // _OVERLAP_SHARE), 0)
     smallest = max(1, int(largest * _SMALLEST_SHARE))
     best = Window(position // largest + 1, largest) if largest < 3 else None
     for per_page in range(largest, smallest - 1, -1):
