@@ -2,11 +2,15 @@
 
 import datetime as dt
 import json
+import urllib.request
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from pipelines.sandbox import Account, Server
+from pipelines.settings import Settings
 
 INSTANTS = {
     "signup_date",
@@ -70,3 +74,22 @@ def query(warehouse: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         return connection.execute(sql, list(values)).fetchall()
+
+
+def assert_equal(account: Account, settings: Settings) -> None:
+    """The warehouse holds what the account holds."""
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert same(shown(settings.warehouse, "lists"), account.lists, "id")
+    assert same(shown(settings.warehouse, "offers"), account.offers, "id")
+
+
+def key_of(row: dict[str, Any]) -> tuple[str, int]:
+    """What tells a contact apart."""
+    return row["phone_number"], row["list_id"]
+
+
+def restore_key(server: Server) -> None:
+    """Make the key good again."""
+    request = urllib.request.Request(server.url.replace("/api/v2", "/_sandbox/faults"), method="DELETE")  # noqa: S310
+    with urllib.request.urlopen(request):  # noqa: S310 - loopback
+        pass
