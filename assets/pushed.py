@@ -78,7 +78,7 @@ def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefi
             if not config.required and (why := no_history(settings)):
                 context.log.warning("Nothing to import. %s", why)
                 return
-            found = intake(settings, [dataset.name])[dataset.name]
+            found = intake(settings, [dataset.name], run=context.run.run_id)[dataset.name]
             rows = input_rows(settings, dataset)
         yield dg.MaterializeResult(metadata=of_intake(dataset, found, rows, time.monotonic() - started))
 
@@ -95,11 +95,11 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         kinds={"api"},
         description=f"{dataset.doc} Sent once; outcomes are in imports.records. Endpoint: {dataset.source}.",
     )
-    def send_rows(trackly: Trackly) -> dg.MaterializeResult[None]:
+    def send_rows(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
         started = time.monotonic()
         with engine(trackly) as settings:
             with _books_published(settings):
-                counts = send(settings, [dataset.name])[dataset.name]
+                counts = send(settings, [dataset.name], run=context.run.run_id)[dataset.name]
             rows = recorded_rows(settings, dataset)
         return dg.MaterializeResult(metadata=of_outcomes(counts, rows, time.monotonic() - started))
 

@@ -12,12 +12,12 @@ answer means for a row (`attribution`), and the tables (`ledger_tables`).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from pipelines.push.ledger_engine import insert_many, ledger_errors, open_engine, sqlite_file
+from pipelines.push.ledger_engine import insert_many, ledger_errors, making, open_engine, sqlite_file
 from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, give, give_all, leave, move
 from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState, metadata
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, Outcome, Outcomes, Verdict
@@ -241,23 +241,41 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
         SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: it cannot be opened or written.
     """
+    with _opened(settings.ledger) as ledger:
+        with making(settings.ledger), ledger.begin() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(CreateIndex(index, if_not_exists=True))
+        yield ledger
+
+
+@contextmanager
+def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
+    """The ledger to be read, or None if there is none yet; makes nothing.
+
+    Raises:
+        SettingsError: TRACKLY_LEDGER_URL cannot be used.
+        StorageError: it cannot be read.
+    """
     file = sqlite_file(settings.ledger)
-    engine, durable = open_engine(settings.ledger, durable=False), open_engine(settings.ledger, durable=True)
+    if file and not file.exists():
+        yield None
+        return
+    with _opened(settings.ledger) as ledger:
+        with ledger.begin() as connection:
+            found = set(sa.inspect(connection).get_table_names())
+        yield ledger if found.issuperset(metadata.tables) else None  # a push may be making it just now
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Ledger]:
+    engine, durable = open_engine(url, durable=False), open_engine(url, durable=True)
     try:
-        with ledger_errors(str(file or "the ledger")):
-            if file:
-                Path(file).parent.mkdir(parents=True, exist_ok=True)
-            metadata.create_all(engine)
-        yield Ledger(engine, durable, str(file or "the ledger"))
+        yield Ledger(engine, durable, str(sqlite_file(url) or "the ledger"))
     finally:
         engine.dispose()
         durable.dispose()
-
-
-def ledger_exists(settings: Settings) -> bool:
-    """Whether there is a ledger to open without making one (always, where it is not a file)."""
-    file = sqlite_file(settings.ledger)
-    return file is None or file.exists()
 
 
 def _add(counts: dict[str, int], name: str, rows: int) -> None:

@@ -5,11 +5,12 @@ What does not belong here: tables and states (`ledger_tables`, `ledger`).
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from filelock import FileLock
 
 from pipelines.errors import SettingsError, StorageError
 
@@ -36,7 +37,7 @@ def sqlite_file(url: str) -> Path | None:
 def open_engine(url: str, *, durable: bool) -> sa.Engine:
     """An engine on the ledger's database.
 
-    SQLite runs in WAL mode. With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without,
+    With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without,
     a power cut (not the end of a process) may take the last commits with it; that suits sends and clicks, which
     are then sent again and skipped by the API.
 
@@ -53,6 +54,31 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
     return engine
+
+
+@contextmanager
+def making(url: str) -> Iterator[None]:
+    """A block in which the tables are made: for SQLite one process at a time, the file in WAL mode.
+
+    The mode stays with the file. It is not for every connection to set: SQLite does not wait for its turn when
+    it switches, so that a reader would fail beside a push that makes the ledger.
+
+    Raises:
+        StorageError: the file cannot be made.
+    """
+    file = sqlite_file(url)
+    if file is None:
+        yield
+        return
+    with ledger_errors(str(file)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f".{file.name}.lock"), timeout=_BUSY_SECONDS):
+            try:
+                with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
+                    connection.execute("PRAGMA journal_mode = WAL").close()
+            except sqlite3.Error as error:
+                raise StorageError(f"Cannot use {file}: {error}.", _REMEDY) from error
+            yield
 
 
 def insert_many(
@@ -98,7 +124,7 @@ def _parsed(url: str) -> sa.URL:
 
 def _tune(connection: sqlite3.Connection, _: object) -> None:
     for pragma in (
-        "journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {_BUSY_SECONDS * 1000}",
+        f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = NORMAL",
         "cache_size = -65536", "wal_autocheckpoint = 4000",
     ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}").close()

@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.ledger import Ledger, open_ledger
+from pipelines.push.ledger import Ledger, existing_ledger
 from pipelines.push.stage import insert, stage_path
 from pipelines.settings import Settings
+from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, RECORDS
@@ -41,13 +42,16 @@ def publish_imports(settings: Settings) -> None:
         BusyError: another writer held the warehouse for too long.
         StorageError: the disk refused; the warehouse is as it was.
     """
-    with open_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
+    with existing_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS imports")
         _table(connection, CHUNKS)
         _table(connection, RECORDS)
+        if ledger is None:
+            return
         _chunks(connection, ledger.chunks())
         for name in PUSHED:
             _records(connection, name, stage_path(settings, name), ledger)
+        publish_runs(connection, settings.data_dir)
 
 
 def _table(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

@@ -6,7 +6,7 @@ What does not belong here: settling rows in doubt, and comparing with the contac
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipelines.push.ledger import ledger_exists, open_ledger
+from pipelines.push.ledger import existing_ledger
 from pipelines.push.ledger_totals import Totals, totals
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
@@ -50,9 +50,10 @@ def reconcile(settings: Settings) -> dict[str, Reconciliation]:
         StorageError: the ledger cannot be read.
     """
     found: dict[str, Totals] = {}
-    if ledger_exists(settings):
-        with open_ledger(settings) as ledger, ledger.begin() as connection:
-            found = totals(connection)
+    with existing_ledger(settings) as ledger:
+        if ledger:
+            with ledger.begin() as connection:
+                found = totals(connection)
     return {name: _compare(name, found.get(name, Totals())) for name in PUSHED}
 
 

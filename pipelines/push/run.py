@@ -7,11 +7,11 @@ are judged, cut, sent and counted, each of which has a module of its own.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
-from pipelines.push.ledger import Ledger, ledger_exists, open_ledger
+from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.ledger_totals import reasons
 from pipelines.push.lock import push_lock
@@ -22,6 +22,7 @@ from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
 from pipelines.push.stage import Progress, opened, stage_path
 from pipelines.push.verdicts import Outcomes
+from pipelines.runs import details, new_run_id, recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from schemas.registry import PUSHED
@@ -51,6 +52,8 @@ def intake(
     datasets: Sequence[str],
     paths: Sequence[Path] | None = None,
     on_progress: Progress | None = None,
+    *,
+    run: str | None = None,
 ) -> dict[str, Intake]:
     """Read and judge history files, and record them as the current input. Sends nothing.
 
@@ -59,6 +62,7 @@ def intake(
         datasets: names out of PUSHED.
         paths: files and folders instead of `settings.history`.
         on_progress: called after every batch.
+        run: the run's id in sync.runs; by default a new one.
 
     Raises:
         UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
@@ -67,7 +71,7 @@ def intake(
     """
     sources = find_sources(settings, datasets, paths)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        return _intake(settings, sources, ledger, on_progress)
+        return _intake(settings, sources, ledger, on_progress, run or new_run_id())
 
 
 def send(
@@ -76,6 +80,7 @@ def send(
     *,
     retry_rejected: bool = False,
     on_progress: Progress | None = None,
+    run: str | None = None,
 ) -> dict[str, Outcomes]:
     """Send what the last intake left to be sent, sends first, and wait for every answer.
 
@@ -84,6 +89,7 @@ def send(
         datasets: names out of PUSHED.
         retry_rejected: whether rows that the API rejected earlier are tried again.
         on_progress: called after every answer.
+        run: the run's id in sync.runs; by default a new one.
 
     Returns:
         The outcomes of the current input of these datasets.
@@ -97,7 +103,7 @@ def send(
         StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress))
+        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or new_run_id()))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -110,6 +116,7 @@ def push(
     dry_run: bool = False,
     retry_rejected: bool = False,
     on_progress: Progress | None = None,
+    run: str | None = None,
 ) -> PushReport:
     """Take history in, send what is not in the account yet, and publish the books, also of a push that failed.
 
@@ -120,6 +127,7 @@ def push(
         dry_run: plan only; the ledger, the warehouse and the network are left alone.
         retry_rejected: whether rows that the API rejected earlier are tried again.
         on_progress: called after every batch and answer.
+        run: the run's id in sync.runs; by default a new one.
 
     Raises:
         TracklySyncError: as `intake` and `send` do.
@@ -128,10 +136,11 @@ def push(
     if dry_run:
         return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
     settings.require_key()
+    run = run or new_run_id()
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        intakes = _intake(settings, sources, ledger, on_progress)
+        intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
-            told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress))
+            told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run))
         finally:
             publish_imports(settings)
         found = ledger.outcomes()
@@ -141,21 +150,24 @@ def push(
 def _plans(
     settings: Settings, sources: dict[str, list[Source]], on_progress: Progress | None
 ) -> dict[str, Plan]:
-    if not ledger_exists(settings):
-        return make_plans(sources, settings.warehouse, None, on_progress)
-    with open_ledger(settings) as ledger:
+    with existing_ledger(settings) as ledger:
         return make_plans(sources, settings.warehouse, ledger, on_progress)
 
 
 def _intake(
-    settings: Settings, sources: dict[str, list[Source]], ledger: Ledger, on_progress: Progress | None
+    settings: Settings,
+    sources: dict[str, list[Source]],
+    ledger: Ledger,
+    on_progress: Progress | None,
+    run: str,
 ) -> dict[str, Intake]:
-    return {
-        name: take_in(
-            stage_path(settings, name), PUSHED[name], sources[name], settings.warehouse, ledger, on_progress
-        )
-        for name in _in_order(sources)
-    }
+    found = {}
+    for name in _in_order(sources):
+        with recorded(settings.data_dir, run, f"take in {name}") as record:
+            path, dataset = stage_path(settings, name), PUSHED[name]
+            found[name] = take_in(path, dataset, sources[name], settings.warehouse, ledger, on_progress)
+            record.rows = found[name].rows_in
+    return found
 
 
 async def _send(
@@ -164,26 +176,32 @@ async def _send(
     ledger: Ledger,
     retry_rejected: bool,
     on_progress: Progress | None,
+    run: str,
 ) -> dict[str, dict[str, int]]:
     """Send; tells why rows were left out."""
     told: dict[str, dict[str, int]] = {}
     async with TracklyClient(settings) as client:
         for name in _in_order(datasets):
-            lost = ledger.recover(name)
-            if lost:
-                _log.warning("%s: %d calls of a push that ended early have no answer on record.", name, lost)
-            if retry_rejected:
-                ledger.reopen(name)
-            with opened(stage_path(settings, name)) as connection:
-                rows_in, held, presence = hold_against(connection, name, ledger)
-                ledger.take_in(name, rows_in, held, presence)
-                pending = ledger.outcomes()[name].pending
-                # A call that waits for its turn costs nothing, save for revenue: its intent is on record.
-                workers = settings.concurrency * (1 if name == REVENUE else 2)
-                await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
-                told[name] = held_reasons(connection)
-            with ledger.begin() as transaction:
-                told[name] |= reasons(transaction, name, MOST_REASONS)
+            with recorded(settings.data_dir, run, f"push {name}") as record:
+                lost = ledger.recover(name)
+                if lost:
+                    _log.warning(
+                        "%s: %d calls of a push that ended early have no answer on record.", name, lost
+                    )
+                if retry_rejected:
+                    ledger.reopen(name)
+                with opened(stage_path(settings, name)) as connection:
+                    rows_in, held, presence = hold_against(connection, name, ledger)
+                    ledger.take_in(name, rows_in, held, presence)
+                    pending = ledger.outcomes()[name].pending
+                    # A call that waits for its turn costs nothing, save for revenue: its intent is on record.
+                    workers = settings.concurrency * (1 if name == REVENUE else 2)
+                    await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
+                    told[name] = held_reasons(connection)
+                with ledger.begin() as transaction:
+                    told[name] |= reasons(transaction, name, MOST_REASONS)
+                counts = ledger.outcomes()[name]
+                record.rows, record.details = counts.accepted, details(**asdict(counts))
     return told
 
 

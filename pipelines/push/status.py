@@ -3,7 +3,7 @@
 What does not belong here: anything that imports pandas, pandera or duckdb.
 """
 
-from pipelines.push.ledger import ledger_exists, open_ledger
+from pipelines.push.ledger import existing_ledger
 from pipelines.push.verdicts import Outcomes
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
@@ -16,7 +16,5 @@ def outcomes(settings: Settings) -> dict[str, Outcomes]:
         StorageError: the ledger cannot be read.
     """
     nothing = {name: Outcomes() for name in PUSHED}
-    if not ledger_exists(settings):
-        return nothing
-    with open_ledger(settings) as ledger:
-        return nothing | ledger.outcomes()
+    with existing_ledger(settings) as ledger:
+        return nothing | (ledger.outcomes() if ledger else {})

@@ -131,12 +131,22 @@ def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current:
         for s in kept
     ]
     _replace_rows(connection, SNAPSHOTS, manifests)
-    _replace_rows(connection, RUNS, [_run_row(record) for record in runs.records(settings.data_dir)])
+    publish_runs(connection, settings.data_dir)
     _replace_table(connection, "sync.pages", PAGES, PAGES.fields, None)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
         # a replay shares the replies of the snapshot that it mends
         connection.execute(f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])")
+
+
+def publish_runs(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+    """Fill sync.runs from the records on disk.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    connection.execute("CREATE SCHEMA IF NOT EXISTS sync")
+    _replace_rows(connection, RUNS, [_run_row(record) for record in runs.records(data_dir)])
 
 
 def _run_row(record: msgspec.Struct) -> dict[str, object]:

@@ -1,9 +1,12 @@
 """The ledger: durable, in order, and never in a state that its verbs do not lead to."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,6 +119,37 @@ def test_status_of_nothing_makes_no_ledger(settings: Settings) -> None:
     """Before the first push everything is zero, and asking makes no file."""
     assert outcomes(settings) == {name: Outcomes() for name in ("sends", "clicks", "revenue")}
     assert not settings.data_dir.exists()
+
+
+def test_looking_at_a_ledger_that_is_being_made_makes_nothing(settings: Settings) -> None:
+    """A reader that comes while the first push makes the ledger sees zeros and leaves the making to the push."""
+    settings.data_dir.mkdir()
+    file = settings.data_dir / "ledger.db"
+    sqlite3.connect(file).close()
+    assert outcomes(settings)["sends"] == Outcomes()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
+
+
+def test_two_may_make_the_ledger_at_once(settings: Settings) -> None:
+    """Whoever comes second finds it made; neither fails."""
+    failures: list[Exception] = []
+    start = threading.Barrier(4)
+
+    def make() -> None:
+        start.wait()
+        try:
+            with open_ledger(settings):
+                pass
+        except Exception as failure:  # noqa: BLE001 - collected for the assertion
+            failures.append(failure)
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
 
 
 def test_the_ledger_is_in_wal_mode_and_holds_no_key(settings: Settings) -> None:
