@@ -348,7 +348,9 @@ def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "treasure").read_text() == "kept"
 
 
-def test_pushes_are_on_record(sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path) -> None:
+def test_pushes_are_on_record(
+    sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
+) -> None:
     """sync.runs tells of every push what was taken in and what was accepted."""
     assert sync("pull").returncode == 0
     write_history(account, tmp_path / "data" / "history", sends=100)
