@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from pipelines.sandbox import API_KEY, Account, Server, running, seed_account
 from pipelines.settings import Settings, load_settings
+
+# A machine that is busy with other tests is slow, which says nothing about the code.
+hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

@@ -206,16 +206,17 @@ def test_stopping_is_clean(
 
 
 def test_two_pulls_at_once_say_so(
-    sync: Sync, server: Server, environment: dict[str, str], tmp_path: Path
+    sync: Sync, server: Server, account: Account, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The second of two pulls says that it waits, and both succeed."""
-    server.faults.active.append(parse_fault("latency,seconds=0.2"))
-    first = subprocess.Popen(
-        [str(COMMAND), "pull", "contacts"], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
-    time.sleep(1.0)
-    second = sync("pull", "contacts")
-    assert (first.wait(30), second.returncode) == (0, 0)
+    server.faults.active.append(parse_fault("latency,seconds=1.5,times=3"))
+    command = [str(COMMAND), "pull", "contacts"]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+        deadline = time.monotonic() + 20
+        while not account.log and time.monotonic() < deadline:
+            time.sleep(0.02)
+        second = sync("pull", "contacts")
+    assert (first.returncode, second.returncode) == (0, 0)
     assert "Another pull of contacts is under way" in second.stderr
 
 
