@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     keep_snapshots: Annotated[int, Field(ge=1)] = Field(
         5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
     )
+    settle_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        5.0,
+        description="How long an account is given to finish a call whose answer was lost, before it is read.",
+    )
     push_left_out_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Share of rows left out beyond which a push exits with 3."
     )

@@ -46,7 +46,14 @@ def settings(server: Server, tmp_path: Path) -> Settings:
 def settings_for(url: str, data_dir: Path, **more: Any) -> Settings:
     """Settings for a served account."""
     return load_settings(
-        **{"api_key": API_KEY, "base_url": url, "data_dir": data_dir, "retry_seconds": 20.0, **more}
+        **{
+            "api_key": API_KEY,
+            "base_url": url,
+            "data_dir": data_dir,
+            "retry_seconds": 20.0,
+            "settle_seconds": 0.0,
+            **more,
+        }
     )
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, Outcome, Verdict
+from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
 
 TRANSIENT = frozenset({"save_error", "message_not_found"})
@@ -17,9 +17,6 @@ TRANSIENT = frozenset({"save_error", "message_not_found"})
 
 Clicks and revenue are sent only once their send is accepted, so a message that is not found should be soon.
 """
-
-NOT_NAMED = "not_named"
-"""Our code for rows of a call that failed in part without telling which."""
 
 _UNTOLD = "the call failed in part, and the answer does not tell for which rows"
 

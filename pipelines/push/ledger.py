@@ -24,6 +24,13 @@ from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, Outcome, Outcomes, Verd
 from pipelines.runs import now
 from pipelines.settings import Settings
 
+_KEPT = {
+    "sends": ("identity", "contact", "list_ref"),
+    "clicks": ("identity",),
+    REVENUE: LedgerRows._fields,
+}
+"""What is kept of a dataset's rows; the rest would be nulls."""
+
 _NOT_TOLD = Verdict(Outcome.IN_DOUBT, NO_ANSWER, "sent, and no usable answer came back")
 _AGAIN = Verdict(Outcome.PENDING, NO_ANSWER, "sent, and no usable answer came back; it is sent again")
 
@@ -70,7 +77,9 @@ class Ledger:
                     [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
                 )
 
-    def intend(self, dataset: str, rows: LedgerRows, size: int, *, again: bool) -> int:
+    def intend(
+        self, dataset: str, rows: LedgerRows, size: int, *, again: bool, reading: int | None = None
+    ) -> int:
         """Make an intent durable; only then may the request leave.
 
         Args:
@@ -78,6 +87,7 @@ class Ledger:
             rows: its rows, in the order of the request.
             size: bytes of the request's body.
             again: whether they were in earlier intents and are pending again; else all of them are new.
+            reading: for revenue, the number of the reading that the contacts' totals are of.
 
         Returns:
             The chunk's number.
@@ -90,18 +100,31 @@ class Ledger:
             size_of = {"rows": len(rows.identity), "current": len(rows.identity), "bytes": size}
             result = connection.execute(
                 sa.insert(CHUNKS).values(
-                    dataset=dataset, state=ChunkState.INTENDED, intended_at=now(), **size_of
+                    dataset=dataset,
+                    state=ChunkState.INTENDED,
+                    intended_at=now(),
+                    reading=reading,
+                    **size_of,
                 )
             )
             chunk = int((result.inserted_primary_key or [0])[0])
             if again:
-                move(connection, dataset, rows.identity, chunk)
+                move(connection, dataset, rows, chunk)
             else:
+                kept = _KEPT[dataset]
                 insert_many(
                     connection,
                     ROWS,
-                    ("dataset", "chunk", "tries", "current", *LedgerRows._fields),
-                    list(zip(repeat(dataset), repeat(chunk), repeat(1), repeat(True), *rows)),
+                    ("dataset", "chunk", "tries", "current", *kept),
+                    list(
+                        zip(
+                            repeat(dataset),
+                            repeat(chunk),
+                            repeat(1),
+                            repeat(True),
+                            *(getattr(rows, name) for name in kept),
+                        )
+                    ),
                 )
         return chunk
 
@@ -115,7 +138,7 @@ class Ledger:
     def lose(self, dataset: str, chunk: int, error: str) -> None:
         """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending."""
         with self.begin(dataset) as connection:
-            leave(connection, chunk, ChunkState.LOST, None, {"error": error})
+            leave(connection, chunk, ChunkState.LOST, None, {"error": error, "answered_at": now()})
             give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
 
     def refuse(self, dataset: str, chunk: int, error: str) -> None:
@@ -136,7 +159,8 @@ class Ledger:
             )
             dead = [int(chunk) for chunk in connection.execute(query).scalars()]
             for chunk in dead:
-                leave(connection, chunk, ChunkState.LOST, None, {"error": "the push ended before the answer"})
+                ended = {"error": "the push ended before the answer", "answered_at": now()}
+                leave(connection, chunk, ChunkState.LOST, None, ended)
             if dead:
                 give_all(connection, dataset, dead, _NOT_TOLD if dataset == REVENUE else _AGAIN)
         return len(dead)
@@ -179,7 +203,7 @@ class Ledger:
 
         Yields:
             Sequences of (identity, chunk, outcome, whether the outcome is its own and not the chunk's, whether
-            it is in the current input, tries, code, message, message_id).
+            it is in the current input, tries, code, message, message_id, contact, list_ref).
         """  # fmt: skip
         otherwise = Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
         by_chunk = sa.case(
@@ -189,7 +213,7 @@ class Ledger:
             sa.select(
                 ROWS.c.identity, ROWS.c.chunk, sa.func.coalesce(ROWS.c.outcome, by_chunk),
                 ROWS.c.outcome.is_not(None), ROWS.c.current, ROWS.c.tries, ROWS.c.code, ROWS.c.message,
-                ROWS.c.message_id,
+                ROWS.c.message_id, ROWS.c.contact, ROWS.c.list_ref,
             )
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
             .where(ROWS.c.dataset == dataset)

@@ -3,7 +3,7 @@
 What does not belong here: which moves there are, and their transactions (`ledger`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,10 +19,13 @@ class LedgerRows(NamedTuple):
 
     Attributes:
         identity: what it is known by.
-        contact: for sends, the phone number that it went to.
-        list_ref: for sends, the number or id of its list.
+        contact: for sends and revenue, the phone number that it went to.
+        list_ref: for sends, the number or id of its list; for revenue, its id, or what the send has.
         message_id: for revenue, the send.
         amount: for revenue, in ten-thousandths of the currency.
+        amount_before: for revenue, the contact's revenue_total before it is sent, likewise.
+        count_before: for revenue, the contact's conversion_count before it is sent.
+        phone_amount_before, phone_count_before: the same over all contacts of its phone number.
     """
 
     identity: list[str]
@@ -30,19 +33,27 @@ class LedgerRows(NamedTuple):
     list_ref: list[str | None]
     message_id: list[str | None]
     amount: list[int | None]
+    amount_before: list[int | None]
+    count_before: list[int | None]
+    phone_amount_before: list[int | None]
+    phone_count_before: list[int | None]
 
     @classmethod
     def none(cls) -> "LedgerRows":
         """No rows, to be extended."""
-        return cls([], [], [], [], [])
+        return cls(*([] for _ in cls._fields))
 
     def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
         """Append a slice of other rows."""
-        self.identity.extend(other.identity[start:stop])
-        self.contact.extend(other.contact[start:stop])
-        self.list_ref.extend(other.list_ref[start:stop])
-        self.message_id.extend(other.message_id[start:stop])
-        self.amount.extend(other.amount[start:stop])
+        columns: Iterator[tuple[list[Any], list[Any]]] = zip(self, other, strict=True)
+        for mine, more in columns:
+            mine.extend(more[start:stop])
+
+
+_RENEWED = (
+    "contact", "list_ref", "amount_before", "count_before", "phone_amount_before", "phone_count_before"
+)  # fmt: skip
+"""What a row that is sent again gets anew: its contact, and that one's totals by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +84,9 @@ class Presence:
     chunks: Mapping[int, int]
 
 
-def move(connection: sa.Connection, dataset: str, identities: Sequence[str], chunk: int) -> None:
-    """Put pending rows into another chunk."""
+def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
+    """Put pending rows into another chunk, with what their contacts' totals are by now."""
+    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _RENEWED}
     result = connection.execute(
         sa.update(ROWS)
         .where(
@@ -83,12 +95,15 @@ def move(connection: sa.Connection, dataset: str, identities: Sequence[str], chu
             ROWS.c.outcome == Outcome.PENDING,
             ROWS.c.current,
         )
-        .values(chunk=chunk, outcome=None, code=None, message=None, tries=ROWS.c.tries + 1),
-        [{"who": identity} for identity in identities],
+        .values(chunk=chunk, outcome=None, code=None, message=None, tries=ROWS.c.tries + 1, **given),
+        [
+            dict(zip(("who", *(f"new_{name}" for name in _RENEWED)), row, strict=True))
+            for row in zip(rows.identity, *(getattr(rows, name) for name in _RENEWED), strict=True)
+        ],
     )
-    if result.rowcount not in (-1, len(identities)):
+    if result.rowcount not in (-1, len(rows.identity)):
         raise DataError(
-            f"Of {len(identities)} rows of {dataset} only {result.rowcount} are pending.", "Push again."
+            f"Of {len(rows.identity)} rows of {dataset} only {result.rowcount} are pending.", "Push again."
         )
 
 

@@ -3,6 +3,8 @@
     push_intakes  the current input of each dataset: how many rows, and how many of them are not to be sent
     push_chunks   one row per call: its intent before, its answer after
     push_rows     one row per history row that was ever part of an intent
+    push_readings      one row per reading of the contacts' totals that revenue was sent after
+    push_resolutions   one row per row in doubt that a person settled, with the reason
 
 A row's outcome is its own, where it has one, else its chunk's: `answered` makes accepted, and `intended` (a call
 that is under way, or died with its process) makes pending, for revenue in_doubt. So a chunk of rows that went
@@ -55,9 +57,10 @@ CHUNKS = sa.Table(
         "current", sa.Integer, nullable=False
     ),  # rows of the current input without an outcome of their own
     sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("reading", sa.Integer),  # for revenue: the totals that were read before it
     sa.Column("intended_at", sa.Text, nullable=False),
     sa.Column("sent_at", sa.Text),
-    sa.Column("answered_at", sa.Text),
+    sa.Column("answered_at", sa.Text),  # for a lost call: when it was given up
     sa.Column("attempts", sa.Integer),
     sa.Column("http_status", sa.Integer),
     _counter("success_count"),
@@ -79,11 +82,16 @@ ROWS = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("code", sa.Text),
     sa.Column("message", sa.Text),
-    # what settling revenue in doubt needs: whose totals a row counts in, and how much
+    # what settling revenue in doubt needs: whose totals a row counts in, how much, and what they were before;
+    # nulls for these are a contact that the reading did not find
     sa.Column("contact", sa.Text),
     sa.Column("list_ref", sa.Text),
     sa.Column("message_id", sa.Text),
     sa.Column("amount", sa.BigInteger),
+    sa.Column("amount_before", sa.BigInteger),
+    sa.Column("count_before", sa.BigInteger),
+    sa.Column("phone_amount_before", sa.BigInteger),
+    sa.Column("phone_count_before", sa.BigInteger),
     sqlite_with_rowid=False,
 )
 sa.Index(
@@ -93,4 +101,24 @@ sa.Index(
     ROWS.c.current,
     sqlite_where=ROWS.c.outcome.is_not(None),
     postgresql_where=ROWS.c.outcome.is_not(None),
+)
+
+READINGS = sa.Table(
+    "push_readings",
+    metadata,
+    sa.Column("reading", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("finished_at", sa.Text, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),  # whether every contact was seen
+)
+
+RESOLUTIONS = sa.Table(
+    "push_resolutions",
+    metadata,
+    sa.Column("resolution", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("resolved_at", sa.Text, nullable=False),
 )

@@ -25,7 +25,10 @@ class Totals:
 
 def totals(connection: sa.Connection) -> dict[str, Totals]:
     """By dataset; those without a call are left out."""
-    accepted = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED)
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
     doubt = ROWS.c.outcome == Outcome.IN_DOUBT
     rows = connection.execute(
         sa.select(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipelines.push import contacts
 from pipelines.push.chunks import chunks
 from pipelines.push.intake import Intake, describe
 from pipelines.push.ledger import Ledger
@@ -75,6 +76,7 @@ def _plan(
     with opened(path) as connection:
         rows_in, held, _ = hold_against(connection, name, ledger, coming)
         intake = describe(connection, dataset, sources, rows_in, held)
+        contacts.load(connection, None)
         number, size, first = 0, 0, ""
         for chunk in chunks(to_send(connection, name)):
             first = first or chunk.body().decode()

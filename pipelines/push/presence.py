@@ -23,12 +23,28 @@ from schemas.tables import literal
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
+_NONE = ", NULL::BIGINT" * 5
 _KEPT = {
-    "sends": "to_number, coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR, NULL::BIGINT",
-    "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR, NULL::BIGINT",
-    "revenue": "NULL::VARCHAR, NULL::VARCHAR, message_id, CAST(revenue * 10000 AS BIGINT)",
+    "sends": "to_number, coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR" + _NONE,
+    "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR" + _NONE,
+    "revenue": "p.contact, coalesce(k.list_key, p.list_ref), message_id, CAST(revenue * 10000 AS BIGINT),"
+    " t.amount, t.count, n.phone_amount, n.phone_count",
 }
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows."""
+
+_ROWS = {
+    "sends": "ready",
+    "clicks": "ready",
+    "revenue": "ready LEFT JOIN parents AS p ON p.identity = ready.message_id"
+    " LEFT JOIN list_keys AS k ON k.ref = p.list_ref"
+    " LEFT JOIN totals AS t ON t.contact = p.contact AND t.list_key = coalesce(k.list_key, p.list_ref)"
+    " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact",
+}
+"""Where those columns come from; for revenue after `contacts.load`."""
+
+_ROUND = "row_number() OVER (PARTITION BY p.contact, p.list_ref ORDER BY ready.identity)"
+"""The how-manieth row of its contact one is. Sent in this order, a call rarely holds two rows of one contact, so
+that the contact's totals tell of each whether it was stored."""
 
 _IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
 
@@ -38,7 +54,8 @@ def hold_against(
 ) -> tuple[int, dict[str, int], Presence]:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
 
-    Leaves the temporary table `known` (identity, chunk, outcome, own, current) for `to_send`.
+    Leaves the temporary tables `known` (identity, chunk, outcome, own, current) and, for clicks and revenue,
+    `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
 
     Args:
         connection: the stage, validated.
@@ -64,13 +81,17 @@ def hold_against(
 
 def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
     """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
-    limit = str(MAX_RECORDS)
+    limit, place = str(MAX_RECORDS), ""
     if dataset == REVENUE:
-        limit = f"CASE WHEN seq IN (SELECT seq FROM risky) THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
+        unseen = "t.contact IS NULL AND EXISTS (SELECT 1 FROM totals)"
+        risky = f"seq IN (SELECT seq FROM risky) OR ({unseen})"
+        limit = f"CASE WHEN {risky} THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
+        place = f"{_ROUND}, "
     return _batches(
         connection,
-        f"SELECT identity, {_KEPT[dataset]}, encode(record), {limit} AS most FROM ready "
-        "WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity) ORDER BY most DESC, identity",
+        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), {limit} AS most FROM {_ROWS[dataset]} "
+        "WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+        f" ORDER BY most DESC, {place}ready.identity",
     )
 
 
@@ -85,9 +106,19 @@ def to_send_again(
     )
     return _batches(
         connection,
-        f"SELECT identity, {_KEPT[dataset]}, encode(record), most FROM ready JOIN again USING (identity) "
-        "ORDER BY most DESC, identity",
+        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), most FROM {_ROWS[dataset]}"
+        " JOIN again ON again.identity = ready.identity ORDER BY most DESC, ready.identity",
     )
+
+
+def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
+    """What the API is given of rows, as a digest; of those in the stage."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked (identity VARCHAR)")
+    insert(connection, "asked", pa.table({"identity": pa.array(identities, pa.string())}))
+    found = connection.execute(
+        "SELECT identity, sha256(record) FROM ready WHERE identity IN (SELECT identity FROM asked)"
+    )
+    return dict(found.fetchall())
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
@@ -100,7 +131,7 @@ def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
 def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:
     for batch in read(connection, query, _SEND_ROWS):
         columns: list[Any] = [column.to_pylist() for column in batch.columns]
-        yield Batch(LedgerRows._make(columns[:5]), columns[5], columns[6])
+        yield Batch(LedgerRows._make(columns[:-2]), *columns[-2:])
 
 
 def _load(
@@ -111,22 +142,25 @@ def _load(
     columns: Sequence[int],
 ) -> None:
     """Copy columns of `Ledger.rows` into a table."""
-    types = (pa.string(), pa.int32(), pa.string(), pa.bool_(), pa.bool_())
+    types = {0: pa.string(), 1: pa.int32(), 2: pa.string(), 3: pa.bool_(), 4: pa.bool_()}
     for rows in ledger.rows(dataset) if ledger else ():
         values = list(zip(*rows, strict=True))
-        arrays = [pa.array(values[place], types[place]) for place in columns]
+        arrays = [pa.array(values[place], types.get(place, pa.string())) for place in columns]
         insert(connection, table, pa.table(arrays, names=[str(place) for place in columns]))
 
 
 def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: Path | None) -> None:
     """Rows that wait for their send; those that the ledger knows were sent and wait for nothing."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR)")
-    _load(connection, "parents", ledger, "sends", (0, 2))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
+    )
+    _load(connection, "parents", ledger, "sends", (0, 2, 9, 10))
     if coming:
         connection.execute(f"ATTACH {literal(str(coming))} AS coming (READ_ONLY)")
         connection.execute(
             f"UPDATE parents SET outcome = '{Outcome.ACCEPTED}' WHERE outcome = '{Outcome.PENDING}';"
-            f"INSERT INTO parents SELECT base, '{Outcome.ACCEPTED}' FROM coming.input AS i WHERE"
+            f"INSERT INTO parents SELECT base, '{Outcome.ACCEPTED}', to_number,"
+            " coalesce(list_number, CAST(list_id AS VARCHAR)) FROM coming.input AS i WHERE"
             " NOT EXISTS (SELECT 1 FROM coming.verdicts AS v WHERE v.seq = i.seq)"
             " AND NOT EXISTS (SELECT 1 FROM parents AS p WHERE p.identity = i.base)"
         )
@@ -140,7 +174,6 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
         f" WHERE (outcome IS NULL OR outcome NOT IN {_IN_ACCOUNT})"
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
     )
-    connection.execute("DROP TABLE parents")
 
 
 def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:

@@ -79,11 +79,11 @@ def _chunks(connection: duckdb.DuckDBPyConnection, chunks: Sequence[dict[str, An
 
 def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledger: Ledger) -> None:
     types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
-    columns = ", ".join(f"{column} {types[kind]}" for column, kind in _KNOWN)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({columns})")
+    declared = ", ".join(f"{column} {types[kind]}" for column, kind in _KNOWN)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
     for rows in ledger.rows(name):
-        values = zip(*rows, strict=True)
-        arrays = [pa.array(column, kind) for column, (_, kind) in zip(values, _KNOWN, strict=True)]
+        columns = list(zip(*rows, strict=True))[: len(_KNOWN)]
+        arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, _KNOWN, strict=True)]
         insert(connection, "known", pa.table(arrays, schema=pa.schema(_KNOWN)))
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")

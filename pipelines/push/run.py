@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipelines.pull.totals import room_for_readings
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
 from pipelines.push.ledger_tables import REVENUE
@@ -18,6 +19,7 @@ from pipelines.push.lock import push_lock
 from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import hold_against
 from pipelines.push.publish import publish_imports
+from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
 from pipelines.push.stage import Progress, opened, stage_path
@@ -193,10 +195,14 @@ async def _send(
                 with opened(stage_path(settings, name)) as connection:
                     rows_in, held, presence = hold_against(connection, name, ledger)
                     ledger.take_in(name, rows_in, held, presence)
-                    pending = ledger.outcomes()[name].pending
-                    # A call that waits for its turn costs nothing, save for revenue: its intent is on record.
-                    workers = settings.concurrency * (1 if name == REVENUE else 2)
-                    await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
+                    if name == REVENUE:
+                        with room_for_readings(settings) as folder:
+                            await send_revenue(connection, client, ledger, settings, folder, on_progress)
+                    else:
+                        pending = ledger.outcomes()[name].pending
+                        # Twice as many as may be under way: a call that waits for its turn costs nothing.
+                        workers = settings.concurrency * 2
+                        await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
                     told[name] = held_reasons(connection)
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)

@@ -47,6 +47,7 @@ class Sending:
         dataset: its name.
         total: rows to be sent, for progress.
         on_progress: called after every answer.
+        reading: for revenue, the number of the reading whose totals the stage holds.
     """
 
     client: TracklyClient
@@ -54,6 +55,7 @@ class Sending:
     dataset: str
     total: int = 0
     on_progress: Progress | None = None
+    reading: int | None = None
     _done: int = 0
     _lost: int = 0
     _stop: bool = False
@@ -122,7 +124,7 @@ class Sending:
         return sent
 
     async def _one(self, chunk: Chunk, *, again: bool) -> None:
-        number = self.ledger.intend(self.dataset, chunk.rows, chunk.size, again=again)
+        number = self.ledger.intend(self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading)
         try:
             reply = await _POSTS[self.dataset](self.client, chunk.body())
         except OutcomeUnknown as error:
@@ -130,7 +132,7 @@ class Sending:
             self._lost += 1
             _log.warning("%s: %d rows are in doubt: %s", self.dataset, len(chunk.records), error.message)
             if self._lost >= MOST_LOST:
-                raise ServiceError(
+                raise OutcomeUnknown(
                     f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent.",
                     "See that the service answers, then push again: nothing is sent twice.",
                 ) from error

@@ -23,6 +23,9 @@ class Outcome(StrEnum):
 NO_ANSWER = "no_answer"
 """Our code for rows that were sent without a usable answer."""
 
+NOT_NAMED = "not_named"
+"""Our code for rows of a call that failed in part without telling which."""
+
 NOT_SENT = "not_sent"
 """Our code for rows of a call that was not carried out."""
 

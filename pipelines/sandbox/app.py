@@ -64,7 +64,7 @@ class App:
         response = _refusal(struck)
         if response is None:
             status, reply = self._work(request, path, body, logged, struck)
-            if "reset-after" in struck:
+            if "reset-after" in struck or "half" in struck:
                 abort(request.scope)
                 return
             response = _spoilt(struck, status, reply)
@@ -106,6 +106,8 @@ class App:
             return 400, {"error": "Request body is not valid JSON", "code": "invalid_json"}
         if isinstance(parsed, dict) and isinstance(parsed.get("records"), list):
             logged.records = len(parsed["records"])
+            if "half" in struck:
+                del parsed["records"][logged.records // 2 :]
         fault = struck.get("save-error")
         if fault is None:
             return import_records(self.account, entity, parsed)

@@ -18,6 +18,7 @@ KINDS = {
     "503": "service unavailable as JSON",
     "reset-before": "abort the connection before the work is done",
     "reset-after": "do the work, then abort the connection",
+    "half": "import the first half of the records, then abort the connection",
     "truncate": "do the work, send half of the body",
     "html": "do the work, answer 200 with HTML",
     "shape": "do the work, answer JSON of another shape",

@@ -17,7 +17,11 @@ def batch(rows: list[tuple[int, int]], first: int) -> Batch:
     names = [str(first + place) for place in range(len(rows))]
     none: list[None] = [None] * len(rows)
     records = [json.dumps("x" * size).encode() for size, _ in rows]
-    return Batch(LedgerRows(names, [*none], [*none], [*none], [*none]), records, [limit for _, limit in rows])
+    return Batch(
+        LedgerRows(names, *([*none] for _ in range(len(LedgerRows._fields) - 1))),
+        records,
+        [limit for _, limit in rows],
+    )
 
 
 @given(batches=st.lists(ROWS, max_size=5), max_bytes=st.integers(60, 200))

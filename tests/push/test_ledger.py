@@ -37,7 +37,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 
 def rows(*names: str) -> LedgerRows:
     none: list[None] = [None] * len(names)
-    return LedgerRows(list(names), [*none], [*none], [*none], [*none])
+    return LedgerRows(list(names), *([*none] for _ in range(len(LedgerRows._fields) - 1)))
 
 
 def test_an_answer_makes_rows_accepted_save_those_with_an_outcome_of_their_own(ledger: Ledger) -> None:

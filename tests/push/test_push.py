@@ -252,19 +252,17 @@ def test_rejected_rows_are_tried_again_on_request(
     assert push(settings, ["sends"], retry_rejected=True).outcomes["sends"] == Outcomes(3, accepted=3)
 
 
-def test_revenue_without_an_answer_is_in_doubt_and_not_sent_again(
+def test_revenue_without_an_answer_is_settled_by_reading(
     account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
 ) -> None:
-    """A reset after the work leaves revenue in doubt, and another push does not send it."""
+    """A reset after the work leaves revenue in doubt until the contacts are read, and nothing is sent again."""
     account.revenue.clear()
     write("sends.ndjson", some_sends(150))
     write("revenue.ndjson", [{"message_id": f"m{n:06}", "offer_id": offer, "revenue": 1} for n in range(150)])
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
     report = push(settings, ALL)
     check(settings, report)
-    doubt = report.outcomes["revenue"].in_doubt
-    assert doubt in (50, 100)
-    assert report.outcomes["revenue"] == Outcomes(150, accepted=150 - doubt, in_doubt=doubt)
+    assert report.outcomes["revenue"] == Outcomes(150, accepted=150)
     assert push(settings, ALL).outcomes == report.outcomes
     assert len(account.revenue) == 150
 

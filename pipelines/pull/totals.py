@@ -1,0 +1,175 @@
+"""A reading: every contact's totals as they are now, for the push, which settles by them what no answer told.
+
+It is the same consistent scan as a pull's, of which only the totals are kept and nothing is published. What does
+not belong here: what the totals say about rows in doubt (`pipelines.push.settle`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.pull.endpoints import CONTACTS
+from pipelines.pull.identity import Seen
+from pipelines.pull.scan import Query, scan
+from pipelines.pull.scratch import scratch
+from pipelines.runs import now
+from pipelines.settings import Settings
+from pipelines.storage import storage_errors
+from pipelines.trackly.client import TracklyClient
+from schemas.tables import literal
+
+OnRead = Callable[[int, int | None], None]
+"""Called with the contacts read so far, and how many there are, if the API says so."""
+
+_SCALE = 10_000
+_LARGEST = 1e11  # beyond it a float does not hold four decimals
+
+_FIELDS: list[tuple[str, pa.DataType]] = [
+    ("phone_number", pa.string()),
+    ("list_id", pa.int64()),
+    ("list_number", pa.string()),
+    ("revenue_total", pa.int64()),
+    ("conversion_count", pa.int64()),
+    ("click_count", pa.int64()),
+]
+_COLUMNS = pa.schema(_FIELDS)
+_READ = _COLUMNS.append(pa.field("reply", pa.int32()))
+
+
+class _Contact(msgspec.Struct, gc=False):
+    """What a reading keeps of a row of GET /contacts."""
+
+    phone_number: str
+    list_id: int
+    revenue_total: float
+    conversion_count: int
+    click_count: int
+    list_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The totals of every contact.
+
+    Attributes:
+        file: Parquet: phone_number, list_id, list_number, revenue_total (in ten-thousandths of the account's
+            currency), conversion_count, click_count; one row per contact. Contacts of which one of these cannot
+            be read are missing.
+        started_at: before the first request; ISO 8601, UTC.
+        finished_at: after the last reply.
+        complete: whether it is proven that no contact was missed.
+    """
+
+    file: Path
+    started_at: str
+    finished_at: str
+    complete: bool
+
+
+@contextmanager
+def room_for_readings(settings: Settings) -> Iterator[Path]:
+    """A folder for readings, gone when the block ends: they are figures of the moment.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with storage_errors("work in", settings.data_dir):
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=".reading-", dir=settings.data_dir, ignore_cleanup_errors=True)
+    with folder as path:
+        yield Path(path)
+
+
+async def read_totals(
+    client: TracklyClient, concurrency: int, folder: Path, on_read: OnRead | None = None
+) -> Reading:
+    """Read every contact's totals.
+
+    Args:
+        client: an open client.
+        concurrency: requests to keep under way.
+        folder: of `room_for_readings`; an earlier reading in it is replaced.
+        on_read: called after every reply.
+
+    Raises:
+        AccessError, RequestError, ServiceError: as a pull.
+        StorageError: the disk refused.
+    """
+    started_at = now()
+    raw = folder / "replies.parquet"
+    with storage_errors("write", raw), pq.ParquetWriter(raw, _READ, compression="zstd") as writer:
+        replies = rows = 0
+
+        async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
+            nonlocal replies, rows
+            reply = await client.get(CONTACTS.path, query, read)
+            writer.write_batch(_columns(reply.value.body, replies))
+            replies, rows = replies + 1, rows + len(reply.value.keys)
+            if on_read:
+                on_read(rows, reply.value.total)
+            return reply.value
+
+        evidence = await scan(CONTACTS, fetch, concurrency)
+    file = folder / "totals.parquet"
+    _keep_latest(folder, raw, file)
+    return Reading(file, started_at, now(), evidence.complete)
+
+
+def _keep_latest(folder: Path, raw: Path, file: Path) -> None:
+    """One row per contact, of several the one that was read last."""
+    names = ", ".join(_COLUMNS.names)
+    with scratch(folder) as connection:
+        connection.execute(
+            f"COPY (SELECT {names} FROM read_parquet({literal(str(raw))})"
+            " QUALIFY row_number() OVER (PARTITION BY phone_number, list_id ORDER BY reply DESC) = 1)"
+            f" TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+    raw.unlink()
+
+
+class _Reply(msgspec.Struct):
+    contacts: list[_Contact]
+
+
+class _RawReply(msgspec.Struct):
+    contacts: list[msgspec.Raw]
+
+
+_rows = msgspec.json.Decoder(_Reply)
+_raw_rows = msgspec.json.Decoder(_RawReply)
+_row = msgspec.json.Decoder(_Contact)
+
+
+def _columns(body: bytes, reply: int) -> pa.RecordBatch:
+    try:
+        contacts = _rows.decode(body).contacts
+    except msgspec.DecodeError:
+        found = _raw_rows.decode(body)  # the scan has read it, so it is JSON of this shape
+        contacts = [row for raw in found.contacts if (row := _one(raw))]
+    contacts = [row for row in contacts if abs(row.revenue_total) < _LARGEST]
+    columns: list[list[Any]] = [
+        [row.phone_number for row in contacts],
+        [row.list_id for row in contacts],
+        [row.list_number for row in contacts],
+        [round(row.revenue_total * _SCALE) for row in contacts],
+        [row.conversion_count for row in contacts],
+        [row.click_count for row in contacts],
+        [reply] * len(contacts),
+    ]
+    return pa.record_batch(
+        [pa.array(column, field.type) for column, field in zip(columns, _READ, strict=True)], schema=_READ
+    )
+
+
+def _one(raw: msgspec.Raw) -> _Contact | None:
+    try:
+        return _row.decode(raw)
+    except msgspec.DecodeError:
+        return None

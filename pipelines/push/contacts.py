@@ -1,0 +1,92 @@
+"""A reading of the contacts' totals inside a stage, where rows of revenue meet the contacts that they count in.
+
+What does not belong here: reading them (`pipelines.pull.totals`), and what their growth means (`settle`).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.pull.totals import Reading
+from pipelines.push.stage import insert
+from schemas.tables import literal
+
+
+class Totals(NamedTuple):
+    """Of a contact, or of all contacts with one phone number.
+
+    Attributes:
+        amount: revenue_total in ten-thousandths of the account's currency.
+        conversions: conversion_count.
+    """
+
+    amount: int
+    conversions: int
+
+
+class Found(NamedTuple):
+    """What a reading has of a phone number and list; None where it has none."""
+
+    on_list: Totals | None
+    on_phone: Totals | None
+
+
+def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
+    """Make the temporary tables of a reading; without one they are empty.
+
+    totals    contact, list_key, amount, count, and phone_amount, phone_count over all lists of the number
+    list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE list_keys (ref VARCHAR, list_key VARCHAR);"
+        "CREATE OR REPLACE TEMP TABLE totals (contact VARCHAR, list_key VARCHAR, amount BIGINT, count BIGINT,"
+        " phone_amount BIGINT, phone_count BIGINT)"
+    )
+    if reading is None:
+        return
+    read = f"read_parquet({literal(str(reading.file))})"
+    connection.execute(
+        "INSERT INTO list_keys WITH lists AS (SELECT DISTINCT list_id, list_number FROM " + read + "),"
+        " keys AS (SELECT list_number AS ref, CAST(min(list_id) AS VARCHAR) AS list_key FROM lists"
+        "  WHERE list_number IS NOT NULL GROUP BY list_number)"
+        " FROM keys UNION ALL SELECT CAST(list_id AS VARCHAR), min(coalesce(list_key, CAST(list_id AS VARCHAR)))"
+        " FROM lists LEFT JOIN keys ON ref = list_number GROUP BY list_id"
+    )
+    connection.execute(
+        "INSERT INTO totals SELECT phone_number, list_key, sum(revenue_total)::BIGINT, sum(conversion_count)::BIGINT,"
+        " (sum(sum(revenue_total)) OVER of_phone)::BIGINT, (sum(sum(conversion_count)) OVER of_phone)::BIGINT"
+        f" FROM {read} JOIN list_keys ON ref = CAST(list_id AS VARCHAR)"
+        " GROUP BY phone_number, list_key WINDOW of_phone AS (PARTITION BY phone_number)"
+    )
+
+
+def look_up(
+    connection: duckdb.DuckDBPyConnection, contacts: Iterable[tuple[str | None, str | None]]
+) -> dict[tuple[str | None, str | None], Found]:
+    """The totals of phone numbers and lists, after `load`."""
+    asked = list(dict.fromkeys(contacts))
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked (contact VARCHAR, ref VARCHAR)")
+    insert(
+        connection,
+        "asked",
+        pa.table(
+            [pa.array([c for c, _ in asked], pa.string()), pa.array([r for _, r in asked], pa.string())],
+            names=["contact", "ref"],
+        ),
+    )
+    rows = connection.execute(
+        "WITH phones AS (SELECT DISTINCT contact, phone_amount, phone_count FROM totals)"
+        " SELECT asked.contact, asked.ref, t.amount, t.count, p.phone_amount, p.phone_count FROM asked"
+        " LEFT JOIN list_keys AS k ON k.ref = asked.ref"
+        " LEFT JOIN totals AS t ON t.contact = asked.contact AND t.list_key = coalesce(k.list_key, asked.ref)"
+        " LEFT JOIN phones AS p ON p.contact = asked.contact"
+    ).fetchall()
+    return {
+        (contact, ref): Found(
+            None if count is None else Totals(amount, count),
+            None if phone_count is None else Totals(phone_amount, phone_count),
+        )
+        for contact, ref, amount, count, phone_amount, phone_count in rows
+    }

@@ -1,0 +1,172 @@
+"""What the ledger has on revenue in doubt: the rows of its contacts, the readings round them, and their settling.
+
+What does not belong here: deciding (`settle`), and reading contacts (`pipelines.pull.totals`). Functions take a
+connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from pipelines.errors import DataError
+from pipelines.push.contacts import Totals
+from pipelines.push.ledger_tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
+from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, Outcome, Verdict
+from pipelines.runs import now
+
+
+class Sent(NamedTuple):
+    """A row of revenue that was sent, in doubt or accepted, for a contact that has rows in doubt.
+
+    Attributes:
+        identity: the row.
+        contact: the phone number of its send; None where that is not known.
+        list_ref: the list's id, or what the send has.
+        amount: in ten-thousandths of the account's currency.
+        in_doubt: else it is accepted.
+        code: why it is in doubt.
+        chunk: its call.
+        intended_at: just before that call; ISO 8601, UTC, as all times here.
+        ended_at: when its answer was there or was given up.
+        amount_before, count_before: the contact's totals at the reading; None where it was not found.
+        phone_amount_before, phone_count_before: the same over all contacts of the phone number.
+        read_from, read_to: when that reading began and ended; None where there was none.
+        complete: whether that reading saw every contact.
+    """
+
+    identity: str
+    contact: str | None
+    list_ref: str | None
+    amount: int
+    in_doubt: bool
+    code: str
+    chunk: int
+    intended_at: str
+    ended_at: str
+    amount_before: int | None
+    count_before: int | None
+    phone_amount_before: int | None
+    phone_count_before: int | None
+    read_from: str | None
+    read_to: str | None
+    complete: bool
+
+    @property
+    def on_list_before(self) -> Totals | None:
+        """The contact's totals at the reading."""
+        if self.amount_before is None or self.count_before is None:
+            return None
+        return Totals(self.amount_before, self.count_before)
+
+    @property
+    def on_phone_before(self) -> Totals | None:
+        """Those of all contacts of its phone number."""
+        if self.phone_amount_before is None or self.phone_count_before is None:
+            return None
+        return Totals(self.phone_amount_before, self.phone_count_before)
+
+
+def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *, complete: bool) -> int:
+    """Put a reading on record; returns its number."""
+    result = connection.execute(
+        sa.insert(READINGS).values(started_at=started_at, finished_at=finished_at, complete=complete)
+    )
+    return int((result.inserted_primary_key or [0])[0])
+
+
+def untried(connection: sa.Connection) -> int:
+    """How many rows are in doubt that no reading was held against yet."""
+    query = sa.select(sa.func.count()).where(
+        ROWS.c.dataset == REVENUE,
+        ROWS.c.outcome == Outcome.IN_DOUBT,
+        ROWS.c.code.in_((NO_ANSWER, NOT_NAMED)),
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def doubtful(connection: sa.Connection) -> list[Sent]:
+    """All sent revenue of the contacts that have rows in doubt; rows in doubt of unknown contacts among it."""
+    doubt = sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+    contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
+    query = (
+        sa.select(
+            ROWS.c.identity,
+            ROWS.c.contact,
+            ROWS.c.list_ref,
+            sa.func.coalesce(ROWS.c.amount, 0),
+            sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT,
+            sa.func.coalesce(ROWS.c.code, ""),
+            ROWS.c.chunk,
+            CHUNKS.c.intended_at,
+            sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
+            ROWS.c.amount_before,
+            ROWS.c.count_before,
+            ROWS.c.phone_amount_before,
+            ROWS.c.phone_count_before,
+            READINGS.c.started_at,
+            READINGS.c.finished_at,
+            sa.func.coalesce(READINGS.c.complete, False),
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
+        .where(ROWS.c.dataset == REVENUE, sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), accepted)))
+    )
+    return [Sent(*row) for row in connection.execute(query)]
+
+
+def settle(connection: sa.Connection, verdicts: Mapping[str, Verdict]) -> None:
+    """Give rows in doubt the verdicts of a reading; those that are not in doubt any more are left alone."""
+    if verdicts:
+        connection.execute(
+            sa.update(ROWS)
+            .where(
+                ROWS.c.dataset == REVENUE,
+                ROWS.c.identity == sa.bindparam("who"),
+                ROWS.c.outcome == Outcome.IN_DOUBT,
+            )
+            .values(outcome=sa.bindparam("what"), code=sa.bindparam("why"), message=sa.bindparam("words")),
+            [{"who": i, "what": v.outcome, "why": v.code, "words": v.message} for i, v in verdicts.items()],
+        )
+
+
+def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
+    """Settle rows in doubt by a person's word, and keep who said what of which row and when.
+
+    Raises:
+        DataError: one of them is not in doubt; then none is settled.
+    """
+    for identity in identities:
+        changed = connection.execute(
+            sa.update(ROWS)
+            .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == identity, ROWS.c.outcome == Outcome.IN_DOUBT)
+            .values(outcome=outcome, code="resolved", message=reason)
+        )
+        if changed.rowcount != 1:
+            raise DataError(
+                f"Row {identity!r} is not in doubt; nothing was resolved.", "List them: trackly-sync resolve"
+            )
+    at = now()
+    connection.execute(
+        sa.insert(RESOLUTIONS),
+        [
+            {
+                "dataset": REVENUE,
+                "identity": identity,
+                "outcome": outcome,
+                "reason": reason,
+                "resolved_at": at,
+            }
+            for identity in identities
+        ],
+    )
+
+
+def resolutions(connection: sa.Connection) -> list[dict[str, object]]:
+    """Every row that a person settled, oldest first, as push_resolutions has it."""
+    found = connection.execute(sa.select(RESOLUTIONS).order_by(RESOLUTIONS.c.resolution))
+    return [dict(row) for row in found.mappings()]

@@ -1,0 +1,126 @@
+"""Revenue, which the API counts again when it is sent again: read, send, read again, settle, until all is told.
+
+    read the contacts' totals ──▶ settle what is in doubt ──▶ send what is pending ─┐
+              ▲                                                                     │ answers lost
+              └──────────────── let the account finish what it may be doing ◀───────┘
+
+What does not belong here: sending (`sender`), what the totals say (`settle`), and reading them
+(`pipelines.pull.totals`).
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import OutcomeUnknown
+from pipelines.pull.totals import Reading, read_totals
+from pipelines.push import contacts, ledger_doubt
+from pipelines.push.ledger import Ledger
+from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.presence import contents, hold_against
+from pipelines.push.sender import Sending
+from pipelines.push.settle import settled
+from pipelines.push.stage import Progress
+from pipelines.push.verdicts import Outcome
+from pipelines.settings import Settings
+from pipelines.trackly.client import TracklyClient
+
+MOST_ROUNDS = 5
+"""Readings of one push: where answers are lost every time, a person should look."""
+
+_log = logging.getLogger(__name__)
+
+
+async def send_revenue(
+    connection: duckdb.DuckDBPyConnection,
+    client: TracklyClient,
+    ledger: Ledger,
+    settings: Settings,
+    folder: Path,
+    on_progress: Progress | None = None,
+) -> None:
+    """Send the revenue of a stage that is not in the account yet, and settle what no answer told.
+
+    Args:
+        connection: the stage, after `presence.hold_against`, and `take_in` of what that found.
+        client: the account.
+        ledger: the ledger, after `recover`.
+        settings: how many calls at once, and how long the account may take over a lost one.
+        folder: of `room_for_readings`.
+        on_progress: called after every reply and answer.
+
+    Raises:
+        OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
+        TracklySyncError: as `Sending.run`, and as a pull for the readings.
+    """
+    failure: OutcomeUnknown | None = None
+    for attempt in range(MOST_ROUNDS):
+        untried = _untried(ledger)
+        if not untried and (failure or not ledger.outcomes()[REVENUE].pending):
+            break
+        if untried:
+            await asyncio.sleep(settings.settle_seconds)
+        reading = await _read(client, settings, folder, on_progress)
+        contacts.load(connection, reading)
+        number = _settle(connection, ledger, reading)
+        pending = ledger.outcomes()[REVENUE].pending
+        if not pending:
+            failure = None
+            break
+        if attempt:
+            hold_against(connection, REVENUE, ledger)  # what was sent meanwhile is known now
+        sending = Sending(client, ledger, REVENUE, pending, on_progress, reading=number)
+        try:
+            await sending.run(connection, settings.concurrency)
+            failure = None
+        except OutcomeUnknown as error:
+            failure = error
+    if failure:
+        raise failure
+
+
+async def _read(
+    client: TracklyClient, settings: Settings, folder: Path, on_progress: Progress | None
+) -> Reading:
+    def on_read(rows: int, total: int | None) -> None:
+        if on_progress:
+            on_progress("contacts", rows, max(total or 0, rows))
+
+    reading = await read_totals(client, settings.concurrency, folder, on_read)
+    if not reading.complete:
+        reading = await read_totals(client, settings.concurrency, folder, on_read)
+    return reading
+
+
+def _untried(ledger: Ledger) -> int:
+    with ledger.begin(REVENUE) as transaction:
+        return ledger_doubt.untried(transaction)
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Reading) -> int:
+    """Put a reading on record and settle by it; returns its number."""
+    with ledger.begin(REVENUE) as transaction:
+        number = ledger_doubt.note_reading(
+            transaction, reading.started_at, reading.finished_at, complete=reading.complete
+        )
+        rows = ledger_doubt.doubtful(transaction)
+        if not rows:
+            return number
+        where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]
+        doubts = [row.identity for row in rows if row.in_doubt]
+        verdicts = settled(
+            rows,
+            reading.started_at,
+            contacts.look_up(connection, where),
+            complete=reading.complete,
+            content=contents(connection, doubts),
+        )
+        ledger_doubt.settle(transaction, verdicts)
+    told = [verdict.outcome for verdict in verdicts.values()]
+    _log.info(
+        "revenue: of %d rows in doubt the contacts' totals show %d to be in the account, %d not; %d stay in doubt.",
+        len(doubts), told.count(Outcome.ACCEPTED), told.count(Outcome.PENDING), told.count(Outcome.IN_DOUBT),
+    )  # fmt: skip
+    return number
