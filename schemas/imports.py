@@ -64,6 +64,22 @@ class ImportChunk(msgspec.Struct):
     error: Annotated[Text | None, Column("What went wrong with the call as a whole.")]
 
 
+class ImportResolution(msgspec.Struct):
+    """One row in doubt that a person settled."""
+
+    dataset: Annotated[Text, Column("revenue.")]
+    identity: Annotated[Text, Column("The row, as in imports.records.")]
+    outcome: Annotated[
+        Text,
+        Column(
+            "accepted: it is in the account; pending: it was sent again; rejected: it was left out.",
+            known=("accepted", "pending", "rejected"),
+        ),
+    ]
+    reason: Annotated[Text, Column("Why, in that person's words.")]
+    resolved_at: Annotated[Instant, Column("When.", "UTC")]
+
+
 RECORDS = Dataset(
     name="records",
     row=ImportRecord,
@@ -76,5 +92,12 @@ CHUNKS = Dataset(
     row=ImportChunk,
     key=("chunk",),
     doc="One row per call to an import endpoint.",
+    source="",
+)
+RESOLUTIONS = Dataset(
+    name="resolutions",
+    row=ImportResolution,
+    key=(),
+    doc="One row per row in doubt that was settled by hand (`trackly-sync resolve`).",
     source="",
 )

@@ -107,6 +107,8 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
                 f"{counts.left_out:,} rows of {name} were left out: SELECT outcome, code, reason, count(*) "
                 f"FROM imports.records WHERE dataset = '{name}' GROUP BY ALL"
             )
+        if counts.in_doubt:
+            notes.append(f"{counts.in_doubt:,} rows of {name} are in doubt: trackly-sync resolve")
         if counts.pending:
             notes.append(f"{counts.pending:,} rows of {name} are still to be sent: trackly-sync push {name}")
     return notes

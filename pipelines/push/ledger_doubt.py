@@ -119,6 +119,25 @@ def doubtful(connection: sa.Connection) -> list[Sent]:
     return [Sent(*row) for row in connection.execute(query)]
 
 
+def doubts(connection: sa.Connection) -> list[tuple[str, str, int, int, str, str, str]]:
+    """Rows in doubt, oldest call first: identity, message_id, amount, chunk, intended_at, code, message."""
+    query = (
+        sa.select(
+            ROWS.c.identity,
+            sa.func.coalesce(ROWS.c.message_id, ""),
+            sa.func.coalesce(ROWS.c.amount, 0),
+            ROWS.c.chunk,
+            CHUNKS.c.intended_at,
+            sa.func.coalesce(ROWS.c.code, NO_ANSWER),
+            sa.func.coalesce(ROWS.c.message, ""),
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+        .order_by(ROWS.c.chunk, ROWS.c.identity)
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
 def settle(connection: sa.Connection, verdicts: Mapping[str, Verdict]) -> None:
     """Give rows in doubt the verdicts of a reading; those that are not in doubt any more are left alone."""
     if verdicts:

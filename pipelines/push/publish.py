@@ -1,4 +1,4 @@
-"""The push's books for analysts: imports.records and imports.chunks in the warehouse, in one swap.
+"""The push's books for analysts: schema imports of the warehouse (records, chunks, resolutions), in one swap.
 
 What does not belong here: what the columns mean (`schemas.imports`), and how the file is replaced
 (`pipelines.warehouse.swap`).
@@ -12,12 +12,13 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.ledger import Ledger, existing_ledger
+from pipelines.push.ledger_doubt import resolutions
 from pipelines.push.stage import insert, stage_path
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
 from schemas.columns import Dataset, Kind
-from schemas.imports import CHUNKS, RECORDS
+from schemas.imports import CHUNKS, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.tables import comments, create_table, literal
 
@@ -36,7 +37,7 @@ _KNOWN: list[tuple[str, pa.DataType]] = [
 
 
 def publish_imports(settings: Settings) -> None:
-    """Rebuild both tables from the ledger and the stages; a batch at a time, so that memory stays flat.
+    """Rebuild the tables from the ledger and the stages; a batch at a time, so that memory stays flat.
 
     Raises:
         BusyError: another writer held the warehouse for too long.
@@ -46,9 +47,12 @@ def publish_imports(settings: Settings) -> None:
         connection.execute("CREATE SCHEMA IF NOT EXISTS imports")
         _table(connection, CHUNKS)
         _table(connection, RECORDS)
+        _table(connection, RESOLUTIONS)
         if ledger is None:
             return
-        _chunks(connection, ledger.chunks())
+        _fill(connection, CHUNKS, ledger.chunks())
+        with ledger.begin() as transaction:
+            _fill(connection, RESOLUTIONS, resolutions(transaction))
         for name in PUSHED:
             _records(connection, name, stage_path(settings, name), ledger)
         publish_runs(connection, settings.data_dir)
@@ -63,17 +67,18 @@ def _table(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         connection.execute(comment)
 
 
-def _chunks(connection: duckdb.DuckDBPyConnection, chunks: Sequence[dict[str, Any]]) -> None:
-    if not chunks:
+def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequence[dict[str, Any]]) -> None:
+    """Rows of one of the ledger's small tables."""
+    if not records:
         return
-    names = ", ".join(CHUNKS.columns)
+    names = ", ".join(dataset.columns)
     values = ", ".join(
         f"CAST({field.name} AS DECIMAL(38, 0)) / 10000" if field.kind is Kind.MONEY else field.name
-        for field in CHUNKS.fields
+        for field in dataset.fields
     )
-    rows = pa.table({name: [chunk[name] for chunk in chunks] for name in CHUNKS.columns})
+    rows = pa.table({name: [record[name] for record in records] for name in dataset.columns})
     connection.register("incoming", rows)
-    connection.execute(f"INSERT INTO imports.chunks ({names}) SELECT {values} FROM incoming")
+    connection.execute(f"INSERT INTO imports.{dataset.name} ({names}) SELECT {values} FROM incoming")
     connection.unregister("incoming")
 
 

@@ -15,9 +15,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from oracle import query
 
+from pipelines.errors import DataError, UsageError
 from pipelines.push.explain import Alike, Fate, explain, fates
+from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
-from pipelines.push.verdicts import Outcomes
+from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.sandbox import Account, Fault, Server, running, seed_account
 from pipelines.settings import Settings
 
@@ -261,3 +264,42 @@ def test_revenue_is_there_once_or_in_doubt_whatever_happens(
 def write_rows(path: Path, rows: list[Row]) -> None:
 
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_person_settles_what_no_reading_can(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Rows in doubt are accepted, or sent again, or left out by a person's word, which is kept."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(3))
+    write("revenue.ndjson", [{**row, "record_id": row["message_id"]} for row in sales(rows, offer, ["5"])])
+
+    def delete(_: int, account: Account) -> None:
+        if account.revenue:
+            for row in rows:
+                account.remove_contact((row["to_number"], _list(account, row)))
+
+    account.before_request = delete
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    push(settings, ["sends", "revenue"])
+    assert {(doubt.identity, doubt.code) for doubt in in_doubt(settings)} == {
+        (f"record:m00000{n}", "contact_gone") for n in range(3)
+    }
+    with pytest.raises(DataError, match="record:none"):
+        resolve(settings, ["record:m000000", "record:none"], Outcome.ACCEPTED, "seen")
+    with pytest.raises(UsageError, match="reason"):
+        resolve(settings, ["record:m000000"], Outcome.ACCEPTED, " ")
+    assert outcomes(settings)["revenue"].in_doubt == 3
+    resolve(settings, ["record:m000000"], Outcome.ACCEPTED, "seen in the account")
+    resolve(settings, ["record:m000001"], Outcome.REJECTED, "not wanted")
+    resolve(settings, ["record:m000002"], Outcome.PENDING, "it is not there")
+    assert outcomes(settings)["revenue"] == Outcomes(3, accepted=1, rejected=1, pending=1)
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(3, accepted=1, rejected=2)  # the contact is not there
+    assert query(
+        settings.warehouse, "SELECT identity, outcome, reason FROM imports.resolutions ORDER BY identity"
+    ) == [
+        ("record:m000000", "accepted", "seen in the account"),
+        ("record:m000001", "rejected", "not wanted"),
+        ("record:m000002", "pending", "it is not there"),
+    ]

@@ -1,0 +1,112 @@
+"""`trackly-sync resolve`."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from pipelines.cli.arguments import AsJson
+from pipelines.cli.guarded import guarded
+from pipelines.cli.show import show_json
+from pipelines.cli.terminal import out
+from pipelines.errors import UsageError
+from pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.push.resolve import Doubt
+
+_MOST_SHOWN = 20
+
+
+class ByHand(StrEnum):
+    """What a person may say of a row in doubt."""
+
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
+@guarded
+def resolve(
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Identities of rows, as the list shows them.", metavar="ROW")
+    ] = None,
+    outcome: Annotated[
+        ByHand | None,
+        typer.Option(
+            "--as",
+            help="accepted: it is in the account. pending: it is not, send it with the next push. "
+            "rejected: it is not, and shall not be sent.",
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in imports.resolutions.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All rows in doubt.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the revenue in doubt, or settle it by hand, with a reason that is kept.
+
+    A call without a usable answer leaves its revenue in doubt. The next push reads the contacts' totals and settles
+    what they tell; what they cannot tell is listed here with the evidence. Look such rows up in Trackly, then say.
+
+    Examples:
+    `trackly-sync resolve`: the list.
+
+    `trackly-sync resolve record:8841 --as accepted --reason "in the account, seen by support"`
+
+    `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
+    """
+    settings = load_settings()
+    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
+    from pipelines.push.verdicts import Outcome  # noqa: PLC0415 - the same
+
+    found = in_doubt(settings)
+    if outcome is None:
+        if rows or reason or every:
+            raise UsageError(
+                "It is not said what became of the rows.", "Add --as accepted, pending or rejected."
+            )
+        _show(found, as_json)
+        return 0
+    named = [doubt.identity for doubt in found] if every else list(dict.fromkeys(rows or ()))
+    run_resolve(settings, named, Outcome(outcome.value), reason)
+    if as_json:
+        show_json({"resolved": named, "outcome": outcome.value})
+    else:
+        out.print(f"{len(named):,} rows are {outcome.value} now.")
+        if outcome is ByHand.PENDING:
+            out.print("To send them: trackly-sync push revenue")
+    return 0
+
+
+def _show(found: "list[Doubt]", as_json: bool) -> None:
+    if as_json:
+        show_json([{**asdict(doubt), "amount": str(doubt.amount)} for doubt in found])
+        return
+    if not found:
+        out.print("No row is in doubt.")
+        return
+    table = Table("row", "send", box=None, pad_edge=False, header_style="bold")
+    table.add_column("amount", justify="right")
+    table.add_column("call", justify="right")
+    for title in ("sent at", "code"):
+        table.add_column(title)
+    for doubt in found[:_MOST_SHOWN]:
+        at = doubt.sent_at[:19].replace("T", " ")
+        table.add_row(
+            doubt.identity, doubt.message_id, f"{doubt.amount:,.4f}", str(doubt.chunk), at, doubt.code
+        )
+    out.print(table)
+    if len(found) > _MOST_SHOWN:
+        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
+    out.print()
+    for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
+        out.print(evidence, markup=False)
+    if any(doubt.code in ("no_answer", "not_named") for doubt in found):
+        out.print("\nNot read yet: trackly-sync push revenue settles what the contacts' totals tell.")
+    out.print(
+        "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
+        markup=False,
+    )

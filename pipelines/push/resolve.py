@@ -1,0 +1,85 @@
+"""Rows in doubt, for the person who settles what no reading could: the list with its evidence, and the settling.
+
+What does not belong here: settling by reading (`settle`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipelines.errors import UsageError
+from pipelines.push import ledger_doubt
+from pipelines.push.ledger import existing_ledger, open_ledger
+from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.lock import push_lock
+from pipelines.push.publish import publish_imports
+from pipelines.push.verdicts import Outcome
+from pipelines.settings import Settings
+
+BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
+"""What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A row in doubt.
+
+    Attributes:
+        identity: what it is known by.
+        message_id: its send.
+        amount: in the account's currency.
+        chunk: the call that had no usable answer.
+        sent_at: when that call was meant to be sent; ISO 8601, UTC.
+        code: no_answer and not_named (not read yet), no_reading, contact_gone, or ambiguous.
+        evidence: what is known of it, in words.
+    """
+
+    identity: str
+    message_id: str
+    amount: Decimal
+    chunk: int
+    sent_at: str
+    code: str
+    evidence: str
+
+
+def in_doubt(settings: Settings) -> list[Doubt]:
+    """Every row in doubt, oldest call first.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    with existing_ledger(settings) as ledger:
+        if ledger is None:
+            return []
+        with ledger.begin() as connection:
+            found = ledger_doubt.doubts(connection)
+    return [
+        Doubt(identity, message_id, Decimal(amount) / 10_000, chunk, sent_at, code, evidence)
+        for identity, message_id, amount, chunk, sent_at, code, evidence in found
+    ]
+
+
+def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
+    """Settle rows in doubt by hand; the reason is kept in imports.resolutions.
+
+    Args:
+        settings: where the ledger and the warehouse lie.
+        identities: the rows.
+        outcome: one of BY_HAND; with `pending` the next push sends them.
+        reason: why, in a person's words.
+
+    Raises:
+        UsageError: no reason, or no rows.
+        DataError: one of them is not in doubt; then none is settled.
+        BusyError: a push is under way.
+        StorageError: the ledger or the warehouse cannot be written.
+    """
+    if not identities:
+        raise UsageError("No row was named.", "Name rows, or say --all. List them: trackly-sync resolve")
+    if not reason.strip():
+        raise UsageError("A reason is needed; it is kept.", "--reason 'seen in the account, ticket 1234'")
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        with ledger.begin(REVENUE) as connection:
+            ledger_doubt.resolve(connection, identities, outcome, reason.strip())
+        publish_imports(settings)
