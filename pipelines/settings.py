@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     keep_snapshots: Annotated[int, Field(ge=1)] = Field(
         5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
     )
+    push_synced_revenue: bool = Field(
+        False, description="Whether to push recent revenue of offers that TUNE syncs to Trackly by itself."
+    )
+    push_canary_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.8, description="Share of a push's first small call that may be refused; beyond it the push stops."
+    )
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         5.0,
         description="How long an account is given to finish a call whose answer was lost, before it is read.",

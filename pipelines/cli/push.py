@@ -99,11 +99,25 @@ def _show_plans(plans: "dict[str, Plan]", as_json: bool) -> None:
             f"  {found.pending:,} to send in {plan.chunks:,} requests ({plan.bytes / 1e6:,.1f} MB), "
             f"{found.known:,} known already"
         )
+        if plan.chunks:
+            basis = "as earlier calls took" if plan.measured else "a guess, until a first call was made"
+            out.print(f"  about {_duration(plan.seconds)}, at {plan.call_seconds:.2f} s a request ({basis})")
         for reason, count in found.reasons.items():
             out.print(f"  {count:,} {reason}", markup=False)
         if plan.first_payload:
             out.print(f"  first request begins: {plan.first_payload[:160]}", markup=False)
     out.print("\nNothing was sent. To send it: trackly-sync push")
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{minutes} min"
+        if minutes < 100
+        else f"{minutes / 60:.1f} h"
+    )
 
 
 def _plan_json(plan: "Plan") -> dict[str, object]:
@@ -114,4 +128,6 @@ def _plan_json(plan: "Plan") -> dict[str, object]:
         "files": [str(path) for path in found.files],
         "requests": plan.chunks,
         "bytes": plan.bytes,
+        "seconds": round(plan.seconds, 1),
+        "seconds_measured": plan.measured,
     }

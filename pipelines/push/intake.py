@@ -59,6 +59,8 @@ def take_in(
     warehouse: Path,
     ledger: Ledger,
     on_progress: Progress | None = None,
+    *,
+    hold_synced: bool = True,
 ) -> Intake:
     """Rebuild a dataset's stage from its files and record it as the current input.
 
@@ -69,13 +71,14 @@ def take_in(
         warehouse: for references.
         ledger: open for writing.
         on_progress: called while rows are judged.
+        hold_synced: whether revenue that its network syncs by itself is to be held back.
 
     Raises:
         UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
         StorageError: the disk refused; likewise.
     """
     with building(path, dataset, sources, warehouse) as connection:
-        validate(connection, dataset, warehouse, on_progress)
+        validate(connection, dataset, warehouse, on_progress, hold_synced=hold_synced)
         rows_in, held, presence = hold_against(connection, dataset.name, ledger)
         found = describe(connection, dataset, sources, rows_in, held)
         ledger.take_in(dataset.name, rows_in, held, presence)

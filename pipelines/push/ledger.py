@@ -11,6 +11,7 @@ answer means for a row (`attribution`), and the tables (`ledger_tables`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import repeat
 from typing import Any
 
@@ -20,7 +21,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from pipelines.push.ledger_engine import insert_many, ledger_errors, making, open_engine, sqlite_file
 from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, give, give_all, leave, move
 from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState, metadata
-from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, Outcome, Outcomes, Verdict
+from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
 from pipelines.settings import Settings
 
@@ -30,6 +31,8 @@ _KEPT = {
     REVENUE: LedgerRows._fields,
 }
 """What is kept of a dataset's rows; the rest would be nulls."""
+
+_RECENT_CALLS = 200
 
 _NOT_TOLD = Verdict(Outcome.IN_DOUBT, NO_ANSWER, "sent, and no usable answer came back")
 _AGAIN = Verdict(Outcome.PENDING, NO_ANSWER, "sent, and no usable answer came back; it is sent again")
@@ -58,9 +61,13 @@ class Ledger:
         """Record the current input: its size, how many rows are held back, and which old rows are in it."""
         row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
         with self.begin() as connection:
+            at = now()
+            first = self._first_intake(connection, dataset) or at
             connection.execute(sa.delete(INTAKES).where(INTAKES.c.dataset == dataset))
             connection.execute(
-                sa.insert(INTAKES).values(dataset=dataset, rows_in=rows_in, taken_in_at=now(), **row)
+                sa.insert(INTAKES).values(
+                    dataset=dataset, rows_in=rows_in, taken_in_at=at, first_taken_in_at=first, **row
+                )
             )
             if presence.changed:
                 connection.execute(
@@ -76,6 +83,16 @@ class Ledger:
                     .values(current=CHUNKS.c.current + sa.bindparam("more")),
                     [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
                 )
+
+    def first_intake(self, dataset: str) -> str | None:
+        """When input of a dataset was first taken in; ISO 8601, UTC."""
+        with self.begin() as connection:
+            return self._first_intake(connection, dataset)
+
+    @staticmethod
+    def _first_intake(connection: sa.Connection, dataset: str) -> str | None:
+        first = sa.func.coalesce(INTAKES.c.first_taken_in_at, INTAKES.c.taken_in_at)
+        return connection.execute(sa.select(first).where(INTAKES.c.dataset == dataset)).scalar()
 
     def intend(
         self, dataset: str, rows: LedgerRows, size: int, *, again: bool, reading: int | None = None
@@ -166,11 +183,15 @@ class Ledger:
         return len(dead)
 
     def reopen(self, dataset: str) -> None:
-        """Rows that were rejected are pending again, to be tried afresh."""
+        """Rows that the API rejected are pending again, to be tried afresh; not those that a person did."""
         with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)
-                .where(ROWS.c.dataset == dataset, ROWS.c.outcome == Outcome.REJECTED)
+                .where(
+                    ROWS.c.dataset == dataset,
+                    ROWS.c.outcome == Outcome.REJECTED,
+                    sa.func.coalesce(ROWS.c.code, "") != RESOLVED,
+                )
                 .values(outcome=Outcome.PENDING, code="reopened", message=None, tries=0)
             )
 
@@ -227,6 +248,19 @@ class Ledger:
         with self.begin() as connection:
             found = connection.execute(sa.select(CHUNKS).order_by(CHUNKS.c.chunk))
             return [dict(row) for row in found.mappings()]
+
+    def call_seconds(self, dataset: str) -> float | None:
+        """How long the last calls took on average, from sending to the answer; None where there was none."""
+        query = (
+            sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at)
+            .where(CHUNKS.c.dataset == dataset, CHUNKS.c.state == ChunkState.ANSWERED)
+            .order_by(CHUNKS.c.chunk.desc())
+            .limit(_RECENT_CALLS)
+        )
+        with self.begin() as connection:
+            calls = connection.execute(query).all()
+        spans = [datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls]
+        return sum(span.total_seconds() for span in spans) / len(spans) if spans else None
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""

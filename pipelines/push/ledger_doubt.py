@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipelines.errors import DataError
 from pipelines.push.contacts import Totals
 from pipelines.push.ledger_tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
-from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, Outcome, Verdict
+from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, RESOLVED, Outcome, Verdict
 from pipelines.runs import now
 
 
@@ -163,7 +163,7 @@ def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outco
         changed = connection.execute(
             sa.update(ROWS)
             .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == identity, ROWS.c.outcome == Outcome.IN_DOUBT)
-            .values(outcome=outcome, code="resolved", message=reason)
+            .values(outcome=outcome, code=RESOLVED, message=reason)
         )
         if changed.rowcount != 1:
             raise DataError(

@@ -44,6 +44,7 @@ INTAKES = sa.Table(
     sa.Column("duplicate", sa.BigInteger, nullable=False),
     sa.Column("parked", sa.BigInteger, nullable=False),
     sa.Column("taken_in_at", sa.Text, nullable=False),
+    sa.Column("first_taken_in_at", sa.Text),
 )
 
 CHUNKS = sa.Table(

@@ -16,8 +16,12 @@ from pipelines.push.presence import hold_against, to_send
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, opened
 from pipelines.push.validate import validate
+from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from schemas.registry import PUSHED
+
+_CALL_SECONDS = 1.0
+"""What a call of 1,000 records is taken to last as long as none was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,23 @@ class Plan:
         chunks: requests it would take, if none has to be repeated.
         bytes: size of their bodies together.
         first_payload: the first body, as JSON; "" where there is nothing to send. Holds personal data.
+        seconds: how long the requests may take, at `call_seconds` each and as many at once as is set.
+        call_seconds: of earlier calls of the dataset, where `measured`; else an assumption.
+        measured: whether there were such calls.
     """
 
     intake: Intake
     chunks: int
     bytes: int
     first_payload: str
+    seconds: float
+    call_seconds: float
+    measured: bool
 
 
 def make_plans(
+    settings: Settings,
     sources: dict[str, list[Source]],
-    warehouse: Path,
     ledger: Ledger | None,
     on_progress: Progress | None = None,
 ) -> dict[str, Plan]:
@@ -57,7 +67,7 @@ def make_plans(
         for name in [name for name in PUSHED if name in sources]:
             path = Path(folder) / f"{name}.duckdb"
             coming = sends if name != "sends" and "sends" in sources else None
-            plans[name] = _plan(path, name, sources[name], warehouse, ledger, coming, on_progress)
+            plans[name] = _plan(path, name, sources[name], settings, ledger, coming, on_progress)
     return plans
 
 
@@ -65,14 +75,15 @@ def _plan(
     path: Path,
     name: str,
     sources: Sequence[Source],
-    warehouse: Path,
+    settings: Settings,
     ledger: Ledger | None,
     coming: Path | None,
     on_progress: Progress | None,
 ) -> Plan:
-    dataset = PUSHED[name]
+    dataset, warehouse = PUSHED[name], settings.warehouse
     with building(path, dataset, sources, warehouse) as connection:
-        validate(connection, dataset, warehouse, on_progress)
+        hold = not settings.push_synced_revenue
+        validate(connection, dataset, warehouse, on_progress, hold_synced=hold)
     with opened(path) as connection:
         rows_in, held, _ = hold_against(connection, name, ledger, coming)
         intake = describe(connection, dataset, sources, rows_in, held)
@@ -82,4 +93,7 @@ def _plan(
             first = first or chunk.body().decode()
             number += 1
             size += chunk.size
-    return Plan(intake, number, size, first)
+    measured = ledger.call_seconds(name) if ledger else None
+    each = _CALL_SECONDS if measured is None else measured
+    at_once = min(settings.concurrency, number or 1)
+    return Plan(intake, number, size, first, number * each / at_once, each, measured is not None)

@@ -17,8 +17,12 @@ from pipelines.push.ledger_moves import LedgerRows, Presence
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.stage import count, insert, read
 from pipelines.push.verdicts import Outcome
+from pipelines.runs import now
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from schemas.tables import literal
+
+CANARY_ROWS = 50
+"""Rows of the first small call; their errors are all named (at most 100 are)."""
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
@@ -45,6 +49,12 @@ _ROWS = {
 _ROUND = "row_number() OVER (PARTITION BY p.contact, p.list_ref ORDER BY ready.identity)"
 """The how-manieth row of its contact one is. Sent in this order, a call rarely holds two rows of one contact, so
 that the contact's totals tell of each whether it was stored."""
+
+SYNCED = (
+    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice; "
+    "TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
+)
+"""Why recent revenue of a TUNE-linked offer is parked."""
 
 _IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
 
@@ -75,8 +85,25 @@ def hold_against(
     _load(connection, "known", ledger, dataset, (0, 1, 2, 3, 4))
     if dataset != "sends":
         _park(connection, ledger, coming)
+    if dataset == REVENUE:
+        _hold_synced(connection, ledger)
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
     return count(connection, "SELECT count(*) FROM input"), dict(held), _presence(connection)
+
+
+def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
+    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE first AS SELECT identity FROM ready"
+        " WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+        f" ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
+    )
+    yield from _batches(
+        connection,
+        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
+        " WHERE ready.identity IN (SELECT identity FROM first) ORDER BY ready.identity",
+    )
+    connection.execute("INSERT INTO known (identity) FROM first")
 
 
 def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
@@ -173,6 +200,21 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
         " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
         f" WHERE (outcome IS NULL OR outcome NOT IN {_IN_ACCOUNT})"
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    )
+
+
+def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+    """Park what a network syncs by itself: from 7 days before the first intake on, and for ever.
+
+    The sync looks back 7 days (/api-reference/v2/history/import-revenue). A row that it has counted must not go
+    once it is older, so the day is that of the first intake and not today.
+    """
+    first = ledger.first_intake(REVENUE) if ledger else None
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ? FROM ready WHERE seq IN (SELECT seq FROM synced)"
+        " AND timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+        [SYNCED, first or now()],
     )
 
 

@@ -71,7 +71,7 @@ async def send_revenue(
             break
         if attempt:
             hold_against(connection, REVENUE, ledger)  # what was sent meanwhile is known now
-        sending = Sending(client, ledger, REVENUE, pending, on_progress, reading=number)
+        sending = Sending(client, ledger, REVENUE, pending, on_progress, settings.push_canary_share, number)
         try:
             await sending.run(connection, settings.concurrency)
             failure = None

@@ -17,13 +17,13 @@ from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.ledger_totals import reasons
 from pipelines.push.lock import push_lock
 from pipelines.push.plan import Plan, make_plans
-from pipelines.push.presence import hold_against
+from pipelines.push.presence import SYNCED, hold_against
 from pipelines.push.publish import publish_imports
 from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
 from pipelines.push.stage import Progress, opened, stage_path
-from pipelines.push.verdicts import Outcomes
+from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.runs import details, new_run_id, recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
@@ -153,7 +153,7 @@ def _plans(
     settings: Settings, sources: dict[str, list[Source]], on_progress: Progress | None
 ) -> dict[str, Plan]:
     with existing_ledger(settings) as ledger:
-        return make_plans(sources, settings.warehouse, ledger, on_progress)
+        return make_plans(settings, sources, ledger, on_progress)
 
 
 def _intake(
@@ -167,7 +167,15 @@ def _intake(
     for name in _in_order(sources):
         with recorded(settings.data_dir, run, f"take in {name}") as record:
             path, dataset = stage_path(settings, name), PUSHED[name]
-            found[name] = take_in(path, dataset, sources[name], settings.warehouse, ledger, on_progress)
+            found[name] = take_in(
+                path,
+                dataset,
+                sources[name],
+                settings.warehouse,
+                ledger,
+                on_progress,
+                hold_synced=not settings.push_synced_revenue,
+            )
             record.rows = found[name].rows_in
     return found
 
@@ -202,8 +210,12 @@ async def _send(
                         pending = ledger.outcomes()[name].pending
                         # Twice as many as may be under way: a call that waits for its turn costs nothing.
                         workers = settings.concurrency * 2
-                        await Sending(client, ledger, name, pending, on_progress).run(connection, workers)
+                        canary = settings.push_canary_share
+                        sending = Sending(client, ledger, name, pending, on_progress, canary)
+                        await sending.run(connection, workers)
                     told[name] = held_reasons(connection)
+                if synced := told[name].get(f"{Outcome.PARKED}: {SYNCED}"):
+                    _log.warning("%s: %d rows are held back. %s.", name, synced, SYNCED)
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)
                 counts = ledger.outcomes()[name]

@@ -9,22 +9,24 @@ every row. What does not belong here: retries of requests (the client), what an 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import duckdb
 
-from pipelines.errors import OutcomeUnknown, ServiceError, TracklySyncError
+from pipelines.errors import DataError, OutcomeUnknown, ServiceError, TracklySyncError
 from pipelines.push.attribution import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.chunks import Batch, Chunk, chunks
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_moves import Answered
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.presence import to_send, to_send_again
+from pipelines.push.presence import canary, to_send, to_send_again
 from pipelines.push.stage import Progress
+from pipelines.push.verdicts import Outcome
 from pipelines.trackly.client import Reply, TracklyClient
-from pipelines.trackly.imports import ImportAnswer, post_clicks, post_revenue, post_sends
+from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
 
 MOST_LOST = 3
 """After so many calls in a row without a usable answer no more revenue is sent: each would be in doubt."""
@@ -47,6 +49,7 @@ class Sending:
         dataset: its name.
         total: rows to be sent, for progress.
         on_progress: called after every answer.
+        canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
     """
 
@@ -55,10 +58,12 @@ class Sending:
     dataset: str
     total: int = 0
     on_progress: Progress | None = None
+    canary_share: float = 1.0
     reading: int | None = None
     _done: int = 0
     _lost: int = 0
     _stop: bool = False
+    _refused: Counter[str] = field(default_factory=Counter)
     _failures: list[Exception] = field(default_factory=list)
 
     async def run(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
@@ -69,9 +74,12 @@ class Sending:
             workers: chunks under way at once.
 
         Raises:
+            DataError: too much of the first small call was refused; nothing more was sent.
             TracklySyncError: the push had to stop; what was not sent is pending. The calls that were under way
                 were waited for.
         """
+        if self.total > MAX_RECORDS:
+            await self._send_canary(connection)
         await self._send(to_send(connection, self.dataset), workers, again=False)
         pause = 0.0
         while not self._stop and (pending := self.ledger.to_retry(self.dataset)):
@@ -85,6 +93,23 @@ class Sending:
             limits = [(identity, next_limit(code, rows)) for identity, code, _, rows in pending]
             if not await self._send(to_send_again(connection, self.dataset, limits), workers, again=True):
                 return  # what is pending is not in the stage, which only another intake can mend
+
+    async def _send_canary(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """A few rows from all over the input go first: what is wrong with all of it is found with these.
+
+        Raises:
+            DataError: more of them were refused than may be.
+        """
+        rows = list(canary(connection, self.dataset))
+        await self._send(rows, 1, again=False)
+        sent, refused = sum(len(batch.records) for batch in rows), self._refused.total()
+        if refused > self.canary_share * sent:
+            reasons = "; ".join(f"{reason} ({count})" for reason, count in self._refused.most_common(3))
+            raise DataError(
+                f"{self.dataset}: of the first {sent} rows, taken from all over the input, {refused} were refused; "
+                f"the rest was not sent. Reasons: {reasons}.",
+                "Mend the input or the account, then push again; --retry-rejected tries the refused rows again.",
+            )
 
     async def _send(self, batches: Iterable[Batch], workers: int, *, again: bool) -> int:
         """Chunks in any order, several at once. After a failure, or when cancelled, those under way are ended.
@@ -148,6 +173,11 @@ class Sending:
             self._lost = 0
             fresh = not again and reply.attempts == 1
             own = attribute(self.dataset, reply.value, chunk.rows.identity, fresh=fresh)
+            self._refused.update(
+                f"{verdict.message or 'no words'} ({verdict.code})"
+                for verdict in own.values()
+                if verdict.outcome is Outcome.REJECTED
+            )
             self.ledger.answer(self.dataset, number, _figures(reply), own)
 
 

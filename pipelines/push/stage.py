@@ -6,6 +6,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     input     one row per row of the input, in order: its values, or what is wrong with it
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
+    synced    revenue that its network syncs to Trackly by itself, where that is to be held back
     risky     revenue that the API may well refuse, to go in chunks of which every error is named
     ready     a view: the rows without a verdict, each with its identity
 
@@ -125,6 +126,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
     connection.execute("CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR)")
     connection.execute("CREATE TABLE risky (seq BIGINT)")
+    connection.execute("CREATE TABLE synced (seq BIGINT)")
     connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")
     connection.execute(
         "CREATE VIEW ready AS SELECT input.*, "

@@ -21,6 +21,9 @@ ENVELOPE = (b'{"records":[', b"]}")
 MAX_RECORD_BYTES = MAX_BODY_BYTES - sum(map(len, ENVELOPE))
 """A record larger than this fits no request."""
 
+SYNCED_BY = "tune"
+"""The network whose offers' revenue Trackly fetches every hour (/api-reference/v2/history/import-revenue)."""
+
 _WORST_ESCAPE = 6  # a control character becomes \u0001
 _VERDICTS = "INSERT INTO verdicts SELECT seq, 'quarantined', "
 
@@ -30,14 +33,17 @@ def validate(
     dataset: Dataset,
     warehouse: Path,
     on_progress: Progress | None = None,
+    *,
+    hold_synced: bool = True,
 ) -> None:
-    """Fill `verdicts`, `risky` and `ordinals` of a stage.
+    """Fill `verdicts`, `risky`, `synced` and `ordinals` of a stage.
 
     Args:
         connection: the stage, its input loaded.
         dataset: what it holds.
         warehouse: lists and offers are looked up in it, where they have been pulled.
         on_progress: called after every batch.
+        hold_synced: whether revenue that its network syncs by itself is to be held back.
     """
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
     _check(connection, dataset, on_progress)
@@ -46,7 +52,7 @@ def validate(
         _quarantine(
             connection, "list_number IS NULL AND list_id IS NULL", "list_number or list_id: one is needed"
         )
-    _look_up(connection, dataset, warehouse)
+    _look_up(connection, dataset, warehouse, hold_synced=hold_synced)
     _repeats(connection, dataset)
 
 
@@ -87,7 +93,9 @@ def _too_large(dataset: Dataset) -> str:
     return f"CASE WHEN ({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES} THEN strlen(record) ELSE 0 END"
 
 
-def _look_up(connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse: Path) -> None:
+def _look_up(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse: Path, *, hold_synced: bool
+) -> None:
     """Lists and offers that the account does not have, as of the last pull; nothing if there was none."""
     if dataset.name == "sends":
         lists = _pulled(warehouse, "lists", "id, phone_number")
@@ -107,7 +115,7 @@ def _look_up(connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse:
             )
             connection.unregister("lists")
         return
-    offers = _pulled(warehouse, "offers", "id, status")
+    offers = _pulled(warehouse, "offers", "id, status, external_platform")
     if offers is not None:
         connection.register("offers", offers)
         unknown = "offer_id NOT IN (SELECT id FROM offers)"
@@ -117,6 +125,11 @@ def _look_up(connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse:
             "offer_id IN (SELECT id FROM offers WHERE status = 'active')" if offers is not None else "false"
         )
         connection.execute(f"INSERT INTO risky SELECT seq FROM ready WHERE NOT coalesce({active}, false)")
+        if offers is not None and hold_synced:
+            connection.execute(
+                "INSERT INTO synced SELECT seq FROM ready WHERE timestamp IS NOT NULL"
+                f" AND offer_id IN (SELECT id FROM offers WHERE external_platform = '{SYNCED_BY}')"
+            )
     if offers is not None:
         connection.unregister("offers")
 

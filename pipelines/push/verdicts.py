@@ -26,6 +26,9 @@ NO_ANSWER = "no_answer"
 NOT_NAMED = "not_named"
 """Our code for rows of a call that failed in part without telling which."""
 
+RESOLVED = "resolved"
+"""Our code for rows in doubt that a person settled."""
+
 NOT_SENT = "not_sent"
 """Our code for rows of a call that was not carried out."""
 

@@ -361,3 +361,54 @@ def test_pushes_are_on_record(
         "SELECT activity, status, rows FROM sync.runs WHERE activity LIKE '%sends' ORDER BY started_at",
     )
     assert found == [("take in sends", "succeeded", 104), ("push sends", "succeeded", 100)]
+
+
+def test_resolve_lists_and_settles_what_is_in_doubt(
+    sync: Sync, server: Server, account: Account, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Nothing in doubt, then a row that no reading can settle: listed with its evidence, and settled by a word."""
+    assert sync("resolve").stdout == "No row is in doubt.\n"
+    contact, offer = account.contacts()[0], next(o for o in account.offers if o["status"] == "active")
+    folder = tmp_path / "data" / "history"
+    folder.mkdir(parents=True)
+    send = {
+        "id": "m1",
+        "to_number": contact["phone_number"],
+        "list_id": contact["list_id"],
+        "timestamp": "2024-05-01",
+    }
+    (folder / "sends.ndjson").write_text(json.dumps(send) + "\n")
+    sale = {"record_id": "r1", "message_id": "m1", "offer_id": offer["id"], "revenue": 12.5}
+    (folder / "revenue.ndjson").write_text(json.dumps(sale) + "\n")
+    before = len(account.revenue)
+
+    def delete(_: int, account: Account) -> None:
+        if len(account.revenue) > before:
+            account.remove_contact((contact["phone_number"], contact["list_id"]))
+
+    account.before_request = delete
+    server.faults.active.append(parse_fault("reset-after,path=revenue,times=1"))
+    assert sync("push", TRACKLY_SETTLE_SECONDS="0").returncode == 3
+    listed = sync("resolve")
+    assert "record:r1" in listed.stdout
+    assert "contact_gone: its contact is no longer in the account" in listed.stdout
+    assert "trackly-sync resolve" in sync("status").stdout
+    (doubt,) = json.loads(sync("resolve", "--json").stdout)
+    assert (doubt["identity"], doubt["amount"], doubt["code"]) == ("record:r1", "12.5", "contact_gone")
+    for arguments, words in (
+        (("record:r1",), "--as"),
+        (("record:r1", "--as", "accepted"), "--reason"),
+        (("--as", "accepted", "--reason", "x"), "--all"),
+    ):
+        refused = sync("resolve", *arguments)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+    unknown = sync("resolve", "record:r2", "--as", "accepted", "--reason", "x")
+    assert unknown.returncode == 1
+    assert "not in doubt" in unknown.stderr
+    done = sync("resolve", "--all", "--as", "accepted", "--reason", "seen in the account")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(sync("status", "--json").stdout)["push"]["revenue"]["accepted"] == 1
+    assert query(warehouse(environment), "SELECT identity, reason FROM imports.resolutions") == [
+        ("record:r1", "seen in the account")
+    ]
