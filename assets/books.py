@@ -120,6 +120,13 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
     return dict(found)
 
 
+def differing(settings: Settings) -> dict[str, int]:
+    """What the last reconciliation could not account for: by finding, how many contacts and measures."""
+    with reading(settings.warehouse) as connection:
+        found = connection.execute("SELECT finding, count(*) FROM imports.differences GROUP BY 1").fetchall()
+    return dict(found)
+
+
 def revenue_sums(settings: Settings) -> tuple[Decimal | None, Decimal]:
     """The sum of revenue that was derived from contacts (None: it comes from events), and the contacts' total."""
     with reading(settings.warehouse) as connection:

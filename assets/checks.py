@@ -10,13 +10,22 @@ from contextlib import AbstractContextManager
 
 import dagster as dg
 
-from assets.books import Content, input_content, left_out, recorded_outcomes, revenue_sums, snapshot_content
+from assets.books import (
+    Content,
+    differing,
+    input_content,
+    left_out,
+    recorded_outcomes,
+    revenue_sums,
+    snapshot_content,
+)
 from assets.examine import examine
 from assets.failures import engine
 from assets.pulled import PULLED_ASSETS, warehouse
 from assets.pushed import PUSHED_ASSETS, reconciliation
 from assets.resources import Trackly
-from pipelines.push.reconcile import reconcile
+from pipelines.push.books import books
+from pipelines.push.ledger import existing_ledger
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
@@ -129,17 +138,34 @@ def revenue_adds_up(trackly: Trackly) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset=reconciliation, description="What the ledger has as accepted is what the API acknowledged."
+    asset=reconciliation,
+    description="What the ledger has as accepted is what the API acknowledged, and the contacts' totals hold it.",
 )
 def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
-    """Rows and money, per dataset."""
+    """Rows and money, per dataset and by contact."""
     with engine(trackly) as settings:
-        books = reconcile(settings)
-    shown = ("accepted", "acknowledged", "skipped", "amount", "amount_acknowledged")
+        with existing_ledger(settings) as ledger:
+            found = books(ledger)
+        differences = differing(settings)
+    shown = ("accepted", "acknowledged", "skipped", "settled", "amount")
+    agree = all(book.agrees for book in found.values())
+    missing = differences.get("missing", 0)
     return dg.AssetCheckResult(
-        passed=all(book.agrees for book in books.values()),
+        passed=agree and not missing,
+        description=(
+            f"{missing:,} contacts hold less than was accepted: FROM imports.differences"
+            if missing
+            else None
+            if agree
+            else "the ledger and the API's answers do not agree"
+        ),
         metadata={
-            f"{name}_{field}": float(getattr(book, field)) for name, book in books.items() for field in shown
+            **differences,
+            **{
+                f"{name}_{field}": float(getattr(book, field))
+                for name, book in found.items()
+                for field in shown
+            },
         },
     )
 

@@ -110,15 +110,19 @@ def of_outcomes(counts: Outcomes, rows: Sequence[Row], seconds: float) -> Metada
     }
 
 
-def of_books(books: Mapping[str, Reconciliation], seconds: float) -> Metadata:
+def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
     """What the reconciliation's materialization carries."""
     columns = ("dataset", "accepted", "acknowledged", "skipped", "in_doubt", "amount", "amount_acknowledged")
+    books = done.books
     return {
         "dagster/row_count": sum(book.accepted for book in books.values()),
         "rows": sum(book.accepted for book in books.values()),
         "in_doubt": sum(book.in_doubt for book in books.values()),
+        "contacts": done.contacts,
+        **done.findings,
+        "missing_revenue": float(done.missing),
         "duration_seconds": round(seconds, 3),
-        "agrees": all(book.agrees for book in books.values()),
+        "agrees": done.agrees,
         "preview": markdown(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
     }
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from assets.books import input_rows, recorded_rows
 from assets.failures import engine
-from assets.metadata import column_schema, of_books, of_intake, of_outcomes
+from assets.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
 from assets.pulled import warehouse
 from assets.resources import Trackly
 from pipelines.errors import BusyError, UsageError
@@ -118,14 +118,15 @@ imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends
     deps=[imported_clicks, imported_revenue],
     group_name=GROUP,
     kinds={"duckdb"},
-    description="What the ledger has as accepted, against what the API acknowledged call by call.",
+    description="What the ledger has as accepted, against the API's answers, and against what the contacts' totals"
+    " gained. Differences are in imports.differences.",
 )
-def reconciliation(trackly: Trackly) -> dg.MaterializeResult[None]:
-    """Compare the books."""
+def reconciliation(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
+    """Compare, contact by contact."""
     started = time.monotonic()
     with engine(trackly) as settings:
-        books = reconcile(settings)
-    return dg.MaterializeResult(metadata=of_books(books, time.monotonic() - started))
+        done = reconcile(settings, run=context.run.run_id)
+    return dg.MaterializeResult(metadata=of_reconciliation(done, time.monotonic() - started))
 
 
 PUSHED_ASSETS = [

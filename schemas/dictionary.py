@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.contacts_history import VALIDITY
-from schemas.imports import CHUNKS, RECORDS, RESOLUTIONS
+from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, describe
@@ -30,7 +30,7 @@ def dictionary() -> str:
         "## What ran and what was read: schema `sync`",
         *(_section(dataset, dataset.fields) for dataset in (SNAPSHOTS, PAGES, RUNS)),
         "## What was pushed: schema `imports`",
-        *(_section(dataset, dataset.fields) for dataset in (RECORDS, CHUNKS, RESOLUTIONS)),
+        *(_section(dataset, dataset.fields) for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES)),
         "## Columns of history files",
         *(_section(dataset, dataset.fields) for dataset in PUSHED.values()),
     ]

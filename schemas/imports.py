@@ -101,3 +101,43 @@ RESOLUTIONS = Dataset(
     doc="One row per row in doubt that was settled by hand (`trackly-sync resolve`).",
     source="",
 )
+
+
+FINDINGS = ("missing", "perhaps_twice", "in_doubt", "contact_gone", "more")
+
+
+class ImportDifference(msgspec.Struct):
+    """One contact whose totals are not what they were before plus what was accepted."""
+
+    measure: Annotated[
+        Text, Column("revenue, conversions or clicks.", known=("revenue", "conversions", "clicks"))
+    ]
+    phone_number: Annotated[Text, Column("The contact's phone number.")]
+    list_id: Annotated[
+        Integer | None, Column("Its list; null where the list of the sends is not in the account.")
+    ]
+    before: Annotated[
+        Money, Column("Its total before the first of our rows.", "account currency, or a count")
+    ]
+    accepted: Annotated[Money, Column("What was accepted since, by the ledger.", "the same")]
+    in_doubt: Annotated[Money, Column("What is in doubt.", "the same")]
+    found: Annotated[Money | None, Column("Its total now; null where the contact is gone.", "the same")]
+    difference: Annotated[Money | None, Column("found less before and accepted.", "the same")]
+    finding: Annotated[
+        Text,
+        Column(
+            "missing: less than was accepted. perhaps_twice: more, and rows of it were sent again. in_doubt: what is "
+            "in doubt may explain it. contact_gone. more: other activity of the account.",
+            known=FINDINGS,
+        ),
+    ]
+    checked_at: Annotated[Instant, Column("When the contacts were read.", "UTC")]
+
+
+DIFFERENCES = Dataset(
+    name="differences",
+    row=ImportDifference,
+    key=("measure", "phone_number", "list_id"),
+    doc="One row per contact and measure that the last `trackly-sync reconcile` could not account for to the digit.",
+    source="/api-reference/v2/contacts/list-contacts",
+)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import demo, doctor, earlier, pull, push, resolve, sandbox, status, ui
+from pipelines.cli import demo, doctor, earlier, pull, push, reconcile, resolve, sandbox, status, ui
 from pipelines.cli.guarded import set_verbose
 from pipelines.cli.terminal import log_to_terminal, out
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 
 app.command("pull")(pull.pull)
 app.command("push")(push.push)
+app.command("reconcile")(reconcile.reconcile)
 app.command("resolve")(resolve.resolve)
 app.command("status")(status.status)
 app.command("rollback")(earlier.rollback)

@@ -36,13 +36,13 @@ class Found(NamedTuple):
 def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
     """Make the temporary tables of a reading; without one they are empty.
 
-    totals    contact, list_key, amount, count, and phone_amount, phone_count over all lists of the number
+    totals    contact, list_key, amount, count, clicks, and phone_amount, phone_count over all lists of the number
     list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE list_keys (ref VARCHAR, list_key VARCHAR);"
         "CREATE OR REPLACE TEMP TABLE totals (contact VARCHAR, list_key VARCHAR, amount BIGINT, count BIGINT,"
-        " phone_amount BIGINT, phone_count BIGINT)"
+        " clicks BIGINT, phone_amount BIGINT, phone_count BIGINT)"
     )
     if reading is None:
         return
@@ -55,7 +55,8 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None
         " FROM lists LEFT JOIN keys ON ref = list_number GROUP BY list_id"
     )
     connection.execute(
-        "INSERT INTO totals SELECT phone_number, list_key, sum(revenue_total)::BIGINT, sum(conversion_count)::BIGINT,"
+        "INSERT INTO totals SELECT phone_number, list_key, sum(revenue_total)::BIGINT,"
+        " sum(conversion_count)::BIGINT, sum(click_count)::BIGINT,"
         " (sum(sum(revenue_total)) OVER of_phone)::BIGINT, (sum(sum(conversion_count)) OVER of_phone)::BIGINT"
         f" FROM {read} JOIN list_keys ON ref = CAST(list_id AS VARCHAR)"
         " GROUP BY phone_number, list_key WINDOW of_phone AS (PARTITION BY phone_number)"

@@ -3,53 +3,76 @@
 What does not belong here: counts of the current input that must be there at once (`Ledger.outcomes`).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger_tables import CHUNKS, ROWS, ChunkState
+from pipelines.push.ledger_tables import CHUNKS, READINGS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over every row and call of one dataset that is on record; money in ten-thousandths."""
+    """Sums over every row and call of one dataset that is on record; money in ten-thousandths.
+
+    `settled` are the accepted rows that no answer acknowledged. `total_revenue` is None where an answered call
+    did not say it.
+    """
 
     accepted: int = 0
+    settled: int = 0
     in_doubt: int = 0
     amount: int = 0
+    amount_settled: int = 0
+    amount_in_doubt: int = 0
     success_count: int = 0
     duplicates_skipped: int = 0
-    total_revenue: int = 0
+    total_revenue: int | None = 0
+
+
+_SUMS = ("accepted", "settled", "in_doubt", "amount", "amount_settled", "amount_in_doubt")
 
 
 def totals(connection: sa.Connection) -> dict[str, Totals]:
     """By dataset; those without a call are left out."""
-    accepted = sa.or_(
-        ROWS.c.outcome == Outcome.ACCEPTED,
-        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
-    )
-    doubt = ROWS.c.outcome == Outcome.IN_DOUBT
+    settled = ROWS.c.outcome == Outcome.ACCEPTED
+    accepted = sa.or_(settled, sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED))
+    kinds = (accepted, settled, ROWS.c.outcome == Outcome.IN_DOUBT)
+    amount = sa.func.coalesce(ROWS.c.amount, 0)
     rows = connection.execute(
         sa.select(
             ROWS.c.dataset,
-            sa.func.sum(sa.case((accepted, 1), else_=0)),
-            sa.func.sum(sa.case((doubt, 1), else_=0)),
-            sa.func.sum(sa.case((accepted, sa.func.coalesce(ROWS.c.amount, 0)), else_=0)),
+            *(sa.func.sum(sa.case((kind, 1), else_=0)) for kind in kinds),
+            *(sa.func.sum(sa.case((kind, amount), else_=0)) for kind in kinds),
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .group_by(ROWS.c.dataset)
     ).all()
+    answered = CHUNKS.c.state == ChunkState.ANSWERED
+    unsaid = sa.and_(answered, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
     calls = connection.execute(
         sa.select(
             CHUNKS.c.dataset,
             sa.func.sum(CHUNKS.c.success_count),
             sa.func.sum(CHUNKS.c.duplicates_skipped),
             sa.func.coalesce(sa.func.sum(CHUNKS.c.total_revenue), 0),
+            sa.func.sum(sa.case((unsaid, 1), else_=0)),
         ).group_by(CHUNKS.c.dataset)
     ).all()
-    answered = {str(call[0]): tuple(map(int, call[1:])) for call in calls}
-    return {str(row[0]): Totals(*map(int, row[1:]), *answered[str(row[0])]) for row in rows}
+    counted = {
+        str(name): (int(success), int(skipped), None if unsaid_calls else int(revenue))
+        for name, success, skipped, revenue, unsaid_calls in calls
+    }
+    found = {}
+    for name, *sums in rows:
+        success, skipped, revenue = counted[str(name)]
+        figures = dict(zip(_SUMS, map(int, sums), strict=True))
+        found[str(name)] = Totals(
+            **figures, success_count=success, duplicates_skipped=skipped, total_revenue=revenue
+        )
+    return found
 
 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
@@ -64,3 +87,49 @@ def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int
     )
     found = connection.execute(query)
     return {f"{outcome}: {words or 'no words'} ({code})": int(rows) for outcome, code, words, rows in found}
+
+
+def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
+    """Revenue that is in the account or may be, in batches.
+
+    Yields:
+        Sequences of (contact, list_ref, whether it is accepted and not in doubt, amount, tries, intended_at,
+        amount_before, count_before, when the reading of these ended).
+    """
+    doubt = sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
+    query = (
+        sa.select(
+            ROWS.c.contact, ROWS.c.list_ref, sa.not_(doubt), sa.func.coalesce(ROWS.c.amount, 0), ROWS.c.tries,
+            CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before, READINGS.c.finished_at,
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
+        .where(ROWS.c.dataset == REVENUE, sa.or_(doubt, accepted))
+    )  # fmt: skip
+    yield from connection.execution_options(yield_per=batch).execute(query).partitions()
+
+
+def sent_clicks(connection: sa.Connection, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
+    """Accepted clicks by the contact of their send, in batches.
+
+    Yields:
+        Sequences of (contact, list_ref, clicks).
+    """
+    sends = ROWS.alias()
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
+    query = (
+        sa.select(sends.c.contact, sends.c.list_ref, sa.func.count())
+        .select_from(ROWS)
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .join(sends, sa.and_(sends.c.dataset == "sends", sends.c.identity == ROWS.c.identity))
+        .where(ROWS.c.dataset == "clicks", accepted)
+        .group_by(sends.c.contact, sends.c.list_ref)
+    )
+    yield from connection.execution_options(yield_per=batch).execute(query).partitions()

@@ -18,7 +18,7 @@ from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
 from schemas.columns import Dataset, Kind
-from schemas.imports import CHUNKS, RECORDS, RESOLUTIONS
+from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.tables import comments, create_table, literal
 
@@ -55,6 +55,25 @@ def publish_imports(settings: Settings) -> None:
             _fill(connection, RESOLUTIONS, resolutions(transaction))
         for name in PUSHED:
             _records(connection, name, stage_path(settings, name), ledger)
+        publish_runs(connection, settings.data_dir)
+
+
+def publish_differences(settings: Settings, differences: pa.Table) -> None:
+    """Replace imports.differences.
+
+    Args:
+        settings: where the warehouse lies.
+        differences: the columns of `schemas.imports.DIFFERENCES`.
+
+    Raises:
+        BusyError, StorageError: as `publish_imports`.
+    """
+    with replacing(settings.warehouse) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS imports")
+        _table(connection, DIFFERENCES)
+        connection.register("incoming", differences)
+        connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
+        connection.unregister("incoming")
         publish_runs(connection, settings.data_dir)
 
 

@@ -71,7 +71,7 @@ def test_a_history_arrives_once_and_a_second_push_sends_nothing(
     assert (len(account.sends), len(account.clicks)) == (2500, 500)
     after = sum(Decimal(str(row["revenue"])) for row in account.revenue)
     assert (after - before) * 10_000 == export.revenue
-    assert all(of.agrees for of in reconcile(settings).values())
+    assert reconcile(settings).agrees
     calls = posted()
     again = push(settings, ALL)
     assert (posted(), again.outcomes) == (calls, report.outcomes)

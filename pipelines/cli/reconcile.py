@@ -1,0 +1,92 @@
+"""`trackly-sync reconcile`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from pipelines.cli.arguments import AsJson, Quiet
+from pipelines.cli.guarded import guarded
+from pipelines.cli.progress import progress
+from pipelines.cli.show import show_json
+from pipelines.cli.terminal import err, out
+from pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.push.reconcile import Reconciliation
+
+_MEANING = {
+    "missing": "hold less than was accepted",
+    "perhaps_twice": "hold more, and rows of theirs were sent again: look whether one counts twice",
+    "in_doubt": "hold more, which rows in doubt may explain: trackly-sync resolve",
+    "contact_gone": "are no longer in the account",
+    "more": "hold more, by other activity of the account",
+}
+
+
+@guarded
+def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
+    """Compare what was accepted with what the account holds, contact by contact.
+
+    Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
+    accepted. Differences are kept in the table imports.differences. Exit code 1: revenue or clicks are missing.
+
+    Examples:
+    `trackly-sync reconcile`
+
+    `duckdb data/warehouse.duckdb "FROM imports.differences WHERE finding = 'missing'"`
+    """
+    settings = load_settings()
+    settings.require_key()
+    from pipelines.push.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - help answers at once
+
+    with progress("reconcile", quiet=quiet or as_json) as report:
+        done = run_reconcile(settings, report)
+    if as_json:
+        show_json(_json(done))
+    else:
+        _show(done)
+    if not done.agrees:
+        err.print("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
+        return 1
+    return 0
+
+
+def _show(done: "Reconciliation") -> None:
+    table = Table("ledger", box=None, pad_edge=False, header_style="bold")
+    for title in ("accepted", "acknowledged", "settled", "in doubt", "amount", "agrees"):
+        table.add_column(title, justify="right")
+    for name, book in done.books.items():
+        amount = f"{book.amount:,.4f}" if book.amount else ""
+        agrees = "[green]yes[/]" if book.agrees else "[red]no[/]"
+        counts = (book.accepted, book.acknowledged + book.skipped, book.settled, book.in_doubt)
+        table.add_row(name, *(f"{count:,}" for count in counts), amount, agrees)
+    out.print(table)
+    seen = "" if done.complete else " (not every contact of the account could be read)"
+    out.print(f"\n{done.contacts:,} contacts compared with their totals now{seen}.")
+    for finding, count in done.findings.items():
+        if count:
+            out.print(f"  {count:,} totals {_MEANING[finding]} ({finding})", markup=False)
+    if done.missing:
+        out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
+    if not any(done.findings.values()):
+        out.print("  All of them hold exactly what was accepted.")
+
+
+def _json(done: "Reconciliation") -> dict[str, object]:
+    names = ("amount", "amount_settled", "amount_in_doubt", "amount_acknowledged")
+    return {
+        "agrees": done.agrees,
+        "contacts": done.contacts,
+        "complete": done.complete,
+        "findings": done.findings,
+        "missing": str(done.missing),
+        "books": {
+            name: {
+                **asdict(book),
+                **{n: None if getattr(book, n) is None else str(getattr(book, n)) for n in names},
+                "agrees": book.agrees,
+            }
+            for name, book in done.books.items()
+        },
+    }

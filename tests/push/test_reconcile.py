@@ -1,0 +1,124 @@
+"""Reconciliation against an account that gains and loses what it should not."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import query
+
+from pipelines.push.reconcile import reconcile
+from pipelines.push.run import push
+from pipelines.sandbox import Account, Fault, Server, write_history
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+ALL = ["sends", "clicks", "revenue"]
+
+
+def differences(settings: Settings) -> list[tuple[Any, ...]]:
+    return query(
+        settings.warehouse,
+        "SELECT measure, phone_number, difference, finding FROM imports.differences ORDER BY measure, phone_number",
+    )
+
+
+@pytest.fixture
+def pushed(account: Account, settings: Settings) -> list[Row]:
+    """A history that was pushed; returns its rows of revenue."""
+    export = write_history(account, settings.history, sends=1_000)
+    assert export.revenue
+    before = len(account.revenue)
+    push(settings, ALL)
+    return account.revenue[before:]
+
+
+def _contact(account: Account, earned: Row) -> Row:
+    contact = account.contact((earned["phone_number"], earned["list_id"]))
+    assert contact
+    return contact
+
+
+def test_nothing_was_pushed_yet(settings: Settings) -> None:
+    """An empty ledger agrees with everything."""
+    found = reconcile(settings)
+    assert found.agrees
+    assert (found.contacts, found.missing) == (0, 0)
+
+
+def test_what_arrived_is_accounted_for_to_the_digit(settings: Settings, pushed: list[Row]) -> None:
+    """Right after a push nothing differs, and again after another one."""
+    for _ in range(2):
+        found = reconcile(settings)
+        assert found.agrees
+        assert not any(found.findings.values())
+        assert found.contacts >= len({(row["phone_number"], row["list_id"]) for row in pushed})
+        assert differences(settings) == []
+        push(settings, ALL)
+
+
+def test_missing_money_is_found_and_named(account: Account, settings: Settings, pushed: list[Row]) -> None:
+    """A contact that holds less than was accepted is listed with the amount, and the books do not agree."""
+    row = _contact(account, pushed[0])
+    row["revenue_total"] = float(Decimal(str(row["revenue_total"])) - Decimal("0.01"))
+    found = reconcile(settings)
+    assert not found.agrees
+    assert (found.findings["missing"], found.missing) == (1, Decimal("0.01"))
+    assert differences(settings) == [("revenue", row["phone_number"], Decimal("-0.0100"), "missing")]
+
+
+def test_missing_clicks_are_found(account: Account, settings: Settings, pushed: list[Row]) -> None:
+    """Clicks can be seen to be too few."""
+    assert pushed
+    message = next(iter(account.clicks))
+    contact = account.contact((account.sends[message]["to_number"], account.sends[message]["list_id"]))
+    assert contact
+    contact["click_count"] = 0
+    found = reconcile(settings)
+    assert not found.agrees
+    assert found.findings["missing"] == 1
+
+
+def test_other_activity_and_lost_contacts_are_told_apart(
+    account: Account, settings: Settings, pushed: list[Row]
+) -> None:
+    """More than was accepted is no fault of the push; a contact that is gone cannot be compared."""
+    by_contact = {(row["phone_number"], row["list_id"]): row for row in pushed}
+    first, second, *_ = by_contact.values()
+    more = _contact(account, first)
+    more["revenue_total"] += 3
+    more["conversion_count"] += 1
+    account.remove_contact((second["phone_number"], second["list_id"]))
+    found = reconcile(settings)
+    assert found.agrees
+    assert found.findings["more"] == 2
+    assert found.findings["contact_gone"] >= 2
+
+
+def test_a_row_that_came_late_is_suspected_of_counting_twice(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A call taken for lost that was carried out after the reading is found, for no reading can foresee it."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("revenue.ndjson", [{"message_id": rows[0]["id"], "offer_id": offer, "revenue": 5}])
+    server.faults.active.append(Fault("reset-before", path="revenue", times=1))
+    push(settings, ALL[::2])
+    row = _contact(account, account.revenue[0])
+    row["revenue_total"] += 5
+    row["conversion_count"] += 1
+    found = reconcile(settings)
+    assert found.findings["perhaps_twice"] == 2
+    assert [finding for *_, finding in differences(settings)] == ["perhaps_twice"] * 2
+
+
+def test_a_reconciliation_is_on_record(settings: Settings, pushed: list[Row]) -> None:
+    """The run is on record with its figures."""
+    assert pushed
+    reconcile(settings)
+    ((details,),) = query(settings.warehouse, "SELECT details FROM sync.runs WHERE activity = 'reconcile'")
+    assert json.loads(details)["agrees"] is True
