@@ -29,8 +29,9 @@ lint: .venv/.dev ## ruff, mypy, import-linter
 ui: .venv/.runtime ## the Dagster UI on this workspace
 	@$(BIN)/trackly-sync ui
 
-bench: .venv/.runtime ## time the pull beside a floor and a peer
+bench: .venv/.runtime ## time the pull beside a floor and a peer, and the push beside a floor
 	@$(BIN)/python benchmarks/pull.py
+	@$(BIN)/python benchmarks/push.py
 
 bench-large: .venv/.runtime ## the same with five and ten million contacts: does memory stay flat
 	@$(BIN)/python benchmarks/pull.py --large

@@ -1,4 +1,4 @@
-"""A server that does nothing but serve pages of made-up contacts, as fast as it can: the benchmarks' account.
+"""A server that serves pages of made-up contacts and takes any sends, as fast as it can: the benchmarks' account.
 
 The sandbox is an account with state; this one computes a page from its number, so that what is timed is the
 client. `python benchmarks/account.py ROWS` prints its base URL and serves until it is killed.
@@ -13,6 +13,10 @@ from itertools import cycle, islice
 _TAILS = 10_000
 _PHONE = b'{"phone_number": "+1%010d", '
 _REQUEST = re.compile(rb"GET /api/v2/(\w+)\?([^ ]*) HTTP")
+_SENDS = b"POST /api/v2/history/sends "
+_ANSWER = (
+    b'{"success_count": %d, "error_count": 0, "duplicates_skipped": 0, "invalid_phones": 0, "errors": []}'
+)
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -69,8 +73,7 @@ async def serve(total: int) -> None:
                 head = await reader.readuntil(b"\r\n\r\n")
                 match = _REQUEST.match(head)
                 length = _LENGTH.search(head)
-                if length:
-                    await reader.readexactly(int(length[1]))
+                sent = await reader.readexactly(int(length[1])) if length else b""
                 status = b"404 Not Found"
                 body = b'{"error": "not found"}'
                 if match and match[1] == b"contacts":
@@ -79,6 +82,8 @@ async def serve(total: int) -> None:
                     body = page(
                         tails, total, int(query.get(b"page", 1)), min(int(query.get(b"per_page", 50)), 1000)
                     )
+                elif head.startswith(_SENDS):
+                    status, body = b"200 OK", _ANSWER % sent.count(b'"to_number"')
                 writer.write(
                     b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                     % (status, len(body))
@@ -90,7 +95,7 @@ async def serve(total: int) -> None:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, limit=1 << 20)
     port = server.sockets[0].getsockname()[1]
     print(f"http://127.0.0.1:{port}/api/v2", flush=True)
     await server.serve_forever()

@@ -5,21 +5,13 @@ structs; the peer is dlt, in an environment of its own (see `dlt_pull`). Each fi
 taken in turn, so that a slow moment of the machine does not favour one of them.
 """
 
-import os
-import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 
-from measure import Measured, measure
+from harness import HERE, account, keep, run
+from measure import Measured
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "RESULTS.md"
 PEER_PYTHON = HERE / ".dlt" / "bin" / "python"
 ROWS = 1_000_000
 PEER_ROWS = 100_000
@@ -27,28 +19,10 @@ LARGE_ROWS = (5_000_000, 10_000_000)
 ROUNDS = 3
 
 
-@contextmanager
-def account(rows: int) -> Iterator[str]:
-    """A server of made-up contacts; yields its base URL."""
-    command = [sys.executable, str(HERE / "account.py"), str(rows)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.kill()
-
-
-def run(script: str, python: str, *arguments: str) -> tuple[float, Measured]:
-    """Run one of the scripts beside this one; returns the seconds that it prints, and what it took in all."""
-    measured = measure([python, str(HERE / script), *arguments], HERE.parent)
-    return float(measured.output.splitlines()[-1]), measured
-
-
 def product(url: str) -> tuple[float, Measured]:
     """One pull into a new data directory."""
     with tempfile.TemporaryDirectory() as folder:
-        return run("product.py", sys.executable, url, folder)
+        return run("pull_product.py", sys.executable, url, folder)
 
 
 def peer() -> float:
@@ -68,7 +42,7 @@ def standard() -> list[str]:
     rounds = []
     with account(ROWS) as url:
         for _ in range(ROUNDS):
-            floor, _ = run("floor.py", sys.executable, url, str(ROWS))
+            floor, _ = run("pull_floor.py", sys.executable, url, str(ROWS))
             rounds.append((floor, *product(url)))
     floor = min(seconds for seconds, _, _ in rounds)
     best = min(seconds for _, seconds, _ in rounds)
@@ -90,7 +64,7 @@ def large() -> list[str]:
     rows = []
     for count in LARGE_ROWS:
         with account(count) as url:
-            floor, _ = run("floor.py", sys.executable, url, str(count))
+            floor, _ = run("pull_floor.py", sys.executable, url, str(count))
             seconds, measured = product(url)
         rows.append(
             f"| pull, {count:,} rows | {seconds:.1f} s, {seconds / floor:.2f} x floor | {measured.peak_mb:.0f} MB |"
@@ -100,32 +74,10 @@ def large() -> list[str]:
 
 def main() -> None:
     """Measure, print, keep."""
-    which, rows = ("large", large()) if "--large" in sys.argv else ("standard", standard())
-    table = "\n".join(["| what | measured | |", "|---|---|---|", *rows])
-    print(table)
-    sections = _sections()
-    sections[which] = f"{_machine()}\n\n{table}"
-    parts = [f"## {name}\n\n{text}" for name, text in sorted(sections.items(), reverse=True)]
-    RESULTS.write_text("\n\n".join(["# Results of the last runs", *parts]) + "\n", encoding="utf-8")
-
-
-def _sections() -> dict[str, str]:
-    """The parts of RESULTS.md as they are now, by name."""
-    if not RESULTS.exists():
-        return {}
-    parts = RESULTS.read_text(encoding="utf-8").split("\n## ")[1:]
-    return {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
-
-
-def _machine() -> str:
-    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("duckdb", "msgspec", "pandera", "pyarrow", "httpx")
-    )
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {pages * size / 2**30:.0f} GiB, "
-        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {packages}."
-    )
+    if "--large" in sys.argv:
+        keep("pull, large", large())
+    else:
+        keep("pull", standard())
 
 
 if __name__ == "__main__":

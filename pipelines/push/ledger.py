@@ -12,13 +12,20 @@ answer means for a row (`attribution`), and the tables (`ledger_tables`).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import repeat
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from pipelines.push.ledger_engine import insert_many, ledger_errors, making, open_engine, sqlite_file
+from pipelines.push.ledger_engine import (
+    fetch_tables,
+    insert_many,
+    ledger_errors,
+    making,
+    open_engine,
+    sqlite_file,
+)
 from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, give, give_all, leave, move
 from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState, metadata
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
@@ -33,6 +40,27 @@ _KEPT = {
 """What is kept of a dataset's rows; the rest would be nulls."""
 
 _RECENT_CALLS = 200
+
+COLUMNS: dict[str, pa.DataType] = {
+    "identity": pa.string(),
+    "chunk": pa.int64(),
+    "outcome": pa.string(),
+    "own": pa.bool_(),
+    "current": pa.bool_(),
+    "tries": pa.int64(),
+    "code": pa.string(),
+    "message": pa.string(),
+    "message_id": pa.string(),
+    "contact": pa.string(),
+    "list_ref": pa.string(),
+}
+"""What `Ledger.rows` has of a row: its columns in push_rows, and
+
+    outcome  its own, else its chunk's
+    own      whether the outcome is its own
+"""
+
+_INTENT = sa.insert(CHUNKS)
 
 _NOT_TOLD = Verdict(Outcome.IN_DOUBT, NO_ANSWER, "sent, and no usable answer came back")
 _AGAIN = Verdict(Outcome.PENDING, NO_ANSWER, "sent, and no usable answer came back; it is sent again")
@@ -116,33 +144,27 @@ class Ledger:
         with self.begin(dataset) as connection:
             size_of = {"rows": len(rows.identity), "current": len(rows.identity), "bytes": size}
             result = connection.execute(
-                sa.insert(CHUNKS).values(
-                    dataset=dataset,
-                    state=ChunkState.INTENDED,
-                    intended_at=now(),
-                    reading=reading,
+                _INTENT,
+                {
+                    "dataset": dataset,
+                    "state": ChunkState.INTENDED,
+                    "intended_at": now(),
+                    "reading": reading,
                     **size_of,
-                )
+                },
             )
             chunk = int((result.inserted_primary_key or [0])[0])
             if again:
                 move(connection, dataset, rows, chunk)
             else:
-                kept = _KEPT[dataset]
-                insert_many(
-                    connection,
-                    ROWS,
-                    ("dataset", "chunk", "tries", "current", *kept),
-                    list(
-                        zip(
-                            repeat(dataset),
-                            repeat(chunk),
-                            repeat(1),
-                            repeat(True),
-                            *(getattr(rows, name) for name in kept),
-                        )
-                    ),
-                )
+                same: dict[str, str | int | bool] = {
+                    "dataset": dataset,
+                    "chunk": chunk,
+                    "tries": 1,
+                    "current": True,
+                }
+                columns = {name: getattr(rows, name) for name in _KEPT[dataset]}
+                insert_many(connection, ROWS, same, columns)
         return chunk
 
     def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
@@ -219,29 +241,33 @@ class Ledger:
         with self.begin() as connection:
             return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
 
-    def rows(self, dataset: str, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
+    def rows(self, dataset: str, names: Sequence[str], batch: int = 50_000) -> Iterator[pa.Table]:
         """Every row of a dataset that was ever in an intent, in batches.
 
+        Args:
+            dataset: the dataset.
+            names: which columns of COLUMNS, in the order wanted.
+            batch: rows of a batch.
+
         Yields:
-            Sequences of (identity, chunk, outcome, whether the outcome is its own and not the chunk's, whether
-            it is in the current input, tries, code, message, message_id, contact, list_ref).
-        """  # fmt: skip
+            Tables with those columns.
+        """
         otherwise = Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
-        by_chunk = sa.case(
-            (CHUNKS.c.state == ChunkState.ANSWERED, Outcome.ACCEPTED.value), else_=otherwise.value
-        )
+        answered = CHUNKS.c.state == ChunkState.ANSWERED
+        by_chunk = sa.case((answered, Outcome.ACCEPTED.value), else_=otherwise.value)
+        known: dict[str, sa.ColumnElement[Any]] = {
+            "outcome": sa.func.coalesce(ROWS.c.outcome, by_chunk),
+            "own": sa.case((ROWS.c.outcome.is_not(None), 1), else_=0),
+            "current": sa.case((ROWS.c.current, 1), else_=0),
+        }
         query = (
-            sa.select(
-                ROWS.c.identity, ROWS.c.chunk, sa.func.coalesce(ROWS.c.outcome, by_chunk),
-                ROWS.c.outcome.is_not(None), ROWS.c.current, ROWS.c.tries, ROWS.c.code, ROWS.c.message,
-                ROWS.c.message_id, ROWS.c.contact, ROWS.c.list_ref,
-            )
+            sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
             .where(ROWS.c.dataset == dataset)
-        )  # fmt: skip
+        )
+        schema = pa.schema([(name, COLUMNS[name]) for name in names])
         with self.begin() as connection:
-            result = connection.execution_options(yield_per=batch).execute(query)
-            yield from result.partitions()
+            yield from fetch_tables(connection, query, schema, batch)
 
     def chunks(self) -> list[dict[str, Any]]:
         """Every call on record, oldest first, as push_chunks has it."""

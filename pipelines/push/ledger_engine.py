@@ -3,16 +3,19 @@
 What does not belong here: tables and states (`ledger_tables`, `ledger`).
 """
 
+import gc
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 from filelock import FileLock
 
 from pipelines.errors import SettingsError, StorageError
+from schemas.tables import literal
 
 _BUSY_SECONDS = 30
 
@@ -82,12 +85,70 @@ def making(url: str) -> Iterator[None]:
 
 
 def insert_many(
-    connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]
+    connection: sa.Connection,
+    table: sa.Table,
+    same: Mapping[str, str | int | bool],
+    columns: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Insert rows by one executemany, as tuples: SQLAlchemy's own way costs as much again as the insert itself."""
+    """Insert rows by one executemany of the driver: SQLAlchemy's own way costs as much again as the insert itself.
+
+    Args:
+        connection: within a transaction.
+        table: where to.
+        same: columns of which every row has the same value; ours, not the input's, since it becomes part of the SQL.
+        columns: the other columns, all of one length.
+    """
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    marks = ", ".join([mark] * len(columns))
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", rows)
+    values = [literal(value) if isinstance(value, str) else str(value).upper() for value in same.values()]
+    marks = ", ".join([*values, *([mark] * len(columns))])
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({', '.join([*same, *columns])}) VALUES ({marks})",
+        list(zip(*columns.values(), strict=True)),
+    )
+
+
+def fetch_tables(
+    connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema, batch: int
+) -> Iterator[pa.Table]:
+    """The rows of a query in batches, straight from the driver: SQLAlchemy's rows cost more than the query.
+
+    Args:
+        connection: within a transaction.
+        query: its columns in the order of the schema; flags as 0 and 1.
+        schema: of the tables.
+        batch: rows of a table.
+    """
+    dialect = connection.dialect
+    sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    driver: Any = connection.connection
+    # a named cursor of PostgreSQL stays on the server, where an unnamed one brings all rows at once
+    cursor = driver.cursor("rows") if dialect.name == "postgresql" else driver.cursor()
+    try:
+        cursor.execute(sql)
+        while True:
+            with no_collection():
+                rows = cursor.fetchmany(batch)
+                if not rows:
+                    return
+                arrays = [
+                    pa.array(column, pa.int8() if field.type == pa.bool_() else field.type).cast(field.type)
+                    for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+                ]
+            yield pa.table(arrays, schema=schema)
+    finally:
+        cursor.close()
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No search for cycles in the block, which makes none: among so many tuples it takes longer than the work."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager
@@ -125,7 +186,7 @@ def _parsed(url: str) -> sa.URL:
 def _tune(connection: sqlite3.Connection, _: object) -> None:
     for pragma in (
         f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = NORMAL",
-        "cache_size = -65536", "wal_autocheckpoint = 4000",
+        "cache_size = -16384", "wal_autocheckpoint = 4000",
     ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}").close()
 

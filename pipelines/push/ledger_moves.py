@@ -107,16 +107,17 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
         )
 
 
+_UNDER_WAY = (CHUNKS.c.chunk == sa.bindparam("which"), CHUNKS.c.state == ChunkState.INTENDED)
+_LEAVE = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=CHUNKS.c.current - sa.bindparam("own"))
+_LEAVE_ALL = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=0)
+
+
 def leave(
     connection: sa.Connection, chunk: int, state: ChunkState, own: int | None, values: Mapping[str, Any]
 ) -> None:
     """Move a chunk out of `intended`; `own` rows (None: all) no longer take their outcome from it."""
-    current = 0 if own is None else CHUNKS.c.current - own
-    moved = connection.execute(
-        sa.update(CHUNKS)
-        .where(CHUNKS.c.chunk == chunk, CHUNKS.c.state == ChunkState.INTENDED)
-        .values(state=state, current=current, **values)
-    )
+    given = {"which": chunk, "state": state, **values}
+    moved = connection.execute(*((_LEAVE_ALL, given) if own is None else (_LEAVE, {**given, "own": own})))
     if moved.rowcount != 1:
         raise DataError(f"Chunk {chunk} is not under way and cannot become {state}.", "Push again.")
 

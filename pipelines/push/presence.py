@@ -82,7 +82,7 @@ def hold_against(
         "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN)"
     )
     _make_room(connection, dataset)
-    _load(connection, "known", ledger, dataset, (0, 1, 2, 3, 4))
+    _load(connection, "known", ledger, dataset, ("identity", "chunk", "outcome", "own", "current"))
     if dataset != "sends":
         _park(connection, ledger, coming)
     if dataset == REVENUE:
@@ -166,14 +166,11 @@ def _load(
     table: str,
     ledger: Ledger | None,
     dataset: str,
-    columns: Sequence[int],
+    columns: Sequence[str],
 ) -> None:
     """Copy columns of `Ledger.rows` into a table."""
-    types = {0: pa.string(), 1: pa.int32(), 2: pa.string(), 3: pa.bool_(), 4: pa.bool_()}
-    for rows in ledger.rows(dataset) if ledger else ():
-        values = list(zip(*rows, strict=True))
-        arrays = [pa.array(values[place], types.get(place, pa.string())) for place in columns]
-        insert(connection, table, pa.table(arrays, names=[str(place) for place in columns]))
+    for rows in ledger.rows(dataset, columns) if ledger else ():
+        insert(connection, table, rows)
 
 
 def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: Path | None) -> None:
@@ -181,7 +178,7 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
     )
-    _load(connection, "parents", ledger, "sends", (0, 2, 9, 10))
+    _load(connection, "parents", ledger, "sends", ("identity", "outcome", "contact", "list_ref"))
     if coming:
         connection.execute(f"ATTACH {literal(str(coming))} AS coming (READ_ONLY)")
         connection.execute(

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.ledger import Ledger, existing_ledger
+from pipelines.push.ledger import COLUMNS, Ledger, existing_ledger
 from pipelines.push.ledger_doubt import resolutions
 from pipelines.push.stage import insert, stage_path
 from pipelines.settings import Settings
@@ -22,18 +22,11 @@ from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.tables import comments, create_table, literal
 
-_KNOWN: list[tuple[str, pa.DataType]] = [
-    ("identity", pa.string()),
-    ("chunk", pa.int64()),
-    ("outcome", pa.string()),
-    ("own", pa.bool_()),
-    ("current", pa.bool_()),
-    ("tries", pa.int64()),
-    ("code", pa.string()),
-    ("message", pa.string()),
-    ("message_id", pa.string()),
-]
-"""What `Ledger.rows` yields."""
+_MEMORY = "120MB"
+"""DuckDB's share; it comes on top of what sending has left in use."""
+
+_KNOWN = ("identity", "chunk", "outcome", "current", "tries", "code", "message", "message_id")
+"""What is published of the rows that the ledger knows."""
 
 
 def publish_imports(settings: Settings) -> None:
@@ -44,7 +37,7 @@ def publish_imports(settings: Settings) -> None:
         StorageError: the disk refused; the warehouse is as it was.
     """
     with existing_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS imports")
+        connection.execute(f"SET memory_limit = '{_MEMORY}'; CREATE SCHEMA IF NOT EXISTS imports")
         _table(connection, CHUNKS)
         _table(connection, RECORDS)
         _table(connection, RESOLUTIONS)
@@ -103,12 +96,10 @@ def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequ
 
 def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledger: Ledger) -> None:
     types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
-    declared = ", ".join(f"{column} {types[kind]}" for column, kind in _KNOWN)
+    declared = ", ".join(f"{column} {types[COLUMNS[column]]}" for column in _KNOWN)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
-    for rows in ledger.rows(name):
-        columns = list(zip(*rows, strict=True))[: len(_KNOWN)]
-        arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, _KNOWN, strict=True)]
-        insert(connection, "known", pa.table(arrays, schema=pa.schema(_KNOWN)))
+    for rows in ledger.rows(name, _KNOWN):
+        insert(connection, "known", rows)
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
         connection.execute(_from_stage(PUSHED[name]))

@@ -47,7 +47,8 @@ def test_an_answer_makes_rows_accepted_save_those_with_an_outcome_of_their_own(l
     assert ledger.outcomes()["sends"] == Outcomes(rows_in=5, quarantined=1, pending=4)
     ledger.answer("sends", chunk, ANSWER, {"c": Verdict(Outcome.REJECTED, "x", "y")})
     assert ledger.outcomes()["sends"] == Outcomes(5, quarantined=1, accepted=2, rejected=1, pending=1)
-    found = {row[0]: row[2] for batch in ledger.rows("sends") for row in batch}
+    batches = [batch.to_pydict() for batch in ledger.rows("sends", ("identity", "outcome"))]
+    found = {k: v for batch in batches for k, v in zip(batch["identity"], batch["outcome"], strict=True)}
     assert found == {"a": "accepted", "b": "accepted", "c": "rejected"}
 
 

@@ -1,6 +1,6 @@
 """The product: one full pull of contacts into Parquet and the warehouse.
 
-`python benchmarks/product.py BASE_URL FOLDER` prints the seconds that it took, imports left out as for the floor.
+`python benchmarks/pull_product.py BASE_URL FOLDER` prints the seconds that it took, without imports, as the floor.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The floor: fetching every page and decoding it into typed structs, and nothing else.
 
-`python benchmarks/floor.py BASE_URL ROWS` prints the seconds that it took.
+`python benchmarks/pull_floor.py BASE_URL ROWS` prints the seconds that it took.
 """
 
 import asyncio

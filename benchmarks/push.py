@@ -1,0 +1,64 @@
+"""How fast and how flat a push is, beside a floor measured in the same run: part of `make bench`.
+
+One million sends in one Parquet file, against a server that does nothing but answer. The floor encodes and posts the
+same chunks with the same concurrency. Each figure is the best of its runs, taken in turn.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+from harness import account, keep, run
+
+ROWS = 1_000_000
+ROUNDS = 3
+
+_SENDS = """
+COPY (
+  SELECT 'old-' || lpad(i::VARCHAR, 9, '0') AS id, '+1' || (2000000000 + i % 500000)::VARCHAR AS to_number,
+    strftime(TIMESTAMP '2024-01-01' + to_seconds(i), '%Y-%m-%dT%H:%M:%SZ') AS timestamp,
+    '+1555000' || lpad((i % 4)::VARCHAR, 4, '0') AS list_number,
+    'Hi ' || (i % 1000)::VARCHAR || ', your order is on its way. Reply STOP to end.' AS message,
+    'campaign' AS send_type, true AS delivered
+  FROM range({rows}) AS t(i)
+) TO '{file}' (FORMAT parquet)
+"""
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    floors: dict[str, list[float]] = {"json": [], "msgspec": []}
+    pushes: list[float] = []
+    ledgers: list[float] = []
+    peaks: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, account(0) as url:
+        file = Path(folder) / "sends.parquet"
+        duckdb.sql(_SENDS.format(rows=ROWS, file=file))
+        for number in range(ROUNDS):
+            for encoder, seconds in floors.items():
+                seconds.append(run("push_floor.py", sys.executable, url, str(file), encoder)[0])
+            data = str(Path(folder) / f"data{number}")
+            took, measured = run("push_product.py", sys.executable, url, data, str(file))
+            pushes.append(took)
+            ledgers.append(float(measured.output.splitlines()[-2]))
+            peaks.append(measured.peak_mb)
+    rows = []
+    for encoder, seconds in floors.items():
+        ratios = sorted(took / floor for took, floor in zip(pushes, seconds, strict=True))
+        shown = " ".join(f"{ratio:.2f}" for ratio in ratios)
+        rows.append(f"| floor that encodes with {encoder}, {ROWS:,} sends | {min(seconds):.1f} s | |")
+        rows.append(f"| push / that floor, {ROUNDS} rounds | {shown} | at most 3 |")
+    keep(
+        "push",
+        [
+            f"| push, {ROWS:,} sends | {min(pushes):.1f} s | {ROWS / min(pushes):,.0f} rows/s |",
+            *rows,
+            f"| of the push the ledger | {min(ledgers):.1f} s | {min(ledgers) / ROWS * 1e6:.1f} µs a row |",
+            f"| memory of all processes | {max(peaks):.0f} MB | under 500 |",
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
