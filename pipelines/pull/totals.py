@@ -64,7 +64,7 @@ class Reading:
             be read are missing.
         started_at: before the first request; ISO 8601, UTC.
         finished_at: after the last reply.
-        complete: whether it is proven that no contact was missed.
+        complete: whether it is proven that no contact was missed, and every one could be read.
     """
 
     file: Path
@@ -105,12 +105,14 @@ async def read_totals(
     started_at = now()
     raw = folder / "replies.parquet"
     with storage_errors("write", raw), pq.ParquetWriter(raw, _READ, compression="zstd") as writer:
-        replies = rows = 0
+        replies = rows = unreadable = 0
 
         async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
-            nonlocal replies, rows
+            nonlocal replies, rows, unreadable
             reply = await client.get(CONTACTS.path, query, read)
-            writer.write_batch(_columns(reply.value.body, replies))
+            batch = _columns(reply.value.body, replies)
+            writer.write_batch(batch)
+            unreadable += len(reply.value.keys) - batch.num_rows
             replies, rows = replies + 1, rows + len(reply.value.keys)
             if on_read:
                 on_read(rows, reply.value.total)
@@ -119,7 +121,7 @@ async def read_totals(
         evidence = await scan(CONTACTS, fetch, concurrency)
     file = folder / "totals.parquet"
     _keep_latest(folder, raw, file)
-    return Reading(file, started_at, now(), evidence.complete)
+    return Reading(file, started_at, now(), evidence.complete and not unreadable)
 
 
 def _keep_latest(folder: Path, raw: Path, file: Path) -> None:

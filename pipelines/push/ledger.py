@@ -14,12 +14,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from pipelines.push.ledger_engine import (
-    fetch_tables,
     insert_many,
     ledger_errors,
     making,
@@ -40,25 +38,6 @@ _KEPT = {
 """What is kept of a dataset's rows; the rest would be nulls."""
 
 _RECENT_CALLS = 200
-
-COLUMNS: dict[str, pa.DataType] = {
-    "identity": pa.string(),
-    "chunk": pa.int64(),
-    "outcome": pa.string(),
-    "own": pa.bool_(),
-    "current": pa.bool_(),
-    "tries": pa.int64(),
-    "code": pa.string(),
-    "message": pa.string(),
-    "message_id": pa.string(),
-    "contact": pa.string(),
-    "list_ref": pa.string(),
-}
-"""What `Ledger.rows` has of a row: its columns in push_rows, and
-
-    outcome  its own, else its chunk's
-    own      whether the outcome is its own
-"""
 
 _INTENT = sa.insert(CHUNKS)
 
@@ -240,34 +219,6 @@ class Ledger:
         )
         with self.begin() as connection:
             return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
-
-    def rows(self, dataset: str, names: Sequence[str], batch: int = 50_000) -> Iterator[pa.Table]:
-        """Every row of a dataset that was ever in an intent, in batches.
-
-        Args:
-            dataset: the dataset.
-            names: which columns of COLUMNS, in the order wanted.
-            batch: rows of a batch.
-
-        Yields:
-            Tables with those columns.
-        """
-        otherwise = Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
-        answered = CHUNKS.c.state == ChunkState.ANSWERED
-        by_chunk = sa.case((answered, Outcome.ACCEPTED.value), else_=otherwise.value)
-        known: dict[str, sa.ColumnElement[Any]] = {
-            "outcome": sa.func.coalesce(ROWS.c.outcome, by_chunk),
-            "own": sa.case((ROWS.c.outcome.is_not(None), 1), else_=0),
-            "current": sa.case((ROWS.c.current, 1), else_=0),
-        }
-        query = (
-            sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
-            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-            .where(ROWS.c.dataset == dataset)
-        )
-        schema = pa.schema([(name, COLUMNS[name]) for name in names])
-        with self.begin() as connection:
-            yield from fetch_tables(connection, query, schema, batch)
 
     def chunks(self) -> list[dict[str, Any]]:
         """Every call on record, oldest first, as push_chunks has it."""

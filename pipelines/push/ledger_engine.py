@@ -3,14 +3,12 @@
 What does not belong here: tables and states (`ledger_tables`, `ledger`).
 """
 
-import gc
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 from filelock import FileLock
 
@@ -105,50 +103,6 @@ def insert_many(
         f"INSERT INTO {table.name} ({', '.join([*same, *columns])}) VALUES ({marks})",
         list(zip(*columns.values(), strict=True)),
     )
-
-
-def fetch_tables(
-    connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema, batch: int
-) -> Iterator[pa.Table]:
-    """The rows of a query in batches, straight from the driver: SQLAlchemy's rows cost more than the query.
-
-    Args:
-        connection: within a transaction.
-        query: its columns in the order of the schema; flags as 0 and 1.
-        schema: of the tables.
-        batch: rows of a table.
-    """
-    dialect = connection.dialect
-    sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    driver: Any = connection.connection
-    # a named cursor of PostgreSQL stays on the server, where an unnamed one brings all rows at once
-    cursor = driver.cursor("rows") if dialect.name == "postgresql" else driver.cursor()
-    try:
-        cursor.execute(sql)
-        while True:
-            with no_collection():
-                rows = cursor.fetchmany(batch)
-                if not rows:
-                    return
-                arrays = [
-                    pa.array(column, pa.int8() if field.type == pa.bool_() else field.type).cast(field.type)
-                    for column, field in zip(zip(*rows, strict=True), schema, strict=True)
-                ]
-            yield pa.table(arrays, schema=schema)
-    finally:
-        cursor.close()
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """No search for cycles in the block, which makes none: among so many tuples it takes longer than the work."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pipelines.push.chunks import Batch
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_moves import LedgerRows, Presence
+from pipelines.push.ledger_rows import ledger_rows
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.stage import count, insert, read
 from pipelines.push.verdicts import Outcome
@@ -168,8 +169,8 @@ def _load(
     dataset: str,
     columns: Sequence[str],
 ) -> None:
-    """Copy columns of `Ledger.rows` into a table."""
-    for rows in ledger.rows(dataset, columns) if ledger else ():
+    """Copy columns of `ledger_rows` into a table."""
+    for rows in ledger_rows(ledger, dataset, columns) if ledger else ():
         insert(connection, table, rows)
 
 

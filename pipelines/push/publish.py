@@ -11,8 +11,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.ledger import COLUMNS, Ledger, existing_ledger
+from pipelines.push.ledger import Ledger, existing_ledger
 from pipelines.push.ledger_doubt import resolutions
+from pipelines.push.ledger_rows import COLUMNS, ledger_rows
 from pipelines.push.stage import insert, stage_path
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish_runs
@@ -98,7 +99,7 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
     types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
     declared = ", ".join(f"{column} {types[COLUMNS[column]]}" for column in _KNOWN)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
-    for rows in ledger.rows(name, _KNOWN):
+    for rows in ledger_rows(ledger, name, _KNOWN):
         insert(connection, "known", rows)
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")

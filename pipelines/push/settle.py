@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from pipelines.push.contacts import Found, Totals
 from pipelines.push.explain import Alike, Fate, explain, fates
 from pipelines.push.ledger_doubt import Sent
-from pipelines.push.verdicts import NOT_SENT, Outcome, Verdict
+from pipelines.push.verdicts import NOT_NAMED, NOT_SENT, Outcome, Verdict
 
 SETTLED = "settled"
 """Our code for rows that a reading has shown to be in the account."""
@@ -68,7 +68,9 @@ def settled(
     unknown = Verdict(Outcome.IN_DOUBT, NO_READING, "it is not on record which contact it counts in")
     verdicts = {row.identity: unknown for row in rows if row.contact is None}
     return verdicts | {
-        identity: _verdict(judged, on_phone.get(identity)) for identity, judged in on_list.items()
+        row.identity: _verdict(row, on_list[row.identity], on_phone.get(row.identity))
+        for row in known
+        if row.in_doubt
     }
 
 
@@ -84,7 +86,7 @@ def _is_open(row: Sent, on_list: _Judged) -> bool:
     return row.in_doubt and on_list[row.identity][0] is not Fate.STORED
 
 
-def _verdict(on_list: tuple[Fate, str, str], on_phone: tuple[Fate, str, str] | None) -> Verdict:
+def _verdict(row: Sent, on_list: tuple[Fate, str, str], on_phone: tuple[Fate, str, str] | None) -> Verdict:
     fate, code, words = on_list
     if fate is Fate.STORED:
         return Verdict(Outcome.ACCEPTED, SETTLED, words)
@@ -93,7 +95,8 @@ def _verdict(on_list: tuple[Fate, str, str], on_phone: tuple[Fate, str, str] | N
     if on_phone is None or on_phone[0] is not Fate.ABSENT:
         words = "the contact's totals do not have it, but those of its phone number on another list may"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
-    return Verdict(Outcome.PENDING, NOT_SENT, words)
+    # of a call that named too few of its errors, the row goes again in one that names them all
+    return Verdict(Outcome.PENDING, NOT_NAMED if row.code == NOT_NAMED else NOT_SENT, words)
 
 
 def _judge(

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from pipelines.errors import BusyError, DataError, SettingsError, StorageError
 from pipelines.push.ledger import Ledger, open_ledger
 from pipelines.push.ledger_moves import Answered, LedgerRows, Presence
+from pipelines.push.ledger_rows import ledger_rows
 from pipelines.push.lock import push_lock
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes, Verdict
@@ -47,7 +48,7 @@ def test_an_answer_makes_rows_accepted_save_those_with_an_outcome_of_their_own(l
     assert ledger.outcomes()["sends"] == Outcomes(rows_in=5, quarantined=1, pending=4)
     ledger.answer("sends", chunk, ANSWER, {"c": Verdict(Outcome.REJECTED, "x", "y")})
     assert ledger.outcomes()["sends"] == Outcomes(5, quarantined=1, accepted=2, rejected=1, pending=1)
-    batches = [batch.to_pydict() for batch in ledger.rows("sends", ("identity", "outcome"))]
+    batches = [batch.to_pydict() for batch in ledger_rows(ledger, "sends", ("identity", "outcome"))]
     found = {k: v for batch in batches for k, v in zip(batch["identity"], batch["outcome"], strict=True)}
     assert found == {"a": "accepted", "b": "accepted", "c": "rejected"}
 

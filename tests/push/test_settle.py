@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from oracle import query
 
 from pipelines.errors import DataError, UsageError
+from pipelines.pull.run import pull
 from pipelines.push.explain import Alike, Fate, explain, fates
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
@@ -172,6 +173,52 @@ def test_a_contact_that_is_gone_leaves_its_revenue_in_doubt(
     assert report.reasons["revenue"] == {
         "in_doubt: its contact is no longer in the account (contact_gone)": 1
     }
+
+
+def test_a_contact_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Totals that are null say nothing, so that nothing is sent again."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    contact = account.contact((rows[0]["to_number"], _list(account, rows[0])))
+    assert contact
+    total = contact["revenue_total"]
+
+    def hide(_: int, __: Account) -> None:
+        contact["revenue_total"] = None
+
+    def show(_: str, __: Row) -> None:
+        contact["revenue_total"] = total
+
+    account.before_request, account.refuse = hide, show
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(1, in_doubt=1)
+    assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"]
+    assert len(account.revenue) == 1
+
+
+@pytest.mark.parametrize("failing", [150, 450])
+def test_revenue_of_which_too_few_errors_were_named_ends_with_an_outcome(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str, failing: int
+) -> None:
+    """What the answer does not tell the totals do, and the rest goes again in calls that name every error."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(900))
+    write("revenue.ndjson", sales(rows, offer, ["5", "2"]))
+    pull(settings, ["offers"], "first")  # so that rows are not taken for risky
+    account.refuse = lambda _, row: (
+        ("offer_not_found", "No offer") if row.get("revenue") and bad(row) else None
+    )
+
+    def bad(row: Row) -> bool:
+        return int(row["message_id"][1:]) < failing
+
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(900, accepted=900 - failing, rejected=failing)
+    assert stored(account) == Counter(row["id"] for row in rows[failing:])
 
 
 def _list(account: Account, send: Row) -> int:
