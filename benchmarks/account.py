@@ -1,7 +1,9 @@
 """A server that serves pages of made-up contacts and takes any sends, as fast as it can: the benchmarks' account.
 
 The sandbox is an account with state; this one computes a page from its number, so that what is timed is the
-client. `python benchmarks/account.py ROWS` prints its base URL and serves until it is killed.
+client. `python benchmarks/account.py ROWS [SHAPE [SECONDS]]` prints its base URL and serves until it is killed.
+SHAPE is clean, unknown (two fields more in every row) or bad (one row in a hundred breaks the contract); SECONDS is
+how long each reply takes.
 """
 
 import asyncio
@@ -20,7 +22,7 @@ _ANSWER = (
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
-def tail(number: int) -> bytes:
+def tail(number: int, shape: str) -> bytes:
     """A contact but for its phone number, about 470 bytes in all."""
     row = {
         "list_number": f"+1555000{number % 4:04}",
@@ -46,6 +48,10 @@ def tail(number: int) -> bytes:
         "last_clicked_at": None if number % 5 else "2025-11-16T09:05:59",
         "in_workflow": False,
     }
+    if shape == "unknown":
+        row |= {"score": number, "segment": "x"}
+    if shape == "bad" and number % 100 == 0:
+        row["is_valid"] = "maybe"
     return json.dumps(row, ensure_ascii=False).encode()[1:]
 
 
@@ -63,9 +69,9 @@ def page(tails: list[bytes], total: int, number: int, per_page: int) -> bytes:
     return b'{"contacts": [' + rows + b'], "pagination": ' + end + b"}"
 
 
-async def serve(total: int) -> None:
+async def serve(total: int, shape: str = "clean", seconds: float = 0) -> None:
     """Serve until cancelled."""
-    tails = [tail(number) for number in range(_TAILS)]
+    tails = [tail(number, shape) for number in range(_TAILS)]
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -74,6 +80,8 @@ async def serve(total: int) -> None:
                 match = _REQUEST.match(head)
                 length = _LENGTH.search(head)
                 sent = await reader.readexactly(int(length[1])) if length else b""
+                if seconds:
+                    await asyncio.sleep(seconds)
                 status = b"404 Not Found"
                 body = b'{"error": "not found"}'
                 if match and match[1] == b"contacts":
@@ -102,4 +110,4 @@ async def serve(total: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), *sys.argv[2:3], *map(float, sys.argv[3:])))

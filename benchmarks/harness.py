@@ -20,9 +20,9 @@ RESULTS = HERE / "RESULTS.md"
 
 
 @contextmanager
-def account(rows: int) -> Iterator[str]:
-    """A server of made-up contacts, which takes any history; yields its base URL."""
-    command = [sys.executable, str(HERE / "account.py"), str(rows)]
+def account(rows: int, shape: str = "clean", seconds: float = 0) -> Iterator[str]:
+    """A server of made-up contacts, which takes any history (see `account`); yields its base URL."""
+    command = [sys.executable, str(HERE / "account.py"), str(rows), shape, str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:

@@ -16,13 +16,38 @@ PEER_PYTHON = HERE / ".dlt" / "bin" / "python"
 ROWS = 1_000_000
 PEER_ROWS = 100_000
 LARGE_ROWS = (5_000_000, 10_000_000)
+SHAPE_ROWS = 500_000
+LATENCY_ROWS = 100_000
 ROUNDS = 3
 
 
-def product(url: str) -> tuple[float, Measured]:
+def product(url: str, concurrency: int = 4) -> tuple[float, Measured]:
     """One pull into a new data directory."""
     with tempfile.TemporaryDirectory() as folder:
-        return run("pull_product.py", sys.executable, url, folder)
+        return run("pull_product.py", sys.executable, url, folder, str(concurrency))
+
+
+def shapes() -> list[str]:
+    """What pages with unknown fields and with bad rows cost, all of them being such; the rows of the table."""
+    took = {}
+    for shape in ("clean", "unknown", "bad"):
+        with account(SHAPE_ROWS, shape) as url:
+            took[shape] = min(product(url)[0] for _ in range(2))
+    words = {"unknown": "two unknown fields in every row", "bad": "1% bad rows in every page"}
+    return [
+        f"| pull, {SHAPE_ROWS:,} rows, {words[shape]} | {seconds:.1f} s, {seconds / took['clean']:.2f} x clean "
+        "| at most 3 |"
+        for shape, seconds in took.items()
+        if shape in words
+    ]
+
+
+def latency() -> list[str]:
+    """What concurrency gives where each reply takes 100 ms; the rows of the table."""
+    with account(LATENCY_ROWS, "clean", 0.1) as url:
+        at_once = {number: product(url, number)[0] for number in (1, 4, 16)}
+    shown = ", ".join(f"{seconds:.1f} s at {number}" for number, seconds in at_once.items())
+    return [f"| pull, {LATENCY_ROWS:,} rows, 100 ms a reply, requests at once | {shown} | |"]
 
 
 def peer() -> float:
@@ -56,6 +81,8 @@ def standard() -> list[str]:
         f"| dlt 1.31, {PEER_ROWS:,} rows | | {dlt:,.0f} rows/s |",
         f"| pull / dlt, rows per second | {ROWS / best / dlt:.0f} | at least 15 |",
         f"| memory of all processes, {ROWS:,} rows | {memory:.0f} MB | under 600 |",
+        *shapes(),
+        *latency(),
     ]
 
 

@@ -5,6 +5,7 @@ What does not belong here: doing it (`run`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,8 @@ from pipelines.push import contacts
 from pipelines.push.chunks import chunks
 from pipelines.push.intake import Intake, describe
 from pipelines.push.ledger import Ledger
-from pipelines.push.presence import hold_against, to_send
+from pipelines.push.outgoing import to_send
+from pipelines.push.presence import hold_against
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, opened
 from pipelines.push.validate import validate
@@ -89,7 +91,7 @@ def _plan(
         intake = describe(connection, dataset, sources, rows_in, held)
         contacts.load(connection, None)
         number, size, first = 0, 0, ""
-        for chunk in chunks(to_send(connection, name)):
+        for chunk in chain.from_iterable(map(chunks, to_send(connection, name))):
             first = first or chunk.body().decode()
             number += 1
             size += chunk.size

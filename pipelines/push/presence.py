@@ -4,52 +4,21 @@ Works inside the stage's connection, so that memory stays flat however many rows
 belong here: judging rows by themselves (`validate`), and cutting chunks (`chunks`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from pipelines.push.chunks import Batch
 from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_moves import LedgerRows, Presence
+from pipelines.push.ledger_moves import Presence
 from pipelines.push.ledger_rows import ledger_rows
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.stage import count, insert, read
+from pipelines.push.stage import count, insert
 from pipelines.push.verdicts import Outcome
 from pipelines.runs import now
-from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from schemas.tables import literal
 
-CANARY_ROWS = 50
-"""Rows of the first small call; their errors are all named (at most 100 are)."""
-
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
-_SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
-
-_NONE = ", NULL::BIGINT" * 5
-_KEPT = {
-    "sends": "to_number, coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR" + _NONE,
-    "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR" + _NONE,
-    "revenue": "p.contact, coalesce(k.list_key, p.list_ref), message_id, CAST(revenue * 10000 AS BIGINT),"
-    " t.amount, t.count, n.phone_amount, n.phone_count",
-}
-"""What the ledger keeps of a row beside its identity, in the order of LedgerRows."""
-
-_ROWS = {
-    "sends": "ready",
-    "clicks": "ready",
-    "revenue": "ready LEFT JOIN parents AS p ON p.identity = ready.message_id"
-    " LEFT JOIN list_keys AS k ON k.ref = p.list_ref"
-    " LEFT JOIN totals AS t ON t.contact = p.contact AND t.list_key = coalesce(k.list_key, p.list_ref)"
-    " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact",
-}
-"""Where those columns come from; for revenue after `contacts.load`."""
-
-_ROUND = "row_number() OVER (PARTITION BY p.contact, p.list_ref ORDER BY ready.identity)"
-"""The how-manieth row of its contact one is. Sent in this order, a call rarely holds two rows of one contact, so
-that the contact's totals tell of each whether it was stored."""
 
 SYNCED = (
     "offer_id: TUNE brings the revenue of these days itself, so that it would count twice; "
@@ -92,74 +61,11 @@ def hold_against(
     return count(connection, "SELECT count(*) FROM input"), dict(held), _presence(connection)
 
 
-def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
-    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE first AS SELECT identity FROM ready"
-        " WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
-        f" ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
-    )
-    yield from _batches(
-        connection,
-        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
-        " WHERE ready.identity IN (SELECT identity FROM first) ORDER BY ready.identity",
-    )
-    connection.execute("INSERT INTO known (identity) FROM first")
-
-
-def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
-    """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
-    limit, place = str(MAX_RECORDS), ""
-    if dataset == REVENUE:
-        unseen = "t.contact IS NULL AND EXISTS (SELECT 1 FROM totals)"
-        risky = f"seq IN (SELECT seq FROM risky) OR ({unseen})"
-        limit = f"CASE WHEN {risky} THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
-        place = f"{_ROUND}, "
-    return _batches(
-        connection,
-        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), {limit} AS most FROM {_ROWS[dataset]} "
-        "WHERE NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
-        f" ORDER BY most DESC, {place}ready.identity",
-    )
-
-
-def to_send_again(
-    connection: duckdb.DuckDBPyConnection, dataset: str, limits: Sequence[tuple[str, int]]
-) -> Iterator[Batch]:
-    """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
-    identities, most = zip(*limits, strict=True)
-    connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
-    insert(
-        connection, "again", pa.table({"identity": pa.array(identities), "most": pa.array(most, pa.int32())})
-    )
-    return _batches(
-        connection,
-        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), most FROM {_ROWS[dataset]}"
-        " JOIN again ON again.identity = ready.identity ORDER BY most DESC, ready.identity",
-    )
-
-
-def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
-    """What the API is given of rows, as a digest; of those in the stage."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE asked (identity VARCHAR)")
-    insert(connection, "asked", pa.table({"identity": pa.array(identities, pa.string())}))
-    found = connection.execute(
-        "SELECT identity, sha256(record) FROM ready WHERE identity IN (SELECT identity FROM asked)"
-    )
-    return dict(found.fetchall())
-
-
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
     """Texts far longer than a text message need more memory: DuckDB encodes 2,048 rows at a time."""
     longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
     if dataset == "sends" and count(connection, longest) > _LONG:
         connection.execute("SET memory_limit = '512MB'")
-
-
-def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:
-    for batch in read(connection, query, _SEND_ROWS):
-        columns: list[Any] = [column.to_pylist() for column in batch.columns]
-        yield Batch(LedgerRows._make(columns[:-2]), *columns[-2:])
 
 
 def _load(

@@ -19,7 +19,8 @@ from pipelines.pull.totals import Reading, read_totals
 from pipelines.push import contacts, ledger_doubt
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.presence import contents, hold_against
+from pipelines.push.outgoing import contents
+from pipelines.push.presence import hold_against
 from pipelines.push.sender import Sending
 from pipelines.push.settle import settled
 from pipelines.push.stage import Progress
@@ -27,7 +28,7 @@ from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 
-MOST_ROUNDS = 5
+MOST_ROUNDS = 20
 """Readings of one push: where answers are lost every time, a person should look."""
 
 _log = logging.getLogger(__name__)

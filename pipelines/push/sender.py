@@ -22,7 +22,7 @@ from pipelines.push.chunks import Batch, Chunk, chunks
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_moves import Answered
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.presence import canary, to_send, to_send_again
+from pipelines.push.outgoing import Waves, canary, to_send, to_send_again
 from pipelines.push.stage import Progress
 from pipelines.push.verdicts import Outcome
 from pipelines.trackly.client import Reply, TracklyClient
@@ -51,6 +51,7 @@ class Sending:
         on_progress: called after every answer.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
+        lost: calls of revenue so far that had no usable answer.
     """
 
     client: TracklyClient
@@ -60,6 +61,7 @@ class Sending:
     on_progress: Progress | None = None
     canary_share: float = 1.0
     reading: int | None = None
+    lost: int = 0
     _done: int = 0
     _lost: int = 0
     _stop: bool = False
@@ -67,7 +69,7 @@ class Sending:
     _failures: list[Exception] = field(default_factory=list)
 
     async def run(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
-        """Send what is to be sent, then again what is pending, until no row is.
+        """Send what is to be sent, then again what is pending, until no row is, or revenue came to be in doubt.
 
         Args:
             connection: the dataset's stage, after `presence.hold_against`.
@@ -80,9 +82,9 @@ class Sending:
         """
         if self.total > MAX_RECORDS:
             await self._send_canary(connection)
-        await self._send(to_send(connection, self.dataset), workers, again=False)
+        await self._send_waves(to_send(connection, self.dataset), workers, again=False)
         pause = 0.0
-        while not self._stop and (pending := self.ledger.to_retry(self.dataset)):
+        while not self._stop and not self.lost and (pending := self.ledger.to_retry(self.dataset)):
             spent = [identity for identity, code, tries, _ in pending if tries >= most_tries(code)]
             if spent:
                 self.ledger.reject(self.dataset, spent)
@@ -91,8 +93,23 @@ class Sending:
                 await asyncio.sleep(pause)
                 pause = min(max(pause * 2, 0.25), 4)
             limits = [(identity, next_limit(code, rows)) for identity, code, _, rows in pending]
-            if not await self._send(to_send_again(connection, self.dataset, limits), workers, again=True):
+            if not await self._send_waves(
+                to_send_again(connection, self.dataset, limits), workers, again=True
+            ):
                 return  # what is pending is not in the stage, which only another intake can mend
+
+    async def _send_waves(self, waves: Waves, workers: int, *, again: bool) -> int:
+        """One wave after the other, up to one in which revenue came to be in doubt: that is to be settled first.
+
+        Returns:
+            How many chunks there were.
+        """
+        sent = 0
+        for wave in waves:
+            if self.lost:
+                break
+            sent += await self._send(wave, workers, again=again)
+        return sent
 
     async def _send_canary(self, connection: duckdb.DuckDBPyConnection) -> None:
         """A few rows from all over the input go first: what is wrong with all of it is found with these.
@@ -155,6 +172,7 @@ class Sending:
         except OutcomeUnknown as error:
             self.ledger.lose(self.dataset, number, error.message)
             self._lost += 1
+            self.lost += 1
             _log.warning("%s: %d rows are in doubt: %s", self.dataset, len(chunk.records), error.message)
             if self._lost >= MOST_LOST:
                 raise OutcomeUnknown(

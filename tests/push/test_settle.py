@@ -86,6 +86,11 @@ def test_a_great_many_amounts_end_in_doubt_and_soon() -> None:
     assert explain(kinds, 20, sum(3**n for n in range(0, 40, 2)) + 1)[0] == (0, 1)
 
 
+def strangers(rows: list[Row], number: int) -> list[Row]:
+    """Some of the sends, no two of them to one phone number."""
+    return list({row["to_number"]: row for row in rows}.values())[:number]
+
+
 def stored(account: Account) -> Counter[str]:
     return Counter(row["message_id"] for row in account.revenue)
 
@@ -127,7 +132,7 @@ def test_what_other_revenue_hides_stays_in_doubt_with_its_evidence(
 ) -> None:
     """Two readings of the numbers: the row is listed, and never sent again."""
     account.revenue.clear()
-    write("sends.ndjson", rows := some_sends(2))
+    write("sends.ndjson", rows := strangers(some_sends(9), 2))
     write("revenue.ndjson", sales(rows, offer, ["5"]))
     hidden, plain = (account.contact((row["to_number"], _list(account, row))) for row in rows)
     assert hidden
@@ -318,7 +323,7 @@ def test_a_person_settles_what_no_reading_can(
 ) -> None:
     """Rows in doubt are accepted, or sent again, or left out by a person's word, which is kept."""
     account.revenue.clear()
-    write("sends.ndjson", rows := some_sends(3))
+    write("sends.ndjson", rows := strangers(some_sends(9), 3))
     write("revenue.ndjson", [{**row, "record_id": row["message_id"]} for row in sales(rows, offer, ["5"])])
 
     def delete(_: int, account: Account) -> None:
@@ -330,23 +335,24 @@ def test_a_person_settles_what_no_reading_can(
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
     push(settings, ["sends", "revenue"])
     assert {(doubt.identity, doubt.code) for doubt in in_doubt(settings)} == {
-        (f"record:m00000{n}", "contact_gone") for n in range(3)
+        (f"record:{row['id']}", "contact_gone") for row in rows
     }
+    first, second, third = (f"record:{row['id']}" for row in rows)
     with pytest.raises(DataError, match="record:none"):
-        resolve(settings, ["record:m000000", "record:none"], Outcome.ACCEPTED, "seen")
+        resolve(settings, [first, "record:none"], Outcome.ACCEPTED, "seen")
     with pytest.raises(UsageError, match="reason"):
-        resolve(settings, ["record:m000000"], Outcome.ACCEPTED, " ")
+        resolve(settings, [first], Outcome.ACCEPTED, " ")
     assert outcomes(settings)["revenue"].in_doubt == 3
-    resolve(settings, ["record:m000000"], Outcome.ACCEPTED, "seen in the account")
-    resolve(settings, ["record:m000001"], Outcome.REJECTED, "not wanted")
-    resolve(settings, ["record:m000002"], Outcome.PENDING, "it is not there")
+    resolve(settings, [first], Outcome.ACCEPTED, "seen in the account")
+    resolve(settings, [second], Outcome.REJECTED, "not wanted")
+    resolve(settings, [third], Outcome.PENDING, "it is not there")
     assert outcomes(settings)["revenue"] == Outcomes(3, accepted=1, rejected=1, pending=1)
     report = push(settings, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(3, accepted=1, rejected=2)  # the contact is not there
     assert query(
         settings.warehouse, "SELECT identity, outcome, reason FROM imports.resolutions ORDER BY identity"
     ) == [
-        ("record:m000000", "accepted", "seen in the account"),
-        ("record:m000001", "rejected", "not wanted"),
-        ("record:m000002", "pending", "it is not there"),
+        (first, "accepted", "seen in the account"),
+        (second, "rejected", "not wanted"),
+        (third, "pending", "it is not there"),
     ]
