@@ -22,7 +22,7 @@ Waves = Iterator[Iterator[Batch]]
 CANARY_ROWS = 50
 """Rows of the first small call; their errors are all named (at most 100 are)."""
 
-MOST_WAVES = 50
+MOST_WAVES = 1000
 """Rows of one contact beyond so many go together in the last wave: few contacts have more conversions."""
 
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
