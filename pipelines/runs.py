@@ -53,17 +53,30 @@ def records(data_dir: Path) -> list[RunRecord]:
     Raises:
         StorageError: a record cannot be read.
     """
-    found = []
-    for path in sorted((data_dir / "runs").glob("*.json")):
-        with storage_errors("read", path):
-            content = path.read_bytes()
-        try:
-            found.append(msgspec.json.decode(content, type=RunRecord))
-        except msgspec.DecodeError as error:
-            raise StorageError(
-                f"{path} is damaged ({error}).", "Delete it; it holds figures only."
-            ) from error
-    return found
+    return [_read(path) for path in sorted((data_dir / "runs").glob("*.json"))]
+
+
+def newest(data_dir: Path, activity: str = "*") -> Iterator[RunRecord]:
+    """Activities on record, the one that began last first; each is read when it is asked for.
+
+    Args:
+        data_dir: the data directory.
+        activity: only this one, such as "pull contacts"; by default all.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    found = (data_dir / "runs").glob(f"*-{_in_name(activity)}.json")
+    return map(_read, sorted(found, reverse=True))
+
+
+def _read(path: Path) -> RunRecord:
+    with storage_errors("read", path):
+        content = path.read_bytes()
+    try:
+        return msgspec.json.decode(content, type=RunRecord)
+    except msgspec.DecodeError as error:
+        raise StorageError(f"{path} is damaged ({error}).", "Delete it; it holds figures only.") from error
 
 
 def details(**figures: Any) -> msgspec.Raw:
@@ -76,9 +89,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
+def _in_name(activity: str) -> str:
+    return activity.replace(" ", "-")
+
+
 def _write(data_dir: Path, record: RunRecord) -> None:
     stamp = record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{record.activity.replace(' ', '-')}.json"
+    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{_in_name(record.activity)}.json"
     try:
         write_durably(path, msgspec.json.encode(record))
     except StorageError:

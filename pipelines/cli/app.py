@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import demo, doctor, earlier, pull, push, reconcile, resolve, sandbox, status, ui
+from pipelines.cli import (
+    demo,
+    doctor,
+    earlier,
+    pull,
+    push,
+    reconcile,
+    rejects,
+    resolve,
+    runs,
+    sandbox,
+    status,
+    ui,
+)
 from pipelines.cli.guarded import set_verbose
 from pipelines.cli.terminal import log_to_terminal, out
 
@@ -36,6 +49,8 @@ app.command("push")(push.push)
 app.command("reconcile")(reconcile.reconcile)
 app.command("resolve")(resolve.resolve)
 app.command("status")(status.status)
+app.command("runs")(runs.runs)
+app.command("rejects")(rejects.rejects)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)
 app.command("doctor")(doctor.doctor)

@@ -1,7 +1,9 @@
 """How every command ends: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work."""
 
 import functools
+import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import ParamSpec
@@ -39,12 +41,18 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             err.print("Stopped. Nothing is half-done; run the same command to go on.")
             code = TERMINATED if _state["terminated"] else STOPPED
         except BrokenPipeError:  # the reader of our output has gone
+            _leave_quietly()
             code = 0
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)
         raise typer.Exit(code)
 
     return run
+
+
+def _leave_quietly() -> None:
+    """Keep the interpreter from writing what is left over into the closed pipe, and from complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: TracklySyncError) -> int:

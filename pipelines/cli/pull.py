@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.arguments import AsJson, Quiet, chosen
+from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import pull_json, show_json, show_notes, show_pulled
@@ -17,7 +17,10 @@ from schemas.registry import PULLED
 @guarded
 def pull(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="contacts, lists, offers, revenue; by default all.")
+        list[str] | None,
+        typer.Argument(
+            help="contacts, lists, offers, revenue; by default all.", autocompletion=dataset_names(PULLED)
+        ),
     ] = None,
     allow_shrink: Annotated[
         bool, typer.Option("--allow-shrink", help="Publish even if most rows have disappeared.")

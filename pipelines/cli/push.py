@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.arguments import AsJson, Quiet, chosen
+from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import push_notes, show_json, show_notes, show_pushed
@@ -24,7 +24,8 @@ LEFT_OUT = 3
 @guarded
 def push(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="sends, clicks, revenue; by default all.")
+        list[str] | None,
+        typer.Argument(help="sends, clicks, revenue; by default all.", autocompletion=dataset_names(PUSHED)),
     ] = None,
     source: Annotated[
         list[Path] | None,

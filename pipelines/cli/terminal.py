@@ -5,7 +5,14 @@ import logging
 from rich.console import Console
 from rich.logging import RichHandler
 
-out = Console(highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `guarded` that the reader has gone; rich would exit with 1."""
+        raise BrokenPipeError
+
+
+out = _Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
