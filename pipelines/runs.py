@@ -4,6 +4,7 @@ One small JSON file each in `runs/` of the data directory, so that a run that pu
 publishing copies them to sync.runs.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,21 @@ from uuid import uuid4
 import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
+from pipelines.logs import run_id
 from pipelines.storage import storage_errors, write_durably
 from schemas.sync import RunRecord
+
+_log = logging.getLogger(__name__)
 
 
 def new_run_id() -> str:
     """An id for a run that no orchestrator has named."""
     return str(uuid4())
+
+
+def this_run() -> str:
+    """The id of the run that the code at hand belongs to, or a new one outside of any."""
+    return run_id.get() or new_run_id()
 
 
 @contextmanager
@@ -32,6 +41,8 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
     record = RunRecord(run=run, activity=activity, started_at=now())
+    outer = run_id.set(run)
+    _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
     try:
         yield record
     except TracklySyncError as error:
@@ -44,6 +55,8 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         record.status = "succeeded"
     finally:
         record.finished_at = now()
+        _tell(record)
+        run_id.reset(outer)
         _write(data_dir, record)
 
 
@@ -87,6 +100,26 @@ def details(**figures: Any) -> msgspec.Raw:
 def now() -> str:
     """The time as records hold it: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat()
+
+
+def seconds(record: RunRecord) -> float:
+    """How long an activity took, or has taken."""
+    end = datetime.fromisoformat(record.finished_at or now())
+    return round((end - datetime.fromisoformat(record.started_at)).total_seconds(), 3)
+
+
+def _tell(record: RunRecord) -> None:
+    took = seconds(record)
+    rows = "" if record.rows is None else f", {record.rows:,} rows"
+    figures = {
+        "event": "end",
+        "activity": record.activity,
+        "status": record.status,
+        "seconds": took,
+        "rows": record.rows,
+        "details": msgspec.json.decode(record.details),
+    }
+    _log.info("%s %s in %.1f s%s", record.activity, record.status, took, rows, extra=figures)
 
 
 def _in_name(activity: str) -> str:

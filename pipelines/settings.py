@@ -6,7 +6,7 @@ load this module and must stay fast.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -63,6 +63,13 @@ class Settings(BaseSettings):
         0.0, description="Share of rows left out beyond which a push exits with 3."
     )
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How logs are written to standard error: text, or json, one object on a line."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None, description="Least level that is logged; default: info for json, warning for text."
+    )
+
     @field_validator("api_key", mode="before")
     @classmethod
     def _strip_key(cls, value: object) -> object:
@@ -102,7 +109,7 @@ class Settings(BaseSettings):
             raise ValueError("must name a host")
         return url
 
-    @field_validator("history_dir", "ledger_url", mode="before")
+    @field_validator("history_dir", "ledger_url", "log_level", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
         return None if value == "" else value

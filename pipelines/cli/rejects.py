@@ -11,7 +11,7 @@ from rich.table import Table
 from pipelines.cli.arguments import AsJson, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.stream import AsCsv, one_form, write_rows
-from pipelines.cli.terminal import err, out
+from pipelines.cli.terminal import out, tell
 from pipelines.settings import Settings, load_settings
 from schemas.registry import PULLED, PUSHED
 
@@ -129,6 +129,6 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
     with left_out(settings.warehouse, (), pushed, outcomes) as found:
         listed = sum(reason.rows for reason in found.reasons())
     if rows != listed:
-        err.print(
+        tell(
             f"The ledger has {rows:,} such rows, these books {listed:,}: the last push did not end. Push again."
         )

@@ -46,7 +46,9 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
         SettingsError: the URL, or the driver that it names, cannot be used.
     """
     try:
-        engine = sa.create_engine(_parsed(url))
+        engine = sa.create_engine(
+            _parsed(url), hide_parameters=True
+        )  # they are personal data, for logs and errors
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise SettingsError(
             f"TRACKLY_LEDGER_URL needs a driver that is not installed ({error}).",

@@ -24,7 +24,7 @@ from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
 from pipelines.push.stage import Progress, opened, stage_path
 from pipelines.push.verdicts import Outcome, Outcomes
-from pipelines.runs import details, new_run_id, recorded
+from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from schemas.registry import PUSHED
@@ -73,7 +73,7 @@ def intake(
     """
     sources = find_sources(settings, datasets, paths)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        return _intake(settings, sources, ledger, on_progress, run or new_run_id())
+        return _intake(settings, sources, ledger, on_progress, run or this_run())
 
 
 def send(
@@ -105,7 +105,7 @@ def send(
         StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or new_run_id()))
+        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or this_run()))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -138,7 +138,7 @@ def push(
     if dry_run:
         return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
     settings.require_key()
-    run = run or new_run_id()
+    run = run or this_run()
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
