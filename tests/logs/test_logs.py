@@ -26,11 +26,14 @@ def everything_logged() -> Iterator[io.StringIO]:
     handler = logging.StreamHandler(told)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
-    before, quieted = root.level, {name: logging.getLogger(name).level for name in ("httpx", "httpcore")}
+    before, quieted = (
+        root.level,
+        {name: logging.getLogger(name).level for name in ("httpx", "httpcore", "sqlalchemy.engine")},
+    )
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     for name in quieted:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+        logging.getLogger(name).setLevel(logging.DEBUG)
     yield told
     root.removeHandler(handler)
     root.setLevel(before)
@@ -63,7 +66,11 @@ def test_logs_tell_all_that_happened_and_nothing_personal(
         ("invalid_phone", f"{row['to_number']} is no number") if row.get("id", "").endswith("7") else None
     )
     write_history(account, settings.history, sends=300)
-    for fault in ("503,rate=0.15", "truncate,path=/contacts,times=1", "reset-after,path=/history/revenue,times=1"):
+    for fault in (
+        "503,rate=0.15",
+        "truncate,path=/contacts,times=1",
+        "reset-after,path=/history/revenue,times=1",
+    ):
         server.faults.active.append(parse_fault(fault))
     pull(settings, list(PULLED), "run-of-the-pull")
     push(settings, list(PUSHED), run="run-of-the-push")
