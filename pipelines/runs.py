@@ -83,6 +83,28 @@ def newest(data_dir: Path, activity: str = "*") -> Iterator[RunRecord]:
     return map(_read, sorted(found, reverse=True))
 
 
+def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
+    """The newest record of each activity, by activity.
+
+    Args:
+        data_dir: the data directory.
+        status: only records of activities that ended so.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    found: dict[str, RunRecord] = {}
+    seen = set()
+    for path in sorted((data_dir / "runs").glob("*.json"), reverse=True):
+        name = path.stem.split("-", 2)[2]  # see _write; most files need not be read
+        if name not in seen:
+            record = _read(path)
+            if status in ("", record.status):
+                seen.add(name)
+                found[record.activity] = record
+    return found
+
+
 def _read(path: Path) -> RunRecord:
     with storage_errors("read", path):
         content = path.read_bytes()

@@ -70,6 +70,17 @@ class Settings(BaseSettings):
         None, description="Least level that is logged; default: info for json, warning for text."
     )
 
+    alert_webhook: SecretStr | None = Field(
+        None,
+        description="Where alerts go: a URL that takes JSON with a text, as Slack's incoming webhooks do.",
+    )
+    alert_stale_hours: Annotated[float, Field(gt=0)] = Field(
+        24.0, description="Age of a published dataset, in hours, beyond which it alerts."
+    )
+    alert_rejected_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Share of a history input that may be rejected before it alerts."
+    )
+
     @field_validator("api_key", mode="before")
     @classmethod
     def _strip_key(cls, value: object) -> object:
@@ -109,7 +120,14 @@ class Settings(BaseSettings):
             raise ValueError("must name a host")
         return url
 
-    @field_validator("history_dir", "ledger_url", "log_level", mode="before")
+    @field_validator("alert_webhook")
+    @classmethod
+    def _check_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with https:// (or http://)")
+        return value
+
+    @field_validator("history_dir", "ledger_url", "log_level", "alert_webhook", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
         return None if value == "" else value

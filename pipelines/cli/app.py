@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli import (
+    alerts,
     demo,
     doctor,
     earlier,
@@ -51,6 +52,7 @@ app.command("resolve")(resolve.resolve)
 app.command("status")(status.status)
 app.command("runs")(runs.runs)
 app.command("rejects")(rejects.rejects)
+app.command("alerts")(alerts.alerts)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)
 app.command("doctor")(doctor.doctor)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.markup import escape
 
@@ -65,6 +66,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("warehouse", _warehouse),
         ("ledger", _ledger),
         ("history", _history),
+        ("alerts", _alerts),
     ]
     for name, check in checks:
         try:
@@ -143,6 +145,13 @@ def _history(settings: Settings) -> Finding:
     return Finding(
         "history", "ok", f"{folder}, {sum(1 for path in folder.rglob('*') if path.is_file())} files"
     )
+
+
+def _alerts(settings: Settings) -> Finding:
+    if settings.alert_webhook is None:
+        return Finding("alerts", "ok", "none are sent; TRACKLY_ALERT_WEBHOOK would say where to")
+    host = urlsplit(settings.alert_webhook.get_secret_value()).hostname
+    return Finding("alerts", "ok", f"go to {host}; to try it: trackly-sync alerts --test")
 
 
 def _versions() -> Finding:

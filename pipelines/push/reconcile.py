@@ -24,9 +24,11 @@ from pipelines.push.ledger import Ledger, existing_ledger
 from pipelines.push.ledger_totals import sent_clicks, sent_revenue
 from pipelines.push.publish import publish_differences
 from pipelines.push.stage import Progress, insert
+from pipelines.push.status import outcomes
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
+from pipelines.watched import watched
 from schemas.imports import FINDINGS
 
 _UNIT = Decimal(10_000)
@@ -113,6 +115,7 @@ class Reconciliation:
         return all(book.agrees for book in self.books.values()) and not self.findings["missing"]
 
 
+@watched(outcomes)
 def reconcile(
     settings: Settings, on_progress: Progress | None = None, run: str | None = None
 ) -> Reconciliation:

@@ -23,10 +23,12 @@ from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
 from pipelines.push.stage import Progress, opened, stage_path
+from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
+from pipelines.watched import watched
 from schemas.registry import PUSHED
 
 _log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class PushReport:
     plans: dict[str, Plan]
 
 
+@watched(outcomes)
 def intake(
     settings: Settings,
     datasets: Sequence[str],
@@ -76,6 +79,7 @@ def intake(
         return _intake(settings, sources, ledger, on_progress, run or this_run())
 
 
+@watched(outcomes)
 def send(
     settings: Settings,
     datasets: Sequence[str],
@@ -138,7 +142,18 @@ def push(
     if dry_run:
         return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
     settings.require_key()
-    run = run or this_run()
+    return _push(settings, datasets, sources, retry_rejected, on_progress, run or this_run())
+
+
+@watched(outcomes)
+def _push(
+    settings: Settings,
+    datasets: Sequence[str],
+    sources: dict[str, list[Source]],
+    retry_rejected: bool,
+    on_progress: Progress | None,
+    run: str,
+) -> PushReport:
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
