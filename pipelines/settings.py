@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     alert_rejected_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of a history input that may be rejected before it alerts."
     )
+    metrics_dir: Path | None = Field(
+        None,
+        description="Folder of node_exporter's textfile collector; metrics are written there after runs.",
+    )
 
     @field_validator("api_key", mode="before")
     @classmethod
@@ -127,7 +131,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// (or http://)")
         return value
 
-    @field_validator("history_dir", "ledger_url", "log_level", "alert_webhook", mode="before")
+    @field_validator("history_dir", "ledger_url", "log_level", "alert_webhook", "metrics_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
         return None if value == "" else value

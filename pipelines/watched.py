@@ -8,10 +8,12 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pipelines.alerts.conditions import Condition, Counts, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify
+from pipelines.errors import TracklySyncError
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
@@ -63,10 +65,29 @@ def conditions(settings: Settings, outcomes: Outcomes | None = None) -> list[Con
 
 
 def _follow_up(settings: Settings, outcomes: Outcomes | None) -> None:
-    if settings.alert_webhook is None:
-        return
+    """Whatever goes wrong here must not fail a run that went well."""
     try:
-        notify(settings, conditions(settings, outcomes))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not fail a run that went well
-        _log.warning("Alerts could not be judged: %s", type(error).__name__)
-        _log.debug("the cause", exc_info=error)
+        if settings.alert_webhook:
+            notify(settings, conditions(settings, outcomes))
+    except Exception as error:  # noqa: BLE001 - as said
+        _log.warning("Alerts could not be judged: %s", _why(error))
+    try:
+        if settings.metrics_dir:
+            _write_metrics(settings, settings.metrics_dir, outcomes)
+    except Exception as error:  # noqa: BLE001 - as said
+        _log.warning("Metrics could not be written: %s", _why(error))
+
+
+def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None) -> None:
+    from pipelines.metrics import write_pulls, write_pushes  # noqa: PLC0415 - its library is not for those without
+
+    last, succeeded = last_of_each(settings.data_dir), last_of_each(settings.data_dir, "succeeded")
+    if outcomes:
+        write_pushes(folder, outcomes(settings), last, succeeded)
+    else:
+        write_pulls(folder, published(settings.warehouse), last, succeeded)
+
+
+def _why(error: Exception) -> str:
+    """Our own errors say what to do; the text of others may quote anything."""
+    return str(error) if isinstance(error, TracklySyncError) else type(error).__name__

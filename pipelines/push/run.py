@@ -6,10 +6,12 @@ are judged, cut, sent and counted, each of which has a module of its own.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipelines.errors import StorageError, TracklySyncError
 from pipelines.pull.totals import room_for_readings
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
@@ -30,6 +32,7 @@ from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.watched import watched
 from schemas.registry import PUSHED
+from schemas.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 
@@ -207,7 +210,10 @@ async def _send(
     told: dict[str, dict[str, int]] = {}
     async with TracklyClient(settings) as client:
         for name in _in_order(datasets):
-            with recorded(settings.data_dir, run, f"push {name}") as record:
+            with (
+                recorded(settings.data_dir, run, f"push {name}") as record,
+                _figures_kept(record, client, ledger, name),
+            ):
                 lost = ledger.recover(name)
                 if lost:
                     _log.warning(
@@ -233,9 +239,27 @@ async def _send(
                     _log.warning("%s: %d rows are held back. %s.", name, synced, SYNCED)
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)
-                counts = ledger.outcomes()[name]
-                record.rows, record.details = counts.accepted, details(**asdict(counts))
     return told
+
+
+@contextmanager
+def _figures_kept(record: RunRecord, client: TracklyClient, ledger: Ledger, name: str) -> Iterator[None]:
+    """Fill in a push's record, also where it fails: it tells how far it came."""
+    requests, retries = client.requests, client.retries
+
+    def fill_in() -> None:
+        counts = ledger.outcomes().get(name, Outcomes())
+        again = client.retries - retries
+        made = {"requests": client.requests - requests - again, "retries": again}
+        record.rows, record.details = counts.accepted, details(**asdict(counts), **made)
+
+    try:
+        yield
+    except TracklySyncError:
+        with suppress(StorageError):  # the push's own error says more
+            fill_in()
+        raise
+    fill_in()
 
 
 def _in_order(datasets: Sequence[str] | dict[str, list[Source]]) -> list[str]:
