@@ -4,6 +4,7 @@ One small JSON file each in `runs/` of the data directory, so that a run that pu
 publishing copies them to sync.runs.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,21 @@ from uuid import uuid4
 import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
+from pipelines.logs import run_id
 from pipelines.storage import storage_errors, write_durably
 from schemas.sync import RunRecord
+
+_log = logging.getLogger(__name__)
 
 
 def new_run_id() -> str:
     """An id for a run that no orchestrator has named."""
     return str(uuid4())
+
+
+def this_run() -> str:
+    """The id of the run that the code at hand belongs to, or a new one outside of any."""
+    return run_id.get() or new_run_id()
 
 
 @contextmanager
@@ -32,6 +41,8 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
     record = RunRecord(run=run, activity=activity, started_at=now())
+    outer = run_id.set(run)
+    _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
     try:
         yield record
     except TracklySyncError as error:
@@ -44,6 +55,8 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         record.status = "succeeded"
     finally:
         record.finished_at = now()
+        _tell(record)
+        run_id.reset(outer)
         _write(data_dir, record)
 
 
@@ -53,17 +66,52 @@ def records(data_dir: Path) -> list[RunRecord]:
     Raises:
         StorageError: a record cannot be read.
     """
-    found = []
-    for path in sorted((data_dir / "runs").glob("*.json")):
-        with storage_errors("read", path):
-            content = path.read_bytes()
-        try:
-            found.append(msgspec.json.decode(content, type=RunRecord))
-        except msgspec.DecodeError as error:
-            raise StorageError(
-                f"{path} is damaged ({error}).", "Delete it; it holds figures only."
-            ) from error
+    return [_read(path) for path in sorted((data_dir / "runs").glob("*.json"))]
+
+
+def newest(data_dir: Path, activity: str = "*") -> Iterator[RunRecord]:
+    """Activities on record, the one that began last first; each is read when it is asked for.
+
+    Args:
+        data_dir: the data directory.
+        activity: only this one, such as "pull contacts"; by default all.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    found = (data_dir / "runs").glob(f"*-{_in_name(activity)}.json")
+    return map(_read, sorted(found, reverse=True))
+
+
+def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
+    """The newest record of each activity, by activity.
+
+    Args:
+        data_dir: the data directory.
+        status: only records of activities that ended so.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    found: dict[str, RunRecord] = {}
+    seen = set()
+    for path in sorted((data_dir / "runs").glob("*.json"), reverse=True):
+        name = path.stem.split("-", 2)[2]  # see _write; most files need not be read
+        if name not in seen:
+            record = _read(path)
+            if status in ("", record.status):
+                seen.add(name)
+                found[record.activity] = record
     return found
+
+
+def _read(path: Path) -> RunRecord:
+    with storage_errors("read", path):
+        content = path.read_bytes()
+    try:
+        return msgspec.json.decode(content, type=RunRecord)
+    except msgspec.DecodeError as error:
+        raise StorageError(f"{path} is damaged ({error}).", "Delete it; it holds figures only.") from error
 
 
 def details(**figures: Any) -> msgspec.Raw:
@@ -76,9 +124,33 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
+def seconds(record: RunRecord) -> float:
+    """How long an activity took, or has taken."""
+    end = datetime.fromisoformat(record.finished_at or now())
+    return round((end - datetime.fromisoformat(record.started_at)).total_seconds(), 3)
+
+
+def _tell(record: RunRecord) -> None:
+    took = seconds(record)
+    rows = "" if record.rows is None else f", {record.rows:,} rows"
+    figures = {
+        "event": "end",
+        "activity": record.activity,
+        "status": record.status,
+        "seconds": took,
+        "rows": record.rows,
+        "details": msgspec.json.decode(record.details),
+    }
+    _log.info("%s %s in %.1f s%s", record.activity, record.status, took, rows, extra=figures)
+
+
+def _in_name(activity: str) -> str:
+    return activity.replace(" ", "-")
+
+
 def _write(data_dir: Path, record: RunRecord) -> None:
     stamp = record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{record.activity.replace(' ', '-')}.json"
+    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{_in_name(record.activity)}.json"
     try:
         write_durably(path, msgspec.json.encode(record))
     except StorageError:

@@ -6,7 +6,7 @@ load this module and must stay fast.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -63,6 +63,28 @@ class Settings(BaseSettings):
         0.0, description="Share of rows left out beyond which a push exits with 3."
     )
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How logs are written to standard error: text, or json, one object on a line."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None, description="Least level that is logged; default: info for json, warning for text."
+    )
+
+    alert_webhook: SecretStr | None = Field(
+        None,
+        description="Where alerts go: a URL that takes JSON with a text, as Slack's incoming webhooks do.",
+    )
+    alert_stale_hours: Annotated[float, Field(gt=0)] = Field(
+        24.0, description="Age of a published dataset, in hours, beyond which it alerts."
+    )
+    alert_rejected_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Share of a history input that may be rejected before it alerts."
+    )
+    metrics_dir: Path | None = Field(
+        None,
+        description="Folder of node_exporter's textfile collector; metrics are written there after runs.",
+    )
+
     @field_validator("api_key", mode="before")
     @classmethod
     def _strip_key(cls, value: object) -> object:
@@ -102,7 +124,14 @@ class Settings(BaseSettings):
             raise ValueError("must name a host")
         return url
 
-    @field_validator("history_dir", "ledger_url", mode="before")
+    @field_validator("alert_webhook")
+    @classmethod
+    def _check_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with https:// (or http://)")
+        return value
+
+    @field_validator("history_dir", "ledger_url", "log_level", "alert_webhook", "metrics_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
         return None if value == "" else value

@@ -24,7 +24,10 @@ def storage_errors(doing: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except TimeoutError:  # a lock that another process holds, which says nothing about the disk
+    except (
+        TimeoutError,
+        BrokenPipeError,
+    ):  # a lock that is held, a reader that has gone: not the disk's doing
         raise
     except OSError as error:  # pyarrow raises OSError too
         raise StorageError(

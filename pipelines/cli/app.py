@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import demo, doctor, earlier, pull, push, reconcile, resolve, sandbox, status, ui
+from pipelines.cli import (
+    alerts,
+    demo,
+    doctor,
+    earlier,
+    pull,
+    push,
+    reconcile,
+    rejects,
+    resolve,
+    runs,
+    sandbox,
+    status,
+    ui,
+)
 from pipelines.cli.guarded import set_verbose
 from pipelines.cli.terminal import log_to_terminal, out
 
@@ -36,6 +50,9 @@ app.command("push")(push.push)
 app.command("reconcile")(reconcile.reconcile)
 app.command("resolve")(resolve.resolve)
 app.command("status")(status.status)
+app.command("runs")(runs.runs)
+app.command("rejects")(rejects.rejects)
+app.command("alerts")(alerts.alerts)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)
 app.command("doctor")(doctor.doctor)

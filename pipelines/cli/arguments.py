@@ -1,7 +1,7 @@
 """Arguments that commands share, and the check of dataset names."""
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated
 
 import typer
@@ -24,3 +24,12 @@ def chosen(names: Sequence[str] | None, known: Collection[str]) -> list[str]:
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
             raise UsageError(f"{name!r} is not a dataset.", hint)
     return [name for name in known if not names or name in names]
+
+
+def dataset_names(known: Collection[str]) -> Callable[[str], list[str]]:
+    """What a shell completes a dataset's name from."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in known if name.startswith(incomplete)]
+
+    return complete

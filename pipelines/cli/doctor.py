@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.markup import escape
 
@@ -65,6 +66,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("warehouse", _warehouse),
         ("ledger", _ledger),
         ("history", _history),
+        ("alerts", _alerts),
+        ("metrics", _metrics),
     ]
     for name, check in checks:
         try:
@@ -143,6 +146,27 @@ def _history(settings: Settings) -> Finding:
     return Finding(
         "history", "ok", f"{folder}, {sum(1 for path in folder.rglob('*') if path.is_file())} files"
     )
+
+
+def _alerts(settings: Settings) -> Finding:
+    if settings.alert_webhook is None:
+        return Finding("alerts", "ok", "none are sent; TRACKLY_ALERT_WEBHOOK would say where to")
+    host = urlsplit(settings.alert_webhook.get_secret_value()).hostname
+    return Finding("alerts", "ok", f"go to {host}; to try it: trackly-sync alerts --test")
+
+
+def _metrics(settings: Settings) -> Finding:
+    folder = settings.metrics_dir
+    if folder is None:
+        return Finding("metrics", "ok", "none are written; TRACKLY_METRICS_DIR would say where to")
+    if not (folder.is_dir() and _writable(folder)):
+        return Finding(
+            "metrics",
+            "warn",
+            f"{folder} is no folder that can be written to",
+            "Make it, or set TRACKLY_METRICS_DIR to the folder of node_exporter's textfile collector.",
+        )
+    return Finding("metrics", "ok", f"written to {folder}")
 
 
 def _versions() -> Finding:

@@ -28,9 +28,9 @@ def rollback(
     (name,) = chosen([dataset], PULLED)
     settings = load_settings()
     from pipelines.pull.earlier import rollback as run_rollback  # noqa: PLC0415 - help answers at once
-    from pipelines.runs import new_run_id  # noqa: PLC0415 - the same
+    from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
-    snapshot = run_rollback(settings, name, new_run_id(), to)
+    snapshot = run_rollback(settings, name, this_run(), to)
     manifest = snapshot.manifest
     out.print(
         f"Published {name} as of {manifest.finished_at}: {manifest.rows:,} rows (snapshot {manifest.snapshot})."
@@ -45,8 +45,8 @@ def replay(dataset: Name) -> int:
     (name,) = chosen([dataset], PULLED)
     settings = load_settings()
     from pipelines.pull.earlier import replay as run_replay  # noqa: PLC0415 - help answers at once
-    from pipelines.runs import new_run_id  # noqa: PLC0415 - the same
+    from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
-    snapshot, passed = run_replay(settings, name, new_run_id())
+    snapshot, passed = run_replay(settings, name, this_run())
     out.print(f"{passed:,} rows of {name} now pass; {snapshot.manifest.quarantined:,} stay quarantined.")
     return 0

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.arguments import AsJson, Quiet, chosen
+from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import pull_json, show_json, show_notes, show_pulled
@@ -17,7 +17,10 @@ from schemas.registry import PULLED
 @guarded
 def pull(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="contacts, lists, offers, revenue; by default all.")
+        list[str] | None,
+        typer.Argument(
+            help="contacts, lists, offers, revenue; by default all.", autocompletion=dataset_names(PULLED)
+        ),
     ] = None,
     allow_shrink: Annotated[
         bool, typer.Option("--allow-shrink", help="Publish even if most rows have disappeared.")
@@ -44,12 +47,10 @@ def pull(
     settings = load_settings()
     settings.require_key()
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - help answers at once
-    from pipelines.runs import new_run_id  # noqa: PLC0415 - the same
+    from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
     with progress("pull", quiet=quiet or as_json) as report:
-        made = run_pull(
-            settings, names, new_run_id(), report, allow_shrink=allow_shrink, since_last=since_last
-        )
+        made = run_pull(settings, names, this_run(), report, allow_shrink=allow_shrink, since_last=since_last)
     manifests = {snapshot.manifest.dataset: snapshot.manifest for snapshot in made}
     if as_json:
         show_json({name: pull_json(manifest) for name, manifest in manifests.items()})

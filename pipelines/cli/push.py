@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.arguments import AsJson, Quiet, chosen
+from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import push_notes, show_json, show_notes, show_pushed
-from pipelines.cli.terminal import err, out
+from pipelines.cli.terminal import out, tell
 from pipelines.settings import Settings, load_settings
 from schemas.registry import PUSHED
 
@@ -24,7 +24,8 @@ LEFT_OUT = 3
 @guarded
 def push(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="sends, clicks, revenue; by default all.")
+        list[str] | None,
+        typer.Argument(help="sends, clicks, revenue; by default all.", autocompletion=dataset_names(PUSHED)),
     ] = None,
     source: Annotated[
         list[Path] | None,
@@ -79,7 +80,7 @@ def left_out(settings: Settings, outcomes: "dict[str, Outcomes]") -> int:
     left = sum(counts.left_out for counts in outcomes.values())
     if left <= settings.push_left_out_share * rows:
         return 0
-    err.print(
+    tell(
         f"{left:,} of {rows:,} rows were left out, more than TRACKLY_PUSH_LEFT_OUT_SHARE="
         f"{settings.push_left_out_share:g} allows."
     )

@@ -9,7 +9,7 @@ from pipelines.cli.arguments import AsJson, Quiet
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import show_json
-from pipelines.cli.terminal import err, out
+from pipelines.cli.terminal import out, tell
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     else:
         _show(done)
     if not done.agrees:
-        err.print("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
+        tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
         return 1
     return 0
 

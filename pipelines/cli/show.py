@@ -122,6 +122,16 @@ def show_notes(title: str, notes: Sequence[str]) -> None:
             out.print(f"  {note}", markup=False)
 
 
+def duration(seconds: float) -> str:
+    """How long something took, in the two largest units."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
+
+
 def _age(finished_at: str) -> str:
     seconds = (datetime.now(UTC) - datetime.fromisoformat(finished_at)).total_seconds()
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):

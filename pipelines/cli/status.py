@@ -24,6 +24,7 @@ def status(as_json: AsJson = False) -> int:
     settings = load_settings()
     from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+    from pipelines.watched import conditions  # noqa: PLC0415 - the same
 
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
@@ -33,5 +34,10 @@ def status(as_json: AsJson = False) -> int:
     show_pulled(pulled)
     out.print()
     show_pushed(pushed)
-    show_notes("Needs attention", [*pull_notes(pulled), *push_notes(pushed)])
+    alerting = [
+        f"{condition.text}. {condition.remedy}"
+        for condition in conditions(settings, lambda _: pushed)
+        if condition.firing and condition.name.startswith(("stale:", "failed:", "missing:"))
+    ]
+    show_notes("Needs attention", [*alerting, *pull_notes(pulled), *push_notes(pushed)])
     return 0

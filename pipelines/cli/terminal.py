@@ -1,16 +1,71 @@
-"""The two consoles: results on standard output, everything else on standard error. NO_COLOR is rich's to respect."""
+"""The two consoles: results on standard output, everything else on standard error. NO_COLOR is rich's to respect.
+
+With TRACKLY_LOG_FORMAT=json standard error holds lines of JSON and nothing else.
+"""
 
 import logging
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+from pipelines.errors import SettingsError
+from pipelines.logs import json_to_stderr, log_to
+from pipelines.settings import load_settings
+
+_log = logging.getLogger(__name__)
+_LEVELS = logging.getLevelNamesMapping()
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `guarded` that the reader has gone; rich would exit with 1."""
+        raise BrokenPipeError
+
+
+out = _Console(highlight=False, soft_wrap=True)
+err = _Console(stderr=True, highlight=False, soft_wrap=True)
+_state = {"json": False}
+
+
+def json_logs() -> bool:
+    """Whether standard error is for a machine."""
+    return _state["json"]
 
 
 def log_to_terminal(verbose: bool) -> None:
-    """Show warnings of the engine on standard error, with `verbose` also what it does."""
-    handler = RichHandler(console=err, show_time=False, show_path=False, markup=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
-    logging.getLogger("pipelines").setLevel(logging.INFO if verbose else logging.WARNING)
+    """Log as the settings say: text for a person, from warnings on (with `verbose` all that is done), or JSON."""
+    try:
+        settings = load_settings()
+    except SettingsError:  # the command itself says so
+        form, level = "text", None
+    else:
+        form, level = settings.log_format, settings.log_level
+    _state["json"] = form == "json"
+    usual = "info" if verbose or form == "json" else "warning"
+    handler = (
+        json_to_stderr()
+        if form == "json"
+        else RichHandler(console=err, show_time=False, show_path=False, markup=False)
+    )
+    if form == "text":
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    log_to(handler, _LEVELS[(level or usual).upper()])
+
+
+def tell(text: str) -> None:
+    """A remark that is not part of the result."""
+    if json_logs():
+        _log.info(text)
+    else:
+        err.print(text, markup=False)
+
+
+def complain(message: str, remedy: str = "", title: str = "Error") -> None:
+    """An error in two lines: what went wrong, and what to do."""
+    if json_logs():
+        _log.error(message, extra={"remedy": remedy})
+        return
+    err.print(f"[bold red]{title}:[/] {escape(message)}")
+    if remedy:
+        err.print(f"  → {escape(remedy)}")

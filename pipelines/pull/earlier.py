@@ -32,8 +32,10 @@ from pipelines.snapshots import (
 from pipelines.storage import storage_errors
 from pipelines.warehouse.publish import publish, republish
 from pipelines.warehouse.published import published_snapshot
+from pipelines.watched import watched
 
 
+@watched()
 def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> Snapshot:
     """Publish an earlier snapshot again.
 
@@ -59,6 +61,7 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
         return target
 
 
+@watched()
 def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     """Validate the published snapshot's quarantined rows again, and publish those that now pass.
 

@@ -20,12 +20,14 @@ from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_snapshot
+from pipelines.watched import watched
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
 
 _log = logging.getLogger(__name__)
 
 
+@watched()
 def pull(
     settings: Settings,
     datasets: Collection[str],
@@ -63,6 +65,7 @@ def pull(
     return new
 
 
+@watched()
 def snapshot_dataset(settings: Settings, name: str, run: str, on_progress: Progress = silent) -> Snapshot:
     """Make one dataset's snapshot; `publish_latest` publishes it. For revenue, contacts must have one.
 
@@ -72,6 +75,7 @@ def snapshot_dataset(settings: Settings, name: str, run: str, on_progress: Progr
     return asyncio.run(_snapshot_one(settings, name, run, on_progress))
 
 
+@watched()
 def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
     """Publish the newest snapshot of every dataset.
 

@@ -1,6 +1,7 @@
 """One dataset's snapshot by reading its endpoint: scan, refine beside it, assemble, judge, seal."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -38,6 +39,8 @@ from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.warehouse.published import published, published_snapshot
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset, rows read so far, rows expected if known), from any thread."""
@@ -94,6 +97,13 @@ async def scanned(
             consistency=manifest.consistency,
             schema_changes=manifest.schema_changes,
         )
+        if manifest.quarantined:
+            _log.info(
+                "%s: %d rows are quarantined",
+                name,
+                manifest.quarantined,
+                extra={"event": "quarantine", "dataset": name, "rows": manifest.quarantined},
+            )
         spool.discard()
         hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
         if manifest.consistency == Consistency.FUZZY:

@@ -3,6 +3,7 @@
 What does not belong here: tables and states (`ledger_tables`, `ledger`).
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -45,8 +46,10 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
     Raises:
         SettingsError: the URL, or the driver that it names, cannot be used.
     """
+    # what it would log and quote in errors is personal data
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     try:
-        engine = sa.create_engine(_parsed(url))
+        engine = sa.create_engine(_parsed(url), hide_parameters=True)
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise SettingsError(
             f"TRACKLY_LEDGER_URL needs a driver that is not installed ({error}).",

@@ -24,9 +24,11 @@ from pipelines.push.ledger import Ledger, existing_ledger
 from pipelines.push.ledger_totals import sent_clicks, sent_revenue
 from pipelines.push.publish import publish_differences
 from pipelines.push.stage import Progress, insert
-from pipelines.runs import details, new_run_id, recorded
+from pipelines.push.status import outcomes
+from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
+from pipelines.watched import watched
 from schemas.imports import FINDINGS
 
 _UNIT = Decimal(10_000)
@@ -113,6 +115,7 @@ class Reconciliation:
         return all(book.agrees for book in self.books.values()) and not self.findings["missing"]
 
 
+@watched(outcomes)
 def reconcile(
     settings: Settings, on_progress: Progress | None = None, run: str | None = None
 ) -> Reconciliation:
@@ -130,7 +133,7 @@ def reconcile(
     """
     settings.require_key()
     with room_for_readings(settings) as folder, existing_ledger(settings) as ledger:
-        with recorded(settings.data_dir, run or new_run_id(), "reconcile") as record:
+        with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
             reading = asyncio.run(_read(settings, folder, on_progress))
             with scratch(folder) as connection:
                 done, differences = _reconciled(connection, reading, ledger)

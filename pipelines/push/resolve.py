@@ -13,8 +13,10 @@ from pipelines.push.ledger import existing_ledger, open_ledger
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.lock import push_lock
 from pipelines.push.publish import publish_imports
+from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
+from pipelines.watched import watched
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
 """What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""
@@ -60,6 +62,7 @@ def in_doubt(settings: Settings) -> list[Doubt]:
     ]
 
 
+@watched(outcomes)
 def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
     """Settle rows in doubt by hand; the reason is kept in imports.resolutions.
 

@@ -6,10 +6,12 @@ are judged, cut, sent and counted, each of which has a module of its own.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipelines.errors import StorageError, TracklySyncError
 from pipelines.pull.totals import room_for_readings
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
@@ -23,11 +25,14 @@ from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
 from pipelines.push.stage import Progress, opened, stage_path
+from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
-from pipelines.runs import details, new_run_id, recorded
+from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
+from pipelines.watched import watched
 from schemas.registry import PUSHED
+from schemas.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ class PushReport:
     plans: dict[str, Plan]
 
 
+@watched(outcomes)
 def intake(
     settings: Settings,
     datasets: Sequence[str],
@@ -73,9 +79,10 @@ def intake(
     """
     sources = find_sources(settings, datasets, paths)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        return _intake(settings, sources, ledger, on_progress, run or new_run_id())
+        return _intake(settings, sources, ledger, on_progress, run or this_run())
 
 
+@watched(outcomes)
 def send(
     settings: Settings,
     datasets: Sequence[str],
@@ -105,7 +112,7 @@ def send(
         StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or new_run_id()))
+        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or this_run()))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -138,7 +145,18 @@ def push(
     if dry_run:
         return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
     settings.require_key()
-    run = run or new_run_id()
+    return _push(settings, datasets, sources, retry_rejected, on_progress, run or this_run())
+
+
+@watched(outcomes)
+def _push(
+    settings: Settings,
+    datasets: Sequence[str],
+    sources: dict[str, list[Source]],
+    retry_rejected: bool,
+    on_progress: Progress | None,
+    run: str,
+) -> PushReport:
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
@@ -192,7 +210,10 @@ async def _send(
     told: dict[str, dict[str, int]] = {}
     async with TracklyClient(settings) as client:
         for name in _in_order(datasets):
-            with recorded(settings.data_dir, run, f"push {name}") as record:
+            with (
+                recorded(settings.data_dir, run, f"push {name}") as record,
+                _figures_kept(record, client, ledger, name),
+            ):
                 lost = ledger.recover(name)
                 if lost:
                     _log.warning(
@@ -218,9 +239,27 @@ async def _send(
                     _log.warning("%s: %d rows are held back. %s.", name, synced, SYNCED)
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)
-                counts = ledger.outcomes()[name]
-                record.rows, record.details = counts.accepted, details(**asdict(counts))
     return told
+
+
+@contextmanager
+def _figures_kept(record: RunRecord, client: TracklyClient, ledger: Ledger, name: str) -> Iterator[None]:
+    """Fill in a push's record, also where it fails: it tells how far it came."""
+    requests, retries = client.requests, client.retries
+
+    def fill_in() -> None:
+        counts = ledger.outcomes().get(name, Outcomes())
+        again = client.retries - retries
+        made = {"requests": client.requests - requests - again, "retries": again}
+        record.rows, record.details = counts.accepted, details(**asdict(counts), **made)
+
+    try:
+        yield
+    except TracklySyncError:
+        with suppress(StorageError):  # the push's own error says more
+            fill_in()
+        raise
+    fill_in()
 
 
 def _in_order(datasets: Sequence[str] | dict[str, list[Source]]) -> list[str]:

@@ -173,7 +173,10 @@ class Sending:
             self.ledger.lose(self.dataset, number, error.message)
             self._lost += 1
             self.lost += 1
-            _log.warning("%s: %d rows are in doubt: %s", self.dataset, len(chunk.records), error.message)
+            figures = {"event": "in_doubt", "dataset": self.dataset, "chunk": number}
+            _log.warning(
+                "%s: %d rows are in doubt: %s", self.dataset, len(chunk.records), error.message, extra=figures
+            )
             if self._lost >= MOST_LOST:
                 raise OutcomeUnknown(
                     f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent.",
@@ -196,7 +199,20 @@ class Sending:
                 for verdict in own.values()
                 if verdict.outcome is Outcome.REJECTED
             )
-            self.ledger.answer(self.dataset, number, _figures(reply), own)
+            answered = _figures(reply)
+            self.ledger.answer(self.dataset, number, answered, own)
+            _log.debug(
+                "%s: call %d of %d rows is answered",
+                self.dataset,
+                number,
+                len(chunk.records),
+                extra=_told(number, answered),
+            )
+
+
+def _told(number: int, answered: Answered) -> dict[str, object]:
+    counts = ("attempts", "http_status", "success_count", "error_count", "duplicates_skipped")
+    return {"event": "chunk", "chunk": number, **{name: getattr(answered, name) for name in counts}}
 
 
 def _figures(reply: Reply[ImportAnswer]) -> Answered:

@@ -124,7 +124,8 @@ class TracklyClient:
         # Retries are logged below, with the request's name and without the arguments that stamina would add;
         # httpx logs whole URLs, and those may hold phone numbers.
         stamina.instrumentation.set_on_retry_hooks(())
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         return self
 
     async def __aexit__(
@@ -182,7 +183,15 @@ class TracklyClient:
                 return False
             self.retries += 1
             pause = "" if decision is True else f" in {decision:g} s"
-            _log.info("%s: attempt %d failed (%s), trying again%s", what, attempts, failure.reason, pause)
+            figures = {"event": "retry", "attempt": attempts}
+            _log.info(
+                "%s: attempt %d failed (%s), trying again%s",
+                what,
+                attempts,
+                failure.reason,
+                pause,
+                extra=figures,
+            )
             return decision
 
         async with self._slots:

@@ -23,34 +23,6 @@ Done = subprocess.CompletedProcess[str]
 Sync = Callable[..., Done]
 
 
-@pytest.fixture
-def environment(server: Server, tmp_path: Path) -> dict[str, str]:
-    """An environment that points at the served account."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
-    return {
-        **kept,
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": server.url,
-        "TRACKLY_DATA_DIR": str(tmp_path / "data"),
-        "TRACKLY_RETRY_SECONDS": "3",
-        "COLUMNS": "80",
-    }
-
-
-@pytest.fixture
-def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
-    """Runs `trackly-sync` in an empty folder; keyword arguments change the environment, None removes."""
-
-    def run(*arguments: str, **changes: str | None) -> Done:
-        merged = {**environment, **changes}
-        env = {name: value for name, value in merged.items() if value is not None}
-        return subprocess.run(
-            [str(COMMAND), *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-
-    return run
-
-
 def warehouse(environment: dict[str, str]) -> Path:
     return Path(environment["TRACKLY_DATA_DIR"]) / "warehouse.duckdb"
 
@@ -251,7 +223,10 @@ def test_doctor_finds_what_is_wrong(sync: Sync) -> None:
     assert API_KEY not in well.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["pull", "--help"], ["status"], ["status", "--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["pull", "--help"], ["status"], ["status", "--json"], ["runs"], ["rejects"], ["doctor"]],
+)
 def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow."""
     script = (

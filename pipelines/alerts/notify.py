@@ -1,0 +1,140 @@
+"""What was told, kept in `alerts.json` of the data directory, and telling what has changed since.
+
+A message that did not arrive is not on record, so the next evaluation tells it again; after a failure the endpoint is
+left alone for some minutes, so that a dead one costs a run seconds at most. What does not belong here: what alerts.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from pipelines.alerts.conditions import Condition
+from pipelines.alerts.webhook import POST_SECONDS, post
+from pipelines.errors import StorageError
+from pipelines.logs import run_id
+from pipelines.settings import Settings
+from pipelines.storage import storage_errors, write_durably
+
+LEFT_ALONE = timedelta(minutes=5)
+"""How long an endpoint that failed is not tried again by a run."""
+
+_log = logging.getLogger(__name__)
+
+
+class Told(msgspec.Struct):
+    """What was told and not taken back.
+
+    Attributes:
+        firing: since when which condition is wrong, by name.
+        failed_at: when the endpoint last failed, if it has not worked since.
+    """
+
+    firing: dict[str, str] = {}
+    failed_at: str | None = None
+
+
+def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool = False) -> None:
+    """Tell the webhook which conditions have begun or ceased since it was last told; does nothing without one.
+
+    Args:
+        settings: the webhook, and where the record of what was told lies.
+        conditions: those that were judged; what is not among them stays as it was told.
+        patient: try also an endpoint that has just failed.
+
+    Raises:
+        StorageError: the record cannot be read or written.
+    """
+    if settings.alert_webhook is None:
+        return
+    path = settings.data_dir / "alerts.json"
+    try:
+        with storage_errors("lock", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path.with_name(".alerts.json.lock")).acquire(timeout=2 * POST_SECONDS)
+    except Timeout:
+        _log.warning("Alerts are not sent: another process is sending them.")
+        return
+    with lock:
+        told = _read(path)
+        changed = {c.name: c for c in conditions if c.firing != (c.name in told.firing)}
+        now = datetime.now(UTC)
+        if not changed or (not patient and told.failed_at and now - _at(told.failed_at) < LEFT_ALONE):
+            return
+        failure = post(settings.alert_webhook.get_secret_value(), _message(changed.values(), told))
+        _remember(path, told, changed, failure, now.isoformat())
+
+
+def try_out(settings: Settings) -> str:
+    """Send a message that says it is a test; returns why it did not arrive, or ""."""
+    if settings.alert_webhook is None:
+        return "TRACKLY_ALERT_WEBHOOK is not set"
+    text = "Trackly Sync: this is a test; alerts arrive here."
+    return post(
+        settings.alert_webhook.get_secret_value(), {"text": text, "source": "trackly-sync", "alerts": []}
+    )
+
+
+def _remember(path: Path, told: Told, changed: dict[str, Condition], failure: str, now: str) -> None:
+    if failure:
+        if told.failed_at is None:
+            _log.warning("The alert webhook cannot be used (%s); what it missed is sent later.", failure)
+        told.failed_at = now
+    else:
+        told.failed_at = None
+        for name, condition in changed.items():
+            _log.info(
+                "alert %s: %s", name, condition.text,
+                extra={"event": "alert", "alert": name, "firing": condition.firing},
+            )  # fmt: skip
+            if condition.firing:
+                told.firing[name] = now
+            else:
+                del told.firing[name]
+    write_durably(path, msgspec.json.encode(told))
+
+
+def _message(changed: Iterable[Condition], told: Told) -> dict[str, Any]:
+    """What Slack and those that take its messages show is `text`; the rest is for programs."""
+    alerts = [
+        {
+            "alert": condition.name,
+            "state": "firing" if condition.firing else "recovered",
+            "since": told.firing.get(condition.name),
+            "text": condition.text,
+            "remedy": condition.remedy if condition.firing else "",
+            "figures": condition.figures,
+        }
+        for condition in changed
+    ]
+    lines = [
+        f":rotating_light: {alert['text']}. {alert['remedy']}"
+        if alert["state"] == "firing"
+        else f":white_check_mark: Recovered: {alert['text']}."
+        for alert in alerts
+    ]
+    return {
+        "text": "\n".join(["Trackly Sync", *lines]),
+        "source": "trackly-sync",
+        "run": run_id.get(),
+        "alerts": alerts,
+    }
+
+
+def _read(path: Path) -> Told:
+    with storage_errors("read", path):
+        content = path.read_bytes() if path.exists() else b"{}"
+    try:
+        return msgspec.json.decode(content, type=Told)
+    except msgspec.DecodeError as error:
+        raise StorageError(
+            f"{path} is damaged ({error}).", "Delete it; alerts are then told anew."
+        ) from error
+
+
+def _at(instant: str) -> datetime:
+    return datetime.fromisoformat(instant)

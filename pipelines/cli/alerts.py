@@ -1,0 +1,58 @@
+"""`trackly-sync alerts`: what alerts now, told to the webhook where that has changed; for a clock to call."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from pipelines.cli.arguments import AsJson
+from pipelines.cli.guarded import guarded
+from pipelines.cli.show import show_json
+from pipelines.cli.terminal import out, tell
+from pipelines.errors import SettingsError
+from pipelines.settings import load_settings
+
+
+@guarded
+def alerts(
+    test: Annotated[bool, typer.Option("--test", help="Send a test message, and nothing else.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Judge every alert now, and send what has begun or ceased since it was last told.
+
+    Pulls and pushes do this by themselves. Let cron or the like call it too: data that no run refreshes goes stale
+    without anybody noticing. Needs TRACKLY_ALERT_WEBHOOK to send; without it, it only shows.
+
+    Examples:
+    `trackly-sync alerts --test`: does the webhook take messages?
+
+    `*/30 * * * * cd /srv/trackly && .venv/bin/trackly-sync alerts`
+    """
+    settings = load_settings()
+    from pipelines.alerts.notify import notify, try_out  # noqa: PLC0415 - help answers at once
+    from pipelines.push.status import outcomes  # noqa: PLC0415 - the same
+    from pipelines.watched import conditions  # noqa: PLC0415 - the same
+
+    if test:
+        failure = try_out(settings)
+        if failure:
+            raise SettingsError(
+                f"The message did not arrive: {failure}.", "See that TRACKLY_ALERT_WEBHOOK is right."
+            )
+        out.print("The webhook took the message.")
+        return 0
+    found = conditions(settings, outcomes)
+    notify(settings, found, patient=True)
+    firing = [condition for condition in found if condition.firing]
+    if as_json:
+        show_json([asdict(condition) for condition in found])
+        return 0
+    for condition in firing:
+        out.print(f"[bold red]{condition.name}[/]  {escape(condition.text)}")
+        out.print(f"  → {escape(condition.remedy)}")
+    if not firing:
+        out.print(f"All is well: {len(found)} conditions were judged.")
+    if settings.alert_webhook is None:
+        tell("Nothing was sent: TRACKLY_ALERT_WEBHOOK is not set.")
+    return 0

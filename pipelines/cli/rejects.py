@@ -1,0 +1,134 @@
+"""`trackly-sync rejects`: every row that was left out, and why."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.cli.arguments import AsJson, chosen, dataset_names
+from pipelines.cli.guarded import guarded
+from pipelines.cli.stream import AsCsv, one_form, write_rows
+from pipelines.cli.terminal import out, tell
+from pipelines.settings import Settings, load_settings
+from schemas.registry import PULLED, PUSHED
+
+if TYPE_CHECKING:
+    from pipelines.warehouse.left_out import LeftOut, Reason
+
+_ROWS_SHOWN = 10
+_REASONS_SHOWN = 15
+_NAMES = tuple(dict.fromkeys((*PUSHED, *PULLED)))
+_NEXT = {
+    "rejected": "mend the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
+    "quarantined": "of a push: mend the files, then: trackly-sync push; of a pull: trackly-sync replay DATASET",
+    "parked": "their sends are not in the account; add those to the history, then: trackly-sync push",
+    "in_doubt": "settle them: trackly-sync resolve",
+}
+
+
+class LeftOutAs(StrEnum):
+    """The outcomes of rows that were left out."""
+
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    PARKED = "parked"
+    IN_DOUBT = "in_doubt"
+
+
+@guarded
+def rejects(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="sends, clicks, revenue, or contacts, lists, offers; by default all.",
+            autocompletion=dataset_names(_NAMES),
+        ),
+    ] = None,
+    outcome: Annotated[
+        list[LeftOutAs] | None, typer.Option(help="Only these; may be given several times.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> int:
+    """Rows that were left out: rejected, quarantined, parked or in doubt; a summary, then some of them.
+
+    Rows of the current history input that a push did not bring in, and rows that a pull did not publish. For revenue
+    that is both. --csv and --json give all rows, with the raw text of quarantined ones, which is personal data.
+
+    Examples:
+    `trackly-sync rejects`: how many for which reason.
+
+    `trackly-sync rejects sends --outcome rejected --csv > rejected.csv`: each row, with its place in the files.
+    """
+    one_form(as_json=as_json, as_csv=as_csv)
+    names = chosen(datasets, _NAMES)
+    settings = load_settings()
+    from pipelines.warehouse.left_out import COLUMNS, OUTCOMES, left_out  # noqa: PLC0415 - help answers at once
+
+    outcomes = [str(one) for one in outcome or OUTCOMES]
+    pulled, pushed = [n for n in names if n in PULLED], [n for n in names if n in PUSHED]
+    with left_out(settings.warehouse, pulled, pushed, outcomes) as found:
+        if as_json or as_csv:
+            write_rows(COLUMNS, found.rows(), as_json=as_json, as_csv=as_csv)
+        else:
+            _show(found, " ".join(datasets or ()))
+    _say_if_old(settings, pushed, outcomes)
+    return 0
+
+
+def _show(found: "LeftOut", asked: str) -> None:
+    reasons = found.reasons()
+    if not reasons:
+        out.print("No row was left out.")
+        return
+    out.print(_summary(reasons[:_REASONS_SHOWN]))
+    if len(reasons) > _REASONS_SHOWN:
+        out.print(f"... and {len(reasons) - _REASONS_SHOWN:,} more reasons")
+    total = sum(reason.rows for reason in reasons)
+    shown = list(found.rows(_ROWS_SHOWN))
+    out.print(
+        f"\n[bold]{'The rows' if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
+    )
+    for row in shown:
+        at = row["identity"] or (f"page {row['page']}" if row["page"] is not None else "-")
+        place = f"{row['file']}, row {row['row']:,}" if row["file"] else row["snapshot"] or ""
+        call = f", call {row['chunk']}" if row["chunk"] is not None else ""
+        why = ": ".join(part for part in (row["code"], row["reason"]) if part)
+        out.print(f"  {row['dataset']} {at}  [yellow]{row['outcome']}[/]  {escape(why)}")
+        out.print(f"    [dim]{escape(place)}{call}[/]")
+    out.print("\n[bold]Next[/]")
+    for name in dict.fromkeys(reason.outcome for reason in reasons):
+        out.print(f"  {name.replace('_', ' ')}: {_NEXT[name]}", markup=False)
+    command = f"trackly-sync rejects {asked}".rstrip()
+    out.print(f"  all rows: {command} --csv > rejects.csv (or --json); they hold personal data", markup=False)
+
+
+def _summary(reasons: "list[Reason]") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rows", justify="right")
+    for title in ("dataset", "outcome", "code", "reason"):
+        table.add_column(title)
+    for reason in reasons:
+        table.add_row(
+            f"{reason.rows:,}", f"{reason.activity} {reason.dataset}", reason.outcome, reason.code,
+            escape(reason.reason),
+        )  # fmt: skip
+    return table
+
+
+def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
+    """The books in the warehouse are written at the end of a push; one that was killed has left them behind."""
+    from pipelines.push.status import outcomes as counted  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.left_out import left_out  # noqa: PLC0415 - the same
+
+    ledger = counted(settings)
+    rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in outcomes)
+    with left_out(settings.warehouse, (), pushed, outcomes) as found:
+        listed = sum(reason.rows for reason in found.reasons())
+    if rows != listed:
+        tell(
+            f"The ledger has {rows:,} such rows, these books {listed:,}: the last push did not end. Push again."
+        )

@@ -1,0 +1,220 @@
+"""`trackly-sync runs`: what ran, when, how long, with what outcome; from the records on disk alone."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.cli.arguments import AsJson
+from pipelines.cli.guarded import guarded
+from pipelines.cli.show import duration, show_json
+from pipelines.cli.stream import AsCsv, one_form, write_rows
+from pipelines.cli.terminal import out
+from pipelines.errors import UsageError
+from pipelines.runs import newest
+from pipelines.settings import Settings, load_settings
+from pipelines.snapshots import snapshots
+from schemas.registry import PULLED, PUSHED
+from schemas.sync import Manifest, RunRecord
+
+_COLOURS = {"succeeded": "green", "failed": "bold red", "stopped": "yellow"}
+_COLUMNS = ("run", "activity", "started_at", "finished_at", "seconds", "status", "rows", "error", "details")
+_SHORT = 8
+
+
+@guarded
+def runs(
+    run: Annotated[
+        str | None, typer.Argument(help="One run, by its id or how that begins.", metavar="RUN")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many runs to show.", min=1)] = 15,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> int:
+    """Recent runs: what each did, when, how long it took, how it ended; one run with its evidence.
+
+    Examples:
+    `trackly-sync runs`: the latest.
+
+    `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
+
+    `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
+    """
+    one_form(as_json=as_json, as_csv=as_csv)
+    settings = load_settings()
+    if run is not None:
+        chosen = _named(settings, run)
+        _show_one(settings, chosen, as_json=as_json, as_csv=as_csv)
+    elif as_json or as_csv:
+        every = (_row(record) for record in newest(settings.data_dir))
+        write_rows(_COLUMNS, every, as_json=as_json, as_csv=as_csv)
+    else:
+        _show_latest(settings, limit)
+    return 0
+
+
+def _show_latest(settings: Settings, limit: int) -> None:
+    found: dict[str, list[RunRecord]] = {}
+    more = False
+    for record in newest(settings.data_dir):
+        if record.run not in found and len(found) == limit:
+            more = True
+            break
+        found.setdefault(record.run, []).append(record)
+    if not found:
+        out.print("Nothing has run yet. Begin with: trackly-sync pull")
+        return
+    table = Table("run", "began", box=None, pad_edge=False, header_style="bold")
+    table.add_column("took", justify="right")
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    table.add_column("what")
+    for run, activities in found.items():
+        activities.reverse()
+        status = _worst(activities)
+        table.add_row(
+            run[:_SHORT],
+            _clock(activities[0].started_at),
+            duration(_seconds(activities[0].started_at, max(a.finished_at or "" for a in activities))),
+            f"[{_COLOURS[status]}]{status}[/]",
+            f"{_rows(activities):,}",
+            _what(activities),
+        )
+    out.print(table)
+    out.print(f"\nOne of them with its evidence: trackly-sync runs {next(iter(found))[:_SHORT]}")
+    if more:
+        out.print(f"Earlier ones: trackly-sync runs --limit {limit * 4}, or all with --csv")
+
+
+def _named(settings: Settings, begin: str) -> list[RunRecord]:
+    """The activities of one run, in their order.
+
+    Raises:
+        UsageError: no run begins so, or several do.
+    """
+    found = [record for record in newest(settings.data_dir) if record.run.startswith(begin)]
+    names = sorted({record.run for record in found})
+    if not names:
+        raise UsageError(f"No run on record begins with {begin!r}.", "Those on record: trackly-sync runs")
+    if len(names) > 1:
+        raise UsageError(
+            f"{len(names)} runs begin with {begin!r}.", f"Say more of it: {', '.join(names[:5])}"
+        )
+    return found[::-1]
+
+
+def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool, as_csv: bool) -> None:
+    if as_csv:
+        write_rows(_COLUMNS, map(_row, activities), as_json=False, as_csv=True)
+        return
+    run = activities[0].run
+    made = [snapshot.manifest for snapshot in _snapshots(settings) if snapshot.manifest.run == run]
+    if as_json:
+        rows = [_row(record) | {"details": _figures(record)} for record in activities]
+        show_json({"run": run, "activities": rows, "snapshots": [msgspec.to_builtins(m) for m in made]})
+        return
+    out.print(f"[bold]Run {run}[/], began {_clock(activities[0].started_at)} UTC\n")
+    for record in activities:
+        _show_activity(record)
+    for manifest in made:
+        _show_evidence(manifest)
+
+
+def _show_activity(record: RunRecord) -> None:
+    took = duration(_seconds(record.started_at, record.finished_at or record.started_at))
+    rows = "" if record.rows is None else f"{record.rows:,} rows"
+    out.print(
+        f"[{_COLOURS[record.status]}]{record.status:<10}[/] {record.activity:<18} {took:>9}  {rows}".rstrip()
+    )
+    if record.error:
+        out.print(f"{'':11}{escape(record.error)}")
+    figures = [
+        f"{_words(name)} {_plain(value)}"
+        for name, value in _figures(record).items()
+        if value not in (0, "0", "", None) and not isinstance(value, dict)
+    ]
+    if figures:
+        out.print(f"{'':11}{', '.join(figures)}", markup=False)
+
+
+def _show_evidence(manifest: Manifest) -> None:
+    out.print(f"\n[bold]Snapshot of {manifest.dataset}[/] {manifest.snapshot}")
+    out.print(f"  {manifest.consistency}: {manifest.evidence}", markup=False)
+    if manifest.quarantined:
+        out.print(
+            f"  {manifest.quarantined:,} rows are quarantined: trackly-sync rejects {manifest.dataset}",
+            markup=False,
+        )
+
+
+def _snapshots(settings: Settings) -> Iterator[Any]:
+    for name in PULLED:
+        yield from snapshots(settings.parquet_dir, name)
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    return {
+        **msgspec.structs.asdict(record),
+        "seconds": _seconds(record.started_at, record.finished_at or record.started_at),
+        "details": bytes(record.details).decode() if _figures(record) else None,
+    }
+
+
+def _figures(record: RunRecord) -> dict[str, Any]:
+    return msgspec.json.decode(record.details, type=dict[str, Any] | None) or {}
+
+
+def _worst(activities: list[RunRecord]) -> str:
+    statuses = {record.status for record in activities}
+    return next(status for status in ("failed", "stopped", "succeeded") if status in statuses)
+
+
+def _rows(activities: list[RunRecord]) -> int:
+    """Rows that a run moved: those pulled and those accepted; publishing and intake would count them again."""
+    return sum(
+        a.rows or 0 for a in activities if a.activity.startswith(("pull ", "push ", "rollback", "replay"))
+    )
+
+
+def _what(activities: list[RunRecord]) -> str:
+    """The verbs of a run, each with its datasets once."""
+    verbs: dict[str, list[str]] = {}
+    for record in activities:
+        verb, _, dataset = (
+            record.activity.rpartition(" ") if " " in record.activity else (record.activity, "", "")
+        )
+        datasets = verbs.setdefault(verb, [])
+        if dataset and dataset not in datasets:
+            datasets.append(dataset)
+    every = {"pull": set(PULLED), "push": set(PUSHED)}
+    shown = [
+        f"{verb} {'all' if set(of) == every.get(verb) else ' '.join(of)}".strip()
+        for verb, of in verbs.items()
+        if verb not in ("take in", "publish")
+    ]
+    return ", ".join(shown or verbs)
+
+
+def _seconds(start: str, end: str) -> float:
+    with suppress(ValueError):
+        return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+    return 0.0
+
+
+def _clock(instant: str) -> str:
+    return instant[:19].replace("T", " ")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

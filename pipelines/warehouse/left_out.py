@@ -1,0 +1,116 @@
+"""Rows that did not get where they were meant to: quarantined in a pull, left out of a push; each with its reason.
+
+Reads what is published, and nothing else. What does not belong here: rows of other outcomes, and printing.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.warehouse.published import has_table
+from pipelines.warehouse.swap import reading
+
+OUTCOMES = ("rejected", "quarantined", "parked", "in_doubt")
+COLUMNS = (
+    "activity", "dataset", "outcome", "code", "reason", "identity", "chunk", "file", "row", "snapshot", "page",
+    "at", "raw",
+)  # fmt: skip
+"""What is told of a row. `raw` is the row as it was read, of quarantined rows: it holds personal data."""
+
+_QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)  # some are words of DuckDB's own
+_AT = "strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS \"at\""
+_BATCH_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """How many rows were left out for one reason."""
+
+    activity: str
+    dataset: str
+    outcome: str
+    code: str
+    reason: str
+    rows: int
+
+
+class LeftOut:
+    """The rows of some datasets that were left out, as one state of the warehouse has them; see `left_out`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, query: str) -> None:
+        self._connection, self._query = connection, query
+
+    def reasons(self) -> list[Reason]:
+        """How many rows for which reason, the most frequent first."""
+        found = self._connection.execute(
+            "SELECT activity, dataset, outcome, coalesce(code, ''), coalesce(reason, ''), count(*) AS rows "
+            f"FROM ({self._query}) GROUP BY ALL ORDER BY count(*) DESC, 1, 2, 3, 4, 5"
+        ).fetchall()
+        return [Reason(*row) for row in found]
+
+    def rows(self, most: int | None = None) -> Iterator[dict[str, Any]]:
+        """The rows, with the keys of COLUMNS; nothing else may use the connection meanwhile.
+
+        Args:
+            most: only so many.
+        """
+        limit = "" if most is None else f" LIMIT {most}"
+        order = 'ORDER BY activity, dataset, file, "row", identity, page'
+        cursor = self._connection.execute(f"SELECT {_QUOTED} FROM ({self._query}) {order}{limit}")
+        while batch := cursor.fetchmany(_BATCH_ROWS):
+            for row in batch:
+                yield dict(zip(COLUMNS, row, strict=True))
+
+
+@contextmanager
+def left_out(
+    warehouse: Path, pulled: Collection[str], pushed: Collection[str], outcomes: Collection[str] = OUTCOMES
+) -> Iterator[LeftOut]:
+    """Look at what was left out, all of it at one moment.
+
+    Args:
+        warehouse: the file.
+        pulled: datasets whose quarantined rows are meant.
+        pushed: datasets whose rows of the current history input are meant.
+        outcomes: only these.
+
+    Raises:
+        StorageError: there is no warehouse yet, or it cannot be read.
+    """
+    with reading(warehouse) as connection:
+        parts = [_none()]
+        if "quarantined" in outcomes:
+            parts += [_of_pull(name) for name in pulled if has_table(connection, "quarantine", name)]
+        if pushed and has_table(connection, "imports", "records"):
+            parts.append(_of_push(pushed, outcomes))
+        yield LeftOut(connection, " UNION ALL BY NAME ".join(parts))
+
+
+def _none() -> str:
+    """No row, and every column: a part need not have all of them."""
+    types = {"chunk": "BIGINT", "row": "BIGINT", "page": "BIGINT"}
+    columns = (f'CAST(NULL AS {types.get(name, "VARCHAR")}) AS "{name}"' for name in COLUMNS)
+    return f"(SELECT {', '.join(columns)} LIMIT 0)"
+
+
+def _of_pull(name: str) -> str:
+    return (
+        f"(SELECT 'pull' AS activity, '{name}' AS dataset, 'quarantined' AS outcome, reason, snapshot, page, "
+        f"{_AT.format('synced_at')}, raw::VARCHAR AS raw FROM quarantine.{name})"
+    )
+
+
+def _of_push(names: Collection[str], outcomes: Collection[str]) -> str:
+    return (
+        "(SELECT 'push' AS activity, dataset, outcome, code, reason, identity, chunk, file, \"row\", "
+        f"{_AT.format('records.at')}, raw::VARCHAR AS raw FROM imports.records "
+        f"WHERE in_input AND dataset IN ({_texts(names)}) AND outcome IN ({_texts(outcomes)}))"
+    )
+
+
+def _texts(values: Collection[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)

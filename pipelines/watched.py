@@ -1,0 +1,93 @@
+"""What follows a pull or a push, by whomever it was run: alerts are judged and told, and metrics are written.
+
+The engine's entry points are decorated with `watched`, so that the command line and Dagster need not think of it.
+What does not belong here: what alerts (`alerts`), and what is measured (`metrics`).
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from pipelines.alerts.conditions import Condition, Counts, of_pulls, of_pushes, of_runs
+from pipelines.alerts.notify import notify
+from pipelines.errors import TracklySyncError
+from pipelines.runs import last_of_each
+from pipelines.settings import Settings
+from pipelines.warehouse.published import published
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_log = logging.getLogger(__name__)
+
+Outcomes = Callable[[Settings], Mapping[str, Counts]]
+"""Counts the outcomes of the current history input, by dataset."""
+
+
+def watched(
+    outcomes: Outcomes | None = None,
+) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[Concatenate[Settings, P], R]]:
+    """Have conditions judged when a function of the engine has ended, well or with an error; not when stopped.
+
+    Args:
+        outcomes: for functions that push.
+    """
+
+    def decorate(work: Callable[Concatenate[Settings, P], R]) -> Callable[Concatenate[Settings, P], R]:
+        @functools.wraps(work)
+        def run(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                done = work(settings, *args, **kwargs)
+            except Exception:
+                _follow_up(settings, outcomes)
+                raise
+            _follow_up(settings, outcomes)
+            return done
+
+        return run
+
+    return decorate
+
+
+def conditions(settings: Settings, outcomes: Outcomes | None = None) -> list[Condition]:
+    """Every condition as it is now; those of pushes where `outcomes` is given.
+
+    Raises:
+        StorageError: the warehouse, a run's record or the ledger cannot be read.
+    """
+    return [
+        *of_pulls(settings, published(settings.warehouse), datetime.now(UTC)),
+        *of_runs(last_of_each(settings.data_dir).values()),
+        *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
+    ]
+
+
+def _follow_up(settings: Settings, outcomes: Outcomes | None) -> None:
+    """Whatever goes wrong here must not fail a run that went well."""
+    try:
+        if settings.alert_webhook:
+            notify(settings, conditions(settings, outcomes))
+    except Exception as error:  # noqa: BLE001 - as said
+        _log.warning("Alerts could not be judged: %s", _why(error))
+    try:
+        if settings.metrics_dir:
+            _write_metrics(settings, settings.metrics_dir, outcomes)
+    except Exception as error:  # noqa: BLE001 - as said
+        _log.warning("Metrics could not be written: %s", _why(error))
+
+
+def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None) -> None:
+    from pipelines.metrics import write_pulls, write_pushes  # noqa: PLC0415 - its library is not for those without
+
+    last, succeeded = last_of_each(settings.data_dir), last_of_each(settings.data_dir, "succeeded")
+    if outcomes:
+        write_pushes(folder, outcomes(settings), last, succeeded)
+    else:
+        write_pulls(folder, published(settings.warehouse), last, succeeded)
+
+
+def _why(error: Exception) -> str:
+    """Our own errors say what to do; the text of others may quote anything."""
+    return str(error) if isinstance(error, TracklySyncError) else type(error).__name__

@@ -1,0 +1,211 @@
+"""Alerts arrive once per change, with their recovery, and never stand in a run's way."""
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.alerts import notify as notifying
+from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs
+from pipelines.alerts.notify import notify, try_out
+from pipelines.errors import DataError, ServiceError, SettingsError
+from pipelines.pull.run import pull
+from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import push
+from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcome, Outcomes
+from pipelines.sandbox import Account, Server, parse_fault, write_history
+from pipelines.settings import Settings, load_settings
+from pipelines.warehouse.published import published
+from pipelines.watched import conditions
+
+
+class Hook:
+    """A webhook that takes messages, with the status given."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.messages: list[dict[str, Any]] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(hook.status)
+                if hook.status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+                if hook.status == 200:
+                    hook.messages.append(body)
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/services/s3cret"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def changes(self) -> list[tuple[str, str]]:
+        """What was told, in order."""
+        return [(alert["alert"], alert["state"]) for message in self.messages for alert in message["alerts"]]
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A webhook, served."""
+    made = Hook()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def told(settings: Settings, hook: Hook) -> Settings:
+    """Settings with the webhook."""
+    return settings.model_copy(update={"alert_webhook": load_settings(alert_webhook=hook.url).alert_webhook})
+
+
+def wrong(firing: bool, name: str = "stale:contacts") -> list[Condition]:
+    return [Condition(name, firing, "contacts is old", "Pull.", {"hours": 30})]
+
+
+def test_a_pull_that_the_guard_stops_alerts_once_and_recovers(
+    told: Settings, hook: Hook, account: Account, server: Server
+) -> None:
+    """The shrink guard's words arrive once, however often the pull fails; a pull that works takes them back."""
+    pull(told, ["contacts"], "first")
+    assert hook.messages == []
+    kept = account.contacts()
+    for row in kept[10:]:
+        account.remove_contact((row["phone_number"], row["list_id"]))
+    for run in ("second", "third"):
+        with pytest.raises(DataError):
+            pull(told, ["contacts"], run)
+    assert hook.changes() == [("failed:publish", "firing")]
+    message = hook.messages[0]
+    assert "are not in the account any more" in message["text"]
+    assert message["alerts"][0]["figures"]["run"] == "second"
+    for row in kept[10:]:
+        account.add_contact(row)
+    pull(told, ["contacts"], "fourth")
+    pull(told, ["contacts"], "fifth")
+    assert hook.changes() == [("failed:publish", "firing"), ("failed:publish", "recovered")]
+    assert server.faults.active == []
+
+
+def test_a_push_that_leaves_doubt_alerts_until_it_is_settled(
+    told: Settings, hook: Hook, account: Account, server: Server
+) -> None:
+    """in_doubt and rejected rows alert, with their numbers; settling takes the first back; no phone is told."""
+    pull(told, ["contacts", "lists", "offers"], "first")
+    write_history(account, told.history, sends=200)
+    account.refuse = lambda entity, row: (
+        ("invalid_phone", f"{row['phone_number']} is no number") if entity == "clicks" else None
+    )
+    push(told, ["sends", "clicks"], dry_run=True)
+    push(told, ["sends"])
+    assert hook.messages == []
+    push(told, ["clicks"], run="clicks")
+    assert hook.changes()[0] == ("rejected:clicks", "firing")
+    account.refuse = None
+    server.faults.active.append(parse_fault("reset-after,path=/history/revenue,times=1"))
+
+    def unreadable(_number: int, account: Account) -> None:
+        """Once revenue was sent, contacts cannot be read, so that nothing can be settled."""
+        if any(r.method == "POST" and "revenue" in r.path for r in account.log):
+            server.faults.active[:] = [parse_fault("500,path=/contacts")]
+
+    account.before_request = unreadable
+    hasty = told.model_copy(update={"retry_seconds": 0.2})
+    with suppress(ServiceError):
+        push(hasty, ["revenue"])
+    account.before_request = None
+    server.faults.active.clear()
+    assert ("in_doubt:revenue", "firing") in hook.changes()
+    doubtful = [doubt.identity for doubt in in_doubt(told)]
+    assert f"{len(doubtful):,} rows of revenue are in doubt" in hook.messages[-1]["text"]
+    resolve(told, doubtful, Outcome.REJECTED, "not there")
+    assert ("in_doubt:revenue", "recovered") in hook.changes()
+    assert "+1555" not in json.dumps(hook.messages)
+
+
+def test_what_did_not_arrive_is_told_later(
+    told: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failing endpoint is warned of once, left alone for a while, then told; the URL is in no log."""
+    for status in (500, 302, 404):
+        hook.status = status
+        notify(told, wrong(True), patient=True)
+    notify(told, wrong(True))
+    assert hook.messages == []
+    warned = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 1
+    assert "s3cret" not in caplog.text
+    hook.status = 200
+    notify(told, wrong(True))
+    assert hook.messages == [], "it is left alone for some minutes"
+    monkeypatch.setattr(notifying, "LEFT_ALONE", timedelta(0))
+    notify(told, wrong(True))
+    notify(told, [])
+    notify(told, wrong(False))
+    assert hook.changes() == [("stale:contacts", "firing"), ("stale:contacts", "recovered")]
+    assert hook.messages[1]["alerts"][0]["since"] is not None
+    assert try_out(told) == ""
+    assert "test" in hook.messages[-1]["text"]
+
+
+def test_a_dead_or_silent_endpoint_fails_and_delays_no_run(
+    settings_of: Callable[..., Settings], server: Server, tmp_path: Path
+) -> None:
+    """Neither an endpoint that refuses, nor one that never answers, nor a damaged record harms a pull."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        for number, webhook in enumerate((url, "http://127.0.0.1:1/", "http://[bad/")):
+            settings = settings_of(server.url, tmp_path / f"d{number}", alert_webhook=webhook)
+            started = time.monotonic()
+            notify(settings, wrong(True))
+            notify(settings, wrong(True))
+            assert time.monotonic() - started < 2 * 3.0
+            pull(settings, ["lists"], "run")
+        (settings.data_dir / "alerts.json").write_text("{")
+        pull(settings, ["lists"], "run")
+    with pytest.raises(SettingsError, match="TRACKLY_ALERT_WEBHOOK must begin with https://"):
+        settings_of(server.url, tmp_path, alert_webhook="ftp://there")
+
+
+def test_conditions_are_judged_at_their_limits(settings: Settings) -> None:
+    """Stale beyond the hours, rejected beyond the share, in doubt from one row on; all else is well."""
+    pull(settings, ["lists"], "run")
+    manifests = published(settings.warehouse)
+    made = datetime.fromisoformat(manifests["lists"].finished_at)
+    day = timedelta(hours=24)
+    ages = {
+        hours: [c.firing for c in of_pulls(settings, manifests, made + hours)]
+        for hours in (timedelta(0), day, day + timedelta(minutes=1))
+    }
+    assert list(ages.values()) == [[False], [False], [True]]
+    assert of_pulls(settings, {}, datetime.now(UTC)) == []
+    assert not any(condition.firing for condition in conditions(settings, outcomes))
+    counts = {
+        "sends": Outcomes(rows_in=100, accepted=99, rejected=1),
+        "clicks": Outcomes(rows_in=100, accepted=98, rejected=2),
+        "revenue": Outcomes(rows_in=100, accepted=99, in_doubt=1),
+    }
+    firing = {c.name for c in of_pushes(settings, counts) if c.firing}
+    assert firing == {"rejected:clicks", "in_doubt:revenue"}
+    assert of_runs([]) == []

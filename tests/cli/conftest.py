@@ -1,0 +1,44 @@
+"""The command line as real processes, in a folder of the test's own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.sandbox import API_KEY, Server
+
+COMMAND = Path(sys.executable).parent / "trackly-sync"
+
+Done = subprocess.CompletedProcess[str]
+Sync = Callable[..., Done]
+
+
+@pytest.fixture
+def environment(server: Server, tmp_path: Path) -> dict[str, str]:
+    """An environment that points at the served account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    return {
+        **kept,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": server.url,
+        "TRACKLY_DATA_DIR": str(tmp_path / "data"),
+        "TRACKLY_RETRY_SECONDS": "3",
+        "COLUMNS": "80",
+    }
+
+
+@pytest.fixture
+def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
+    """Runs `trackly-sync` in an empty folder; keyword arguments change the environment, None removes."""
+
+    def run(*arguments: str, **changes: str | None) -> Done:
+        merged = {**environment, **changes}
+        env = {name: value for name, value in merged.items() if value is not None}
+        return subprocess.run(
+            [str(COMMAND), *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    return run

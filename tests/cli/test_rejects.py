@@ -1,0 +1,128 @@
+"""`runs` and `rejects`: what ran, and every row that was left out, for people and for programs."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from oracle import query
+
+from pipelines.sandbox import Account, Server, parse_fault, write_history
+
+COMMAND = Path(sys.executable).parent / "trackly-sync"
+Sync = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def left_behind(sync: Sync, account: Account, tmp_path: Path) -> Counter[str]:
+    """A pull with a bad row and a push with many; the rows left out by dataset, as their makers say."""
+    account.add_contact({**account.contacts()[0], "phone_number": "+15559999999", "revenue_total": "much"})
+    assert sync("pull").returncode == 0
+    export = write_history(account, tmp_path / "data" / "history", sends=300)
+    assert sync("push").returncode == 3
+    return Counter({**export.bad, "contacts": 1})
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_every_row_left_out_is_told_with_its_place(
+    sync: Sync, left_behind: Counter[str], environment: dict[str, str]
+) -> None:
+    """CSV and JSON hold each row once, with outcome, reason and place; the place is where the row stands."""
+    rows = rows_of(sync("rejects", "--csv").stdout)
+    assert Counter(row["dataset"] for row in rows) == left_behind
+    assert json.loads(sync("rejects", "--json").stdout) == [
+        {
+            name: (int(value) if value and name in ("chunk", "row", "page") else value or None)
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    for row in rows:
+        assert row["outcome"] in ("quarantined", "parked")
+        assert row["reason"]
+        assert row["file"] or row["snapshot"]
+    bad_phone = next(row for row in rows if row["identity"] == "bad-phone")
+    with Path(bad_phone["file"]).open(newline="") as file:
+        places = {row["id"]: number for number, row in enumerate(csv.DictReader(file), 1)}
+    assert int(bad_phone["row"]) == places["bad-phone"]
+    assert "555-0100" in bad_phone["raw"]
+    told = sync("rejects").stdout
+    assert "trackly-sync rejects --csv" in told
+    assert "555-0100" not in told, "raw rows go only where they are asked for"
+    parked = rows_of(sync("rejects", "clicks", "--outcome", "parked", "--csv").stdout)
+    assert [(row["dataset"], row["outcome"]) for row in parked] == [("clicks", "parked")]
+    assert Counter(row["outcome"] for row in rows if row["activity"] == "push") == Counter(
+        dict(
+            query(
+                Path(environment["TRACKLY_DATA_DIR"]) / "warehouse.duckdb",
+                "SELECT outcome, count(*) FROM imports.records WHERE outcome NOT IN ('accepted', 'duplicate')"
+                " GROUP BY 1",
+            )
+        )
+    )
+
+
+def test_books_that_lag_and_readers_that_leave(
+    sync: Sync, left_behind: Counter[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`rejects` says where a killed push left the books behind the ledger; `... | head -1` ends quietly."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    for arguments in (["rejects", "--csv"], ["runs", "--json"], ["rejects"]):
+        done = subprocess.run(
+            [str(COMMAND), *arguments], env=environment, stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b""), arguments
+    os.close(writing)
+    warehouse = tmp_path / "data" / "warehouse.duckdb"
+    kept = warehouse.read_bytes()
+    with (tmp_path / "data" / "history" / "sends.csv").open("a") as file:
+        file.write("late-bad,nonsense" + "," * 7 + "\n")
+    assert sync("push", "sends").returncode == 3
+    assert "the last push did not end" not in sync("rejects").stderr
+    warehouse.write_bytes(kept)
+    assert "the last push did not end" in " ".join(sync("rejects").stderr.split())
+    assert left_behind
+
+
+def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[str, str]) -> None:
+    """Runs are listed newest first, failed ones with their error; one shows its evidence; all go to programs."""
+    assert "trackly-sync pull" in sync("runs").stdout
+    assert sync("pull", "contacts", "lists").returncode == 0
+    server.faults.active.append(parse_fault("revoke"))
+    assert sync("pull", "offers").returncode == 1
+    server.faults.active.clear()
+    listed = sync("runs").stdout.splitlines()
+    assert [("failed" in line, "offers" in line) for line in listed[1:3]] == [(True, True), (False, False)]
+    rows = rows_of(sync("runs", "--csv").stdout)
+    assert {row["activity"] for row in rows} == {"pull offers", "pull contacts", "pull lists", "publish"}
+    failed = next(row for row in rows if row["status"] == "failed")
+    assert "401" in failed["error"]
+    assert environment["TRACKLY_API_KEY"] not in str(rows)
+    run = next(row["run"] for row in rows if row["activity"] == "publish")
+    shown = sync("runs", run[:8]).stdout
+    assert "2,500 distinct rows read" in shown
+    document = json.loads(sync("runs", run, "--json").stdout)
+    assert {made["dataset"]: made["rows"] for made in document["snapshots"]} == {"contacts": 2500, "lists": 5}
+    assert sync("runs", "nonsense").returncode == 2
+    assert sync("runs", "--csv", "--json").returncode == 2
+
+
+def test_shells_complete_names(sync: Sync, environment: dict[str, str]) -> None:
+    """The completion script can be had, and it completes commands and names of datasets."""
+    assert "_TRACKLY_SYNC_COMPLETE" in sync("--show-completion", "bash").stdout
+    for words, complete in (("trackly-sync rej", "rejects"), ("trackly-sync push se", "sends")):
+        done = sync(
+            _TRACKLY_SYNC_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" "))
+        )
+        assert done.stdout.split() == [complete], done
+    assert environment
