@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     keep_snapshots: Annotated[int, Field(ge=1)] = Field(
         5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
     )
+    push_part: str | None = Field(
+        None,
+        description="Name of this machine's part of the input, where several push on one ledger; "
+        "default: the path of the data dir.",
+    )
     push_synced_revenue: bool = Field(
         False, description="Whether to push recent revenue of offers that TUNE syncs to Trackly by itself."
     )
@@ -131,7 +136,9 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// (or http://)")
         return value
 
-    @field_validator("history_dir", "ledger_url", "log_level", "alert_webhook", "metrics_dir", mode="before")
+    @field_validator(
+        "history_dir", "ledger_url", "push_part", "log_level", "alert_webhook", "metrics_dir", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
         return None if value == "" else value
@@ -150,6 +157,13 @@ class Settings(BaseSettings):
     def history(self) -> Path:
         """The folder that history files are read from when none is named."""
         return self.history_dir or self.data_dir / "history"
+
+    @property
+    def part(self) -> str:
+        """Which part of the input is ours; a ledger in the data directory knows only one and moves with it."""
+        if self.push_part is not None:
+            return self.push_part
+        return "" if self.ledger_url is None else str(self.data_dir.resolve())
 
     @property
     def ledger(self) -> str:

@@ -52,9 +52,11 @@ class Ledger:
         engine: for what may be lost with the last second before a power cut, since sending it again is harmless.
         durable: for revenue: a transaction is on the disk before the call returns.
         where: for messages.
+        part: whose input and calls the verbs are about; see `Settings.part`.
     """
 
-    def __init__(self, engine: sa.Engine, durable: sa.Engine, where: str) -> None:
+    def __init__(self, engine: sa.Engine, durable: sa.Engine, where: str, part: str) -> None:
+        self.part = part
         self._engine, self._durable, self._where = engine, durable, where
 
     @contextmanager
@@ -70,10 +72,15 @@ class Ledger:
         with self.begin() as connection:
             at = now()
             first = self._first_intake(connection, dataset) or at
-            connection.execute(sa.delete(INTAKES).where(INTAKES.c.dataset == dataset))
+            connection.execute(sa.delete(INTAKES).where(*self._intake(dataset)))
             connection.execute(
                 sa.insert(INTAKES).values(
-                    dataset=dataset, rows_in=rows_in, taken_in_at=at, first_taken_in_at=first, **row
+                    dataset=dataset,
+                    part=self.part,
+                    rows_in=rows_in,
+                    taken_in_at=at,
+                    first_taken_in_at=first,
+                    **row,
                 )
             )
             if presence.changed:
@@ -96,10 +103,12 @@ class Ledger:
         with self.begin() as connection:
             return self._first_intake(connection, dataset)
 
-    @staticmethod
-    def _first_intake(connection: sa.Connection, dataset: str) -> str | None:
+    def _first_intake(self, connection: sa.Connection, dataset: str) -> str | None:
         first = sa.func.coalesce(INTAKES.c.first_taken_in_at, INTAKES.c.taken_in_at)
-        return connection.execute(sa.select(first).where(INTAKES.c.dataset == dataset)).scalar()
+        return connection.execute(sa.select(first).where(*self._intake(dataset))).scalar()
+
+    def _intake(self, dataset: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return INTAKES.c.dataset == dataset, INTAKES.c.part == self.part
 
     def intend(
         self, dataset: str, rows: LedgerRows, size: int, *, again: bool, reading: int | None = None
@@ -126,6 +135,7 @@ class Ledger:
                 _INTENT,
                 {
                     "dataset": dataset,
+                    "part": self.part,
                     "state": ChunkState.INTENDED,
                     "intended_at": now(),
                     "reading": reading,
@@ -173,7 +183,9 @@ class Ledger:
         """
         with self.begin(dataset) as connection:
             query = sa.select(CHUNKS.c.chunk).where(
-                CHUNKS.c.dataset == dataset, CHUNKS.c.state == ChunkState.INTENDED
+                CHUNKS.c.dataset == dataset,
+                CHUNKS.c.part == self.part,
+                CHUNKS.c.state == ChunkState.INTENDED,
             )
             dead = [int(chunk) for chunk in connection.execute(query).scalars()]
             for chunk in dead:
@@ -192,6 +204,7 @@ class Ledger:
                     ROWS.c.dataset == dataset,
                     ROWS.c.outcome == Outcome.REJECTED,
                     sa.func.coalesce(ROWS.c.code, "") != RESOLVED,
+                    ROWS.c.chunk.in_(sa.select(CHUNKS.c.chunk).where(CHUNKS.c.part == self.part)),
                 )
                 .values(outcome=Outcome.PENDING, code="reopened", message=None, tries=0)
             )
@@ -215,7 +228,12 @@ class Ledger:
         query = (
             sa.select(ROWS.c.identity, sa.func.coalesce(ROWS.c.code, ""), ROWS.c.tries, CHUNKS.c.rows)
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-            .where(ROWS.c.dataset == dataset, ROWS.c.outcome == Outcome.PENDING, ROWS.c.current)
+            .where(
+                ROWS.c.dataset == dataset,
+                ROWS.c.outcome == Outcome.PENDING,
+                ROWS.c.current,
+                CHUNKS.c.part == self.part,
+            )
         )
         with self.begin() as connection:
             return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
@@ -223,7 +241,8 @@ class Ledger:
     def chunks(self) -> list[dict[str, Any]]:
         """Every call on record, oldest first, as push_chunks has it."""
         with self.begin() as connection:
-            found = connection.execute(sa.select(CHUNKS).order_by(CHUNKS.c.chunk))
+            ours = sa.select(CHUNKS).where(CHUNKS.c.part == self.part)
+            found = connection.execute(ours.order_by(CHUNKS.c.chunk))
             return [dict(row) for row in found.mappings()]
 
     def call_seconds(self, dataset: str) -> float | None:
@@ -241,16 +260,22 @@ class Ledger:
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""
+        ours = CHUNKS.c.part == self.part
         with self.begin() as connection:
-            intakes = connection.execute(sa.select(INTAKES)).mappings().all()
+            if connection.dialect.name == "postgresql":  # one view of all three, beside a push that goes on
+                connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            intakes = (
+                connection.execute(sa.select(INTAKES).where(INTAKES.c.part == self.part)).mappings().all()
+            )
             by_chunk = connection.execute(
-                sa.select(CHUNKS.c.dataset, CHUNKS.c.state, sa.func.sum(CHUNKS.c.current)).group_by(
-                    CHUNKS.c.dataset, CHUNKS.c.state
-                )
+                sa.select(CHUNKS.c.dataset, CHUNKS.c.state, sa.func.sum(CHUNKS.c.current))
+                .where(ours)
+                .group_by(CHUNKS.c.dataset, CHUNKS.c.state)
             ).all()
             own = connection.execute(
                 sa.select(ROWS.c.dataset, ROWS.c.outcome, sa.func.count())
-                .where(ROWS.c.outcome.is_not(None), ROWS.c.current)
+                .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+                .where(ROWS.c.outcome.is_not(None), ROWS.c.current, ours)
                 .group_by(ROWS.c.dataset, ROWS.c.outcome)
             ).all()
         counts: dict[str, dict[str, int]] = {
@@ -276,7 +301,7 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
         SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: it cannot be opened or written.
     """
-    with _opened(settings.ledger) as ledger:
+    with _opened(settings) as ledger:
         with making(settings.ledger), ledger.begin() as connection:
             for table in metadata.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
@@ -297,17 +322,18 @@ def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
     if file and not file.exists():
         yield None
         return
-    with _opened(settings.ledger) as ledger:
+    with _opened(settings) as ledger:
         with ledger.begin() as connection:
             found = set(sa.inspect(connection).get_table_names())
         yield ledger if found.issuperset(metadata.tables) else None  # a push may be making it just now
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Ledger]:
+def _opened(settings: Settings) -> Iterator[Ledger]:
+    url = settings.ledger
     engine, durable = open_engine(url, durable=False), open_engine(url, durable=True)
     try:
-        yield Ledger(engine, durable, str(sqlite_file(url) or "the ledger"))
+        yield Ledger(engine, durable, str(sqlite_file(url) or "the ledger"), settings.part)
     finally:
         engine.dispose()
         durable.dispose()

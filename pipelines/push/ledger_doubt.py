@@ -15,6 +15,9 @@ from pipelines.push.ledger_tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE,
 from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, RESOLVED, Outcome, Verdict
 from pipelines.runs import now
 
+UNDER_WAY = "~"
+"""Later than any time."""
+
 
 class Sent(NamedTuple):
     """A row of revenue that was sent, in doubt or accepted, for a contact that has rows in doubt.
@@ -24,11 +27,12 @@ class Sent(NamedTuple):
         contact: the phone number of its send; None where that is not known.
         list_ref: the list's id, or what the send has.
         amount: in ten-thousandths of the account's currency.
-        in_doubt: else it is accepted.
+        ours: whether it belongs to this part of the input.
+        in_doubt: else it is accepted. Rows of another part's call that is under way are in doubt, too.
         code: why it is in doubt.
         chunk: its call.
         intended_at: just before that call; ISO 8601, UTC, as all times here.
-        ended_at: when its answer was there or was given up.
+        ended_at: when its answer was there or was given up; UNDER_WAY where it is yet to be.
         amount_before, count_before: the contact's totals at the reading; None where it was not found.
         phone_amount_before, phone_count_before: the same over all contacts of the phone number.
         read_from, read_to: when that reading began and ended; None where there was none.
@@ -39,6 +43,7 @@ class Sent(NamedTuple):
     contact: str | None
     list_ref: str | None
     amount: int
+    ours: bool
     in_doubt: bool
     code: str
     chunk: int
@@ -75,19 +80,26 @@ def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *
     return int((result.inserted_primary_key or [0])[0])
 
 
-def untried(connection: sa.Connection) -> int:
-    """How many rows are in doubt that no reading was held against yet."""
-    query = sa.select(sa.func.count()).where(
-        ROWS.c.dataset == REVENUE,
-        ROWS.c.outcome == Outcome.IN_DOUBT,
-        ROWS.c.code.in_((NO_ANSWER, NOT_NAMED)),
+def untried(connection: sa.Connection, part: str) -> int:
+    """How many rows of a part are in doubt that no reading was held against yet."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(ROWS)
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(
+            CHUNKS.c.part == part,
+            ROWS.c.dataset == REVENUE,
+            ROWS.c.outcome == Outcome.IN_DOUBT,
+            ROWS.c.code.in_((NO_ANSWER, NOT_NAMED)),
+        )
     )
     return int(connection.execute(query).scalar_one())
 
 
-def doubtful(connection: sa.Connection) -> list[Sent]:
+def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
     """All sent revenue of the contacts that have rows in doubt; rows in doubt of unknown contacts among it."""
     doubt = sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+    under_way = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.INTENDED)
     contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
     accepted = sa.or_(
         ROWS.c.outcome == Outcome.ACCEPTED,
@@ -99,11 +111,15 @@ def doubtful(connection: sa.Connection) -> list[Sent]:
             ROWS.c.contact,
             ROWS.c.list_ref,
             sa.func.coalesce(ROWS.c.amount, 0),
-            sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT,
+            CHUNKS.c.part == part,
+            sa.or_(sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT, under_way),
             sa.func.coalesce(ROWS.c.code, ""),
             ROWS.c.chunk,
             CHUNKS.c.intended_at,
-            sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
+            sa.case(
+                (CHUNKS.c.state == ChunkState.INTENDED, UNDER_WAY),
+                else_=sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
+            ),
             ROWS.c.amount_before,
             ROWS.c.count_before,
             ROWS.c.phone_amount_before,
@@ -114,7 +130,10 @@ def doubtful(connection: sa.Connection) -> list[Sent]:
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
-        .where(ROWS.c.dataset == REVENUE, sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), accepted)))
+        .where(
+            ROWS.c.dataset == REVENUE,
+            sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), sa.or_(accepted, under_way))),
+        )
     )
     return [Sent(*row) for row in connection.execute(query)]
 

@@ -53,7 +53,7 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise SettingsError(
             f"TRACKLY_LEDGER_URL needs a driver that is not installed ({error}).",
-            "Install it, or leave the setting out for SQLite.",
+            "For PostgreSQL: pip install 'psycopg[binary]'; or leave the setting out for SQLite.",
         ) from error
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
@@ -125,15 +125,18 @@ def ledger_errors(where: str) -> Iterator[None]:
         ) from error
     except sa.exc.DBAPIError as error:
         # the driver's own words; SQLAlchemy's would add the statement and its parameters
-        raise StorageError(f"Cannot use {where}: {error.orig}.", _REMEDY) from error
+        words = next(iter(str(error.orig).splitlines()), "no reason given").rstrip(".")
+        raise StorageError(f"Cannot use {where}: {words}.", _REMEDY) from error
 
 
-_REMEDY = "Make room on its disk, or see that it can be written to; then push again: nothing is sent twice."
+_REMEDY = "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice."
 
 
 def _parsed(url: str) -> sa.URL:
     try:
-        return sa.make_url(url)
+        found = sa.make_url(url)
+        # the driver that is maintained, where none is named
+        return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
     except sa.exc.ArgumentError:
         raise SettingsError(
             "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"

@@ -21,6 +21,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "outcome": pa.string(),
     "own": pa.bool_(),
     "current": pa.bool_(),
+    "ours": pa.bool_(),
     "tries": pa.int64(),
     "code": pa.string(),
     "message": pa.string(),
@@ -32,19 +33,21 @@ COLUMNS: dict[str, pa.DataType] = {
 
     outcome  its own, else its chunk's
     own      whether the outcome is its own
+    ours     whether it belongs to this part of the input
 """
 
 
 def ledger_rows(
-    ledger: Ledger, dataset: str, names: Sequence[str], batch: int = 50_000
+    ledger: Ledger, dataset: str, names: Sequence[str], batch: int = 50_000, *, every_part: bool = False
 ) -> Iterator[pa.Table]:
-    """Every row of a dataset that was ever in an intent, in batches.
+    """Every row of a dataset that was ever in an intent of this part of the input, in batches.
 
     Args:
         ledger: an open one.
         dataset: the dataset.
         names: which columns of COLUMNS, in the order wanted.
         batch: rows of a batch.
+        every_part: those of other parts too.
 
     Yields:
         Tables with those columns.
@@ -56,11 +59,12 @@ def ledger_rows(
         "outcome": sa.func.coalesce(ROWS.c.outcome, by_chunk),
         "own": sa.case((ROWS.c.outcome.is_not(None), 1), else_=0),
         "current": sa.case((ROWS.c.current, 1), else_=0),
+        "ours": sa.case((CHUNKS.c.part == ledger.part, 1), else_=0),
     }
     query = (
         sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-        .where(ROWS.c.dataset == dataset)
+        .where(ROWS.c.dataset == dataset, sa.true() if every_part else CHUNKS.c.part == ledger.part)
     )
     schema = pa.schema([(name, COLUMNS[name]) for name in names])
     with ledger.begin() as connection:

@@ -1,6 +1,6 @@
 """The ledger's tables, for SQLite and PostgreSQL alike.
 
-    push_intakes  the current input of each dataset: how many rows, and how many of them are not to be sent
+    push_intakes  the current input of each dataset and part: how many rows, how many of them are not to be sent
     push_chunks   one row per call: its intent before, its answer after
     push_rows     one row per history row that was ever part of an intent
     push_readings      one row per reading of the contacts' totals that revenue was sent after
@@ -8,7 +8,8 @@
 
 A row's outcome is its own, where it has one, else its chunk's: `answered` makes accepted, and `intended` (a call
 that is under way, or died with its process) makes pending, for revenue in_doubt. So a chunk of rows that went
-well costs one insert per row and no update. Times are ISO 8601 texts in UTC; money is in ten-thousandths.
+well costs one insert per row and no update. Where several machines push on one ledger, each has a part of the input
+of its own; a row belongs to the part of its chunk. Times are ISO 8601 texts in UTC; money is in ten-thousandths.
 What does not belong here: the moves between states (`ledger`), and anything secret; the API key never gets here.
 """
 
@@ -39,6 +40,7 @@ INTAKES = sa.Table(
     "push_intakes",
     metadata,
     sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True, server_default=""),
     sa.Column("rows_in", sa.BigInteger, nullable=False),
     sa.Column("quarantined", sa.BigInteger, nullable=False),
     sa.Column("duplicate", sa.BigInteger, nullable=False),
@@ -52,6 +54,7 @@ CHUNKS = sa.Table(
     metadata,
     sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("part", sa.Text, nullable=False, server_default=""),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column(

@@ -20,6 +20,9 @@ from schemas.tables import literal
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
 
+ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
+"""Why a row is not sent from here where several machines push."""
+
 SYNCED = (
     "offer_id: TUNE brings the revenue of these days itself, so that it would count twice; "
     "TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
@@ -34,7 +37,7 @@ def hold_against(
 ) -> tuple[int, dict[str, int], Presence]:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
 
-    Leaves the temporary tables `known` (identity, chunk, outcome, own, current) and, for clicks and revenue,
+    Leaves the temporary tables `known` (identity, chunk, outcome, own, current, ours) and, for clicks and revenue,
     `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
 
     Args:
@@ -49,10 +52,16 @@ def hold_against(
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE known "
-        "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN)"
+        "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN, ours BOOLEAN)"
     )
     _make_room(connection, dataset)
-    _load(connection, "known", ledger, dataset, ("identity", "chunk", "outcome", "own", "current"))
+    _load(connection, "known", ledger, dataset, ("identity", "chunk", "outcome", "own", "current", "ours"))
+    connection.execute("DELETE FROM verdicts WHERE reason = ?", [ELSEWHERE])
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', ? FROM ready"
+        " WHERE identity IN (SELECT identity FROM known WHERE NOT ours)",
+        [ELSEWHERE],
+    )
     if dataset != "sends":
         _park(connection, ledger, coming)
     if dataset == REVENUE:
@@ -76,7 +85,7 @@ def _load(
     columns: Sequence[str],
 ) -> None:
     """Copy columns of `ledger_rows` into a table."""
-    for rows in ledger_rows(ledger, dataset, columns) if ledger else ():
+    for rows in ledger_rows(ledger, dataset, columns, every_part=True) if ledger else ():
         insert(connection, table, rows)
 
 
@@ -125,7 +134,7 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
 def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, NOT current AS is_in FROM known "
-        "WHERE current <> (identity IN (SELECT identity FROM ready))"
+        "WHERE ours AND current <> (identity IN (SELECT identity FROM ready))"
     )
     changed = connection.execute("SELECT identity, is_in FROM changed").fetchall()
     deltas = connection.execute(

@@ -97,7 +97,7 @@ async def _read(
 
 def _untried(ledger: Ledger) -> int:
     with ledger.begin(REVENUE) as transaction:
-        return ledger_doubt.untried(transaction)
+        return ledger_doubt.untried(transaction, ledger.part)
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Reading) -> int:
@@ -106,11 +106,11 @@ def _settle(connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Read
         number = ledger_doubt.note_reading(
             transaction, reading.started_at, reading.finished_at, complete=reading.complete
         )
-        rows = ledger_doubt.doubtful(transaction)
+        rows = ledger_doubt.doubtful(transaction, ledger.part)
         if not rows:
             return number
         where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]
-        doubts = [row.identity for row in rows if row.in_doubt]
+        doubts = [row.identity for row in rows if row.in_doubt and row.ours]
         verdicts = settled(
             rows,
             reading.started_at,

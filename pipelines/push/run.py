@@ -17,7 +17,7 @@ from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.ledger_totals import reasons
-from pipelines.push.lock import push_lock
+from pipelines.push.lock import part_lock, push_lock
 from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import SYNCED, hold_against
 from pipelines.push.publish import publish_imports
@@ -78,7 +78,7 @@ def intake(
         StorageError: the disk refused.
     """
     sources = find_sources(settings, datasets, paths)
-    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         return _intake(settings, sources, ledger, on_progress, run or this_run())
 
 
@@ -111,7 +111,7 @@ def send(
         BusyError: another push is under way.
         StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
     """
-    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or this_run()))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
@@ -157,7 +157,7 @@ def _push(
     on_progress: Progress | None,
     run: str,
 ) -> PushReport:
-    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
             told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run))

@@ -46,7 +46,7 @@ def settled(
     rows: Sequence[Sent], read_from: str, found: Mapping[tuple[str | None, str | None], Found], *, complete: bool,
     content: Mapping[str, str],
 ) -> dict[str, Verdict]:  # fmt: skip
-    """The verdicts on every row in doubt.
+    """The verdicts on every row in doubt of this part of the input.
 
     Args:
         rows: of `ledger_doubt.doubtful`.
@@ -66,11 +66,11 @@ def settled(
         now = _Boundary(read_from, "", found[some[0].contact, some[0].list_ref].on_phone, complete)
         on_phone |= _judge(some, now, content, lambda row: row.on_phone_before)
     unknown = Verdict(Outcome.IN_DOUBT, NO_READING, "it is not on record which contact it counts in")
-    verdicts = {row.identity: unknown for row in rows if row.contact is None}
+    verdicts = {row.identity: unknown for row in rows if row.contact is None and row.ours}
     return verdicts | {
         row.identity: _verdict(row, on_list[row.identity], on_phone.get(row.identity))
         for row in known
-        if row.in_doubt
+        if row.in_doubt and row.ours
     }
 
 

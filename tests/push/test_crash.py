@@ -1,9 +1,6 @@
 """Pushes that are killed or interrupted, and what the next push makes of them."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,12 +10,13 @@ from typing import Any
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from processes import process
 
 from pipelines.push.ledger import open_ledger
 from pipelines.push.run import intake, push
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcomes
-from pipelines.sandbox import API_KEY, Account, Fault, Server
+from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
 
 ALL = ["sends", "clicks", "revenue"]
@@ -48,21 +46,8 @@ run.push(load_settings(), ["sends", "clicks", "revenue"])
 """
 
 
-def process(code: str, settings: Settings, **environment: str) -> "subprocess.Popen[bytes]":
-    given = {
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-        "TRACKLY_SETTLE_SECONDS": "0",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, **given, **environment}, stderr=subprocess.PIPE
-    )
-
-
 def test_killed_at_every_step_rows_arrive_once(
-    account: Account, settings: Settings, write: Write, some_sends: Callable[[int], list[Row]], offer: str
+    account: Account, either: Settings, write: Write, some_sends: Callable[[int], list[Row]], offer: str
 ) -> None:
     """Killed round the intent and round the answer, over and over: nothing is there twice, nothing is lost."""
     account.revenue.clear()
@@ -73,12 +58,12 @@ def test_killed_at_every_step_rows_arrive_once(
     write("revenue.ndjson", [{**sale, "message_id": f"m{n:06}"} for n in range(900)])
     for point in ("intend,no,sends,1", "answer,yes,sends,1", "answer,no,clicks,0", "intend,no,revenue,1",
                   "answer,yes,revenue,3"):  # fmt: skip
-        with process(DYING, settings, DIE=point) as dying:
+        with process(DYING, either, DIE=point) as dying:
             _, words = dying.communicate(timeout=60)
         assert dying.returncode == 9, words.decode()
-        for of in outcomes(settings).values():
+        for of in outcomes(either).values():
             assert of.rows_in in (0, 900, 1500, 2500)  # and the outcomes add up, or this had raised
-    found = push(settings, ALL).outcomes
+    found = push(either, ALL).outcomes
     assert found["revenue"] == Outcomes(900, accepted=900)
     assert set(account.sends) == {f"m{n:06}" for n in range(2_500)}
     assert found["sends"].accepted + found["sends"].duplicate == 2_500

@@ -31,8 +31,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def ledger(settings: Settings) -> Iterator[Ledger]:
-    with open_ledger(settings) as ledger:
+def ledger(either: Settings) -> Iterator[Ledger]:
+    with open_ledger(either) as ledger:
         yield ledger
 
 
@@ -183,14 +183,17 @@ def test_a_file_that_is_no_ledger_is_a_storage_error(settings: Settings) -> None
         pass
 
 
-def test_a_full_disk_is_a_storage_error(ledger: Ledger) -> None:
+def test_a_full_disk_is_a_storage_error(settings: Settings) -> None:
     """When the ledger cannot grow, no intent is made, and what was there stays."""
-    ledger.take_in("sends", 2, {}, NOTHING)
-    for engine in (ledger._engine, ledger._durable):
-        sa.event.listen(engine, "checkout", lambda raw, *_: raw.execute("PRAGMA max_page_count = 1").close())
-    with pytest.raises(StorageError, match="full"):
-        ledger.intend("sends", rows(*(f"{n:0200}" for n in range(500))), 10, again=False)
-    assert ledger.outcomes()["sends"] == Outcomes(2, pending=2)
+    with open_ledger(settings) as ledger:
+        ledger.take_in("sends", 2, {}, NOTHING)
+        for engine in (ledger._engine, ledger._durable):
+            sa.event.listen(
+                engine, "checkout", lambda raw, *_: raw.execute("PRAGMA max_page_count = 1").close()
+            )
+        with pytest.raises(StorageError, match="full"):
+            ledger.intend("sends", rows(*(f"{n:0200}" for n in range(500))), 10, again=False)
+        assert ledger.outcomes()["sends"] == Outcomes(2, pending=2)
 
 
 def test_a_second_push_is_told_that_one_is_under_way(tmp_path: Path) -> None:

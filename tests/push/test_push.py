@@ -56,13 +56,13 @@ def check(settings: Settings, report: PushReport) -> None:
 
 
 def test_a_history_arrives_once_and_a_second_push_sends_nothing(
-    account: Account, settings: Settings, posted: Callable[[], int]
+    account: Account, either: Settings, posted: Callable[[], int]
 ) -> None:
     """Every good row is in the account once, every bad one has a reason, and another push posts nothing."""
     before = sum(Decimal(str(row["revenue"])) for row in account.revenue)
-    export = write_history(account, settings.history, sends=2_500)
-    report = push(settings, ALL)
-    check(settings, report)
+    export = write_history(account, either.history, sends=2_500)
+    report = push(either, ALL)
+    check(either, report)
     assert report.outcomes == {
         "sends": Outcomes(2504, accepted=2500, duplicate=1, quarantined=2, rejected=1),
         "clicks": Outcomes(503, accepted=500, duplicate=1, rejected=1, parked=1),
@@ -71,11 +71,11 @@ def test_a_history_arrives_once_and_a_second_push_sends_nothing(
     assert (len(account.sends), len(account.clicks)) == (2500, 500)
     after = sum(Decimal(str(row["revenue"])) for row in account.revenue)
     assert (after - before) * 10_000 == export.revenue
-    assert reconcile(settings).agrees
+    assert reconcile(either).agrees
     calls = posted()
-    again = push(settings, ALL)
+    again = push(either, ALL)
     assert (posted(), again.outcomes) == (calls, report.outcomes)
-    check(settings, again)
+    check(either, again)
 
 
 def test_fields_arrive_as_they_were_given(

@@ -110,7 +110,7 @@ def sales(rows: list[Row], offer: str, amounts: list[str]) -> list[Row]:
 @pytest.mark.parametrize("fault", ["reset-before", "reset-after", "half", "truncate", "html", "shape", "502"])
 def test_every_way_to_lose_an_answer_is_settled(
     account: Account,
-    settings: Settings,
+    either: Settings,
     server: Server,
     write: Write,
     some_sends: Some,
@@ -122,7 +122,7 @@ def test_every_way_to_lose_an_answer_is_settled(
     write("sends.ndjson", rows := some_sends(2_000))
     write("revenue.ndjson", sales(rows, offer, ["1", "2.5"]))
     server.faults.active.append(Fault(fault, method="POST", path="revenue", times=2))
-    report = push(settings, ["sends", "revenue"])
+    report = push(either, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(2_000, accepted=2_000)
     assert stored(account) == Counter(row["id"] for row in rows)
 
@@ -319,7 +319,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 
 def test_a_person_settles_what_no_reading_can(
-    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+    account: Account, either: Settings, server: Server, write: Write, some_sends: Some, offer: str
 ) -> None:
     """Rows in doubt are accepted, or sent again, or left out by a person's word, which is kept."""
     account.revenue.clear()
@@ -333,24 +333,24 @@ def test_a_person_settles_what_no_reading_can(
 
     account.before_request = delete
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
-    push(settings, ["sends", "revenue"])
-    assert {(doubt.identity, doubt.code) for doubt in in_doubt(settings)} == {
+    push(either, ["sends", "revenue"])
+    assert {(doubt.identity, doubt.code) for doubt in in_doubt(either)} == {
         (f"record:{row['id']}", "contact_gone") for row in rows
     }
     first, second, third = (f"record:{row['id']}" for row in rows)
     with pytest.raises(DataError, match="record:none"):
-        resolve(settings, [first, "record:none"], Outcome.ACCEPTED, "seen")
+        resolve(either, [first, "record:none"], Outcome.ACCEPTED, "seen")
     with pytest.raises(UsageError, match="reason"):
-        resolve(settings, [first], Outcome.ACCEPTED, " ")
-    assert outcomes(settings)["revenue"].in_doubt == 3
-    resolve(settings, [first], Outcome.ACCEPTED, "seen in the account")
-    resolve(settings, [second], Outcome.REJECTED, "not wanted")
-    resolve(settings, [third], Outcome.PENDING, "it is not there")
-    assert outcomes(settings)["revenue"] == Outcomes(3, accepted=1, rejected=1, pending=1)
-    report = push(settings, ["sends", "revenue"])
+        resolve(either, [first], Outcome.ACCEPTED, " ")
+    assert outcomes(either)["revenue"].in_doubt == 3
+    resolve(either, [first], Outcome.ACCEPTED, "seen in the account")
+    resolve(either, [second], Outcome.REJECTED, "not wanted")
+    resolve(either, [third], Outcome.PENDING, "it is not there")
+    assert outcomes(either)["revenue"] == Outcomes(3, accepted=1, rejected=1, pending=1)
+    report = push(either, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(3, accepted=1, rejected=2)  # the contact is not there
     assert query(
-        settings.warehouse, "SELECT identity, outcome, reason FROM imports.resolutions ORDER BY identity"
+        either.warehouse, "SELECT identity, outcome, reason FROM imports.resolutions ORDER BY identity"
     ) == [
         (first, "accepted", "seen in the account"),
         (second, "rejected", "not wanted"),
