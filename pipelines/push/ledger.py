@@ -15,17 +15,16 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from pipelines.push.ledger_engine import (
     insert_many,
     ledger_errors,
-    making,
     open_engine,
     sqlite_file,
 )
 from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, give, give_all, leave, move
-from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState, metadata
+from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
+from pipelines.push.upgrade import upgrade, version
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
 from pipelines.settings import Settings
@@ -65,6 +64,11 @@ class Ledger:
         engine = self._durable if dataset == REVENUE else self._engine
         with ledger_errors(self._where), engine.begin() as connection:
             yield connection
+
+    def bring_up_to_date(self, url: str) -> None:
+        """See `upgrade`."""
+        with ledger_errors(self._where):
+            upgrade(self._durable, url)
 
     def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], presence: Presence) -> None:
         """Record the current input: its size, how many rows are held back, and which old rows are in it."""
@@ -295,28 +299,24 @@ class Ledger:
 
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[Ledger]:
-    """The ledger, made if it is not there yet.
+    """The ledger, made if it is not there yet, and brought up to date if an older program made it.
 
     Raises:
         SettingsError: TRACKLY_LEDGER_URL cannot be used.
-        StorageError: it cannot be opened or written.
+        StorageError: it cannot be opened or written, or a newer program wrote it.
     """
     with _opened(settings) as ledger:
-        with making(settings.ledger), ledger.begin() as connection:
-            for table in metadata.sorted_tables:
-                connection.execute(CreateTable(table, if_not_exists=True))
-                for index in table.indexes:
-                    connection.execute(CreateIndex(index, if_not_exists=True))
+        ledger.bring_up_to_date(settings.ledger)
         yield ledger
 
 
 @contextmanager
 def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
-    """The ledger to be read, or None if there is none yet; makes nothing.
+    """The ledger to be read, brought up to date, or None if there is none yet; makes none.
 
     Raises:
         SettingsError: TRACKLY_LEDGER_URL cannot be used.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or a newer program wrote it.
     """
     file = sqlite_file(settings.ledger)
     if file and not file.exists():
@@ -324,8 +324,10 @@ def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
         return
     with _opened(settings) as ledger:
         with ledger.begin() as connection:
-            found = set(sa.inspect(connection).get_table_names())
-        yield ledger if found.issuperset(metadata.tables) else None  # a push may be making it just now
+            found = version(connection)
+        if found is not None:  # else a push may be making it just now
+            ledger.bring_up_to_date(settings.ledger)
+        yield ledger if found is not None else None
 
 
 @contextmanager

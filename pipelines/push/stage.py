@@ -2,6 +2,7 @@
 
 It is rebuilt from the files by every intake and holds nothing that the ledger needs to keep. Tables:
 
+    version   of these tables
     files     the input files in order
     input     one row per row of the input, in order: its values, or what is wrong with it
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
@@ -33,6 +34,9 @@ from schemas.tables import TYPES, literal
 
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
+
+VERSION = 2
+"""Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _BUILDING, _READING = "256MB", "160MB"  # DuckDB's share; it spills what is beyond
 
@@ -90,6 +94,9 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         duckdb.connect(str(path), config=_config(path, _READING)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
+        known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
+        if not count(connection, known) or count(connection, "SELECT version FROM version") != VERSION:
+            raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
         yield connection
 
 
@@ -119,6 +126,7 @@ def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | lis
 
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     columns = ", ".join(f"{field.name} {TYPES[field.kind]}" for field in dataset.fields)
+    connection.execute(f"CREATE TABLE version AS SELECT {VERSION} AS version")
     connection.execute("CREATE TABLE files (file INTEGER, path VARCHAR)")
     connection.execute(
         "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, problem VARCHAR, raw VARCHAR, base VARCHAR, "

@@ -1,0 +1,10 @@
+"""What Alembic runs: the migrations, on the connection that `pipelines.push.upgrade` hands over."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table="push_version",
+    transaction_per_migration=False,
+)
+context.run_migrations()
