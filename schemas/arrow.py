@@ -15,6 +15,8 @@ TYPES: dict[Kind, pa.DataType] = {
     Kind.MONEY: pa.decimal128(18, 4),
     Kind.INSTANT: pa.timestamp("us", tz="UTC"),
     Kind.JSON: pa.string(),
+    Kind.DAY: pa.date32(),
+    Kind.RATIO: pa.float64(),
 }
 
 

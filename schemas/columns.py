@@ -31,6 +31,8 @@ class Kind(Enum):
     MONEY = "money"
     INSTANT = "instant"
     JSON = "json"
+    DAY = "day"
+    RATIO = "ratio"
 
 
 Text = str
@@ -41,6 +43,8 @@ Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1), Kind.INTEGER]
 Money = Annotated[float, msgspec.Meta(ge=-_LARGEST_MONEY, le=_LARGEST_MONEY), Kind.MONEY]
 Instant = Annotated[str, Kind.INSTANT]
 Json = Annotated[msgspec.Raw, Kind.JSON]
+Day = Annotated[str, Kind.DAY]
+Ratio = Annotated[float, Kind.RATIO]
 
 ABSENT = msgspec.Raw(b"null")
 """Default of a JSON column: the field was not there, or null."""

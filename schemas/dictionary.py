@@ -9,6 +9,7 @@ from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.contacts_history import VALIDITY
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.marts import MARTS
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, describe
@@ -27,6 +28,8 @@ def dictionary() -> str:
         _section(QUARANTINED, QUARANTINED.fields),
         "## Every version of a contact: `contacts_history`, the columns of `contacts` and",
         _section(VALIDITY, VALIDITY.fields),
+        "## Marts: views for analysts, schema `marts`",
+        *(_section(mart, mart.fields) for mart in MARTS.values()),
         "## What ran and what was read: schema `sync`",
         *(_section(dataset, dataset.fields) for dataset in (SNAPSHOTS, PAGES, RUNS)),
         "## What was pushed: schema `imports`",

@@ -30,6 +30,16 @@ class ImportRecord(msgspec.Struct):
     ]
     file: Annotated[Text | None, Column("The file that it stands in (rows of the current input).")]
     row: Annotated[Integer | None, Column("Its place in that file, from 1, the header not counted.")]
+    happened_at: Annotated[
+        Instant | None, Column("When it was sent, clicked or earned, as the row says.", "UTC")
+    ] = None
+    list_id: Annotated[Integer | None, Column("The list, where the row gives its id (sends only).")] = None
+    list_number: Annotated[
+        Text | None, Column("The list's number, where the row gives that (sends only).")
+    ] = None
+    offer_id: Annotated[Text | None, Column("The offer (clicks and revenue only).")] = None
+    revenue: Annotated[Money | None, Column("Amount earned (revenue only).", "account currency")] = None
+    payout: Annotated[Money | None, Column("What the offer paid (revenue only).", "account currency")] = None
     raw: Annotated[Json, Column("The row as it was read (quarantined rows).")] = ABSENT
 
 

@@ -11,6 +11,8 @@ TYPES: dict[Kind, str] = {
     Kind.MONEY: "DECIMAL(18,4)",
     Kind.INSTANT: "TIMESTAMPTZ",
     Kind.JSON: "JSON",
+    Kind.DAY: "DATE",
+    Kind.RATIO: "DOUBLE",
 }
 
 
@@ -28,10 +30,10 @@ def create_table(table: str, fields: Sequence[Field], *, or_keep: bool = False) 
     return f"CREATE TABLE {'IF NOT EXISTS ' if or_keep else ''}{table} (\n  {columns}\n)"
 
 
-def comments(table: str, dataset: Dataset, fields: Sequence[Field]) -> Iterator[str]:
-    """`COMMENT ON` statements for the table and each of its columns."""
+def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str = "TABLE") -> Iterator[str]:
+    """`COMMENT ON` statements for the table (or VIEW: see `kind`) and each of its columns."""
     source = f" Source: {dataset.source}." if dataset.source else ""
-    yield f"COMMENT ON TABLE {table} IS {literal(dataset.doc + source)}"
+    yield f"COMMENT ON {kind} {table} IS {literal(dataset.doc + source)}"
     for field in fields:
         yield f'COMMENT ON COLUMN {table}."{field.name}" IS {literal(describe(field))}'
 

@@ -16,18 +16,23 @@ from pipelines.push.ledger_doubt import resolutions
 from pipelines.push.ledger_rows import COLUMNS, ledger_rows
 from pipelines.push.stage import insert, stage_path
 from pipelines.settings import Settings
+from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
+from pipelines.warehouse.tables import complete, replace_table
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
-from schemas.tables import comments, create_table, literal
+from schemas.tables import literal
 
 _MEMORY = "120MB"
 """DuckDB's share; it comes on top of what sending has left in use."""
 
 _KNOWN = ("identity", "chunk", "outcome", "current", "tries", "code", "message", "message_id")
 """What is published of the rows that the ledger knows."""
+
+_FACTS = ("happened_at", "list_id", "list_number", "offer_id", "revenue", "payout")
+"""What imports.records tells of a row beside its outcome."""
 
 
 def publish_imports(settings: Settings) -> None:
@@ -38,18 +43,19 @@ def publish_imports(settings: Settings) -> None:
         StorageError: the disk refused; the warehouse is as it was.
     """
     with existing_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
-        connection.execute(f"SET memory_limit = '{_MEMORY}'; CREATE SCHEMA IF NOT EXISTS imports")
-        _table(connection, CHUNKS)
-        _table(connection, RECORDS)
-        _table(connection, RESOLUTIONS)
-        if ledger is None:
-            return
-        _fill(connection, CHUNKS, ledger.chunks())
-        with ledger.begin() as transaction:
-            _fill(connection, RESOLUTIONS, resolutions(transaction))
-        for name in PUSHED:
-            _records(connection, name, stage_path(settings, name), ledger)
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        complete(connection)
+        _keep_facts(connection)
+        for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
+            replace_table(connection, f"imports.{dataset.name}", dataset, dataset.fields)
+        if ledger is not None:
+            _fill(connection, CHUNKS, ledger.chunks())
+            with ledger.begin() as transaction:
+                _fill(connection, RESOLUTIONS, resolutions(transaction))
+            for name in PUSHED:
+                _records(connection, name, stage_path(settings, name), ledger)
         publish_runs(connection, settings.data_dir)
+        create_marts(connection)
 
 
 def publish_differences(settings: Settings, differences: pa.Table) -> None:
@@ -63,21 +69,21 @@ def publish_differences(settings: Settings, differences: pa.Table) -> None:
         BusyError, StorageError: as `publish_imports`.
     """
     with replacing(settings.warehouse) as connection:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS imports")
-        _table(connection, DIFFERENCES)
+        complete(connection)
+        replace_table(connection, "imports.differences", DIFFERENCES, DIFFERENCES.fields)
         connection.register("incoming", differences)
         connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
         connection.unregister("incoming")
         publish_runs(connection, settings.data_dir)
+        create_marts(connection)
 
 
-def _table(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    table = f"imports.{dataset.name}"
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
-    connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
-    connection.execute(create_table(table, dataset.fields))
-    for comment in comments(table, dataset, dataset.fields):
-        connection.execute(comment)
+def _keep_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of rows that were sent, what only their file says: it may have left the input since."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT dataset, identity, {', '.join(_FACTS)} "
+        "FROM imports.records WHERE attempt > 0"
+    )
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequence[dict[str, Any]]) -> None:
@@ -105,14 +111,16 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
         connection.execute(_from_stage(PUSHED[name]))
         connection.execute("DETACH stage")
-    message = "identity" if name != "revenue" else "message_id"
+    message = "known.identity" if name != "revenue" else "message_id"
     others = "NOT current" if stage.exists() else "true"
     connection.execute(
         "INSERT INTO imports.records BY NAME"
-        f" SELECT '{name}' AS dataset, identity, {message} AS message_id, known.outcome, nullif(code, '') AS code,"
-        " nullif(message, '') AS reason, known.chunk, tries AS attempt,"
-        " coalesce(answered_at, intended_at) AS at, current AS in_input"
-        f" FROM known JOIN imports.chunks AS c ON c.chunk = known.chunk WHERE {others}"
+        f" SELECT '{name}' AS dataset, known.identity, {message} AS message_id, known.outcome,"
+        " nullif(code, '') AS code, nullif(message, '') AS reason, known.chunk, tries AS attempt,"
+        " coalesce(answered_at, intended_at) AS at, current AS in_input,"
+        f" {', '.join(f'earlier.{fact}' for fact in _FACTS)}"
+        " FROM known JOIN imports.chunks AS c ON c.chunk = known.chunk"
+        f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity WHERE {others}"
     )
     connection.execute("DROP TABLE known")
 
@@ -120,6 +128,7 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
 def _from_stage(dataset: Dataset) -> str:
     """Every row of the current input: its verdict, else what the ledger knows, else pending."""
     values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
+    facts = "".join(f" i.{name}," for name in _FACTS if name in dataset.columns)
     message = "i.id" if dataset.name == "sends" else "i.message_id"
     identity = "CASE WHEN o.ordinal IS NULL THEN i.base ELSE i.base || ':' || o.ordinal END"
     return (
@@ -128,6 +137,7 @@ def _from_stage(dataset: Dataset) -> str:
         " coalesce(v.outcome, k.outcome, 'pending') AS outcome, nullif(k.code, '') AS code,"
         " coalesce(v.reason, nullif(k.message, '')) AS reason, k.chunk, coalesce(k.tries, 0) AS attempt,"
         " coalesce(c.answered_at, c.intended_at) AS at, true AS in_input, f.path AS file, i.row,"
+        f" i.timestamp AS happened_at,{facts}"
         f" CASE WHEN v.outcome = 'quarantined' THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"
         " FROM stage.input AS i JOIN stage.files AS f USING (file)"
         " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"

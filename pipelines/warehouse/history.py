@@ -7,9 +7,13 @@ therefore adds nothing. Rows are compared by a hash over all their columns, comp
 moment, so that it need not stay the same from one version of DuckDB to the next.
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 import duckdb
 
 from pipelines.snapshots import Snapshot
+from schemas.columns import Field
 from schemas.contacts import CONTACTS
 from schemas.contacts_history import HISTORY_FIELDS, VALIDITY
 from schemas.tables import comments, create_table, literal
@@ -26,14 +30,26 @@ def create_history(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(create_table("history.closed", HISTORY_FIELDS, or_keep=True))
     connection.execute(create_table("history.opened", (*key, VALIDITY.fields[0]), or_keep=True))
     connection.execute("CREATE TABLE IF NOT EXISTS history.began (began_at TIMESTAMPTZ)")
+    for comment in _comments(key):
+        connection.execute(comment)
     connection.execute(
         f"CREATE OR REPLACE VIEW main.contacts_history AS SELECT contacts.*, {_SINCE} AS valid_from, "
         "NULL::TIMESTAMPTZ AS valid_to, NULL::TIMESTAMPTZ AS removed_at "
         f"FROM main.contacts LEFT JOIN history.opened AS opened USING ({_KEY}) "
         "UNION ALL BY NAME FROM history.closed"
     )
-    for comment in comments("main.contacts_history", VALIDITY, HISTORY_FIELDS):
-        connection.execute(comment.replace("COMMENT ON TABLE", "COMMENT ON VIEW", 1))
+    for comment in comments("main.contacts_history", VALIDITY, HISTORY_FIELDS, kind="VIEW"):
+        connection.execute(comment)
+
+
+def _comments(key: Sequence[Field]) -> Iterator[str]:
+    for table, doc, fields in (
+        ("closed", "Versions of contacts that no longer hold; read main.contacts_history.", HISTORY_FIELDS),
+        ("opened", "Since when contacts hold that have changed.", (*key, VALIDITY.fields[0])),
+    ):
+        yield from comments(f"history.{table}", replace(VALIDITY, doc=doc, source=""), fields)
+    yield "COMMENT ON TABLE history.began IS 'When history begins.'"
+    yield "COMMENT ON COLUMN history.began.began_at IS 'When the first contact was read. In UTC.'"
 
 
 def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:

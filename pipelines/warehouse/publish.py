@@ -15,14 +15,15 @@ from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import storage_errors
 from pipelines.warehouse.guard import guard
-from pipelines.warehouse.history import create_history, note_changes, rewind
-from pipelines.warehouse.published import has_table
+from pipelines.warehouse.history import note_changes, rewind
+from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.swap import replacing
+from pipelines.warehouse.tables import complete, replace_table
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
-from schemas.tables import comments, create_table, literal
+from schemas.tables import literal
 
 
 def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool = False) -> None:
@@ -41,7 +42,8 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
         StorageError: the disk refused; the warehouse is as it was.
     """
     with replacing(settings.warehouse) as connection:
-        before = _prepare(connection)
+        complete(connection)
+        before = _published(connection)
         for snapshot in new:
             if not allow_shrink:
                 guard(connection, snapshot, settings.pull_shrink_share)
@@ -50,6 +52,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
         _account(connection, settings, before | now)
+        create_marts(connection)
     _forget_old(settings, before | now)
 
 
@@ -60,23 +63,14 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
         BusyError, StorageError: as `publish`.
     """
     with replacing(settings.warehouse) as connection:
-        before = _prepare(connection)
+        complete(connection)
+        before = _published(connection)
         for snapshot in earlier:
             if snapshot.manifest.dataset == "contacts":
                 rewind(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Make what is not there yet; returns the published snapshot of each dataset."""
-    for schema in ("quarantine", "sync", "imports"):
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    for name, dataset in PULLED.items():
-        if not has_table(connection, "main", name):
-            _replace_dataset(connection, dataset, None)
-    create_history(connection)
-    return _published(connection)
+        create_marts(connection)
 
 
 def _forget_old(settings: Settings, current: dict[str, str]) -> None:
@@ -89,35 +83,25 @@ def _forget_old(settings: Settings, current: dict[str, str]) -> None:
 
 
 def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    if not has_table(connection, "sync", "snapshots"):
-        return {}
     rows = connection.execute("SELECT dataset, snapshot FROM sync.snapshots WHERE published").fetchall()
     return dict(rows)
 
 
-def _replace_dataset(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot | None
-) -> None:
+def _replace_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> None:
     fields = (*dataset.fields, *BOOKKEEPING.fields)
-    data, quarantine = (snapshot.data, snapshot.quarantine) if snapshot else (None, None)
-    _replace_table(connection, f"main.{dataset.name}", dataset, fields, data)
-    _replace_table(connection, f"quarantine.{dataset.name}", QUARANTINED, QUARANTINED.fields, quarantine)
+    _refill(connection, f"main.{dataset.name}", dataset, fields, snapshot.data)
+    _refill(connection, f"quarantine.{dataset.name}", QUARANTINED, QUARANTINED.fields, snapshot.quarantine)
 
 
-def _replace_table(
+def _refill(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     dataset: Dataset,
     fields: Sequence[Field],
-    parquet: Path | None,
+    parquet: Path,
 ) -> None:
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
-    connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
-    connection.execute(create_table(table, fields))
-    if parquet is not None:
-        connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet({literal(str(parquet))})")
-    for comment in comments(table, dataset, fields):
-        connection.execute(comment)
+    replace_table(connection, table, dataset, fields)
+    connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet({literal(str(parquet))})")
 
 
 def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current: dict[str, str]) -> None:
@@ -132,7 +116,7 @@ def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current:
     ]
     _replace_rows(connection, SNAPSHOTS, manifests)
     publish_runs(connection, settings.data_dir)
-    _replace_table(connection, "sync.pages", PAGES, PAGES.fields, None)
+    replace_table(connection, "sync.pages", PAGES, PAGES.fields)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
         # a replay shares the replies of the snapshot that it mends
@@ -160,7 +144,7 @@ def _replace_rows(
 ) -> None:
     """Fill a table of the sync schema; times are ISO 8601 texts that DuckDB casts."""
     table = f"sync.{dataset.name}"
-    _replace_table(connection, table, dataset, dataset.fields, None)
+    replace_table(connection, table, dataset, dataset.fields)
     marks = ", ".join("?" for _ in dataset.columns)
     if rows:
         connection.executemany(

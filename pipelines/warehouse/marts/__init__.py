@@ -1,0 +1,33 @@
+"""Marts: one view per `.sql` file of this folder, in schema `marts` of the warehouse.
+
+They are views: they cost a publish nothing, and are as fresh as the tables. Types and meanings of their columns are
+declared in `schemas.marts`; the queries stand here. What does not belong here: tables.
+"""
+
+from importlib.resources import files
+
+import duckdb
+
+from schemas.marts import MARTS
+from schemas.tables import TYPES, comments
+
+
+def create_marts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every mart anew; the tables that they read must be there (see `pipelines.warehouse.tables`)."""
+    connection.execute("BEGIN")  # one commit is several times cheaper than one per statement
+    connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
+    for name, mart in MARTS.items():
+        columns = ", ".join(
+            f'CAST("{field.name}" AS {TYPES[field.kind]}) AS "{field.name}"' for field in mart.fields
+        )
+        connection.execute(
+            f"CREATE OR REPLACE VIEW marts.{name} AS SELECT {columns} FROM (\n{query(name)}\n)"
+        )
+        for comment in comments(f"marts.{name}", mart, mart.fields, kind="VIEW"):
+            connection.execute(comment)
+    connection.execute("COMMIT")
+
+
+def query(name: str) -> str:
+    """The SQL of a mart."""
+    return files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

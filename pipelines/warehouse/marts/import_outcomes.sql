@@ -1,0 +1,10 @@
+SELECT
+    dataset,
+    ("at" AT TIME ZONE 'UTC')::DATE AS day,
+    outcome,
+    code,
+    -- The API's words may differ from row to row; its code does not. Ours may name the line.
+    CASE WHEN code IS NULL THEN regexp_replace(reason, '^line [0-9]+: ', '') END AS reason,
+    count(*) AS rows
+FROM imports.records
+GROUP BY ALL

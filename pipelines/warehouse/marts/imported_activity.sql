@@ -1,0 +1,25 @@
+WITH
+-- A list number stands for one list that is not deleted, or for none that can be told.
+numbers AS (
+    SELECT phone_number AS list_number, min(id) AS numbered
+    FROM main.lists
+    WHERE status IS DISTINCT FROM 'deleted'
+    GROUP BY phone_number
+    HAVING count(*) = 1
+),
+taken_in AS (
+    SELECT dataset, message_id, happened_at, coalesce(list_id, numbered) AS list_id, offer_id, revenue, payout
+    FROM imports.records LEFT JOIN numbers USING (list_number)
+    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0)
+),
+sends AS (SELECT message_id, list_id FROM taken_in WHERE dataset = 'sends')
+SELECT
+    dataset,
+    message_id,
+    happened_at,
+    (happened_at AT TIME ZONE 'UTC')::DATE AS day,
+    coalesce(taken_in.list_id, sends.list_id) AS list_id,
+    offer_id,
+    revenue,
+    payout
+FROM taken_in LEFT JOIN sends USING (message_id)

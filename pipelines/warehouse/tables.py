@@ -1,0 +1,61 @@
+"""The warehouse's tables by their declarations: made, replaced, and completed where they are older than those.
+
+What does not belong here: filling them (`publish`, and `push` for its books).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from pipelines.warehouse.history import create_history
+from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.columns import Dataset, Field
+from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.registry import PULLED
+from schemas.sync import PAGES, RUNS, SNAPSHOTS
+from schemas.tables import TYPES, comments, create_table
+
+
+def complete(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every table that is not there yet, and every column that an older version did not have.
+
+    So queries and marts never miss one, whatever has been pulled and pushed so far.
+    """
+    for schema in ("quarantine", "sync", "imports"):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    there: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall():
+        there.setdefault(table, set()).add(column)
+    for table, dataset, fields in _declared():
+        if table not in there:
+            replace_table(connection, table, dataset, fields)
+            continue
+        missing = [field for field in fields if field.name not in there[table]]
+        for field in missing:
+            connection.execute(f'ALTER TABLE {table} ADD COLUMN "{field.name}" {TYPES[field.kind]}')
+        for comment in comments(table, dataset, fields) if missing else ():
+            connection.execute(comment)
+    create_history(connection)
+
+
+def replace_table(
+    connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
+) -> None:
+    """Make a table anew and empty, with its comments."""
+    connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
+    connection.execute(create_table(table, fields))
+    for comment in comments(table, dataset, fields):
+        connection.execute(comment)
+
+
+def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
+    for name, dataset in PULLED.items():
+        yield f"main.{name}", dataset, (*dataset.fields, *BOOKKEEPING.fields)
+        yield f"quarantine.{name}", QUARANTINED, QUARANTINED.fields
+    for dataset in (SNAPSHOTS, PAGES, RUNS):
+        yield f"sync.{dataset.name}", dataset, dataset.fields
+    for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
+        yield f"imports.{dataset.name}", dataset, dataset.fields

@@ -1,0 +1,301 @@
+"""The marts: views for analysts over what was pulled and pushed, each column's type and meaning.
+
+How a mart is computed stands in `pipelines/warehouse/marts/<name>.sql`, whose columns are these. Figures are never
+made up: what is not known is NULL, and the column says what it takes to be known. Days are UTC days.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.columns import Column, Dataset, Day, Instant, Integer, Money, Ratio, Text
+
+_CURRENCY = "account currency"
+_SHARE = "a share from 0 to 1"
+
+_ListId = Annotated[Integer, Column("The list's id; see lists.")]
+_ListName = Annotated[Text | None, Column("The list's name; null where lists were not pulled.")]
+
+
+class ListHealth(msgspec.Struct):
+    """A list as it stands."""
+
+    list_id: _ListId
+    list_name: _ListName
+    brand_name: Annotated[Text | None, Column("Brand that the list sends for.")]
+    status: Annotated[Text | None, Column("The list's state.")]
+    contacts: Annotated[Integer, Column("Contacts on the list.", "contacts")]
+    active: Annotated[Integer, Column("Contacts that receive messages.", "contacts")]
+    reachable: Annotated[
+        Integer, Column("Active contacts whose number is not known to be invalid.", "contacts")
+    ]
+    active_share: Annotated[Ratio | None, Column("active / contacts.", _SHARE)]
+    never_sent: Annotated[Integer, Column("Active contacts that no message was ever sent to.", "contacts")]
+    clicked_30d: Annotated[Integer, Column("Contacts that clicked in the 30 days before as_of.", "contacts")]
+    signups_7d: Annotated[Integer, Column("Contacts that joined in the 7 days before as_of.", "contacts")]
+    signups_30d: Annotated[Integer, Column("Contacts that joined in the 30 days before as_of.", "contacts")]
+    sends: Annotated[Integer, Column("Messages sent to the list's contacts so far.", "messages")]
+    clicks: Annotated[Integer, Column("Clicks by the list's contacts so far.", "clicks")]
+    click_rate: Annotated[Ratio | None, Column("clicks / sends; null where nothing was sent.", _SHARE)]
+    conversions: Annotated[Integer, Column("Conversions of the list's contacts so far.", "conversions")]
+    revenue: Annotated[Money, Column("Revenue of the list's contacts so far.", _CURRENCY)]
+    revenue_per_contact: Annotated[Money | None, Column("revenue / contacts.", _CURRENCY)]
+    as_of: Annotated[
+        Instant | None, Column("When the newest of the contacts was read; null before a pull.", "UTC")
+    ]
+
+
+class ListGrowth(msgspec.Struct):
+    """A day of a list."""
+
+    day: Annotated[Day | None, Column("The day; null for contacts without a sign-up date.")]
+    list_id: _ListId
+    list_name: _ListName
+    signups: Annotated[
+        Integer,
+        Column("Contacts that joined, also those gone since, as far as a pull has seen them.", "contacts"),
+    ]
+    removed: Annotated[
+        Integer,
+        Column("Contacts that a pull first found gone on that day, and that stayed away.", "contacts"),
+    ]
+    contacts: Annotated[Integer, Column("All signups less all removed up to that day.", "contacts")]
+
+
+class ImportedActivity(msgspec.Struct):
+    """An imported record that is in the account."""
+
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
+    message_id: Annotated[Text | None, Column("The send: its own id, or that of the click's or revenue's.")]
+    happened_at: Annotated[
+        Instant | None,
+        Column("When it was sent, clicked or earned; null where neither input nor warehouse kept it.", "UTC"),
+    ]
+    day: Annotated[Day | None, Column("The day of happened_at.")]
+    list_id: Annotated[
+        Integer | None,
+        Column("The list of the send; null where that send was not imported, or its list is not known."),
+    ]
+    offer_id: Annotated[
+        Text | None,
+        Column("The offer; null for sends, and where neither input nor warehouse kept it."),
+    ]
+    revenue: Annotated[Money | None, Column("Amount earned (revenue only).", _CURRENCY)]
+    payout: Annotated[Money | None, Column("What the offer paid, where the row says so.", _CURRENCY)]
+
+
+class ImportedDaily(msgspec.Struct):
+    """A day of imported history."""
+
+    day: Annotated[Day | None, Column("When it happened on the other platform; null where not known.")]
+    list_id: Annotated[Integer | None, Column("The list; null where it is not known.")]
+    list_name: _ListName
+    offer_id: Annotated[
+        Text | None, Column("The offer; null for sends: the API does not say what they carried.")
+    ]
+    offer_name: Annotated[Text | None, Column("The offer's name.")]
+    sends: Annotated[Integer, Column("Imported sends.", "messages")]
+    clicks: Annotated[Integer, Column("Imported clicks.", "clicks")]
+    conversions: Annotated[Integer, Column("Imported revenue records.", "conversions")]
+    revenue: Annotated[
+        Money | None,
+        Column(
+            "Imported revenue, which is in contacts' totals too; null where no record gives any.", _CURRENCY
+        ),
+    ]
+    payout: Annotated[Money | None, Column("Imported payouts; null where no record gives one.", _CURRENCY)]
+
+
+class OfferPerformance(msgspec.Struct):
+    """An offer's figures."""
+
+    offer_id: Annotated[Text, Column("The offer's id; see offers.")]
+    offer_name: Annotated[Text | None, Column("The offer's name; null where it was not pulled.")]
+    status: Annotated[Text | None, Column("The offer's state.")]
+    payout_type: Annotated[Text | None, Column("What is paid for: actions or clicks.")]
+    offer_payout: Annotated[
+        Money | None, Column("What one conversion or click pays, as the offer says.", _CURRENCY)
+    ]
+    engaged_sends: Annotated[
+        Integer | None,
+        Column(
+            "Imported sends that a click or conversion ties to the offer. The API does not say what a message "
+            "carried, so sends without either are in no offer's figure; null where nothing was imported.",
+            "messages",
+        ),
+    ]
+    clicks: Annotated[
+        Integer | None,
+        Column(
+            "Imported clicks only: the API serves no others by offer; null where none was imported.", "clicks"
+        ),
+    ]
+    conversions: Annotated[
+        Integer | None, Column("Imported revenue records only; null where none was imported.", "conversions")
+    ]
+    revenue: Annotated[
+        Money | None, Column("Revenue of the imported records; null where none was imported.", _CURRENCY)
+    ]
+    payout: Annotated[
+        Money | None,
+        Column("Payouts of the imported records that give one; null where none does.", _CURRENCY),
+    ]
+    margin: Annotated[
+        Money | None, Column("Revenue less payout of the imported records that give a payout.", _CURRENCY)
+    ]
+    margin_share: Annotated[
+        Ratio | None,
+        Column("margin / revenue of the imported records that give a payout.", "a share up to 1"),
+    ]
+    epc: Annotated[
+        Money | None, Column("Earnings per click: revenue / clicks, of what was imported.", _CURRENCY)
+    ]
+    conversion_rate: Annotated[Ratio | None, Column("conversions / clicks, of what was imported.")]
+    event_conversions: Annotated[
+        Integer | None,
+        Column(
+            "Revenue events of the account, imported ones included; null where it serves none (see revenue.source).",
+            "conversions",
+        ),
+    ]
+    event_revenue: Annotated[Money | None, Column("Revenue of those events; null likewise.", _CURRENCY)]
+    event_payout: Annotated[
+        Money | None, Column("Payouts of those events that give one; null where none does.", _CURRENCY)
+    ]
+    event_margin: Annotated[
+        Money | None, Column("Revenue less payout of those events that give a payout.", _CURRENCY)
+    ]
+
+
+class RevenueDaily(msgspec.Struct):
+    """Revenue of a day."""
+
+    day: Annotated[
+        Day | None,
+        Column(
+            "Events: when it was earned. Changes: when a pull saw it. Null for opening balances, earned before "
+            "the first pull."
+        ),
+    ]
+    basis: Annotated[
+        Text,
+        Column("What the figures are made of; see revenue.source.", known=("event", "change", "opening")),
+    ]
+    list_id: Annotated[Integer | None, Column("The contact's list; null where an event does not say.")]
+    list_name: _ListName
+    offer_id: Annotated[
+        Text | None, Column("The offer (events only): contacts' totals do not say which offer paid.")
+    ]
+    offer_name: Annotated[Text | None, Column("The offer's name (events only).")]
+    revenue: Annotated[Money, Column("Revenue; a change of totals may be negative.", _CURRENCY)]
+    conversions: Annotated[Integer, Column("Events, or the change of contacts' conversions.", "conversions")]
+    payout: Annotated[
+        Money | None, Column("Payouts (events only); null where no event gives one.", _CURRENCY)
+    ]
+
+
+class EngagementCohort(msgspec.Struct):
+    """Contacts that joined in one month."""
+
+    month: Annotated[Day | None, Column("First day of the sign-up month; null without a sign-up date.")]
+    contacts: Annotated[Integer, Column("Contacts that joined then and are still there.", "contacts")]
+    active: Annotated[Integer, Column("Those that receive messages.", "contacts")]
+    sent: Annotated[Integer, Column("Those that at least one message was sent to.", "contacts")]
+    clicked: Annotated[Integer, Column("Those that clicked at least once.", "contacts")]
+    converted: Annotated[Integer, Column("Those with at least one conversion.", "contacts")]
+    clicked_30d: Annotated[
+        Integer, Column("Those that clicked in the 30 days before the newest contact was read.", "contacts")
+    ]
+    revenue: Annotated[Money, Column("Their revenue so far.", _CURRENCY)]
+    active_share: Annotated[Ratio, Column("active / contacts.", _SHARE)]
+    clicked_share: Annotated[Ratio | None, Column("clicked / sent; null where nobody was sent to.", _SHARE)]
+    converted_share: Annotated[Ratio, Column("converted / contacts.", _SHARE)]
+    revenue_per_contact: Annotated[Money, Column("revenue / contacts.", _CURRENCY)]
+
+
+class ImportOutcome(msgspec.Struct):
+    """What became of imported rows."""
+
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
+    day: Annotated[Day | None, Column("When the row's last call was answered; null for rows never sent.")]
+    outcome: Annotated[Text, Column("What became of the rows; see imports.records.")]
+    code: Annotated[Text | None, Column("The API's code, or ours; null where the outcome is plain.")]
+    reason: Annotated[Text | None, Column("Why, in words, for rows that were held back before sending.")]
+    rows: Annotated[Integer, Column("Rows of history.", "rows")]
+
+
+class Freshness(msgspec.Struct):
+    """How old one dataset's data is."""
+
+    direction: Annotated[Text, Column("Which way the data goes.", known=("pull", "push"))]
+    dataset: Annotated[Text, Column("The dataset.")]
+    as_of: Annotated[
+        Instant | None,
+        Column(
+            "Pull: when the published snapshot was whole. Push: the last answered call. Null: never.", "UTC"
+        ),
+    ]
+    age_hours: Annotated[Ratio | None, Column("How long ago that is, at the time of the query.", "hours")]
+    rows: Annotated[Integer, Column("Rows published, or rows in the account through a push.", "rows")]
+    left_out: Annotated[
+        Integer, Column("Rows quarantined, or rows of the current input that are not in the account.", "rows")
+    ]
+    consistency: Annotated[Text | None, Column("How sure the snapshot is (pull only); see sync.snapshots.")]
+    last_run_at: Annotated[
+        Instant | None, Column("When the last run on record before the last publish began.", "UTC")
+    ]
+    last_run_status: Annotated[Text | None, Column("How that run ended.")]
+    last_success_at: Annotated[Instant | None, Column("When a run last succeeded.", "UTC")]
+
+
+def _mart(name: str, row: type[msgspec.Struct], key: tuple[str, ...], doc: str) -> Dataset:
+    return Dataset(name=name, row=row, key=key, doc=doc, source="")
+
+
+MARTS: dict[str, Dataset] = {
+    mart.name: mart
+    for mart in (
+        _mart("list_health", ListHealth, ("list_id",), "One row per list: who is on it, and what it brings."),
+        _mart("list_growth", ListGrowth, ("day", "list_id"), "One row per list and day on which it changed."),
+        _mart(
+            "imported_activity",
+            ImportedActivity,
+            (),
+            "One row per imported record that is in the account: accepted, or skipped as there already.",
+        ),
+        _mart(
+            "imported_daily",
+            ImportedDaily,
+            ("day", "list_id", "offer_id"),
+            "One row per day, list and offer of imported history, by when it happened.",
+        ),
+        _mart(
+            "offer_performance",
+            OfferPerformance,
+            ("offer_id",),
+            "One row per offer. What was imported and what the account's events say stand apart, since they overlap.",
+        ),
+        _mart(
+            "revenue_daily",
+            RevenueDaily,
+            ("day", "basis", "list_id", "offer_id"),
+            "One row per day, list and offer of main.revenue; adds up to sum(revenue.revenue).",
+        ),
+        _mart(
+            "engagement_cohorts",
+            EngagementCohort,
+            ("month",),
+            "One row per sign-up month, over all lists: how its contacts engage.",
+        ),
+        _mart(
+            "import_outcomes",
+            ImportOutcome,
+            ("dataset", "day", "outcome", "code", "reason"),
+            "One row per dataset, day, outcome and code of pushed history.",
+        ),
+        _mart(
+            "freshness", Freshness, ("direction", "dataset"), "One row per dataset that is pulled or pushed."
+        ),
+    )
+}
+"""In an order in which each one reads only those before it."""
