@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import storage_errors, sync_file, sync_folder
+from pipelines.warehouse.version import refuse_newer
 
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
@@ -31,7 +32,7 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         BusyError: another writer held the lock for too long.
-        StorageError: the disk refused, or the present file is not a DuckDB file.
+        StorageError: the disk refused, or the present file is no DuckDB file or of a newer program.
     """
     aside = warehouse.with_name(f".{warehouse.name}.building")
     with storage_errors("make the folder of", warehouse):
@@ -43,6 +44,7 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 shutil.copyfile(warehouse, aside)
             with _connect(aside, warehouse) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
+                refuse_newer(connection)
                 yield connection
                 connection.execute("CHECKPOINT")
             sync_file(aside)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from pipelines.warehouse.history import create_history
+from pipelines.warehouse.version import stamp
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
@@ -38,6 +39,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
         for comment in comments(table, dataset, fields) if missing else ():
             connection.execute(comment)
     create_history(connection)
+    stamp(connection)
 
 
 def replace_table(

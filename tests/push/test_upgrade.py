@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
+from pipelines.warehouse.version import VERSION
 
 ALL = ["sends", "clicks", "revenue"]
 WRITTEN = Path(__file__).parent / "first_version" / "data.tar.xz"
@@ -67,6 +69,7 @@ def test_a_push_goes_on_where_the_first_version_left_off(account: Account, upgra
     assert query(upgraded.warehouse, "SELECT count(*) FROM imports.resolutions") == [(10,)]
     pull(upgraded, ["contacts", "lists", "offers", "revenue"], "after")
     assert_equal(account, upgraded)
+    assert query(upgraded.warehouse, "SELECT version FROM sync.version") == [(VERSION,)]
 
 
 def test_a_stage_of_the_first_version_is_taken_in_again(upgraded: Settings) -> None:
@@ -106,3 +109,14 @@ def test_a_ledger_of_a_newer_program_is_refused(settings: Settings, database: st
         for opened in (open_ledger, existing_ledger):
             with pytest.raises(StorageError, match="newer Trackly Sync"), opened(some):
                 pass
+
+
+def test_a_warehouse_of_a_newer_program_is_left_alone(settings: Settings) -> None:
+    """A pull says so and changes nothing."""
+    pull(settings, ["lists"], "first")
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        connection.execute("UPDATE sync.version SET version = 999")
+    before = settings.warehouse.read_bytes()
+    with pytest.raises(StorageError, match="newer Trackly Sync"):
+        pull(settings, ["lists"], "second")
+    assert settings.warehouse.read_bytes() == before
