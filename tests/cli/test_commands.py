@@ -52,7 +52,7 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
     assert len(account.log) == calls, "a dry run asks nothing of the API"
     pushed = sync("push")
     assert pushed.returncode == 3, "bad rows were left out"
-    assert "imports.records" in pushed.stdout
+    assert "trackly-sync rejects sends" in pushed.stdout
     calls = len(account.log)
     assert sync("push", TRACKLY_PUSH_LEFT_OUT_SHARE="0.05").returncode == 0
     assert len(account.log) == calls, "the second push sends nothing"
@@ -225,7 +225,16 @@ def test_doctor_finds_what_is_wrong(sync: Sync) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["pull", "--help"], ["status"], ["status", "--json"], ["runs"], ["rejects"], ["doctor"]],
+    [
+        ["--help"],
+        ["pull", "--help"],
+        ["status"],
+        ["status", "--json"],
+        ["runs"],
+        ["rejects"],
+        ["alerts"],
+        ["doctor"],
+    ],
 )
 def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow."""
