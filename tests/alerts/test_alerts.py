@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from assets.running import run_job
 from pipelines.alerts import notify as notifying
 from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
@@ -209,3 +210,18 @@ def test_conditions_are_judged_at_their_limits(settings: Settings) -> None:
     firing = {c.name for c in of_pushes(settings, counts) if c.firing}
     assert firing == {"rejected:clicks", "in_doubt:revenue"}
     assert of_runs([]) == []
+
+
+def test_runs_by_dagster_alert_alike(told: Settings, hook: Hook, server: Server, tmp_path: Path) -> None:
+    """A job of Dagster's that fails alerts once, and one that goes well takes it back and writes metrics."""
+    (tmp_path / "collector").mkdir()
+    settings = told.model_copy(update={"metrics_dir": tmp_path / "collector", "retry_seconds": 0.1})
+    server.faults.active.append(parse_fault("500,path=/offers"))
+    with pytest.raises(ServiceError):
+        run_job("pull", settings)
+    assert hook.changes() == [("failed:pull offers", "firing")]
+    server.faults.active.clear()
+    run = run_job("pull", settings).run
+    assert hook.changes() == [("failed:pull offers", "firing"), ("failed:pull offers", "recovered")]
+    assert hook.messages[-1]["alerts"][0]["figures"]["run"] == run
+    assert (tmp_path / "collector" / "trackly_sync_pull.prom").exists()
