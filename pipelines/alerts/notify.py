@@ -129,9 +129,9 @@ def _message(changed: Iterable[Condition], record: Told) -> dict[str, Any]:
         for condition in changed
     ]
     lines = [
-        f":rotating_light: {alert['text']}. {alert['remedy']}"
+        f"Alert: {alert['text']}. {alert['remedy']}"
         if alert["state"] == "firing"
-        else f":white_check_mark: Recovered: {alert['text']}."
+        else f"Recovered: {alert['text']}."
         for alert in alerts
     ]
     return {
