@@ -81,6 +81,8 @@ def rejects(
 
 
 def _show(found: "LeftOut", asked: str) -> None:
+    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
+
     reasons = found.reasons()
     if not reasons:
         out.print("No row was left out.")
@@ -89,7 +91,7 @@ def _show(found: "LeftOut", asked: str) -> None:
     if len(reasons) > _REASONS_SHOWN:
         out.print(f"... and {len(reasons) - _REASONS_SHOWN:,} more reasons")
     total = sum(reason.rows for reason in reasons)
-    shown = list(found.rows(_ROWS_SHOWN))
+    shown = [dict(zip(COLUMNS, row, strict=True)) for row in found.rows(_ROWS_SHOWN)]
     out.print(
         f"\n[bold]{'The rows' if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
     )

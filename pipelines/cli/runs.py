@@ -49,7 +49,7 @@ def runs(
         chosen = _named(settings, run)
         _show_one(settings, chosen, as_json=as_json, as_csv=as_csv)
     elif as_json or as_csv:
-        every = (_row(record) for record in newest(settings.data_dir))
+        every = (list(_row(record).values()) for record in newest(settings.data_dir))
         write_rows(_COLUMNS, every, as_json=as_json, as_csv=as_csv)
     else:
         _show_latest(settings, limit)
@@ -116,7 +116,9 @@ def _named(settings: Settings, begin: str) -> list[RunRecord]:
 
 def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool, as_csv: bool) -> None:
     if as_csv:
-        write_rows(_COLUMNS, map(_row, activities), as_json=False, as_csv=True)
+        write_rows(
+            _COLUMNS, (list(_row(record).values()) for record in activities), as_json=False, as_csv=True
+        )
         return
     run = activities[0].run
     made = [snapshot.manifest for snapshot in _snapshots(settings) if snapshot.manifest.run == run]
@@ -164,11 +166,13 @@ def _snapshots(settings: Settings) -> Iterator[Any]:
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
-    return {
-        **msgspec.structs.asdict(record),
+    """A record by _COLUMNS."""
+    more = {
         "seconds": seconds(record),
         "details": bytes(record.details).decode() if _figures(record) else None,
     }
+    values = msgspec.structs.asdict(record) | more
+    return {name: values[name] for name in _COLUMNS}
 
 
 def _figures(record: RunRecord) -> dict[str, Any]:
