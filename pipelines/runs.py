@@ -66,21 +66,16 @@ def records(data_dir: Path) -> list[RunRecord]:
     Raises:
         StorageError: a record cannot be read.
     """
-    return [_read(path) for path in sorted((data_dir / "runs").glob("*.json"))]
+    return [_read(data_dir, name) for name in _names(data_dir)]
 
 
-def newest(data_dir: Path, activity: str = "*") -> Iterator[RunRecord]:
-    """Activities on record, the one that began last first; each is read when it is asked for.
-
-    Args:
-        data_dir: the data directory.
-        activity: only this one, such as "pull contacts"; by default all.
+def newest(data_dir: Path) -> Iterator[RunRecord]:
+    """Every activity on record, the one that began last first; each is read when it is asked for.
 
     Raises:
         StorageError: a record cannot be read.
     """
-    found = (data_dir / "runs").glob(f"*-{_in_name(activity)}.json")
-    return map(_read, sorted(found, reverse=True))
+    return (_read(data_dir, name) for name in reversed(_names(data_dir)))
 
 
 def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
@@ -95,17 +90,27 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
     """
     found: dict[str, RunRecord] = {}
     seen = set()
-    for path in sorted((data_dir / "runs").glob("*.json"), reverse=True):
-        name = path.stem.split("-", 2)[2]  # see _write; most files need not be read
-        if name not in seen:
-            record = _read(path)
+    for name in reversed(_names(data_dir)):
+        activity = name.split("-", 2)[-1]  # see _write; most files need not be read
+        if activity not in seen:
+            record = _read(data_dir, name)
             if status in ("", record.status):
-                seen.add(name)
+                seen.add(activity)
                 found[record.activity] = record
     return found
 
 
-def _read(path: Path) -> RunRecord:
+def _names(data_dir: Path) -> list[str]:
+    """The files of the records, oldest first. There may be tens of thousands: no Path for each."""
+    folder = data_dir / "runs"
+    if not folder.exists():
+        return []
+    with storage_errors("read", folder):
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as said
+
+
+def _read(data_dir: Path, name: str) -> RunRecord:
+    path = data_dir / "runs" / name
     with storage_errors("read", path):
         content = path.read_bytes()
     try:
@@ -144,13 +149,9 @@ def _tell(record: RunRecord) -> None:
     _log.info("%s %s in %.1f s%s", record.activity, record.status, took, rows, extra=figures)
 
 
-def _in_name(activity: str) -> str:
-    return activity.replace(" ", "-")
-
-
 def _write(data_dir: Path, record: RunRecord) -> None:
     stamp = record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{_in_name(record.activity)}.json"
+    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{record.activity.replace(' ', '-')}.json"
     try:
         write_durably(path, msgspec.json.encode(record))
     except StorageError:

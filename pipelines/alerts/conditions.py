@@ -72,7 +72,11 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
     found = []
     for record in last:
         firing = record.status == "failed"
-        text = f"{record.activity} failed: {record.error}" if firing else f"{record.activity} {record.status}"
+        text = (
+            f"{record.activity} failed: {(record.error or '').rstrip('.')}"
+            if firing
+            else f"{record.activity} {record.status}"
+        )
         remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
         figures = {"run": record.run, "finished_at": record.finished_at}
         found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures))

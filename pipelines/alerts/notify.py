@@ -38,6 +38,23 @@ class Told(msgspec.Struct):
     failed_at: str | None = None
 
 
+def told(data_dir: Path) -> Told:
+    """What is on record as told.
+
+    Raises:
+        StorageError: the record cannot be read.
+    """
+    path = data_dir / "alerts.json"
+    with storage_errors("read", path):
+        content = path.read_bytes() if path.exists() else b"{}"
+    try:
+        return msgspec.json.decode(content, type=Told)
+    except msgspec.DecodeError as error:
+        raise StorageError(
+            f"{path} is damaged ({error}).", "Delete it; alerts are then told anew."
+        ) from error
+
+
 def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool = False) -> None:
     """Tell the webhook which conditions have begun or ceased since it was last told; does nothing without one.
 
@@ -60,13 +77,13 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
         _log.warning("Alerts are not sent: another process is sending them.")
         return
     with lock:
-        told = _read(path)
-        changed = {c.name: c for c in conditions if c.firing != (c.name in told.firing)}
+        before = told(settings.data_dir)
+        changed = {c.name: c for c in conditions if c.firing != (c.name in before.firing)}
         now = datetime.now(UTC)
-        if not changed or (not patient and told.failed_at and now - _at(told.failed_at) < LEFT_ALONE):
+        if not changed or (not patient and before.failed_at and now - _at(before.failed_at) < LEFT_ALONE):
             return
-        failure = post(settings.alert_webhook.get_secret_value(), _message(changed.values(), told))
-        _remember(path, told, changed, failure, now.isoformat())
+        failure = post(settings.alert_webhook.get_secret_value(), _message(changed.values(), before))
+        _remember(path, before, changed, failure, now.isoformat())
 
 
 def try_out(settings: Settings) -> str:
@@ -79,32 +96,32 @@ def try_out(settings: Settings) -> str:
     )
 
 
-def _remember(path: Path, told: Told, changed: dict[str, Condition], failure: str, now: str) -> None:
+def _remember(path: Path, record: Told, changed: dict[str, Condition], failure: str, now: str) -> None:
     if failure:
-        if told.failed_at is None:
+        if record.failed_at is None:
             _log.warning("The alert webhook cannot be used (%s); what it missed is sent later.", failure)
-        told.failed_at = now
+        record.failed_at = now
     else:
-        told.failed_at = None
+        record.failed_at = None
         for name, condition in changed.items():
             _log.info(
                 "alert %s: %s", name, condition.text,
                 extra={"event": "alert", "alert": name, "firing": condition.firing},
             )  # fmt: skip
             if condition.firing:
-                told.firing[name] = now
+                record.firing[name] = now
             else:
-                del told.firing[name]
-    write_durably(path, msgspec.json.encode(told))
+                del record.firing[name]
+    write_durably(path, msgspec.json.encode(record))
 
 
-def _message(changed: Iterable[Condition], told: Told) -> dict[str, Any]:
+def _message(changed: Iterable[Condition], record: Told) -> dict[str, Any]:
     """What Slack and those that take its messages show is `text`; the rest is for programs."""
     alerts = [
         {
             "alert": condition.name,
             "state": "firing" if condition.firing else "recovered",
-            "since": told.firing.get(condition.name),
+            "since": record.firing.get(condition.name),
             "text": condition.text,
             "remedy": condition.remedy if condition.firing else "",
             "figures": condition.figures,
@@ -112,9 +129,9 @@ def _message(changed: Iterable[Condition], told: Told) -> dict[str, Any]:
         for condition in changed
     ]
     lines = [
-        f":rotating_light: {alert['text']}. {alert['remedy']}"
+        f"Alert: {alert['text']}. {alert['remedy']}"
         if alert["state"] == "firing"
-        else f":white_check_mark: Recovered: {alert['text']}."
+        else f"Recovered: {alert['text']}."
         for alert in alerts
     ]
     return {
@@ -123,17 +140,6 @@ def _message(changed: Iterable[Condition], told: Told) -> dict[str, Any]:
         "run": run_id.get(),
         "alerts": alerts,
     }
-
-
-def _read(path: Path) -> Told:
-    with storage_errors("read", path):
-        content = path.read_bytes() if path.exists() else b"{}"
-    try:
-        return msgspec.json.decode(content, type=Told)
-    except msgspec.DecodeError as error:
-        raise StorageError(
-            f"{path} is damaged ({error}).", "Delete it; alerts are then told anew."
-        ) from error
 
 
 def _at(instant: str) -> datetime:

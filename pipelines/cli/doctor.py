@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
-from pipelines.cli.show import show_json
+from pipelines.cli.show import age, show_json
 from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, load_settings
@@ -79,7 +79,15 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 def _key(settings: Settings) -> Finding:
     key = settings.require_key()
-    return Finding("API key", "ok", f"trk_…{key[-2:]}, well-formed")
+    found = f"trk_…{key[-2:]}, well-formed"
+    file = Path(".env")
+    if (
+        file.exists()
+        and file.stat().st_mode & 0o077
+        and "TRACKLY_API_KEY" in file.read_text(errors="replace")
+    ):
+        return Finding("API key", "warn", f"{found}, in a .env that others can read", "Run: chmod 600 .env")
+    return Finding("API key", "ok", found)
 
 
 def _api(settings: Settings) -> Finding:
@@ -98,7 +106,11 @@ def _api(settings: Settings) -> Finding:
             return time.perf_counter() - started
 
     seconds = asyncio.run(ask())
-    return Finding("API", "ok", f"{settings.base_url} takes the key, {seconds * 1000:.0f} ms")
+    found = f"{settings.base_url} takes the key, {seconds * 1000:.0f} ms"
+    url = urlsplit(settings.base_url)
+    if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        return Finding("API", "warn", f"{found}, without encryption", "Use https:// in TRACKLY_BASE_URL.")
+    return Finding("API", "ok", found)
 
 
 def _disk(settings: Settings) -> Finding:
@@ -151,7 +163,12 @@ def _history(settings: Settings) -> Finding:
 def _alerts(settings: Settings) -> Finding:
     if settings.alert_webhook is None:
         return Finding("alerts", "ok", "none are sent; TRACKLY_ALERT_WEBHOOK would say where to")
+    from pipelines.alerts.notify import told  # noqa: PLC0415 - other checks do not need it
+
     host = urlsplit(settings.alert_webhook.get_secret_value()).hostname
+    if failed := told(settings.data_dir).failed_at:
+        remedy = "See that TRACKLY_ALERT_WEBHOOK is right: trackly-sync alerts --test"
+        return Finding("alerts", "warn", f"the last one did not reach {host} ({age(failed)} ago)", remedy)
     return Finding("alerts", "ok", f"go to {host}; to try it: trackly-sync alerts --test")
 
 

@@ -17,6 +17,9 @@ Report = Callable[[str, int, int | None], None]
 """Called with (dataset, rows done, rows in all if known), from any thread."""
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SHORTEST = 0.3
+"""Seconds below which a rate says nothing."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -64,65 +67,87 @@ def _counted() -> Iterator[Retries]:
         logger.removeHandler(retries)
 
 
-class _Left(ProgressColumn):
-    """How long a dataset has taken, and at its rate over the whole of it, how much longer it takes."""
+class _Pace:
+    """How fast a dataset goes; a count that falls begins a new pass over it, such as sending after checking."""
 
-    max_refresh = 0.5
+    def __init__(self, done: int) -> None:
+        self.began, self.first, self.done = time.monotonic(), done, done
+
+    def rate(self, done: int) -> float:
+        """Rows a second since the first report of this pass; 0 where that says nothing yet."""
+        if done < self.done:
+            self.began, self.first = time.monotonic(), done
+        self.done = done
+        took = time.monotonic() - self.began
+        return (done - self.first) / took if took > _SHORTEST else 0.0
+
+
+class _Rate(ProgressColumn):
+    """Rows a second, and how long the rest takes at that."""
 
     def render(self, task: Task) -> Text:
-        took = duration(task.elapsed or 0.0)
-        if not task.total or not task.completed or not task.elapsed:
-            return Text(took)
-        left = (task.total - task.completed) * task.elapsed / task.completed
-        return Text("done" if not left else f"{took}, {duration(left)} left")
+        rate = float(task.fields["rate"])
+        if task.total and task.completed >= task.total:
+            return Text("done")
+        if not rate:
+            return Text("")
+        left = f", {duration((task.total - task.completed) / rate)} left" if task.total else ""
+        return Text(f"{rate:,.0f}/s{left}")
+
+
+class _Again(ProgressColumn):
+    """Retries so far, beside the bar that began last: they are not told by dataset."""
+
+    def __init__(self, retries: Retries, newest: dict[str, TaskID]) -> None:
+        super().__init__()
+        self._retries, self._newest = retries, newest
+
+    def render(self, task: Task) -> Text:
+        newest = max(self._newest.values(), default=None)
+        return Text(str(self._retries) if task.id == newest else "", style="yellow")
 
 
 @contextmanager
 def _bars(verb: str, retries: Retries) -> Iterator[Report]:
+    tasks: dict[str, TaskID] = {}
+    paces: dict[str, _Pace] = {}
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(bar_width=20),
-        TextColumn("{task.completed:>11,.0f} rows{task.fields[share]:>5} {task.fields[rate]:>9,.0f}/s "),
-        _Left(),
-        TextColumn("[yellow]{task.fields[retries]}"),
+        TextColumn("{task.completed:>11,.0f} rows{task.fields[share]:>5} "),
+        _Rate(),
+        _Again(retries, tasks),
     )
-    tasks: dict[str, TaskID] = {}
-    started: dict[str, float] = {}
     lock = threading.Lock()
     with Progress(*columns, console=err, transient=True) as bars:
 
         def report(dataset: str, done: int, total: int | None) -> None:
-            with lock:
-                if dataset not in tasks:
-                    tasks[dataset] = bars.add_task(
-                        f"{verb} {dataset}", total=None, rate=0.0, share="", retries=""
-                    )
-                    started[dataset] = time.monotonic()
-            rate = done / max(time.monotonic() - started[dataset], 0.001)
             known = max(total, done) if total else None
             share = f"{done / known:.0%}" if known else ""
-            bars.update(
-                tasks[dataset], completed=done, total=known, rate=rate, share=share, retries=str(retries)
-            )
+            with lock:
+                if dataset not in tasks:
+                    tasks[dataset] = bars.add_task(f"{verb} {dataset}", total=known, rate=0.0, share="")
+                rate = paces.setdefault(dataset, _Pace(done)).rate(done)
+                bars.update(tasks[dataset], completed=done, total=known, rate=rate, share=share)
 
         yield report
 
 
 def _lines(verb: str, retries: Retries) -> Report:
-    started: dict[str, float] = {}
+    paces: dict[str, _Pace] = {}
     last: dict[str, float] = {}
 
     def report(dataset: str, done: int, total: int | None) -> None:
+        rate = paces.setdefault(dataset, _Pace(done)).rate(done)
         now = time.monotonic()
-        began = started.setdefault(dataset, now)
         if now - last.setdefault(dataset, now) < _SECONDS_BETWEEN_LINES:
             return
         last[dataset] = now
-        rate = done / (now - began)
         of = f" of {total:,}" if total else ""
-        left = f", {duration((total - done) / rate)} left" if total and done else ""
+        pace = f", {rate:,.0f}/s" if rate else ""
+        left = f", {duration((total - done) / rate)} left" if total and rate else ""
         again = f", {retries}" if retries.count else ""
-        text = f"{verb} {dataset}: {done:,}{of} rows, {rate:,.0f}/s{left}{again}"
+        text = f"{verb} {dataset}: {done:,}{of} rows{pace}{left}{again}"
         if json_logs():
             figures = {"event": "progress", "dataset": dataset, "rows": done, "expected": total}
             _log.info(text, extra={**figures, "retries": retries.count})

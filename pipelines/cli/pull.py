@@ -1,5 +1,6 @@
 """`trackly-sync pull`."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
-from pipelines.cli.show import pull_json, show_json, show_notes, show_pulled
+from pipelines.cli.show import pull_json, pull_notes, show_cost, show_json, show_notes, show_pulled
 from pipelines.cli.terminal import out
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
@@ -49,6 +50,7 @@ def pull(
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - help answers at once
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
+    started = time.monotonic()
     with progress("pull", quiet=quiet or as_json) as report:
         made = run_pull(settings, names, this_run(), report, allow_shrink=allow_shrink, since_last=since_last)
     manifests = {snapshot.manifest.dataset: snapshot.manifest for snapshot in made}
@@ -58,11 +60,9 @@ def pull(
     if set(manifests) - set(names):
         out.print("Revenue is made of contacts' totals here, so both were pulled.")
     show_pulled(manifests)
-    notes = [
-        f"{name}: {manifest.schema_changes}"
-        for name, manifest in manifests.items()
-        if manifest.schema_changes
-    ]
-    show_notes("Fields changed", notes)
-    out.print(f"\nPublished in {settings.warehouse}. Next: trackly-sync status")
+    show_notes("Needs attention", pull_notes(manifests))
+    pulled = list(manifests.values())
+    requests, retries = sum(of.requests for of in pulled), sum(of.retries for of in pulled)
+    show_cost(time.monotonic() - started, requests, retries, sum(of.rows for of in pulled))
+    out.print(f"Published in {settings.warehouse}. Next: trackly-sync status", markup=False)
     return 0

@@ -1,24 +1,31 @@
 """`trackly-sync push`."""
 
+import time
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
-from pipelines.cli.show import push_notes, show_json, show_notes, show_pushed
+from pipelines.cli.show import LEFT_OUT_AS, push_notes, show_cost, show_json, show_notes, show_pushed
 from pipelines.cli.terminal import out, tell
+from pipelines.logs import run_id
+from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
     from pipelines.push.plan import Plan
+    from pipelines.push.run import PushReport
     from pipelines.push.verdicts import Outcomes
 
 LEFT_OUT = 3
+_REASONS_SHOWN = 3
 
 
 @guarded
@@ -59,6 +66,7 @@ def push(
         settings.require_key()
     from pipelines.push.run import push as run_push  # noqa: PLC0415 - help answers at once
 
+    started = time.monotonic()
     with progress("plan" if dry_run else "push", quiet=quiet or as_json) as report:
         done = run_push(
             settings, names, source, dry_run=dry_run, retry_rejected=retry_rejected, on_progress=report
@@ -69,9 +77,24 @@ def push(
     if as_json:
         show_json({name: asdict(counts) for name, counts in done.outcomes.items()})
     else:
-        show_pushed(done.outcomes)
-        show_notes("Needs attention", push_notes(done.outcomes))
+        _show_done(settings, done, time.monotonic() - started)
     return left_out(settings, done.outcomes)
+
+
+def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
+    show_pushed(done.outcomes)
+    show_notes("Needs attention", push_notes(done.outcomes))
+    for name, reasons in done.reasons.items():
+        why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT_AS)]
+        for reason, rows in why[:_REASONS_SHOWN]:
+            out.print(f"    {name}: {rows:,} {reason}", markup=False)
+    made = [
+        record for record in islice(newest(settings.data_dir), 3 * len(PUSHED)) if record.run == run_id.get()
+    ]
+    figures = [msgspec.json.decode(record.details) or {} for record in made]
+    requests, retries = (sum(of.get(name, 0) for of in figures) for name in ("requests", "retries"))
+    show_cost(took, requests, retries)
+    out.print("Next: trackly-sync reconcile" if requests else "Next: trackly-sync status")
 
 
 def left_out(settings: Settings, outcomes: "dict[str, Outcomes]") -> int:

@@ -22,10 +22,11 @@ _ROWS_SHOWN = 10
 _REASONS_SHOWN = 15
 _NAMES = tuple(dict.fromkeys((*PUSHED, *PULLED)))
 _NEXT = {
-    "rejected": "mend the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
-    "quarantined": "of a push: mend the files, then: trackly-sync push; of a pull: trackly-sync replay DATASET",
-    "parked": "their sends are not in the account; add those to the history, then: trackly-sync push",
-    "in_doubt": "settle them: trackly-sync resolve",
+    "push rejected": "mend the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
+    "push quarantined": "mend the files, then: trackly-sync push",
+    "pull quarantined": "have them mended in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
+    "push parked": "their sends are not in the account; add those to the history, then: trackly-sync push",
+    "push in_doubt": "settle them: trackly-sync push revenue, and what that leaves: trackly-sync resolve",
 }
 
 
@@ -80,6 +81,8 @@ def rejects(
 
 
 def _show(found: "LeftOut", asked: str) -> None:
+    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
+
     reasons = found.reasons()
     if not reasons:
         out.print("No row was left out.")
@@ -88,7 +91,7 @@ def _show(found: "LeftOut", asked: str) -> None:
     if len(reasons) > _REASONS_SHOWN:
         out.print(f"... and {len(reasons) - _REASONS_SHOWN:,} more reasons")
     total = sum(reason.rows for reason in reasons)
-    shown = list(found.rows(_ROWS_SHOWN))
+    shown = [dict(zip(COLUMNS, row, strict=True)) for row in found.rows(_ROWS_SHOWN)]
     out.print(
         f"\n[bold]{'The rows' if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
     )
@@ -100,8 +103,8 @@ def _show(found: "LeftOut", asked: str) -> None:
         out.print(f"  {row['dataset']} {at}  [yellow]{row['outcome']}[/]  {escape(why)}")
         out.print(f"    [dim]{escape(place)}{call}[/]")
     out.print("\n[bold]Next[/]")
-    for name in dict.fromkeys(reason.outcome for reason in reasons):
-        out.print(f"  {name.replace('_', ' ')}: {_NEXT[name]}", markup=False)
+    for name in dict.fromkeys(f"{reason.activity} {reason.outcome}" for reason in reasons):
+        out.print(f"  {name.partition(' ')[2].replace('_', ' ')}: {_NEXT[name]}", markup=False)
     command = f"trackly-sync rejects {asked}".rstrip()
     out.print(f"  all rows: {command} --csv > rejects.csv (or --json); they hold personal data", markup=False)
 

@@ -1,7 +1,6 @@
 """`trackly-sync runs`: what ran, when, how long, with what outcome; from the records on disk alone."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,11 +11,11 @@ from rich.table import Table
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
-from pipelines.cli.show import duration, show_json
+from pipelines.cli.show import SHORT, duration, show_json
 from pipelines.cli.stream import AsCsv, one_form, write_rows
 from pipelines.cli.terminal import out
 from pipelines.errors import UsageError
-from pipelines.runs import newest
+from pipelines.runs import newest, seconds
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
 from schemas.registry import PULLED, PUSHED
@@ -24,7 +23,6 @@ from schemas.sync import Manifest, RunRecord
 
 _COLOURS = {"succeeded": "green", "failed": "bold red", "stopped": "yellow"}
 _COLUMNS = ("run", "activity", "started_at", "finished_at", "seconds", "status", "rows", "error", "details")
-_SHORT = 8
 
 
 @guarded
@@ -51,7 +49,7 @@ def runs(
         chosen = _named(settings, run)
         _show_one(settings, chosen, as_json=as_json, as_csv=as_csv)
     elif as_json or as_csv:
-        every = (_row(record) for record in newest(settings.data_dir))
+        every = (list(_row(record).values()) for record in newest(settings.data_dir))
         write_rows(_COLUMNS, every, as_json=as_json, as_csv=as_csv)
     else:
         _show_latest(settings, limit)
@@ -59,36 +57,44 @@ def runs(
 
 
 def _show_latest(settings: Settings, limit: int) -> None:
-    found: dict[str, list[RunRecord]] = {}
-    more = False
-    for record in newest(settings.data_dir):
-        if record.run not in found and len(found) == limit:
-            more = True
-            break
-        found.setdefault(record.run, []).append(record)
+    found, more = latest_runs(settings, limit)
     if not found:
         out.print("Nothing has run yet. Begin with: trackly-sync pull")
         return
-    table = Table("run", "began", box=None, pad_edge=False, header_style="bold")
+    show_runs(found)
+    out.print(f"\nOne of them with its evidence: trackly-sync runs {next(iter(found))[:SHORT]}")
+    if more:
+        out.print(f"Earlier ones: trackly-sync runs --limit {limit * 4}, or all with --csv")
+
+
+def latest_runs(settings: Settings, limit: int) -> tuple[dict[str, list[RunRecord]], bool]:
+    """The latest runs, newest first, each with its activities in their order; and whether there are more."""
+    found: dict[str, list[RunRecord]] = {}
+    for record in newest(settings.data_dir):
+        if record.run not in found and len(found) == limit:
+            return found, True
+        found.setdefault(record.run, []).insert(0, record)
+    return found, False
+
+
+def show_runs(found: Mapping[str, list[RunRecord]]) -> None:
+    """A table of runs."""
+    table = Table("run", "began (UTC)", box=None, pad_edge=False, header_style="bold")
     table.add_column("took", justify="right")
     table.add_column("outcome")
     table.add_column("rows", justify="right")
     table.add_column("what")
     for run, activities in found.items():
-        activities.reverse()
         status = _worst(activities)
         table.add_row(
-            run[:_SHORT],
+            run[:SHORT],
             _clock(activities[0].started_at),
-            duration(_seconds(activities[0].started_at, max(a.finished_at or "" for a in activities))),
+            duration(_took(activities)),
             f"[{_COLOURS[status]}]{status}[/]",
             f"{_rows(activities):,}",
             _what(activities),
         )
     out.print(table)
-    out.print(f"\nOne of them with its evidence: trackly-sync runs {next(iter(found))[:_SHORT]}")
-    if more:
-        out.print(f"Earlier ones: trackly-sync runs --limit {limit * 4}, or all with --csv")
 
 
 def _named(settings: Settings, begin: str) -> list[RunRecord]:
@@ -110,7 +116,9 @@ def _named(settings: Settings, begin: str) -> list[RunRecord]:
 
 def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool, as_csv: bool) -> None:
     if as_csv:
-        write_rows(_COLUMNS, map(_row, activities), as_json=False, as_csv=True)
+        write_rows(
+            _COLUMNS, (list(_row(record).values()) for record in activities), as_json=False, as_csv=True
+        )
         return
     run = activities[0].run
     made = [snapshot.manifest for snapshot in _snapshots(settings) if snapshot.manifest.run == run]
@@ -126,7 +134,7 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
 
 
 def _show_activity(record: RunRecord) -> None:
-    took = duration(_seconds(record.started_at, record.finished_at or record.started_at))
+    took = duration(seconds(record))
     rows = "" if record.rows is None else f"{record.rows:,} rows"
     out.print(
         f"[{_COLOURS[record.status]}]{record.status:<10}[/] {record.activity:<18} {took:>9}  {rows}".rstrip()
@@ -158,11 +166,13 @@ def _snapshots(settings: Settings) -> Iterator[Any]:
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
-    return {
-        **msgspec.structs.asdict(record),
-        "seconds": _seconds(record.started_at, record.finished_at or record.started_at),
+    """A record by _COLUMNS."""
+    more = {
+        "seconds": seconds(record),
         "details": bytes(record.details).decode() if _figures(record) else None,
     }
+    values = msgspec.structs.asdict(record) | more
+    return {name: values[name] for name in _COLUMNS}
 
 
 def _figures(record: RunRecord) -> dict[str, Any]:
@@ -200,10 +210,11 @@ def _what(activities: list[RunRecord]) -> str:
     return ", ".join(shown or verbs)
 
 
-def _seconds(start: str, end: str) -> float:
-    with suppress(ValueError):
-        return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
-    return 0.0
+def _took(activities: list[RunRecord]) -> float:
+    """From the first beginning to the last end."""
+    begin = min(record.started_at for record in activities)
+    end = max(record.finished_at or record.started_at for record in activities)
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 def _clock(instant: str) -> str:

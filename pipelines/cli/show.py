@@ -13,8 +13,11 @@ from pipelines.push.verdicts import Outcomes
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Manifest
 
-_LEFT_OUT = ("rejected", "quarantined", "parked", "in_doubt")
-_OUTCOMES = ("accepted", "duplicate", *_LEFT_OUT, "pending")
+SHORT = 8
+"""How much of a run's id is shown; `trackly-sync runs` takes it."""
+
+LEFT_OUT_AS = ("rejected", "quarantined", "parked", "in_doubt")
+_OUTCOMES = ("accepted", "duplicate", *LEFT_OUT_AS, "pending")
 
 
 def show_json(content: Any) -> None:
@@ -48,7 +51,7 @@ def show_pulled(manifests: Mapping[str, Manifest]) -> None:
     table = Table("dataset", box=None, pad_edge=False, header_style="bold")
     for title in ("rows", "quarantined"):
         table.add_column(title, justify="right")
-    for title in ("consistency", "age", "snapshot"):
+    for title in ("consistency", "age", "run"):
         table.add_column(title)
     for name in PULLED:
         manifest = manifests.get(name)
@@ -62,8 +65,8 @@ def show_pulled(manifests: Mapping[str, Manifest]) -> None:
             f"{manifest.rows:,}",
             bad,
             f"[{consistency}]{manifest.consistency}[/]",
-            _age(manifest.finished_at),
-            manifest.snapshot,
+            age(manifest.finished_at),
+            manifest.run[:SHORT],
         )
     out.print(table)
 
@@ -75,7 +78,7 @@ def show_pushed(outcomes: Mapping[str, Outcomes]) -> None:
         table.add_column(name, justify="right")
     for outcome in ("rows_in", *_OUTCOMES):
         counts = [getattr(of_import, outcome) for of_import in outcomes.values()]
-        colour = "yellow" if outcome in _LEFT_OUT and any(counts) else "default"
+        colour = "yellow" if outcome in LEFT_OUT_AS and any(counts) else "default"
         table.add_row(
             f"[{colour}]{outcome.replace('_', ' ')}[/]", *(f"[{colour}]{count:,}[/]" for count in counts)
         )
@@ -83,13 +86,12 @@ def show_pushed(outcomes: Mapping[str, Outcomes]) -> None:
 
 
 def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
-    """What somebody should look at in what was pulled, each with the command or query for it."""
+    """What somebody should look at in what was pulled, each with the command for it."""
     notes = [] if pulled else ["Nothing has been pulled yet: trackly-sync pull"]
     for name, manifest in pulled.items():
         if manifest.quarantined:
             notes.append(
-                f"{manifest.quarantined:,} rows of {name} are quarantined: "
-                f"SELECT reason, count(*) FROM quarantine.{name} GROUP BY ALL"
+                f"{manifest.quarantined:,} rows of {name} are quarantined: trackly-sync rejects {name}"
             )
         if manifest.consistency == "fuzzy":
             notes.append(f"{name} is fuzzy ({manifest.evidence}): trackly-sync pull {name}")
@@ -99,19 +101,30 @@ def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
 
 
 def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
-    """What somebody should look at in what was pushed, each with the command or query for it."""
+    """What somebody should look at in what was pushed, each with the command for it."""
     notes = []
     for name, counts in pushed.items():
         if counts.left_out:
+            which = ", ".join(
+                f"{number:,} {outcome.replace('_', ' ')}"
+                for outcome in LEFT_OUT_AS
+                if (number := getattr(counts, outcome))
+            )
             notes.append(
-                f"{counts.left_out:,} rows of {name} were left out: SELECT outcome, code, reason, count(*) "
-                f"FROM imports.records WHERE dataset = '{name}' GROUP BY ALL"
+                f"{counts.left_out:,} rows of {name} were left out ({which}): trackly-sync rejects {name}"
             )
         if counts.in_doubt:
             notes.append(f"{counts.in_doubt:,} rows of {name} are in doubt: trackly-sync resolve")
         if counts.pending:
             notes.append(f"{counts.pending:,} rows of {name} are still to be sent: trackly-sync push {name}")
     return notes
+
+
+def show_cost(seconds: float, requests: int, retries: int, rows: int | None = None) -> None:
+    """The closing line of a pull or a push."""
+    moved = "" if rows is None else f"{rows:,} rows ({rows / seconds:,.0f} a second), "
+    again = f", {retries:,} of them tried again" if retries else ""
+    out.print(f"\nTook {duration(seconds)}: {moved}{requests:,} requests{again}.")
 
 
 def show_notes(title: str, notes: Sequence[str]) -> None:
@@ -132,7 +145,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
 
 
-def _age(finished_at: str) -> str:
+def age(finished_at: str) -> str:
+    """How long ago something was, in its largest unit."""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(finished_at)).total_seconds()
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:

@@ -1,8 +1,12 @@
 """`trackly-sync status`: no key, no network, and no heavy imports, so that it answers at once."""
 
+from collections.abc import Mapping
+
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
+from pipelines.cli.runs import latest_runs, show_runs
 from pipelines.cli.show import (
+    age,
     pull_notes,
     push_notes,
     show_json,
@@ -12,7 +16,10 @@ from pipelines.cli.show import (
     status_json,
 )
 from pipelines.cli.terminal import out
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
+from schemas.sync import Manifest
+
+_RUNS_SHOWN = 3
 
 
 @guarded
@@ -30,14 +37,29 @@ def status(as_json: AsJson = False) -> int:
     if as_json:
         show_json(status_json(pulled, pushed))
         return 0
-    out.print(f"Warehouse: {settings.warehouse}\n", markup=False)
+    out.print(f"{_headline(settings, pulled)}\n", markup=False)
     show_pulled(pulled)
     out.print()
     show_pushed(pushed)
+    last, _ = latest_runs(settings, _RUNS_SHOWN)
+    if last:
+        out.print()
+        show_runs(last)
     alerting = [
         f"{condition.text}. {condition.remedy}"
         for condition in conditions(settings, lambda _: pushed)
         if condition.firing and condition.name.startswith(("stale:", "failed:", "missing:"))
     ]
-    show_notes("Needs attention", [*alerting, *pull_notes(pulled), *push_notes(pushed)])
+    notes = [*alerting, *pull_notes(pulled), *push_notes(pushed)]
+    show_notes("Needs attention", notes)
+    if not notes:
+        out.print("\n[green]Nothing needs attention.[/]")
     return 0
+
+
+def _headline(settings: Settings, pulled: Mapping[str, Manifest]) -> str:
+    if not pulled:
+        return f"{settings.warehouse}: nothing published yet"
+    size = settings.warehouse.stat().st_size / 1e6
+    newest = max(manifest.finished_at for manifest in pulled.values())
+    return f"{settings.warehouse}: {size:,.1f} MB, published {age(newest)} ago"

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,13 +13,11 @@ from pipelines.errors import UsageError
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, all rows.")]
 
 
-def write_rows(
-    columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, as_json: bool, as_csv: bool
-) -> None:
+def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool, as_csv: bool) -> None:
     """Write rows to standard output.
 
     Args:
-        columns: what each row holds, in this order.
+        columns: what each value of a row is.
         rows: read once, and not kept.
         as_json: an array of objects, one on a line.
         as_csv: RFC 4180 with a header; null is the empty field.
@@ -28,17 +26,18 @@ def write_rows(
         UsageError: both forms were asked for.
     """
     one_form(as_json=as_json, as_csv=as_csv)
-    if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([row[name] for name in columns] for row in rows)
-    else:
+    # a buffer of our own: with PYTHONUNBUFFERED, as in many containers, each row would be a write of its own
+    with open(sys.stdout.fileno(), "w", 2**16, encoding="utf-8", newline="", closefd=False) as file:
+        if as_csv:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+            return
         before = "[\n"
         for row in rows:
-            sys.stdout.write(before + json.dumps({name: row[name] for name in columns}))
+            file.write(before + json.dumps(dict(zip(columns, row, strict=True))))
             before = ",\n"
-        sys.stdout.write("\n]\n" if before == ",\n" else "[]\n")
-    sys.stdout.flush()
+        file.write("\n]\n" if before == ",\n" else "[]\n")
 
 
 def one_form(*, as_json: bool, as_csv: bool) -> None:

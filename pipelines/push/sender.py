@@ -206,13 +206,18 @@ class Sending:
                 self.dataset,
                 number,
                 len(chunk.records),
-                extra=_told(number, answered),
+                extra=_told(self.dataset, number, answered),
             )
 
 
-def _told(number: int, answered: Answered) -> dict[str, object]:
+def _told(dataset: str, number: int, answered: Answered) -> dict[str, object]:
     counts = ("attempts", "http_status", "success_count", "error_count", "duplicates_skipped")
-    return {"event": "chunk", "chunk": number, **{name: getattr(answered, name) for name in counts}}
+    return {
+        "event": "chunk",
+        "dataset": dataset,
+        "chunk": number,
+        **{name: getattr(answered, name) for name in counts},
+    }
 
 
 def _figures(reply: Reply[ImportAnswer]) -> Answered:

@@ -52,7 +52,7 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
     assert len(account.log) == calls, "a dry run asks nothing of the API"
     pushed = sync("push")
     assert pushed.returncode == 3, "bad rows were left out"
-    assert "imports.records" in pushed.stdout
+    assert "trackly-sync rejects sends" in pushed.stdout
     calls = len(account.log)
     assert sync("push", TRACKLY_PUSH_LEFT_OUT_SHARE="0.05").returncode == 0
     assert len(account.log) == calls, "the second push sends nothing"
@@ -209,7 +209,7 @@ def test_rollback_and_allow_shrink(sync: Sync, account: Account, environment: di
     assert query(warehouse(environment), "SELECT count(*) FROM contacts") == [(2500,)]
 
 
-def test_doctor_finds_what_is_wrong(sync: Sync) -> None:
+def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
     """Each check has a verdict, a failing one its remedy, and the exit code tells."""
     well = sync("doctor", "--json")
     assert well.returncode == 0
@@ -220,12 +220,34 @@ def test_doctor_finds_what_is_wrong(sync: Sync) -> None:
     assert [item["check"] for item in failing] == ["API"]
     assert "TRACKLY_API_KEY" in failing[0]["found"] + failing[0]["remedy"]
     assert sync("doctor", TRACKLY_BASE_URL="nowhere").returncode == 2
+    (tmp_path / ".env").write_text("TRACKLY_API_KEY=elsewhere\n")
+    (tmp_path / ".env").chmod(0o644)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "alerts.json").write_text('{"failed_at": "2026-01-01T00:00:00+00:00"}')
+    hook = "https://hooks.example.com/s3cret"
+    warned = sync("doctor", "--json", TRACKLY_METRICS_DIR="/nowhere", TRACKLY_ALERT_WEBHOOK=hook)
+    remedies = {
+        item["check"]: item["remedy"] for item in json.loads(warned.stdout) if item["verdict"] == "warn"
+    }
+    assert {"API key", "alerts", "metrics"} <= set(remedies)
+    assert "chmod 600" in remedies["API key"]
+    assert "s3cret" not in warned.stdout
+    assert warned.returncode == 0
     assert API_KEY not in well.stdout
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["pull", "--help"], ["status"], ["status", "--json"], ["runs"], ["rejects"], ["doctor"]],
+    [
+        ["--help"],
+        ["pull", "--help"],
+        ["status"],
+        ["status", "--json"],
+        ["runs"],
+        ["rejects"],
+        ["alerts"],
+        ["doctor"],
+    ],
 )
 def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow."""

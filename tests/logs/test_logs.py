@@ -67,7 +67,7 @@ def test_logs_tell_all_that_happened_and_nothing_personal(
     )
     write_history(account, settings.history, sends=300)
     for fault in (
-        "503,rate=0.15",
+        "503,rate=0.2,times=5",
         "truncate,path=/contacts,times=1",
         "reset-after,path=/history/revenue,times=1",
     ):
