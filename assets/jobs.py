@@ -1,4 +1,4 @@
-"""Jobs and schedules: what runs together, and when.
+"""Jobs: what runs together. When is in `schedules`.
 
 Jobs name the in-process executor: a process per step costs seconds each, and the engine uses the cores itself.
 """
@@ -30,13 +30,5 @@ sync = dg.define_asset_job(
     description="The pull, then the push if there is any history.",
     executor_def=dg.in_process_executor,
 )
-hourly_pull = dg.ScheduleDefinition(
-    name="hourly_pull",
-    job=pull,
-    cron_schedule="0 * * * *",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="The pull at the full hour; off until it is turned on.",
-)
 
 JOBS = [pull, push, sync]
-SCHEDULES = [hourly_pull]
