@@ -6,7 +6,8 @@ import dagster as dg
 
 from assets.checks import CHECKS
 from assets.jobs import JOBS
-from assets.pulled import PULLED_ASSETS
+from assets.monthly import build_months
+from assets.pulled import PULLED_ASSETS, with_promise
 from assets.pushed import PUSHED_ASSETS
 from assets.resources import Trackly
 from assets.schedules import build_schedules, build_sensors
@@ -22,7 +23,7 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     """
     settings = _settings()
     return dg.Definitions(
-        assets=[*PULLED_ASSETS, *PUSHED_ASSETS],
+        assets=[*with_promise(PULLED_ASSETS, settings), *PUSHED_ASSETS, build_months(settings)],
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=build_schedules(settings),

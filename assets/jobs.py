@@ -5,6 +5,7 @@ Jobs name the in-process executor: a process per step costs seconds each, and th
 
 import dagster as dg
 
+from assets.monthly import GROUP as MONTHS_GROUP
 from assets.pulled import GROUP as PULL_GROUP
 from assets.pushed import GROUP as PUSH_GROUP
 from schemas.registry import PUSHED
@@ -31,4 +32,12 @@ sync = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-JOBS = [pull, push, sync]
+backfill = dg.define_asset_job(
+    "backfill",
+    dg.AssetSelection.groups(MONTHS_GROUP),
+    description="History month by month: start it for a range of months and watch each of them come in. Rows without "
+    "a time, or of other months, are left to the push.",
+    executor_def=dg.in_process_executor,
+)
+
+JOBS = [pull, push, sync, backfill]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipelines.push.intake import Intake
 from pipelines.push.reconcile import Reconciliation
-from pipelines.push.verdicts import Outcomes
+from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
@@ -107,6 +107,21 @@ def of_outcomes(counts: Outcomes, rows: Sequence[Row], seconds: float) -> Metada
         "left_out": counts.left_out,
         "outcomes": markdown(("outcome", "rows"), outcomes),
         "preview": markdown(("message_id", "outcome", "code", "reason", "file", "row"), rows),
+    }
+
+
+def of_month(counts: Mapping[str, Mapping[str, int]], seconds: float) -> Metadata:
+    """What a month's import carries: its rows by outcome, of each dataset and of all."""
+    total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
+    columns = ("dataset", *(name for name, rows in total.items() if rows))
+    table = [
+        {"dataset": name, **{o: f"{by.get(o, 0):,}" for o in columns[1:]}} for name, by in counts.items()
+    ]
+    rows = sum(total.values())
+    return {
+        **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
+        **total,
+        "outcomes": markdown(columns, table),
     }
 
 

@@ -46,7 +46,7 @@ def no_history(settings: Settings) -> str:
 
 
 @contextmanager
-def _books_published(settings: Settings) -> Iterator[None]:
+def books_published(settings: Settings) -> Iterator[None]:
     """Publish the books when the block ends, also where it failed: they tell how far it came."""
     try:
         yield
@@ -98,7 +98,7 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
     def send_rows(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
         started = time.monotonic()
         with engine(trackly) as settings:
-            with _books_published(settings):
+            with books_published(settings):
                 counts = send(settings, [dataset.name], run=context.run.run_id)[dataset.name]
             rows = recorded_rows(settings, dataset)
         return dg.MaterializeResult(metadata=of_outcomes(counts, rows, time.monotonic() - started))

@@ -32,6 +32,7 @@ GRAPH = {
     "imported_clicks": {"history_clicks", "imported_sends"},
     "imported_revenue": {"history_revenue", "imported_sends"},
     "reconciliation": {"imported_clicks", "imported_revenue"},
+    "imported_months": {"warehouse"},
 }
 
 Run = Callable[[str], dg.ExecuteInProcessResult]
