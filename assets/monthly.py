@@ -27,9 +27,9 @@ _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
 def build_months(settings: Settings) -> dg.AssetsDefinition:
     """The asset with a partition for every month from TRACKLY_HISTORY_START up to the current one."""
     months = dg.MonthlyPartitionsDefinition(
-        start_date=settings.history_start.replace(day=1).isoformat(),
+        start_date=f"{settings.history_start:%Y-%m}",
         timezone="UTC",
-        fmt="%Y-%m-%d",
+        fmt="%Y-%m",
         end_offset=1,
     )
     complete = dg.AssetCheckSpec(

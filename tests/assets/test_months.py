@@ -93,7 +93,7 @@ def test_a_month_sends_its_rows_and_no_others(account: Account, settings: Settin
     rows = write_rows(settings.history, account)
     by_month = {name: Counter(str(row.get("timestamp"))[:7] for row in found) for name, found in rows.items()}
 
-    first = month("2023-01-01")
+    first = month("2023-01")
     assert {send["timestamp"][:7] for send in account.sends.values() if send["id"].startswith("old-")} == {
         "2023-01"
     }
@@ -103,18 +103,18 @@ def test_a_month_sends_its_rows_and_no_others(account: Account, settings: Settin
 
     posts = sum(item.method == "POST" for item in account.log)
     reads = len(account.log)
-    again = month("2023-01-01")
+    again = month("2023-01")
     assert again["accepted"] == first["accepted"]
     assert sum(item.method == "POST" for item in account.log) == posts, "a month that is in sends nothing"
     assert len(account.log) == reads, "and asks nothing"
-    assert month("2020-05-01")["rows"] == 0, "a month without rows is no failure"
+    assert month("2020-05")["rows"] == 0, "a month without rows is no failure"
 
-    waits = month("2023-03-01")
+    waits = month("2023-03")
     assert waits["parked"] == by_month["clicks"]["2023-03"], "their sends are of February"
     assert not account.clicks
-    month("2023-02-01")
+    month("2023-02")
     assert {click["timestamp"][:7] for click in account.clicks.values()} == {"2023-02"}
-    assert month("2023-03-01")["parked"] == 0
+    assert month("2023-03")["parked"] == 0
     assert Counter(click["timestamp"][:7] for click in account.clicks.values()) == {
         key: rows for key, rows in by_month["clicks"].items() if key != "2023-04"
     }
@@ -135,7 +135,7 @@ def test_a_month_and_a_push_keep_the_same_books(
     """An export with bad and repeated rows comes to the same outcomes and the same account by either way."""
     run_job("pull", settings)
     export = write_history(account, settings.history, sends=300)
-    figures = month("2025-01-01")
+    figures = month("2025-01")
     assert figures["accepted"] >= 300
     push(settings, list(PUSHED))
     twin = seed_account(contacts=2_500)
@@ -154,12 +154,12 @@ def test_files_that_changed_are_taken_in_again(account: Account, settings: Setti
     """A row added to a file after a month was run is sent when the month is run again, and only that row."""
     run_job("pull", settings)
     rows = write_rows(settings.history, account)
-    month("2023-02-01")
+    month("2023-02")
     before = len(account.sends)
     more = {**rows["sends"][1], "id": "old-late"}
     with (settings.history / "sends.ndjson").open("a") as file:
         file.write(f"{json.dumps(more)}\n")
-    month("2023-02-01")
+    month("2023-02")
     assert len(account.sends) == before + 1
     assert "old-late" in account.sends
 
@@ -170,5 +170,5 @@ def test_every_month_since_the_start_is_there(monkeypatch: pytest.MonkeyPatch) -
     months = build_defs().resolve_job_def("backfill").partitions_def
     assert isinstance(months, dg.MonthlyPartitionsDefinition)
     keys = months.get_partition_keys()
-    assert keys[:2] == ["2024-11-01", "2024-12-01"]
+    assert keys[:2] == ["2024-11", "2024-12"]
     assert len(set(keys)) == len(keys) >= 20
