@@ -121,7 +121,7 @@ def of_session(leader: int) -> list[int]:
 def test_a_deployment_queues_its_runs_and_survives_kill_9(
     account: Account, server: Server, settings: Settings
 ) -> None:
-    """Three runs wait for each other; killed in the midst of one, the others go on after a restart. SIGTERM ends all."""
+    """Runs wait for each other; killed in the midst of one, the others go on after a restart. SIGTERM ends all."""
     write_history(account, settings.history, sends=100)
     server.faults.active.append(parse_fault("latency,seconds=3,times=1000"))
     with serving(settings) as ui:
