@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import StorageError
+from pipelines.push.presence import Period
 from pipelines.push.stage import opened, read, stage_path
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
@@ -97,6 +98,28 @@ def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
             f"ORDER BY outcome NOT IN {_LEFT_OUT}, file, row LIMIT {_PREVIEW_ROWS}",
             dataset.name,
         )
+
+
+def outcomes_between(settings: Settings, name: str, between: Period) -> dict[str, int]:
+    """Rows of the current input by outcome, of those with a timestamp of that time."""
+    with opened(stage_path(settings, name)) as connection:
+        connection.execute(f"ATTACH {literal(str(settings.warehouse))} AS warehouse (READ_ONLY)")
+        found = connection.execute(
+            "SELECT outcome, count(*) FROM input JOIN files USING (file)"
+            " JOIN warehouse.imports.records AS r ON r.file = files.path AND r.row = input.row"
+            " WHERE r.in_input AND r.dataset = ? AND timestamp >= ? AND timestamp < ? GROUP BY 1",
+            [name, *between],
+        ).fetchall()
+    return dict(found)
+
+
+def rows_by_month(settings: Settings, name: str) -> dict[str, int]:
+    """Rows of the current input by month, such as 2025-03; "" has those without a time."""
+    with opened(stage_path(settings, name)) as connection:
+        found = connection.execute(
+            "SELECT coalesce(strftime(timestamp, '%Y-%m'), ''), count(*) FROM input GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    return dict(found)
 
 
 def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:

@@ -5,7 +5,7 @@ would carry the error on. WARN is for what an account or a history file brings a
 not go in: rules about one column (declare them in `schemas`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import dagster as dg
@@ -66,8 +66,7 @@ def dataset_checks(
         for name, text in said.items()
     ]
 
-    @dg.multi_asset_check(name=f"{asset.key.to_user_string()}_checks", specs=specs)
-    def check(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
+    def results(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
         with engine(trackly) as settings, look(settings, dataset) as content:
             findings = examine(dataset, content.batches)
         manifest, reasons = content.manifest, content.reasons
@@ -82,7 +81,7 @@ def dataset_checks(
             claim = {"consistency": str(manifest.consistency), "evidence": manifest.evidence}
             yield _result(asset, "consistency", WARN, fuzzy, claim)
 
-    return check
+    return _grouped(f"{asset.key.to_user_string()}_checks", specs, results)
 
 
 def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefinition:
@@ -97,8 +96,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         for check, text in said.items()
     ]
 
-    @dg.multi_asset_check(name=f"imported_{name}_checks", specs=specs)
-    def check(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
+    def results(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
         with engine(trackly) as settings:
             counts, recorded = outcomes(settings)[name], recorded_outcomes(settings, name)
             reasons = left_out(settings, name)
@@ -115,7 +113,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         figures = {"left_out": counts.left_out, "share": share}
         yield _result(asset, "left_out", WARN, {} if within else reasons, figures)
 
-    return check
+    return _grouped(f"imported_{name}_checks", specs, results)
 
 
 @dg.asset_check(
@@ -168,6 +166,21 @@ def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
             },
         },
     )
+
+
+def _grouped(
+    name: str,
+    specs: Sequence[dg.AssetCheckSpec],
+    results: Callable[[Trackly], Iterable[dg.AssetCheckResult]],
+) -> dg.AssetChecksDefinition:
+    """Checks that are made in one pass, and can be executed one by one from their page."""
+
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
+    def check(context: dg.AssetCheckExecutionContext, trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
+        chosen = {key.name for key in context.selected_asset_check_keys}
+        yield from (result for result in results(trackly) if result.check_name in chosen)
+
+    return check
 
 
 def _result(

@@ -5,10 +5,14 @@ from collections.abc import Mapping
 import dagster as dg
 
 from assets.checks import CHECKS
-from assets.jobs import JOBS, SCHEDULES
-from assets.pulled import PULLED_ASSETS
+from assets.jobs import JOBS
+from assets.monthly import build_months
+from assets.pulled import PULLED_ASSETS, with_promise
 from assets.pushed import PUSHED_ASSETS
 from assets.resources import Trackly
+from assets.schedules import build_schedules, build_sensors
+from pipelines.errors import SettingsError
+from pipelines.settings import Settings, load_settings
 
 
 def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -17,14 +21,24 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     Args:
         resource_overrides: resources in place of the usual ones, by name; tests pass theirs.
     """
+    settings = _settings()
     return dg.Definitions(
-        assets=[*PULLED_ASSETS, *PUSHED_ASSETS],
+        assets=[*with_promise(PULLED_ASSETS, settings), *PUSHED_ASSETS, build_months(settings)],
         asset_checks=CHECKS,
         jobs=JOBS,
-        schedules=SCHEDULES,
+        schedules=build_schedules(settings),
+        sensors=build_sensors(settings),
         resources={"trackly": Trackly(), **(resource_overrides or {})},
         executor=dg.in_process_executor,  # also for assets that are materialized outside the jobs
     )
+
+
+def _settings() -> Settings:
+    """The settings; defaults where one is malformed, since what a step then says is easier to find."""
+    try:
+        return load_settings()
+    except SettingsError:
+        return Settings.model_construct()
 
 
 @dg.definitions

@@ -4,6 +4,7 @@ What must not go in: retries. One layer retries, and that is the client's.
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +17,29 @@ from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
 
 
+class Stopped(dg.Failure):
+    """A step ended by an error of ours; Dagster's pages begin its message with the name of this class."""
+
+
+Stopped.__module__ = "builtins"  # where Python shows a name without its module
+
+
 @contextmanager
 def engine(trackly: Trackly) -> Iterator[Settings]:
     """The settings, for calls into the engine.
 
     Raises:
-        Failure: in place of a TracklySyncError; carries its remedy and exit code, and is not retried.
+        Stopped: in place of a TracklySyncError; carries its remedy and exit code, and is not retried.
     """
+    _show_stacks()
     with _interruptible():
         try:
             yield trackly.settings()
         except TracklySyncError as error:
-            raise dg.Failure(
+            sys.tracebacklimit = (
+                0  # the page tells the problem and its remedy; Dagster's own stack is neither
+            )
+            raise Stopped(
                 description=str(error),
                 metadata={
                     "problem": error.message,
@@ -36,7 +48,13 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
                     "kind": type(error).__name__,
                 },
                 allow_retries=False,
-            ) from None  # the run's page shows the message, not a chain of stacks
+            ) from None
+
+
+def _show_stacks() -> None:
+    """Undo what an earlier step's error has set: an error that nobody foresaw shows where it came from."""
+    if hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
 
 
 @contextmanager

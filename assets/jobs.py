@@ -1,10 +1,11 @@
-"""Jobs and schedules: what runs together, and when.
+"""Jobs: what runs together. When is in `schedules`.
 
 Jobs name the in-process executor: a process per step costs seconds each, and the engine uses the cores itself.
 """
 
 import dagster as dg
 
+from assets.monthly import GROUP as MONTHS_GROUP
 from assets.pulled import GROUP as PULL_GROUP
 from assets.pushed import GROUP as PUSH_GROUP
 from schemas.registry import PUSHED
@@ -30,13 +31,13 @@ sync = dg.define_asset_job(
     description="The pull, then the push if there is any history.",
     executor_def=dg.in_process_executor,
 )
-hourly_pull = dg.ScheduleDefinition(
-    name="hourly_pull",
-    job=pull,
-    cron_schedule="0 * * * *",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="The pull at the full hour; off until it is turned on.",
+
+backfill = dg.define_asset_job(
+    "backfill",
+    dg.AssetSelection.groups(MONTHS_GROUP),
+    description="History month by month: start it for a range of months and watch each of them come in. Rows without "
+    "a time, or of other months, are left to the push.",
+    executor_def=dg.in_process_executor,
 )
 
-JOBS = [pull, push, sync]
-SCHEDULES = [hourly_pull]
+JOBS = [pull, push, sync, backfill]

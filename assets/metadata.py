@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipelines.push.intake import Intake
 from pipelines.push.reconcile import Reconciliation
-from pipelines.push.verdicts import Outcomes
+from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
@@ -26,6 +26,7 @@ _HIDDEN = frozenset({"message", "tracking_url"})
 """Columns that no preview shows, beside JSON columns, which hold fields of the account's own."""
 
 _WIDEST_CELL = 60
+_MOST_MONTHS = 60
 
 Metadata = dict[str, Any]
 Row = Mapping[str, Any]
@@ -77,8 +78,10 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
     }
 
 
-def of_intake(dataset: Dataset, found: Intake, rows: Sequence[Row], seconds: float) -> Metadata:
-    """What a history asset's materialization carries.
+def of_intake(
+    dataset: Dataset, found: Intake, months: Mapping[str, int], rows: Sequence[Row], seconds: float
+) -> Metadata:
+    """What a history asset's materialization carries; `months` has its rows by month, "" those without a time.
 
     How many rows wait for their send is left out: before the first import all clicks and revenue do.
     """
@@ -92,21 +95,53 @@ def of_intake(dataset: Dataset, found: Intake, rows: Sequence[Row], seconds: flo
         "duplicate": found.duplicate,
         "known": found.known,
         "files": [path.name for path in found.files],
-        "reasons": markdown(("reason", "rows"), reasons),
+        "reasons": markdown(("rows", "reason"), reasons),
+        "months": markdown(
+            ("month", "rows"),
+            [
+                {"month": month or "no time", "rows": f"{n:,}"}
+                for month, n in list(months.items())[-_MOST_MONTHS:]
+            ],
+        ),
         "preview": preview(dataset, rows),
     }
 
 
-def of_outcomes(counts: Outcomes, rows: Sequence[Row], seconds: float) -> Metadata:
+def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float) -> Metadata:
     """What an import's materialization carries: each outcome as a number, to be plotted over time."""
     numbers = asdict(counts)
     outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
+        "outcomes": markdown(("outcome", "rows"), outcomes),
+        "rejects": _where_left_out(name),
+        "preview": markdown(("message_id", "outcome", "code", "reason", "row"), rows),
         **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
         **numbers,
         "left_out": counts.left_out,
-        "outcomes": markdown(("outcome", "rows"), outcomes),
-        "preview": markdown(("message_id", "outcome", "code", "reason", "file", "row"), rows),
+    }
+
+
+def _where_left_out(name: str) -> dg.MarkdownMetadataValue:
+    """How to see every row that was left out, for whoever stands before the numbers."""
+    return dg.MetadataValue.md(
+        f"At the terminal: `trackly-sync rejects {name}`. In the warehouse:\n\n"
+        f"```sql\nSELECT outcome, code, reason, file, row\nFROM imports.records\n"
+        f"WHERE dataset = '{name}' AND in_input\nAND outcome NOT IN ('accepted', 'duplicate')\n```"
+    )
+
+
+def of_month(counts: Mapping[str, Mapping[str, int]], seconds: float) -> Metadata:
+    """What a month's import carries: its rows by outcome, of each dataset and of all."""
+    total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
+    columns = ("dataset", *(name for name, rows in total.items() if rows))
+    table = [
+        {"dataset": name, **{o: f"{by.get(o, 0):,}" for o in columns[1:]}} for name, by in counts.items()
+    ]
+    rows = sum(total.values())
+    return {
+        "outcomes": markdown(columns, table),
+        **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
+        **total,
     }
 
 

@@ -4,6 +4,8 @@ Add a dataset here when `pipelines.pull` can read it. What must not go in: how i
 """
 
 import time
+from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -11,6 +13,7 @@ from assets.failures import engine
 from assets.metadata import column_schema, of_snapshot, of_warehouse
 from assets.resources import Trackly
 from pipelines.pull.run import publish_latest, snapshot_dataset
+from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.contacts import CONTACTS
 from schemas.lists import LISTS
@@ -63,3 +66,13 @@ def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materia
 
 
 PULLED_ASSETS = [lists, offers, contacts, revenue, warehouse]
+
+
+def with_promise(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets with their promise: Dagster warns when one is older, and calls it failed at twice that age."""
+    promise = timedelta(hours=settings.fresh_hours)
+    policy = dg.FreshnessPolicy.time_window(warn_window=promise, fail_window=2 * promise)
+    return [
+        asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
+        for asset in assets
+    ]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from assets.books import input_rows, recorded_rows
+from assets.books import input_rows, recorded_rows, rows_by_month
 from assets.failures import engine
 from assets.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
 from assets.pulled import warehouse
@@ -23,6 +23,7 @@ from pipelines.push.run import intake, send
 from pipelines.push.sources import find_sources
 from pipelines.settings import Settings
 from schemas.columns import Dataset
+from schemas.imports import RECORDS
 from schemas.registry import PUSHED
 
 GROUP = "push"
@@ -46,7 +47,7 @@ def no_history(settings: Settings) -> str:
 
 
 @contextmanager
-def _books_published(settings: Settings) -> Iterator[None]:
+def books_published(settings: Settings) -> Iterator[None]:
     """Publish the books when the block ends, also where it failed: they tell how far it came."""
     try:
         yield
@@ -79,8 +80,10 @@ def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefi
                 context.log.warning("Nothing to import. %s", why)
                 return
             found = intake(settings, [dataset.name], run=context.run.run_id)[dataset.name]
-            rows = input_rows(settings, dataset)
-        yield dg.MaterializeResult(metadata=of_intake(dataset, found, rows, time.monotonic() - started))
+            rows, months = input_rows(settings, dataset), rows_by_month(settings, dataset.name)
+        yield dg.MaterializeResult(
+            metadata=of_intake(dataset, found, months, rows, time.monotonic() - started)
+        )
 
     return take_in
 
@@ -94,14 +97,17 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         group_name=GROUP,
         kinds={"api"},
         description=f"{dataset.doc} Sent once; outcomes are in imports.records. Endpoint: {dataset.source}.",
+        metadata={"dagster/column_schema": column_schema(RECORDS, pulled=False)},
     )
     def send_rows(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
         started = time.monotonic()
         with engine(trackly) as settings:
-            with _books_published(settings):
+            with books_published(settings):
                 counts = send(settings, [dataset.name], run=context.run.run_id)[dataset.name]
             rows = recorded_rows(settings, dataset)
-        return dg.MaterializeResult(metadata=of_outcomes(counts, rows, time.monotonic() - started))
+        return dg.MaterializeResult(
+            metadata=of_outcomes(dataset.name, counts, rows, time.monotonic() - started)
+        )
 
     return send_rows
 

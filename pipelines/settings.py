@@ -5,6 +5,7 @@ What does not belong here: anything that opens files, connects, or imports the e
 load this module and must stay fast.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,6 +64,19 @@ class Settings(BaseSettings):
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         5.0,
         description="How long an account is given to finish a call whose answer was lost, before it is read.",
+    )
+    schedules: bool = Field(
+        False, description="Whether Dagster's schedules and its sensor of new history are on; on or off."
+    )
+    fresh_hours: Annotated[float, Field(gt=0, le=8760)] = Field(
+        26.0,
+        description="Hours after which a dataset that was not pulled again counts as overdue in Dagster.",
+    )
+    history_quiet_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        60.0, description="How long history files must not have changed before the sensor starts a push."
+    )
+    history_start: date = Field(
+        date(2020, 1, 1), description="First day of the first month that can be imported as a month."
     )
     push_left_out_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Share of rows left out beyond which a push exits with 3."

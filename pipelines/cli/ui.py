@@ -1,39 +1,57 @@
-"""`trackly-sync ui`."""
+"""`trackly-sync ui`: Dagster's pages and daemon, one at a time on a data directory, and back again after kill -9."""
 
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from filelock import FileLock, Timeout
 
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
-from pipelines.errors import UsageError
+from pipelines.errors import BusyError, UsageError
 from pipelines.settings import load_settings
 from pipelines.storage import storage_errors
 
-_DAGSTER_YAML = """\
-# Dagster's own settings; runs one at a time, since jobs of this workspace share one warehouse.
+_OURS = "# Written by `trackly-sync` at each start as long as this line is here; take it out to keep your changes.\n"
+_DAGSTER_YAML = f"""\
+{_OURS}
 telemetry:
   enabled: false
 nux:
   enabled: false # no invitation to a newsletter over the first page
-run_queue:
-  max_concurrent_runs: 1
+concurrency:
+  runs:
+    max_concurrent_runs: 1 # the others wait in the queue: all write one warehouse
+run_monitoring:
+  enabled: true # runs that do not start or stop in time are marked
+retention: # of ticks; runs are kept
+  sensor:
+    purge_after_days: {{skipped: 1, failure: 30, success: 30}}
+  schedule:
+    purge_after_days: {{skipped: 7, failure: 90, success: 90}}
 """
+_MOST_SECONDS = 60.0
 
 
 @guarded
 def ui(
     port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000,
 ) -> int:
-    """The Dagster UI and daemon on this workspace, until Ctrl-C.
+    """The Dagster UI and daemon on this workspace, until Ctrl-C; for a workstation and for a deployment.
 
-    Assets, checks, the jobs pull, push and sync, and the schedule of the pull (off until you turn it on). Dagster
-    keeps its records in dagster/ of the data directory.
+    Assets, checks, jobs, backfills by month, and the schedules and the sensor of new history (off unless
+    TRACKLY_SCHEDULES is on). Dagster keeps its records in dagster/ of the data directory: after a restart, also
+    after kill -9, runs, queue and schedules are as they were.
     """
     workspace = Path("workspace.yaml")
     if not workspace.exists():
@@ -42,30 +60,111 @@ def ui(
         )
     settings = load_settings()
     home = dagster_home(settings.data_dir)
-    out.print(
-        f"Dagster at http://127.0.0.1:{port} (data in {settings.data_dir}). Ctrl-C stops it.", markup=False
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-w",
-        str(workspace),
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "TRACKLY_DATA_DIR": str(settings.data_dir)}
-    with subprocess.Popen(command, env=environment, process_group=0) as dagster:  # noqa: S603 - our own interpreter
+    with _only_one(home) as held:
+        _check_port(port)
+        on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on)"
+        out.print(
+            f"Dagster at http://127.0.0.1:{port} (data in {settings.data_dir}), schedules {on}. Ctrl-C stops it.",
+            markup=False,
+        )
+        environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(home),
+            "TRACKLY_DATA_DIR": str(settings.data_dir.absolute()),
+        }
+        return _serve([sys.executable, "-m", "assets.serving", str(port)], environment, held)
+
+
+def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper) -> int:
+    """Run Dagster until it ends or is stopped; nothing of it is left when this returns."""
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        command, env=environment, process_group=0, pass_fds=[held.fileno()]
+    ) as dagster:
+        held.write(str(dagster.pid))
+        held.flush()
         try:
-            return dagster.wait()
+            dagster.wait()
         except KeyboardInterrupt:
             # in a group of its own it hears of a stop from here only, be it Ctrl-C or SIGTERM, and once
             dagster.send_signal(signal.SIGINT)
             dagster.wait()
             return 0
+        finally:
+            _end_group(dagster.pid)
+    out.print("Dagster has ended by itself; its last words are above.")
+    return 1
+
+
+def _end_group(group: int) -> None:
+    """End what is left of Dagster's processes; runs get the time to put away what they began."""
+    for number, seconds in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + seconds
+        try:
+            os.killpg(group, number)
+            while time.monotonic() < deadline:
+                time.sleep(0.1)
+                os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} cannot be used: {error.strerror}.", "Name another with --port."
+            ) from None
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[TextIOWrapper]:
+    """One Dagster on a folder: two daemons would start everything twice.
+
+    Yields:
+        A file that is locked, for the Dagster process to inherit: it stays locked until both processes are gone.
+
+    Raises:
+        BusyError: another `trackly-sync ui` is running.
+    """
+    lock = FileLock(home / ".ui.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(
+            f"Dagster is running on {home} already.", "Use that one, or stop it with Ctrl-C."
+        ) from None
+    try:
+        with (home / ".dagster.lock").open("a+", encoding="utf-8") as held:
+            _take_over(held)
+            held.truncate(0)
+            yield held
+    finally:
+        lock.release()
+
+
+def _take_over(held: TextIOWrapper) -> None:
+    """Lock the file; a Dagster whose `ui` was killed is stopped for that.
+
+    Raises:
+        BusyError: it does not stop.
+    """
+    deadline = time.monotonic() + _MOST_SECONDS
+    asked = False
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not asked:
+                held.seek(0)
+                os.kill(int(held.read()), signal.SIGINT)
+                asked = True
+            time.sleep(0.2)
+        else:
+            return
+    raise BusyError("A Dagster of an earlier start does not stop.", "End its processes, then start again.")
 
 
 def dagster_home(data_dir: Path) -> Path:
@@ -78,6 +177,6 @@ def dagster_home(data_dir: Path) -> Path:
     with storage_errors("make", home):
         home.mkdir(parents=True, exist_ok=True)
         config = home / "dagster.yaml"
-        if not config.exists():
+        if not config.exists() or config.read_text(encoding="utf-8").startswith(_OURS):
             config.write_text(_DAGSTER_YAML, encoding="utf-8")
     return home

@@ -5,6 +5,7 @@ belong here: judging rows by themselves (`validate`), and cutting chunks (`chunk
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -20,6 +21,9 @@ from schemas.tables import literal
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
 
+Period = tuple[datetime, datetime]
+"""From the first instant on, up to but not including the second."""
+
 ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
 """Why a row is not sent from here where several machines push."""
 
@@ -33,7 +37,11 @@ _IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
 
 
 def hold_against(
-    connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger | None, coming: Path | None = None
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    ledger: Ledger | None,
+    coming: Path | None = None,
+    between: Period | None = None,
 ) -> tuple[int, dict[str, int], Presence]:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
 
@@ -45,6 +53,7 @@ def hold_against(
         dataset: what it holds.
         ledger: None where there is none yet.
         coming: the stage of sends, for a plan: sends that are ready there count as if they were accepted.
+        between: rows of other times, and without one, stay pending: `known` has them too.
 
     Returns:
         Rows of the input; how many of them are quarantined, duplicate and parked; and which rows of the ledger
@@ -67,7 +76,15 @@ def hold_against(
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
-    return count(connection, "SELECT count(*) FROM input"), dict(held), _presence(connection)
+    presence = _presence(connection)
+    if between:
+        _set_later(connection, between)
+    return count(connection, "SELECT count(*) FROM input"), dict(held), presence
+
+
+def later(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many new rows are not of the time that `hold_against` was given."""
+    return count(connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
@@ -128,6 +145,15 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
         " AND timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS"
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
         [SYNCED, first or now()],
+    )
+
+
+def _set_later(connection: duckdb.DuckDBPyConnection, between: Period) -> None:
+    start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)
+    connection.execute(
+        "INSERT INTO known (identity) SELECT identity FROM ready"
+        f" WHERE NOT coalesce(timestamp >= {start} AND timestamp < {end}, false)"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
     )
 
 

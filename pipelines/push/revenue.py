@@ -20,7 +20,7 @@ from pipelines.push import contacts, ledger_doubt
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.outgoing import contents
-from pipelines.push.presence import hold_against
+from pipelines.push.presence import Period, hold_against, later
 from pipelines.push.sender import Sending
 from pipelines.push.settle import settled
 from pipelines.push.stage import Progress
@@ -41,6 +41,7 @@ async def send_revenue(
     settings: Settings,
     folder: Path,
     on_progress: Progress | None = None,
+    between: Period | None = None,
 ) -> None:
     """Send the revenue of a stage that is not in the account yet, and settle what no answer told.
 
@@ -51,27 +52,29 @@ async def send_revenue(
         settings: how many calls at once, and how long the account may take over a lost one.
         folder: of `room_for_readings`.
         on_progress: called after every reply and answer.
+        between: as `hold_against` was given it.
 
     Raises:
         OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
         TracklySyncError: as `Sending.run`, and as a pull for the readings.
     """
     failure: OutcomeUnknown | None = None
+    not_now = later(connection)
     for attempt in range(MOST_ROUNDS):
         untried = _untried(ledger)
-        if not untried and (failure or not ledger.outcomes()[REVENUE].pending):
+        if not untried and (failure or ledger.outcomes()[REVENUE].pending <= not_now):
             break
         if untried:
             await asyncio.sleep(settings.settle_seconds)
         reading = await _read(client, settings, folder, on_progress)
         contacts.load(connection, reading)
         number = _settle(connection, ledger, reading)
-        pending = ledger.outcomes()[REVENUE].pending
-        if not pending:
+        pending = ledger.outcomes()[REVENUE].pending - not_now
+        if pending <= 0:
             failure = None
             break
         if attempt:
-            hold_against(connection, REVENUE, ledger)  # what was sent meanwhile is known now
+            hold_against(connection, REVENUE, ledger, between=between)  # what was sent meanwhile is known now
         sending = Sending(client, ledger, REVENUE, pending, on_progress, settings.push_canary_share, number)
         try:
             await sending.run(connection, settings.concurrency)

@@ -19,12 +19,12 @@ from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.ledger_totals import reasons
 from pipelines.push.lock import part_lock, push_lock
 from pipelines.push.plan import Plan, make_plans
-from pipelines.push.presence import SYNCED, hold_against
+from pipelines.push.presence import SYNCED, Period, hold_against, later
 from pipelines.push.publish import publish_imports
 from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
-from pipelines.push.stage import Progress, opened, stage_path
+from pipelines.push.stage import Progress, is_current, opened, stage_path
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.runs import details, recorded, this_run
@@ -61,6 +61,7 @@ def intake(
     paths: Sequence[Path] | None = None,
     on_progress: Progress | None = None,
     *,
+    changed: bool = False,
     run: str | None = None,
 ) -> dict[str, Intake]:
     """Read and judge history files, and record them as the current input. Sends nothing.
@@ -70,6 +71,7 @@ def intake(
         datasets: names out of PUSHED.
         paths: files and folders instead of `settings.history`.
         on_progress: called after every batch.
+        changed: take in only datasets whose files are others than at their last intake, or have changed since.
         run: the run's id in sync.runs; by default a new one.
 
     Raises:
@@ -79,6 +81,8 @@ def intake(
     """
     sources = find_sources(settings, datasets, paths)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        if changed:
+            sources = {n: s for n, s in sources.items() if not is_current(stage_path(settings, n), s)}
         return _intake(settings, sources, ledger, on_progress, run or this_run())
 
 
@@ -88,6 +92,7 @@ def send(
     datasets: Sequence[str],
     *,
     retry_rejected: bool = False,
+    between: Period | None = None,
     on_progress: Progress | None = None,
     run: str | None = None,
 ) -> dict[str, Outcomes]:
@@ -97,6 +102,7 @@ def send(
         settings: the account, and where the stages and the ledger lie.
         datasets: names out of PUSHED.
         retry_rejected: whether rows that the API rejected earlier are tried again.
+        between: send only rows of this time, by their own timestamp; the others stay pending.
         on_progress: called after every answer.
         run: the run's id in sync.runs; by default a new one.
 
@@ -112,7 +118,8 @@ def send(
         StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
-        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run or this_run()))
+        run = run or this_run()
+        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -205,6 +212,7 @@ async def _send(
     retry_rejected: bool,
     on_progress: Progress | None,
     run: str,
+    between: Period | None = None,
 ) -> dict[str, dict[str, int]]:
     """Send; tells why rows were left out."""
     told: dict[str, dict[str, int]] = {}
@@ -222,13 +230,15 @@ async def _send(
                 if retry_rejected:
                     ledger.reopen(name)
                 with opened(stage_path(settings, name)) as connection:
-                    rows_in, held, presence = hold_against(connection, name, ledger)
+                    rows_in, held, presence = hold_against(connection, name, ledger, between=between)
                     ledger.take_in(name, rows_in, held, presence)
                     if name == REVENUE:
                         with room_for_readings(settings) as folder:
-                            await send_revenue(connection, client, ledger, settings, folder, on_progress)
+                            await send_revenue(
+                                connection, client, ledger, settings, folder, on_progress, between
+                            )
                     else:
-                        pending = ledger.outcomes()[name].pending
+                        pending = ledger.outcomes()[name].pending - later(connection)
                         # Twice as many as may be under way: a call that waits for its turn costs nothing.
                         workers = settings.concurrency * 2
                         canary = settings.push_canary_share

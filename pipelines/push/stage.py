@@ -3,7 +3,7 @@
 It is rebuilt from the files by every intake and holds nothing that the ledger needs to keep. Tables:
 
     version   of these tables
-    files     the input files in order
+    files     the input files in order, as they were when they were read
     input     one row per row of the input, in order: its values, or what is wrong with it
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
@@ -35,7 +35,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _BUILDING, _READING = "256MB", "160MB"  # DuckDB's share; it spills what is beyond
@@ -69,7 +69,7 @@ def building(
                 _create(connection, dataset)
                 _attach_warehouse(connection, warehouse, sources)
                 for number, source in enumerate(sources):
-                    connection.execute("INSERT INTO files VALUES (?, ?)", [number, str(source.path)])
+                    connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", _file(number, source))
                     _load(connection, dataset, number, source)
                 yield connection
             path.with_name(f"{path.name}.wal").unlink(
@@ -100,6 +100,18 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def is_current(path: Path, sources: Sequence[Source]) -> bool:
+    """Whether the stage is of these files as they are now."""
+    if not path.exists():
+        return False
+    try:
+        with opened(path) as connection:
+            found = connection.execute("SELECT * FROM files ORDER BY file").fetchall()
+    except StorageError:  # of another version, or damaged: an intake makes it anew
+        return False
+    return found == [tuple(_file(number, source)) for number, source in enumerate(sources)]
+
+
 def read(
     connection: duckdb.DuckDBPyConnection, query: str, rows: int = READ_ROWS
 ) -> Iterator[pa.RecordBatch]:
@@ -120,6 +132,12 @@ def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return int(number)
 
 
+def _file(number: int, source: Source) -> list[int | str]:
+    """A row of `files`: which it is, and how it was when it was read."""
+    status = source.path.stat()
+    return [number, str(source.path), status.st_size, status.st_mtime_ns]
+
+
 def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | list[str]]:
     return {"memory_limit": memory, "threads": "2", "temp_directory": str(path.with_suffix(".spill"))}
 
@@ -127,7 +145,7 @@ def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | lis
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     columns = ", ".join(f"{field.name} {TYPES[field.kind]}" for field in dataset.fields)
     connection.execute(f"CREATE TABLE version AS SELECT {VERSION} AS version")
-    connection.execute("CREATE TABLE files (file INTEGER, path VARCHAR)")
+    connection.execute("CREATE TABLE files (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
     connection.execute(
         "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, problem VARCHAR, raw VARCHAR, base VARCHAR, "
         f"{columns})"

@@ -37,7 +37,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def results(checks: dg.AssetChecksDefinition, settings: Settings) -> dict[str | None, dg.AssetCheckResult]:
-    found: Any = checks(trackly=GivenTrackly(settings))
+    context = () if len(list(checks.check_keys)) == 1 else (dg.build_asset_check_context(),)
+    found: Any = checks(*context, trackly=GivenTrackly(settings))
     return {item.check_name: item for item in ([found] if isinstance(found, dg.AssetCheckResult) else found)}
 
 

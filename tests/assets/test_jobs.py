@@ -32,6 +32,7 @@ GRAPH = {
     "imported_clicks": {"history_clicks", "imported_sends"},
     "imported_revenue": {"history_revenue", "imported_sends"},
     "reconciliation": {"imported_clicks", "imported_revenue"},
+    "imported_months": {"warehouse"},
 }
 
 Run = Callable[[str], dg.ExecuteInProcessResult]
@@ -201,7 +202,7 @@ def test_the_contract_check_can_fail(run: Run, monkeypatch: pytest.MonkeyPatch, 
     )
     monkeypatch.setenv("TRACKLY_BASE_URL", settings.base_url)
     trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
-    (result, *_) = dataset_checks(offers, PULLED["offers"])(trackly)
+    (result, *_) = dataset_checks(offers, PULLED["offers"])(dg.build_asset_check_context(), trackly)
     assert (result.check_name, result.passed) == ("contract", False)
     assert result.metadata["id: must not be null"].value == 12
 

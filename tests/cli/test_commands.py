@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -298,37 +296,6 @@ def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
         check=True,
     )
     assert "List 1" in answer.stdout
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_ui_serves_the_workspace_and_stops(environment: dict[str, str], number: signal.Signals) -> None:
-    """`ui` brings up Dagster's pages; Ctrl-C and SIGTERM end it with all its processes."""
-    root = Path(__file__).parents[2]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        [str(COMMAND), "ui", "--port", str(port)],
-        cwd=root,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as ui:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5) as page:
-                    assert page.status == 200
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "no page within 90 s"
-                time.sleep(0.3)
-        ui.send_signal(number)
-        assert ui.wait(60) == 0
-    while of_session(ui.pid) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert of_session(ui.pid) == []
 
 
 def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""History files that arrive: which are new, and whether all of them are complete. No Dagster here.
+
+A file is complete when its size and its time of change have stood still for a while, by this machine's clock and
+over at least two looks. Files named otherwise while they are written (`sends.csv.part`, `.sends.csv`) are not seen
+at all. What must not go in: reading them, and starting anything (`schedules`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A file as it was last seen.
+
+    Attributes:
+        size: bytes.
+        changed: when it was changed last, as the file system says; nanoseconds.
+        since: when it was first seen so; seconds.
+        started: whether a push was started with it as it is.
+    """
+
+    size: int
+    changed: int
+    since: float
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What a look found.
+
+    Attributes:
+        seen: all files, for the next look.
+        new: those that no push was started with, as they are.
+        growing: those among them that may not be complete.
+    """
+
+    seen: dict[Path, Seen]
+    new: Sequence[Path]
+    growing: Sequence[Path]
+
+    @property
+    def ready(self) -> bool:
+        """Whether a push should start: something is new, and nothing is half there, since a push takes all."""
+        return bool(self.new) and not self.growing
+
+
+def look(files: Iterable[Path], before: dict[Path, Seen], now: float, quiet: float) -> Arrivals:
+    """Look at files again.
+
+    Args:
+        files: the files that a push would take.
+        before: `seen` of the last look.
+        now: seconds.
+        quiet: for how many of them a file must have stood still.
+    """
+    seen = {}
+    for path in files:
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # it went away between being listed and being looked at
+            continue
+        known = before.get(path)
+        same = known and (known.size, known.changed) == (status.st_size, status.st_mtime_ns)
+        seen[path] = known if known and same else Seen(status.st_size, status.st_mtime_ns, now)
+    new = [path for path, file in seen.items() if not file.started]
+    growing = [path for path in new if seen[path].since == now or now - seen[path].since < quiet]
+    return Arrivals(seen, new, growing)
+
+
+def started(arrivals: Arrivals) -> dict[Path, Seen]:
+    """What was seen, after a push was started with all of it; it is not started again, also if it fails."""
+    return {path: msgspec.structs.replace(file, started=True) for path, file in arrivals.seen.items()}
+
+
+def to_cursor(seen: dict[Path, Seen]) -> str:
+    """As text, to be kept between looks."""
+    return msgspec.json.encode({str(path): file for path, file in seen.items()}).decode()
+
+
+def from_cursor(cursor: str | None) -> dict[Path, Seen]:
+    """What `to_cursor` made text of; nothing where there is none, or where it is not of this form."""
+    try:
+        found = msgspec.json.decode(cursor or "{}", type=dict[str, Seen])
+    except (
+        msgspec.DecodeError
+    ):  # somebody has set it by hand: every file is new then, and what is in stays in
+        return {}
+    return {Path(path): file for path, file in found.items()}

@@ -1,0 +1,164 @@
+"""History by month: only that month goes, nothing goes twice, and the push has the rest."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.definitions import build_defs
+from assets.resources import GivenTrackly
+from assets.running import run_job
+from pipelines.push.run import push
+from pipelines.push.status import outcomes
+from pipelines.sandbox import Account, running, seed_account, write_history
+from pipelines.settings import Settings
+from schemas.registry import PUSHED
+
+Month = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def month(settings: Settings) -> Month:
+    """Imports one month with Dagster; the figures of its materialization."""
+    job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def("backfill")
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+    def run(key: str) -> dict[str, Any]:
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(
+                run_config=quiet, instance=instance, partition_key=key, raise_on_error=False
+            )
+            assert result.success
+            (made,) = result.asset_materializations_for_node("imported_months")
+            assert made.partition == key
+            return {name: value.value for name, value in made.metadata.items()}
+
+    return run
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def write_rows(folder: Path, account: Account) -> dict[str, list[dict[str, Any]]]:
+    """Sends of three months, clicks of a month later, revenue of which some has no time."""
+    contacts = [row for row in account.contacts() if row["active"]][:90]
+    offer = next(row["id"] for row in account.offers if row["status"] == "active")
+    sends = [
+        {
+            "id": f"old-{number}",
+            "to_number": contact["phone_number"],
+            "list_id": contact["list_id"],
+            "timestamp": f"2023-{1 + number % 3:02}-{1 + number % 28:02}T23:59:59Z",
+        }
+        for number, contact in enumerate(contacts)
+    ]
+    clicks = [
+        {
+            "message_id": send["id"],
+            "offer_id": offer,
+            "phone_number": send["to_number"],
+            "timestamp": f"2023-{2 + number % 3:02}-01T00:00:00Z",
+        }
+        for number, send in enumerate(sends)
+        if number % 2
+    ]
+    revenue = [
+        {
+            "message_id": send["id"],
+            "offer_id": offer,
+            "revenue": 1 + number / 10,
+            **({"timestamp": send["timestamp"]} if number % 5 else {}),
+        }
+        for number, send in enumerate(sends)
+    ]
+    found = {"sends": sends, "clicks": clicks, "revenue": revenue}
+    folder.mkdir(parents=True)
+    for name, rows in found.items():
+        (folder / f"{name}.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return found
+
+
+def imported(account: Account) -> list[dict[str, Any]]:
+    return [row for row in account.revenue if str(row["message_id"]).startswith("old-")]
+
+
+def test_a_month_sends_its_rows_and_no_others(account: Account, settings: Settings, month: Month) -> None:
+    """By the row's own time in UTC, sends first; run again it sends nothing; the push sends all that is left."""
+    run_job("pull", settings)
+    rows = write_rows(settings.history, account)
+    by_month = {name: Counter(str(row.get("timestamp"))[:7] for row in found) for name, found in rows.items()}
+
+    first = month("2023-01")
+    assert {send["timestamp"][:7] for send in account.sends.values() if send["id"].startswith("old-")} == {
+        "2023-01"
+    }
+    assert len(imported(account)) == by_month["revenue"]["2023-01"]
+    assert first["accepted"] == by_month["sends"]["2023-01"] + by_month["revenue"]["2023-01"]
+    assert first["rows"] == first["accepted"]
+
+    posts = sum(item.method == "POST" for item in account.log)
+    reads = len(account.log)
+    again = month("2023-01")
+    assert again["accepted"] == first["accepted"]
+    assert sum(item.method == "POST" for item in account.log) == posts, "a month that is in sends nothing"
+    assert len(account.log) == reads, "and asks nothing"
+
+    waits = month("2023-03")
+    assert waits["parked"] == by_month["clicks"]["2023-03"], "their sends are of February"
+    assert not account.clicks
+    late = {**rows["sends"][1], "id": "old-late"}
+    with (settings.history / "sends.ndjson").open("a") as file:
+        file.write(f"{json.dumps(late)}\n")
+    rows["sends"].append(late)
+    month("2023-02")
+    assert "old-late" in account.sends, "files that have changed are taken in again"
+    assert {click["timestamp"][:7] for click in account.clicks.values()} == {"2023-02"}
+    assert month("2023-03")["parked"] == 0
+    assert Counter(click["timestamp"][:7] for click in account.clicks.values()) == {
+        key: rows for key, rows in by_month["clicks"].items() if key != "2023-04"
+    }
+
+    counts = outcomes(settings)
+    for name, found in rows.items():
+        assert counts[name].rows_in == len(found)
+    report = push(settings, list(PUSHED))
+    for name, found in rows.items():
+        assert report.outcomes[name].accepted == len(found) == report.outcomes[name].rows_in
+    assert len(imported(account)) == len(rows["revenue"]), "revenue once, that without a time too"
+    assert len(account.clicks) == len(rows["clicks"])
+
+
+def test_a_month_and_a_push_keep_the_same_books(
+    account: Account, settings: Settings, month: Month, settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """An export with bad and repeated rows comes to the same outcomes and the same account by either way."""
+    run_job("pull", settings)
+    export = write_history(account, settings.history, sends=300)
+    figures = month("2025-01")
+    assert figures["accepted"] >= 300
+    push(settings, list(PUSHED))
+    twin = seed_account(contacts=2_500)
+    with running(twin) as server:
+        other = settings_of(server.url, tmp_path / "twin", history_dir=settings.history)
+        run_job("pull", other)
+        push(other, list(PUSHED))
+    assert account.sends == twin.sends
+    assert outcomes(settings) == outcomes(other)
+    for name, counts in outcomes(settings).items():
+        assert counts.rows_in == export.rows[name]
+        assert (counts.pending, counts.in_doubt) == (0, 0)
+
+
+def test_every_month_since_the_start_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From TRACKLY_HISTORY_START up to the current month."""
+    monkeypatch.setenv("TRACKLY_HISTORY_START", "2024-11-20")
+    months = build_defs().resolve_job_def("backfill").partitions_def
+    assert isinstance(months, dg.MonthlyPartitionsDefinition)
+    keys = months.get_partition_keys()
+    assert keys[:2] == ["2024-11", "2024-12"]
+    assert len(set(keys)) == len(keys) >= 20

@@ -1,0 +1,123 @@
+"""What runs by itself: schedules that do not pile up, and history that is pushed once, when it is complete."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.arrivals import from_cursor, look, started, to_cursor
+from assets.definitions import build_defs
+from assets.resources import GivenTrackly
+from pipelines.settings import Settings
+
+ON, OFF = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
+
+
+def statuses() -> set[bool]:
+    defs = build_defs()
+    return {schedule.default_status is ON for schedule in defs.schedules or ()} | {
+        sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in defs.sensors or ()
+    }
+
+
+def test_nothing_runs_by_itself_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All schedules and sensors are off by default, and on by one setting."""
+    assert statuses() == {False}
+    monkeypatch.setenv("TRACKLY_SCHEDULES", "on")
+    assert statuses() == {True}
+
+
+@pytest.mark.parametrize("name", ["hourly_pull", "daily_sync"])
+def test_a_schedule_leaves_out_what_is_not_finished(name: str) -> None:
+    """A tick starts its job, and does not while a run of it is under way."""
+    defs = build_defs()
+    schedule = defs.resolve_schedule_def(name)
+    with dg.instance_for_test() as instance:
+
+        def tick() -> Any:
+            with dg.build_schedule_context(instance) as context:
+                return schedule.evaluate_tick(context)
+
+        assert len(tick().run_requests or ()) == 1
+        job = defs.resolve_job_def(schedule.job_name)
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        assert not tick().run_requests
+        assert run.run_id in (tick().skip_message or "")
+        instance.report_run_failed(run)
+        assert tick().run_requests
+
+
+def test_a_file_is_complete_when_it_has_stood_still(tmp_path: Path) -> None:
+    """Growing files hold back; so does a first look, however old the file; each state is taken once."""
+    file, other = tmp_path / "sends.csv", tmp_path / "clicks.csv"
+    file.write_text("id\n")
+    os.utime(file, (0, 0))  # copied with its old time
+    first = look([file], {}, now=1_000, quiet=0)
+    assert (first.ready, first.growing) == (False, [file])
+    file.write_text("id\na\n")
+    grown = look([file], from_cursor(to_cursor(first.seen)), now=1_100, quiet=60)
+    assert grown.growing == [file]
+    early = look([file], from_cursor(to_cursor(grown.seen)), now=1_159, quiet=60)
+    assert early.growing == [file]
+    still = look([file], from_cursor(to_cursor(early.seen)), now=1_160, quiet=60)
+    assert still.ready
+    taken = from_cursor(to_cursor(started(still)))
+    assert not look([file], taken, now=9_000, quiet=60).new, (
+        "it is not started again, also if its push failed"
+    )
+    other.write_text("message_id\n")
+    both = look([file, other], taken, now=9_000, quiet=60)
+    assert (list(both.new), both.ready) == ([other], False)
+    assert look([file, other], both.seen, now=9_060, quiet=60).ready
+    file.write_text("id\na\nb\n")
+    again = look([file, other], both.seen, now=9_060, quiet=60)
+    assert (list(again.growing), again.ready) == ([file], False), "what is pushed is everything, or nothing"
+
+
+def test_a_file_that_goes_away_is_no_concern(tmp_path: Path) -> None:
+    """A file removed between two looks, or within one, and a cursor set by hand, do no harm."""
+    gone = look([tmp_path / "sends.csv"], {}, now=1, quiet=0)
+    assert (gone.seen, gone.new) == ({}, [])
+    assert from_cursor("what is this") == {}
+    assert from_cursor(None) == {}
+
+
+def test_the_sensor_starts_one_push_per_arrival(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing without files or with one half there; one run when all stand still; none again while it is queued."""
+    (sensor,) = build_defs().sensors or ()
+    given = settings.model_copy(update={"history_dir": tmp_path / "in", "history_quiet_seconds": 60.0})
+    clock = [1_000.0]
+    monkeypatch.setattr("assets.schedules.time.time", lambda: clock[0])
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor: str | None = None
+
+        def tick(seconds: float) -> tuple[int, str]:
+            nonlocal cursor
+            clock[0] += seconds
+            context = dg.build_sensor_context(
+                instance, cursor=cursor, resources={"trackly": GivenTrackly(given)}, sensor_name="new_history"
+            )
+            data = sensor.evaluate_tick(context)
+            cursor = data.cursor
+            return len(data.run_requests or ()), data.skip_message or ""
+
+        assert tick(0) == (0, f"There is no history at {given.history}.")
+        given.history.mkdir()
+        (given.history / "sends.csv.part").write_text("id\n")
+        assert tick(30)[0] == 0
+        (given.history / "sends.csv.part").rename(given.history / "sends.csv")
+        assert "sends.csv" in tick(30)[1]
+        assert tick(30)[0] == 0
+        job = build_defs().resolve_job_def("push")
+        busy = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        assert busy.run_id in tick(30)[1]
+        instance.report_run_failed(busy)
+        assert tick(30)[0] == 1
+        assert tick(30) == (0, "No history file is new.")
+        (given.history / "sends.csv").write_text("id\nx\n")
+        assert [tick(30)[0] for _ in range(4)] == [0, 0, 1, 0]

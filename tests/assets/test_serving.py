@@ -1,0 +1,204 @@
+"""A deployment: runs wait for each other, and what kill -9 left behind is put right at the next start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData
+
+from assets.definitions import build_defs
+from assets.serving import settle_stale_runs
+from pipelines.cli.ui import _only_one, dagster_home
+from pipelines.errors import BusyError
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
+from pipelines.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).parent / "trackly-sync"
+_LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "assets.definitions"}
+_LAUNCH = "mutation($p: ExecutionParams!) {launchRun(executionParams: $p) {__typename}}"
+_RUNS = "{runsOrError {... on Runs {results {jobName status startTime endTime}}}}"
+
+
+class Ui:
+    """A running `trackly-sync ui`.
+
+    Args:
+        process: its process; it leads a session.
+        port: where the pages are.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process, self.port = process, port
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/graphql", body, headers)
+        with urllib.request.urlopen(request, timeout=20) as reply:  # noqa: S310 - loopback
+            return json.load(reply)["data"]
+
+    def launch(self, job: str) -> None:
+        params = {"selector": {**_LOCATION, "jobName": job}, "runConfigData": {}, "mode": "default"}
+        assert self.ask(_LAUNCH, p=params)["launchRun"]["__typename"] == "LaunchRunSuccess"
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        return list(reversed(self.ask(_RUNS)["runsOrError"]["results"]))
+
+    def states(self) -> list[str]:
+        return [run["status"] for run in self.runs()]
+
+    def ready(self) -> bool:
+        try:
+            found = self.ask("{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}")
+        except OSError:
+            assert self.process.poll() is None, "it has ended"
+            return False
+        return all(entry["loadStatus"] == "LOADED" for entry in found["workspaceOrError"]["locationEntries"])
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Ui]:
+    """`trackly-sync ui` on the settings' account, up and loaded; none of its processes is left afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": settings.base_url,
+        "TRACKLY_DATA_DIR": str(settings.data_dir),
+    }
+    with subprocess.Popen(
+        [str(COMMAND), "ui", "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        ui = Ui(process, port)
+        try:
+            wait_for(ui.ready, 90)
+            yield ui
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.2)
+
+
+def of_session(leader: int) -> list[int]:
+    """The processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if fields[3] == str(leader) and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_a_deployment_queues_its_runs_and_survives_kill_9(
+    account: Account, server: Server, settings: Settings
+) -> None:
+    """Runs wait for each other; killed in the midst of one, the others go on after a restart. SIGTERM ends all."""
+    write_history(account, settings.history, sends=100)
+    server.faults.active.append(parse_fault("latency,seconds=3,times=1000"))
+    with serving(settings) as ui:
+        for job in ("pull", "pull", "push"):
+            ui.launch(job)
+        wait_for(lambda: "STARTED" in ui.states() and len(account.log) > 0)
+        for process in of_session(ui.process.pid):
+            os.kill(process, signal.SIGKILL)
+    calls = len(account.log)
+    server.faults.active.clear()
+    with serving(settings) as ui:
+        wait_for(lambda: not {"QUEUED", "STARTING", "STARTED"} & set(ui.states()))
+        runs = ui.runs()
+        assert [(run["jobName"], run["status"]) for run in runs] == [
+            ("pull", "FAILURE"), ("pull", "SUCCESS"), ("push", "SUCCESS")
+        ]  # fmt: skip
+        assert runs[1]["endTime"] <= runs[2]["startTime"], "one at a time"
+        assert len(account.log) > calls
+        assert len(account.sends) >= 100
+        leader = ui.process.pid
+    wait_for(lambda: not of_session(leader))
+
+
+def test_runs_whose_process_is_gone_are_settled_and_others_left() -> None:
+    """A dead process, or none, means failed; a living one goes on; what is queued stays queued."""
+    job = build_defs().resolve_job_def("pull")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run_in(pid: int | None, status: dg.DagsterRunStatus) -> str:
+            run = instance.create_run_for_job(job, status=status)
+            if pid is not None:
+                instance.report_engine_event("Started process", run, EngineEventData.in_process(pid))
+            return run.run_id
+
+        dead = run_in(ended.pid, dg.DagsterRunStatus.STARTED)
+        unborn = run_in(None, dg.DagsterRunStatus.STARTING)
+        alive = run_in(os.getpid(), dg.DagsterRunStatus.STARTED)
+        waiting = run_in(None, dg.DagsterRunStatus.NOT_STARTED)
+        done = run_in(ended.pid, dg.DagsterRunStatus.SUCCESS)
+        assert set(settle_stale_runs(instance)) == {dead, unborn}
+        found = {run.run_id: run.status.value for run in instance.get_runs()}
+    assert found == {
+        dead: "FAILURE",
+        unborn: "FAILURE",
+        alive: "STARTED",
+        waiting: "NOT_STARTED",
+        done: "SUCCESS",
+    }
+
+
+def test_a_dagster_whose_ui_was_killed_is_stopped(tmp_path: Path) -> None:
+    """Its process still holds the lock; it is asked to stop, and its place is taken once it has."""
+    home = dagster_home(tmp_path)
+    script = "import fcntl, os, sys, time; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX);"
+    script += "file.write(str(os.getpid())); file.flush(); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(home / ".dagster.lock")], stderr=subprocess.DEVNULL
+    ) as orphan:
+        wait_for(lambda: (home / ".dagster.lock").exists() and bool((home / ".dagster.lock").read_text()))
+        with _only_one(home):
+            assert orphan.wait(10) != 0
+            with pytest.raises(BusyError), _only_one(home):
+                pass
+    with _only_one(home):
+        pass
+
+
+def test_dagsters_settings_are_kept_where_a_person_has_changed_them(tmp_path: Path) -> None:
+    """dagster.yaml follows the release as long as it says that it is ours; with that line taken out it stays."""
+    config = dagster_home(tmp_path) / "dagster.yaml"
+    ours = config.read_text()
+    config.write_text(ours.replace("max_concurrent_runs: 1", "max_concurrent_runs: 3"))
+    dagster_home(tmp_path)
+    assert config.read_text() == ours
+    theirs = ours.partition("\n")[2]
+    config.write_text(theirs)
+    dagster_home(tmp_path)
+    assert config.read_text() == theirs
