@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint ui bench bench-large lock clean
+.PHONY: help setup demo test lint ui bench bench-large docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,16 +36,21 @@ bench: .venv/.runtime ## time the pull beside a floor and a peer, and the push b
 bench-large: .venv/.runtime ## the same with five and ten million contacts: does memory stay flat
 	@$(BIN)/python benchmarks/pull.py --large
 
+docs: .docs/.installed ## build the documentation into site/
+	@.docs/bin/mkdocs build --quiet
+
 lock: ## resolve the newest versions again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade pyproject.toml --group build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --upgrade --only-group docs pyproject.toml -o requirements-docs.lock
 	echo 'dlt[parquet]==1.31.*' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
 clean: ## remove .venv and everything that runs have left behind
-	rm -rf .venv data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .docs site data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -56,6 +61,12 @@ clean: ## remove .venv and everything that runs have left behind
 	@echo "Installing into .venv (about a minute) ..."
 	@$(INSTALL) -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.docs/.installed: requirements-docs.lock
+	@echo "Installing mkdocs into .docs ..."
+	@$(PYTHON) -m venv .docs
+	@.docs/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r requirements-docs.lock
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

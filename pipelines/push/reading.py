@@ -98,6 +98,9 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path
 
 def _sql(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
     query = path.read_text(encoding="utf-8").strip().rstrip(";")
+    # so that it names files beside it as they are called
+    folders = ",".join(str(folder.resolve()) for folder in (path.parent, Path()))
+    connection.execute(f"SET file_search_path = {literal(folders)}")
     return _relation(connection, dataset, path, f"({query}\n)", "is not a SELECT that DuckDB can run")
 
 

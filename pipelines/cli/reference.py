@@ -1,0 +1,94 @@
+"""The reference pages of the documentation, derived from the code: commands, settings, exit codes and errors.
+
+`python -m pipelines.cli.reference` writes docs/reference.md; a test holds the file to the code. What does not belong
+here: tables (`schemas.dictionary`).
+"""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic_core import PydanticUndefined
+
+from pipelines import errors
+from pipelines.cli.app import app
+from pipelines.settings import Settings
+
+DOCUMENT = Path("docs/reference.md")
+
+
+def reference() -> str:
+    """The whole document as Markdown."""
+    parts = [
+        "# Reference",
+        "Generated from the code by `python -m pipelines.cli.reference`; do not edit by hand.",
+        "Tables are in the [data dictionary](data-dictionary.md).",
+        "## Commands",
+        *_commands(),
+        "## Settings",
+        "Environment variables, or a `.env` file in the working directory; the environment wins.",
+        _settings(),
+        "## Exit codes",
+        _exit_codes(),
+        "## Errors",
+        "Every error is one line with what went wrong and one with what to do.",
+        _errors(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands() -> list[str]:
+    group: Any = typer.main.get_command(app)
+    found = []
+    for name, command in sorted(group.commands.items()):
+        text = inspect.cleandoc(command.help or "")
+        rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
+        table = "\n".join(["| argument | meaning |", "|---|---|", *rows]) if rows else "No arguments."
+        found.append(f"### `trackly-sync {name}`\n\n{text}\n\n{table}")
+    return found
+
+
+def _parameter(parameter: Any) -> str:
+    is_option = parameter.param_type_name == "option"
+    names = parameter.opts if is_option else [(parameter.metavar or parameter.name).upper()]
+    meaning = (parameter.help or "").replace("|", "\\|")
+    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} |"
+
+
+def _settings() -> str:
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
+        rows.append(f"| `TRACKLY_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _exit_codes() -> str:
+    codes = {
+        "0": "done, within limits",
+        "1": "failed, nothing half-done",
+        "2": "usage or settings",
+        "3": "done, but rows were left out beyond the limit (rejected, quarantined, parked or in doubt)",
+        "130, 143": "stopped by Ctrl-C or SIGTERM, nothing half-done",
+    }
+    return "\n".join(
+        ["| code | meaning |", "|---|---|", *(f"| {code} | {text} |" for code, text in codes.items())]
+    )
+
+
+def _errors() -> str:
+    kinds = [
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.TracklySyncError) and kind is not errors.TracklySyncError
+    ]
+    rows = [
+        f"| `{kind.__name__}` | {kind.exit_code} | {inspect.cleandoc(kind.__doc__ or '').splitlines()[0]} |"
+        for kind in kinds
+    ]
+    return "\n".join(["| error | exit code | when |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(reference(), encoding="utf-8")

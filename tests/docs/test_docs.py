@@ -1,0 +1,149 @@
+"""What the documentation says is so: its commands run, its queries answer, its reference is the code's."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from oracle import query
+
+from pipelines.cli.reference import reference
+from pipelines.pull.run import pull
+from pipelines.push.run import push
+from pipelines.push.verdicts import Outcomes
+from pipelines.sandbox import API_KEY, Account, Server, write_history
+from pipelines.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = Path(sys.executable).parent / "trackly-sync"
+
+NOT_RUN = {
+    "ui": "serves until it is stopped; tests/assets starts and stops it",
+    "demo": "tests/cli runs it",
+    "sandbox": "serves until it is stopped; every test does",
+}
+"""Commands that the pages name and this test does not run, with the reason."""
+
+_BLOCK = re.compile(r"^```(\w+)( no-run)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_SAID = re.compile(r"^(?:\.venv/bin/)?trackly-sync ([^#\n]*)", re.MULTILINE)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [text for name, no_run, text in found if name == language and not no_run]
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line.split() for block in blocks(page, "sh") for line in _SAID.findall(block)]
+    return [line for line in lines if line and line[0] not in NOT_RUN]
+
+
+class _Takes(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.fixture
+def webhook() -> Iterator[str]:
+    """A server that takes any message."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Takes) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Path, webhook: str) -> None:
+    """One after the other, as a reader would type them, in a new folder with a history to push."""
+    write_history(account, tmp_path / "data" / "history", sends=500)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    environment = {
+        **kept,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": server.url,
+        "TRACKLY_ALERT_WEBHOOK": webhook,
+    }
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(COMMAND), *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    if commands(page)[0][0] not in ("doctor", "pull"):
+        run("pull")
+    if "rollback" in page.read_text(encoding="utf-8"):
+        run("pull")
+    for line in commands(page):
+        done = run(*line)
+        assert done.returncode in (0, 3), (line, done.stderr)  # 3: the made-up history has bad rows
+
+
+def test_queries_answer(settings: Settings, account: Account) -> None:
+    """Every query of the pages runs on a warehouse that was pulled and pushed to."""
+    pull(settings, ["contacts", "lists", "offers", "revenue"], "run")
+    write_history(account, settings.history, sends=500)
+    push(settings, ["sends", "clicks", "revenue"])
+    found = [text for page in PAGES for text in blocks(page, "sql")]
+    assert len(found) > 8
+    for text in found:
+        query(settings.warehouse, text.strip().rstrip(";"))
+
+
+def test_the_reference_is_the_codes() -> None:
+    """After a change: python -m pipelines.cli.reference."""
+    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == reference()
+
+
+def test_the_readme_names_every_setting() -> None:
+    """With the reference, it is where people look."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in Settings.model_fields if f"`TRACKLY_{name.upper()}`" not in text]
+    assert not missing
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of the pages."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_example_maps_another_platforms_export(account: Account, settings: Settings) -> None:
+    """All that the example export holds is accepted, as it was meant."""
+    shutil.copytree(ROOT / "docs" / "examples" / "other-platform", settings.history)
+    sender = account.lists[0]
+    sender["phone_number"] = "+15550001000"
+    for number in range(1, 4):
+        contact = dict(account.contacts()[0])
+        account.add_contact(
+            contact
+            | {"phone_number": f"+1555000000{number}", "list_id": sender["id"], "list_number": "+15550001000"}
+        )
+    pull(settings, ["contacts", "lists", "offers"], "run")
+    report = push(settings, ["sends", "clicks", "revenue"])
+    assert report.outcomes == {
+        "sends": Outcomes(4, accepted=4),
+        "clicks": Outcomes(3, accepted=2, duplicate=1),
+        "revenue": Outcomes(2, accepted=2),
+    }
+    assert account.sends["A-1001"]["timestamp"] == "2024-03-14T13:30:00Z"
+    assert account.sends["A-1003"]["delivered"] is False
+    assert [row["revenue"] for row in account.revenue[-2:]] == [24.9, 1250]
