@@ -23,6 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import StorageError, UsageError
+from pipelines.privacy import KEEP_ALL
 from pipelines.push.casts import identity_base, problem, record, typed
 from pipelines.push.reading import malformed, texts
 from pipelines.push.sources import Source
@@ -58,7 +59,7 @@ def building(
     aside = path.with_name(f".{path.name}.building")
     with storage_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _discard(aside)
+        discard(aside)
         try:
             with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
@@ -73,7 +74,7 @@ def building(
             )  # of a killed push; it is of the old file
             os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
-            _discard(aside)
+            discard(aside)
 
 
 @contextmanager
@@ -90,6 +91,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         duckdb.connect(str(path), config=_config(path, _READING)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
+        KEEP_ALL.define(connection)
         yield connection
 
 
@@ -191,6 +193,7 @@ def _insertion(dataset: Dataset, number: int, before: int) -> str:
     )
 
 
-def _discard(aside: Path) -> None:
+def discard(aside: Path) -> None:
+    """Delete a file that was being built, if it is there."""
     for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
         leftover.unlink(missing_ok=True)
