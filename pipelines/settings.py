@@ -16,6 +16,7 @@ from pipelines.errors import SettingsError
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
+_SHORTEST_SECRET = 16
 
 
 class Settings(BaseSettings):
@@ -26,6 +27,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="API key: trk_ and 32 letters or digits.")
     base_url: str = Field(DOCUMENTED_BASE_URL, description="Where the API answers, version included.")
     data_dir: Path = Field(Path("data"), description="Warehouse, Parquet snapshots and ledger live here.")
+    hash_phones: SecretStr | None = Field(
+        None, description="Secret to hash phone numbers with, at least 16 characters; default: they are kept."
+    )
+    drop_custom_fields: bool = Field(False, description="Whether contacts' custom fields are left out.")
     history_dir: Path | None = Field(
         None, description="History files to push; default: history/ in the data dir."
     )
@@ -129,6 +134,17 @@ class Settings(BaseSettings):
         if problem:
             raise ValueError(problem)
         return value
+
+    @field_validator("hash_phones", mode="before")
+    @classmethod
+    def _check_secret(cls, value: object) -> object:
+        """Phone numbers are few enough to be tried out: only the secret keeps their hashes from being undone."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str) or not text.strip():
+            return None
+        if len(text.strip()) < _SHORTEST_SECRET:
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters; try: openssl rand -hex 32")
+        return text.strip()
 
     @field_validator("base_url", mode="before")
     @classmethod

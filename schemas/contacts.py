@@ -6,8 +6,8 @@ import msgspec
 
 from schemas.columns import (
     ABSENT,
+    KEPT_PHONE,
     NOT_NEGATIVE,
-    PHONE,
     Column,
     Dataset,
     Flag,
@@ -28,7 +28,9 @@ class Contact(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True
     made of; everything else may be null.
     """
 
-    phone_number: Annotated[Text, Column("Phone number; with list_id the key.", checks=(PHONE,))]
+    phone_number: Annotated[
+        Text, Column("Phone number, or its keyed hash; with list_id the key.", checks=(KEPT_PHONE,))
+    ]
     list_id: Annotated[Integer, Column("The list that the contact is on.")]
     list_number: Annotated[Text | None, Column("Phone number that the list sends from.")] = None
     active: Annotated[Flag, Column("Whether the contact receives messages on this list.")]

@@ -19,6 +19,10 @@ class Consistency(StrEnum):
     FUZZY = "fuzzy"
 
 
+KEPT = "phones kept, custom fields kept"
+"""Of personal data, where no setting says otherwise."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot holds and how it came about."""
 
@@ -55,6 +59,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Text, Column("How the fields differ from those of the snapshot published before, in words.")
     ] = ""
     source: Annotated[Text, Column("For revenue: events or contacts; else empty.")] = ""
+    personal_data: Annotated[
+        Text, Column("What was kept of phones and custom fields, by the settings at that time.")
+    ] = KEPT
 
     @property
     def bad_share(self) -> float:

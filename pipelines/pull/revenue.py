@@ -86,6 +86,7 @@ def derive_revenue(dataset_dir: Path, contacts: Snapshot, earlier: Snapshot | No
             consistency=contacts.manifest.consistency,
             evidence=f"changes of the totals in contacts snapshot {contacts.manifest.snapshot}",
             source=FROM_CONTACTS,
+            personal_data=contacts.manifest.personal_data,
         )
         return seal(folder, manifest)
 

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.assemble import Assembled, assemble, carry_on
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
@@ -79,11 +80,12 @@ async def scanned(
     async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
+        privacy = _privacy(settings, name)
         started, snapshot = now(), new_snapshot_id()
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
         account = f"{settings.base_url} {settings.require_key()}"
-        spool = Spool.open(settings.parquet_dir / name / ".spool", account)
-        intake = _Intake(client, name, snapshot, folder, spool, on_progress)
+        spool = Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
+        intake = _Intake(client, name, snapshot, folder, spool, privacy, on_progress)
         known = stack.enter_context(known_contacts(settings)) if since_last else None
         evidence = await intake.read(settings.concurrency, known)
         before = published(settings.warehouse).get(name)
@@ -112,6 +114,15 @@ async def scanned(
         return seal(folder, manifest)
 
 
+def _privacy(settings: Settings, name: str) -> Privacy:
+    """What is to be kept of personal data: for datasets about people the same as in what is published."""
+    privacy = Privacy.of(settings)
+    before = published(settings.warehouse).get(name) if name in PERSONAL else None
+    if before:
+        hold_to(privacy, before.personal_data)
+    return privacy if name in PERSONAL else KEEP_ALL
+
+
 def _carried_on(settings: Settings, folder: Path, manifest: Manifest) -> Manifest:
     """A fuzzy snapshot removes nothing: what it did not see stays as it was published."""
     before = published_snapshot(settings, manifest.dataset)
@@ -131,10 +142,12 @@ class _Intake:
         snapshot: str,
         folder: Path,
         spool: Spool,
+        privacy: Privacy,
         on_progress: Progress,
     ) -> None:
         self.name = name
         self.snapshot = snapshot
+        self.privacy = privacy
         self.retries = 0
         self.resumed = 0
         self.parts: list[Part] = []
@@ -179,7 +192,8 @@ class _Intake:
             self.resumed += 1
             self._take(earlier, len(seen.keys))
             return seen
-        reply = await self._client.get(self._endpoint.path, query, read)
+        filtered = self.privacy.reader(self.name, self._endpoint.envelope, read)
+        reply = await self._client.get(self._endpoint.path, query, filtered)
         self.retries += reply.attempts - 1
         seen = reply.value
         kept = self._spool.put(request, seen.body, seen.total, reply.sent_at, reply.received_at)
@@ -249,4 +263,5 @@ def _manifest(
         missing_fields=", ".join(sorted(missing)),
         schema_changes=schema_changes(before, unknown, missing),
         source=FROM_EVENTS if intake.name == "revenue" else "",
+        personal_data=intake.privacy.label,
     )

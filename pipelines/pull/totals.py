@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen
 from pipelines.pull.scan import Query, scan
@@ -88,13 +89,13 @@ def room_for_readings(settings: Settings) -> Iterator[Path]:
 
 
 async def read_totals(
-    client: TracklyClient, concurrency: int, folder: Path, on_read: OnRead | None = None
+    client: TracklyClient, settings: Settings, folder: Path, on_read: OnRead | None = None
 ) -> Reading:
     """Read every contact's totals.
 
     Args:
         client: an open client.
-        concurrency: requests to keep under way.
+        settings: how many requests to keep under way, and what is kept of phone numbers.
         folder: of `room_for_readings`; an earlier reading in it is replaced.
         on_read: called after every reply.
 
@@ -102,14 +103,15 @@ async def read_totals(
         AccessError, RequestError, ServiceError: as a pull.
         StorageError: the disk refused.
     """
-    started_at = now()
+    started_at, privacy = now(), Privacy.of(settings)
     raw = folder / "replies.parquet"
     with storage_errors("write", raw), pq.ParquetWriter(raw, _READ, compression="zstd") as writer:
         replies = rows = unreadable = 0
 
         async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
             nonlocal replies, rows, unreadable
-            reply = await client.get(CONTACTS.path, query, read)
+            kept = privacy.reader("contacts", CONTACTS.envelope, read)
+            reply = await client.get(CONTACTS.path, query, kept)
             batch = _columns(reply.value.body, replies)
             writer.write_batch(batch)
             unreadable += len(reply.value.keys) - batch.num_rows
@@ -118,7 +120,7 @@ async def read_totals(
                 on_read(rows, reply.value.total)
             return reply.value
 
-        evidence = await scan(CONTACTS, fetch, concurrency)
+        evidence = await scan(CONTACTS, fetch, settings.concurrency)
     file = folder / "totals.parquet"
     _keep_latest(folder, raw, file)
     return Reading(file, started_at, now(), evidence.complete and not unreadable)

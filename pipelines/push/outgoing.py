@@ -29,7 +29,7 @@ _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
 _NONE = ", NULL::BIGINT" * 5
 _KEPT = {
-    "sends": "to_number, coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR" + _NONE,
+    "sends": "kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR" + _NONE,
     "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR" + _NONE,
     "revenue": "p.contact, coalesce(k.list_key, p.list_ref), message_id, CAST(revenue * 10000 AS BIGINT),"
     " t.amount, t.count, n.phone_amount, n.phone_count",

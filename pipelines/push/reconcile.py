@@ -169,7 +169,7 @@ async def _read(settings: Settings, folder: Path, on_progress: Progress | None) 
             on_progress("contacts", rows, max(total or 0, rows))
 
     async with TracklyClient(settings) as client:
-        return await read_totals(client, settings.concurrency, folder, on_read)
+        return await read_totals(client, settings, folder, on_read)
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, reading: Reading, ledger: Ledger | None) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import OutcomeUnknown
+from pipelines.privacy import Privacy
 from pipelines.pull.totals import Reading, read_totals
 from pipelines.push import contacts, ledger_doubt
 from pipelines.push.ledger import Ledger
@@ -75,7 +76,16 @@ async def send_revenue(
             break
         if attempt:
             hold_against(connection, REVENUE, ledger, between=between)  # what was sent meanwhile is known now
-        sending = Sending(client, ledger, REVENUE, pending, on_progress, settings.push_canary_share, number)
+        sending = Sending(
+            client,
+            ledger,
+            REVENUE,
+            pending,
+            on_progress,
+            settings.push_canary_share,
+            number,
+            privacy=Privacy.of(settings),
+        )
         try:
             await sending.run(connection, settings.concurrency)
             failure = None
@@ -92,9 +102,9 @@ async def _read(
         if on_progress:
             on_progress("contacts", rows, max(total or 0, rows))
 
-    reading = await read_totals(client, settings.concurrency, folder, on_read)
+    reading = await read_totals(client, settings, folder, on_read)
     if not reading.complete:
-        reading = await read_totals(client, settings.concurrency, folder, on_read)
+        reading = await read_totals(client, settings, folder, on_read)
     return reading
 
 

@@ -11,7 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import duckdb
+
 from pipelines.errors import StorageError, TracklySyncError
+from pipelines.privacy import Privacy
 from pipelines.pull.totals import room_for_readings
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
@@ -21,6 +24,7 @@ from pipelines.push.lock import part_lock, push_lock
 from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import SYNCED, Period, hold_against, later
 from pipelines.push.publish import publish_imports
+from pipelines.push.put_away import hold_ready, put_away
 from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, find_sources
@@ -216,6 +220,7 @@ async def _send(
 ) -> dict[str, dict[str, int]]:
     """Send; tells why rows were left out."""
     told: dict[str, dict[str, int]] = {}
+    privacy = Privacy.of(settings)
     async with TracklyClient(settings) as client:
         for name in _in_order(datasets):
             with (
@@ -229,7 +234,7 @@ async def _send(
                     )
                 if retry_rejected:
                     ledger.reopen(name)
-                with opened(stage_path(settings, name)) as connection:
+                with _stage(settings, name, privacy) as connection:
                     rows_in, held, presence = hold_against(connection, name, ledger, between=between)
                     ledger.take_in(name, rows_in, held, presence)
                     if name == REVENUE:
@@ -242,7 +247,7 @@ async def _send(
                         # Twice as many as may be under way: a call that waits for its turn costs nothing.
                         workers = settings.concurrency * 2
                         canary = settings.push_canary_share
-                        sending = Sending(client, ledger, name, pending, on_progress, canary)
+                        sending = Sending(client, ledger, name, pending, on_progress, canary, privacy=privacy)
                         await sending.run(connection, workers)
                     told[name] = held_reasons(connection)
                 if synced := told[name].get(f"{Outcome.PARKED}: {SYNCED}"):
@@ -250,6 +255,19 @@ async def _send(
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)
     return told
+
+
+@contextmanager
+def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The stage to send from; afterwards, however it ends, it holds no more than may be kept."""
+    path = stage_path(settings, name)
+    try:
+        with opened(path) as connection:
+            hold_ready(connection, name)
+            privacy.define(connection)
+            yield connection
+    finally:
+        put_away(path, PUSHED[name], privacy)
 
 
 @contextmanager

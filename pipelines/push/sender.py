@@ -11,12 +11,13 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import duckdb
 
 from pipelines.errors import DataError, OutcomeUnknown, ServiceError, TracklySyncError
+from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.attribution import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.chunks import Batch, Chunk, chunks
 from pipelines.push.ledger import Ledger
@@ -52,6 +53,7 @@ class Sending:
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
         lost: calls of revenue so far that had no usable answer.
+        privacy: what is kept of phone numbers in the words of answers.
     """
 
     client: TracklyClient
@@ -62,6 +64,7 @@ class Sending:
     canary_share: float = 1.0
     reading: int | None = None
     lost: int = 0
+    privacy: Privacy = KEEP_ALL
     _done: int = 0
     _lost: int = 0
     _stop: bool = False
@@ -194,6 +197,11 @@ class Sending:
             self._lost = 0
             fresh = not again and reply.attempts == 1
             own = attribute(self.dataset, reply.value, chunk.rows.identity, fresh=fresh)
+            if self.privacy.key:  # the API's words may name a phone number
+                own = {
+                    who: replace(verdict, message=self.privacy.words(verdict.message))
+                    for who, verdict in own.items()
+                }
             self._refused.update(
                 f"{verdict.message or 'no words'} ({verdict.code})"
                 for verdict in own.values()

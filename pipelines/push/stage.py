@@ -24,6 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import StorageError, UsageError
+from pipelines.privacy import KEEP_ALL
 from pipelines.push.casts import identity_base, problem, record, typed
 from pipelines.push.reading import malformed, texts
 from pipelines.push.sources import Source
@@ -62,7 +63,7 @@ def building(
     aside = path.with_name(f".{path.name}.building")
     with storage_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _discard(aside)
+        discard(aside)
         try:
             with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
@@ -77,7 +78,7 @@ def building(
             )  # of a killed push; it is of the old file
             os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
-            _discard(aside)
+            discard(aside)
 
 
 @contextmanager
@@ -97,6 +98,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
         if not count(connection, known) or count(connection, "SELECT version FROM version") != VERSION:
             raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
+        KEEP_ALL.define(connection)
         yield connection
 
 
@@ -217,6 +219,7 @@ def _insertion(dataset: Dataset, number: int, before: int) -> str:
     )
 
 
-def _discard(aside: Path) -> None:
+def discard(aside: Path) -> None:
+    """Delete a file that was being built, if it is there."""
     for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
         leftover.unlink(missing_ok=True)

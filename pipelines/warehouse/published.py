@@ -9,7 +9,7 @@ import msgspec
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.warehouse.swap import reading
-from schemas.sync import SNAPSHOTS, Manifest
+from schemas.sync import Manifest
 
 
 def published(warehouse: Path) -> dict[str, Manifest]:
@@ -20,12 +20,11 @@ def published(warehouse: Path) -> dict[str, Manifest]:
     """
     if not warehouse.exists():
         return {}
-    columns = ", ".join(field.name for field in SNAPSHOTS.fields if field.name != "published")
     with reading(warehouse) as connection:
         if not has_table(connection, "sync", "snapshots"):
             return {}
         rows = connection.execute(
-            f"SELECT to_json(s)::VARCHAR FROM (SELECT {columns} FROM sync.snapshots WHERE published) s"
+            "SELECT to_json(s)::VARCHAR FROM (SELECT * EXCLUDE (published) FROM sync.snapshots WHERE published) s"
         ).fetchall()
     manifests = [_with_iso_times(msgspec.json.decode(row, type=Manifest)) for (row,) in rows]
     return {manifest.dataset: manifest for manifest in manifests}

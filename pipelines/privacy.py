@@ -1,0 +1,171 @@
+"""Personal data on the way in: phone numbers by their keyed hash, custom fields left out, where settings say so.
+
+    hashed phone     `hmac:` and the first 128 bits of HMAC-SHA-256 over the number as E.164 text, in hexadecimal
+    other text       where a phone number should be: `invalid:` and the same
+
+Replies of the API are filtered before anything looks at them or writes them down: spool, snapshots, quarantine and
+warehouse never hold more. History files have to be sent as they are; what a push keeps of them is filtered
+(`pipelines.push.put_away`). Equal numbers have equal hashes, so that joins work, within one secret.
+What does not belong here: lists' own numbers, which are the account's and stay.
+"""
+
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import duckdb
+import msgspec
+
+from pipelines.errors import SettingsError
+from pipelines.settings import Settings
+
+T = TypeVar("T")
+
+PERSONAL = ("contacts", "revenue")
+"""The datasets whose rows are about people."""
+
+_DIGITS = 32
+_BLOCK = 64  # bytes of SHA-256, for HMAC (RFC 2104)
+_PHONE = re.compile(rb"\+[1-9][0-9]{6,14}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_any_rows = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What is kept of personal data.
+
+    Attributes:
+        key: the secret that phone numbers are hashed with; None where they are kept.
+        drop_custom_fields: whether custom fields are left out.
+    """
+
+    key: bytes | None = field(default=None, repr=False)
+    drop_custom_fields: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Privacy":
+        """As the settings say."""
+        secret = settings.hash_phones
+        return cls(secret.get_secret_value().encode() if secret else None, settings.drop_custom_fields)
+
+    @property
+    def label(self) -> str:
+        """What is kept, in words; eight digits tell one secret from another."""
+        phones = f"hashed ({self._digest(b'trackly-sync')[:8]})" if self.key else "kept"
+        return f"phones {phones}, custom fields {'left out' if self.drop_custom_fields else 'kept'}"
+
+    def phone(self, text: str) -> str:
+        """What is kept of a text that should be a phone number."""
+        if not self.key:
+            return text
+        form = "hmac" if _E164.fullmatch(text) else "invalid"
+        return f"{form}:{self._digest(text.encode())}"
+
+    def words(self, text: str) -> str:
+        """A text with the phone numbers in it hashed."""
+        return _E164.sub(lambda found: self.phone(found[0]), text) if self.key else text
+
+    def reader(self, dataset: str, envelope: str, read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+        """A function that reads replies, made to see only what may be kept.
+
+        Args:
+            dataset: what the replies hold.
+            envelope: the key that their rows stand under.
+            read: takes a reply's body.
+        """
+        if dataset not in PERSONAL or not (self.key or self.drop_custom_fields):
+            return read
+        return lambda body: read(self.filtered(body, envelope))
+
+    def filtered(self, body: bytes, envelope: str) -> bytes:
+        """A reply without what is not to be kept; a body that is no such reply is returned as it is, for `read`."""
+        try:
+            if b"\\u002" in body:  # a plus may be written so
+                body = msgspec.json.encode(msgspec.json.decode(body))
+            reply = _fields.decode(body)
+            rows = self._rows(reply[envelope])
+        except (msgspec.DecodeError, KeyError):
+            return body
+        own = {bytes(row.get("list_number", b"")).strip(b'"') for row in rows if isinstance(row, dict)}
+        reply[envelope] = msgspec.Raw(msgspec.json.encode(rows))
+        body = msgspec.json.encode(reply)
+        if not self.key:
+            return body
+        return _PHONE.sub(lambda found: found[0] if found[0] in own else self._hashed(found[0]), body)
+
+    def define(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the SQL macro `kept_phone(text)`, which does what `phone` does."""
+        if not self.key:
+            connection.execute("CREATE OR REPLACE TEMP MACRO kept_phone(given) AS given")
+            return
+        key = self.key if len(self.key) <= _BLOCK else sha256(self.key).digest()
+        padded = key.ljust(_BLOCK, b"\0")
+        connection.execute("SET VARIABLE inner_key = $1", [bytes(byte ^ 0x36 for byte in padded)])
+        connection.execute("SET VARIABLE outer_key = $1", [bytes(byte ^ 0x5C for byte in padded)])
+        connection.execute(
+            "CREATE OR REPLACE TEMP MACRO kept_phone(given) AS"
+            f" CASE WHEN regexp_full_match(given, '{_E164.pattern}') THEN 'hmac:' ELSE 'invalid:' END || left(sha256("
+            "getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(given)))"
+            f"), {_DIGITS})"
+        )
+
+    def _rows(self, raw: msgspec.Raw) -> list[Any]:
+        try:
+            rows: list[Any] = _rows.decode(raw)
+        except msgspec.DecodeError:  # some row is no object: nobody knows what it holds
+            rows = [_object(row) or msgspec.Raw(self._secret(row)) for row in _any_rows.decode(raw)]
+        for row in [row for row in rows if isinstance(row, dict)]:
+            if self.key and "phone_number" in row:
+                row["phone_number"] = msgspec.Raw(self._secret(row["phone_number"]))
+            if self.drop_custom_fields and "custom_fields" in row:
+                row["custom_fields"] = _NULL
+        return rows
+
+    def _secret(self, raw: msgspec.Raw) -> bytes:
+        value = msgspec.json.decode(raw)
+        if value is None or not self.key:
+            return bytes(raw)
+        return msgspec.json.encode(self.phone(value if isinstance(value, str) else bytes(raw).decode()))
+
+    def _hashed(self, phone: bytes) -> bytes:
+        return b"hmac:" + self._digest(phone).encode()
+
+    def _digest(self, text: bytes) -> str:
+        assert self.key is not None  # noqa: S101 - callers have looked
+        return hmac.digest(self.key, text, "sha256").hex()[:_DIGITS]
+
+
+KEEP_ALL = Privacy()
+"""Where no setting says otherwise."""
+
+
+def hold_to(privacy: Privacy, before: str) -> None:
+    """Refuse to mix personal data that was kept in two ways: contacts would seem to be other people.
+
+    Args:
+        privacy: as set now.
+        before: `Privacy.label` of what is published.
+
+    Raises:
+        SettingsError: the two differ.
+    """
+    if before != privacy.label:
+        raise SettingsError(
+            "TRACKLY_HASH_PHONES or TRACKLY_DROP_CUSTOM_FIELDS is not what this data directory was filled with "
+            f"(then: {before}; now: {privacy.label}).",
+            "Set it as it was; or, to change it, move warehouse.duckdb and parquet/ away (not ledger.db) and pull.",
+        )
+
+
+def _object(raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
+    try:
+        return _fields.decode(raw)
+    except msgspec.DecodeError:
+        return None
