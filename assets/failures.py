@@ -36,9 +36,7 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
         try:
             yield trackly.settings()
         except TracklySyncError as error:
-            sys.tracebacklimit = (
-                0  # the page tells the problem and its remedy; Dagster's own stack is neither
-            )
+            sys.tracebacklimit = 0  # of Dagster's own stack; the page tells the problem and its remedy
             raise Stopped(
                 description=str(error),
                 metadata={

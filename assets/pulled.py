@@ -70,7 +70,7 @@ PULLED_ASSETS = [lists, offers, contacts, revenue, warehouse]
 
 def with_promise(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets with their promise: Dagster warns when one is older, and calls it failed at twice that age."""
-    promise = timedelta(hours=settings.fresh_hours)
+    promise = timedelta(hours=settings.alert_stale_hours)
     policy = dg.FreshnessPolicy.time_window(warn_window=promise, fail_window=2 * promise)
     return [
         asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))

@@ -59,7 +59,9 @@ def main(port: str) -> None:
     with dg.DagsterInstance.get() as instance:
         for run in settle_stale_runs(instance):
             print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
-    command = ["-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port]
+    # its successor, `dg dev`, is for projects of another layout
+    quiet = "ignore:Function `dev_command` is superseded"
+    command = ["-W", quiet, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port]
     os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - our own interpreter
 
 

@@ -73,10 +73,6 @@ class Settings(BaseSettings):
     schedules: bool = Field(
         False, description="Whether Dagster's schedules and its sensor of new history are on; on or off."
     )
-    fresh_hours: Annotated[float, Field(gt=0, le=8760)] = Field(
-        26.0,
-        description="Hours after which a dataset that was not pulled again counts as overdue in Dagster.",
-    )
     history_quiet_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         60.0, description="How long history files must not have changed before the sensor starts a push."
     )
