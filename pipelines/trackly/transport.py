@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from pipelines.settings import Settings
+from pipelines.trackly.carrier import Carrier
 from pipelines.trackly.failures import Failure, Kind
 
 # httpx lets some errors of TLS through as they are; they are OSErrors.
@@ -50,21 +51,27 @@ def open_pool(settings: Settings, headers: Mapping[str, str], *, keep_alive: boo
     Args:
         settings: base URL, concurrency, time-outs.
         headers: sent with every request.
-        keep_alive: whether a connection serves one request after the other, or only one.
+        keep_alive: whether a connection serves one request after the other (by `Carrier`), or only one.
     """
     host = httpx.URL(settings.base_url).host
+    # A proxy of the environment is for the world outside, not for a sandbox on this machine.
+    trust_env = not (host in ("localhost", "::1") or host.startswith("127."))
+    connect = min(settings.timeout_seconds, _LONGEST_CONNECT)
+    if keep_alive:
+        carrier = Carrier(
+            connections=settings.concurrency,
+            connect_seconds=connect,
+            silence_seconds=settings.timeout_seconds,
+            total_seconds=max(settings.retry_seconds, settings.timeout_seconds),
+            trust_env=trust_env,
+        )
+        return httpx.AsyncClient(headers=headers, transport=carrier, follow_redirects=False)
     return httpx.AsyncClient(
         headers=headers,
-        timeout=httpx.Timeout(
-            settings.timeout_seconds, connect=min(settings.timeout_seconds, _LONGEST_CONNECT)
-        ),
-        limits=httpx.Limits(
-            max_connections=settings.concurrency,
-            max_keepalive_connections=settings.concurrency if keep_alive else 0,
-        ),
+        timeout=httpx.Timeout(settings.timeout_seconds, connect=connect),
+        limits=httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=0),
         follow_redirects=False,
-        # A proxy of the environment is for the world outside, not for a sandbox on this machine.
-        trust_env=not (host in ("localhost", "::1") or host.startswith("127.")),
+        trust_env=trust_env,
     )
 
 
