@@ -1,7 +1,8 @@
-"""Parts into the two files of a snapshot: of each row the latest version read, everything else accounted for.
+"""The two files of a snapshot, proven: of each row the latest version read, everything else accounted for.
 
-The work is DuckDB's, within a memory limit and with room to spill, so that it stays flat whatever the account's
-size.
+`conclude` looks at every key of the data file that was written while the scan went on (`output`). Where a row stands
+in it twice, or a version that is not the latest, `assemble` makes it anew out of the parts. The work is DuckDB's,
+within a memory limit and with room to spill, so that it stays flat whatever the account's size.
 """
 
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
-from pipelines.pull.refine import KEY_SEPARATOR, Part, set_aside, write_bad
+from pipelines.pull.refine import KEY_SEPARATOR, Part, read_rows, set_aside, write_bad
 from pipelines.pull.scratch import scratch
 from pipelines.pull.spool import Spooled
 from pipelines.snapshots import Snapshot
+from pipelines.storage import storage_errors
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset
 from schemas.registry import PULLED
@@ -36,6 +39,46 @@ class Assembled:
     quarantined: int
 
 
+def conclude(
+    name: str,
+    snapshot: str,
+    parts: Sequence[Part],
+    replies: Sequence[Spooled],
+    data: Path,
+    rows: int,
+    quarantine: Path,
+) -> Assembled:
+    """See that the data file holds every row once, in its latest version, and write the quarantined rows.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        snapshot: the snapshot's id, which every row names.
+        parts: at least one.
+        replies: what the parts were made of.
+        data: the file of published rows, as `output` left it; made anew where that is needed.
+        rows: how many it has.
+        quarantine: the file of rows set aside, to be written.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    dataset = PULLED[name]
+    bad = [part.bad for part in parts if part.bad]
+    if _keys(dataset) == dataset.key:
+        with scratch(data.parent) as connection:
+            keys = ", ".join(dataset.key)
+            connection.execute(
+                f"CREATE VIEW good AS SELECT *, 0 AS row FROM read_parquet({literal(str(data))})"
+            )
+            twice = f"SELECT 1 FROM good GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
+            if connection.execute(twice).fetchone() is None:
+                _collect_bad(connection, dataset, bad)
+                if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is None:
+                    aside = f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad"
+                    return Assembled(rows, _copied(connection, aside, quarantine))
+    return assemble(name, snapshot, parts, replies, data, quarantine)
+
+
 def assemble(
     name: str, snapshot: str, parts: Sequence[Part], replies: Sequence[Spooled], data: Path, quarantine: Path
 ) -> Assembled:
@@ -55,7 +98,7 @@ def assemble(
     dataset = PULLED[name]
     bad = [part.bad for part in parts if part.bad]
     with scratch(data.parent) as connection:
-        connection.execute(f"CREATE VIEW good AS {_good(dataset, [part.good for part in parts])}")
+        connection.execute(f"CREATE VIEW good AS {_good(dataset, list(map(_for_duckdb, parts)))}")
         keys = ", ".join(_keys(dataset))
         connection.execute(
             f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
@@ -116,11 +159,21 @@ def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, 
         connection.execute(
             f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "
             f"{_kept(BOOKKEEPING, before.manifest.snapshot)}, row "
-            f"FROM ({_good(dataset, [part.good])}) AS good {unpublished} "
+            f"FROM ({_good(dataset, [_for_duckdb(part)])}) AS good {unpublished} "
             f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
         )
         _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", data)
         return set(connection.execute("SELECT page, row FROM passed").fetchall())
+
+
+def _for_duckdb(part: Part) -> Path:
+    """The good rows of a part as Parquet, which DuckDB reads and Arrow IPC it does not."""
+    path = part.good.with_suffix(".parquet")
+    with storage_errors("write", path):
+        pq.write_table(
+            read_rows(part.good), path, compression="lz4", use_dictionary=False, write_statistics=False
+        )
+    return path
 
 
 def _keys(dataset: Dataset) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +23,8 @@ from schemas.columns import Dataset, Kind
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAIVE = pa.timestamp("us")
 _UTC = pa.timestamp("us", tz="UTC")
+
+_NULL, _NOTHING = pa.scalar("null", pa.string()), pa.scalar(None, pa.string())
 
 Array: TypeAlias = "pa.Array[Any]"
 
@@ -65,7 +68,8 @@ def row_decoder(dataset: Dataset, envelope: str) -> Decoder:
     def decode(body: bytes) -> Decoded:
         try:
             structs = typed.decode(body).rows
-        except msgspec.DecodeError:
+            str(body, "utf-8")  # what msgspec hands on as it came was not looked at
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _row_by_row(dataset, raw_rows(body, envelope))
         decoded, wrong = _columns(dataset, structs, [None] * len(structs), range(len(structs)))
         if not wrong:
@@ -102,9 +106,13 @@ def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
             extra = {name: value for name, value in fields.items() if name not in known}
             if extra:
                 fields = {name: value for name, value in fields.items() if name in known}
+            str(raw, "utf-8")
             structs.append(one.decode(msgspec.json.encode(fields) if extra else raw))
         except msgspec.DecodeError as error:
             bad.append(BadRow(place, bytes(raw), _reason(error)))
+            continue
+        except UnicodeDecodeError:
+            bad.append(BadRow(place, bytes(raw), "the text is not UTF-8"))
             continue
         unknown |= extra.keys()
         extras.append(msgspec.json.encode(extra).decode() if extra else None)
@@ -138,7 +146,7 @@ def arrow_columns(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> tuple[
             case Kind.MONEY:
                 array = pc.cast(pa.array(column, pa.float64()), TYPES[Kind.MONEY], safe=False)
             case Kind.JSON:
-                array = pa.array(_json_texts(column), pa.string())
+                array = _json_texts(column)
             case Kind.TEXT:
                 array = _texts(column)
             case _:
@@ -164,10 +172,14 @@ def _without(
     return Decoded(decoded.batch.filter(keep), decoded.bad + bad, decoded.unknown)
 
 
-def _json_texts(raws: Sequence[msgspec.Raw]) -> list[bytes | None]:
-    texts: list[bytes | None] = list(map(bytes, raws))
-    if b"null" in texts:
-        return [None if text == b"null" else text for text in texts]
+def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
+    """JSON as it came, put together from its bytes: an object for every value would cost more than all else here."""
+    sizes = np.fromiter(map(len, raws), np.int32, len(raws))
+    ends = np.zeros(len(raws) + 1, np.int32)
+    np.cumsum(sizes, out=ends[1:])
+    texts: Array = pa.StringArray.from_buffers(len(raws), pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(raws)))
+    if (sizes == len(b"null")).any():
+        texts = pc.if_else(pc.equal(texts, _NULL), _NOTHING, texts)
     return texts
 
 

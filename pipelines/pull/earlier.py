@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
 from pipelines.pull.assemble import mend
+from pipelines.pull.check import checked
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.refine import refine
 from pipelines.pull.run import with_derived
@@ -114,7 +115,8 @@ async def _mended(settings: Settings, before: Snapshot, run: str) -> Snapshot:
         with storage_errors("write", work):
             work.mkdir(mode=0o700)
             replies, places = _as_replies(name, aside.to_pylist(), work)
-        passed = mend(name, before, refine(name, snapshot, 0, replies, work), data_file(folder))
+        part, _ = checked(name, refine(name, snapshot, 0, replies, work), replies)
+        passed = mend(name, before, part, data_file(folder))
         if not passed:
             return before
         left = aside.filter(pa.array([place not in passed for place in places]))

@@ -1,7 +1,8 @@
-"""Spooled replies into checked Parquet parts: decoded, validated by pandera in one large batch, bad rows apart.
+"""Spooled replies into parts: rows decoded into Arrow, those of the wrong shape apart.
 
-`refine` is a pure function of files and runs wherever there is a processor to spare. Its parts still hold every
-version of a row that the scan read; `assemble` keeps the latest.
+`refine` is a pure function of files and runs wherever there is a processor to spare; it needs no pandas, whose import
+would cost a process more than decoding 100,000 rows. Its parts still hold every version of a row that the scan read.
+What does not belong here: the declared checks (`check`), and which version stays (`output`, `assemble`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,6 @@ from pipelines.pull.spool import Spooled, digest
 from pipelines.storage import storage_errors
 from schemas.arrow import TYPES, arrow_schema
 from schemas.columns import Dataset, Kind
-from schemas.frames import broken_rows
 from schemas.registry import PULLED
 from schemas.sync import PageRow
 
@@ -49,7 +49,7 @@ class Part:
     """What became of some replies.
 
     Attributes:
-        good: Parquet: the dataset's columns, `extra`, and the place of each row.
+        good: Arrow IPC: the dataset's columns, `extra`, and the place of each row.
         bad: Parquet: identity, raw JSON, reason, and the place of each row; None where there is none.
         pages: one per reply.
         unknown: names of fields that the contract does not know.
@@ -64,7 +64,7 @@ class Part:
 
 
 def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], folder: Path) -> Part:
-    """Decode and validate replies, and write one part.
+    """Decode replies, and write one part.
 
     Args:
         name: the dataset's name in `PULLED`.
@@ -88,20 +88,35 @@ def refine(name: str, snapshot: str, number: int, replies: Sequence[Spooled], fo
         pages.append(_page_row(name, snapshot, reply, decoded.batch.num_rows + len(decoded.bad), body))
         unknown |= decoded.unknown
         if decoded.batch.num_rows:
-            absent = _absent(dataset, decoded.batch, body)
-            missing = absent if missing is None else missing & absent
-    table = pa.Table.from_batches(batches, None if batches else part_schema(dataset))
-    broken = broken_rows(dataset, table)
-    if broken:
-        places = (
-            (int(table["page"][at].as_py()), int(table["row"][at].as_py()), broken[at]) for at in broken
-        )
-        bad += set_aside(dataset, {reply.page: reply for reply in replies}, places)
-        table = table.filter(pa.array([at not in broken for at in range(table.num_rows)]))
-    good = folder / f"good-{number:05}.parquet"
-    with storage_errors("write", good):
-        pq.write_table(table, good, compression="lz4", use_dictionary=False, write_statistics=False)
+            # only those that no reply before had, so that a body is searched to its end for few of them
+            missing = _absent(dataset.columns if missing is None else missing, body)
+    good = folder / f"good-{number:05}.arrow"
+    write_rows(pa.Table.from_batches(batches, None if batches else part_schema(dataset)), good)
     return Part(good, write_bad(bad, folder / f"bad-{number:05}.parquet"), pages, unknown, missing)
+
+
+def write_rows(rows: pa.Table, path: Path) -> None:
+    """Write the good rows of a part as they lie in memory.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with (
+        storage_errors("write", path),
+        pa.OSFile(str(path), "wb") as file,
+        pa.ipc.new_file(file, rows.schema) as writer,
+    ):
+        writer.write_table(rows)
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The good rows of a part.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    with storage_errors("read", path), pa.OSFile(str(path), "rb") as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def part_schema(dataset: Dataset) -> pa.Schema:
@@ -143,13 +158,9 @@ def identity_of(dataset: Dataset, raw: bytes) -> str:
         return f"raw:{digest(raw)}"
 
 
-def _absent(dataset: Dataset, batch: pa.RecordBatch, body: bytes) -> frozenset[str]:
-    """Fields whose name does not occur in a reply; only columns without a value need a look."""
-    return frozenset(
-        name
-        for name in dataset.columns
-        if batch.column(name).null_count == batch.num_rows and f'"{name}"'.encode() not in body
-    )
+def _absent(names: Iterable[str], body: bytes) -> frozenset[str]:
+    """The names that do not occur in a reply."""
+    return frozenset(name for name in names if f'"{name}"'.encode() not in body)
 
 
 def _placed(batch: pa.RecordBatch, reply: Spooled) -> pa.RecordBatch:

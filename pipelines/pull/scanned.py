@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
-from pipelines.pull.assemble import Assembled, assemble, carry_on
+from pipelines.pull.assemble import Assembled, carry_on, conclude
+from pipelines.pull.check import checked
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.identity import Seen
+from pipelines.pull.identity import Keys, Seen
 from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
+from pipelines.pull.output import Output, Rows
 from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import Evidence, Query, scan, scan_new
 from pipelines.pull.spool import Spool, Spooled
@@ -38,6 +40,7 @@ from pipelines.snapshots import (
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.warehouse.published import published, published_snapshot
+from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
 
@@ -85,6 +88,7 @@ async def scanned(
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
         account = f"{settings.base_url} {settings.require_key()}"
         spool = Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
+        stack.callback(spool.close)
         intake = _Intake(client, name, snapshot, folder, spool, privacy, on_progress)
         known = stack.enter_context(known_contacts(settings)) if since_last else None
         evidence = await intake.read(settings.concurrency, known)
@@ -161,22 +165,26 @@ class _Intake:
         self._refined = 0
         self._waiting_rows = 0
         self._rows = 0
+        self._keys: dict[int, Keys] = {}
         self._jobs: list[Future[Part]] = []
         self._stack = ExitStack()
         self._refine: Submit | None = None
+        self._output = Output(PULLED[name], snapshot, data_file(folder))
 
     async def read(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
         """Scan all, or from the top to what is known; refine beside it, and write the snapshot's files."""
         with storage_errors("make", self._folder):
             (self._folder / "work").mkdir()
         with self._stack:
+            self._stack.callback(self._output.release)
+            self._checking = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="check"))
             if known is None:
                 evidence = await scan(self._endpoint, self._fetch, concurrency)
             else:
                 evidence = await scan_new(self._endpoint, self._fetch, known)
             self._submit(None)
             self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
-        await asyncio.to_thread(self._write_files)
+            await asyncio.to_thread(self._write_files)
         return evidence
 
     async def _fetch(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:
@@ -190,21 +198,22 @@ class _Intake:
             except Unreadable:
                 return await self._fetch(query, read, fresh=True)
             self.resumed += 1
-            self._take(earlier, len(seen.keys))
+            self._take(earlier, seen.keys)
             return seen
         filtered = self.privacy.reader(self.name, self._endpoint.envelope, read)
         reply = await self._client.get(self._endpoint.path, query, filtered)
         self.retries += reply.attempts - 1
         seen = reply.value
         kept = self._spool.put(request, seen.body, seen.total, reply.sent_at, reply.received_at)
-        self._take(kept, len(seen.keys))
+        self._take(kept, seen.keys)
         return seen
 
-    def _take(self, reply: Spooled, rows: int) -> None:
+    def _take(self, reply: Spooled, keys: Keys) -> None:
         """Have what waits refined when it is enough for a batch."""
         self._replies.append(reply)
-        self._rows += rows
-        self._waiting_rows += rows
+        self._keys[reply.page] = keys
+        self._rows += len(keys)
+        self._waiting_rows += len(keys)
         self._on_progress(self.name, self._rows, reply.total)
         if self._waiting_rows >= BATCH_ROWS:
             self._submit(reply.total)
@@ -215,16 +224,30 @@ class _Intake:
                 job.result()  # a failure there stops the scan here
         if self._refine is None:
             self._refine = self._stack.enter_context(refining(total))
-        batch = self._replies[self._refined :]
+        batch, keys = self._replies[self._refined :], self._keys
         work = self._folder / "work"
-        self._jobs.append(self._refine(self.name, self.snapshot, len(self._jobs), batch, work))
+        refined = self._refine(self.name, self.snapshot, len(self._jobs), batch, work)
+        self._jobs.append(self._checking.submit(self._finish, refined, batch, keys))
         self._refined = len(self._replies)
-        self._waiting_rows = 0
+        self._waiting_rows, self._keys = 0, {}
+
+    def _finish(self, refined: "Future[Part]", replies: Sequence[Spooled], keys: Mapping[int, Keys]) -> Part:
+        """Check a part and hand its rows to the data file; one part after the other, beside the scan."""
+        part, rows = checked(self.name, refined.result(), replies)
+        self._output.add(Rows.of(rows, keys))
+        return part
 
     def _write_files(self) -> None:
         folder = self._folder
-        self.assembled = assemble(
-            self.name, self.snapshot, self.parts, self._replies, data_file(folder), quarantine_file(folder)
+        self._output.close()
+        self.assembled = conclude(
+            self.name,
+            self.snapshot,
+            self.parts,
+            self._replies,
+            data_file(folder),
+            self._output.rows,
+            quarantine_file(folder),
         )
         arrays, _ = arrow_columns(PAGES, [page for part in self.parts for page in part.pages])
         with storage_errors("write", folder):

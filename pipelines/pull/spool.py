@@ -7,10 +7,12 @@ any long scan. Raw rows lie here only until the snapshot is done.
 """
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -22,7 +24,7 @@ _TAKEN_UP = timedelta(minutes=15)
 _WORTH_TAKING_UP = 20
 """Replies that an interrupted pull must have read; a short pull had better see the account as it is now."""
 
-_JOURNAL = "journal.ndjson"
+_JOURNAL, _BODIES = "journal.ndjson", "bodies"
 
 
 class Spooled(msgspec.Struct, frozen=True):
@@ -33,7 +35,9 @@ class Spooled(msgspec.Struct, frozen=True):
         request: what was asked, without host and key.
         total: the number of rows that the API claimed, if any.
         size: bytes of its body.
+        path: the file that holds it, among others.
         account: a digest that tells accounts apart.
+        offset: where in the file it begins.
     """
 
     page: int
@@ -44,6 +48,7 @@ class Spooled(msgspec.Struct, frozen=True):
     size: int
     path: str
     account: str = ""
+    offset: int = 0
 
     def read(self) -> bytes:
         """The body.
@@ -51,13 +56,14 @@ class Spooled(msgspec.Struct, frozen=True):
         Raises:
             StorageError: the file cannot be read.
         """
-        with storage_errors("read", Path(self.path)):
-            return Path(self.path).read_bytes()
+        with storage_errors("read", Path(self.path)), Path(self.path).open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
 
 
 @dataclass(slots=True)
 class Spool:
-    """A folder of replies, numbered in the order of arrival.
+    """A folder of replies, numbered in the order of arrival: their bodies in one file, a journal of them in another.
 
     Attributes:
         earlier: what an interrupted pull left, by request.
@@ -67,6 +73,8 @@ class Spool:
     _folder: Path
     _account: str
     _count: int
+    _bodies: BinaryIO
+    _journal: BinaryIO
 
     @classmethod
     def open(cls, folder: Path, account: str) -> "Spool":
@@ -85,8 +93,9 @@ class Spool:
             if not left:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            bodies, journal = (folder / _BODIES).open("ab"), (folder / _JOURNAL).open("ab")
         earlier = {reply.request: reply for reply in left}
-        return cls(earlier, folder, account, max((reply.page for reply in left), default=0))
+        return cls(earlier, folder, account, max((reply.page for reply in left), default=0), bodies, journal)
 
     def put(
         self, request: str, body: bytes, total: int | None, sent: datetime, received: datetime
@@ -97,16 +106,27 @@ class Spool:
             StorageError: the disk refused.
         """
         self._count += 1
-        path = self._folder / f"{self._count:07}.json"
-        reply = Spooled(self._count, request, sent, received, total, len(body), str(path), self._account)
+        path = self._folder / _BODIES
         with storage_errors("write", path):
-            path.write_bytes(body)
-            with (self._folder / _JOURNAL).open("ab") as journal:
-                journal.write(msgspec.json.encode(reply) + b"\n")
+            offset = self._bodies.tell()
+            self._bodies.write(body)
+            self._bodies.flush()
+            reply = Spooled(
+                self._count, request, sent, received, total, len(body), str(path), self._account, offset
+            )
+            self._journal.write(msgspec.json.encode(reply) + b"\n")
+            self._journal.flush()
         return reply
+
+    def close(self) -> None:
+        """Close the files; what is in them stays for the next pull. What could not be written is lost."""
+        for file in (self._bodies, self._journal):
+            with suppress(OSError):
+                file.close()
 
     def discard(self) -> None:
         """Delete everything: the snapshot is done."""
+        self.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -133,4 +153,4 @@ def _left_behind(folder: Path, account: str) -> list[Spooled]:
 
 def _whole(reply: Spooled, account: str) -> bool:
     path = Path(reply.path)
-    return reply.account == account and path.exists() and path.stat().st_size == reply.size
+    return reply.account == account and path.exists() and path.stat().st_size >= reply.offset + reply.size

@@ -1,9 +1,9 @@
 """Where refining runs: on a thread beside the scan for small accounts, in a process of its own for large ones.
 
-A process costs a second to start and memory for its imports, and gives the second core to decoding; below some
+A process costs half a second to start and memory for its imports, and gives the second core to decoding; below some
 size it is not worth that. It is a plain child that is sent jobs on stdin and answers on stdout, not
 multiprocessing, which would import the caller's main module again. `python -m pipelines.pull.workers` is that
-child.
+child. What does not belong here: the declared checks, which the caller runs beside the scan (`check`).
 """
 
 import gc
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ from pipelines.errors import StorageError
 from pipelines.pull.refine import Part, refine
 from pipelines.pull.spool import Spooled
 
-ROWS_WORTH_A_PROCESS = 150_000
+ROWS_WORTH_A_PROCESS = 100_000
 
 Refine = Callable[[str, str, int, Sequence[Spooled], Path], Part]
 Submit = Callable[[str, str, int, Sequence[Spooled], Path], Future[Part]]
@@ -116,5 +117,18 @@ def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
+class _NoPandas(MetaPathFinder):
+    """Arrow imports pandas at the first list that it is given, if it can.
+
+    Nobody here makes frames, and the import takes longer than decoding 100,000 rows.
+    """
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - its signature
+        """Fail for pandas, and leave all else to the finders that follow."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
 if __name__ == "__main__":
+    sys.meta_path.insert(0, _NoPandas())
     _serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -46,8 +46,11 @@ def replace_table(
     connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
 ) -> None:
     """Make a table anew and empty, with its comments."""
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
-    connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
+    schema, _, name = table.partition(".")
+    known = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+    if connection.execute(known, [schema, name]).fetchone():
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
     connection.execute(create_table(table, fields))
     for comment in comments(table, dataset, fields):
         connection.execute(comment)

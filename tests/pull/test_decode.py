@@ -53,6 +53,16 @@ def test_a_documented_row_arrives_field_by_field() -> None:
     }
 
 
+def test_a_row_that_is_not_utf8_is_set_aside() -> None:
+    """A byte that is no UTF-8, in a text or within JSON that is kept as it came, sets that row aside and no other."""
+    texts = ({**CONTACT, "carrier": "Zoë"}, {**CONTACT, "carrier": None, "custom_fields": {}}, CONTACT)
+    body = json.dumps({"rows": texts}, ensure_ascii=False).encode("latin-1")
+    decoded = row_decoder(PULLED["contacts"], "rows")(body)
+    assert [bad.row for bad in decoded.bad] == [0, 2]
+    assert "UTF-8" in decoded.bad[1].reason
+    assert decoded.batch["row"].to_pylist() == [1]
+
+
 def test_unknown_fields_are_kept_as_extra() -> None:
     """A field that the contract does not know goes to extra as JSON, and its name is reported."""
     decoded = decode(CONTACT, {**CONTACT, "score": 7, "tags": ["a", None]})

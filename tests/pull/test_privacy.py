@@ -190,7 +190,7 @@ def test_a_failed_pull_leaves_no_phone(private: Settings, account: Account) -> N
     account.before_request = lambda number, of: setattr(of, "suspended", number >= 3)
     with pytest.raises(AccessError):
         pull(private, ["contacts"], "run-1")
-    left = [path for path in private.parquet_dir.rglob("*.json") if ".spool" in str(path)]
+    left = [path for path in private.parquet_dir.rglob("bodies") if ".spool" in str(path)]
     assert left, "nothing was kept of the interrupted pull: the test shows nothing"
     assert phones_found(private, account) == []
 

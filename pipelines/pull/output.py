@@ -1,0 +1,160 @@
+"""A snapshot's data file, written while the scan still goes on.
+
+Planned windows overlap a little, so of some rows two versions are read, by neighbours in time; the one read later
+stays. A part is therefore written once the next one is there, less the rows that were read again by then. The first
+part waits for the end, since the scan looks at the top once more. What was read again later than that is found by
+`assemble.conclude`, which looks at every key and has the file made anew where it must. What does not belong here:
+rows set aside, and that proof.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.pull.identity import Keys
+from pipelines.storage import storage_errors
+from schemas.arrow import TYPES
+from schemas.bookkeeping import BOOKKEEPING
+from schemas.columns import Dataset
+
+_Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The good rows of a part, and what tells them apart.
+
+    Attributes:
+        table: the rows, as in a part.
+        keys: for each row one integer, as the scan has it; two rows of one integer may still differ.
+        pages: for each row the reply that it was read from.
+    """
+
+    table: pa.Table
+    keys: _Integers
+    pages: _Integers
+
+    @classmethod
+    def of(cls, table: pa.Table, keys: Mapping[int, Keys]) -> "Rows":
+        """With keys given by reply, of all its rows.
+
+        Args:
+            table: the rows, those of a reply in one piece.
+            keys: those of every reply that the rows are of.
+        """
+        pages = table["page"].to_numpy().astype(np.int64)
+        rows = table["row"].to_numpy()
+        begins = np.flatnonzero(np.diff(pages, prepend=-1))
+        ends = np.append(begins, len(pages))[1:]
+        found = [
+            np.array(keys[int(pages[begin])], np.int64)[rows[begin:end]]
+            for begin, end in zip(begins, ends, strict=True)
+        ]
+        return cls(table, np.concatenate([*found, np.empty(0, np.int64)]), pages)
+
+    def read_again_in(self, later: "Rows", key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+        """Which of these rows were read again in another reply: later in this part, or in the other one."""
+        keys, pages = np.concatenate([self.keys, later.keys]), np.concatenate([self.pages, later.pages])
+        _, inverse = np.unique(keys, return_inverse=True)
+        last = np.zeros(len(keys), np.int64)
+        last[inverse] = np.arange(len(keys))  # of equal indices the last assignment stays
+        latest = last[inverse[: len(self.keys)]]
+        mine = np.flatnonzero(pages[latest] > self.pages)
+        both = pa.concat_tables([self.table.select(list(key)), later.table.select(list(key))])
+        same = np.ones(len(mine), np.bool_)
+        for name in key:
+            equal = pc.equal(both[name].take(mine), both[name].take(latest[mine]))
+            same &= equal.to_numpy().astype(np.bool_)
+        again = np.zeros(len(self.keys), np.bool_)
+        again[mine[same]] = True
+        return again
+
+
+class Output:
+    """The file.
+
+    Args:
+        dataset: what its rows are.
+        snapshot: the snapshot's id, which every row names.
+        path: where it goes.
+    """
+
+    def __init__(self, dataset: Dataset, snapshot: str, path: Path) -> None:
+        self.rows = 0
+        self._dataset = dataset
+        self._snapshot = snapshot
+        self._path = path
+        self._file: pa.OSFile | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._first: tuple[Rows, npt.NDArray[np.bool_]] | None = None
+        self._waiting: Rows | None = None
+
+    def add(self, rows: Rows) -> None:
+        """Take in the next part, in the order of reading.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        if self._waiting is not None:
+            self._let_go(self._waiting, rows)
+        self._waiting = rows
+
+    def close(self) -> None:
+        """Write what still waits, and end the file.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        last = self._waiting
+        if last is not None:
+            self._let_go(last, _nothing_after(last))
+            if self._first is not None:
+                rows, again = self._first
+                self._write(rows, again | rows.read_again_in(last, self._dataset.key))
+        with storage_errors("write", self._path):
+            self._open().close()
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the file, also of one that could not be written to its end."""
+        if self._file is not None:
+            self._file.close()
+
+    def _let_go(self, rows: Rows, following: Rows) -> None:
+        again = rows.read_again_in(following, self._dataset.key)
+        if self._first is None:
+            self._first = rows, again
+        else:
+            self._write(rows, again)
+
+    def _write(self, rows: Rows, again: npt.NDArray[np.bool_]) -> None:
+        table = rows.table.filter(pa.array(~again)) if again.any() else rows.table
+        whole: dict[str, Any] = {name: table[name] for name in self._schema.names if name != "snapshot"}
+        whole["snapshot"] = pa.repeat(pa.scalar(self._snapshot, pa.string()), table.num_rows)
+        with storage_errors("write", self._path):
+            self._open().write_table(
+                pa.Table.from_arrays([whole[name] for name in self._schema.names], schema=self._schema)
+            )
+        self.rows += table.num_rows
+
+    def _open(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            self._file = pa.OSFile(str(self._path), "wb")
+            self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+        return self._writer
+
+    @property
+    def _schema(self) -> pa.Schema:
+        fields = (*self._dataset.fields, *BOOKKEEPING.fields)
+        return pa.schema([(field.name, TYPES[field.kind]) for field in fields])
+
+
+def _nothing_after(rows: Rows) -> Rows:
+    return Rows(rows.table.slice(0, 0), rows.keys[:0], rows.pages[:0])
