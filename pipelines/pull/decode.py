@@ -177,7 +177,9 @@ def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
     sizes = np.fromiter(map(len, raws), np.int32, len(raws))
     ends = np.zeros(len(raws) + 1, np.int32)
     np.cumsum(sizes, out=ends[1:])
-    texts: Array = pa.StringArray.from_buffers(len(raws), pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(raws)))
+    texts: Array = pa.StringArray.from_buffers(
+        len(raws), pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(raws))
+    )
     if (sizes == len(b"null")).any():
         texts = pc.if_else(pc.equal(texts, _NULL), _NOTHING, texts)
     return texts

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from oracle import query
 
+from pipelines.pull import scanned
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, drifting, running, seed_account
 from pipelines.settings import Settings
@@ -16,9 +17,14 @@ Key = tuple[str, int]
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("rate", [0.3, 1.0])
 def test_every_contact_that_stayed_is_there_once(
-    tmp_path: Path, settings_of: Callable[..., Settings], seed: int, rate: float
+    tmp_path: Path,
+    settings_of: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    rate: float,
 ) -> None:
     """Under random sign-ups, deletions, updates and moves every contact that stayed is published exactly once."""
+    monkeypatch.setattr(scanned, "BATCH_ROWS", (300, 1_500, 50_000)[seed % 3])  # one part, some, or many
     account = seed_account(contacts=4_000, seed=seed)
     ever = _keys(account)
     stayed = set(ever)

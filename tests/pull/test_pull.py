@@ -10,6 +10,7 @@ import pytest
 from oracle import assert_equal, key_of, query, restore_key, same, shown
 
 from pipelines.errors import AccessError, DataError, NotFoundError, ServiceError
+from pipelines.pull import scanned
 from pipelines.pull.run import publish_latest, pull, snapshot_dataset
 from pipelines.sandbox import Account, Options, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
@@ -17,8 +18,12 @@ from pipelines.settings import Settings
 ALL = ("contacts", "lists", "offers", "revenue")
 
 
-def test_a_quiet_account_arrives_equal(account: Account, settings: Settings) -> None:
-    """All four datasets arrive field by field, deleted lists and archived offers included, and say exact."""
+@pytest.mark.parametrize("batch", [300, 50_000])
+def test_a_quiet_account_arrives_equal(
+    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """All four datasets arrive field by field, in many parts or one, deleted lists and archived offers included."""
+    monkeypatch.setattr(scanned, "BATCH_ROWS", batch)
     made = pull(settings, ALL, "r1")
     assert_equal(account, settings)
     assert {s.manifest.dataset: s.manifest.consistency for s in made} == dict.fromkeys(ALL, "exact")
