@@ -8,6 +8,7 @@ import msgspec
 
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
+from pipelines.storage import is_there
 from pipelines.warehouse.swap import reading
 from schemas.sync import Manifest
 
@@ -18,7 +19,7 @@ def published(warehouse: Path) -> dict[str, Manifest]:
     Raises:
         StorageError: the warehouse cannot be read.
     """
-    if not warehouse.exists():
+    if not is_there(warehouse):
         return {}
     with reading(warehouse) as connection:
         if not has_table(connection, "sync", "snapshots"):

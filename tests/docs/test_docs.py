@@ -3,14 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from commands import Done, trackly_sync
 from oracle import query
 
 from pipelines.cli.reference import reference
@@ -22,7 +21,6 @@ from pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = Path(sys.executable).parent / "trackly-sync"
 
 NOT_RUN = {
     "ui": "serves until it is stopped; tests/assets starts and stops it",
@@ -77,15 +75,8 @@ def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Pa
         "TRACKLY_ALERT_WEBHOOK": webhook,
     }
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [str(COMMAND), *arguments],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(*arguments: str) -> Done:
+        return trackly_sync(arguments, environment, tmp_path)
 
     if commands(page)[0][0] not in ("doctor", "pull"):
         run("pull")
