@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from oracle import query, same, shown
 
+from pipelines.cli.demo import _MARKER
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
@@ -287,22 +288,25 @@ def test_help_teaches(sync: Sync) -> None:
 
 
 def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
-    """The demo runs without settings, summarises, its query works, and it leaves no process behind."""
+    """The demo runs without settings, also where one ran before, its query works, and it leaves no process behind."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
-    for _ in range(2):
-        with subprocess.Popen(
-            [str(COMMAND), "demo", "--contacts", "3000"],
-            cwd=tmp_path,
-            env=kept,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as demo:
-            told, _ = demo.communicate(timeout=120)
-        assert demo.returncode == 0
-        assert "3,000" in told
-        assert "accepted" in told
-        assert of_session(demo.pid) == []
+    (tmp_path / "demo").mkdir()
+    for left in (_MARKER, "warehouse.duckdb"):
+        (tmp_path / "demo" / left).write_text("of a demo before")
+    with subprocess.Popen(
+        [str(COMMAND), "demo", "--contacts", "1000"],
+        cwd=tmp_path,
+        env=kept,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        told, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0
+    assert "1,000" in told
+    assert "accepted" in told
+    assert of_session(demo.pid) == []
+    assert (tmp_path / "demo" / _MARKER).exists()
     script = told.partition("-c ")[2].partition("\n\n")[0]
     answer = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -c {script}"],
