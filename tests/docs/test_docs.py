@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +33,7 @@ NOT_RUN = {
 
 _BLOCK = re.compile(r"^```(\w+)( no-run)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SAID = re.compile(r"^(?:\.venv/bin/)?trackly-sync ([^#\n]*)", re.MULTILINE)
+_PYTHON = re.compile(r"^\.venv/bin/python -c \"([^\"]*)\"", re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -85,6 +88,9 @@ def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Pa
     for line in commands(page):
         done = run(*line)
         assert done.returncode in (0, 3), (line, done.stderr)  # 3: the made-up history has bad rows
+    for block in blocks(page, "sh"):
+        for script in _PYTHON.findall(block):
+            subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
 
 
 def test_queries_answer(settings: Settings, account: Account) -> None:
