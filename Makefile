@@ -37,7 +37,7 @@ bench-large: .venv/.runtime ## the same with five and ten million contacts: does
 	@$(BIN)/python benchmarks/pull.py --large
 
 docs: .docs/.installed ## build the documentation into site/
-	@.docs/bin/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet
 
 lock: ## resolve the newest versions again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

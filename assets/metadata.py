@@ -14,6 +14,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from pipelines.push.intake import Intake
+from pipelines.push.presence import Period
 from pipelines.push.reconcile import Reconciliation
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
@@ -68,13 +69,23 @@ def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadat
 def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float) -> Metadata:
     """What the warehouse's materialization carries."""
     manifests = [snapshot.manifest for snapshot in published]
-    columns = ("dataset", "rows", "quarantined", "consistency", "finished_at")
+    columns = ("dataset", "rows", "quarantined", "consistency", "finished (UTC)")
+    told = [
+        (
+            m.dataset,
+            f"{m.rows:,}",
+            f"{m.quarantined:,}",
+            m.consistency,
+            f"{datetime.fromisoformat(m.finished_at):%F %T}",
+        )
+        for m in manifests
+    ]
     return {
         **_figures(sum(m.rows for m in manifests), sum(m.quarantined for m in manifests), seconds),
         **{f"rows_{m.dataset}": m.rows for m in manifests},
         "path": dg.MetadataValue.path(str(warehouse)),
         "bytes": warehouse.stat().st_size,
-        "preview": markdown(columns, [{name: getattr(m, name) for name in columns} for m in manifests]),
+        "preview": markdown(columns, [dict(zip(columns, row, strict=True)) for row in told]),
     }
 
 
@@ -113,7 +124,7 @@ def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float
     outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
         "outcomes": markdown(("outcome", "rows"), outcomes),
-        "rejects": _where_left_out(name),
+        "rejects": _where_left_out(f"trackly-sync rejects {name}", f"dataset = '{name}'"),
         "preview": markdown(("message_id", "outcome", "code", "reason", "row"), rows),
         **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
         **numbers,
@@ -121,17 +132,18 @@ def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float
     }
 
 
-def _where_left_out(name: str) -> dg.MarkdownMetadataValue:
+def _where_left_out(command: str, condition: str) -> dg.MarkdownMetadataValue:
     """How to see every row that was left out, for whoever stands before the numbers."""
     return dg.MetadataValue.md(
-        f"At the terminal: `trackly-sync rejects {name}`. In the warehouse:\n\n"
-        f"```sql\nSELECT outcome, code, reason, file, row\nFROM imports.records\n"
-        f"WHERE dataset = '{name}' AND in_input\nAND outcome NOT IN ('accepted', 'duplicate')\n```"
+        f"At the terminal: `{command}`. In the warehouse:\n\n"
+        f"```sql\nSELECT dataset, outcome, code, reason, file, row\nFROM imports.records\n"
+        f"WHERE {condition}\nAND in_input AND outcome NOT IN ('accepted', 'duplicate')\n```"
     )
 
 
-def of_month(counts: Mapping[str, Mapping[str, int]], seconds: float) -> Metadata:
+def of_month(counts: Mapping[str, Mapping[str, int]], between: Period, seconds: float) -> Metadata:
     """What a month's import carries: its rows by outcome, of each dataset and of all."""
+    first, next_first = (f"TIMESTAMPTZ '{day:%F} 00:00:00+00'" for day in between)
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
     columns = ("dataset", *(name for name, rows in total.items() if rows))
     table = [
@@ -140,6 +152,9 @@ def of_month(counts: Mapping[str, Mapping[str, int]], seconds: float) -> Metadat
     rows = sum(total.values())
     return {
         "outcomes": markdown(columns, table),
+        "rejects": _where_left_out(
+            "trackly-sync rejects", f"happened_at >= {first}\nAND happened_at < {next_first}"
+        ),
         **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
         **total,
     }

@@ -61,7 +61,7 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
             counts = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}
         missing = {str(o): n for o in _OPEN if (n := sum(by.get(o, 0) for by in counts.values()))}
         yield dg.MaterializeResult(
-            metadata=of_month(counts, time.monotonic() - started),
+            metadata=of_month(counts, (start, end), time.monotonic() - started),
             check_results=[
                 dg.AssetCheckResult(
                     check_name="complete",

@@ -31,7 +31,7 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
         deps=deps,
         group_name=GROUP,
         kinds={"parquet"},
-        description=f"{dataset.doc} Source: {dataset.source}.",
+        description=f"{dataset.doc} Source: {dataset.page}.",
         metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},
     )
     def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:

@@ -96,7 +96,7 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         deps=deps,
         group_name=GROUP,
         kinds={"api"},
-        description=f"{dataset.doc} Sent once; outcomes are in imports.records. Endpoint: {dataset.source}.",
+        description=f"{dataset.doc} Sent once; outcomes are in imports.records. Endpoint: {dataset.page}.",
         metadata={"dagster/column_schema": column_schema(RECORDS, pulled=False)},
     )
     def send_rows(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:

@@ -130,5 +130,5 @@ class _Given(Collector):
 def _write(path: Path, families: Iterable[Metric]) -> None:
     registry = CollectorRegistry()
     registry.register(_Given(families))
-    with storage_errors("write", path):
+    with storage_errors("write", path, "TRACKLY_METRICS_DIR"):
         write_to_textfile(str(path), registry)

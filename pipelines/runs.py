@@ -17,7 +17,7 @@ import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import run_id
-from pipelines.storage import storage_errors, write_durably
+from pipelines.storage import is_there, storage_errors, write_durably
 from schemas.sync import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
 def _names(data_dir: Path) -> list[str]:
     """The files of the records, oldest first. There may be tens of thousands: no Path for each."""
     folder = data_dir / "runs"
-    if not folder.exists():
+    if not is_there(folder):
         return []
     with storage_errors("read", folder):
         return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as said

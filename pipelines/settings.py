@@ -5,12 +5,16 @@ What does not belong here: anything that opens files, connects, or imports the e
 load this module and must stay fast.
 """
 
+import os
+from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.sources.providers.dotenv import read_env_file
 
 from pipelines.errors import SettingsError
 
@@ -218,7 +222,8 @@ def load_settings(**overrides: Any) -> Settings:
         overrides: fields set by the caller (command-line options, tests); they win over the environment.
 
     Raises:
-        SettingsError: a setting is malformed; the message names each one and never shows a key.
+        SettingsError: a setting is malformed, or .env cannot be read; the message names each one and never shows
+            a key.
     """
     try:
         return Settings(**overrides)
@@ -227,9 +232,32 @@ def load_settings(**overrides: Any) -> Settings:
             _describe(item) for item in error.errors(include_input=False, include_context=False)
         )
         raise SettingsError(f"{problems}.", "Correct it in the environment or in .env.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(
+            f"The file .env cannot be read: {why}.", "Mend it, or move it away and set the environment."
+        ) from None
+
+
+def unknown_settings() -> dict[str, str]:
+    """Names in the environment and in .env that look like settings and are none, each with what it may have meant."""
+    prefix = str(Settings.model_config["env_prefix"])
+    known = [name.upper() for name in Settings.model_fields]
+    given = sorted({*os.environ, *(name.upper() for name in _from_file())})
+    unknown = [name for name in given if name.startswith(prefix) and name.removeprefix(prefix) not in known]
+    close = {name: get_close_matches(name.removeprefix(prefix), known, 1) for name in unknown}
+    return {name: f"{prefix}{found[0]}" if found else "" for name, found in close.items()}
+
+
+def _from_file() -> Mapping[str, str | None]:
+    file = Path(".env")
+    return read_env_file(file) if file.is_file() else {}
 
 
 def _describe(item: Any) -> str:
     name = f"TRACKLY_{str(item['loc'][0]).upper()}" if item["loc"] else "Settings"
-    reason = str(item["msg"]).removeprefix("Value error, ")
+    reason = str(item["msg"]).removeprefix("Value error, ").partition(", unable to")[0]
+    reason = reason.replace("Input should be", "must be").replace(
+        "valid boolean", "yes or no (on, off, true, false)"
+    )
     return f"{name} {reason[0].lower()}{reason[1:]}"

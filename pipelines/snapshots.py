@@ -159,7 +159,10 @@ def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
     Raises:
         StorageError: a manifest cannot be read.
     """
-    return [_load(path) for path in sorted((parquet_dir / dataset).glob(f"[0-9]*Z-*/{_MANIFEST}"))]
+    folder = parquet_dir / dataset
+    with storage_errors("read", folder):
+        found = sorted(folder.glob(f"[0-9]*Z-*/{_MANIFEST}"))
+    return [_load(path) for path in found]
 
 
 def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:

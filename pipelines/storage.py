@@ -12,12 +12,13 @@ from pipelines.errors import StorageError
 
 
 @contextmanager
-def storage_errors(doing: str, path: Path) -> Iterator[None]:
+def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") -> Iterator[None]:
     """Turn what a disk does wrong into a StorageError.
 
     Args:
         doing: what was being done, as in "cannot <doing>".
         path: the file or folder concerned.
+        setting: the one that says where it lies.
 
     Raises:
         StorageError: any OSError inside (no space, read-only, ...), DuckDB's and Arrow's included.
@@ -31,23 +32,35 @@ def storage_errors(doing: str, path: Path) -> Iterator[None]:
         raise
     except OSError as error:  # pyarrow raises OSError too
         raise StorageError(
-            f"Cannot {doing} {path}: {error.strerror or error}.", _remedy(error, path)
+            f"Cannot {doing} {path}: {error.strerror or error}.", _remedy(error, path, setting)
         ) from error
     except Exception as error:
         # duckdb is not imported here: `status` must not pay for it. Its I/O errors are told by name.
         if type(error).__name__ not in ("IOException", "OutOfMemoryException"):
             raise
-        raise StorageError(f"Cannot {doing} {path}: {_first_line(error)}.", _remedy(error, path)) from error
+        raise StorageError(
+            f"Cannot {doing} {path}: {_first_line(error)}.", _remedy(error, path, setting)
+        ) from error
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def _remedy(error: Exception, path: Path) -> str:
+def _remedy(error: Exception, path: Path, setting: str) -> str:
     if "No space" in str(error):
         return f"Make room on the disk of {path.parent}, then run the command again; nothing was changed."
-    return f"See that {path.parent} exists and can be written to (TRACKLY_DATA_DIR); nothing was changed."
+    return f"See that {path.parent} exists and can be written to ({setting}); nothing was changed."
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; where that may not be known it is an error, not a no.
+
+    Raises:
+        StorageError: a folder above it may not be read.
+    """
+    with storage_errors("look for", path):
+        return path.exists()
 
 
 def write_durably(path: Path, content: bytes) -> None:

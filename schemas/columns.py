@@ -127,7 +127,7 @@ class Dataset:
         row: the struct that declares its columns.
         key: the columns that tell its rows apart; empty where rows have no key of their own.
         doc: what one row is.
-        source: the vendor page that documents it.
+        source: the vendor page that documents it, as a path; see `page`.
     """
 
     name: str
@@ -140,6 +140,11 @@ class Dataset:
     def fields(self) -> tuple[Field, ...]:
         """Its columns in declaration order."""
         return _fields(self.row)
+
+    @property
+    def page(self) -> str:
+        """The address of the vendor page that documents it; "" where none does."""
+        return f"https://docs.tracklysms.com{self.source}" if self.source else ""
 
     @property
     def columns(self) -> tuple[str, ...]:

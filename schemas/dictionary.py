@@ -44,8 +44,8 @@ def _section(dataset: Dataset, fields: tuple[Field, ...]) -> str:
     head = [f"### {dataset.name}", dataset.doc]
     if dataset.key:
         head.append(f"Key: {', '.join(f'`{name}`' for name in dataset.key)}.")
-    if dataset.source:
-        head.append(f"Source: {dataset.source}.")
+    if dataset.page:
+        head.append(f"Source: <{dataset.page.replace(' ', '> ', 1)}{'' if ' ' in dataset.page else '>'}.")
     rows = [
         f"| `{field.name}` | {TYPES[field.kind]} | {'yes' if field.nullable else 'no'} | {describe(field)} |"
         for field in fields

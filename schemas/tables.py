@@ -32,7 +32,7 @@ def create_table(table: str, fields: Sequence[Field], *, or_keep: bool = False) 
 
 def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str = "TABLE") -> Iterator[str]:
     """`COMMENT ON` statements for the table (or VIEW: see `kind`) and each of its columns."""
-    source = f" Source: {dataset.source}." if dataset.source else ""
+    source = f" Source: {dataset.page}." if dataset.page else ""
     yield f"COMMENT ON {kind} {table} IS {literal(dataset.doc + source)}"
     for field in fields:
         yield f'COMMENT ON COLUMN {table}."{field.name}" IS {literal(describe(field))}'

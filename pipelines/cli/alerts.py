@@ -10,7 +10,7 @@ from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out, tell
-from pipelines.errors import SettingsError
+from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import load_settings
 
 
@@ -35,9 +35,14 @@ def alerts(
     from pipelines.watched import conditions  # noqa: PLC0415 - the same
 
     if test:
-        failure = try_out(settings)
-        if failure:
+        if settings.alert_webhook is None:
             raise SettingsError(
+                "TRACKLY_ALERT_WEBHOOK is not set.",
+                "Set it to the URL that takes alerts, such as one of Slack's incoming webhooks.",
+            )
+        failure = try_out(settings.alert_webhook.get_secret_value())
+        if failure:
+            raise ServiceError(
                 f"The message did not arrive: {failure}.", "See that TRACKLY_ALERT_WEBHOOK is right."
             )
         out.print("The webhook took the message.")

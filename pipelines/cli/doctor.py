@@ -17,7 +17,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.show import age, show_json
 from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import Settings, load_settings, unknown_settings
 
 _LITTLE_SPACE = 2 * 2**30
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
@@ -44,7 +44,7 @@ def doctor(as_json: AsJson = False) -> int:
     except SettingsError as error:
         findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
     else:
-        findings = [Finding("settings", "ok", "well-formed"), *_examine(settings)]
+        findings = [_names(), *_examine(settings)]
         code = int(any(finding.verdict == "fail" for finding in findings))
     if as_json:
         show_json([asdict(finding) for finding in findings])
@@ -74,7 +74,19 @@ def _examine(settings: Settings) -> Iterator[Finding]:
             yield check(settings)
         except TracklySyncError as error:
             yield Finding(name, "fail", error.message, error.remedy)
+        except OSError as error:
+            yield Finding(name, "fail", f"{error.filename}: {error.strerror}", "Mend the permissions.")
     yield _versions()
+
+
+def _names() -> Finding:
+    """A misspelt setting is otherwise never heard of."""
+    unknown = unknown_settings()
+    if not unknown:
+        return Finding("settings", "ok", "well-formed")
+    meant = [f"{right} in place of {name}" for name, right in unknown.items() if right]
+    remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
+    return Finding("settings", "warn", f"{', '.join(unknown)}: there is no such setting", remedy)
 
 
 def _key(settings: Settings) -> Finding:

@@ -59,7 +59,7 @@ def pull(
         return 0
     if set(manifests) - set(names):
         out.print("Revenue is made of contacts' totals here, so both were pulled.")
-    show_pulled(manifests)
+    show_pulled(manifests, manifests)
     show_notes("Needs attention", pull_notes(manifests))
     pulled = list(manifests.values())
     requests, retries = sum(of.requests for of in pulled), sum(of.retries for of in pulled)

@@ -69,7 +69,9 @@ def _show(done: "Reconciliation") -> None:
             out.print(f"  {count:,} totals {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
         out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
-    if not any(done.findings.values()):
+    if not done.contacts:
+        out.print("  Nothing has been accepted that counts in a contact's totals.")
+    elif not any(done.findings.values()):
         out.print("  All of them hold exactly what was accepted.")
 
 

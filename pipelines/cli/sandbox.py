@@ -12,7 +12,9 @@ from pipelines.errors import UsageError
 
 @guarded
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 for any that is free.")] = 8765,
+    port: Annotated[
+        int, typer.Option(help="Port on loopback; 0 for any that is free.", min=0, max=65_535)
+    ] = 8765,
     contacts: Annotated[int, typer.Option(help="How many contacts.", min=0)] = 20_000,
     lists: Annotated[int, typer.Option(help="How many lists.", min=1)] = 5,
     offers: Annotated[int, typer.Option(help="How many offers.", min=1)] = 12,

@@ -1,7 +1,7 @@
 """What commands print when they are done: tables for people, one JSON document for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -46,14 +46,14 @@ def status_json(pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]) 
     }
 
 
-def show_pulled(manifests: Mapping[str, Manifest]) -> None:
-    """A table of what the warehouse holds."""
+def show_pulled(manifests: Mapping[str, Manifest], names: Collection[str] = tuple(PULLED)) -> None:
+    """A table of what the warehouse holds of these datasets."""
     table = Table("dataset", box=None, pad_edge=False, header_style="bold")
     for title in ("rows", "quarantined"):
         table.add_column(title, justify="right")
     for title in ("consistency", "age", "run"):
         table.add_column(title)
-    for name in PULLED:
+    for name in (name for name in PULLED if name in names):
         manifest = manifests.get(name)
         if manifest is None:
             table.add_row(name, "-", "-", "never pulled", "-", "-")

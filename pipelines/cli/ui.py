@@ -45,7 +45,7 @@ _MOST_SECONDS = 60.0
 
 @guarded
 def ui(
-    port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65_535)] = 3000,
 ) -> int:
     """The Dagster UI and daemon on this workspace, until Ctrl-C; for a workstation and for a deployment.
 

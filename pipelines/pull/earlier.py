@@ -55,8 +55,8 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
         UsageError: there is no such snapshot.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
+    target = _earlier(settings, name, to)
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
-        target = _earlier(settings, name, to)
         republish(settings, asyncio.run(with_derived(settings, [target], run)))
         record.rows = target.manifest.rows
         return target
@@ -73,10 +73,10 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         UsageError: nothing is published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
+    before = published_snapshot(settings, name)
+    if before is None:
+        raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
     with recorded(settings.data_dir, run, f"replay {name}") as record:
-        before = published_snapshot(settings, name)
-        if before is None:
-            raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
         after = asyncio.run(_mended(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
         if passed:

@@ -28,6 +28,7 @@ from pipelines.push.upgrade import upgrade, version
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
 from pipelines.settings import Settings
+from pipelines.storage import is_there
 
 _KEPT = {
     "sends": ("identity", "contact", "list_ref"),
@@ -319,7 +320,7 @@ def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
         StorageError: it cannot be read, or a newer program wrote it.
     """
     file = sqlite_file(settings.ledger)
-    if file and not file.exists():
+    if file and not is_there(file):
         yield None
         return
     with _opened(settings) as ledger:

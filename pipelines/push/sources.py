@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.storage import storage_errors
+from pipelines.storage import is_there, storage_errors
 from schemas.registry import PUSHED
 
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".sql": "sql"}
@@ -55,8 +55,11 @@ def find_sources(
     found: list[Source] = []
     strays: list[Path] = []
     for root in roots:
-        if not root.exists():
-            raise UsageError(f"There is no history at {root}.", _expected(settings))
+        if not is_there(root):
+            raise UsageError(
+                f"There is no history at {root}.",
+                "Name a file or folder that is there." if paths else _expected(settings),
+            )
         for path in _files(root):
             dataset = _dataset_of(path, root) or _only(datasets, path, root)
             if dataset is None:
@@ -73,7 +76,7 @@ def find_sources(
 
 
 def _files(root: Path) -> Iterator[Path]:
-    with storage_errors("read the folder", root):
+    with storage_errors("read the folder", root, "TRACKLY_HISTORY_DIR"):
         if root.is_file():
             if root.suffix.lower() not in FORMATS:
                 raise UsageError(f"{root} is in no known format.", f"Known: {', '.join(FORMATS)}.")

@@ -8,6 +8,7 @@ import msgspec
 
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
+from pipelines.storage import is_there
 from pipelines.warehouse.swap import reading
 from schemas.sync import Manifest
 
@@ -18,7 +19,7 @@ def published(warehouse: Path) -> dict[str, Manifest]:
     Raises:
         StorageError: the warehouse cannot be read.
     """
-    if not warehouse.exists():
+    if not is_there(warehouse):
         return {}
     with reading(warehouse) as connection:
         if not has_table(connection, "sync", "snapshots"):
@@ -26,8 +27,14 @@ def published(warehouse: Path) -> dict[str, Manifest]:
         rows = connection.execute(
             "SELECT to_json(s)::VARCHAR FROM (SELECT * EXCLUDE (published) FROM sync.snapshots WHERE published) s"
         ).fetchall()
-    manifests = [_with_iso_times(msgspec.json.decode(row, type=Manifest)) for (row,) in rows]
+    manifests = [_manifest(row) for (row,) in rows]
     return {manifest.dataset: manifest for manifest in manifests}
+
+
+def _manifest(row: str) -> Manifest:
+    """From a row as JSON. A column that is null is left to its default: the version that wrote it did not know it."""
+    known = {name: value for name, value in msgspec.json.decode(row).items() if value is not None}
+    return _with_iso_times(msgspec.convert(known, Manifest))
 
 
 def _with_iso_times(manifest: Manifest) -> Manifest:

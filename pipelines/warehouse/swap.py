@@ -15,7 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
-from pipelines.storage import storage_errors, sync_file, sync_folder
+from pipelines.storage import is_there, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.version import refuse_newer
 
 WRITER_LOCK_SECONDS = 600.0
@@ -64,7 +64,7 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         StorageError: there is no warehouse yet, or it cannot be read.
     """
-    if not warehouse.exists():
+    if not is_there(warehouse):
         raise StorageError(f"There is no warehouse at {warehouse} yet.", "Run: trackly-sync pull")
     with storage_errors("read", warehouse), duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")

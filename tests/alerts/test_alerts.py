@@ -165,7 +165,7 @@ def test_what_did_not_arrive_is_told_later(
     notify(told, wrong(False))
     assert hook.changes() == [("stale:contacts", "firing"), ("stale:contacts", "recovered")]
     assert hook.messages[1]["alerts"][0]["since"] is not None
-    assert try_out(told) == ""
+    assert try_out(told.alert_webhook.get_secret_value()) == ""
     assert "test" in hook.messages[-1]["text"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from oracle import query
 
 from assets.definitions import build_defs
 from assets.resources import GivenTrackly
@@ -141,6 +142,9 @@ def test_a_month_and_a_push_keep_the_same_books(
     export = write_history(account, settings.history, sends=300)
     figures = month("2025-01")
     assert figures["accepted"] >= 300
+    told = figures["rejects"].partition("```sql")[2].partition("```")[0]
+    left_out = query(settings.warehouse, told)
+    assert len(left_out) == figures["rows"] - figures["accepted"] - figures["duplicate"] > 0
     push(settings, list(PUSHED))
     twin = seed_account(contacts=2_500)
     with running(twin) as server:

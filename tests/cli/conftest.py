@@ -1,18 +1,14 @@
 """The command line as real processes, in a folder of the test's own."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Done, trackly_sync
 
 from pipelines.sandbox import API_KEY, Server
 
-COMMAND = Path(sys.executable).parent / "trackly-sync"
-
-Done = subprocess.CompletedProcess[str]
 Sync = Callable[..., Done]
 
 
@@ -37,8 +33,6 @@ def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
     def run(*arguments: str, **changes: str | None) -> Done:
         merged = {**environment, **changes}
         env = {name: value for name, value in merged.items() if value is not None}
-        return subprocess.run(
-            [str(COMMAND), *arguments], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        return trackly_sync(arguments, env, tmp_path)
 
     return run

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from oracle import query, same, shown
 
+from pipelines.cli.demo import _MARKER
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
@@ -91,14 +92,23 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
         (["pull"], {"TRACKLY_API_KEY": "trk_short"}, 2, "TRACKLY_API_KEY must have 32 characters"),
         (["pull"], {"TRACKLY_API_KEY": "trk_" + "z" * 32}, 1, "TRACKLY_API_KEY"),
         (["pull"], {"TRACKLY_BASE_URL": "app.example.com"}, 2, "TRACKLY_BASE_URL must begin with https://"),
-        (["pull"], {"TRACKLY_BASE_URL": "http://127.0.0.1:9/api/v2"}, 1, "127.0.0.1:9"),
-        (["pull"], {"TRACKLY_CONCURRENCY": "many"}, 2, "TRACKLY_CONCURRENCY"),
+        (
+            ["pull"],
+            {"TRACKLY_BASE_URL": "http://127.0.0.1:9/api/v2", "TRACKLY_RETRY_SECONDS": "0"},
+            1,
+            "127.0.0.1:9",
+        ),
+        (["pull"], {"TRACKLY_CONCURRENCY": "many"}, 2, "TRACKLY_CONCURRENCY must be a valid integer."),
         (["pull"], {"TRACKLY_DATA_DIR": "/proc/nothing"}, 1, "TRACKLY_DATA_DIR"),
+        (["pull"], {"TRACKLY_DATA_DIR": "x" * 300}, 1, "File name too long"),
         (["pull", "contact"], {}, 2, "Did you mean contacts?"),
         (["pull", "--since-last"], {}, 2, "Run a full pull first"),
         (["push"], {}, 2, "There is no history at"),
         (["rollback", "contacts"], {}, 2, "no earlier snapshot"),
         (["replay", "contacts"], {}, 2, "No snapshot of contacts is published"),
+        (["push", "--from", "nowhere"], {}, 2, "Name a file or folder that is there"),
+        (["ui", "--port", "99999"], {}, 2, "less than or equal to 65535"),
+        (["alerts", "--test"], {}, 2, "TRACKLY_ALERT_WEBHOOK is not set"),
         (["sandbox", "--fault", "nonsense"], {}, 2, "not a kind of fault"),
         (["nonsense"], {}, 2, "No such command"),
     ],
@@ -130,10 +140,13 @@ def test_an_empty_history_folder_says_what_belongs_there(sync: Sync, tmp_path: P
 
 
 def test_settings_come_from_a_dotenv_file(sync: Sync, tmp_path: Path) -> None:
-    """A .env file in the working directory will do; the environment wins over it."""
+    """A .env file in the working directory will do; the environment wins over it; one that is no text is named."""
     (tmp_path / ".env").write_text(f"TRACKLY_API_KEY={API_KEY}\nTRACKLY_CONCURRENCY=999\n")
     assert sync("pull", "lists", TRACKLY_API_KEY=None).returncode == 2
     assert sync("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2").returncode == 0
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+    refused = sync("status")
+    assert (refused.returncode, ".env cannot be read" in refused.stderr) == (2, True)
 
 
 def test_output_is_plain_when_nobody_watches(sync: Sync) -> None:
@@ -197,12 +210,15 @@ def test_rollback_and_allow_shrink(sync: Sync, account: Account, environment: di
         account.remove_contact((row["phone_number"], row["list_id"]))
     stopped = sync("pull", "contacts")
     assert (stopped.returncode, "--allow-shrink" in stopped.stderr) == (1, True)
-    assert sync("pull", "contacts", "--allow-shrink").returncode == 0
+    forced = sync("pull", "contacts", "--allow-shrink")
+    assert (forced.returncode, "never pulled" in forced.stdout) == (0, False), "it tells of contacts only"
     assert query(warehouse(environment), "SELECT count(*) FROM contacts") == [(10,)]
     snapshots = query(
         warehouse(environment),
         "SELECT snapshot FROM sync.snapshots WHERE dataset = 'contacts' AND rows = 2500",
     )
+    assert sync("rollback", "contacts", "--to", "nonsense").returncode == 2
+    assert "rollback" not in sync("alerts").stdout, "a slip of the pen is no failed run"
     assert sync("rollback", "contacts", "--to", snapshots[0][0]).returncode == 0
     assert query(warehouse(environment), "SELECT count(*) FROM contacts") == [(2500,)]
 
@@ -218,7 +234,7 @@ def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
     assert [item["check"] for item in failing] == ["API"]
     assert "TRACKLY_API_KEY" in failing[0]["found"] + failing[0]["remedy"]
     assert sync("doctor", TRACKLY_BASE_URL="nowhere").returncode == 2
-    (tmp_path / ".env").write_text("TRACKLY_API_KEY=elsewhere\n")
+    (tmp_path / ".env").write_text("TRACKLY_API_KEY=elsewhere\nTRACKLY_CONCURENCY=9\n")
     (tmp_path / ".env").chmod(0o644)
     (tmp_path / "data").mkdir(exist_ok=True)
     (tmp_path / "data" / "alerts.json").write_text('{"failed_at": "2026-01-01T00:00:00+00:00"}')
@@ -227,7 +243,8 @@ def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
     remedies = {
         item["check"]: item["remedy"] for item in json.loads(warned.stdout) if item["verdict"] == "warn"
     }
-    assert {"API key", "alerts", "metrics"} <= set(remedies)
+    assert {"settings", "API key", "alerts", "metrics"} <= set(remedies)
+    assert "Set TRACKLY_CONCURRENCY in place of TRACKLY_CONCURENCY." in remedies["settings"]
     assert "chmod 600" in remedies["API key"]
     assert "s3cret" not in warned.stdout
     assert warned.returncode == 0
@@ -271,22 +288,25 @@ def test_help_teaches(sync: Sync) -> None:
 
 
 def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
-    """The demo runs without settings, summarises, its query works, and it leaves no process behind."""
+    """The demo runs without settings, also where one ran before, its query works, and it leaves no process behind."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
-    for _ in range(2):
-        with subprocess.Popen(
-            [str(COMMAND), "demo", "--contacts", "3000"],
-            cwd=tmp_path,
-            env=kept,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as demo:
-            told, _ = demo.communicate(timeout=120)
-        assert demo.returncode == 0
-        assert "3,000" in told
-        assert "accepted" in told
-        assert of_session(demo.pid) == []
+    (tmp_path / "demo").mkdir()
+    for left in (_MARKER, "warehouse.duckdb"):
+        (tmp_path / "demo" / left).write_text("of a demo before")
+    with subprocess.Popen(
+        [str(COMMAND), "demo", "--contacts", "1000"],
+        cwd=tmp_path,
+        env=kept,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        told, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0
+    assert "1,000" in told
+    assert "accepted" in told
+    assert of_session(demo.pid) == []
+    assert (tmp_path / "demo" / _MARKER).exists()
     script = told.partition("-c ")[2].partition("\n\n")[0]
     answer = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -c {script}"],

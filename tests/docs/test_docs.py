@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from commands import Done, trackly_sync
 from oracle import query
 
 from pipelines.cli.reference import reference
@@ -22,7 +23,6 @@ from pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = Path(sys.executable).parent / "trackly-sync"
 
 NOT_RUN = {
     "ui": "serves until it is stopped; tests/assets starts and stops it",
@@ -33,6 +33,7 @@ NOT_RUN = {
 
 _BLOCK = re.compile(r"^```(\w+)( no-run)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SAID = re.compile(r"^(?:\.venv/bin/)?trackly-sync ([^#\n]*)", re.MULTILINE)
+_PYTHON = re.compile(r"^\.venv/bin/python -c \"([^\"]*)\"", re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -77,15 +78,8 @@ def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Pa
         "TRACKLY_ALERT_WEBHOOK": webhook,
     }
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [str(COMMAND), *arguments],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(*arguments: str) -> Done:
+        return trackly_sync(arguments, environment, tmp_path)
 
     if commands(page)[0][0] not in ("doctor", "pull"):
         run("pull")
@@ -94,6 +88,9 @@ def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Pa
     for line in commands(page):
         done = run(*line)
         assert done.returncode in (0, 3), (line, done.stderr)  # 3: the made-up history has bad rows
+    for block in blocks(page, "sh"):
+        for script in _PYTHON.findall(block):
+            subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
 
 
 def test_queries_answer(settings: Settings, account: Account) -> None:

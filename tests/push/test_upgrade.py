@@ -27,6 +27,7 @@ from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
+from pipelines.warehouse.published import published
 from pipelines.warehouse.version import VERSION
 
 ALL = ["sends", "clicks", "revenue"]
@@ -60,7 +61,11 @@ def test_a_push_goes_on_where_the_first_version_left_off(account: Account, upgra
     assert before["revenue"] == Outcomes(13, duplicate=1, quarantined=1, parked=1, in_doubt=10)
     stored = Counter(row["message_id"] for row in account.revenue if "message_id" in row)
     posts = len(account.log)
+    held = published(upgraded.warehouse)
     assert push(upgraded, ALL).outcomes == before
+    assert published(upgraded.warehouse) == held, (
+        "columns that are new since are null, which reads as not said"
+    )
     assert not [request for request in account.log[posts:] if request.method == "POST"]
     assert {doubt.code for doubt in in_doubt(upgraded)} == {"no_reading"}
     resolve(upgraded, [doubt.identity for doubt in in_doubt(upgraded)], Outcome.ACCEPTED, "seen")
