@@ -20,8 +20,9 @@ from pygal.style import Style
 Number = int | float | Decimal
 
 _WIDTH = 460
-_FONT = 12
-_LABELS = 5
+_FONT = 13
+_SMALL = 280
+_LABELS = 4
 """How many labels an axis of time has room for."""
 
 _SHORT = 3 * 86_400
@@ -76,11 +77,11 @@ def line(name: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
         points: instants and figures, in order; at least one.
     """
     begin, end = points[0][0], points[-1][0]
-    form = "%d %b %Y" if (end - begin).total_seconds() > _SHORT else "%d %b %H:%M"
+    form = "%d %b" if (end - begin).total_seconds() > _SHORT else "%d %b %H:%M"
     chart = pygal.DateTimeLine(
-        **_COMMON,
+        **{**_COMMON, "width": _SMALL},
         **_EVERY_OTHER,
-        height=160,
+        height=140,
         max_scale=6,
         dots_size=2.5,
         range=(0, float(max(number for _, number in points)) or 1),
