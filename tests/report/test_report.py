@@ -134,6 +134,7 @@ def test_figures_are_those_of_the_warehouse(moved: tuple[Account, Settings, Page
     assert left_out == [
         ["sends", "rejected", "30", "invalid_phone", "The number [phone] is <b>not</b> valid"]
     ]
+    assert ["sends", "quarantined", "1", "-", "to_number: must be E.164"] in page.rows["imports"]
     assert sum(int(row[2]) for row in page.rows["imports"] if len(row) == 5 and row[2].isdigit()) == sum(
         number for (_, outcome), number in found.items() if outcome not in ("accepted", "duplicate")
     )
@@ -203,7 +204,8 @@ def test_the_page_loads_nothing_and_names_nobody(moved: tuple[Account, Settings,
 
 
 def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp_path: Path) -> None:
-    """With one pull, no push and hashed phones the page says what is not there yet, and shows no hash."""
+    """With one pull, no push and hashed phones the page says what is not there yet, shows events, and no hash."""
+    account.options.revenue_events = True
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", hash_phones="a secret of enough length")
         pull(settings, list(PULLED), "run")
@@ -213,7 +215,13 @@ def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp
     assert "Every row that was pulled is published." in page.text
     assert "hmac:" not in page.text
     assert "imports" not in page.rows
-    assert list(page.charts) == ["Contacts on the largest lists", "Contacts that joined and went, by day"]
+    earned = sum(row["revenue"] for row in account.revenue)
+    assert page.drawn("Revenue, by day", "earned") == pytest.approx(earned, abs=0.01)
+    assert list(page.charts) == [
+        "Revenue, by day",
+        "Contacts on the largest lists",
+        "Contacts that joined and went, by day",
+    ]
 
 
 def test_empty_old_and_missing_warehouses(settings_of: Any, tmp_path: Path) -> None:

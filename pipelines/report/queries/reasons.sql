@@ -1,5 +1,6 @@
 -- Why rows were left out, the most frequent reasons of each dataset and outcome first; others are summed up.
--- The API's words may differ from row to row, and name a number; its code does not. Ours may name the line.
+-- The API's words may differ from row to row; its code does not. Ours may name the line, and a number for example.
+-- The API's words and ours hold no numbers of people; should any words ever, they are not shown.
 WITH
 left_out AS (
     SELECT 'push' AS direction, dataset, outcome, code, reason
@@ -18,7 +19,10 @@ told AS (
     SELECT
         * EXCLUDE (reason),
         regexp_replace(
-            regexp_replace(left(reason, 200), '^line [0-9]+: ', ''), '\+?[0-9]{7,}|hmac:[0-9a-f]+', '…', 'g'
+            regexp_replace(left(reason, 200), '^line [0-9]+: |, like \+15551234567', '', 'g'),
+            '\+?[0-9]{7,}|hmac:[0-9a-f]+',
+            '…',
+            'g'
         ) AS reason
     FROM left_out
 ),
@@ -34,6 +38,6 @@ ranked AS (
 )
 SELECT direction, dataset, outcome, code, reason, rows, false AS others FROM ranked WHERE place <= 8
 UNION ALL
-SELECT direction, dataset, outcome, NULL, count(*) || ' other reasons', sum(rows), true
+SELECT direction, dataset, outcome, NULL, 'other reasons: ' || count(*), sum(rows), true
 FROM ranked WHERE place > 8 GROUP BY direction, dataset, outcome
 ORDER BY direction, others, rows DESC, dataset, outcome, code, reason
