@@ -16,6 +16,7 @@ from pipelines.report.figures import Row
 from pipelines.spans import age, duration
 from schemas.imports import OUTCOMES
 from schemas.registry import PULLED, PUSHED
+from schemas.sync import RunRecord
 
 _LISTS_DRAWN = 10
 _REVENUE = {
@@ -29,6 +30,7 @@ _NOT_KNOWN = "-"
 def page(
     found: Mapping[str, Sequence[Row]],
     runs: Sequence[Run],
+    last: Mapping[str, RunRecord],
     notes: Sequence[str],
     warehouse: Path,
     now: datetime,
@@ -38,6 +40,7 @@ def page(
     Args:
         found: the rows of each query, by its name.
         runs: the latest runs, newest first.
+        last: the newest record of each activity, by activity.
         notes: sentences on what needs attention.
         warehouse: where the figures are from.
         now: when they were read.
@@ -65,6 +68,7 @@ def page(
         outcomes=_by_outcome(found["outcomes"]),
         every_outcome=OUTCOMES,
         runs=runs,
+        last=last,
         notes=notes,
         warehouse=warehouse,
         now=now,

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.recent import latest_runs
 from pipelines.report.figures import figures
 from pipelines.report.page import page
+from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import write_durably
 
@@ -28,7 +29,9 @@ def write_report(settings: Settings, path: Path, notes: Sequence[str]) -> int:
         StorageError: there is no warehouse yet, or it cannot be read, or the file cannot be written.
     """
     found = figures(settings.warehouse)
+    # not from sync.runs: what failed since the last publish is on record only here
     runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
-    content = page(found, runs, notes, settings.warehouse, datetime.now(UTC)).encode()
+    last = last_of_each(settings.data_dir)
+    content = page(found, runs, last, notes, settings.warehouse, datetime.now(UTC)).encode()
     write_durably(path, content)
     return len(content)
