@@ -7,7 +7,7 @@ are numbered, so that a colour is tied to a series by its place. What does not b
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -77,20 +77,20 @@ def line(name: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
     """
     begin, end = points[0][0], points[-1][0]
     form = "%d %b" if (end - begin).total_seconds() > _SHORT else "%d %b %H:%M"
-    chart = pygal.DateTimeLine(
+    chart = pygal.XY(  # its DateTimeLine uses what Python 3.12 deprecates
         **{**_COMMON, "width": _SMALL},
         **_EVERY_OTHER,
         height=140,
         max_scale=6,
         dots_size=2.5,
         range=(0, float(max(number for _, number in points)) or 1),
-        x_value_formatter=lambda at: at.strftime(form),
+        x_value_formatter=lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(form),
     )
-    chart.x_labels = [begin, end] if begin < end else [begin]
+    chart.x_labels = sorted({begin.timestamp(), end.timestamp()})
     chart.add(
         name,
         [
-            {"value": (at, float(n)), "formatter": _told(f"{at:%d %b %Y %H:%M}: {_full(n)}")}
+            {"value": (at.timestamp(), float(n)), "formatter": _told(f"{at:%d %b %Y %H:%M}: {_full(n)}")}
             for at, n in points
         ],
     )
