@@ -14,6 +14,7 @@ from pipelines.cli import (
     push,
     reconcile,
     rejects,
+    report,
     resolve,
     runs,
     sandbox,
@@ -52,6 +53,7 @@ app.command("resolve")(resolve.resolve)
 app.command("status")(status.status)
 app.command("runs")(runs.runs)
 app.command("rejects")(rejects.rejects)
+app.command("report")(report.report)
 app.command("alerts")(alerts.alerts)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)

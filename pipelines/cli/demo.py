@@ -111,3 +111,7 @@ def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
     out.print(f"{_QUERY}\n'''))\"\n", markup=False)
     out.print(f"TRACKLY_DATA_DIR={data_dir} make ui      # the same in Dagster", markup=False)
     out.print(f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} status", markup=False)
+    out.print(
+        f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} report  # a page to look at",
+        markup=False,
+    )

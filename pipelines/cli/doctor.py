@@ -14,10 +14,11 @@ from rich.markup import escape
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
-from pipelines.cli.show import age, show_json
+from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, load_settings, unknown_settings
+from pipelines.spans import age
 
 _LITTLE_SPACE = 2 * 2**30
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from pipelines.cli.show import duration
 from pipelines.cli.terminal import err, json_logs
 from pipelines.logs import ENGINE
+from pipelines.spans import duration
 
 Report = Callable[[str, int, int | None], None]
 """Called with (dataset, rows done, rows in all if known), from any thread."""

@@ -1,7 +1,6 @@
 """`trackly-sync runs`: what ran, when, how long, with what outcome; from the records on disk alone."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -11,14 +10,16 @@ from rich.table import Table
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
-from pipelines.cli.show import SHORT, duration, show_json
+from pipelines.cli.show import SHORT, show_json
 from pipelines.cli.stream import AsCsv, one_form, write_rows
 from pipelines.cli.terminal import out
 from pipelines.errors import UsageError
+from pipelines.recent import Run, latest_runs
 from pipelines.runs import newest, seconds
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
-from schemas.registry import PULLED, PUSHED
+from pipelines.spans import duration
+from schemas.registry import PULLED
 from schemas.sync import Manifest, RunRecord
 
 _COLOURS = {"succeeded": "green", "failed": "bold red", "stopped": "yellow"}
@@ -57,42 +58,31 @@ def runs(
 
 
 def _show_latest(settings: Settings, limit: int) -> None:
-    found, more = latest_runs(settings, limit)
+    found, more = latest_runs(settings.data_dir, limit)
     if not found:
         out.print("Nothing has run yet. Begin with: trackly-sync pull")
         return
     show_runs(found)
-    out.print(f"\nOne of them with its evidence: trackly-sync runs {next(iter(found))[:SHORT]}")
+    out.print(f"\nOne of them with its evidence: trackly-sync runs {found[0].run[:SHORT]}")
     if more:
         out.print(f"Earlier ones: trackly-sync runs --limit {limit * 4}, or all with --csv")
 
 
-def latest_runs(settings: Settings, limit: int) -> tuple[dict[str, list[RunRecord]], bool]:
-    """The latest runs, newest first, each with its activities in their order; and whether there are more."""
-    found: dict[str, list[RunRecord]] = {}
-    for record in newest(settings.data_dir):
-        if record.run not in found and len(found) == limit:
-            return found, True
-        found.setdefault(record.run, []).insert(0, record)
-    return found, False
-
-
-def show_runs(found: Mapping[str, list[RunRecord]]) -> None:
+def show_runs(found: Sequence[Run]) -> None:
     """A table of runs."""
     table = Table("run", "began (UTC)", box=None, pad_edge=False, header_style="bold")
     table.add_column("took", justify="right")
     table.add_column("outcome")
     table.add_column("rows", justify="right")
     table.add_column("what")
-    for run, activities in found.items():
-        status = _worst(activities)
+    for run in found:
         table.add_row(
-            run[:SHORT],
-            _clock(activities[0].started_at),
-            duration(_took(activities)),
-            f"[{_COLOURS[status]}]{status}[/]",
-            f"{_rows(activities):,}",
-            _what(activities),
+            run.run[:SHORT],
+            _clock(run.began),
+            duration(run.seconds),
+            f"[{_COLOURS[run.status]}]{run.status}[/]",
+            f"{run.rows:,}",
+            run.what,
         )
     out.print(table)
 
@@ -177,44 +167,6 @@ def _row(record: RunRecord) -> dict[str, Any]:
 
 def _figures(record: RunRecord) -> dict[str, Any]:
     return msgspec.json.decode(record.details, type=dict[str, Any] | None) or {}
-
-
-def _worst(activities: list[RunRecord]) -> str:
-    statuses = {record.status for record in activities}
-    return next(status for status in ("failed", "stopped", "succeeded") if status in statuses)
-
-
-def _rows(activities: list[RunRecord]) -> int:
-    """Rows that a run moved: those pulled and those accepted; publishing and intake would count them again."""
-    return sum(
-        a.rows or 0 for a in activities if a.activity.startswith(("pull ", "push ", "rollback", "replay"))
-    )
-
-
-def _what(activities: list[RunRecord]) -> str:
-    """The verbs of a run, each with its datasets once."""
-    verbs: dict[str, list[str]] = {}
-    for record in activities:
-        verb, _, dataset = (
-            record.activity.rpartition(" ") if " " in record.activity else (record.activity, "", "")
-        )
-        datasets = verbs.setdefault(verb, [])
-        if dataset and dataset not in datasets:
-            datasets.append(dataset)
-    every = {"pull": set(PULLED), "push": set(PUSHED)}
-    shown = [
-        f"{verb} {'all' if set(of) == every.get(verb) else ' '.join(of)}".strip()
-        for verb, of in verbs.items()
-        if verb not in ("take in", "publish")
-    ]
-    return ", ".join(shown or verbs)
-
-
-def _took(activities: list[RunRecord]) -> float:
-    """From the first beginning to the last end."""
-    begin = min(record.started_at for record in activities)
-    end = max(record.finished_at or record.started_at for record in activities)
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 def _clock(instant: str) -> str:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
 
 from pipelines.cli.terminal import out
 from pipelines.push.verdicts import Outcomes
+from pipelines.spans import age, duration
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Manifest
 
@@ -133,22 +133,3 @@ def show_notes(title: str, notes: Sequence[str]) -> None:
         out.print(f"\n[bold]{title}[/]")
         for note in notes:
             out.print(f"  {note}", markup=False)
-
-
-def duration(seconds: float) -> str:
-    """How long something took, in the two largest units."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3_600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
-
-
-def age(finished_at: str) -> str:
-    """How long ago something was, in its largest unit."""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(finished_at)).total_seconds()
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 from pipelines.cli.arguments import AsJson
+from pipelines.cli.attention import attention
 from pipelines.cli.guarded import guarded
-from pipelines.cli.runs import latest_runs, show_runs
+from pipelines.cli.runs import show_runs
 from pipelines.cli.show import (
-    age,
-    pull_notes,
-    push_notes,
     show_json,
     show_notes,
     show_pulled,
@@ -16,7 +14,9 @@ from pipelines.cli.show import (
     status_json,
 )
 from pipelines.cli.terminal import out
+from pipelines.recent import latest_runs
 from pipelines.settings import Settings, load_settings
+from pipelines.spans import age
 from schemas.sync import Manifest
 
 _RUNS_SHOWN = 3
@@ -31,7 +31,6 @@ def status(as_json: AsJson = False) -> int:
     settings = load_settings()
     from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
-    from pipelines.watched import conditions  # noqa: PLC0415 - the same
 
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
@@ -41,16 +40,11 @@ def status(as_json: AsJson = False) -> int:
     show_pulled(pulled)
     out.print()
     show_pushed(pushed)
-    last, _ = latest_runs(settings, _RUNS_SHOWN)
+    last, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     if last:
         out.print()
         show_runs(last)
-    alerting = [
-        f"{condition.text}. {condition.remedy}"
-        for condition in conditions(settings, lambda _: pushed)
-        if condition.firing and condition.name.startswith(("stale:", "failed:", "missing:"))
-    ]
-    notes = [*alerting, *pull_notes(pulled), *push_notes(pushed)]
+    notes = attention(settings, pulled, pushed)
     show_notes("Needs attention", notes)
     if not notes:
         out.print("\n[green]Nothing needs attention.[/]")

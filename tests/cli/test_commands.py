@@ -73,6 +73,11 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
         ]  # fmt: skip
     assert status["push"]["sends"]["accepted"] == 500
     assert "500" in sync("status").stdout
+    reported = sync("report", TRACKLY_API_KEY=None)
+    assert reported.returncode == 0, reported.stderr
+    assert "data/report.html" in reported.stdout
+    page = (tmp_path / "data" / "report.html").read_text(encoding="utf-8")
+    assert "trackly-sync rejects sends" in page, "what needs attention, as status says it"
 
 
 def test_status_before_anything_is_friendly(sync: Sync) -> None:
@@ -105,6 +110,7 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
         (["pull", "--since-last"], {}, 2, "Run a full pull first"),
         (["push"], {}, 2, "There is no history at"),
         (["rollback", "contacts"], {}, 2, "no earlier snapshot"),
+        (["report"], {}, 1, "There is no warehouse"),
         (["replay", "contacts"], {}, 2, "No snapshot of contacts is published"),
         (["push", "--from", "nowhere"], {}, 2, "Name a file or folder that is there"),
         (["ui", "--port", "99999"], {}, 2, "less than or equal to 65535"),
@@ -265,12 +271,12 @@ def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
     ],
 )
 def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
-    """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow."""
+    """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow nor charts."""
     script = (
         "import sys; from pipelines.cli import main\n"
         f"sys.argv[1:] = {arguments!r}\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'dagster', 'pandas', 'pandera', 'pyarrow', 'httpx'} & set(sys.modules)\n"
+        "heavy = {'dagster', 'pandas', 'pandera', 'pyarrow', 'httpx', 'pygal', 'jinja2'} & set(sys.modules)\n"
         "sys.exit(str(sorted(heavy)) if heavy else 0)"
     )
     done = subprocess.run(

@@ -1,0 +1,197 @@
+"""The charts, drawn by pygal as SVG that stands in the page: no script, no style of its own, colours by the page.
+
+pygal marks the parts of a chart with classes; `page.css` says how those look in light, in dark and on paper. Series
+are numbered, so that a colour is tied to a series by its place. What does not belong here: where figures come from.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pygal
+from pygal.etree import etree
+from pygal.style import Style
+
+Number = int | float | Decimal
+
+_WIDTH = 460
+_FONT = 13
+_SMALL = 280
+_LABELS = 4
+"""How many labels an axis of time has room for."""
+
+_SHORT = 3 * 86_400
+"""Seconds below which an axis of time needs the hour."""
+
+_NOTHING = "nothing"
+"""Marks a bar without length, which is taken out again: a page of years would have thousands."""
+
+
+def _short(number: Number) -> str:
+    """A number as an axis has room for it."""
+    figure = float(number)
+    if abs(figure) >= 1_000_000:
+        return f"{figure / 1_000_000:.3g}M"
+    return f"{figure / 1_000:.3g}k" if abs(figure) >= 1_000 else f"{figure:.3g}"
+
+
+_COMMON = {
+    "width": _WIDTH,
+    "disable_xml_declaration": True,
+    "show_legend": False,  # the page has it, where it can wrap
+    "margin": 4,
+    "margin_right": 14,
+    "spacing": 8,
+    "truncate_label": 22,
+    "value_formatter": _short,
+    "style": Style(label_font_size=_FONT, major_label_font_size=_FONT, font_family="sans-serif"),
+}
+_EVERY_OTHER = {"y_labels_major_every": 2, "show_minor_y_labels": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart and what its colours mean.
+
+    Attributes:
+        name: what it shows.
+        svg: the drawing; every text in it is escaped.
+        series: the number, for the colour, and the title of each series that has any figure but zero.
+    """
+
+    name: str
+    svg: str
+    series: Sequence[tuple[int, str]]
+
+
+def line(name: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
+    """A figure over time, from zero.
+
+    Args:
+        name: what it shows.
+        points: instants and figures, in order; at least one.
+    """
+    begin, end = points[0][0], points[-1][0]
+    form = "%d %b" if (end - begin).total_seconds() > _SHORT else "%d %b %H:%M"
+    chart = pygal.XY(  # its DateTimeLine uses what Python 3.12 deprecates
+        **{**_COMMON, "width": _SMALL},
+        **_EVERY_OTHER,
+        height=140,
+        max_scale=6,
+        dots_size=2.5,
+        range=(0, float(max(number for _, number in points)) or 1),
+        x_value_formatter=lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(form),
+    )
+    chart.x_labels = sorted({begin.timestamp(), end.timestamp()})
+    chart.add(
+        name,
+        [
+            {"value": (at.timestamp(), float(n)), "formatter": _told(f"{at:%d %b %Y %H:%M}: {_full(n)}")}
+            for at, n in points
+        ],
+    )
+    return Chart(name, _drawn(name, chart), [(0, name)])
+
+
+def bars(name: str, grain: str, periods: Sequence[date], series: Mapping[str, Sequence[Number]]) -> Chart:
+    """Figures by day or month, stacked.
+
+    Args:
+        name: what it shows.
+        grain: day or month.
+        periods: the days, or the first days of the months.
+        series: figures of each period, by what they are.
+    """
+    labels = [period.strftime("%b %Y" if grain == "month" else "%d %b %Y") for period in periods]
+    chart = pygal.StackedBar(**_COMMON, **_EVERY_OTHER, height=220, max_scale=8, show_minor_x_labels=False)
+    chart.x_labels = labels
+    chart.x_labels_major = labels[:: max(1, math.ceil(len(labels) / _LABELS))]
+    return _stacked(name, chart, labels, series)
+
+
+def shares(
+    name: str, places: Sequence[str], series: Mapping[str, Sequence[Number]], *, whole: bool = False
+) -> Chart:
+    """Figures by name, stacked from left to right.
+
+    Args:
+        name: what it shows.
+        places: what stands at the bars, the first at the top.
+        series: figures of each place, by what they are.
+        whole: draw each bar over the full width, so that it shows shares.
+    """
+    chart = pygal.HorizontalStackedBar(**_COMMON, height=44 + 28 * len(places), max_scale=5)
+    if whole:
+        chart.config.range, chart.value_formatter = (0, 1), lambda share: f"{share:.0%}"
+    chart.x_labels = places[::-1]
+    backwards = {title: numbers[::-1] for title, numbers in series.items()}
+    return _stacked(name, chart, places[::-1], backwards, whole=whole)
+
+
+def _stacked(
+    name: str,
+    chart: Any,
+    places: Sequence[str],
+    series: Mapping[str, Sequence[Number]],
+    *,
+    whole: bool = False,
+) -> Chart:
+    sums = [float(sum(numbers)) or 1 if whole else 1 for numbers in zip(*series.values(), strict=True)]
+    for title, numbers in series.items():
+        texts = [
+            f"{place}: {_full(number)} {title}" if number else _NOTHING
+            for place, number in zip(places, numbers, strict=True)
+        ]
+        lengths = [float(number) / of for number, of in zip(numbers, sums, strict=True)]
+        chart.add(
+            title,
+            [
+                {"value": length, "formatter": _told(text)}
+                for length, text in zip(lengths, texts, strict=True)
+            ],
+        )
+    seen = [(place, title) for place, (title, numbers) in enumerate(series.items()) if any(numbers)]
+    return Chart(name, _drawn(name, chart), seen)
+
+
+def _told(text: str) -> Callable[[Any], str]:
+    return lambda _: text
+
+
+def _full(number: Number) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
+
+
+def _drawn(name: str, chart: Any) -> str:
+    chart.add_xml_filter(partial(_bare, name))
+    return str(chart.render())
+
+
+def _bare(name: str, root: Any) -> Any:
+    """Leave the drawing: what pygal adds for scripts goes, values become titles that a browser shows by itself."""
+    root.attrib.pop("id", None)
+    root.set("role", "img")
+    root.set("aria-label", name)
+    for parent in list(root.iter()):
+        told = None
+        for child in list(parent):
+            told = child.text if child.get("class") == "value" else told
+            if _is_for_scripts(child, root, parent):
+                parent.remove(child)
+        if told == _NOTHING:
+            parent.clear()
+        elif told:
+            etree.SubElement(parent, "title").text = told
+    return root
+
+
+def _is_for_scripts(node: Any, root: Any, parent: Any) -> bool:
+    return (
+        node.tag in ("defs", "desc", etree.Comment)
+        or (node.tag == "title" and parent is root)
+        or "tooltip-overlay" in node.get("class", "")
+    )

@@ -1,0 +1,43 @@
+"""What the report tells: one query per figure, in `queries/<name>.sql`, over the marts where there is one.
+
+Queries give counts, sums and names, never rows of contacts or history: a page travels further than a warehouse.
+What does not belong here: how figures look (`charts`, `page.html`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.errors import StorageError
+from pipelines.warehouse.swap import reading
+from pipelines.warehouse.version import refuse_newer
+
+Row = dict[str, Any]
+
+_QUERIES = Path(__file__).with_name("queries")
+_MEMORY = "300MB"
+
+
+def figures(warehouse: Path) -> dict[str, list[Row]]:
+    """The rows of each query by its name, all of one state of the warehouse.
+
+    Raises:
+        StorageError: there is no warehouse yet, or it cannot be read, or it is of another version.
+    """
+    with reading(warehouse) as connection:
+        refuse_newer(connection)
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        try:
+            return {path.stem: _rows(connection, path) for path in sorted(_QUERIES.glob("*.sql"))}
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise StorageError(
+                f"{warehouse} does not have all the tables that the report reads: an older version wrote it.",
+                "Run: trackly-sync pull, which completes them.",
+            ) from error
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Row]:
+    cursor = connection.execute(path.read_text(encoding="utf-8"))
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

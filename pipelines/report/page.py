@@ -1,0 +1,181 @@
+"""The page: figures, charts, runs and what needs attention, put into `page.html`.
+
+What does not belong here: queries (`queries/`), and how a chart is drawn (`charts`).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+
+from pipelines.recent import Run
+from pipelines.report.charts import Chart, bars, line, shares
+from pipelines.report.figures import Row
+from pipelines.spans import age, duration
+from schemas.imports import OUTCOMES
+from schemas.registry import PULLED, PUSHED
+from schemas.sync import RunRecord
+
+_LISTS_DRAWN = 10
+_REVENUE = {
+    "event": "Revenue",
+    "change": "Revenue, by when a pull saw contacts' totals change",
+    "imported": "Imported revenue, by when it was earned",
+}
+_NOT_KNOWN = "-"
+
+
+def page(
+    found: Mapping[str, Sequence[Row]],
+    runs: Sequence[Run],
+    last: Mapping[str, RunRecord],
+    notes: Sequence[str],
+    warehouse: Path,
+    now: datetime,
+) -> str:
+    """The page as HTML; it loads nothing from anywhere.
+
+    Args:
+        found: the rows of each query, by its name.
+        runs: the latest runs, newest first.
+        last: the newest record of each activity, by activity.
+        notes: sentences on what needs attention.
+        warehouse: where the figures are from.
+        now: when they were read.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": lambda number: _NOT_KNOWN if number is None else f"{number:,}",
+        "money": lambda amount: _NOT_KNOWN if amount is None else f"{amount:,.2f}",
+        "share": lambda share: _NOT_KNOWN if share is None else f"{share:.1%}",
+        "time": _time,
+        "age": age,
+        "duration": duration,
+        "words": lambda name: name.replace("_", " "),
+    }
+    return environment.get_template("page.html").render(
+        found=found,
+        totals=found["totals"][0],
+        charts=_charts(found),
+        outcomes=_by_outcome(found["outcomes"]),
+        every_outcome=OUTCOMES,
+        runs=runs,
+        last=last,
+        notes=notes,
+        warehouse=warehouse,
+        now=now,
+    )
+
+
+def _charts(found: Mapping[str, Sequence[Row]]) -> dict[str, list[Chart]]:
+    """By the part of the page that they stand in."""
+    return {
+        "rows": list(_rows(found["rows_over_time"])),
+        "revenue": _revenue(found["revenue"], events=found["totals"][0]["events"]),
+        "lists": [*_lists(found["lists"]), *_growth(found["growth"])],
+        "outcomes": _outcomes(found["outcomes"]),
+        "progress": list(_progress(found["progress"])),
+    }
+
+
+def _rows(rows: Sequence[Row]) -> list[Chart]:
+    points: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
+    for row in rows:
+        points[row["dataset"]].append((row["pulled_at"], row["rows"]))
+    # one pull is a figure, and stands in the table
+    return [line(f"Rows of {name}", points[name]) for name in PULLED if len(points[name]) > 1]
+
+
+def _revenue(rows: Sequence[Row], *, events: bool) -> list[Chart]:
+    """By day, and by month where that says more; the account's events have imported revenue in them."""
+    drawn = []
+    for basis in ("event",) if events else ("change", "imported"):
+        for grain in ("day", "month"):
+            of = [row for row in rows if (row["basis"], row["grain"]) == (basis, grain)]
+            if len(of) > (2 if grain == "month" else 0):
+                numbers = {"earned": [row["revenue"] for row in of]}
+                drawn.append(
+                    bars(f"{_REVENUE[basis]}, by {grain}", grain, [row["period"] for row in of], numbers)
+                )
+    return drawn
+
+
+def _lists(rows: Sequence[Row]) -> list[Chart]:
+    largest = [row for row in rows if row["contacts"]][:_LISTS_DRAWN]
+    if not largest:
+        return []
+    names = [row["list_name"] or f"list {row['list_id']}" for row in largest]
+    return [
+        shares(
+            "Contacts on the largest lists",
+            names,
+            {
+                "reachable": [row["reachable"] for row in largest],
+                "active, number not valid": [row["active"] - row["reachable"] for row in largest],
+                "not active": [row["contacts"] - row["active"] for row in largest],
+            },
+        )
+    ]
+
+
+def _growth(rows: Sequence[Row]) -> list[Chart]:
+    if not rows:
+        return []
+    grain = rows[0]["grain"]
+    numbers = {
+        "joined": [int(row["signups"]) for row in rows],
+        "gone": [-int(row["removed"]) for row in rows],
+    }
+    return [
+        bars(f"Contacts that joined and went, by {grain}", grain, [row["period"] for row in rows], numbers)
+    ]
+
+
+def _by_outcome(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    counts = {name: dict.fromkeys(OUTCOMES, 0) for name in PUSHED}
+    for row in rows:
+        counts[row["dataset"]][row["outcome"]] = row["rows"]
+    return {name: of for name, of in counts.items() if any(of.values())}
+
+
+def _outcomes(rows: Sequence[Row]) -> list[Chart]:
+    counts = _by_outcome(rows)
+    if not counts:
+        return []
+    numbers = {_title(outcome): [of[outcome] for of in counts.values()] for outcome in OUTCOMES}
+    return [shares("Outcomes of the current history input", list(counts), numbers, whole=True)]
+
+
+def _progress(rows: Sequence[Row]) -> list[Chart]:
+    """Charts of the same periods one under the other."""
+    if not rows:
+        return []
+    grain, periods = rows[0]["grain"], sorted({row["period"] for row in rows})
+    drawn = []
+    for name in PUSHED:
+        counts = {(row["period"], row["outcome"]): int(row["rows"]) for row in rows if row["dataset"] == name}
+        if counts:
+            numbers = {
+                _title(outcome): [counts.get((period, outcome), 0) for period in periods]
+                for outcome in OUTCOMES
+            }
+            drawn.append(bars(f"{name.capitalize()} by {grain} of the event", grain, periods, numbers))
+    return drawn
+
+
+def _title(outcome: str) -> str:
+    return outcome.replace("_", " ")
+
+
+def _time(at: str | datetime | None) -> str:
+    if at is None:
+        return _NOT_KNOWN
+    return (datetime.fromisoformat(at) if isinstance(at, str) else at).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,5 @@
+-- What the last reconciliation could not account for.
+SELECT measure, finding, count(*) AS contacts, sum(difference) AS difference
+FROM imports.differences
+GROUP BY ALL
+ORDER BY ALL

@@ -1,0 +1,19 @@
+-- The current history input by the month in which it happened (the last 36), or by day where it spans two months at
+-- most: how far an import of years is. The UTC day by arithmetic takes a fifth of the time that AT TIME ZONE takes.
+WITH
+days AS (
+    SELECT dataset, make_timestamp(epoch_us(happened_at))::DATE AS day, outcome, count(*) AS rows
+    FROM imports.records
+    WHERE in_input AND happened_at IS NOT NULL
+    GROUP BY ALL
+),
+grain AS (SELECT CASE WHEN max(day) - min(day) > 62 THEN 'month' ELSE 'day' END AS grain FROM days),
+periods AS (
+    SELECT dataset, grain, date_trunc(grain, day)::DATE AS period, outcome, sum(rows) AS rows
+    FROM days CROSS JOIN grain
+    GROUP BY ALL
+)
+SELECT *
+FROM periods
+WHERE period > (SELECT max(period) FROM periods) - CASE grain WHEN 'month' THEN INTERVAL 36 MONTH ELSE INTERVAL 63 DAY END
+ORDER BY dataset, period, outcome

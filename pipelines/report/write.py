@@ -1,0 +1,37 @@
+"""The report as a file: read, put together, written whole or not at all."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.recent import latest_runs
+from pipelines.report.figures import figures
+from pipelines.report.page import page
+from pipelines.runs import last_of_each
+from pipelines.settings import Settings
+from pipelines.storage import write_durably
+
+NAME = "report.html"
+"""What it is called in the data directory, where nobody says otherwise."""
+
+_RUNS_SHOWN = 15
+
+
+def write_report(settings: Settings, path: Path, notes: Sequence[str]) -> int:
+    """Write the page about the settings' data directory; its size in bytes.
+
+    Args:
+        settings: which data directory.
+        path: the file, replaced if it is there.
+        notes: sentences on what needs attention.
+
+    Raises:
+        StorageError: there is no warehouse yet, or it cannot be read, or the file cannot be written.
+    """
+    found = figures(settings.warehouse)
+    # not from sync.runs: what failed since the last publish is on record only here
+    runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
+    last = last_of_each(settings.data_dir)
+    content = page(found, runs, last, notes, settings.warehouse, datetime.now(UTC)).encode()
+    write_durably(path, content)
+    return len(content)

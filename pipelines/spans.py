@@ -1,0 +1,23 @@
+"""How long something took and how long ago it was, in words. What does not belong here: measuring it."""
+
+from datetime import UTC, datetime
+
+
+def duration(seconds: float) -> str:
+    """How long something took, in the two largest units."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
+
+
+def age(instant: str | datetime) -> str:
+    """How long ago something was, in its largest unit."""
+    at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,265 @@
+"""The report as a reader gets it: the page parsed, its figures held against the warehouse and the account."""
+
+import datetime as dt
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import key_of, query
+
+from pipelines.errors import StorageError
+from pipelines.pull.run import pull
+from pipelines.push.reconcile import reconcile
+from pipelines.push.run import push
+from pipelines.report.write import write_report
+from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
+from pipelines.settings import Settings, load_settings
+from pipelines.warehouse.marts import create_marts
+from pipelines.warehouse.swap import replacing
+from pipelines.warehouse.tables import complete
+from schemas.registry import PULLED, PUSHED
+
+
+class Page(HTMLParser):
+    """What the tests look at: cells of tables by section, texts of charts by name, all that is referred to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+        self.rows: dict[str, list[list[str]]] = {}
+        self.charts: dict[str, list[str]] = {}
+        self.tags: Counter[str] = Counter()
+        self.references: list[str] = []
+        self._section, self._chart, self._into = "", "", None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags[tag] += 1
+        self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag == "section":
+            self._section = given["id"] or ""
+        elif tag == "tr":
+            self.rows.setdefault(self._section, []).append([])
+        elif tag in ("td", "th"):
+            self._into = self.rows[self._section][-1]
+            self._into.append("")
+        elif tag == "svg":
+            self._chart = given["aria-label"] or ""
+        elif tag == "title" and self._chart:
+            self._into = self.charts.setdefault(self._chart, [])
+            self._into.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "title"):
+            self._into = None
+        elif tag == "svg":
+            self._chart = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._into is not None:
+            self._into[-1] = f"{self._into[-1]} {data}".strip()
+
+    def drawn(self, chart: str, what: str) -> float:
+        """The sum of a series, by the texts at its bars."""
+        told = (re.search(rf": ([\d,.-]+) {what}$", text) for text in self.charts[chart])
+        return sum(float(found[1].replace(",", "")) for found in told if found)
+
+
+def report(settings: Settings, *notes: str) -> Page:
+    path = settings.data_dir / "elsewhere" / "page.html"
+    size = write_report(settings, path, notes)
+    assert size == path.stat().st_size
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def _refuse(entity: str, row: dict[str, Any]) -> tuple[str, str] | None:
+    if entity == "sends" and row["id"].endswith("7"):
+        return "invalid_phone", f"The number {row['to_number']} is <b>not</b> valid"
+    return None
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A year in an hour: pulls with bad rows and changes in between, a push with refusals, a run that failed."""
+    account = seed_account(contacts=1_200)
+    account.lists[0]["list_name"] = "<script>alert(1)</script>"
+    for place, row in enumerate(account.contacts()[:9]):
+        account.add_contact(row | {"signup_date": "yesterday"} if place < 3 else row | {"carrier": 17})
+    with running(account) as server:
+        data = tmp_path_factory.mktemp("report") / "data"
+        settings = load_settings(api_key=API_KEY, base_url=server.url, data_dir=data, settle_seconds=0.0)
+        write_history(account, settings.history, sends=300)
+        account.refuse = _refuse
+        pull(settings, list(PULLED), "run-1")
+        push(settings, list(PUSHED))
+        reconcile(settings)
+        account.remove_contact(key_of(account.contacts()[-1]))
+        pull(settings, list(PULLED), "run-2")
+        server.faults.active.append(parse_fault("revoke"))
+        with pytest.raises(Exception, match="401"):
+            pull(settings, ["lists"], "run-3")
+        yield account, settings, report(settings, "lists is <old>. Run: trackly-sync pull")
+
+
+def test_figures_are_those_of_the_warehouse(moved: tuple[Account, Settings, Page]) -> None:
+    """Rows of datasets, outcomes, reasons and lists stand in the page as the warehouse has them."""
+    account, settings, page = moved
+
+    def rows(sql: str) -> list[tuple[Any, ...]]:
+        return query(settings.warehouse, sql)
+
+    fresh = {row[0]: row for row in page.rows["freshness"][1:]}
+    for name in PULLED:
+        ((published, quarantined),) = rows(
+            f"SELECT (SELECT count(*) FROM {name}), (SELECT count(*) FROM quarantine.{name})"
+        )
+        assert fresh[name][2:5] == [f"{published:,}", str(quarantined), "exact"], name
+        assert fresh[name][6] == ("failed" if name == "lists" else "succeeded")
+    found = {
+        (name, outcome): number
+        for name, outcome, number in rows(
+            "SELECT dataset, outcome, count(*) FROM imports.records WHERE in_input GROUP BY ALL"
+        )
+    }
+    outcomes = {row[0]: row[1:] for row in page.rows["imports"] if len(row) == 4}
+    for place, name in enumerate(PUSHED):
+        for outcome in ("accepted", "rejected", "quarantined", "parked", "in_doubt", "pending"):
+            assert outcomes[outcome.replace("_", " ")][place] == f"{found.get((name, outcome), 0):,}"
+    assert found["sends", "rejected"] == 30
+    left_out = [row for row in page.rows["imports"] if row[1:4:2] == ["rejected", "invalid_phone"]]
+    assert left_out == [
+        ["sends", "rejected", "30", "invalid_phone", "The number [phone] is <b>not</b> valid"]
+    ]
+    assert ["sends", "quarantined", "1", "-", "to_number: must be E.164"] in page.rows["imports"]
+    assert sum(int(row[2]) for row in page.rows["imports"] if len(row) == 5 and row[2].isdigit()) == sum(
+        number for (_, outcome), number in found.items() if outcome not in ("accepted", "duplicate")
+    )
+    assert page.rows["quarantine"][1:] == [
+        ["contacts", "6", "carrier: expected str | null, got int"],
+        ["contacts", "3", "signup_date: not an ISO 8601 time"],
+    ]
+    lists = {row[0]: row for row in page.rows["lists"][1:]}
+    for name, contacts, revenue in rows("SELECT list_name, contacts, revenue FROM marts.list_health"):
+        (row,) = [cells for title, cells in lists.items() if title.startswith(name)]
+        assert (row[1], row[8]) == (f"{contacts:,}", f"{revenue:,.2f}")
+    assert f"{len(account.contacts()) - 9:,}</b> contacts" in page.text
+
+
+def test_charts_add_up(moved: tuple[Account, Settings, Page]) -> None:
+    """What is told at the bars and dots adds up to the warehouse, and each chart has a name."""
+    _, settings, page = moved
+    ((revenue,),) = query(
+        settings.warehouse,
+        "SELECT sum(revenue)::DOUBLE FROM imports.records WHERE dataset = 'revenue' AND outcome = 'accepted'",
+    )
+    assert page.drawn("Imported revenue, by when it was earned, by day", "earned") == pytest.approx(revenue)
+    ((seen,),) = query(
+        settings.warehouse, "SELECT sum(revenue)::DOUBLE FROM marts.revenue_daily WHERE basis = 'change'"
+    )
+    changes = "Revenue, by when a pull saw contacts' totals change, by day"
+    assert page.drawn(changes, "earned") == pytest.approx(seen)
+    assert page.drawn("Sends by day of the event", "rejected") == 30
+    assert page.drawn("Contacts that joined and went, by month", "joined") == 1_190 + 1
+    assert page.drawn("Contacts that joined and went, by month", "gone") == -1
+    assert (
+        page.drawn("Contacts on the largest lists", "not active")
+        == query(settings.warehouse, "SELECT count(*) FILTER (WHERE NOT active) FROM contacts")[0][0]
+    )
+    dots = page.charts["Rows of contacts"]
+    assert [text.rpartition(": ")[2] for text in dots if ", " not in text and ":" in text][-1] == "1,190"
+
+
+def test_runs_and_notes_stand_in_the_page(moved: tuple[Account, Settings, Page]) -> None:
+    """A run that failed is there with its error and remedy, though no publish followed; notes are text, not HTML."""
+    _, _, page = moved
+    runs = page.rows["runs"][1:]
+    assert [row[1] for row in runs][:2] == ["failed", "succeeded"]
+    assert "401" in runs[0][2]
+    assert "TRACKLY_API_KEY" in runs[0][2]
+    assert "lists is &lt;old&gt;. Run" in page.text
+    assert len(runs) == 5
+
+
+def test_the_page_loads_nothing_and_names_nobody(moved: tuple[Account, Settings, Page]) -> None:
+    """No reference leads out of the page, no script runs, and no number, message, identity or key is in it."""
+    account, settings, page = moved
+    assert set(page.references) == {"#freshness", "#revenue", "#lists", "#imports", "#quarantine", "#runs"}
+    assert not re.search(r"url\(|@import|javascript:", page.text)
+    assert set(re.findall(r"https?:[^\s\"'<]*", page.text)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not {"script", "link", "img", "iframe", "object", "image", "use"} & set(page.tags)
+    assert "&lt;script&gt;" in page.text
+    assert not re.search(r"\+?\d{7,}", re.sub(r"<svg.*?</svg>", "", page.text, flags=re.DOTALL))
+    for contact in account.contacts():
+        assert contact["phone_number"][1:] not in page.text
+    for secret in (API_KEY, "Deal no.", "old-0000", "sale-", "Chloé"):
+        assert secret not in page.text, secret
+    assert settings.warehouse.name in page.text
+
+
+def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp_path: Path) -> None:
+    """With one pull, no push and hashed phones the page says what is not there yet, shows events, and no hash."""
+    account.options.revenue_events = True
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data", hash_phones="a secret of enough length")
+        pull(settings, list(PULLED), "run")
+    page = report(settings)
+    assert "Nothing needs attention" in page.text
+    assert "No history has been pushed yet." in page.text
+    assert "Every row that was pulled is published." in page.text
+    assert "hmac:" not in page.text
+    assert "imports" not in page.rows
+    earned = sum(row["revenue"] for row in account.revenue)
+    assert page.drawn("Revenue, by day", "earned") == pytest.approx(earned, abs=0.01)
+    assert list(page.charts) == [
+        "Revenue, by day",
+        "Contacts on the largest lists",
+        "Contacts that joined and went, by day",
+    ]
+
+
+def test_empty_old_and_missing_warehouses(settings_of: Any, tmp_path: Path) -> None:
+    """Empty tables give a page without charts; no warehouse, or one without marts, an error that says what to do."""
+    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
+    with pytest.raises(StorageError, match="trackly-sync pull"):
+        report(settings)
+    with replacing(settings.warehouse) as connection:
+        complete(connection)
+    with pytest.raises(StorageError, match=r"older version wrote it\. Run: trackly-sync pull"):
+        report(settings)
+    with replacing(settings.warehouse) as connection:
+        create_marts(connection)
+    page = report(settings)
+    assert page.charts == {}
+    assert page.text.count("never") == len(PULLED)
+    for nothing in (
+        "No revenue yet",
+        "No list has been pulled",
+        "No history has been pushed",
+        "Nothing has run",
+    ):
+        assert nothing in page.text
+
+
+def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tmp_path: Path) -> None:
+    """However many pulls are on record, a page stays small, and its last point is the last pull."""
+    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
+    with replacing(settings.warehouse) as connection:
+        complete(connection)
+        connection.execute(
+            "INSERT INTO sync.runs BY NAME SELECT 'run-' || i AS run, 'pull contacts' AS activity,"
+            " TIMESTAMPTZ '2024-01-01' + to_hours(i::INT) AS started_at, started_at AS finished_at,"
+            " 'succeeded' AS status, i AS rows FROM range(20_000) AS t (i)"
+        )
+        create_marts(connection)
+    page = report(settings)
+    told = [text for text in page.charts["Rows of contacts"] if " 20" in text]
+    assert 50 <= len(told) <= 60
+    last = dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=19_999)
+    assert told[-1] == f"{last:%d %b %Y %H:%M}: 19,999"
