@@ -20,7 +20,8 @@ from pipelines.pull.identity import Seen
 from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.refine import BATCH_ROWS, Part
-from pipelines.pull.scan import Evidence, Query, scan, scan_new
+from pipelines.pull.scan import Evidence, scan, scan_new
+from pipelines.pull.slices import Query
 from pipelines.pull.spool import Spool, Spooled
 from pipelines.pull.workers import Submit, refining
 from pipelines.runs import details, now, recorded

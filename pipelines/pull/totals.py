@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen
-from pipelines.pull.scan import Query, scan
+from pipelines.pull.scan import scan
 from pipelines.pull.scratch import scratch
+from pipelines.pull.slices import Query
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
