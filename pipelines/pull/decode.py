@@ -65,7 +65,7 @@ def row_decoder(dataset: Dataset, envelope: str) -> Decoder:
     def decode(body: bytes) -> Decoded:
         try:
             structs = typed.decode(body).rows
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return _row_by_row(dataset, raw_rows(body, envelope))
         decoded, wrong = _columns(dataset, structs, [None] * len(structs), range(len(structs)))
         if not wrong:
@@ -103,7 +103,7 @@ def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
             if extra:
                 fields = {name: value for name, value in fields.items() if name in known}
             structs.append(one.decode(msgspec.json.encode(fields) if extra else raw))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             bad.append(BadRow(place, bytes(raw), _reason(error)))
             continue
         unknown |= extra.keys()
@@ -113,7 +113,7 @@ def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
     return _without(Decoded(batch, bad, frozenset(unknown)), wrong, places, raws)
 
 
-def _reason(error: msgspec.DecodeError) -> str:
+def _reason(error: Exception) -> str:
     """`Expected `int`, got `str` - at `$.send_count`` as `send_count: expected int, got str`."""
     what, _, where = str(error).replace("`", "").partition(" - at $")
     column = where.lstrip(".[")

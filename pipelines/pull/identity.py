@@ -9,7 +9,7 @@ never store them.
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -50,10 +50,13 @@ class Seen(msgspec.Struct, frozen=True):
     oldest: datetime | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class _Pagination(msgspec.Struct):
-    page: int | None = None
-    per_page: int | None = None
-    total: int | None = None
+    page: _Count | None = None
+    per_page: _Count | None = None
+    total: _Count | None = None
 
 
 def reply_reader(

@@ -38,6 +38,7 @@ from pipelines.snapshots import (
 )
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
+from pipelines.trackly.salvage import tolerant
 from pipelines.warehouse.published import published, published_snapshot
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
@@ -194,7 +195,8 @@ class _Intake:
             self._take(earlier, len(seen.keys))
             return seen
         filtered = self.privacy.reader(self.name, self._endpoint.envelope, read)
-        reply = await self._client.get(self._endpoint.path, query, filtered)
+        reader = tolerant(filtered, self._endpoint.envelope)
+        reply = await self._client.get(self._endpoint.path, query, reader)
         self.retries += reply.attempts - 1
         seen = reply.value
         kept = self._spool.put(request, seen.body, seen.total, reply.sent_at, reply.received_at)

@@ -149,7 +149,7 @@ class Asking:
         """
         if seen.page not in (None, window.page) and not _is_last_instead(window, seen, may_be_last):
             raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
-        if window.page > 1 and seen.per_page not in (None, window.per_page):
+        if window.page > 1 and seen.per_page and seen.per_page != window.per_page:
             raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
         keys, total = self._first
         if window.page > 1 and keys and seen.total == total and seen.keys == keys[: window.per_page]:

@@ -25,6 +25,7 @@ from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient
+from pipelines.trackly.salvage import tolerant
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
@@ -111,7 +112,7 @@ async def read_totals(
 
         async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
             nonlocal replies, rows, unreadable
-            kept = privacy.reader("contacts", CONTACTS.envelope, read)
+            kept = tolerant(privacy.reader("contacts", CONTACTS.envelope, read), CONTACTS.envelope)
             reply = await client.get(CONTACTS.path, query, kept)
             batch = _columns(reply.value.body, replies)
             writer.write_batch(batch)
