@@ -35,6 +35,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
+_LEFT_OUT = msgspec.Raw(b'"left out, since it may hold custom fields"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Privacy:
             rows = self._rows(reply[envelope])
         except (msgspec.DecodeError, KeyError):
             return body
+        except (UnicodeDecodeError, RecursionError):  # what could not be filtered must not be read
+            return b""
         own = {bytes(row.get("list_number", b"")).strip(b'"') for row in rows if isinstance(row, dict)}
         reply[envelope] = msgspec.Raw(msgspec.json.encode(rows))
         body = msgspec.json.encode(reply)
@@ -120,13 +123,16 @@ class Privacy:
         try:
             rows: list[Any] = _rows.decode(raw)
         except msgspec.DecodeError:  # some row is no object: nobody knows what it holds
-            rows = [_object(row) or msgspec.Raw(self._secret(row)) for row in _any_rows.decode(raw)]
+            rows = [_object(row) or self._unknown(row) for row in _any_rows.decode(raw)]
         for row in [row for row in rows if isinstance(row, dict)]:
             if self.key and "phone_number" in row:
                 row["phone_number"] = msgspec.Raw(self._secret(row["phone_number"]))
             if self.drop_custom_fields and "custom_fields" in row:
                 row["custom_fields"] = _NULL
         return rows
+
+    def _unknown(self, raw: msgspec.Raw) -> msgspec.Raw:
+        return msgspec.Raw(self._secret(raw)) if self.key else _LEFT_OUT
 
     def _secret(self, raw: msgspec.Raw) -> bytes:
         value = msgspec.json.decode(raw)

@@ -69,7 +69,7 @@ def row_decoder(dataset: Dataset, envelope: str) -> Decoder:
         try:
             structs = typed.decode(body).rows
             str(body, "utf-8")  # what msgspec hands on as it came was not looked at
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _row_by_row(dataset, raw_rows(body, envelope))
         decoded, wrong = _columns(dataset, structs, [None] * len(structs), range(len(structs)))
         if not wrong:
@@ -108,7 +108,7 @@ def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
                 fields = {name: value for name, value in fields.items() if name in known}
             str(raw, "utf-8")
             structs.append(one.decode(msgspec.json.encode(fields) if extra else raw))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             bad.append(BadRow(place, bytes(raw), _reason(error)))
             continue
         except UnicodeDecodeError:
@@ -121,7 +121,7 @@ def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
     return _without(Decoded(batch, bad, frozenset(unknown)), wrong, places, raws)
 
 
-def _reason(error: msgspec.DecodeError) -> str:
+def _reason(error: Exception) -> str:
     """`Expected `int`, got `str` - at `$.send_count`` as `send_count: expected int, got str`."""
     what, _, where = str(error).replace("`", "").partition(" - at $")
     column = where.lstrip(".[")

@@ -18,6 +18,7 @@ class Endpoint:
         identity: the fields that tell rows apart and fix their place in the order. A contact that signs up
             again is another place in the order, so its date is part of it.
         filters: one query each; rows of all of them together are the dataset.
+        order: the field by which rows come newest first, where that is documented.
     """
 
     path: str
@@ -25,9 +26,12 @@ class Endpoint:
     largest: int
     identity: tuple[str, ...]
     filters: tuple[Mapping[str, str], ...] = ({},)
+    order: str | None = None
 
 
-CONTACTS = Endpoint("/contacts", "contacts", 1000, ("phone_number", "list_id", "signup_date"))
+CONTACTS = Endpoint(
+    "/contacts", "contacts", 1000, ("phone_number", "list_id", "signup_date"), order="signup_date"
+)
 """At most 1000 a page, newest signup_date first (/api-reference/v2/contacts/list-contacts)."""
 
 LISTS = Endpoint("/lists", "lists", 0, ("id",), ({}, {"status": "deleted"}))

@@ -6,16 +6,15 @@ at the end. It decodes of each row only what tells it apart, so it never waits f
 it. What does not belong here: what rows mean, and which of two versions of a row stays (see `snapshot`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Protocol
 
 from pipelines.concurrent import run_all
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.identity import Keys, Seen, reply_reader
-from pipelines.pull.windows import Window, around, linked, plan
-from pipelines.trackly.client import Unreadable
+from pipelines.pull.identity import Seen
+from pipelines.pull.slices import Asking, Fetch, Query, Slice, dated_apart, in_same_order, is_short_of
+from pipelines.pull.windows import Window, after, around, linked, plan
 
 _TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -26,26 +25,11 @@ _WINDOWS_NEAR_TOP = 10
 _LEAST_EXTRA = 60
 """Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
 
+_MOST_GROWTH = 8
+"""How many times the pages that an account had at first may be read, should it grow faster than it is read."""
+
 _OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
 """Where to look for a lost neighbour, in pages from where it should be."""
-
-_UNPAGED_ROWS = 1 << 62
-"""`per_page` of a reply that is not paged: any number of rows fits."""
-
-Query = Mapping[str, str | int]
-
-
-class Fetch(Protocol):
-    """Gets one reply and keeps it for the snapshot."""
-
-    def __call__(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Awaitable[Seen]:
-        """Ask for one page.
-
-        Args:
-            query: its parameters.
-            read: reads the body; raises Unreadable where it is not the page asked for.
-            fresh: whether it must be asked for now; else a young reply of an interrupted pull will do.
-        """
 
 
 @dataclass(slots=True)
@@ -69,25 +53,6 @@ class Evidence:
     total: int | None = None
     confirmed: bool = False
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """A window's reply, reduced to what links it to others."""
-
-    window: Window
-    keys: Keys
-    total: int | None
-
-    @property
-    def ends(self) -> bool:
-        """Whether the order ended within this reply."""
-        return len(self.keys) < self.window.per_page
-
-    @property
-    def stop(self) -> int:
-        """Position after its last row."""
-        return self.window.start + len(self.keys)
 
 
 async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
@@ -140,13 +105,27 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
         known = is_known(seen)
         return seen
 
-    one = _Pass(endpoint, {}, until_known, evidence)
-    for window in plan(endpoint.largest):
-        found = await one.fetch(window)
-        if known or found.ends:
-            break
-    evidence.total = one.total
+    asking = Asking(endpoint, {}, until_known)
+    found = await _first_slice(asking)
+    while found.keys and not known and not found.ends:
+        found = await asking.ask(after(found.window.stop, asking.largest))
+    evidence.requests, evidence.total = asking.replies, asking.total
     return evidence
+
+
+async def _first_slice(asking: Asking) -> Slice:
+    """The first page; where the server gives fewer rows a page than asked for, as a full one of that size."""
+    top = await asking.ask(Window(1, asking.largest))
+    if not is_short_of(top):
+        return top
+    rows = len(top.keys)
+    beyond = await asking.ask(Window(2, rows), may_be_last=True)
+    if set(beyond.keys) <= set(top.keys):  # nothing, or what had just been pushed down
+        again = await asking.ask(top.window)
+        if again.keys == top.keys:
+            return top
+    asking.largest = rows
+    return replace(top, window=Window(1, rows))
 
 
 class _Pass:
@@ -155,108 +134,141 @@ class _Pass:
     def __init__(
         self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch, evidence: Evidence
     ) -> None:
-        self.total: int | None = None
-        self._endpoint = endpoint
-        self._filters = filters
-        self._get = fetch
+        self._path = endpoint.path
         self._evidence = evidence
-        self._largest = endpoint.largest or _UNPAGED_ROWS
-        self._read = reply_reader(endpoint.envelope, endpoint.identity)
+        self._asking = Asking(endpoint, filters, fetch)
+        self._unsteady = False
+        """Whether rows were seen to change places: those of one date come in another order each time."""
+        self._by_date = False
+        """Whether replies are joined only where their dates prove it too."""
         self._forget()
 
     def _forget(self) -> None:
         """Begin from the top."""
-        self._top_key: tuple[int, int | None] | None = None
-        self._near_top: dict[int, Keys] = {}
-        self._open: dict[int, _Slice] = {}
+        self._spent = 0
+        """Extra requests of this reading."""
+        self._near_top: dict[int, Slice] = {}
+        self._open: dict[int, Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
         self._filled: list[int] = []
         """Places whose reply had rows."""
+        self._last_keys: set[int] = set()
+        """The last row of each reply."""
         self._joined: set[int] = set()
         """Places whose reply shares a row with the one after it."""
+
+    @property
+    def total(self) -> int | None:
+        """Rows in all, as the latest reply said it."""
+        return self._asking.total
 
     async def run(self, concurrency: int) -> None:
         """Read every row, and add to the evidence.
 
-        Where the API serves other than the number of rows that it claims, though nothing changes, all is read
-        once more: what it serves twice the same is what there is.
+        Where rows change places, or the API serves other than the number of rows that it claims though nothing
+        changes, all is read once more: then joined by dates too, or to see whether the same is served twice.
         """
         reached = await self._read_all(concurrency)
+        first, extra = self._asking.replies, self._spent
         claimed = self.total
-        if claimed in (None, reached) or self._evidence.drifted:
-            return
-        self._forget()
-        before = self._evidence.requests
-        same = await self._read_all(concurrency) == reached
-        self._evidence.extra_requests += self._evidence.requests - before
-        self._evidence.confirmed = same
-        self._evidence.notes.append(
-            f"{self._endpoint.path}: {claimed:,} rows are claimed, {reached:,} are served"
-            f"{', twice the same' if same else ', and others when read again'}"
-        )
+        if self._unsteady and not self._by_date:
+            self._by_date = True
+            await self._read_all(concurrency)
+        elif claimed not in (None, reached) and not self._drifted():
+            same = await self._read_all(concurrency) == reached
+            self._evidence.confirmed = same
+            self._evidence.notes.append(
+                f"{self._path}: {claimed:,} rows are claimed, {reached:,} are served"
+                f"{', twice the same' if same else ', and others when read again'}"
+            )
+        self._evidence.drifted = self._drifted()
+        self._evidence.requests += self._asking.replies
+        self._evidence.extra_requests += extra + self._asking.replies - first
+
+    def _drifted(self) -> bool:
+        return self._evidence.drifted or self._asking.totals_differ
 
     async def _read_all(self, concurrency: int) -> int:
         """Read every row and join the replies to a chain; returns how far it reaches."""
-        top = await self.fetch(Window(1, self._largest))
-        if self._is_everything(top):
+        self._forget()
+        top = await _first_slice(self._asking)
+        if _is_everything(top):
             return len(top.keys)
-        self._top_key = (top.keys[0], top.total) if top.keys else None
+        self._asking.know_first(top)
         planned = await self._read_plan(top, concurrency)
         budget = _Budget(max(_LEAST_EXTRA, planned))
         chained_from, end = await self._join_all(budget)
         chained = end is not None and await self._join_top(top, chained_from, budget)
-        self._evidence.extra_requests += budget.spent
+        self._spent = budget.spent
         if not chained:
-            self._evidence.complete = False
-            self._evidence.notes.append(
-                f"{self._endpoint.path}: replies could not be joined within {budget.spent} extra requests"
-            )
+            self._give_up(budget)
         return end or 0
 
-    def _is_everything(self, top: _Slice) -> bool:
-        """Whether the first reply holds all rows, as they were at one moment."""
-        if len(top.keys) > top.window.per_page:  # the API does not page
-            return True
-        return top.ends and (top.total is None or top.total <= len(top.keys))
+    def _give_up(self, budget: "_Budget") -> None:
+        """Say that the replies could not be joined.
 
-    async def _read_plan(self, top: _Slice, concurrency: int) -> int:
+        Raises:
+            RequestError: a page was refused that is not beyond the end then.
+        """
+        if self._asking.refusal:
+            raise self._asking.refusal
+        self._evidence.complete = False
+        why = "; rows of one date change places" if self._unsteady else ""
+        self._evidence.notes.append(
+            f"{self._path}: replies could not be joined within {budget.spent} extra requests{why}"
+        )
+
+    async def _read_plan(self, top: Slice, concurrency: int) -> int:
         """Read the planned windows below the top one; returns how many replies there were."""
         self._note(0, top)
-        places = enumerate(plan(self._largest))
+        places = enumerate(plan(self._asking.largest))
         _, previous = next(places)
+        most = _LEAST_EXTRA + _MOST_GROWTH * (top.total or 0) // self._asking.largest
         ended = False
 
         async def work() -> None:
             nonlocal previous, ended
             while not ended and (self.total is None or previous.stop <= self.total):
                 place, previous = next(places)
-                seen = await self.fetch(previous, fresh=False)
-                ended |= not seen.keys or (
-                    seen.ends and (seen.total is None or seen.window.stop >= seen.total)
-                )
+                seen = await self._asking.ask(previous, fresh=False)
+                ended |= self._is_last(seen) or (self.total is not None and place >= most)
                 self._note(place, seen)
 
         await run_all(work() for _ in range(concurrency))
         return next(places)[0]
 
-    def _note(self, place: int, seen: _Slice) -> None:
+    def _is_last(self, seen: Slice) -> bool:
+        """Whether nothing is to be expected below a reply: it is empty, or ends as one read before it does."""
+        if not seen.keys or seen.keys[-1] in self._last_keys:
+            return True
+        self._last_keys.add(seen.keys[-1])
+        return seen.ends and seen.total is not None and seen.window.stop >= seen.total
+
+    def _note(self, place: int, seen: Slice) -> None:
         """Compare a reply with its neighbours, and let go of those that are joined on both sides."""
         self._open[place] = seen
         if seen.keys:
             self._filled.append(place)
         if place < _WINDOWS_NEAR_TOP:
-            self._near_top[place] = seen.keys
+            self._near_top[place] = seen
         for upper in (place - 1, place):
             if upper in self._open and upper + 1 in self._open:
                 above, below = self._open[upper], self._open[upper + 1]
                 shared = above.window.stop - below.window.start
-                if not above.ends:
+                if shared > 0 and not above.ends and above.window.start < below.window.start:
                     self._evidence.drifted |= above.keys[-shared:] != below.keys[:shared]
-                if linked(above.keys, below.keys):
+                if self._are_linked(above, below):
                     self._joined.add(upper)
         for done in (place - 1, place, place + 1):
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
+
+    def _are_linked(self, upper: Slice, lower: Slice) -> bool:
+        """Whether two replies share a row, and that proves that nothing between them was missed."""
+        if not linked(upper.keys, lower.keys):
+            return False
+        self._unsteady |= not in_same_order(upper.keys, lower.keys)
+        return not self._by_date or dated_apart(upper, lower)
 
     async def _join_all(self, budget: "_Budget") -> tuple[int, int | None]:
         """Join the neighbours that share no row, and the last reply to the end.
@@ -280,22 +292,33 @@ class _Pass:
         end = await self._join(tail, None, budget)
         return chained_from, end.stop if end else None
 
-    async def _join_top(self, top: _Slice, chained_from: int, budget: "_Budget") -> bool:
+    async def _join_top(self, top: Slice, chained_from: int, budget: "_Budget") -> bool:
         """Look at the top once more, for rows that came or moved there since; whether they join the rest.
 
         Rows near the top may all have gone, and nothing can be joined to them then; but what is at the top now
         may join what is chained to the end.
         """
         budget.spent += 1
-        look = await self.fetch(Window(1, min(_TOP_ROWS, self._largest)))
+        look = await self._look_at_top()
         self._evidence.drifted |= look.total != top.total or look.keys[:1] != top.keys[:1]
         if look.keys[:1] == top.keys[:1] and chained_from == 0:
             return True
-        chained = [key for place, keys in self._near_top.items() if place >= chained_from for key in keys]
-        joined = await self._join(look, _Slice(top.window, tuple(chained), top.total), budget)
-        return joined is not None
+        chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
+        keys = tuple(key for of in chained for key in of.keys)
+        newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
+        lower = Slice(top.window, keys, top.total, newest, oldest)
+        while True:
+            before = budget.spent
+            if await self._join(look, lower, budget) is None:
+                return False
+            if budget.spent == before or not budget.take():
+                return budget.spent == before  # else rows may have moved up while the two were joined
+            lower, look = look, await self._look_at_top()
 
-    async def _join(self, upper: _Slice, lower: _Slice | None, budget: "_Budget") -> _Slice | None:
+    async def _look_at_top(self) -> Slice:
+        return await self._asking.ask(Window(1, min(_TOP_ROWS, self._asking.largest)))
+
+    async def _join(self, upper: Slice, lower: Slice | None, budget: "_Budget") -> Slice | None:
         """Read between two replies until a chain of shared rows leads from one to the other.
 
         Args:
@@ -307,13 +330,14 @@ class _Pass:
             The reply that closes the gap; None where the budget is spent or nothing more can be joined.
         """
         edge = upper.stop + self._shift_since(upper)
-        while lower is None or not linked(upper.keys, lower.keys):
+        largest = self._asking.largest
+        while lower is None or not self._are_linked(upper, lower):
             for offset in _OUTWARD:
                 if not budget.take():
                     return None
-                seen = await self.fetch(around(edge + int(offset * self._largest), self._largest))
-                above = linked(upper.keys, seen.keys)
-                below = lower is not None and linked(seen.keys, lower.keys)
+                seen = await self._asking.ask(around(edge + int(offset * largest), largest))
+                above = self._are_linked(upper, seen)
+                below = lower is not None and self._are_linked(seen, lower)
                 if (above and (below or seen.ends)) or (below and seen.window.start == 0):
                     return seen  # from one to the other, or all the way to the end or from the top
                 if above and seen.keys[-1] not in upper.keys:
@@ -326,42 +350,15 @@ class _Pass:
                 return None
         return upper
 
-    def _shift_since(self, seen: _Slice) -> int:
+    def _shift_since(self, seen: Slice) -> int:
         """How far the order has moved since a reply, as far as totals tell."""
         return 0 if self.total is None or seen.total is None else self.total - seen.total
 
-    async def fetch(self, window: Window, *, fresh: bool = True) -> _Slice:
-        """Ask for one window."""
-        query: Query = self._filters
-        if self._largest != _UNPAGED_ROWS:
-            query = {**self._filters, "page": window.page, "per_page": window.per_page}
 
-        def read(body: bytes) -> Seen:
-            seen = self._read(body)
-            self._check_place(window, seen)
-            return seen
-
-        seen = await self._get(query, read, fresh=fresh)
-        if seen.per_page is not None and seen.per_page < window.per_page:
-            self._largest = max(seen.per_page, 1)
-            window = Window(1, self._largest)
-        self._evidence.requests += 1
-        self._evidence.drifted |= self.total is not None and seen.total != self.total
-        self.total = seen.total
-        return _Slice(window, seen.keys, seen.total)
-
-    def _check_place(self, window: Window, seen: Seen) -> None:
-        """Refuse a reply that is not the page asked for.
-
-        Raises:
-            Unreadable: another page came, or the first one again.
-        """
-        if seen.page not in (None, window.page):
-            raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
-        if window.page > 1 and seen.per_page not in (None, window.per_page):
-            raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
-        if window.page > 1 and seen.keys and (seen.keys[0], seen.total) == self._top_key:
-            raise Unreadable(f"the first page came again in answer to page {window.page}")
+def _is_everything(top: Slice) -> bool:
+    """Whether the first reply holds all rows, as they were at one moment, be it because the API does not page."""
+    rows = len(top.keys)
+    return top.total in (None, rows) if rows > top.window.per_page else top.ends
 
 
 @dataclass(slots=True)

@@ -22,7 +22,8 @@ from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
 from pipelines.pull.refine import BATCH_ROWS, Part
-from pipelines.pull.scan import Evidence, Query, scan, scan_new
+from pipelines.pull.scan import Evidence, scan, scan_new
+from pipelines.pull.slices import Query
 from pipelines.pull.spool import Spool, Spooled
 from pipelines.pull.workers import Submit, refining
 from pipelines.runs import details, now, recorded
@@ -39,6 +40,7 @@ from pipelines.snapshots import (
 )
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
+from pipelines.trackly.salvage import tolerant
 from pipelines.warehouse.published import published, published_snapshot
 from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
@@ -201,7 +203,8 @@ class _Intake:
             self._take(earlier, seen.keys)
             return seen
         filtered = self.privacy.reader(self.name, self._endpoint.envelope, read)
-        reply = await self._client.get(self._endpoint.path, query, filtered)
+        reader = tolerant(filtered, self._endpoint.envelope)
+        reply = await self._client.get(self._endpoint.path, query, reader)
         self.retries += reply.attempts - 1
         seen = reply.value
         kept = self._spool.put(request, seen.body, seen.total, reply.sent_at, reply.received_at)

@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen
-from pipelines.pull.scan import Query, scan
+from pipelines.pull.scan import scan
 from pipelines.pull.scratch import scratch
+from pipelines.pull.slices import Query
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient
+from pipelines.trackly.salvage import tolerant
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
@@ -110,7 +112,7 @@ async def read_totals(
 
         async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
             nonlocal replies, rows, unreadable
-            kept = privacy.reader("contacts", CONTACTS.envelope, read)
+            kept = tolerant(privacy.reader("contacts", CONTACTS.envelope, read), CONTACTS.envelope)
             reply = await client.get(CONTACTS.path, query, kept)
             batch = _columns(reply.value.body, replies)
             writer.write_batch(batch)

@@ -24,6 +24,9 @@ _SMALLEST_SHARE = 0.75
 _OVERLAP_SHARE = 100
 """Planned overlap: one row in a hundred of the largest page, which absorbs a shift of as many rows."""
 
+_LEAST_OVERLAP = 2
+"""Planned overlap of small pages, where a tenth of a page allows it: rows change places only in company."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -63,7 +66,8 @@ def after(position: int, largest: int) -> Window:
         position: where the rows known so far end.
         largest: the most rows on one page.
     """
-    start_at_most = max(position - max(1, largest // _OVERLAP_SHARE), 0)
+    overlap = max(1, largest // _OVERLAP_SHARE, min(_LEAST_OVERLAP, largest // 10))
+    start_at_most = max(position - overlap, 0)
     smallest = max(1, int(largest * _SMALLEST_SHARE))
     best = Window(position // largest + 1, largest) if largest < 3 else None
     for per_page in range(largest, smallest - 1, -1):
@@ -91,7 +95,8 @@ def linked(earlier: Sequence[int], later: Sequence[int]) -> bool:
     """Whether two replies share a row.
 
     Args:
-        earlier: row keys of one reply.
+        earlier: row keys of one reply; 0 stands for rows that nothing tells apart.
         later: row keys of the other.
     """
-    return not set(earlier).isdisjoint(later)
+    shared = set(earlier).intersection(later)
+    return len(shared) > (0 in shared)

@@ -6,23 +6,23 @@ order (the pull engine), and what rows mean (schemas).
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Any
 
 import msgspec
 
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.failures import Unreadable
 
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+_LARGEST = 2**63 - 1
 
 
 class _Pagination(msgspec.Struct, frozen=True):
     """`pagination` of a paged reply (/api-reference/v2/overview); absent where a resource is not paged."""
 
-    page: _Count | None = None
-    per_page: _Count | None = None
-    total: _Count | None = None
-    total_pages: _Count | None = None
+    page: int | None = None
+    per_page: int | None = None
+    total: int | None = None
+    total_pages: int | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -46,14 +46,14 @@ class Page(msgspec.Struct, frozen=True):
 
 
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_pagination = msgspec.json.Decoder(_Pagination | None)
 
 
 def read_page(envelope: str) -> Callable[[bytes], Page]:
     """A reader of pages whose rows stand under the key `envelope`, for `TracklyClient.get`.
 
-    The reader raises Unreadable for a body that is not JSON or not whole, without the envelope, with rows that
-    are not an array, or with a pagination of the wrong types. Unknown keys are tolerated and named in `other`.
+    The reader raises Unreadable for a body that is not JSON or not whole, without the envelope, or with rows
+    that are not an array. Unknown keys are tolerated and named in `other`, and a pagination that makes no sense is
+    taken for none: no page is believed on its word alone.
     """
 
     def read(body: bytes) -> Page:
@@ -61,7 +61,7 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
             found = _top_level.decode(body)
             rows = bytes(found[envelope])
             rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
-            seen = _pagination.decode(found.get("pagination", b"null")) or _Pagination()
+            seen = _pagination(msgspec.json.decode(found.get("pagination", b"null")))
         except KeyError:
             raise Unreadable(f"the JSON has no {envelope!r}") from None
         except msgspec.ValidationError as problem:
@@ -101,6 +101,21 @@ async def get_page(
     numbers = {"page": page, "per_page": per_page}
     query = {**filters, **{key: number for key, number in numbers.items() if number is not None}}
     return await client.get(path, query, read_page(envelope))
+
+
+def _pagination(found: Any) -> _Pagination:
+    if not isinstance(found, dict):
+        return _Pagination()
+    return _Pagination(*(_count(found.get(name)) for name in _Pagination.__struct_fields__))
+
+
+def _count(value: Any) -> int | None:
+    """A number of rows or of a page, be it written as text or with a decimal point."""
+    try:
+        number = None if isinstance(value, bool) else int(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return number if number is not None and 0 <= number <= _LARGEST and float(value) == number else None
 
 
 def _not_json(body: bytes) -> str:

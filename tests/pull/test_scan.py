@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import ServiceError
+from pipelines.errors import NotFoundError, ServiceError
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.identity import Seen
-from pipelines.pull.scan import Evidence, Query, scan
+from pipelines.pull.scan import Evidence, scan
+from pipelines.pull.slices import Query
 from pipelines.trackly.client import Unreadable
 
 Row = dict[str, Any]
@@ -36,6 +37,7 @@ class Account:
     stayed: set[int] = field(default_factory=set)
     clock: int = 10**6
     changed: bool = False
+    day: int = 1
 
     def __post_init__(self) -> None:
         self.stayed = {row["id"] for row in self.rows}
@@ -59,13 +61,20 @@ class Account:
         elif kind == "sign up again":
             self.rows.insert(0, {**self.rows.pop(at), "at": self.clock})
 
+    def in_order(self) -> list[Row]:
+        """The rows as this moment's reply has them: those of one day in any order."""
+        if self.day == 1:
+            return self.rows
+        mixed = self.random.sample(self.rows, len(self.rows))
+        return sorted(mixed, key=lambda row: -(row["at"] // self.day))
+
     def serve(self, query: Query) -> bytes:
         """Answer one request as the API would, after what the script has for this moment."""
         for kind, where in self.script.get(self.requests, ()):
             self.change(kind, where)
         self.requests += 1
         page, per_page = int(query["page"]), min(int(query["per_page"]), self.cap)
-        rows = self.rows[(page - 1) * per_page : page * per_page]
+        rows = self.in_order()[(page - 1) * per_page : page * per_page]
         for row in rows:
             self.got[row["id"]] = row["v"]
         at = {"page": page, "per_page": per_page, "total": len(self.rows), "total_pages": 0}
@@ -88,6 +97,23 @@ def rows(count: int) -> list[Row]:
 def run(account: Account, largest: int, concurrency: int) -> Evidence:
     endpoint = Endpoint("/rows", "rows", largest, ("id", "at"))
     return asyncio.run(scan(endpoint, account.fetch, concurrency))
+
+
+def run_with(
+    account: Account, change: Callable[[Query, Any], Any], largest: int = 50, order: str | None = None
+) -> Evidence:
+    """A scan whose every reply is changed on its way."""
+
+    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        return read(json.dumps(change(query, json.loads(account.serve(query)))).encode())
+
+    return asyncio.run(
+        scan(
+            Endpoint("/rows", "rows", largest, ("id", "at") if order is None else ("id", order), order=order),
+            fetch,
+            4,
+        )
+    )
 
 
 KINDS = ("sign up", "backdated", "delete", "update", "sign up again")
@@ -169,6 +195,74 @@ def test_a_smaller_cap_of_the_server_is_honoured() -> None:
     account = Account(rows(500), cap=30)
     evidence = run(account, 100, 4)
     assert (evidence.complete, len(account.got)) == (True, 500)
+
+
+@pytest.mark.parametrize("told", ["a false page size", "no page size", "nothing"])
+def test_a_smaller_cap_that_is_not_told_is_noticed(told: str) -> None:
+    """A first page shorter than asked for is not taken for everything unless the total says so."""
+    account = Account(rows(300), cap=30)
+
+    def change(query: Query, body: Any) -> Any:
+        at = body["pagination"]
+        at["per_page"] = query["per_page"] if told == "a false page size" else None
+        return body if told != "nothing" else {"rows": body["rows"]}
+
+    evidence = run_with(account, change)
+    assert (evidence.complete, len(account.got)) == (True, 300)
+
+
+@pytest.mark.parametrize("count", [1, 37, 300])
+@pytest.mark.parametrize("paged", [True, False])
+@pytest.mark.parametrize("answer", ["refusal", "last page", "last page by its number"])
+def test_whatever_answers_a_page_beyond_the_last_ends_the_scan(answer: str, paged: bool, count: int) -> None:
+    """A refusal or the last page once more, in answer to a page beyond it, is no error and no row."""
+    account = Account(rows(count), {3: [("delete", 0)] * (80 if count > 80 else 0)})
+
+    def change(query: Query, body: Any) -> Any:
+        page = int(query["page"])
+        if page > 1 and not body["rows"]:
+            if answer == "refusal":
+                raise NotFoundError("no such page")
+            last = max(1, -(-len(account.rows) // int(query["per_page"])))
+            body = json.loads(account.serve({**query, "page": last}))
+            body["pagination"]["page"] = last if answer == "last page by its number" else page
+        if not paged:
+            body["pagination"].pop("total")
+        return body
+
+    evidence = run_with(account, change)
+    assert evidence.complete
+    assert account.stayed <= account.got.keys()
+
+
+def test_a_page_that_is_refused_in_the_middle_is_an_error() -> None:
+    """A page that must be there by the total, and is refused for ever, is not taken for the end."""
+    account = Account(rows(300))
+
+    def change(query: Query, body: Any) -> Any:
+        if int(query["page"]) > 3:
+            raise NotFoundError("no such page")
+        return body
+
+    with pytest.raises(NotFoundError):
+        run_with(account, change)
+
+
+@pytest.mark.parametrize("day", [8, 15, 400])
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_of_one_date_may_come_in_any_order(seed: int, day: int) -> None:
+    """Where rows of one date change places with each reply, a scan joins pages by date, or says it cannot."""
+    account = Account(rows(400), seed=seed, day=day)
+
+    def change(query: Query, body: Any) -> Any:  # noqa: ARG001 - as run_with calls it
+        for row in body["rows"]:
+            row["on"] = f"{2000 + row['at'] // day}-01-01"
+        return body
+
+    evidence = run_with(account, change, 100, "on")
+    assert evidence.complete == (day < 100)
+    if evidence.complete:
+        assert account.stayed <= account.got.keys()
 
 
 @pytest.mark.parametrize("claimed", [0, 10, 299, 301, 5000, 10**9])

@@ -1,0 +1,91 @@
+"""Replies with a row that is no JSON: NaN for a number, half an emoji, bytes that are no UTF-8, endless nesting.
+
+One such row must not hold up the thousand that it came with, nor the whole account: it is put in quotes, so that the
+rest can be read, and sets itself aside later as a row that is no object. What does not belong here: replies that are
+cut off or no reply at all; those stay unreadable.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from pipelines.trackly.failures import Unreadable
+
+T = TypeVar("T")
+
+_BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_any = msgspec.json.Decoder(list[msgspec.Raw])
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def tolerant(read: Callable[[bytes], T], envelope: str) -> Callable[[bytes], T]:
+    """A reader of replies that reads what another one can once the rows that are no JSON are put in quotes.
+
+    Args:
+        read: takes a reply's body; raises Unreadable.
+        envelope: the key that the rows stand under.
+    """
+
+    def read_all(body: bytes) -> T:
+        body = body.removeprefix(_BOM)
+        try:
+            if not body.isascii():
+                body.decode()  # decoders skip over values without looking at their bytes
+            return read(body)
+        except (Unreadable, UnicodeDecodeError, RecursionError) as problem:
+            mended = _quoted(body, envelope)
+            if mended == body:
+                if isinstance(problem, Unreadable):
+                    raise
+                raise Unreadable("not JSON") from None
+        return read(mended)
+
+    return read_all
+
+
+def _quoted(body: bytes, envelope: str) -> bytes:
+    """The body with every row that is no JSON as a JSON string of its text."""
+    parts, done = [], 0
+    for start, stop in _rows(body, envelope):
+        row = body[start:stop]
+        if not _is_json(row):
+            text = msgspec.json.encode(row.decode(errors="replace").strip())
+            parts += [body[done:start], text]
+            done = stop
+    return b"".join([*parts, body[done:]])
+
+
+def _rows(body: bytes, envelope: str) -> Iterator[tuple[int, int]]:
+    """Where each row begins and ends, by brackets and quotes alone; nothing where those do not close."""
+    found, start, depth, named = [], -1, 0, b""
+    wanted = b'"%b"' % envelope.encode()
+    for token in _TOKEN.finditer(body):
+        match token[0]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == 2 and token[0] == b"[" and named == wanted:
+                    start = token.end()
+            case b",":
+                if depth == 2 and start >= 0:
+                    found.append((start, token.start()))
+                    start = token.end()
+            case b"]" | b"}":
+                if depth == 2 and start >= 0:
+                    found.append((start, token.start()))
+                    start = -1
+                depth -= 1
+            case text if depth == 1:
+                named = text
+    return iter(found if depth == 0 else [])
+
+
+def _is_json(row: bytes) -> bool:
+    try:
+        row.decode()
+        _any.decode(b"[%b]" % row)
+    except _NOT_JSON:
+        return False
+    return True
