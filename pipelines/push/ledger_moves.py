@@ -26,6 +26,8 @@ class LedgerRows(NamedTuple):
         amount_before: for revenue, the contact's revenue_total before it is sent, likewise.
         count_before: for revenue, the contact's conversion_count before it is sent.
         phone_amount_before, phone_count_before: the same over all contacts of its phone number.
+
+    A column that the dataset does not have is empty.
     """
 
     identity: list[str]
@@ -42,6 +44,11 @@ class LedgerRows(NamedTuple):
     def none(cls) -> "LedgerRows":
         """No rows, to be extended."""
         return cls(*([] for _ in cls._fields))
+
+    @classmethod
+    def of(cls, columns: Sequence[list[Any]]) -> "LedgerRows":
+        """Of the first so many columns."""
+        return cls(*columns, *([] for _ in cls._fields[len(columns) :]))
 
     def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
         """Append a slice of other rows."""
@@ -86,7 +93,8 @@ class Presence:
 
 def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
     """Put pending rows into another chunk, with what their contacts' totals are by now."""
-    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _RENEWED}
+    renewed = [name for name in _RENEWED if getattr(rows, name)]
+    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in renewed}
     result = connection.execute(
         sa.update(ROWS)
         .where(
@@ -97,8 +105,8 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
         )
         .values(chunk=chunk, outcome=None, code=None, message=None, tries=ROWS.c.tries + 1, **given),
         [
-            dict(zip(("who", *(f"new_{name}" for name in _RENEWED)), row, strict=True))
-            for row in zip(rows.identity, *(getattr(rows, name) for name in _RENEWED), strict=True)
+            dict(zip(("who", *(f"new_{name}" for name in renewed)), row, strict=True))
+            for row in zip(rows.identity, *(getattr(rows, name) for name in renewed), strict=True)
         ],
     )
     if result.rowcount not in (-1, len(rows.identity)):
