@@ -4,13 +4,14 @@ What does not belong here: which moves there are, and their transactions (`ledge
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
-from pipelines.push.ledger_tables import CHUNKS, ROWS, ChunkState
+from pipelines.push.ledger_engine import insert_many
+from pipelines.push.ledger_tables import CHUNKS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome, Verdict
 
 
@@ -57,6 +58,13 @@ class LedgerRows(NamedTuple):
             mine.extend(more[start:stop])
 
 
+KEPT = {
+    "sends": ("identity", "contact", "list_ref"),
+    "clicks": ("identity",),
+    REVENUE: LedgerRows._fields,
+}
+"""What is kept of a dataset's rows; the rest would be nulls."""
+
 _RENEWED = (
     "contact", "list_ref", "amount_before", "count_before", "phone_amount_before", "phone_count_before"
 )  # fmt: skip
@@ -85,10 +93,19 @@ class Presence:
     Attributes:
         changed: by identity, whether the row is in the input now.
         chunks: by chunk, by how much its count of current rows changes.
+        packs: by chunk, for those whose rows change all at once and are packed, whether they are in the input now;
+            these rows are not among `changed`.
     """
 
     changed: Mapping[str, bool]
     chunks: Mapping[int, int]
+    packs: Mapping[int, bool] = field(default_factory=dict)
+
+
+def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
+    """Put new rows on record, each by itself."""
+    same: dict[str, str | int | bool] = {"dataset": dataset, "chunk": chunk, "tries": 1, "current": current}
+    insert_many(connection, ROWS, same, {name: getattr(rows, name) for name in KEPT[dataset]})
 
 
 def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:

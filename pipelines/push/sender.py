@@ -52,6 +52,7 @@ class Sending:
         on_progress: called after every answer.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
+        seen: for the others, the ledger's `last_chunk` before the stage was held against it.
         lost: calls of revenue so far that had no usable answer.
         privacy: what is kept of phone numbers in the words of answers.
     """
@@ -65,6 +66,7 @@ class Sending:
     reading: int | None = None
     lost: int = 0
     privacy: Privacy = KEEP_ALL
+    seen: int = 0
     _done: int = 0
     _lost: int = 0
     _stop: bool = False
@@ -170,7 +172,9 @@ class Sending:
         return sent
 
     async def _one(self, chunk: Chunk, *, again: bool) -> None:
-        number = self.ledger.intend(self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading)
+        number = self.ledger.intend(
+            self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading, seen=self.seen
+        )
         try:
             reply = await _POSTS[self.dataset](self.client, chunk.body())
         except OutcomeUnknown as error:
