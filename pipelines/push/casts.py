@@ -77,7 +77,8 @@ def _member(field: Field) -> str:
         case Kind.MONEY:
             value = f"rtrim(rtrim(CAST({field.name} AS VARCHAR), '0'), '.')"
         case Kind.INSTANT:
-            value = f"'\"' || replace(CAST({field.name}::TIMESTAMP AS VARCHAR), ' ', 'T') || 'Z\"'"
+            utc = f"make_timestamp(epoch_us({field.name}))"  # a cast would ask for the zone of every row
+            value = f"'\"' || replace(CAST({utc} AS VARCHAR), ' ', 'T') || 'Z\"'"
         case _:
             value = f"CAST({field.name} AS VARCHAR)"
     return f"'\"{field.name}\":' || {value}"

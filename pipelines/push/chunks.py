@@ -4,8 +4,11 @@ Rows come in batches of columns and are cut by slices: with a million of them, w
 What does not belong here: which rows are to be sent (`presence`), and sending them (`sender`).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+import pyarrow as pa
 
 from pipelines.push.ledger_moves import LedgerRows
 from pipelines.push.validate import ENVELOPE
@@ -18,13 +21,23 @@ class Batch:
 
     Attributes:
         rows: what the ledger keeps of them.
-        records: their JSON, as the API takes it.
+        records: their JSON, as the API takes it, one after the other and each with a comma behind it, so that a
+            slice is the inside of a body.
+        ends: where each record begins in `records`, and where the last one ends.
         limits: for each, the most rows that a chunk with it may have.
     """
 
     rows: LedgerRows
-    records: list[bytes]
+    records: memoryview
+    ends: memoryview
     limits: list[int]
+
+    @classmethod
+    def of(cls, rows: LedgerRows, records: pa.BinaryArray, limits: list[int]) -> "Batch":
+        """Of Arrow's own bytes, without a copy."""
+        _, ends, texts = records.buffers()
+        places = memoryview(ends or b"").cast("i")[records.offset :][: len(records) + 1]
+        return cls(rows, memoryview(texts or b""), places, limits)
 
 
 @dataclass(slots=True)
@@ -34,42 +47,32 @@ class Chunk:
     Attributes:
         limit: the most rows that it may have.
         rows: what the ledger keeps of them.
-        records: their JSON.
+        count: how many.
         size: bytes of the body.
     """
 
     limit: int
     rows: LedgerRows = field(default_factory=LedgerRows.none)
-    records: list[bytes] = field(default_factory=list)
-    size: int = sum(map(len, ENVELOPE))
+    count: int = 0
+    size: int = sum(map(len, ENVELOPE)) - 1  # each record counts a comma, and the last one has none
+    _texts: list[memoryview] = field(default_factory=list)
 
     def body(self) -> bytes:
         """The request's body, of `size` bytes."""
-        return b",".join(self.records).join(ENVELOPE)
+        return b"".join([ENVELOPE[0], *self._texts[:-1], self._texts[-1][:-1], ENVELOPE[1]])
 
     def take(self, batch: Batch, start: int, max_bytes: int) -> int:
         """Take in as many rows of a batch from `start` on as fit; returns where it stopped."""
-        stop = start + min(self.limit - len(self.records), len(batch.records) - start)
+        stop = start + min(self.limit - self.count, len(batch.limits) - start)
         if batch.limits[start:stop].count(self.limit) < stop - start:
             stop = next(place for place in range(start, stop) if batch.limits[place] != self.limit)
-        stop = self._fit(batch.records, start, stop, max_bytes)
-        self.records += batch.records[start:stop]
-        self.rows.extend(batch.rows, start, stop)
-        return stop
-
-    def _fit(self, records: list[bytes], start: int, stop: int, max_bytes: int) -> int:
-        """Count in the records that fit, each with a comma, save for the first of all."""
-        more = sum(map(len, records[start:stop])) + (stop - start)
-        first = 0 if self.records else 1
-        if self.size + more - first <= max_bytes:
-            self.size += max(more - first, 0)
-            return stop
-        for place in range(start, stop):
-            more = len(records[place]) + 1 - first
-            if self.size + more > max_bytes:
-                return place
-            self.size += more
-            first = 0
+        begin = batch.ends[start]
+        stop = bisect_right(batch.ends, begin + max_bytes - self.size, start, stop + 1) - 1
+        self.size += batch.ends[stop] - begin
+        if stop > start:
+            self._texts.append(batch.records[begin : batch.ends[stop]])
+            self.rows.extend(batch.rows, start, stop)
+            self.count += stop - start
         return stop
 
 
@@ -83,10 +86,10 @@ def chunks(batches: Iterable[Batch], max_bytes: int = MAX_BODY_BYTES) -> Iterato
     chunk: Chunk | None = None
     for batch in batches:
         place = 0
-        while place < len(batch.records):
+        while place < len(batch.limits):
             chunk = chunk or Chunk(batch.limits[place])
             place = chunk.take(batch, place, max_bytes)
-            if place < len(batch.records):  # it is full
+            if place < len(batch.limits):  # it is full
                 yield chunk
                 chunk = None
     if chunk is not None:

@@ -17,25 +17,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.push.ledger_engine import (
-    insert_many,
     ledger_errors,
+    one_view,
     open_engine,
     sqlite_file,
 )
-from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, give, give_all, leave, move
+from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, add, give, give_all, leave, move
+from pipelines.push.ledger_packs import mark, pack, take_turns, unpack
 from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
 from pipelines.push.upgrade import upgrade, version
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import is_there
-
-_KEPT = {
-    "sends": ("identity", "contact", "list_ref"),
-    "clicks": ("identity",),
-    REVENUE: LedgerRows._fields,
-}
-"""What is kept of a dataset's rows; the rest would be nulls."""
 
 _RECENT_CALLS = 200
 
@@ -88,6 +82,8 @@ class Ledger:
                     **row,
                 )
             )
+            unpack(connection, dataset, presence.chunks.keys() - presence.packs.keys())
+            mark(connection, presence.packs)
             if presence.changed:
                 connection.execute(
                     sa.update(ROWS)
@@ -115,8 +111,21 @@ class Ledger:
     def _intake(self, dataset: str) -> tuple[sa.ColumnElement[bool], ...]:
         return INTAKES.c.dataset == dataset, INTAKES.c.part == self.part
 
+    def last_chunk(self, dataset: str) -> int:
+        """The number of the latest call of a dataset, of any part of the input; 0 where there was none."""
+        with self.begin() as connection:
+            latest = sa.select(sa.func.max(CHUNKS.c.chunk)).where(CHUNKS.c.dataset == dataset)
+            return connection.execute(latest).scalar() or 0
+
     def intend(
-        self, dataset: str, rows: LedgerRows, size: int, *, again: bool, reading: int | None = None
+        self,
+        dataset: str,
+        rows: LedgerRows,
+        size: int,
+        *,
+        again: bool,
+        reading: int | None = None,
+        seen: int = 0,
     ) -> int:
         """Make an intent durable; only then may the request leave.
 
@@ -126,15 +135,17 @@ class Ledger:
             size: bytes of the request's body.
             again: whether they were in earlier intents and are pending again; else all of them are new.
             reading: for revenue, the number of the reading that the contacts' totals are of.
+            seen: `last_chunk` before the rows were held against the ledger; what came later is looked through.
 
         Returns:
             The chunk's number.
 
         Raises:
-            DataError: a row is already in the ledger (or, with again, is not pending there).
-            StorageError: the ledger cannot be written.
+            DataError: with again, a row is not pending in the ledger.
+            StorageError: else, a row is in the ledger already; or the ledger cannot be written.
         """
         with self.begin(dataset) as connection:
+            take_turns(connection, dataset)
             size_of = {"rows": len(rows.identity), "current": len(rows.identity), "bytes": size}
             result = connection.execute(
                 _INTENT,
@@ -150,15 +161,10 @@ class Ledger:
             chunk = int((result.inserted_primary_key or [0])[0])
             if again:
                 move(connection, dataset, rows, chunk)
+            elif dataset == REVENUE:
+                add(connection, dataset, rows, chunk, current=True)
             else:
-                same: dict[str, str | int | bool] = {
-                    "dataset": dataset,
-                    "chunk": chunk,
-                    "tries": 1,
-                    "current": True,
-                }
-                columns = {name: getattr(rows, name) for name in _KEPT[dataset]}
-                insert_many(connection, ROWS, same, columns)
+                pack(connection, dataset, rows, chunk, seen)
         return chunk
 
     def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
@@ -166,18 +172,22 @@ class Ledger:
         values = {name: getattr(answered, name) for name in Answered.__slots__}
         with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.ANSWERED, len(own), values)
+            if own:
+                unpack(connection, dataset, [chunk])
             give(connection, dataset, chunk, own)
 
     def lose(self, dataset: str, chunk: int, error: str) -> None:
         """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending."""
         with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.LOST, None, {"error": error, "answered_at": now()})
+            unpack(connection, dataset, [chunk])
             give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
 
     def refuse(self, dataset: str, chunk: int, error: str) -> None:
         """The call was not carried out, for a reason that is not its rows': they are pending again."""
         with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.REFUSED, None, {"error": error})
+            unpack(connection, dataset, [chunk])
             give_all(connection, dataset, [chunk], Verdict(Outcome.PENDING, NOT_SENT))
 
     def recover(self, dataset: str) -> int:
@@ -197,6 +207,7 @@ class Ledger:
                 ended = {"error": "the push ended before the answer", "answered_at": now()}
                 leave(connection, chunk, ChunkState.LOST, None, ended)
             if dead:
+                unpack(connection, dataset, dead)
                 give_all(connection, dataset, dead, _NOT_TOLD if dataset == REVENUE else _AGAIN)
         return len(dead)
 
@@ -267,8 +278,7 @@ class Ledger:
         """The counts of each dataset that was ever taken in."""
         ours = CHUNKS.c.part == self.part
         with self.begin() as connection:
-            if connection.dialect.name == "postgresql":  # one view of all three, beside a push that goes on
-                connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            one_view(connection)  # of all three, beside a push that goes on
             intakes = (
                 connection.execute(sa.select(INTAKES).where(INTAKES.c.part == self.part)).mappings().all()
             )

@@ -1,4 +1,4 @@
-"""How the ledger's database is opened, what its failures mean, and the fast way to insert many rows.
+"""How the ledger's database is opened, what its failures mean, one view of it, and the fast way to insert many rows.
 
 What does not belong here: tables and states (`ledger_tables`, `ledger`).
 """
@@ -106,6 +106,14 @@ def insert_many(
         f"INSERT INTO {table.name} ({', '.join([*same, *columns])}) VALUES ({marks})",
         list(zip(*columns.values(), strict=True)),
     )
+
+
+def one_view(connection: sa.Connection) -> None:
+    """Let every read of a transaction see the same, whatever others write meanwhile; before its first statement."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    else:
+        connection.exec_driver_sql("BEGIN")  # Python's driver leaves it out before a SELECT
 
 
 @contextmanager

@@ -4,13 +4,14 @@ What does not belong here: which moves there are, and their transactions (`ledge
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
-from pipelines.push.ledger_tables import CHUNKS, ROWS, ChunkState
+from pipelines.push.ledger_engine import insert_many
+from pipelines.push.ledger_tables import CHUNKS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome, Verdict
 
 
@@ -26,6 +27,8 @@ class LedgerRows(NamedTuple):
         amount_before: for revenue, the contact's revenue_total before it is sent, likewise.
         count_before: for revenue, the contact's conversion_count before it is sent.
         phone_amount_before, phone_count_before: the same over all contacts of its phone number.
+
+    A column that the dataset does not have is empty.
     """
 
     identity: list[str]
@@ -43,12 +46,24 @@ class LedgerRows(NamedTuple):
         """No rows, to be extended."""
         return cls(*([] for _ in cls._fields))
 
+    @classmethod
+    def of(cls, columns: Sequence[list[Any]]) -> "LedgerRows":
+        """Of the first so many columns."""
+        return cls(*columns, *([] for _ in cls._fields[len(columns) :]))
+
     def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
         """Append a slice of other rows."""
         columns: Iterator[tuple[list[Any], list[Any]]] = zip(self, other, strict=True)
         for mine, more in columns:
             mine.extend(more[start:stop])
 
+
+KEPT = {
+    "sends": ("identity", "contact", "list_ref"),
+    "clicks": ("identity",),
+    REVENUE: LedgerRows._fields,
+}
+"""What is kept of a dataset's rows; the rest would be nulls."""
 
 _RENEWED = (
     "contact", "list_ref", "amount_before", "count_before", "phone_amount_before", "phone_count_before"
@@ -78,15 +93,25 @@ class Presence:
     Attributes:
         changed: by identity, whether the row is in the input now.
         chunks: by chunk, by how much its count of current rows changes.
+        packs: by chunk, for those whose rows change all at once and are packed, whether they are in the input now;
+            these rows are not among `changed`.
     """
 
     changed: Mapping[str, bool]
     chunks: Mapping[int, int]
+    packs: Mapping[int, bool] = field(default_factory=dict)
+
+
+def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
+    """Put new rows on record, each by itself."""
+    same: dict[str, str | int | bool] = {"dataset": dataset, "chunk": chunk, "tries": 1, "current": current}
+    insert_many(connection, ROWS, same, {name: getattr(rows, name) for name in KEPT[dataset]})
 
 
 def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
     """Put pending rows into another chunk, with what their contacts' totals are by now."""
-    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _RENEWED}
+    renewed = [name for name in _RENEWED if getattr(rows, name)]
+    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in renewed}
     result = connection.execute(
         sa.update(ROWS)
         .where(
@@ -97,8 +122,8 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
         )
         .values(chunk=chunk, outcome=None, code=None, message=None, tries=ROWS.c.tries + 1, **given),
         [
-            dict(zip(("who", *(f"new_{name}" for name in _RENEWED)), row, strict=True))
-            for row in zip(rows.identity, *(getattr(rows, name) for name in _RENEWED), strict=True)
+            dict(zip(("who", *(f"new_{name}" for name in renewed)), row, strict=True))
+            for row in zip(rows.identity, *(getattr(rows, name) for name in renewed), strict=True)
         ],
     )
     if result.rowcount not in (-1, len(rows.identity)):

@@ -12,8 +12,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_tables import CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger_engine import one_view
+from pipelines.push.ledger_packs import decoded
+from pipelines.push.ledger_tables import CHUNKS, PACKS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome
+
+_PACKS = 50  # read at a time
 
 COLUMNS: dict[str, pa.DataType] = {
     "identity": pa.string(),
@@ -22,6 +26,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "own": pa.bool_(),
     "current": pa.bool_(),
     "ours": pa.bool_(),
+    "packed": pa.bool_(),
     "tries": pa.int64(),
     "code": pa.string(),
     "message": pa.string(),
@@ -34,6 +39,7 @@ COLUMNS: dict[str, pa.DataType] = {
     outcome  its own, else its chunk's
     own      whether the outcome is its own
     ours     whether it belongs to this part of the input
+    packed   whether it is in a pack
 """
 
 
@@ -60,6 +66,7 @@ def ledger_rows(
         "own": sa.case((ROWS.c.outcome.is_not(None), 1), else_=0),
         "current": sa.case((ROWS.c.current, 1), else_=0),
         "ours": sa.case((CHUNKS.c.part == ledger.part, 1), else_=0),
+        "packed": sa.literal(0),
     }
     query = (
         sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
@@ -67,8 +74,15 @@ def ledger_rows(
         .where(ROWS.c.dataset == dataset, sa.true() if every_part else CHUNKS.c.part == ledger.part)
     )
     schema = pa.schema([(name, COLUMNS[name]) for name in names])
+    packs = (
+        sa.select(PACKS.c.chunk, PACKS.c.current, PACKS.c.rows, by_chunk, CHUNKS.c.part == ledger.part)
+        .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
+        .where(PACKS.c.dataset == dataset, sa.true() if every_part else CHUNKS.c.part == ledger.part)
+    )
     with ledger.begin() as connection:
+        one_view(connection)  # a pack may be opened meanwhile
         yield from _fetched(connection, query, schema, batch)
+        yield from _unpacked(connection, packs, schema)
 
 
 def _fetched(
@@ -101,6 +115,36 @@ def _fetched(
             yield pa.table(arrays, schema=schema)
     finally:
         cursor.close()
+
+
+def _unpacked(connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of packs, many packs at a time: a table costs what it costs, whatever is in it."""
+    found = connection.execution_options(yield_per=_PACKS).execute(query)
+    for packs in found.partitions():
+        yield pa.concat_tables(_of_pack(schema, *pack) for pack in packs)
+
+
+def _of_pack(
+    schema: pa.Schema, chunk: int, current: bool, content: bytes, outcome: str, ours: bool
+) -> pa.Table:
+    kept = decoded(content)
+    same: dict[str, Any] = {
+        "chunk": chunk,
+        "outcome": outcome,
+        "own": False,
+        "current": bool(current),
+        "ours": bool(ours),
+        "packed": True,
+        "tries": 1,
+    }
+    rows = len(kept["identity"])
+    columns = [
+        pa.array(kept[field.name], field.type)
+        if field.name in kept
+        else pa.repeat(pa.scalar(same.get(field.name), field.type), rows)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 @contextmanager

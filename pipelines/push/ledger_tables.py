@@ -2,14 +2,16 @@
 
     push_intakes  the current input of each dataset and part: how many rows, how many of them are not to be sent
     push_chunks   one row per call: its intent before, its answer after
-    push_rows     one row per history row that was ever part of an intent
+    push_rows     one row per history row that was ever part of an intent, save those that are packed
+    push_packs    one row per call of sends or clicks whose rows have no outcome of their own: all of its rows
     push_readings      one row per reading of the contacts' totals that revenue was sent after
     push_resolutions   one row per row in doubt that a person settled, with the reason
 
 A row's outcome is its own, where it has one, else its chunk's: `answered` makes accepted, and `intended` (a call
 that is under way, or died with its process) makes pending, for revenue in_doubt. So a chunk of rows that went
-well costs one insert per row and no update. Where several machines push on one ledger, each has a part of the input
-of its own; a row belongs to the part of its chunk. Times are ISO 8601 texts in UTC; money is in ten-thousandths.
+well costs no update, and one of sends or clicks a single insert for all its rows. Where several machines push on one
+ledger, each has a part of the input of its own; a row belongs to the part of its chunk. Times are ISO 8601 texts in
+UTC; money is in ten-thousandths.
 What does not belong here: the moves between states (`ledger`), and anything secret; the API key never gets here.
 """
 
@@ -106,6 +108,23 @@ sa.Index(
     sqlite_where=ROWS.c.outcome.is_not(None),
     postgresql_where=ROWS.c.outcome.is_not(None),
 )
+
+_BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""A text in the order of its bytes, which is SQLite's own, and Python's."""
+
+PACKS = sa.Table(
+    "push_packs",
+    metadata,
+    sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("first", _BYTEWISE, nullable=False),  # of its identities
+    sa.Column("last", _BYTEWISE, nullable=False),
+    sa.Column(
+        "current", sa.Boolean, nullable=False
+    ),  # whether its rows are in the current input, all or none
+    sa.Column("rows", sa.LargeBinary, nullable=False),  # see `ledger_packs`
+)
+sa.Index("push_packs_span", PACKS.c.dataset, PACKS.c.last, PACKS.c.first, PACKS.c.chunk)
 
 READINGS = sa.Table(
     "push_readings",

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger_tables import CHUNKS, READINGS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger_tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome
 
 
@@ -51,6 +51,11 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
         .group_by(ROWS.c.dataset)
     ).all()
     answered = CHUNKS.c.state == ChunkState.ANSWERED
+    packed = connection.execute(
+        sa.select(PACKS.c.dataset, sa.func.sum(sa.case((answered, CHUNKS.c.rows), else_=0)))
+        .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
+        .group_by(PACKS.c.dataset)
+    ).all()
     unsaid = sa.and_(answered, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
     calls = connection.execute(
         sa.select(
@@ -65,12 +70,15 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
         str(name): (int(success), int(skipped), None if unsaid_calls else int(revenue))
         for name, success, skipped, revenue, unsaid_calls in calls
     }
+    figures = {str(name): dict(zip(_SUMS, map(int, sums), strict=True)) for name, *sums in rows}
+    for name, accepted_rows in packed:
+        of = figures.setdefault(str(name), dict.fromkeys(_SUMS, 0))
+        of["accepted"] += int(accepted_rows)
     found = {}
-    for name, *sums in rows:
-        success, skipped, revenue = counted[str(name)]
-        figures = dict(zip(_SUMS, map(int, sums), strict=True))
-        found[str(name)] = Totals(
-            **figures, success_count=success, duplicates_skipped=skipped, total_revenue=revenue
+    for dataset, sums_of in figures.items():
+        success, skipped, revenue = counted[dataset]
+        found[dataset] = Totals(
+            **sums_of, success_count=success, duplicates_skipped=skipped, total_revenue=revenue
         )
     return found
 
@@ -110,26 +118,4 @@ def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Seq
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
         .where(ROWS.c.dataset == REVENUE, sa.or_(doubt, accepted))
     )  # fmt: skip
-    yield from connection.execution_options(yield_per=batch).execute(query).partitions()
-
-
-def sent_clicks(connection: sa.Connection, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
-    """Accepted clicks by the contact of their send, in batches.
-
-    Yields:
-        Sequences of (contact, list_ref, clicks).
-    """
-    sends = ROWS.alias()
-    accepted = sa.or_(
-        ROWS.c.outcome == Outcome.ACCEPTED,
-        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
-    )
-    query = (
-        sa.select(sends.c.contact, sends.c.list_ref, sa.func.count())
-        .select_from(ROWS)
-        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-        .join(sends, sa.and_(sends.c.dataset == "sends", sends.c.identity == ROWS.c.identity))
-        .where(ROWS.c.dataset == "clicks", accepted)
-        .group_by(sends.c.contact, sends.c.list_ref)
-    )
     yield from connection.execution_options(yield_per=batch).execute(query).partitions()

@@ -6,16 +6,20 @@ not belong here: which rows are in the account already (`presence`), and cutting
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from pipelines.push.casts import record
 from pipelines.push.chunks import Batch
 from pipelines.push.ledger_moves import LedgerRows
 from pipelines.push.ledger_tables import REVENUE
 from pipelines.push.stage import insert, read
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
+from schemas.registry import PUSHED
 
 Waves = Iterator[Iterator[Batch]]
 
@@ -27,14 +31,16 @@ MOST_WAVES = 1000
 
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
-_NONE = ", NULL::BIGINT" * 5
 _KEPT = {
-    "sends": "kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR)), NULL::VARCHAR" + _NONE,
-    "clicks": "NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR" + _NONE,
-    "revenue": "p.contact, coalesce(k.list_key, p.list_ref), message_id, CAST(revenue * 10000 AS BIGINT),"
+    "sends": ", kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR))",
+    "clicks": "",
+    "revenue": ", p.contact, coalesce(k.list_key, p.list_ref), message_id, CAST(revenue * 10000 AS BIGINT),"
     " t.amount, t.count, n.phone_amount, n.phone_count",
 }
-"""What the ledger keeps of a row beside its identity, in the order of LedgerRows."""
+"""What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
+
+_RECORD = "encode(record || ',')"
+"""What `chunks` takes of a row."""
 
 _ROWS = {
     "sends": "ready",
@@ -57,7 +63,7 @@ def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batc
     )
     yield from _batches(
         connection,
-        f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
+        f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD}, {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
         " WHERE ready.identity IN (SELECT identity FROM first) ORDER BY ready.identity",
     )
     connection.execute("INSERT INTO known (identity) FROM first")
@@ -74,10 +80,13 @@ def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Waves:
             f"SELECT ready.identity, {limit} AS most, p.contact FROM {_ROWS[dataset]} WHERE {_NEW}",
         )
     else:
+        fields = PUSHED[dataset].fields
+        columns = ", ".join(field.name for field in fields)
         yield _batches(
             connection,
-            f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), {MAX_RECORDS} AS most FROM ready WHERE {_NEW}"
-            " ORDER BY ready.identity",
+            # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
+            f"SELECT identity{_KEPT[dataset]}, encode({record(fields)} || ','), {MAX_RECORDS} AS most"
+            f" FROM (SELECT identity, {columns} FROM ready WHERE {_NEW} ORDER BY identity)",
         )
 
 
@@ -96,9 +105,23 @@ def to_send_again(
     else:
         yield _batches(
             connection,
-            f"SELECT ready.identity, {_KEPT[dataset]}, encode(record), most FROM {chosen}"
+            f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD}, most FROM {chosen}"
             " ORDER BY most DESC, ready.identity",
         )
+
+
+@contextmanager
+def ahead(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """The same batches, the next one encoded by a thread while the last one is on its way."""
+    with ThreadPoolExecutor(1) as thread:
+
+        def each() -> Iterator[Batch]:
+            coming = thread.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(next, batches, None)
+                yield batch
+
+        yield each()
 
 
 def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
@@ -121,7 +144,7 @@ def _waves(connection: duckdb.DuckDBPyConnection, rows: str) -> Waves:
     for (number,) in numbers:
         yield _batches(
             connection,
-            f"SELECT ready.identity, {_KEPT[REVENUE]}, encode(record), o.most FROM {_ROWS[REVENUE]}"
+            f"SELECT ready.identity{_KEPT[REVENUE]}, {_RECORD}, o.most FROM {_ROWS[REVENUE]}"
             f" JOIN outgoing AS o ON o.identity = ready.identity WHERE o.wave = {number}"
             " ORDER BY o.most DESC, ready.identity",
         )
@@ -129,5 +152,7 @@ def _waves(connection: duckdb.DuckDBPyConnection, rows: str) -> Waves:
 
 def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:
     for batch in read(connection, query, _SEND_ROWS):
-        columns: list[Any] = [column.to_pylist() for column in batch.columns]
-        yield Batch(LedgerRows._make(columns[:-2]), *columns[-2:])
+        columns: list[Any] = batch.columns
+        *kept, records, limits = columns
+        rows = LedgerRows.of([column.to_pylist() for column in kept])
+        yield Batch.of(rows, records, limits.to_pylist())

@@ -45,8 +45,8 @@ def hold_against(
 ) -> tuple[int, dict[str, int], Presence]:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
 
-    Leaves the temporary tables `known` (identity, chunk, outcome, own, current, ours) and, for clicks and revenue,
-    `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
+    Leaves the temporary tables `known` (identity, chunk, outcome, own, current, ours, packed) and, for clicks and
+    revenue, `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
 
     Args:
         connection: the stage, validated.
@@ -61,10 +61,17 @@ def hold_against(
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE known "
-        "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN, ours BOOLEAN)"
+        "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN, ours BOOLEAN,"
+        " packed BOOLEAN)"
     )
     _make_room(connection, dataset)
-    _load(connection, "known", ledger, dataset, ("identity", "chunk", "outcome", "own", "current", "ours"))
+    _load(
+        connection,
+        "known",
+        ledger,
+        dataset,
+        ("identity", "chunk", "outcome", "own", "current", "ours", "packed"),
+    )
     connection.execute("DELETE FROM verdicts WHERE reason = ?", [ELSEWHERE])
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', ? FROM ready"
@@ -159,11 +166,18 @@ def _set_later(connection: duckdb.DuckDBPyConnection, between: Period) -> None:
 
 def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, NOT current AS is_in FROM known "
-        "WHERE ours AND current <> (identity IN (SELECT identity FROM ready))"
+        "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, packed, NOT current AS is_in"
+        " FROM known WHERE ours AND current <> (identity IN (SELECT identity FROM ready))"
     )
-    changed = connection.execute("SELECT identity, is_in FROM changed").fetchall()
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE whole AS SELECT chunk, bool_and(is_in) AS is_in FROM changed WHERE packed"
+        " GROUP BY chunk HAVING count(*) = (SELECT count(*) FROM known WHERE known.chunk = changed.chunk)"
+    )
+    packs = connection.execute("SELECT chunk, is_in FROM whole").fetchall()
+    changed = connection.execute(
+        "SELECT identity, is_in FROM changed WHERE chunk NOT IN (SELECT chunk FROM whole)"
+    ).fetchall()
     deltas = connection.execute(
         "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
     ).fetchall()
-    return Presence(dict(changed), dict(deltas))
+    return Presence(dict(changed), dict(deltas), dict(packs))

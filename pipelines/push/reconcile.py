@@ -21,7 +21,8 @@ from pipelines.pull.totals import Reading, read_totals, room_for_readings
 from pipelines.push import contacts
 from pipelines.push.books import Books, books
 from pipelines.push.ledger import Ledger, existing_ledger
-from pipelines.push.ledger_totals import sent_clicks, sent_revenue
+from pipelines.push.ledger_rows import ledger_rows
+from pipelines.push.ledger_totals import sent_revenue
 from pipelines.push.publish import publish_differences
 from pipelines.push.stage import Progress, insert
 from pipelines.push.status import outcomes
@@ -46,7 +47,8 @@ _REVENUE: _Columns = [
     ("count_before", pa.int64()),
     ("read_to", pa.string()),
 ]
-_CLICKS: _Columns = [("contact", pa.string()), ("ref", pa.string()), ("clicks", pa.int64())]
+_SENDS: _Columns = [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())]
+_CLICKED: _Columns = [("identity", pa.string()), ("outcome", pa.string())]
 
 _COMPARE = """
 CREATE MACRO money(amount) AS CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
@@ -65,8 +67,9 @@ WITH ours AS (
     max(tries) AS tries
   FROM keyed JOIN first AS f USING (contact, list_key) WHERE intended_at >= f.read_to GROUP BY ALL
 ), clicked AS (
-  SELECT contact, coalesce(k.list_key, c.ref) AS list_key, sum(clicks) AS clicks
-  FROM clicks AS c LEFT JOIN list_keys AS k ON k.ref = c.ref WHERE contact IS NOT NULL GROUP BY ALL
+  SELECT contact, coalesce(k.list_key, s.list_ref) AS list_key, count(*) AS clicks
+  FROM clicked AS c JOIN sends AS s USING (identity) LEFT JOIN list_keys AS k ON k.ref = s.list_ref
+  WHERE contact IS NOT NULL AND outcome = 'accepted' GROUP BY ALL
 ), measured AS (
   SELECT 'revenue' AS measure, contact, list_key, money(amount_before) AS before,
     money(coalesce(amount, 0)) AS accepted,
@@ -175,15 +178,16 @@ async def _read(settings: Settings, folder: Path, on_progress: Progress | None) 
 def _compare(connection: duckdb.DuckDBPyConnection, reading: Reading, ledger: Ledger | None) -> int:
     """Make the table `compared`; returns how many contacts are in it."""
     contacts.load(connection, reading)
-    for name, columns in (("revenue", _REVENUE), ("clicks", _CLICKS)):
+    for name, columns in (("revenue", _REVENUE), ("sends", _SENDS), ("clicked", _CLICKED)):
         connection.register("incoming", pa.schema(columns).empty_table())
         connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
         connection.unregister("incoming")
     if ledger:
         with ledger.begin() as transaction:
             _insert(connection, "revenue", _REVENUE, sent_revenue(transaction))
-        with ledger.begin() as transaction:
-            _insert(connection, "clicks", _CLICKS, sent_clicks(transaction))
+        for table, dataset, kept in (("sends", "sends", _SENDS), ("clicked", "clicks", _CLICKED)):
+            for batch in ledger_rows(ledger, dataset, [name for name, _ in kept], every_part=True):
+                insert(connection, table, batch)
     connection.execute(_COMPARE)
     ((contacts_compared,),) = connection.execute(
         "SELECT count(DISTINCT (phone_number, list_id)) FROM compared"

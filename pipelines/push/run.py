@@ -235,6 +235,7 @@ async def _send(
                 if retry_rejected:
                     ledger.reopen(name)
                 with _stage(settings, name, privacy) as connection:
+                    seen = ledger.last_chunk(name)
                     rows_in, held, presence = hold_against(connection, name, ledger, between=between)
                     ledger.take_in(name, rows_in, held, presence)
                     if name == REVENUE:
@@ -247,7 +248,9 @@ async def _send(
                         # Twice as many as may be under way: a call that waits for its turn costs nothing.
                         workers = settings.concurrency * 2
                         canary = settings.push_canary_share
-                        sending = Sending(client, ledger, name, pending, on_progress, canary, privacy=privacy)
+                        sending = Sending(
+                            client, ledger, name, pending, on_progress, canary, privacy=privacy, seen=seen
+                        )
                         await sending.run(connection, workers)
                     told[name] = held_reasons(connection)
                 if synced := told[name].get(f"{Outcome.PARKED}: {SYNCED}"):

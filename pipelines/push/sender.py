@@ -2,9 +2,9 @@
 
     intent in the ledger ─▶ request ─▶ answer (or what is known instead) in the ledger
 
-The ledger is written on the event loop's own thread: a second thread would fight for the interpreter's lock with
-every row. What does not belong here: retries of requests (the client), what an answer means for a row
-(`attribution`), which rows are sent (`presence`).
+Rows are encoded by a thread beside the event loop, mostly by DuckDB. The ledger is written on the loop's own thread:
+a second thread would fight for the interpreter's lock with every row. What does not belong here: retries of requests
+(the client), what an answer means for a row (`attribution`), which rows are sent (`presence`).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from pipelines.push.chunks import Batch, Chunk, chunks
 from pipelines.push.ledger import Ledger
 from pipelines.push.ledger_moves import Answered
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.outgoing import Waves, canary, to_send, to_send_again
+from pipelines.push.outgoing import Waves, ahead, canary, to_send, to_send_again
 from pipelines.push.stage import Progress
 from pipelines.push.verdicts import Outcome
 from pipelines.trackly.client import Reply, TracklyClient
@@ -52,6 +52,7 @@ class Sending:
         on_progress: called after every answer.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
+        seen: for the others, the ledger's `last_chunk` before the stage was held against it.
         lost: calls of revenue so far that had no usable answer.
         privacy: what is kept of phone numbers in the words of answers.
     """
@@ -65,6 +66,7 @@ class Sending:
     reading: int | None = None
     lost: int = 0
     privacy: Privacy = KEEP_ALL
+    seen: int = 0
     _done: int = 0
     _lost: int = 0
     _stop: bool = False
@@ -122,7 +124,7 @@ class Sending:
         """
         rows = list(canary(connection, self.dataset))
         await self._send(rows, 1, again=False)
-        sent, refused = sum(len(batch.records) for batch in rows), self._refused.total()
+        sent, refused = sum(len(batch.limits) for batch in rows), self._refused.total()
         if refused > self.canary_share * sent:
             reasons = "; ".join(f"{reason} ({count})" for reason, count in self._refused.most_common(3))
             raise DataError(
@@ -137,14 +139,15 @@ class Sending:
         Returns:
             How many chunks there were.
         """
-        queue = chunks(batches)
-        tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
-        try:
-            await asyncio.shield(asyncio.wait(tasks))
-        except asyncio.CancelledError:
-            self._stop = True
-            await asyncio.wait(tasks)
-            raise
+        with ahead(iter(batches)) as coming:
+            queue = chunks(coming)
+            tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
+            try:
+                await asyncio.shield(asyncio.wait(tasks))
+            except asyncio.CancelledError:
+                self._stop = True
+                await asyncio.wait(tasks)
+                raise
         sent = sum(task.result() for task in tasks)
         if self._failures:
             raise self._failures[0]
@@ -163,13 +166,15 @@ class Sending:
                 if not isinstance(failure, TracklySyncError):
                     raise
                 self._failures.append(failure)
-            self._done += len(chunk.records)
+            self._done += chunk.count
             if self.on_progress:
                 self.on_progress(self.dataset, min(self._done, self.total), self.total)
         return sent
 
     async def _one(self, chunk: Chunk, *, again: bool) -> None:
-        number = self.ledger.intend(self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading)
+        number = self.ledger.intend(
+            self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading, seen=self.seen
+        )
         try:
             reply = await _POSTS[self.dataset](self.client, chunk.body())
         except OutcomeUnknown as error:
@@ -178,7 +183,7 @@ class Sending:
             self.lost += 1
             figures = {"event": "in_doubt", "dataset": self.dataset, "chunk": number}
             _log.warning(
-                "%s: %d rows are in doubt: %s", self.dataset, len(chunk.records), error.message, extra=figures
+                "%s: %d rows are in doubt: %s", self.dataset, chunk.count, error.message, extra=figures
             )
             if self._lost >= MOST_LOST:
                 raise OutcomeUnknown(
@@ -213,7 +218,7 @@ class Sending:
                 "%s: call %d of %d rows is answered",
                 self.dataset,
                 number,
-                len(chunk.records),
+                chunk.count,
                 extra=_told(self.dataset, number, answered),
             )
 

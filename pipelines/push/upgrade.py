@@ -10,7 +10,7 @@ from pipelines.errors import StorageError
 from pipelines.push.ledger_engine import making, sqlite_file
 from pipelines.push.ledger_tables import ROWS
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest migration."""
 
 FIRST = "0001"

@@ -3,7 +3,6 @@
 import hmac
 import json
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -20,6 +19,8 @@ from pipelines.errors import AccessError, SettingsError, StorageError
 from pipelines.privacy import Privacy
 from pipelines.pull.earlier import replay
 from pipelines.pull.run import pull
+from pipelines.push.ledger import open_ledger
+from pipelines.push.ledger_rows import ledger_rows
 from pipelines.push.reconcile import reconcile
 from pipelines.push.run import intake, push, send
 from pipelines.push.status import outcomes
@@ -154,9 +155,11 @@ def test_a_push_goes_out_as_it_would_and_counts_once(
     done = reconcile(private)
     assert (done.findings["contact_gone"], done.missing) == (0, Decimal(0))
     contacts = query(tmp_path / "data" / "warehouse.duckdb", "SELECT DISTINCT phone_number FROM contacts")
-    with sqlite3.connect(private.data_dir / "ledger.db") as ledger:
-        kept = ledger.execute("SELECT DISTINCT contact FROM push_rows WHERE contact IS NOT NULL").fetchall()
-    assert {phone for (phone,) in kept} == {hashed(row["to_number"]) for row in account.sends.values()}
+    with open_ledger(private) as ledger:
+        batches = [batch.to_pydict()["contact"] for batch in ledger_rows(ledger, "sends", ("contact",))]
+    assert {phone for phones in batches for phone in phones} == {
+        hashed(row["to_number"]) for row in account.sends.values()
+    }
     assert {phone for (phone,) in contacts} == {hashed(phone) for phone in before}
 
 

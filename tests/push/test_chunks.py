@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,13 +16,9 @@ ROWS = st.lists(st.tuples(st.integers(0, 40), LIMITS), max_size=40)
 
 def batch(rows: list[tuple[int, int]], first: int) -> Batch:
     names = [str(first + place) for place in range(len(rows))]
-    none: list[None] = [None] * len(rows)
-    records = [json.dumps("x" * size).encode() for size, _ in rows]
-    return Batch(
-        LedgerRows(names, *([*none] for _ in range(len(LedgerRows._fields) - 1))),
-        records,
-        [limit for _, limit in rows],
-    )
+    records = [json.dumps("x" * size).encode() + b"," for size, _ in rows]
+    slack = pa.array([b"before", *records, b"after"], pa.binary())  # a slice has neighbours
+    return Batch.of(LedgerRows.of([names]), slack[1:-1], [limit for _, limit in rows])
 
 
 @given(batches=st.lists(ROWS, max_size=5), max_bytes=st.integers(60, 200))
@@ -33,8 +30,9 @@ def test_chunks_keep_every_bound(batches: list[list[tuple[int, int]]], max_bytes
     assert [name for chunk in found for name in chunk.rows.identity] == [str(n) for n in range(len(flat))]
     for chunk in found:
         assert len(chunk.body()) == chunk.size <= max_bytes
-        assert len(json.loads(chunk.body())["records"]) == len(chunk.records) <= chunk.limit
+        assert len(json.loads(chunk.body())["records"]) == chunk.count <= chunk.limit
         assert {flat[int(name)][1] for name in chunk.rows.identity} == {chunk.limit}
     for one, other in pairwise(found):
-        fits = one.size + 1 + len(other.records[0]) <= max_bytes
-        assert not (fits and len(one.records) < one.limit and one.limit == other.limit)
+        size, _ = flat[int(other.rows.identity[0])]
+        fits = one.size + len(f',"{"x" * size}"') <= max_bytes
+        assert not (fits and one.count < one.limit and one.limit == other.limit)

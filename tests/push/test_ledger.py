@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from random import randbytes
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from pipelines.errors import BusyError, DataError, SettingsError, StorageError
 from pipelines.push.ledger import Ledger, open_ledger
 from pipelines.push.ledger_moves import Answered, LedgerRows, Presence
 from pipelines.push.ledger_rows import ledger_rows
+from pipelines.push.ledger_totals import totals
 from pipelines.push.lock import push_lock
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes, Verdict
@@ -37,8 +40,16 @@ def ledger(either: Settings) -> Iterator[Ledger]:
 
 
 def rows(*names: str) -> LedgerRows:
-    none: list[None] = [None] * len(names)
-    return LedgerRows(list(names), *([*none] for _ in range(len(LedgerRows._fields) - 1)))
+    return LedgerRows(list(names), *([None] * len(names) for _ in LedgerRows._fields[1:]))
+
+
+def on_record(ledger: Ledger) -> list[dict[str, Any]]:
+    names = ("identity", "outcome", "current", "tries", "packed")
+    return [row for batch in ledger_rows(ledger, "sends", names) for row in batch.to_pylist()]
+
+
+def packed(ledger: Ledger) -> set[str]:
+    return {row["identity"] for row in on_record(ledger) if row["packed"]}
 
 
 def test_an_answer_makes_rows_accepted_save_those_with_an_outcome_of_their_own(ledger: Ledger) -> None:
@@ -48,8 +59,7 @@ def test_an_answer_makes_rows_accepted_save_those_with_an_outcome_of_their_own(l
     assert ledger.outcomes()["sends"] == Outcomes(rows_in=5, quarantined=1, pending=4)
     ledger.answer("sends", chunk, ANSWER, {"c": Verdict(Outcome.REJECTED, "x", "y")})
     assert ledger.outcomes()["sends"] == Outcomes(5, quarantined=1, accepted=2, rejected=1, pending=1)
-    batches = [batch.to_pydict() for batch in ledger_rows(ledger, "sends", ("identity", "outcome"))]
-    found = {k: v for batch in batches for k, v in zip(batch["identity"], batch["outcome"], strict=True)}
+    found = {row["identity"]: row["outcome"] for row in on_record(ledger)}
     assert found == {"a": "accepted", "b": "accepted", "c": "rejected"}
 
 
@@ -115,6 +125,42 @@ def test_only_rows_of_the_current_input_count(ledger: Ledger) -> None:
     assert ledger.outcomes()["sends"] == Outcomes(1, accepted=1)
     ledger.take_in("sends", 3, {}, Presence({"b": True, "c": True}, {chunk: 1}))
     assert ledger.outcomes()["sends"] == Outcomes(3, accepted=2, rejected=1)
+
+
+def test_packs_are_opened_where_rows_differ(ledger: Ledger) -> None:
+    """The rows of a call are kept together; one that leaves the input alone, and all of a lost call, stand apart."""
+    ledger.take_in("sends", 6, {}, NOTHING)
+    one, two, three = (ledger.intend("sends", rows(*ids), 10, again=False) for ids in ("ab", "cd", "ef"))
+    for chunk in (one, two):
+        ledger.answer("sends", chunk, ANSWER, {})
+    ledger.lose("sends", three, "time-out")
+    assert packed(ledger) == {"a", "b", "c", "d"}
+    ledger.take_in("sends", 3, {}, Presence({"a": False}, {one: -1, two: -2}, {two: False}))
+    assert packed(ledger) == {"c", "d"}
+    assert ledger.outcomes()["sends"] == Outcomes(3, accepted=1, pending=2)
+    found = {row["identity"]: (row["outcome"], row["current"], row["tries"]) for row in on_record(ledger)}
+    assert found == {
+        "a": ("accepted", False, 1), "b": ("accepted", True, 1), "c": ("accepted", False, 1),
+        "d": ("accepted", False, 1), "e": ("pending", True, 1), "f": ("pending", True, 1),
+    }  # fmt: skip
+    with ledger.begin() as connection:
+        assert totals(connection)["sends"].accepted == 4
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_another_part_took_meanwhile_is_not_taken_twice(
+    ledger: Ledger, either: Settings, opened: bool
+) -> None:
+    """A row that another machine sent after this one had looked is refused, packed or not; chunks between are not."""
+    seen = ledger.last_chunk("sends")
+    with open_ledger(either.model_copy(update={"push_part": "other"})) as other:
+        other.take_in("sends", 2, {}, NOTHING)
+        chunk = other.intend("sends", rows("b", "é"), 10, again=False)
+        other.answer("sends", chunk, ANSWER, {"b": Verdict(Outcome.REJECTED, "x")} if opened else {})
+    ledger.intend("sends", rows("a", "c", "z", "ö"), 10, again=False, seen=seen)
+    for taken in "bé":
+        with pytest.raises(StorageError, match="in the ledger"):
+            ledger.intend("sends", rows("B", taken, "zz"), 10, again=False, seen=seen)
 
 
 def test_status_of_nothing_makes_no_ledger(settings: Settings) -> None:
@@ -192,7 +238,7 @@ def test_a_full_disk_is_a_storage_error(settings: Settings) -> None:
                 engine, "checkout", lambda raw, *_: raw.execute("PRAGMA max_page_count = 1").close()
             )
         with pytest.raises(StorageError, match="full"):
-            ledger.intend("sends", rows(*(f"{n:0200}" for n in range(500))), 10, again=False)
+            ledger.intend("sends", rows(*(randbytes(100).hex() for _ in range(500))), 10, again=False)
         assert ledger.outcomes()["sends"] == Outcomes(2, pending=2)
 
 
@@ -200,6 +246,7 @@ def test_a_second_push_is_told_that_one_is_under_way(tmp_path: Path) -> None:
     """Of two pushes at once the second is refused, and the lock ends with its process."""
     code = f"""
 import pathlib, sys
+from pipelines.push.ledger_totals import totals
 from pipelines.push.lock import push_lock
 with push_lock(pathlib.Path({str(tmp_path)!r})):
     print("held", flush=True)

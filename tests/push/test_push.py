@@ -113,6 +113,12 @@ def test_input_may_change_between_pushes(
     (history / "sends-b.parquet").unlink()
     assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(700, accepted=700)
     assert books(settings)["sends"] == {"accepted": 700}
+    write("sends-a.jsonl", rows)  # all are back
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(1500, accepted=1500)
+    write("sends-a.jsonl", [{**row, "id": f"x{row['id']}"} for row in rows[:10]])  # none of them is
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(10, accepted=10)
+    assert books(settings)["sends"] == {"accepted": 10}
+    assert len(account.sends) == 1510
 
 
 @pytest.mark.parametrize("status", [200, 207, 400, 422])

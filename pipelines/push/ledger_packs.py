@@ -1,0 +1,123 @@
+"""Packs: the rows of a call of sends or clicks, kept as one row of push_packs until one of them is told apart.
+
+A row that is accepted by its call has nothing of its own but what it is known by, and a history is a million of
+these. So an intent packs its rows. Where a row gets an outcome of its own, or leaves the input without the others
+of its call, the pack is opened: its rows go to push_rows, in the same transaction, and are what they would have been
+from the start. Revenue is never packed.
+
+What does not belong here: when that is (`ledger`), and reading rows for the stage and the warehouse (`ledger_rows`).
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pipelines.errors import StorageError
+from pipelines.push.ledger_moves import KEPT, LedgerRows, add
+from pipelines.push.ledger_tables import PACKS, REVENUE, ROWS
+
+_FAST = 1  # of zlib's levels
+
+_OVERLAPPING = sa.select(PACKS.c.chunk).where(
+    PACKS.c.dataset == sa.bindparam("of"),
+    PACKS.c.last >= sa.bindparam("low"),
+    PACKS.c.first <= sa.bindparam("high"),
+)
+_CONTENT = sa.select(PACKS.c.current, PACKS.c.rows).where(PACKS.c.chunk == sa.bindparam("which"))
+_PACK = sa.insert(PACKS)
+
+
+def take_turns(connection: sa.Connection, dataset: str) -> None:
+    """Let one intent of a dataset follow the other, so that each sees the packs of those before.
+
+    SQLite has one writer at a time by itself.
+    """
+    if dataset != REVENUE and connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(hashtext('trackly-sync intend'), hashtext(:of))"),
+            {"of": dataset},
+        )
+
+
+def pack(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, seen: int) -> None:
+    """Keep the rows of a chunk, all of them new.
+
+    Args:
+        connection: a transaction that has written already, or taken turns.
+        dataset: sends or clicks.
+        rows: its rows.
+        chunk: its number.
+        seen: no chunk up to this one has any of the rows.
+
+    Raises:
+        StorageError: the ledger has one of them.
+    """
+    span = {"low": min(rows.identity), "high": max(rows.identity)}
+    mine = frozenset(rows.identity)
+    repeated = len(mine) < len(rows.identity) or _in_rows(connection, dataset, mine, **span)
+    for (number,) in connection.execute(_OVERLAPPING, {"of": dataset, **span}).all():
+        if number > seen and not repeated:
+            (_, content), *_ = connection.execute(_CONTENT, {"which": number}).all()
+            repeated = not mine.isdisjoint(decoded(content)["identity"])
+    if repeated:
+        raise StorageError(
+            f"A row of {dataset} is in the ledger already: another push has it.", "Push again."
+        )
+    connection.execute(
+        _PACK,
+        {
+            "chunk": chunk,
+            "dataset": dataset,
+            "first": span["low"],
+            "last": span["high"],
+            "current": True,
+            "rows": _encoded(dataset, rows),
+        },
+    )
+
+
+def unpack(connection: sa.Connection, dataset: str, chunks: Iterable[int]) -> None:
+    """Open the packs of chunks; those that have none are left alone."""
+    for chunk in chunks:
+        for current, content in connection.execute(_CONTENT, {"which": chunk}).all():
+            rows = LedgerRows.of(list(decoded(content).values()))
+            add(connection, dataset, rows, chunk, current=current)
+            connection.execute(sa.delete(PACKS).where(PACKS.c.chunk == chunk))
+
+
+def mark(connection: sa.Connection, packs: Mapping[int, bool]) -> None:
+    """Note of packs whether all their rows are in the current input, or none."""
+    if packs:
+        connection.execute(
+            sa.update(PACKS)
+            .where(PACKS.c.chunk == sa.bindparam("which"))
+            .values(current=sa.bindparam("is_in")),
+            [{"which": chunk, "is_in": is_in} for chunk, is_in in packs.items()],
+        )
+
+
+def decoded(content: bytes) -> dict[str, list[Any]]:
+    """The rows of a pack, by column: identity and, for sends, contact and list_ref."""
+    columns: dict[str, list[Any]] = msgspec.msgpack.decode(zlib.decompress(content))
+    return columns
+
+
+def _encoded(dataset: str, rows: LedgerRows) -> bytes:
+    columns = {name: getattr(rows, name) for name in KEPT[dataset]}
+    return zlib.compress(msgspec.msgpack.encode(columns), _FAST)
+
+
+def _in_rows(
+    connection: sa.Connection, dataset: str, identities: frozenset[str], low: str, high: str
+) -> bool:
+    # The order of PostgreSQL's texts is the server's own; SQLite's is that of their bytes.
+    among = (
+        ROWS.c.identity.in_(identities)
+        if connection.dialect.name == "postgresql"
+        else ROWS.c.identity.between(low, high)
+    )
+    found = connection.execute(sa.select(ROWS.c.identity).where(ROWS.c.dataset == dataset, among))
+    return any(identity in identities for identity in found.scalars())
