@@ -52,7 +52,7 @@ class Sending:
         on_progress: called after every answer.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
-        lost: calls of revenue so far that had no usable answer.
+        lost: calls of revenue so far that left rows in doubt.
         privacy: what is kept of phone numbers in the words of answers.
     """
 
@@ -196,7 +196,7 @@ class Sending:
         else:
             self._lost = 0
             fresh = not again and reply.attempts == 1
-            own = attribute(self.dataset, reply.value, chunk.rows.identity, fresh=fresh)
+            own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
             if self.privacy.key:  # the API's words may name a phone number
                 own = {
                     who: replace(verdict, message=self.privacy.words(verdict.message))
@@ -207,6 +207,7 @@ class Sending:
                 for verdict in own.values()
                 if verdict.outcome is Outcome.REJECTED
             )
+            self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
             answered = _figures(reply)
             self.ledger.answer(self.dataset, number, answered, own)
             _log.debug(
@@ -236,7 +237,7 @@ def _figures(reply: Reply[ImportAnswer]) -> Answered:
         answered_at=reply.received_at.isoformat(),
         attempts=reply.attempts,
         http_status=reply.status,
-        success_count=answer.success_count,
+        success_count=answer.success_count or 0,
         error_count=answer.error_count,
         duplicates_skipped=answer.duplicates_skipped,
         invalid_phones=answer.invalid_phones,
