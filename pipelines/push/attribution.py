@@ -2,7 +2,9 @@
 
 The answer counts, and names at most 100 of the records that failed; its counters need not add up
 (/api-reference/v2/history/import-sends). So it is complete, as to rows, where the records it does not name are
-covered by what it counts as taken in or skipped. What does not belong here: sending, and the ledger.
+covered by what it counts as taken in or skipped. Of revenue it also says the sum that it took in: where that is
+not the sum of the records it does not name, it has named others than those that failed. What does not belong
+here: sending, and the ledger.
 """
 
 import math
@@ -19,10 +21,20 @@ Clicks and revenue are sent only once their send is accepted, so a message that 
 """
 
 _UNTOLD = "the call failed in part, and the answer does not tell for which rows"
+_UNSAID = "the answer does not say whether it was taken in"
+
+_ROUNDING = (
+    50  # ten-thousandths: half a cent, by which an account that counts in cents may be off for each row
+)
 
 
 def attribute(
-    dataset: str, answer: ImportAnswer, identities: Sequence[str], *, fresh: bool
+    dataset: str,
+    answer: ImportAnswer,
+    identities: Sequence[str],
+    amounts: Sequence[int | None] = (),
+    *,
+    fresh: bool,
 ) -> dict[str, Verdict]:
     """The rows that an answer does not simply accept, each with its verdict.
 
@@ -35,11 +47,16 @@ def attribute(
         dataset: sends, clicks or revenue.
         answer: the answer.
         identities: the rows of the call, in its order.
+        amounts: of revenue, what each of them earned, in ten-thousandths of the account's currency.
         fresh: whether no row of the call can have reached the account by an earlier attempt of ours.
     """
     own = _named(dataset, answer, identities)
     unnamed = [identity for identity in identities if identity not in own]
-    there = answer.success_count + answer.duplicates_skipped
+    if dataset == REVENUE and own and amounts and len(identities) > 1:
+        taken = sum(amount or 0 for who, amount in zip(identities, amounts, strict=True) if who not in own)
+        if _contradicts(answer, taken, len(identities)):
+            return dict.fromkeys(identities, Verdict(Outcome.IN_DOUBT, NOT_NAMED, _UNTOLD))
+    there = (answer.success_count or 0) + answer.duplicates_skipped
     if answer.error_count > len(own) or there < len(unnamed):
         verdict = _incomplete(dataset, answer, len(identities), there)
         return own | dict.fromkeys(unnamed, verdict) if verdict else own
@@ -72,13 +89,21 @@ def most_tries(code: str) -> float:
 
 
 def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dict[str, Verdict]:
-    """The rows that `errors` names: by id where that is one of the call's, else by index."""
+    """The rows that `errors` names: by id where that is one of the call's, else by index.
+
+    An index beyond the call shows that the answer does not count from 0 as its documentation does, and then none
+    of its indexes is to be relied on. In a call of one row there is but one that an error can be about.
+    """
+    rows = len(identities)
     known = frozenset(identities) if dataset == "sends" else frozenset[str]()
+    by_index = all(error.index is None or 0 <= error.index < rows for error in answer.errors)
     own: dict[str, Verdict] = {}
     for error in answer.errors:
         if error.id is not None and error.id in known:
             identity = error.id
-        elif error.index is not None and 0 <= error.index < len(identities):
+        elif rows == 1:
+            identity = identities[0]
+        elif by_index and error.index is not None:
             identity = identities[error.index]
         else:
             continue
@@ -87,11 +112,22 @@ def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dic
     return own
 
 
+def _contradicts(answer: ImportAnswer, taken: int, rows: int) -> bool:
+    """Whether the sum that an answer gives is not that of the rows it is taken to have accepted."""
+    if answer.total_revenue is None:
+        return False
+    return abs(answer.total_revenue * 10_000 - taken) > _ROUNDING * rows
+
+
 def _incomplete(dataset: str, answer: ImportAnswer, rows: int, there: int) -> Verdict | None:
     """The verdict on rows that an incomplete answer leaves open; None: they are accepted."""
-    if rows == 1:  # a call of one row is told by its counters
-        return None if there else Verdict(Outcome.REJECTED, NOT_NAMED, "refused without a reason")
+    if rows == 1 and there:  # a call of one row is told by its counters
+        return None
+    if rows == 1 and (answer.error_count or answer.invalid_phones or answer.success_count is not None):
+        code = "invalid_phone" if answer.invalid_phones else NOT_NAMED
+        return Verdict(Outcome.REJECTED, code, "refused without a reason")
+    words = _UNSAID if rows == 1 else _UNTOLD
     if dataset != REVENUE:
-        return Verdict(Outcome.PENDING, NOT_NAMED, _UNTOLD)
+        return Verdict(Outcome.PENDING, NOT_NAMED, words)
     nothing_stored = answer.success_count == 0 and answer.error_count >= rows and not answer.total_revenue
-    return Verdict(Outcome.PENDING if nothing_stored else Outcome.IN_DOUBT, NOT_NAMED, _UNTOLD)
+    return Verdict(Outcome.PENDING if nothing_stored else Outcome.IN_DOUBT, NOT_NAMED, words)

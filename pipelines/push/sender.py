@@ -53,7 +53,7 @@ class Sending:
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
         seen: for the others, the ledger's `last_chunk` before the stage was held against it.
-        lost: calls of revenue so far that had no usable answer.
+        lost: calls of revenue so far that left rows in doubt.
         privacy: what is kept of phone numbers in the words of answers.
     """
 
@@ -201,7 +201,7 @@ class Sending:
         else:
             self._lost = 0
             fresh = not again and reply.attempts == 1
-            own = attribute(self.dataset, reply.value, chunk.rows.identity, fresh=fresh)
+            own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
             if self.privacy.key:  # the API's words may name a phone number
                 own = {
                     who: replace(verdict, message=self.privacy.words(verdict.message))
@@ -212,6 +212,7 @@ class Sending:
                 for verdict in own.values()
                 if verdict.outcome is Outcome.REJECTED
             )
+            self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
             answered = _figures(reply)
             self.ledger.answer(self.dataset, number, answered, own)
             _log.debug(
@@ -241,7 +242,7 @@ def _figures(reply: Reply[ImportAnswer]) -> Answered:
         answered_at=reply.received_at.isoformat(),
         attempts=reply.attempts,
         http_status=reply.status,
-        success_count=answer.success_count,
+        success_count=answer.success_count or 0,
         error_count=answer.error_count,
         duplicates_skipped=answer.duplicates_skipped,
         invalid_phones=answer.invalid_phones,

@@ -45,7 +45,7 @@ class ImportAnswer(msgspec.Struct, frozen=True):
     """What an import call did. The counters need not add up to the records sent.
 
     Attributes:
-        success_count: records taken in.
+        success_count: records taken in; None if the answer does not say.
         error_count: records that failed.
         duplicates_skipped: records that the account already had; 0 for revenue, where it is not counted.
         invalid_phones: phone numbers refused; whether error_count includes them is not documented.
@@ -53,7 +53,7 @@ class ImportAnswer(msgspec.Struct, frozen=True):
         errors: at most MAX_NAMED_ERRORS of the records that failed.
     """
 
-    success_count: int
+    success_count: int | None
     error_count: int
     duplicates_skipped: int = 0
     invalid_phones: int = 0
@@ -122,7 +122,7 @@ def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the
         raise Unreadable("the JSON has no counters")
     errors = found.get("errors")
     return ImportAnswer(
-        success_count=_count(found, "success_count"),
+        success_count=None if found.get("success_count") is None else _count(found, "success_count"),
         error_count=_count(found, "error_count"),
         duplicates_skipped=_count(found, "duplicates_skipped"),
         invalid_phones=_count(found, "invalid_phones"),
@@ -132,6 +132,7 @@ def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the
 
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
+_LONGEST_INDEX = 10  # digits
 
 
 def _count(found: Mapping[str, Any], name: str) -> int:
@@ -160,6 +161,8 @@ def _money(value: object) -> Decimal | None:
 def _record_error(item: object) -> RecordError:
     entry = item if isinstance(item, dict) else {}
     index, identity = entry.get("index"), entry.get("id")
+    if isinstance(index, str) and index.isdecimal():
+        index = int(index[:_LONGEST_INDEX])
     return RecordError(
         index=index if isinstance(index, int) and not isinstance(index, bool) else None,
         id=str(identity) if isinstance(identity, str | int) else None,

@@ -1,5 +1,7 @@
 """What an answer says of each row."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +76,31 @@ def test_chunks_shrink_until_every_row_is_told(rows: int) -> None:
         sizes.append(next_limit("not_named", sizes[-1]))
         assert sizes[-1] < sizes[-2]
     assert len(sizes) < most_tries("not_named")
+
+
+def test_the_only_error_of_a_single_row_is_its_own() -> None:
+    """A call of one row needs no index, and an answer that does not say how many succeeded proves no refusal."""
+    unplaced = error(None, "offer_not_found")
+    assert attribute("clicks", ImportAnswer(0, 1, errors=(unplaced,)), ["m0"], fresh=True) == {
+        "m0": Verdict(Outcome.REJECTED, "offer_not_found", "words")
+    }
+    assert outcomes("revenue", ImportAnswer(None, 0), ids=["m0"]) == {"m0": "in_doubt"}
+    assert outcomes("clicks", ImportAnswer(None, 0), ids=["m0"]) == {"m0": "pending"}
+
+
+def test_revenue_whose_sum_belies_the_named_rows_is_in_doubt() -> None:
+    """Where an answer names another row than the one that failed, its sum shows it, and no row is told by it."""
+    amounts = [n * 10_000 for n in range(10)]
+    named = (error(3, "contact_not_found"),)
+    right = ImportAnswer(9, 1, total_revenue=Decimal(42), errors=named)
+    assert set(attribute("revenue", right, IDS, amounts, fresh=True)) == {"m3"}
+    wrong = ImportAnswer(9, 1, total_revenue=Decimal(43), errors=named)
+    verdicts = attribute("revenue", wrong, IDS, amounts, fresh=True)
+    assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.IN_DOUBT}
+    assert len(verdicts) == 10
+
+
+def test_an_index_beyond_the_call_discredits_the_others() -> None:
+    """An answer that counts from 1 is not taken to count from 0."""
+    answer = ImportAnswer(8, 2, errors=(error(3), error(10)))
+    assert set(outcomes("clicks", answer).values()) == {"pending"}

@@ -34,7 +34,7 @@ def test_a_full_answer_is_read() -> None:
     ("body", "answer"),
     [
         ({"success_count": 1}, ImportAnswer(1, 0)),
-        ({"error_count": 2, "success_count": None}, ImportAnswer(0, 2)),
+        ({"error_count": 2, "success_count": None}, ImportAnswer(None, 2)),
         ({"success_count": 1, "invalid_phones": ["+1", "+2"]}, ImportAnswer(1, 0, 0, 2)),
         ({"success_count": 1, "errors": None, "surprise": {}}, ImportAnswer(1, 0)),
         ({"success_count": 1, "errors": {"0": "x"}}, ImportAnswer(1, 0)),
@@ -45,12 +45,12 @@ def test_a_full_answer_is_read() -> None:
         (
             {"error_count": 3, "errors": ["x", {}, {"index": "1", "id": 17, "code": None}]},
             ImportAnswer(
-                0,
+                None,
                 3,
                 errors=(
                     RecordError(None, None, "", ""),
                     RecordError(None, None, "", ""),
-                    RecordError(None, "17", "", ""),
+                    RecordError(1, "17", "", ""),
                 ),
             ),
         ),
