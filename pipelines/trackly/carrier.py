@@ -7,6 +7,7 @@ prove what had left by then, which only httpcore's trace tells (`transport`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
 import aiohttp
 import httpx
@@ -64,7 +65,8 @@ class Carrier(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=headers,
-                data=request.content or None,
+                # a file, since aiohttp writes those bit by bit and lets other requests have a turn
+                data=BytesIO(request.content) if request.content else None,
                 allow_redirects=False,
             ) as reply:
                 content = await reply.read()
