@@ -12,6 +12,8 @@ from typing import NamedTuple
 _MOST_SUMS = 20_000
 """More partial sums than this are not followed: the rows stay in doubt."""
 
+_CENT = 100
+
 _Sum = tuple[int, int]  # how many rows, and their amount
 
 
@@ -35,41 +37,51 @@ class Alike(NamedTuple):
     rows: int
 
 
-def explain(kinds: Sequence[Alike], count: int, amount: int) -> list[tuple[int, int]]:
+def explain(kinds: Sequence[Alike], count: int, amount: int, rounding: int = 0) -> list[tuple[int, int]]:
     """How many rows of each kind were stored, given a growth that nothing else is known to explain.
 
     A selection of rows that explains the growth to the last digit is the explanation; where several do, what
     they agree on is known. Where none does, other revenue arrived too, and all that is known is which rows
-    cannot be in it.
+    cannot be in it. Rows that explain the growth but for a cent are not among those: it may have been rounded.
 
     Args:
         kinds: the rows in doubt.
         count: by how much conversion_count grew.
         amount: by how much revenue_total grew.
+        rounding: by how much that is known to be off at most.
 
     Returns:
         For each kind, the fewest and the most rows that may have been stored.
     """
     unknown = [(0, kind.rows) for kind in kinds]
-    if count < 0 or amount < 0 or (count == 0 and amount):
+    if count < 0 or amount < -rounding or (count == 0 and amount > rounding):
         return unknown  # the numbers contradict one another: something else has happened to this contact
-    before = list(accumulate(kinds, lambda sums, kind: _reach(sums, kind, count, amount), initial={(0, 0)}))
+    most = amount + max(rounding, _CENT)
+    before = list(accumulate(kinds, lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)}))
     after = list(
-        accumulate(reversed(kinds), lambda sums, kind: _reach(sums, kind, count, amount), initial={(0, 0)})
+        accumulate(reversed(kinds), lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)})
     )
     if any(len(sums) > _MOST_SUMS for sums in (*before, *after)):
         return unknown
-    if (count, amount) not in before[-1]:
-        return [(0, _most_beside_others(kind, count, amount)) for kind in kinds]
+    ends = [amount_of for rows, amount_of in before[-1] if rows == count]
+    exact = {end for end in ends if abs(end - amount) <= rounding}
+    near = exact or {end for end in ends if abs(end - amount) <= _CENT}
     ranges = []
     for place, kind in enumerate(kinds):
         rest = after[len(kinds) - place - 1]
         possible = [
             stored
             for stored in range(kind.rows + 1)
-            if any((count - n - stored, amount - a - stored * kind.amount) in rest for n, a in before[place])
+            if any(
+                (count - n - stored, end - a - stored * kind.amount) in rest
+                for n, a in before[place]
+                for end in near
+            )
         ]
-        ranges.append((possible[0], possible[-1]))
+        if exact:
+            ranges.append((possible[0], possible[-1]))
+        else:
+            ranges.append((0, max(_most_beside_others(kind, count, amount), *possible, 0)))
     return ranges
 
 

@@ -10,6 +10,7 @@ What does not belong here: sending (`sender`), what the totals say (`settle`), a
 
 import asyncio
 import logging
+import math
 from pathlib import Path
 
 import duckdb
@@ -30,7 +31,7 @@ from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 
 MOST_ROUNDS = 20
-"""Readings of one push: where answers are lost every time, a person should look."""
+"""Readings in a row that brought no row further: where answers are lost every time, a person should look."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ async def send_revenue(
     """
     failure: OutcomeUnknown | None = None
     not_now = later(connection)
-    for attempt in range(MOST_ROUNDS):
+    number, rounds, least = 0, 0, math.inf
+    while rounds < MOST_ROUNDS:
         untried = _untried(ledger)
         if not untried and (failure or ledger.outcomes()[REVENUE].pending <= not_now):
             break
@@ -69,12 +71,13 @@ async def send_revenue(
             await asyncio.sleep(settings.settle_seconds)
         reading = await _read(client, settings, folder, on_progress)
         contacts.load(connection, reading)
-        number = _settle(connection, ledger, reading)
+        first, number = not number, _settle(connection, ledger, reading)
         pending = ledger.outcomes()[REVENUE].pending - not_now
+        rounds, least = (0, pending) if pending < least else (rounds + 1, least)
         if pending <= 0:
             failure = None
             break
-        if attempt:
+        if not first:
             hold_against(connection, REVENUE, ledger, between=between)  # what was sent meanwhile is known now
         sending = Sending(
             client,

@@ -6,8 +6,11 @@ boundary, so that a row which stays in doubt does not blur the ones that come la
 
     reading 1 ── rows sent ──▶ reading 2 ── rows sent ──▶ reading now
 
-The documentation does not say which contact a row counts in where one phone number is on several lists. So a row
-is taken as not stored, and may be sent again, only where the number's totals over all lists say the same.
+The documentation does not say which contact a row counts in where one phone number is on several lists: that of
+the send's list, another one, or all of them. So the totals of the number over all lists are looked at as well. A
+row is taken as not stored, and may be sent again, only where both say so.
+
+An account may show totals in whole cents where rows have fractions of them. Then a growth is known but for that.
 What does not belong here: the arithmetic (`explain`), and reading contacts (`pipelines.pull.totals`).
 """
 
@@ -28,6 +31,7 @@ NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
 """Our codes for rows that a reading could not settle."""
 
 _UNIT = 10_000
+_CENT = 100
 
 _Key = TypeVar("_Key")
 _Judged = dict[str, tuple[Fate, str, str]]  # by identity: its fate, and if open our code and the evidence
@@ -56,15 +60,24 @@ def settled(
         content: by identity, what the API was given; rows of one content are the same to it.
     """
     known = [row for row in rows if row.contact is not None]
+
+    def on_phone_of(some: Sequence[Sent]) -> _Judged:
+        judged: _Judged = {}
+        for same in _grouped(some, lambda row: row.contact).values():
+            now = _Boundary(read_from, "", found[same[0].contact, same[0].list_ref].on_phone, complete)
+            judged |= _judge(same, now, content, lambda row: row.on_phone_before)
+        return judged
+
     on_list: _Judged = {}
     for where, some in _grouped(known, lambda row: (row.contact, row.list_ref)).items():
         now = _Boundary(read_from, "", found[where].on_list, complete)
         on_list |= _judge(some, now, content, lambda row: row.on_list_before)
-    on_phone: _Judged = {}
-    counted = [row._replace(in_doubt=_is_open(row, on_list)) for row in known]
-    for some in _grouped(counted, lambda row: row.contact).values():
-        now = _Boundary(read_from, "", found[some[0].contact, some[0].list_ref].on_phone, complete)
-        on_phone |= _judge(some, now, content, lambda row: row.on_phone_before)
+    # What of the list's growth is an accepted row of another list, only the number's totals tell.
+    denied = {who for who, (fate, _, _) in on_phone_of(known).items() if fate is Fate.ABSENT}
+    told = {who for who, (fate, _, _) in on_list.items() if fate is Fate.STORED and who not in denied}
+    on_phone = on_phone_of(
+        [row._replace(in_doubt=row.in_doubt and row.identity not in told) for row in known]
+    )
     unknown = Verdict(Outcome.IN_DOUBT, NO_READING, "it is not on record which contact it counts in")
     verdicts = {row.identity: unknown for row in rows if row.contact is None and row.ours}
     return verdicts | {
@@ -81,18 +94,19 @@ def _grouped(rows: Sequence[Sent], key: Callable[[Sent], _Key]) -> dict[_Key, li
     return groups
 
 
-def _is_open(row: Sent, on_list: _Judged) -> bool:
-    """Whether a row is in doubt also once its contact's totals were looked at."""
-    return row.in_doubt and on_list[row.identity][0] is not Fate.STORED
-
-
 def _verdict(row: Sent, on_list: tuple[Fate, str, str], on_phone: tuple[Fate, str, str] | None) -> Verdict:
+    """By its contact's totals and, where these alone do not show it to be stored, those of its phone number."""
     fate, code, words = on_list
-    if fate is Fate.STORED:
+    if on_phone is None:
         return Verdict(Outcome.ACCEPTED, SETTLED, words)
+    if on_phone[0] is Fate.STORED and (fate is Fate.ABSENT or code == AMBIGUOUS):
+        return Verdict(Outcome.ACCEPTED, SETTLED, f"{on_phone[2]}, over all lists of its phone number")
+    if fate is Fate.STORED:
+        words = "the contact's totals have it, but those of its phone number over all lists do not"
+        return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
     if fate is Fate.OPEN:
         return Verdict(Outcome.IN_DOUBT, code, words)
-    if on_phone is None or on_phone[0] is not Fate.ABSENT:
+    if on_phone[0] is not Fate.ABSENT:
         words = "the contact's totals do not have it, but those of its phone number on another list may"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
     # of a call that named too few of its errors, the row goes again in one that names them all
@@ -147,8 +161,12 @@ def _between(
         f"beyond what was acknowledged the contact gained {count} conversions and {amount / _UNIT:.4f}"
         f" of revenue; in doubt are {len(doubts)} rows of {sum(row.amount for row in doubts) / _UNIT:.4f}"
     )
+    rounding = 0
+    if first.amount % _CENT == last.amount % _CENT == 0:
+        rounding = _CENT * sum(row.amount % _CENT > 0 for row in (*accepted, *doubts))
+    ranges = explain(kinds, count, amount, rounding)
     judged: _Judged = {}
-    for same, kind, (fewest, most) in zip(alike.values(), kinds, explain(kinds, count, amount), strict=True):
+    for same, kind, (fewest, most) in zip(alike.values(), kinds, ranges, strict=True):
         for row, fate in zip(same, fates(kind, fewest, most), strict=True):
             judged[row.identity] = (fate, AMBIGUOUS, words)
     return judged

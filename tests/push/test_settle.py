@@ -75,6 +75,13 @@ def test_numbers_that_contradict_one_another_tell_nothing(count: int, amount: in
     assert explain([Alike(5, 1)], count, amount) == [(0, 1)]
 
 
+def test_growth_that_may_have_been_rounded_never_shows_a_row_to_be_absent() -> None:
+    """1.255 that an account shows as 1.26 is stored where rounding is known, and open where it is not."""
+    assert explain([Alike(12_550, 1)], 1, 12_600, rounding=100) == [(1, 1)]
+    assert explain([Alike(12_550, 1)], 1, 12_600) == [(0, 1)]
+    assert explain([Alike(12_550, 1)], 1, 13_600) == [(0, 0)]
+
+
 def test_rows_that_are_the_same_are_told_by_number() -> None:
     """Of rows with the same content it does not matter which is there."""
     assert fates(Alike(5, 4), 1, 3) == [Fate.STORED, Fate.OPEN, Fate.OPEN, Fate.ABSENT]
