@@ -131,7 +131,7 @@ def test_a_blocking_check_stops_what_comes_after(
 ) -> None:
     """Rows that break the contract behind the engine's back are not published."""
     account.contacts()[0]["send_count"] = -3
-    monkeypatch.setattr("pipelines.pull.refine.broken_rows", lambda *_: {})
+    monkeypatch.setattr("pipelines.pull.check.broken_rows", lambda *_: {})
     with pytest.raises(DataError, match="contract"):
         run_job("pull", settings)
     assert not settings.warehouse.exists()

@@ -35,6 +35,11 @@ def mart(settings: Settings, name: str, zone: str = "UTC") -> list[Row]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def in_order(rows: list[Row]) -> list[Row]:
+    """Rows of a view, which has no order of its own."""
+    return sorted(rows, key=repr)
+
+
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An account that history was moved into, and then pulled, with a contact gone in between."""
@@ -105,8 +110,8 @@ def test_list_health_is_what_the_account_holds(moved: tuple[Account, Settings]) 
 def test_list_growth_ends_at_what_is_on_the_list(moved: tuple[Account, Settings]) -> None:
     """Sign-ups less removals up to the last day are the contacts that are there, whatever zone the reader is in."""
     account, settings = moved
-    rows = mart(settings, "list_growth", "Pacific/Auckland")
-    assert rows == mart(settings, "list_growth")
+    rows = in_order(mart(settings, "list_growth", "Pacific/Auckland"))
+    assert rows == in_order(mart(settings, "list_growth"))
     last = {row["list_id"]: row["contacts"] for row in sorted(rows, key=lambda row: row["day"])}
     assert last == Counter(row["list_id"] for row in account.contacts())
     assert sum(row["removed"] for row in rows) == 1
