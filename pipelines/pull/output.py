@@ -106,7 +106,7 @@ class Output:
             self._let_go(self._waiting, rows)
         self._waiting = rows
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Write what still waits, and end the file.
 
         Raises:
@@ -120,10 +120,11 @@ class Output:
                 self._write(rows, again | rows.read_again_in(last, self._dataset.key))
         with storage_errors("write", self._path):
             self._open().close()
-            self.release()
+        self.close()
 
-    def release(self) -> None:
-        """Let go of the file, also of one that could not be written to its end."""
+    def close(self) -> None:
+        """Let go of rows and file, also of one that could not be written to its end."""
+        self._first = self._waiting = None
         if self._file is not None:
             self._file.close()
 

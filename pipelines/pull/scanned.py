@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -177,8 +177,14 @@ class _Intake:
         """Scan all, or from the top to what is known; refine beside it, and write the snapshot's files."""
         with storage_errors("make", self._folder):
             (self._folder / "work").mkdir()
+        with closing(self._output):
+            evidence = await self._read_all(concurrency, known)
+            await asyncio.to_thread(self._write_files)
+        return evidence
+
+    async def _read_all(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
+        """Scan, and wait until all of it is refined; the process that decodes is let go before files are written."""
         with self._stack:
-            self._stack.callback(self._output.release)
             self._checking = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="check"))
             if known is None:
                 evidence = await scan(self._endpoint, self._fetch, concurrency)
@@ -186,7 +192,6 @@ class _Intake:
                 evidence = await scan_new(self._endpoint, self._fetch, known)
             self._submit(None)
             self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
-            await asyncio.to_thread(self._write_files)
         return evidence
 
     async def _fetch(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:
@@ -242,7 +247,7 @@ class _Intake:
 
     def _write_files(self) -> None:
         folder = self._folder
-        self._output.close()
+        self._output.finish()
         self.assembled = conclude(
             self.name,
             self.snapshot,

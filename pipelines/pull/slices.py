@@ -5,6 +5,7 @@ they answer to a page beyond the last one (nothing, a refusal, or the last page 
 here: which pages to ask for, and what follows from their rows (see `scan`).
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -182,6 +183,10 @@ _DEFAULT_PAGE = 50
 
 def in_same_order(upper: Sequence[int], lower: Sequence[int]) -> bool:
     """Whether the rows that two replies share stand in the same order in both; rows that come twice tell nothing."""
-    both = set(upper) & set(lower)
-    once = {key for key in both if upper.count(key) == lower.count(key) == 1}
-    return [key for key in upper if key in once] == [key for key in lower if key in once]
+    both = set(upper).intersection(lower)
+    above, below = [key for key in upper if key in both], [key for key in lower if key in both]
+    if len(above) == len(both) == len(below):
+        return above == below
+    counts = Counter(above), Counter(below)
+    once = {key for key in both if counts[0][key] == counts[1][key] == 1}
+    return [key for key in above if key in once] == [key for key in below if key in once]

@@ -16,6 +16,9 @@ from schemas.registry import PULLED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, comments, create_table
 
+_ROWS_WORTH_A_CHECKPOINT = 10_000
+"""A checkpoint waits for the disk; the blocks of smaller tables are freed by the one at the end."""
+
 
 def complete(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every table that is not there yet, and every column that an older version did not have.
@@ -47,9 +50,10 @@ def replace_table(
 ) -> None:
     """Make a table anew and empty, with its comments."""
     schema, _, name = table.partition(".")
-    known = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-    if connection.execute(known, [schema, name]).fetchone():
-        connection.execute(f"DROP TABLE {table}")
+    rows = "SELECT estimated_size FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+    found = connection.execute(rows, [schema, name]).fetchone()
+    connection.execute(f"DROP TABLE IF EXISTS {table}")
+    if found and found[0] >= _ROWS_WORTH_A_CHECKPOINT:
         connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
     connection.execute(create_table(table, fields))
     for comment in comments(table, dataset, fields):

@@ -30,7 +30,7 @@ def test_nothing_but_what_was_read_again_is_left_out(parts: list[list[Reply]], c
         for replies in parts:
             output.add(_rows(first, replies, collide=collide))
             first += len(replies)
-        output.close()
+        output.finish()
         found = duckdb.sql(f"SELECT id, page FROM '{path}'").fetchall()
     read = [(row, page) for page, reply in enumerate(chain.from_iterable(parts)) for row in reply]
     latest = dict(read)
@@ -45,7 +45,7 @@ def test_neighbours_leave_no_repeats(tmp_path: Path) -> None:
     output = Output(LISTS, "s1", tmp_path / "data.parquet")
     for first, replies in ((0, [[1, 2], [2, 3]]), (2, [[3, 4]]), (3, [[4, 5], [5, 6]]), (5, [[6], [1]])):
         output.add(_rows(first, replies, collide=False))
-    output.close()
+    output.finish()
     found = duckdb.sql(f"SELECT id, page, snapshot FROM '{tmp_path / 'data.parquet'}' ORDER BY id").fetchall()
     assert found == [(1, 6, "s1"), (2, 1, "s1"), (3, 2, "s1"), (4, 3, "s1"), (5, 4, "s1"), (6, 5, "s1")]
 
