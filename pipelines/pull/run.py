@@ -6,7 +6,9 @@ them in one swap. What does not belong here: how one dataset is read (see `scann
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from pipelines.concurrent import run_all
 from pipelines.errors import AccessError, RequestError, ServiceError, StorageError
@@ -19,7 +21,7 @@ from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
 from pipelines.warehouse.publish import publish
-from pipelines.warehouse.published import published_snapshot
+from pipelines.warehouse.published import published_rows, published_snapshot
 from pipelines.watched import watched
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
@@ -50,7 +52,7 @@ def pull(
         since_last: of contacts, read only what has signed up since; their snapshot is then fuzzy.
 
     Returns:
-        What was published.
+        What is published of them now; that is a later snapshot where another pull has overtaken this one.
 
     Raises:
         UsageError: `since_last` before any full pull.
@@ -60,9 +62,9 @@ def pull(
     """
     new = asyncio.run(_pull(settings, set(datasets), run, on_progress, since_last))
     with recorded(settings.data_dir, run, "publish") as record:
-        publish(settings, new, allow_shrink=allow_shrink)
-        record.rows = sum(snapshot.manifest.rows for snapshot in new)
-    return new
+        done = publish(settings, new, allow_shrink=allow_shrink)
+        record.rows = sum(snapshot.manifest.rows for snapshot in done)
+    return [s if s in done else published_snapshot(settings, s.manifest.dataset) or s for s in new]
 
 
 @watched()
@@ -84,9 +86,9 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
     """
     with recorded(settings.data_dir, run, "publish") as record:
         newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
-        publish(settings, newest)
-        record.rows = sum(snapshot.manifest.rows for snapshot in newest)
-    return newest
+        done = publish(settings, newest)
+        record.rows = sum(snapshot.manifest.rows for snapshot in done)
+    return done
 
 
 async def _pull(
@@ -155,16 +157,18 @@ async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> li
 async def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
     with recorded(settings.data_dir, run, "pull revenue") as record:
         async with dataset_lock(settings.parquet_dir, "revenue"):
-            earlier = _earlier_balances(settings)
-            snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
+            with _earlier_balances(settings) as earlier:
+                snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
         record.rows = snapshot.manifest.rows
         return snapshot
 
 
-def _earlier_balances(settings: Settings) -> Snapshot | None:
-    """The published revenue that came from contacts; without a warehouse, the newest on disk."""
+@contextmanager
+def _earlier_balances(settings: Settings) -> Iterator[Path | None]:
+    """The published revenue; without a warehouse, the newest on disk that came from contacts."""
     if settings.warehouse.exists():
-        now = published_snapshot(settings, "revenue")
-        return now if now and now.manifest.source == FROM_CONTACTS else None
+        with published_rows(settings, "revenue", settings.parquet_dir) as rows:
+            yield rows
+        return
     ours = [s for s in snapshots(settings.parquet_dir, "revenue") if s.manifest.source == FROM_CONTACTS]
-    return ours[-1] if ours else None
+    yield ours[-1].data if ours else None

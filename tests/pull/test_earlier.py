@@ -1,5 +1,6 @@
 """What one pull owes to the ones before it: history, rollback, replay, retention, going on after an interruption."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -135,6 +136,23 @@ def test_a_contact_that_is_set_aside_has_not_gone(account: Account, settings: Se
     assert query(settings.warehouse, versions, *key_of(lost)) == [(False, True)]
     rollback(settings, "contacts", "r4")
     assert query(settings.warehouse, versions, *key_of(lost)) == [(False, False)]
+
+
+def test_a_fuzzy_snapshot_removes_nothing_though_the_one_before_it_is_gone(
+    account: Account, settings: Settings
+) -> None:
+    """What is published is carried on, and balances go on, also where somebody has deleted its files."""
+    pull(settings, ALL, "r1")
+    gone = account.contacts()[5]
+    account.remove_contact(key_of(gone))
+    for name in ("contacts", "revenue"):
+        shutil.rmtree(settings.parquet_dir / name)
+    account.before_request = _reshuffle
+    made = {s.manifest.dataset: s.manifest for s in pull(settings, ["contacts", "revenue"], "r2")}
+    assert made["contacts"].consistency == "fuzzy"
+    found = {(row["phone_number"], row["list_id"]) for row in shown(settings.warehouse, "contacts")}
+    assert found == {key_of(row) for row in account.contacts()} | {key_of(gone)}
+    assert query(settings.warehouse, "SELECT count(*) FROM revenue WHERE since IS NOT NULL") == [(0,)]
 
 
 def test_rollback_to_what_is_not_there(settings: Settings) -> None:
