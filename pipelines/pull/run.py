@@ -5,28 +5,24 @@ them in one swap. What does not belong here: how one dataset is read (see `scann
 """
 
 import asyncio
-import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.concurrent import run_all
-from pipelines.errors import AccessError, RequestError, ServiceError, StorageError
-from pipelines.pull.endpoints import REVENUE
+from pipelines.errors import StorageError
+from pipelines.pull.events import serves_events
 from pipelines.pull.revenue import derive_revenue
 from pipelines.pull.scanned import Progress, scanned, silent
 from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots
 from pipelines.trackly.client import TracklyClient
-from pipelines.trackly.pages import get_page
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_rows, published_snapshot
 from pipelines.watched import watched
 from schemas.registry import PULLED
-from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
-
-_log = logging.getLogger(__name__)
+from schemas.revenue import FROM_CONTACTS
 
 
 @watched()
@@ -97,7 +93,7 @@ async def _pull(
     made: dict[str, Snapshot] = {}
     async with TracklyClient(settings) as client:
         derive = "contacts" in names and _came_from_contacts(settings)
-        if "revenue" in names and not await _serves_events(client, settings):
+        if "revenue" in names and not await serves_events(client, _last_source(settings)):
             derive = True
             names = (names - {"revenue"}) | {"contacts"}
 
@@ -113,7 +109,7 @@ async def _pull(
 
 async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Progress) -> Snapshot:
     async with TracklyClient(settings) as client:
-        if name != "revenue" or await _serves_events(client, settings):
+        if name != "revenue" or await serves_events(client, _last_source(settings)):
             return await scanned(client, settings, name, run, on_progress)
     contacts = latest(settings.parquet_dir, "contacts")
     if contacts is None:
@@ -121,20 +117,6 @@ async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Pr
             "Revenue is derived from contacts, and there is no snapshot of them.", "Pull contacts."
         )
     return await _derived(settings, contacts, run)
-
-
-async def _serves_events(client: TracklyClient, settings: Settings) -> bool:
-    """Whether the account serves GET /revenue, which is not documented."""
-    try:
-        await get_page(client, REVENUE.path, REVENUE.envelope, page=1, per_page=1)
-    except (RequestError, AccessError):  # a refused key shows in the documented reads too
-        return False
-    except ServiceError:
-        if _last_source(settings) == FROM_EVENTS:
-            raise
-        _log.warning("GET /revenue gives no usable answer; revenue is derived from contacts' totals.")
-        return False
-    return True
 
 
 def _last_source(settings: Settings) -> str:

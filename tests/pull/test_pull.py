@@ -90,6 +90,37 @@ def test_revenue_events_where_the_account_serves_them(
     assert query(settings.warehouse, "SELECT DISTINCT source FROM revenue") == [("events",)]
 
 
+@pytest.mark.parametrize("answer", ["shape", "other rows", "html", "500"])
+def test_an_answer_that_is_no_events_neither_fails_nor_holds_up_a_pull(
+    account: Account, server: Server, settings: Settings, answer: str
+) -> None:
+    """Whatever answers at GET /revenue, where events are not documented, is asked once and then left alone."""
+    pull(settings, ALL, "r1")
+    if answer == "other rows":
+        account.options = Options(revenue_events=True)
+        account.revenue = [{"date": "2026-01-01", "amount": 5}]
+    else:
+        server.faults.active.append(parse_fault(f"{answer},path=/revenue"))
+    before = len(account.log)
+    made = pull(settings, ALL, "r2")
+    assert [item.path for item in account.log[before:]].count("/revenue") == 1
+    assert made[-1].manifest.source == "contacts"
+    assert_equal(account, settings)
+
+
+def test_an_account_that_begins_to_serve_events_is_no_shrinking_one(
+    account: Account, settings: Settings
+) -> None:
+    """Events take the place of what was derived from contacts, and the guard does not count that as gone."""
+    pull(settings, ALL, "r1")
+    account.options = Options(revenue_events=True)
+    pull(settings, ALL, "r2")
+    assert query(settings.warehouse, "SELECT DISTINCT source FROM revenue") == [("events",)]
+    account.revenue.clear()
+    with pytest.raises(DataError, match="are not in the account any more"):
+        pull(settings, ALL, "r3")
+
+
 def test_pulling_revenue_alone_brings_the_contacts_that_it_is_made_of(settings: Settings) -> None:
     """Where revenue comes from totals, `pull revenue` pulls contacts too, so that their sums agree."""
     assert [s.manifest.dataset for s in pull(settings, ["revenue"], "r1")] == ["contacts", "revenue"]
