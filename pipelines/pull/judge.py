@@ -19,11 +19,9 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
     if not evidence.complete:
         return Consistency.FUZZY, "; ".join([numbers, *evidence.notes])
     if evidence.drifted:
+        proof = "; ".join(evidence.notes) or "every reply shares a row with the next"
         extra = f"{evidence.extra_requests:,} of them to look again"
-        return (
-            Consistency.REPAIRED,
-            f"{numbers}, {extra}; the account changed, every reply shares a row with the next",
-        )
+        return Consistency.REPAIRED, f"{numbers}, {extra}; the account changed, {proof}"
     if evidence.confirmed:
         return Consistency.REPAIRED, "; ".join([numbers, *evidence.notes])
     if evidence.total not in (None, pulled):

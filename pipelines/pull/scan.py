@@ -13,8 +13,18 @@ from itertools import pairwise
 from pipelines.concurrent import run_all
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.identity import Seen
-from pipelines.pull.slices import Asking, Fetch, Query, Slice, dated_apart, in_same_order, is_short_of
-from pipelines.pull.windows import Window, after, around, linked, plan
+from pipelines.pull.plain import read_twice
+from pipelines.pull.slices import (
+    Asking,
+    Fetch,
+    FixedPages,
+    Query,
+    Slice,
+    dated_apart,
+    in_same_order,
+    is_short_of,
+)
+from pipelines.pull.windows import Window, around, linked, plan
 
 _TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -27,6 +37,12 @@ _LEAST_EXTRA = 60
 
 _MOST_GROWTH = 8
 """How many times the pages that an account had at first may be read, should it grow faster than it is read."""
+
+_MOST_GAPS = _LEAST_EXTRA * _MOST_GROWTH
+"""Replies that lead no further down after which an account without a total is taken to outgrow the reading."""
+
+_CUT_SHARE = 100
+"""One row in so many may be claimed and not served while an account changes: its total may lag behind."""
 
 _OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
 """Where to look for a lost neighbour, in pages from where it should be."""
@@ -107,8 +123,16 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
 
     asking = Asking(endpoint, {}, until_known)
     found = await _first_slice(asking)
-    while found.keys and not known and not found.ends:
-        found = await asking.ask(after(found.window.stop, asking.largest))
+    stalled, oldest = 0, found.oldest
+    while found.keys and not known and not found.ends and stalled < _LEAST_EXTRA:
+        try:
+            found = await asking.ask(asking.following(found))
+        except FixedPages as pages:
+            asking.fix(pages.rows)
+        gained = found.oldest is None or oldest is None or found.oldest <= oldest
+        stalled, oldest = (0, found.oldest) if gained else (stalled + 1, oldest)
+    if stalled:
+        evidence.notes.append(f"{endpoint.path}: rows came faster than they were read")
     evidence.requests, evidence.total = asking.replies, asking.total
     return evidence
 
@@ -134,7 +158,10 @@ class _Pass:
     def __init__(
         self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch, evidence: Evidence
     ) -> None:
+        self._endpoint = endpoint
         self._path = endpoint.path
+        self._fetch = fetch
+        self._parts = endpoint.parts if filters == endpoint.filters[0] else ()
         self._evidence = evidence
         self._asking = Asking(endpoint, filters, fetch)
         self._unsteady = False
@@ -156,6 +183,10 @@ class _Pass:
         """The last row of each reply."""
         self._joined: set[int] = set()
         """Places whose reply shares a row with the one after it."""
+        self._onward = 0
+        """How many of them are followed by one that reaches further."""
+        self._not_served = 0
+        """Rows beyond the end that the reply which ends the order claims."""
 
     @property
     def total(self) -> int | None:
@@ -166,24 +197,81 @@ class _Pass:
         """Read every row, and add to the evidence.
 
         Where rows change places, or the API serves other than the number of rows that it claims though nothing
-        changes, all is read once more: then joined by dates too, or to see whether the same is served twice.
+        changes, all is read once more: then joined by dates too, or to see whether the same is served twice, in
+        parts where the account can be asked for those.
         """
+        drifted = self._evidence.drifted
+        try:
+            await self._read_joined(concurrency)
+        except FixedPages as pages:
+            self._evidence.drifted = drifted  # what did not fit together was never meant to
+            await self._read_plain(pages.rows, concurrency)
+
+    async def _read_joined(self, concurrency: int) -> None:
         reached = await self._read_all(concurrency)
         first, extra = self._asking.replies, self._spent
         claimed = self.total
         if self._unsteady and not self._by_date:
             self._by_date = True
             await self._read_all(concurrency)
-        elif claimed not in (None, reached) and not self._drifted():
-            same = await self._read_all(concurrency) == reached
-            self._evidence.confirmed = same
-            self._evidence.notes.append(
-                f"{self._path}: {claimed:,} rows are claimed, {reached:,} are served"
-                f"{', twice the same' if same else ', and others when read again'}"
-            )
+        elif claimed is not None and claimed != reached and not self._drifted():
+            if claimed > reached and self._parts:
+                await self._read_parts(claimed, reached, concurrency)
+            else:
+                same = await self._read_all(concurrency) == reached
+                self._evidence.confirmed = same
+                self._say_served(claimed, reached, "twice the same" if same else "and others when read again")
+        elif claimed is not None and self._not_served > max(_TOP_ROWS, claimed // _CUT_SHARE):
+            self._evidence.complete = False
+            self._say_served(claimed, reached, "while the account changed")
         self._evidence.drifted = self._drifted()
         self._evidence.requests += self._asking.replies
         self._evidence.extra_requests += extra + self._asking.replies - first
+
+    def _say_served(self, claimed: int, reached: int, more: str) -> None:
+        self._evidence.notes.append(
+            f"{self._path}: {claimed:,} rows are claimed, {reached:,} are served, {more}"
+        )
+
+    async def _read_plain(self, rows: int, concurrency: int) -> None:
+        """Read pages of one size, and add to the evidence."""
+        self._asking.fix(rows)
+        first = self._asking.replies
+        reached, readings = await read_twice(self._asking, concurrency)
+        if self._asking.refusal:
+            raise self._asking.refusal
+        self._evidence.complete &= readings > 0 and reached >= (self.total or 0)
+        self._evidence.confirmed |= readings > 0 and self.total not in (None, reached)
+        self._evidence.drifted |= readings != 2 or self._asking.totals_differ
+        self._evidence.notes.append(
+            f"{self._path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
+            f"{'twice the same' if readings else 'and others each time'}"
+        )
+        self._evidence.requests += self._asking.replies
+        self._evidence.extra_requests += first + (self._asking.replies - first) // 2
+
+    async def _read_parts(self, claimed: int, reached: int, concurrency: int) -> None:
+        """Read the parts of what gave fewer rows than claimed, and add to the evidence.
+
+        As many rows again mean that the total is wrong. More mean that the API serves only so many rows of a query,
+        and they may be all, by the totals of the parts. Where all rows are in one part, nothing is learnt.
+        """
+        counts, agree = [], True
+        for filters in self._parts:
+            part = _Pass(self._endpoint, filters, self._fetch, Evidence())
+            counts.append(await part._read_all(concurrency))
+            agree &= part.total == counts[-1] and part._evidence.complete and not part._drifted()
+            self._evidence.requests += part._asking.replies
+            self._evidence.extra_requests += part._asking.replies
+        if sum(counts) == reached and all(counts):
+            self._evidence.confirmed = True
+            self._say_served(claimed, reached, "twice the same, the second time in parts")
+        elif sum(counts) == claimed and agree:
+            self._evidence.confirmed = True
+            self._say_served(claimed, reached, "and all of them when read in parts")
+        else:
+            self._evidence.complete = False
+            self._say_served(claimed, reached, f"{sum(counts):,} when read in parts")
 
     def _drifted(self) -> bool:
         return self._evidence.drifted or self._asking.totals_differ
@@ -201,8 +289,19 @@ class _Pass:
         chained = end is not None and await self._join_top(top, chained_from, budget)
         self._spent = budget.spent
         if not chained:
+            await self._see_whether_fixed(top)
             self._give_up(budget)
         return end or 0
+
+    async def _see_whether_fixed(self, top: Slice) -> None:
+        """Ask for half of the first page.
+
+        Raises:
+            FixedPages: more came, so the pages that could not be joined were never meant to overlap.
+        """
+        half = await self._asking.ask(Window(1, max(1, len(top.keys) // 2)))
+        if len(half.keys) > half.window.per_page:
+            raise FixedPages(len(half.keys))
 
     def _give_up(self, budget: "_Budget") -> None:
         """Say that the replies could not be joined.
@@ -231,7 +330,9 @@ class _Pass:
             while not ended and (self.total is None or previous.stop <= self.total):
                 place, previous = next(places)
                 seen = await self._asking.ask(previous, fresh=False)
+                gaps = 0 if self.total is not None else place - self._onward
                 ended |= self._is_last(seen) or (self.total is not None and place >= most)
+                ended |= gaps > max(_MOST_GAPS, place // 2)
                 self._note(place, seen)
 
         await run_all(work() for _ in range(concurrency))
@@ -259,6 +360,7 @@ class _Pass:
                     self._evidence.drifted |= above.keys[-shared:] != below.keys[:shared]
                 if self._are_linked(above, below):
                     self._joined.add(upper)
+                    self._onward += below.keys[-1] not in above.keys
         for done in (place - 1, place, place + 1):
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
@@ -287,9 +389,9 @@ class _Pass:
         if not self._filled:
             return chained_from, 0
         tail = self._open[max(self._filled)]
-        if tail.ends:
-            return chained_from, tail.stop
-        end = await self._join(tail, None, budget)
+        end = tail if tail.ends else await self._join(tail, None, budget)
+        if end is not None and end.total is not None:
+            self._not_served = end.total - end.stop
         return chained_from, end.stop if end else None
 
     async def _join_top(self, top: Slice, chained_from: int, budget: "_Budget") -> bool:
