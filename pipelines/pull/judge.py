@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
-from pipelines.pull.scan import Evidence
+from pipelines.pull.evidence import Evidence
 from schemas.sync import Consistency, Manifest
 
 _REASONS_SHOWN = 3

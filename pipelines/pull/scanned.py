@@ -17,12 +17,13 @@ from pipelines.pull.assemble import Assembled, carry_on, conclude
 from pipelines.pull.check import checked
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Keys, Seen
 from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
 from pipelines.pull.refine import BATCH_ROWS, Part
-from pipelines.pull.scan import Evidence, scan, scan_new
+from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Query
 from pipelines.pull.spool import Spool, Spooled
 from pipelines.pull.workers import Submit, refining
