@@ -114,7 +114,9 @@ def sales(rows: list[Row], offer: str, amounts: list[str]) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("fault", ["reset-before", "reset-after", "half", "truncate", "html", "shape", "502"])
+@pytest.mark.parametrize(
+    "fault", ["reset-before", "reset-after", "half", "truncate", "html", "shape", "zeros", "502"]
+)
 def test_every_way_to_lose_an_answer_is_settled(
     account: Account,
     either: Settings,
@@ -131,6 +133,37 @@ def test_every_way_to_lose_an_answer_is_settled(
     server.faults.active.append(Fault(fault, method="POST", path="revenue", times=2))
     report = push(either, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(2_000, accepted=2_000)
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
+def test_an_answer_that_counts_nothing_refuses_nothing(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A call of one row whose counters are all 0 says neither that it was taken in nor that it was refused."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("clicks.ndjson", [{"message_id": "m000000", "offer_id": offer, "phone_number": rows[0]["to_number"],
+                             "timestamp": "2024-06-01"}])  # fmt: skip
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    for path in ("sends", "clicks", "revenue"):
+        server.faults.active.append(Fault("zeros", method="POST", path=path, times=1))
+    report = push(settings, ["sends", "clicks", "revenue"])
+    assert {of.accepted for of in report.outcomes.values()} == {1}
+    assert stored(account) == {"m000000": 1}
+
+
+def test_the_first_small_call_has_no_two_rows_of_a_contact(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Where its answer is lost and half of it was done, the contacts' totals tell which half."""
+    account.revenue.clear()
+    few = strangers(some_sends(99), 20)
+    rows = [{**few[n % 20], "id": f"m{n:06}"} for n in range(1_100)]
+    write("sends.ndjson", rows)
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    server.faults.active.append(Fault("half", method="POST", path="revenue", times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(1_100, accepted=1_100)
     assert stored(account) == Counter(row["id"] for row in rows)
 
 
