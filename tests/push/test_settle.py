@@ -136,6 +136,25 @@ def test_every_way_to_lose_an_answer_is_settled(
     assert stored(account) == Counter(row["id"] for row in rows)
 
 
+def test_totals_that_are_written_as_texts_settle_too(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """An account that writes amounts and counts in quotes leaves nothing in doubt for it."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(200))
+    write("revenue.ndjson", sales(rows, offer, ["5", "2.25"]))
+
+    def quote(_: int, account: Account) -> None:
+        for contact in account.contacts():
+            contact["revenue_total"] = str(contact["revenue_total"])
+
+    account.before_request = quote
+    server.faults.active.append(Fault("half", method="POST", path="revenue", times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(200, accepted=200)
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
 def test_an_answer_that_counts_nothing_refuses_nothing(
     account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
 ) -> None:
