@@ -56,10 +56,19 @@ _NEW = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
 
 
 def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
-    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on."""
+    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on.
+
+    Of revenue, no two are of one contact, as in a wave.
+    """
+    chosen = f"SELECT identity FROM ready WHERE {_NEW}"
+    if dataset == REVENUE:
+        chosen = (
+            f"SELECT ready.identity FROM {_ROWS[dataset]} WHERE {_NEW}"
+            " QUALIFY row_number() OVER (PARTITION BY p.contact ORDER BY hash(ready.identity)) = 1"
+        )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE first AS SELECT identity FROM ready"
-        f" WHERE {_NEW} ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
+        "CREATE OR REPLACE TEMP TABLE first AS"
+        f" SELECT identity FROM ({chosen}) ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
     )
     yield from _batches(
         connection,

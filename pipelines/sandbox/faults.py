@@ -22,6 +22,7 @@ KINDS = {
     "truncate": "do the work, send half of the body",
     "html": "do the work, answer 200 with HTML",
     "shape": "do the work, answer JSON of another shape",
+    "zeros": "do the work, answer with counters that are all 0",
     "repeat": "serve page 1 whatever page is asked for",
     "total": "claim `value` rows in all",
     "no-pages": "claim total_pages 0",
