@@ -40,7 +40,7 @@ _KEPT = {
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
 
 _RECORD = {name: f"encode({record(dataset.fields)} || ',')" for name, dataset in PUSHED.items()}
-"""What `chunks` takes of a row; the view's own `record` would be made of every row before one is chosen."""
+"""What `chunks` takes of a row. A column of `ready` would be made of every row, before any is chosen."""
 
 _ROWS = {
     "sends": "ready",
@@ -124,11 +124,12 @@ def ahead(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
 
 
 def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
-    """What the API is given of rows, as a digest; of those in the stage."""
+    """What the API is given of rows of revenue, as a digest; of those in the stage."""
     connection.execute("CREATE OR REPLACE TEMP TABLE asked (identity VARCHAR)")
     insert(connection, "asked", pa.table({"identity": pa.array(identities, pa.string())}))
     found = connection.execute(
-        "SELECT identity, sha256(record) FROM ready WHERE identity IN (SELECT identity FROM asked)"
+        f"SELECT identity, sha256({record(PUSHED[REVENUE].fields)}) FROM ready"
+        " WHERE identity IN (SELECT identity FROM asked)"
     )
     return dict(found.fetchall())
 
