@@ -1,8 +1,8 @@
 -- The current history input by the month in which it happened (the last 36), or by day where it spans two months at
--- most: how far an import of years is. The UTC day by arithmetic takes a fifth of the time that AT TIME ZONE takes.
+-- most: how far an import of years is.
 WITH
 days AS (
-    SELECT dataset, make_timestamp(epoch_us(happened_at))::DATE AS day, outcome, count(*) AS rows
+    SELECT dataset, marts.utc_day(happened_at) AS day, outcome, count(*) AS rows
     FROM imports.records
     WHERE in_input AND happened_at IS NOT NULL
     GROUP BY ALL
