@@ -1,8 +1,8 @@
 -- The current history input by the month in which it happened (the last 36), or by day where it spans two months at
--- most: how far an import of years is.
+-- most: how far an import of years is. The day as marts.utc_day has it, which warehouses of before do not have.
 WITH
 days AS (
-    SELECT dataset, marts.utc_day(happened_at) AS day, outcome, count(*) AS rows
+    SELECT dataset, make_timestamp(epoch_us(happened_at))::DATE AS day, outcome, count(*) AS rows
     FROM imports.records
     WHERE in_input AND happened_at IS NOT NULL
     GROUP BY ALL

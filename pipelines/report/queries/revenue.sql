@@ -4,7 +4,7 @@ earned AS (
     SELECT basis, day, revenue FROM marts.revenue_daily WHERE basis <> 'opening'
     UNION ALL
     -- As marts.imported_activity counts it, without looking up the sends, which costs most of its time.
-    SELECT 'imported', marts.utc_day(happened_at), revenue
+    SELECT 'imported', make_timestamp(epoch_us(happened_at))::DATE, revenue
     FROM imports.records
     WHERE dataset = 'revenue' AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0))
 ),
