@@ -134,6 +134,17 @@ def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[s
     document = json.loads(sync("runs", run, "--json").stdout)
     assert {made["dataset"]: made["rows"] for made in document["snapshots"]} == {"contacts": 2500, "lists": 5}
     assert sync("runs", "nonsense").returncode == 2
+    # as a process leaves it that is killed
+    mark = Path(environment["TRACKLY_DATA_DIR"]) / "runs" / "20300101T000000.0-1-pull-lists.begun"
+    mark.write_text(
+        json.dumps({"run": "9dead", "activity": "pull lists", "started_at": "2030-01-01T00:00:00+00:00"})
+    )
+    assert "pull lists was killed; nothing is half-done, run it again" in sync("status").stdout
+    assert sync("runs").stdout.splitlines()[1].split()[3:5] == ["0.0", "s"]
+    assert "killed     pull lists" in sync("runs", "9dead").stdout
+    sync("pull", "lists")
+    assert "was killed" not in sync("status").stdout
+    assert "The process was killed" in sync("runs", "9dead").stdout
 
 
 def test_shells_complete_names(sync: Sync, environment: dict[str, str]) -> None:
