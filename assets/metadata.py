@@ -124,7 +124,7 @@ def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float
     outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
         "outcomes": markdown(("outcome", "rows"), outcomes),
-        "rejects": _where_left_out(f"trackly-sync rejects {name}", f"dataset = '{name}'"),
+        **_where_left_out(counts.left_out, f"trackly-sync rejects {name}", f"dataset = '{name}'"),
         "preview": markdown(("message_id", "outcome", "code", "reason", "row"), rows),
         **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
         **numbers,
@@ -132,28 +132,36 @@ def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float
     }
 
 
-def _where_left_out(command: str, condition: str) -> dg.MarkdownMetadataValue:
-    """How to see every row that was left out, for whoever stands before the numbers."""
-    return dg.MetadataValue.md(
-        f"At the terminal: `{command}`. In the warehouse:\n\n"
-        f"```sql\nSELECT dataset, outcome, code, reason, file, row\nFROM imports.records\n"
-        f"WHERE {condition}\nAND in_input AND outcome NOT IN ('accepted', 'duplicate')\n```"
+def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
+    """How to see every row that was left out, for whoever stands before the numbers.
+
+    In short lines: the page cuts long ones off.
+    """
+    if not rows:
+        return {}
+    how = (
+        f"`{command}`, or by SQL:\n\n"
+        f"```sql\nSELECT outcome, code, reason, file, row\nFROM imports.records\n"
+        f"WHERE {condition}\nAND outcome NOT IN\n    ('accepted', 'duplicate')\nAND in_input\n```"
     )
+    return {"rejects": dg.MetadataValue.md(how)}
 
 
 def of_month(counts: Mapping[str, Mapping[str, int]], between: Period, seconds: float) -> Metadata:
     """What a month's import carries: its rows by outcome, of each dataset and of all."""
-    first, next_first = (f"TIMESTAMPTZ '{day:%F} 00:00:00+00'" for day in between)
+    first, next_first = (f"'{day:%F} 00:00Z'" for day in between)
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
-    columns = ("dataset", *(name for name, rows in total.items() if rows))
-    table = [
-        {"dataset": name, **{o: f"{by.get(o, 0):,}" for o in columns[1:]}} for name, by in counts.items()
-    ]
     rows = sum(total.values())
+    columns = ("dataset", "rows", *(name for name, number in total.items() if number))
+    table = [
+        {"dataset": name, "rows": f"{sum(by.values()):,}"} | {o: f"{by.get(o, 0):,}" for o in columns[2:]}
+        for name, by in counts.items()
+    ]
+    left_out = rows - total[Outcome.ACCEPTED] - total[Outcome.DUPLICATE]
     return {
         "outcomes": markdown(columns, table),
-        "rejects": _where_left_out(
-            "trackly-sync rejects", f"happened_at >= {first}\nAND happened_at < {next_first}"
+        **_where_left_out(
+            left_out, "trackly-sync rejects", f"happened_at >= {first}\nAND happened_at < {next_first}"
         ),
         **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
         **total,

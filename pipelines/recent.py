@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.runs import newest
+from pipelines.runs import newest, now, unended
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import RunRecord
+
+STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
+"""What a run may be, the first of them that one of its activities is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """The worst of its activities."""
+        """What it is by its activities."""
         statuses = {record.status for record in self.activities}
-        return next(status for status in ("failed", "stopped", "succeeded") if status in statuses)
+        return next(status for status in STATUSES if status in statuses)
 
     @property
     def rows(self) -> int:
@@ -46,7 +49,10 @@ class Run:
     def seconds(self) -> float:
         """From the first beginning to the last end."""
         begin = min(record.started_at for record in self.activities)
-        end = max(record.finished_at or record.started_at for record in self.activities)
+        end = max(
+            record.finished_at or (now() if record.status == "running" else record.started_at)
+            for record in self.activities
+        )
         return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
     @property
@@ -74,7 +80,7 @@ class Run:
 
 
 def latest_runs(data_dir: Path, limit: int) -> tuple[list[Run], bool]:
-    """The latest runs, newest first; and whether there are more.
+    """The latest runs, newest first, those that are under way or were killed among them; and whether there are more.
 
     Raises:
         StorageError: a record cannot be read.
@@ -86,4 +92,9 @@ def latest_runs(data_dir: Path, limit: int) -> tuple[list[Run], bool]:
             more = True
             break
         found.setdefault(record.run, []).insert(0, record)
-    return [Run(run, activities) for run, activities in found.items()], more
+    for record in unended(data_dir):
+        found.setdefault(record.run, []).append(record)
+    runs = sorted(
+        (Run(run, activities) for run, activities in found.items()), key=lambda run: run.began, reverse=True
+    )
+    return runs[:limit], more or len(runs) > limit

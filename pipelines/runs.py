@@ -1,13 +1,15 @@
 """Run records: what every activity of every run did, also when it failed.
 
 One small JSON file each in `runs/` of the data directory, so that a run that published nothing is on record too;
-publishing copies them to sync.runs.
+publishing copies them to sync.runs. As long as an activity goes on, a locked file beside them tells of it; a process
+that is killed leaves that file behind, unlocked.
 """
 
+import fcntl
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from pipelines.storage import is_there, storage_errors, write_durably
 from schemas.sync import RunRecord
 
 _log = logging.getLogger(__name__)
+_MARK = ".begun"
+_MOST_BYTES = 65_536
 
 
 def new_run_id() -> str:
@@ -44,7 +48,8 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
     outer = run_id.set(run)
     _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
     try:
-        yield record
+        with _marked(data_dir, record):
+            yield record
     except TracklySyncError as error:
         record.status, record.error = "failed", str(error)
         raise
@@ -91,13 +96,84 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
     found: dict[str, RunRecord] = {}
     seen = set()
     for name in reversed(_names(data_dir)):
-        activity = name.split("-", 2)[-1]  # see _write; most files need not be read
+        activity = name.split("-", 2)[-1]  # see _path; most files need not be read
         if activity not in seen:
             record = _read(data_dir, name)
             if status in ("", record.status):
                 seen.add(activity)
                 found[record.activity] = record
     return found
+
+
+def unended(data_dir: Path) -> list[RunRecord]:
+    """Activities that have begun and not ended, oldest first: `running`, or `killed` where their process is gone.
+
+    What was killed is listed until the same activity begins again; it is on record then, as stopped.
+    """
+    found = []
+    for path in sorted((data_dir / "runs").glob(f"*{_MARK}")):
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
+        try:
+            record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
+            record.status = "killed" if _lock(handle) else "running"
+            found.append(record)
+        except (OSError, msgspec.DecodeError):  # it is beginning
+            continue
+        finally:
+            os.close(handle)
+    return found
+
+
+@contextmanager
+def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
+    """Tell of an activity as long as it goes on; where that cannot be written it goes on all the same."""
+    path = _path(data_dir, record).with_suffix(_MARK)
+    try:
+        handle = _mark(path, record)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _mark(path: Path, record: RunRecord) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for earlier in path.parent.glob(f"*-{path.name.split('-', 2)[-1]}"):
+        with suppress(OSError, StorageError, msgspec.DecodeError):
+            _put_on_record(earlier)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.write(handle, msgspec.json.encode(record))
+    return handle
+
+
+def _put_on_record(mark: Path) -> None:
+    """Make a record of an activity whose process is gone; when it ended nobody knows."""
+    handle = os.open(mark, os.O_RDWR)
+    try:
+        if _lock(handle):
+            killed = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
+            killed.error = "The process was killed; nothing is half-done."
+            write_durably(mark.with_suffix(".json"), msgspec.json.encode(killed))
+            mark.unlink()
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Whether nobody holds the file, which is then ours until it is closed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _names(data_dir: Path) -> list[str]:
@@ -149,11 +225,14 @@ def _tell(record: RunRecord) -> None:
     _log.info("%s %s in %.1f s%s", record.activity, record.status, took, rows, extra=figures)
 
 
-def _write(data_dir: Path, record: RunRecord) -> None:
+def _path(data_dir: Path, record: RunRecord) -> Path:
     stamp = record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-    path = data_dir / "runs" / f"{stamp}-{os.getpid()}-{record.activity.replace(' ', '-')}.json"
+    return data_dir / "runs" / f"{stamp}-{os.getpid()}-{record.activity.replace(' ', '-')}.json"
+
+
+def _write(data_dir: Path, record: RunRecord) -> None:
     try:
-        write_durably(path, msgspec.json.encode(record))
+        write_durably(_path(data_dir, record), msgspec.json.encode(record))
     except StorageError:
         if record.status == "succeeded":
             raise

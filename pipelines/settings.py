@@ -21,6 +21,7 @@ from pipelines.errors import SettingsError
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16
+_SECRET = frozenset({"api_key", "hash_phones", "ledger_url", "alert_webhook"})
 
 
 class Settings(BaseSettings):
@@ -239,6 +240,16 @@ def load_settings(**overrides: Any) -> Settings:
         ) from None
 
 
+def given_settings(settings: Settings) -> list[str]:
+    """What the environment and .env set, as NAME=value, and of what may hold a secret the name alone."""
+    prefix = str(Settings.model_config["env_prefix"])
+    return [
+        f"{prefix}{name.upper()}" + ("" if name in _SECRET else f"={getattr(settings, name)}")
+        for name in Settings.model_fields
+        if name in settings.model_fields_set
+    ]
+
+
 def unknown_settings() -> dict[str, str]:
     """Names in the environment and in .env that look like settings and are none, each with what it may have meant."""
     prefix = str(Settings.model_config["env_prefix"])
@@ -254,10 +265,16 @@ def _from_file() -> Mapping[str, str | None]:
     return read_env_file(file) if file.is_file() else {}
 
 
+_PLAIN = {
+    "bool_parsing": "must be on or off (or yes, no, true, false)",
+    "date_from_datetime_parsing": "must be a date, such as 2020-01-31",
+    "date_from_datetime_inexact": "must be a date, such as 2020-01-31",
+}
+"""What is said in place of pydantic's words, by its type of error."""
+
+
 def _describe(item: Any) -> str:
     name = f"TRACKLY_{str(item['loc'][0]).upper()}" if item["loc"] else "Settings"
     reason = str(item["msg"]).removeprefix("Value error, ").partition(", unable to")[0]
-    reason = reason.replace("Input should be", "must be").replace(
-        "valid boolean", "yes or no (on, off, true, false)"
-    )
+    reason = _PLAIN.get(item["type"], reason.replace("Input should be", "must be"))
     return f"{name} {reason[0].lower()}{reason[1:]}"

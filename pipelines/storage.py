@@ -44,12 +44,14 @@ def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") ->
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".!")
 
 
 def _remedy(error: Exception, path: Path, setting: str) -> str:
     if "No space" in str(error):
         return f"Make room on the disk of {path.parent}, then run the command again; nothing was changed."
+    if "not a valid DuckDB" in str(error):
+        return "It is damaged: move it away; pull and push make it anew, from the account and the ledger."
     return f"See that {path.parent} exists and can be written to ({setting}); nothing was changed."
 
 

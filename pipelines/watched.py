@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pipelines.alerts.conditions import Condition, Counts, of_pulls, of_pushes, of_runs
+from pipelines.alerts.conditions import Condition, Counts, of_pulls, of_pushes, of_runs, of_warehouse
 from pipelines.alerts.notify import notify
-from pipelines.errors import TracklySyncError
+from pipelines.errors import StorageError, TracklySyncError
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
@@ -55,10 +55,15 @@ def conditions(settings: Settings, outcomes: Outcomes | None = None) -> list[Con
     """Every condition as it is now; those of pushes where `outcomes` is given.
 
     Raises:
-        StorageError: the warehouse, a run's record or the ledger cannot be read.
+        StorageError: a run's record or the ledger cannot be read.
     """
+    try:
+        pulled, damage = published(settings.warehouse), None
+    except StorageError as error:
+        pulled, damage = {}, error
     return [
-        *of_pulls(settings, published(settings.warehouse), datetime.now(UTC)),
+        *of_pulls(settings, pulled, datetime.now(UTC)),
+        of_warehouse(damage),
         *of_runs(last_of_each(settings.data_dir).values()),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
     ]

@@ -242,7 +242,12 @@ class Freshness(msgspec.Struct):
     ]
     consistency: Annotated[Text | None, Column("How sure the snapshot is (pull only); see sync.snapshots.")]
     last_run_at: Annotated[
-        Instant | None, Column("When the last run on record before the last publish began.", "UTC")
+        Instant | None,
+        Column(
+            "When the last run that the warehouse knows of began. A pull that fails changes nothing here, so it "
+            "shows only once another one has published: for the present see trackly-sync status, and age_hours.",
+            "UTC",
+        ),
     ]
     last_run_status: Annotated[Text | None, Column("How that run ended.")]
     last_success_at: Annotated[Instant | None, Column("When a run last succeeded.", "UTC")]

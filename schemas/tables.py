@@ -41,7 +41,8 @@ def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str
 def describe(field: Field) -> str:
     """A column's meaning, unit and checks as one text."""
     column = field.column
-    unit = f" In {column.unit}." if column.unit else ""
+    # "Conversions. In conversions." says it twice
+    unit = f" In {column.unit}." if column.unit and column.unit not in column.doc.lower() else ""
     checks = f" Must be {'; '.join(check.words for check in column.checks)}." if column.checks else ""
     known = f" Known values: {', '.join(column.known)}." if column.known else ""
     return f"{column.doc}{unit}{checks}{known}"

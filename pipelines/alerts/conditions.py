@@ -1,6 +1,7 @@
 """The conditions that alert, judged from plain figures; the same for the webhook, `status` and Dagster's checks.
 
     stale:<dataset>      what the warehouse holds is older than TRACKLY_ALERT_STALE_HOURS
+    damaged:warehouse    the warehouse cannot be read
     failed:<activity>    an activity failed when it last ran, such as a publish that the shrink guard stopped
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
 from schemas.sync import Manifest, RunRecord
 
@@ -61,6 +63,14 @@ def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetim
         figures = {"hours": round(hours, 2), "limit": limit}
         found.append(Condition(f"stale:{name}", firing, text, "Run: trackly-sync pull", figures))
     return found
+
+
+def of_warehouse(damage: TracklySyncError | None) -> Condition:
+    """Whether the warehouse can be read; where it cannot, nothing else about it can be judged."""
+    text, remedy = (
+        (damage.message.rstrip("."), damage.remedy) if damage else ("the warehouse can be read", "")
+    )
+    return Condition("damaged:warehouse", damage is not None, text, remedy)
 
 
 def of_runs(last: Iterable[RunRecord]) -> list[Condition]:

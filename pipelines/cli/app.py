@@ -1,5 +1,6 @@
 """The commands put together, with the options that all of them share."""
 
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -22,7 +23,8 @@ from pipelines.cli import (
     ui,
 )
 from pipelines.cli.guarded import set_verbose
-from pipelines.cli.terminal import log_to_terminal, out
+from pipelines.cli.terminal import log_to_terminal, out, tell
+from pipelines.settings import unknown_settings
 
 _HELP = """
 Everything out of Trackly SMS into DuckDB and Parquet, consistently; history into it, once.
@@ -71,6 +73,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _shared(
+    context: typer.Context,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say what is done, and where errors come from.")
     ] = False,
@@ -81,6 +84,16 @@ def _shared(
     del show_version  # its callback has dealt with it
     set_verbose(verbose)
     log_to_terminal(verbose)
+    if context.invoked_subcommand != "doctor":  # which has more to say of it
+        _tell_of_misspelt_settings()
+
+
+def _tell_of_misspelt_settings() -> None:
+    """A setting that is not read does nothing, and nothing else would say so."""
+    with suppress(OSError, UnicodeDecodeError):  # of .env, which the command itself reports
+        for name, meant in unknown_settings().items():
+            if meant:
+                tell(f"{name} is no setting and has no effect; {meant} is one.")
 
 
 def main() -> None:

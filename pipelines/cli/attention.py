@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pipelines.cli.show import pull_notes, push_notes
 from pipelines.push.verdicts import Outcomes
+from pipelines.runs import unended
 from pipelines.settings import Settings
 from schemas.sync import Manifest
 
@@ -23,4 +24,9 @@ def attention(
         for condition in conditions(settings, lambda _: pushed)
         if condition.firing and condition.name.startswith(("stale:", "failed:", "missing:"))
     ]
-    return [*alerting, *pull_notes(pulled), *push_notes(pushed)]
+    killed = [
+        f"{record.activity} was killed; nothing is half-done, run it again: trackly-sync {record.activity}"
+        for record in unended(settings.data_dir)
+        if record.status == "killed" and record.activity.startswith(("pull ", "push "))
+    ]
+    return [*alerting, *killed, *pull_notes(pulled), *push_notes(pushed)]

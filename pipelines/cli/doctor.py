@@ -17,7 +17,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
-from pipelines.settings import Settings, load_settings, unknown_settings
+from pipelines.settings import Settings, given_settings, load_settings, unknown_settings
 from pipelines.spans import age
 
 _LITTLE_SPACE = 2 * 2**30
@@ -45,7 +45,7 @@ def doctor(as_json: AsJson = False) -> int:
     except SettingsError as error:
         findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
     else:
-        findings = [_names(), *_examine(settings)]
+        findings = [_names(settings), *_examine(settings)]
         code = int(any(finding.verdict == "fail" for finding in findings))
     if as_json:
         show_json([asdict(finding) for finding in findings])
@@ -80,11 +80,14 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield _versions()
 
 
-def _names() -> Finding:
-    """A misspelt setting is otherwise never heard of."""
+def _names(settings: Settings) -> Finding:
+    """What is set, and under which names nothing can be."""
     unknown = unknown_settings()
     if not unknown:
-        return Finding("settings", "ok", "well-formed")
+        given = ", ".join(given_settings(settings))
+        return Finding(
+            "settings", "ok", f"well-formed; set: {given}" if given else "none is set; defaults hold"
+        )
     meant = [f"{right} in place of {name}" for name, right in unknown.items() if right]
     remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
     return Finding("settings", "warn", f"{', '.join(unknown)}: there is no such setting", remedy)

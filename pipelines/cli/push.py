@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import LEFT_OUT_AS, push_notes, show_cost, show_json, show_notes, show_pushed
 from pipelines.cli.terminal import out, tell
+from pipelines.errors import UsageError
 from pipelines.logs import run_id
 from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
@@ -43,6 +45,13 @@ def push(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan; send nothing, record nothing.")
     ] = False,
+    month: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM",
+            help="Send only rows of this month, by their own timestamp; the others stay pending.",
+        ),
+    ] = None,
     retry_rejected: Annotated[
         bool, typer.Option("--retry-rejected", help="Try rows again that the API rejected earlier.")
     ] = False,
@@ -58,9 +67,14 @@ def push(
 
     `trackly-sync push sends --from export/sends.csv`: one file.
 
+    `trackly-sync push --month 2025-03`: one month of years, to begin with.
+
     Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE).
     """
     names = chosen(datasets, PUSHED)
+    between = None if month is None else _month(month)
+    if between and dry_run:
+        raise UsageError("--dry-run plans all of the input.", "Leave --month out.")
     settings = load_settings()
     if not dry_run:
         settings.require_key()
@@ -69,7 +83,13 @@ def push(
     started = time.monotonic()
     with progress("plan" if dry_run else "push", quiet=quiet or as_json) as report:
         done = run_push(
-            settings, names, source, dry_run=dry_run, retry_rejected=retry_rejected, on_progress=report
+            settings,
+            names,
+            source,
+            dry_run=dry_run,
+            retry_rejected=retry_rejected,
+            between=between,
+            on_progress=report,
         )
     if dry_run:
         _show_plans(done.plans, as_json)
@@ -79,6 +99,19 @@ def push(
     else:
         _show_done(settings, done, time.monotonic() - started)
     return left_out(settings, done.outcomes)
+
+
+def _month(name: str) -> tuple[datetime, datetime]:
+    """From its first moment to that of the next month, UTC.
+
+    Raises:
+        UsageError: it is no month.
+    """
+    try:
+        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(f"{name!r} is not a month.", "Write it as --month 2025-03.") from None
+    return first, (first + timedelta(days=31)).replace(day=1)
 
 
 def _show_done(settings: Settings, done: "PushReport", took: float) -> None:

@@ -83,14 +83,15 @@ def rejects(
 def _show(found: "LeftOut", asked: str) -> None:
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
 
-    reasons = found.reasons()
-    if not reasons:
+    counts = found.counts()
+    if not counts:
         out.print("No row was left out.")
         return
-    out.print(_summary(reasons[:_REASONS_SHOWN]))
-    if len(reasons) > _REASONS_SHOWN:
-        out.print(f"... and {len(reasons) - _REASONS_SHOWN:,} more reasons")
-    total = sum(reason.rows for reason in reasons)
+    total = sum(counts.values())
+    reasons = found.reasons(_REASONS_SHOWN)
+    out.print(_summary(reasons))
+    if others := total - sum(reason.rows for reason in reasons):
+        out.print(f"... and {others:,} rows for other reasons")
     shown = [dict(zip(COLUMNS, row, strict=True)) for row in found.rows(_ROWS_SHOWN)]
     out.print(
         f"\n[bold]{'The rows' if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
@@ -103,8 +104,8 @@ def _show(found: "LeftOut", asked: str) -> None:
         out.print(f"  {row['dataset']} {at}  [yellow]{row['outcome']}[/]  {escape(why)}")
         out.print(f"    [dim]{escape(place)}{call}[/]")
     out.print("\n[bold]Next[/]")
-    for name in dict.fromkeys(f"{reason.activity} {reason.outcome}" for reason in reasons):
-        out.print(f"  {name.partition(' ')[2].replace('_', ' ')}: {_NEXT[name]}", markup=False)
+    for activity, outcome in counts:
+        out.print(f"  {outcome.replace('_', ' ')}: {_NEXT[f'{activity} {outcome}']}", markup=False)
     command = f"trackly-sync rejects {asked}".rstrip()
     out.print(f"  all rows: {command} --csv > rejects.csv (or --json); they hold personal data", markup=False)
 
@@ -130,7 +131,7 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
     ledger = counted(settings)
     rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in outcomes)
     with left_out(settings.warehouse, (), pushed, outcomes) as found:
-        listed = sum(reason.rows for reason in found.reasons())
+        listed = sum(found.counts().values())
     if rows != listed:
         tell(
             f"The ledger has {rows:,} such rows, these books {listed:,}: the last push did not end. Push again."

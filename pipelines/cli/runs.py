@@ -15,14 +15,20 @@ from pipelines.cli.stream import AsCsv, one_form, write_rows
 from pipelines.cli.terminal import out
 from pipelines.errors import UsageError
 from pipelines.recent import Run, latest_runs
-from pipelines.runs import newest, seconds
+from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
 from pipelines.spans import duration
 from schemas.registry import PULLED
 from schemas.sync import Manifest, RunRecord
 
-_COLOURS = {"succeeded": "green", "failed": "bold red", "stopped": "yellow"}
+_COLOURS = {
+    "running": "cyan",
+    "killed": "bold red",
+    "failed": "bold red",
+    "stopped": "yellow",
+    "succeeded": "green",
+}
 _COLUMNS = ("run", "activity", "started_at", "finished_at", "seconds", "status", "rows", "error", "details")
 
 
@@ -93,7 +99,8 @@ def _named(settings: Settings, begin: str) -> list[RunRecord]:
     Raises:
         UsageError: no run begins so, or several do.
     """
-    found = [record for record in newest(settings.data_dir) if record.run.startswith(begin)]
+    every = [*reversed(unended(settings.data_dir)), *newest(settings.data_dir)]
+    found = [record for record in every if record.run.startswith(begin)]
     names = sorted({record.run for record in found})
     if not names:
         raise UsageError(f"No run on record begins with {begin!r}.", "Those on record: trackly-sync runs")
@@ -124,7 +131,7 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
 
 
 def _show_activity(record: RunRecord) -> None:
-    took = duration(seconds(record))
+    took = duration(seconds(record)) if record.finished_at or record.status == "running" else ""
     rows = "" if record.rows is None else f"{record.rows:,} rows"
     out.print(
         f"[{_COLOURS[record.status]}]{record.status:<10}[/] {record.activity:<18} {took:>9}  {rows}".rstrip()
@@ -158,7 +165,7 @@ def _snapshots(settings: Settings) -> Iterator[Any]:
 def _row(record: RunRecord) -> dict[str, Any]:
     """A record by _COLUMNS."""
     more = {
-        "seconds": seconds(record),
+        "seconds": seconds(record) if record.finished_at else None,
         "details": bytes(record.details).decode() if _figures(record) else None,
     }
     values = msgspec.structs.asdict(record) | more

@@ -135,6 +135,7 @@ def push(
     *,
     dry_run: bool = False,
     retry_rejected: bool = False,
+    between: Period | None = None,
     on_progress: Progress | None = None,
     run: str | None = None,
 ) -> PushReport:
@@ -146,6 +147,7 @@ def push(
         paths: files and folders instead of `settings.history`.
         dry_run: plan only; the ledger, the warehouse and the network are left alone.
         retry_rejected: whether rows that the API rejected earlier are tried again.
+        between: as for `send`; a plan is for all of the input.
         on_progress: called after every batch and answer.
         run: the run's id in sync.runs; by default a new one.
 
@@ -156,7 +158,7 @@ def push(
     if dry_run:
         return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
     settings.require_key()
-    return _push(settings, datasets, sources, retry_rejected, on_progress, run or this_run())
+    return _push(settings, datasets, sources, retry_rejected, between, on_progress, run or this_run())
 
 
 @watched(outcomes)
@@ -165,13 +167,14 @@ def _push(
     datasets: Sequence[str],
     sources: dict[str, list[Source]],
     retry_rejected: bool,
+    between: Period | None,
     on_progress: Progress | None,
     run: str,
 ) -> PushReport:
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
-            told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run))
+            told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
         finally:
             publish_imports(settings)
         found = ledger.outcomes()

@@ -32,7 +32,6 @@ def page(
     runs: Sequence[Run],
     last: Mapping[str, RunRecord],
     notes: Sequence[str],
-    warehouse: Path,
     now: datetime,
 ) -> str:
     """The page as HTML; it loads nothing from anywhere.
@@ -42,7 +41,6 @@ def page(
         runs: the latest runs, newest first.
         last: the newest record of each activity, by activity.
         notes: sentences on what needs attention.
-        warehouse: where the figures are from.
         now: when they were read.
     """
     environment = jinja2.Environment(
@@ -70,7 +68,6 @@ def page(
         runs=runs,
         last=last,
         notes=notes,
-        warehouse=warehouse,
         now=now,
     )
 

@@ -32,6 +32,6 @@ def write_report(settings: Settings, path: Path, notes: Sequence[str]) -> int:
     # not from sync.runs: what failed since the last publish is on record only here
     runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     last = last_of_each(settings.data_dir)
-    content = page(found, runs, last, notes, settings.warehouse, datetime.now(UTC)).encode()
+    content = page(found, runs, last, notes, datetime.now(UTC)).encode()
     write_durably(path, content)
     return len(content)

@@ -44,13 +44,30 @@ class LeftOut:
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str) -> None:
         self._connection, self._query = connection, query
 
-    def reasons(self) -> list[Reason]:
-        """How many rows for which reason, the most frequent first."""
+    def reasons(self, most: int) -> list[Reason]:
+        """How many rows for which reason, the most frequent first.
+
+        The API's words may differ from row to row, its code does not: rows with a code have one reason, with the
+        words of one of them.
+
+        Args:
+            most: only so many: every row may have a reason of its own.
+        """
         found = self._connection.execute(
-            "SELECT activity, dataset, outcome, coalesce(code, ''), coalesce(reason, ''), count(*) AS rows "
-            f"FROM ({self._query}) GROUP BY ALL ORDER BY count(*) DESC, 1, 2, 3, 4, 5"
+            "SELECT activity, dataset, outcome, coalesce(code, '') AS code, coalesce(min(reason), '') AS reason,"
+            f" count(*) AS rows FROM ({self._query})"
+            " GROUP BY activity, dataset, outcome, code, CASE WHEN code IS NULL THEN reason END"
+            " ORDER BY rows DESC, activity, dataset, outcome, code, reason LIMIT ?",
+            [most],
         ).fetchall()
         return [Reason(*row) for row in found]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many rows by activity and outcome."""
+        found = self._connection.execute(
+            f"SELECT activity, outcome, count(*) FROM ({self._query}) GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        return {(activity, outcome): rows for activity, outcome, rows in found}
 
     def rows(self, most: int | None = None) -> Iterator[tuple[Any, ...]]:
         """The rows, as COLUMNS says, in the order of the books; nothing else may use the connection meanwhile.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from pipelines import runs
 from pipelines.settings import Settings
@@ -166,11 +167,13 @@ def _run_row(record: msgspec.Struct) -> dict[str, object]:
 def _replace_rows(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, rows: Sequence[dict[str, object]]
 ) -> None:
-    """Fill a table of the sync schema; times are ISO 8601 texts that DuckDB casts."""
+    """Fill a table of the sync schema; times are ISO 8601 texts that DuckDB casts.
+
+    All rows at once: a year of hourly pulls leaves 44,000 records, which take half a minute one by one.
+    """
     table = f"sync.{dataset.name}"
     replace_table(connection, table, dataset, dataset.fields)
-    marks = ", ".join("?" for _ in dataset.columns)
     if rows:
-        connection.executemany(
-            f"INSERT INTO {table} VALUES ({marks})", [[row[name] for name in dataset.columns] for row in rows]
-        )
+        connection.register("incoming", pa.table({n: [row[n] for row in rows] for n in dataset.columns}))
+        connection.execute(f"INSERT INTO {table} BY NAME FROM incoming")
+        connection.unregister("incoming")

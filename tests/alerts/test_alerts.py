@@ -19,7 +19,7 @@ from pipelines.alerts import notify as notifying
 from pipelines.alerts import webhook
 from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
-from pipelines.errors import DataError, ServiceError, SettingsError
+from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
@@ -106,6 +106,20 @@ def test_a_pull_that_the_guard_stops_alerts_once_and_recovers(
     pull(told, ["contacts"], "fifth")
     assert hook.changes() == [("failed:publish", "firing"), ("failed:publish", "recovered")]
     assert server.faults.active == []
+
+
+def test_a_damaged_warehouse_alerts_once_with_what_to_do(told: Settings, hook: Hook) -> None:
+    """However often it is met; a pull that works again takes it back."""
+    pull(told, ["lists"], "first")
+    whole = told.warehouse.read_bytes()
+    told.warehouse.write_bytes(b"nonsense" * 4096)
+    for run in ("second", "third"):
+        with pytest.raises(StorageError, match="move it away"):
+            pull(told, ["lists"], run)
+    assert hook.changes().count(("damaged:warehouse", "firing")) == 1
+    told.warehouse.write_bytes(whole)
+    pull(told, ["lists"], "fourth")
+    assert hook.changes().count(("damaged:warehouse", "recovered")) == 1
 
 
 def test_a_push_that_leaves_doubt_alerts_until_it_is_settled(

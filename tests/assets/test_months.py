@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from oracle import query
 
 from assets.definitions import build_defs
+from assets.metadata import of_month
 from assets.resources import GivenTrackly
 from assets.running import run_job
 from pipelines.push.run import push
@@ -156,6 +158,17 @@ def test_a_month_and_a_push_keep_the_same_books(
     for name, counts in outcomes(settings).items():
         assert counts.rows_in == export.rows[name]
         assert (counts.pending, counts.in_doubt) == (0, 0)
+
+
+def test_a_month_tells_of_its_rows_where_there_are_any() -> None:
+    """An empty month shows zeros and nowhere to look; lines of SQL are short, since the page cuts long ones off."""
+    between = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC))
+    empty = of_month({name: {} for name in PUSHED}, between, 1.0)
+    assert empty["outcomes"].value.splitlines()[2:] == [f"| {name} | 0 |" for name in PUSHED]
+    assert "rejects" not in empty
+    full = of_month({"sends": {"accepted": 7, "rejected": 2}}, between, 1.0)
+    assert full["outcomes"].value.splitlines()[2:] == ["| sends | 9 | 7 | 2 |"]
+    assert max(len(line) for line in full["rejects"].value.splitlines()) <= 45
 
 
 def test_every_month_since_the_start_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,9 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
     assert plan.returncode == 0
     assert json.loads(plan.stdout)["sends"]["pending"] == 500
     assert len(account.log) == calls, "a dry run asks nothing of the API"
+    for month, sent in (("2024-12", 0), ("2025-01", 500)):  # when all of them were sent
+        assert sync("push", "sends", "--month", month, TRACKLY_PUSH_LEFT_OUT_SHARE="1").returncode == 0
+        assert sum(name.startswith("old-") for name in account.sends) == sent
     pushed = sync("push")
     assert pushed.returncode == 3, "bad rows were left out"
     assert "trackly-sync rejects sends" in pushed.stdout
@@ -104,6 +107,11 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
             "127.0.0.1:9",
         ),
         (["pull"], {"TRACKLY_CONCURRENCY": "many"}, 2, "TRACKLY_CONCURRENCY must be a valid integer."),
+        (["pull"], {"TRACKLY_SCHEDULES": "maybe"}, 2, "TRACKLY_SCHEDULES must be on or off"),
+        (["pull"], {"TRACKLY_HISTORY_START": "2020"}, 2, "TRACKLY_HISTORY_START must be a date, such as"),
+        (["pull"], {"TRACKLY_API_KEY": None, "TRACKLY_APIKEY": "x"}, 2, "TRACKLY_API_KEY is one"),
+        (["push", "--month", "March"], {}, 2, "Write it as --month 2025-03"),
+        (["push", "--month", "2025-03", "--dry-run"], {}, 2, "Leave --month out"),
         (["pull"], {"TRACKLY_DATA_DIR": "/proc/nothing"}, 1, "TRACKLY_DATA_DIR"),
         (["pull"], {"TRACKLY_DATA_DIR": "x" * 300}, 1, "File name too long"),
         (["pull", "contact"], {}, 2, "Did you mean contacts?"),
@@ -234,6 +242,7 @@ def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
     well = sync("doctor", "--json")
     assert well.returncode == 0
     assert {item["verdict"] for item in json.loads(well.stdout)} <= {"ok", "warn"}
+    assert "TRACKLY_API_KEY, TRACKLY_BASE_URL=http" in json.loads(well.stdout)[0]["found"]
     wrong = sync("doctor", "--json", TRACKLY_API_KEY="trk_" + "z" * 32)
     failing = [item for item in json.loads(wrong.stdout) if item["verdict"] == "fail"]
     assert wrong.returncode == 1

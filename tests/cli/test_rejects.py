@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from oracle import query
 
@@ -91,6 +92,28 @@ def test_every_row_left_out_is_told_with_its_place(
     assert "the last push did not end" in " ".join(sync("rejects").stderr.split())
 
 
+def test_reasons_are_summed_up_however_many_there_are(sync: Sync, account: Account, tmp_path: Path) -> None:
+    """One line for a code, whatever words came with each row; rows beyond the reasons shown are counted."""
+    account.refuse = lambda entity, row: (
+        ("invalid_phone", f"{row['id']} is not valid") if entity == "sends" else None
+    )
+    write_history(account, tmp_path / "data" / "history", sends=300)
+    assert sync("pull").returncode == 0
+    assert sync("push", "sends", TRACKLY_PUSH_CANARY_SHARE="1").returncode == 3
+    told = sync("rejects", "sends").stdout
+    assert [line.split()[:5] for line in told.splitlines() if "invalid_phone" in line][:1] == [
+        ["300", "push", "sends", "rejected", "invalid_phone"]
+    ]
+    warehouse = tmp_path / "data" / "warehouse.duckdb"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "UPDATE imports.records SET code = NULL, reason = identity WHERE outcome = 'rejected'"
+        )
+    told = sync("rejects", "sends").stdout
+    assert "and 288 rows for other reasons" in told
+    assert "The first 10 of 303 rows" in told
+
+
 def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[str, str]) -> None:
     """Runs are listed newest first, failed ones with their error; one shows its evidence; all go to programs."""
     assert "trackly-sync pull" in sync("runs").stdout
@@ -111,6 +134,17 @@ def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[s
     document = json.loads(sync("runs", run, "--json").stdout)
     assert {made["dataset"]: made["rows"] for made in document["snapshots"]} == {"contacts": 2500, "lists": 5}
     assert sync("runs", "nonsense").returncode == 2
+    # as a process leaves it that is killed
+    mark = Path(environment["TRACKLY_DATA_DIR"]) / "runs" / "20300101T000000.0-1-pull-lists.begun"
+    mark.write_text(
+        json.dumps({"run": "9dead", "activity": "pull lists", "started_at": "2030-01-01T00:00:00+00:00"})
+    )
+    assert "pull lists was killed; nothing is half-done, run it again" in sync("status").stdout
+    assert sync("runs").stdout.splitlines()[1].split()[3:5] == ["0.0", "s"]
+    assert "killed     pull lists" in sync("runs", "9dead").stdout
+    sync("pull", "lists")
+    assert "was killed" not in sync("status").stdout
+    assert "The process was killed" in sync("runs", "9dead").stdout
 
 
 def test_shells_complete_names(sync: Sync, environment: dict[str, str]) -> None:

@@ -2,7 +2,7 @@ WITH
 newest AS (SELECT max(synced_at) AS as_of FROM main.contacts),
 cohorts AS (
     SELECT
-        date_trunc('month', signup_date AT TIME ZONE 'UTC')::DATE AS month,
+        date_trunc('month', marts.utc_day(signup_date))::DATE AS month,
         count(*) AS contacts,
         count(*) FILTER (WHERE active) AS active,
         count(*) FILTER (WHERE send_count > 0) AS sent,

@@ -1,6 +1,6 @@
 SELECT
     dataset,
-    ("at" AT TIME ZONE 'UTC')::DATE AS day,
+    marts.utc_day("at") AS day,
     outcome,
     code,
     -- The API's words may differ from row to row; its code does not. Ours may name the line.

@@ -17,7 +17,7 @@ SELECT
     dataset,
     message_id,
     happened_at,
-    (happened_at AT TIME ZONE 'UTC')::DATE AS day,
+    marts.utc_day(happened_at) AS day,
     coalesce(taken_in.list_id, sends.list_id) AS list_id,
     offer_id,
     revenue,

@@ -7,12 +7,12 @@ gone AS (
     GROUP BY phone_number, list_id
 ),
 moves AS (
-    SELECT (signup_date AT TIME ZONE 'UTC')::DATE AS day, list_id, count(*) AS signups, 0 AS removed
+    SELECT marts.utc_day(signup_date) AS day, list_id, count(*) AS signups, 0 AS removed
     FROM main.contacts GROUP BY ALL
     UNION ALL
-    SELECT (signup_date AT TIME ZONE 'UTC')::DATE, list_id, count(*), 0 FROM gone GROUP BY ALL
+    SELECT marts.utc_day(signup_date), list_id, count(*), 0 FROM gone GROUP BY ALL
     UNION ALL
-    SELECT (removed_at AT TIME ZONE 'UTC')::DATE, list_id, 0, count(*) FROM gone GROUP BY ALL
+    SELECT marts.utc_day(removed_at), list_id, 0, count(*) FROM gone GROUP BY ALL
 ),
 days AS (
     SELECT day, list_id, sum(signups) AS signups, sum(removed) AS removed FROM moves GROUP BY day, list_id

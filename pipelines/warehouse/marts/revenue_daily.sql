@@ -6,7 +6,7 @@ earned AS (
             WHEN since IS NULL THEN 'opening'
             ELSE 'change'
         END AS basis,
-        CASE WHEN basis <> 'opening' THEN (timestamp AT TIME ZONE 'UTC')::DATE END AS day,
+        CASE WHEN basis <> 'opening' THEN marts.utc_day(timestamp) END AS day,
         list_id,
         offer_id,
         revenue,

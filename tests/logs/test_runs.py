@@ -1,0 +1,56 @@
+"""Records of runs: what is under way, what was killed, and that neither is lost."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.recent import latest_runs
+from pipelines.runs import newest, recorded, unended
+
+_ENDLESS = """
+import sys, time
+from pathlib import Path
+from pipelines.runs import recorded
+with recorded(Path(sys.argv[1]), "run-1", "pull lists"):
+    pass
+with recorded(Path(sys.argv[1]), "run-1", "pull contacts"):
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
+    """Running as long as the process lives, killed once it is gone, and stopped when the same begins again."""
+
+    def told() -> list[tuple[str, str, str]]:
+        return [(run.run, run.status, run.what) for run in latest_runs(tmp_path, 9)[0]]
+
+    path = ":".join(sys.path)
+    with subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS, str(tmp_path)], stdout=subprocess.PIPE, env={"PYTHONPATH": path}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        assert [(r.activity, r.status) for r in unended(tmp_path)] == [("pull contacts", "running")]
+        assert told() == [("run-1", "running", "pull lists contacts")]
+        process.send_signal(signal.SIGKILL)
+    assert told() == [("run-1", "killed", "pull lists contacts")]
+    assert [(r.activity, r.status) for r in newest(tmp_path)] == [("pull lists", "succeeded")]
+    with recorded(tmp_path, "run-2", "pull contacts"):
+        assert told() == [("run-2", "running", "pull contacts"), ("run-1", "stopped", "pull lists contacts")]
+    assert told() == [("run-2", "succeeded", "pull contacts"), ("run-1", "stopped", "pull lists contacts")]
+    assert unended(tmp_path) == []
+    assert "killed" in latest_runs(tmp_path, 9)[0][1].errors[0]
+
+
+def test_a_folder_that_takes_no_marks_stops_nothing(tmp_path: Path) -> None:
+    """What is under way cannot be told then; the work is done, and that its record cannot be kept is an error."""
+    (tmp_path / "runs").write_text("in the way")
+    done = False
+    with pytest.raises(Exception, match="runs"), recorded(tmp_path, "run", "pull lists"):
+        done = True
+    assert done
+    assert unended(tmp_path) == []
