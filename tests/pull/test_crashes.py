@@ -156,6 +156,34 @@ def test_a_full_disk_is_a_clear_error(
     assert len(shown(settings.warehouse, "offers")) == len(account.offers)
 
 
+@pytest.mark.parametrize("missing", [100_000, 1_000_000, 2_000_000])
+def test_no_room_for_the_warehouse_is_a_clear_error_too(
+    account: Account, server: Server, settings: Settings, settings_of: Callable[..., Settings], missing: int
+) -> None:
+    """Where the warehouse cannot be built to its end, be it at its checkpoint, the command says that in two lines."""
+    elsewhere = settings_of(settings.base_url, settings.data_dir.with_name("elsewhere"))
+    pull(elsewhere, ["contacts", "lists", "offers", "revenue"], "whole")
+    most = elsewhere.warehouse.stat().st_size - missing
+    pull(settings, ["offers"], "first")
+    before = settings.warehouse.read_bytes()
+    command = "import resource, sys; from pipelines.cli import main; sys.argv[1:] = ['pull', '--json']; "
+    command += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Cannot ")
+    assert "nothing was changed" in done.stderr
+    assert done.stdout == ""
+    assert settings.warehouse.read_bytes() == before
+    pull(settings, ["contacts"], "next")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
 def test_a_data_directory_that_cannot_be_written_is_named(
     tmp_path: Path, server: Server, settings_of: Callable[..., Settings]
 ) -> None:
