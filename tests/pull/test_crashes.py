@@ -158,7 +158,7 @@ def test_a_full_disk_is_a_clear_error(
 
 @pytest.mark.parametrize("missing", [100_000, 1_000_000, 2_000_000])
 def test_no_room_for_the_warehouse_is_a_clear_error_too(
-    account: Account, server: Server, settings: Settings, settings_of: Callable[..., Settings], missing: int
+    account: Account, settings: Settings, settings_of: Callable[..., Settings], missing: int
 ) -> None:
     """Where the warehouse cannot be built to its end, be it at its checkpoint, the command says that in two lines."""
     elsewhere = settings_of(settings.base_url, settings.data_dir.with_name("elsewhere"))
