@@ -35,8 +35,9 @@ def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") ->
             f"Cannot {doing} {path}: {error.strerror or error}.", _remedy(error, path, setting)
         ) from error
     except Exception as error:
-        # duckdb is not imported here: `status` must not pay for it. Its I/O errors are told by name.
-        if type(error).__name__ not in ("IOException", "OutOfMemoryException"):
+        # duckdb is not imported here: `status` must not pay for it. Its I/O errors are told by name; a checkpoint
+        # for which there is no room is a fatal one.
+        if type(error).__name__ not in ("IOException", "OutOfMemoryException", "FatalException"):
             raise
         raise StorageError(
             f"Cannot {doing} {path}: {_first_line(error)}.", _remedy(error, path, setting)

@@ -14,6 +14,7 @@ from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Seen
 from pipelines.pull.plain import read_twice
 from pipelines.pull.slices import Asking, Fetch, FixedPages, Query
+from pipelines.pull.windows import Window
 
 _CUT_SHARE = 100
 """One row in so many may be claimed and not served while an account changes: its total may lag behind."""
@@ -70,7 +71,11 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
         return seen
 
     asking = Asking(endpoint, {}, until_known)
-    found = await first_slice(asking)
+    try:
+        found = await first_slice(asking)
+    except FixedPages as pages:
+        asking.fix(pages.rows)
+        found = await asking.ask(Window(1, pages.rows))
     stalled, oldest = 0, found.oldest
     while found.keys and not known and not found.ends and stalled < LEAST_EXTRA:
         try:

@@ -180,7 +180,9 @@ class _Intake:
             (self._folder / "work").mkdir()
         with closing(self._output):
             evidence = await self._read_all(concurrency, known)
-            await asyncio.to_thread(self._write_files)
+            # one that is stopped is waited for: it must not write into a folder that is being thrown away
+            with ThreadPoolExecutor(1, thread_name_prefix="write") as writing:
+                await asyncio.wrap_future(writing.submit(self._write_files))
         return evidence
 
     async def _read_all(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:

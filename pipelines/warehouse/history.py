@@ -68,16 +68,17 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
         return
     new = f"read_parquet({literal(str(snapshot.data))})"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {_KEY}, "
-        "before.digest IS NOT NULL AS ends, after.digest IS NOT NULL AS begins, "
-        f"coalesce(after.synced_at, {literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ) AS moment "
-        f"FROM (SELECT {_KEY}, {_DIGEST} AS digest FROM main.contacts) AS before "
-        f"FULL JOIN (SELECT {_KEY}, synced_at, {_DIGEST} AS digest FROM {new}) AS after USING ({_KEY}) "
-        "WHERE before.digest IS DISTINCT FROM after.digest"
-    )
-    connection.execute(
         "CREATE OR REPLACE TEMP TABLE aside AS "
         + _set_aside(f"read_parquet({literal(str(snapshot.quarantine))})")
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {_KEY}, "
+        "before.digest IS NOT NULL AS ends, after.digest IS NOT NULL AS begins, "
+        f"coalesce(after.synced_at, seen_at, {literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ) AS moment "
+        f"FROM (SELECT {_KEY}, {_DIGEST} AS digest FROM main.contacts) AS before "
+        f"FULL JOIN (SELECT {_KEY}, synced_at, {_DIGEST} AS digest FROM {new}) AS after USING ({_KEY}) "
+        f"LEFT JOIN aside USING ({_KEY}) "
+        "WHERE before.digest IS DISTINCT FROM after.digest"
     )
     if snapshot.manifest.consistency != Consistency.FUZZY:
         _remove_set_aside(connection, new, snapshot.manifest.finished_at)
@@ -107,14 +108,17 @@ def _remove_set_aside(connection: duckdb.DuckDBPyConnection, new: str, finished_
 
 
 def _set_aside(rows: str) -> str:
-    """A query for the contacts among quarantined rows, as far as their raw JSON says which they are."""
+    """A query for the contacts among quarantined rows that can be told by their raw JSON, and when each was seen."""
     kinds = {field.name: TYPES[field.kind] for field in CONTACTS.fields}
     keys = ", ".join(
         f"CASE WHEN json_valid(raw) THEN TRY_CAST(raw ->> '$.{name}' AS {kinds[name]}) END AS {name}"
         for name in CONTACTS.key
     )
     known = " AND ".join(f"{name} IS NOT NULL" for name in CONTACTS.key)
-    return f"SELECT DISTINCT {_KEY} FROM (SELECT {keys} FROM {rows}) WHERE {known}"
+    return (
+        f"SELECT {_KEY}, max(synced_at) AS seen_at FROM (SELECT {keys}, synced_at FROM {rows}) "
+        f"WHERE {known} GROUP BY {_KEY}"
+    )
 
 
 def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
@@ -125,6 +129,9 @@ def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     differs from that is another step of history, none where the two are the same.
     """
     then = f"{literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ"
+    if connection.execute(f"SELECT 1 FROM history.began WHERE began_at > {then}").fetchone():
+        for table in ("closed", "opened", "began"):  # of a later beginning, when the warehouse was made anew
+            connection.execute(f"DELETE FROM history.{table}")
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE reopened AS "
         f"SELECT * FROM history.closed WHERE valid_to > {then} AND valid_from <= {then}"

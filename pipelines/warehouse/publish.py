@@ -93,6 +93,9 @@ def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snap
         told_by = "contacts" if snapshot.manifest.source == FROM_CONTACTS and "contacts" in ids else name
         if ids[told_by] < before.get(told_by, ""):
             _log.warning("Another run has published a later snapshot of %s meanwhile; it stays.", name)
+            if told_by != name:  # revenue that goes with no contacts; it must not be taken for the newest
+                with storage_errors("delete", snapshot.folder):
+                    shutil.rmtree(snapshot.folder)
         else:
             kept.append(snapshot)
     return kept

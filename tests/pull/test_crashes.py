@@ -16,7 +16,7 @@ import pytest
 from oracle import key_of, query, same, shown
 
 from pipelines.errors import StorageError
-from pipelines.pull.run import pull
+from pipelines.pull.run import publish_latest, pull
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault
 from pipelines.settings import Settings
 
@@ -124,6 +124,7 @@ def test_a_pull_that_was_overtaken_leaves_the_later_snapshot(
     assert found["contacts"] == (contacts.manifest.snapshot, "quick")
     assert found["revenue"] == (revenue.manifest.snapshot, "quick")
     assert found["offers"][1] == "child"
+    publish_latest(settings, "jobs")  # what was overtaken is not the newest revenue either
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
     sums = "SELECT (SELECT sum(revenue) FROM revenue) = (SELECT sum(revenue_total) FROM contacts)"
     assert query(settings.warehouse, sums) == [(True,)]
@@ -154,6 +155,34 @@ def test_a_full_disk_is_a_clear_error(
     assert settings.warehouse.read_bytes() == before
     (small_disk / "ballast").unlink()
     assert len(shown(settings.warehouse, "offers")) == len(account.offers)
+
+
+@pytest.mark.parametrize("missing", [100_000, 1_000_000, 2_000_000])
+def test_no_room_for_the_warehouse_is_a_clear_error_too(
+    account: Account, settings: Settings, settings_of: Callable[..., Settings], missing: int
+) -> None:
+    """Where the warehouse cannot be built to its end, be it at its checkpoint, the command says that in two lines."""
+    elsewhere = settings_of(settings.base_url, settings.data_dir.with_name("elsewhere"))
+    pull(elsewhere, ["contacts", "lists", "offers", "revenue"], "whole")
+    most = elsewhere.warehouse.stat().st_size - missing
+    pull(settings, ["offers"], "first")
+    before = settings.warehouse.read_bytes()
+    command = "import resource, sys; from pipelines.cli import main; sys.argv[1:] = ['pull', '--json']; "
+    command += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Cannot ")
+    assert "nothing was changed" in done.stderr
+    assert done.stdout == ""
+    assert settings.warehouse.read_bytes() == before
+    pull(settings, ["contacts"], "next")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
 
 
 def test_a_data_directory_that_cannot_be_written_is_named(

@@ -185,6 +185,40 @@ def test_replay_publishes_what_passes_by_now(
     assert replay(settings, "contacts", "r3")[1] == 0
 
 
+def test_a_replay_goes_on_where_history_ended(
+    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version that a replay publishes holds from when its row was read, which is when the one before it ended."""
+    from schemas import contacts, frames  # noqa: PLC0415 - the contract is bent for this test
+
+    pull(settings, ["contacts"], "r1")
+    account.contacts()[4]["click_count"] = -1
+    pull(settings, ["contacts"], "r2")
+    monkeypatch.setattr(frames.frame_schema(contacts.CONTACTS).columns["click_count"], "checks", [])
+    assert replay(settings, "contacts", "r3")[1] == 1
+    ends = (
+        "SELECT valid_from < valid_to, valid_to = lead(valid_from) OVER (ORDER BY valid_from) "
+        "FROM contacts_history WHERE phone_number = ? AND list_id = ? ORDER BY valid_from"
+    )
+    key = key_of(account.contacts()[4])
+    assert query(settings.warehouse, ends, *key) == [(True, True), (None, None)]
+
+
+def test_history_begins_anew_with_a_snapshot_of_before_the_warehouse(
+    account: Account, settings: Settings
+) -> None:
+    """A snapshot that is older than the warehouse, which was made anew, is put back as history's beginning."""
+    pull(settings, ["contacts"], "r1")
+    settings.warehouse.unlink()
+    account.contacts()[0]["send_count"] += 1
+    pull(settings, ["contacts"], "r2")
+    rollback(settings, "contacts", "r3")
+    assert query(settings.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(2500, 0)]
+    pull(settings, ["contacts"], "r4")
+    backwards = "SELECT count(*), count(*) FILTER (WHERE valid_to <= valid_from) FROM contacts_history"
+    assert query(settings.warehouse, backwards) == [(2501, 0)]
+
+
 def test_only_new_sign_ups_are_read_on_request(account: Account, settings: Settings) -> None:
     """`since_last` reads down to known contacts, adds what is new, and does not call itself complete."""
     with pytest.raises(UsageError, match="No contacts are published"):

@@ -18,7 +18,7 @@ from pipelines.errors import NotFoundError, ServiceError
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Seen
-from pipelines.pull.scan import scan
+from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Query
 from pipelines.trackly.client import Unreadable
 
@@ -309,6 +309,23 @@ def test_a_page_that_comes_again_for_ever_is_refused(silent: bool) -> None:
 
     with pytest.raises(ServiceError, match="in answer to page"):
         asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
+
+
+@pytest.mark.parametrize("size", [20, 50, 80])
+def test_a_server_of_one_page_size_is_read_to_its_end_and_for_what_is_new(size: int) -> None:
+    """Pages of one size, smaller or larger than asked for, are read whole, and down to what is known."""
+    account = Account(rows(300))
+
+    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        return read(account.serve({**query, "per_page": size}))
+
+    endpoint = Endpoint("/rows", "rows", 50, ("id", "at"))
+    found = asyncio.run(scan(endpoint, fetch, 4))
+    assert (found.complete, found.drifted, len(account.got)) == (True, False, 300)
+    account.got.clear()
+    asyncio.run(scan_new(endpoint, fetch, lambda seen: len(account.got) >= 150 and bool(seen.keys)))
+    assert set(range(151, 301)) <= account.got.keys()
+    assert len(account.got) < 150 + 2 * size
 
 
 def test_a_row_that_moves_between_filters_is_not_lost() -> None:
