@@ -57,7 +57,7 @@ def attribute(
         if _contradicts(answer, taken, unnamed, len(identities)):
             return dict.fromkeys(identities, Verdict(Outcome.IN_DOUBT, NOT_NAMED, _UNTOLD))
     there = (answer.success_count or 0) + answer.duplicates_skipped
-    if answer.error_count > len(own) or there < len(unnamed):
+    if _failed(answer, len(own), len(identities)) > len(own) or there < len(unnamed):
         verdict = _incomplete(dataset, answer, len(identities), there)
         return own | dict.fromkeys(unnamed, verdict) if verdict else own
     skipped = min(answer.duplicates_skipped, len(unnamed)) if fresh else 0
@@ -110,6 +110,18 @@ def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dic
         outcome = Outcome.PENDING if error.code in TRANSIENT else Outcome.REJECTED
         own[identity] = Verdict(outcome, error.code or "no_code", error.error)
     return own
+
+
+def _failed(answer: ImportAnswer, named: int, rows: int) -> int:
+    """How many records failed: whether the duplicates are among error_count is not documented, but shows.
+
+    Taken for that only where fewer are named than can be, and nothing is left over.
+    """
+    skipped = answer.duplicates_skipped
+    whole = (answer.success_count or 0) + answer.error_count == rows
+    if whole and len(answer.errors) < MAX_NAMED_ERRORS and answer.error_count == named + skipped:
+        return named
+    return answer.error_count
 
 
 def _contradicts(answer: ImportAnswer, taken: int, unnamed: Sequence[str], rows: int) -> bool:

@@ -9,6 +9,7 @@ import csv
 import difflib
 import io
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -77,13 +78,18 @@ def malformed(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
     return rows
 
 
+def _named(path: Path) -> str:
+    """A file's name in SQL, as itself: DuckDB would take some characters for a pattern, and read other files."""
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
+
+
 def _csv(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:  # noqa: ARG001 - one signature for all
     encoding = _encoding(path)
     header, delimiter = _header(path, encoding, dataset)
     _check_columns(dataset, header, path)
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     relation = (
-        f"read_csv({literal(str(path))}, auto_detect=false, header=true, delim={literal(delimiter)}, "
+        f"read_csv({_named(path)}, auto_detect=false, header=true, delim={literal(delimiter)}, "
         f"quote='\"', escape='\"', columns={{{columns}}}, encoding='{encoding}', {_LINES}, "
         "store_rejects=true, rejects_table='rejected', rejects_scan='rejected_scans')"
     )
@@ -91,14 +97,17 @@ def _csv(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) ->
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
-    file = literal(str(path))
+    file = _named(path)
     names = _columns(connection, dataset, path, f"read_parquet({file})", "is not a Parquet file")
     # rows that are numbered by the file can be read by several threads, where counting them takes one
     return _select(dataset, names, f"read_parquet({file}, file_row_number = true)", row="file_row_number + 1")
 
 
 def _sql(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
-    query = path.read_text(encoding="utf-8").strip().rstrip(";")
+    try:
+        query = path.read_text(encoding="utf-8-sig").strip().rstrip(";")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
     # so that it names files beside it as they are called
     folders = ",".join(str(folder.resolve()) for folder in (path.parent, Path()))
     connection.execute(f"SET file_search_path = {literal(folders)}")
@@ -113,8 +122,13 @@ def _columns(
     """The names of a relation's columns, checked."""
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-        # these speak of names, never of values
+    except (
+        duckdb.ParserException,
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.IOException,
+    ) as error:
+        # these speak of names and files, never of values
         raise UsageError(f"{path} {complaint}: {str(error).splitlines()[0]}", "Correct it.") from error
     except duckdb.Error as error:
         raise UsageError(f"{path} {complaint}.", "Export it again.") from error
@@ -126,7 +140,7 @@ def _columns(
 def _ndjson(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
     # Lines are read as lines: DuckDB's JSON reader gives up the file, or the text, of one that is malformed.
     lines = (
-        f"(SELECT line FROM read_csv({literal(str(path))}, auto_detect=false, header=false, delim='', quote='', "
+        f"(SELECT line FROM read_csv({_named(path)}, auto_detect=false, header=false, delim='', quote='', "
         f"escape='', columns={{'line': 'VARCHAR'}}, encoding='{_encoding(path)}', {_LINES})"
         " WHERE nullif(trim(line), '') IS NOT NULL)"
     )
@@ -134,6 +148,11 @@ def _ndjson(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path)
     keys = f"json_keys(CASE WHEN {good} THEN line END)"
     names = [row[0] for row in connection.execute(f"SELECT DISTINCT unnest({keys}) FROM {lines}").fetchall()]
     empty = connection.execute(f"SELECT count(*) = 0 FROM {lines}").fetchall() == [(True,)]
+    if not names and not empty:
+        raise UsageError(
+            f"{path} has no line that is a JSON object.",
+            "NDJSON is one object a line. To make it of an array: jq -c '.[]' FILE",
+        )
     _check_columns(dataset, list(dataset.columns) if empty else names, path)
     paths = ", ".join(literal(f'$."{name}"') for name in dataset.columns)
     values = ", ".join(f"v[{place}] AS {name}" for place, name in enumerate(dataset.columns, start=1))

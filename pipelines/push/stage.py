@@ -41,6 +41,14 @@ VERSION = 3
 
 _BUILDING, _READING = "256MB", "160MB"  # DuckDB's share; it spills what is beyond
 
+_REMEDIES = {
+    "parquet": "Export the file again.",
+    "csv": "Look for a quote that is never closed and for line endings of two kinds, or export the file again.",
+    "ndjson": "Look for a line of more than 6 MB, or export the file again.",
+    "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
+}
+"""What to do about a file that cannot be read to its end."""
+
 Progress = Callable[[str, int, int], None]
 """Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
 
@@ -183,7 +191,7 @@ def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, 
         # DuckDB's words may quote the file, and with it personal data.
         raise UsageError(
             f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
-            "Look for a quote that is never closed, or export the file again.",
+            _REMEDIES[source.format],
         ) from None
     if bad:
         seq = count(connection, "SELECT count(*) FROM input")

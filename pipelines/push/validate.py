@@ -25,6 +25,9 @@ MAX_RECORD_BYTES = MAX_BODY_BYTES - sum(map(len, ENVELOPE))
 SYNCED_BY = "tune"
 """The network whose offers' revenue Trackly fetches every hour (/api-reference/v2/history/import-revenue)."""
 
+_KEPT = ("id", "list_number", "message_id", "record_id")
+"""Texts that the ledger keeps; PostgreSQL has none with a NUL character."""
+
 _WORST_ESCAPE = 6  # a control character becomes \u0001
 _VERDICTS = "INSERT INTO verdicts SELECT seq, 'quarantined', "
 
@@ -48,6 +51,12 @@ def validate(
     """
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
     _check(connection, dataset, on_progress)
+    kept = [name for name in _KEPT if name in dataset.columns]
+    _quarantine(
+        connection,
+        f"contains(concat({', '.join(kept)}), chr(0))",
+        f"{' or '.join(kept)}: holds a NUL character",
+    )
     _quarantine(connection, f"{_too_large(dataset)} > {MAX_RECORD_BYTES}", "is larger than a request may be")
     if dataset.name == "sends":
         _quarantine(

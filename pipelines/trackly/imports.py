@@ -166,6 +166,6 @@ def _record_error(item: object) -> RecordError:
     return RecordError(
         index=index if isinstance(index, int) and not isinstance(index, bool) else None,
         id=str(identity) if isinstance(identity, str | int) else None,
-        code=str(entry.get("code") or ""),
+        code=safe_words(str(entry.get("code") or "")),
         error=safe_words(str(entry.get("error") or "")),
     )

@@ -37,8 +37,8 @@ class VendorError(msgspec.Struct, frozen=True):
 
 
 def safe_words(text: str) -> str:
-    """One line of at most 200 characters, with keys and phone numbers masked."""
-    line = _PHONE.sub("[phone]", _KEY.sub("[key]", " ".join(text.split())))
+    """One line of at most 200 characters, with keys and phone numbers masked, and no NUL character."""
+    line = _PHONE.sub("[phone]", _KEY.sub("[key]", " ".join(text.replace("\0", " ").split())))
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 

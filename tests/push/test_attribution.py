@@ -62,6 +62,14 @@ def test_duplicates_are_counted_exactly(skipped: int) -> None:
     assert outcomes("sends", answer, fresh=False) == {}
 
 
+def test_duplicates_may_be_counted_as_errors() -> None:
+    """An account that does so does not have its calls sent again row by row; nor is a failed row hidden by them."""
+    answer = ImportAnswer(3, 7, duplicates_skipped=5, errors=(error(3), error(4)))
+    assert outcomes("sends", answer, fresh=False) == {"m3": "rejected", "m4": "rejected"}
+    hidden = ImportAnswer(5, 5, duplicates_skipped=2, errors=(error(3), error(4)))
+    assert list(outcomes("sends", hidden, fresh=False).values()).count("pending") == 8
+
+
 def test_single_rows_are_told_by_their_counters() -> None:
     """A call of one row leaves nothing open."""
     assert outcomes("sends", ImportAnswer(0, 1), ids=["m0"]) == {"m0": "rejected"}

@@ -206,6 +206,23 @@ def test_parked_rows_go_by_themselves(
     assert set(account.clicks) == {"m000001"}
 
 
+def test_a_nul_character_holds_up_no_other_row(
+    account: Account, either: Settings, some_sends: Some, offer: str
+) -> None:
+    """Neither one in a row, which PostgreSQL cannot keep, nor one in the words of an answer."""
+    either.history.mkdir(parents=True, exist_ok=True)
+    rows = some_sends(3)
+    rows[0]["id"] = "m\0"
+    sale = {"offer_id": offer, "revenue": 5, "timestamp": "2024-06-01"}
+    sales = [{**sale, "message_id": "m000001", "record_id": name} for name in ("r\0", "r1")]
+    for name, some in (("sends", rows), ("revenue", sales)):
+        (either.history / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in some))
+    account.refuse = lambda _, row: ("invalid_phone", "No\0") if row.get("id") == "m000002" else None
+    report = push(either, ["sends", "revenue"])
+    assert report.outcomes["sends"] == Outcomes(3, accepted=1, rejected=1, quarantined=1)
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=1, quarantined=1)
+
+
 def test_what_the_account_had_before_is_a_duplicate(
     account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
 ) -> None:

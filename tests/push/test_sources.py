@@ -1,8 +1,11 @@
 """Which files are taken, and what is said of those that cannot be."""
 
+import json
 import logging
 from pathlib import Path
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import UsageError
@@ -137,13 +140,56 @@ def test_malformed_lines_are_rows_with_a_problem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("sends.parquet", b"PAR1 not really"), ("sends.sql", b"SELEKT 1"), ("sends.csv", b"\xff\xfei\0")],
+    [
+        ("sends.parquet", b"PAR1 not really"),
+        ("sends.sql", b"SELEKT 1"),
+        ("sends.sql", b"SELECT 'caf\xe9' AS id"),
+        ("sends.csv", b"\xff\xfei\0"),
+        ("sends.ndjson", b'[{"id":"1"},\n{"id":"2"}]'),
+    ],
 )
 def test_files_that_are_not_what_they_seem(tmp_path: Path, name: str, content: bytes) -> None:
     """A file that cannot be read as what its name says is a usage error that names it."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=name):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("sends.sql", "FROM 'nowhere.csv'", "No files found.*Correct it"),
+        ("sends.sql", "SELECT CAST('x' || n AS INT) AS id, 1 AS to_number, 1 AS timestamp FROM range(2) t(n)",
+         "TRY_CAST"),
+        ("sends.ndjson", "[\n1\n]\n", "one object a line"),
+        ("sends.csv", f"{SENDS[:-1]}\r\n{GOOD}", "line endings of two kinds"),
+    ],
+)  # fmt: skip
+def test_the_remedy_is_that_of_the_format(tmp_path: Path, name: str, content: str, words: str) -> None:
+    """What is said of a file that cannot be read helps with a file of its kind."""
+    (tmp_path / name).write_bytes(content.encode())
+    with pytest.raises(UsageError, match=words):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path, ending: str) -> None:
+    """Of files whose names match one another as patterns each is read as itself."""
+    names = {"sends[1]": "a", "sends1": "b", "sends*": "c", "sends?": "d"}
+    for name, identity in names.items():
+        row = f"'{identity}' AS id, '+15551234567' AS to_number, '2024-05-01' AS timestamp"
+        table = duckdb.sql(f"SELECT {row}")
+        path = tmp_path / f"{name}.{ending}"
+        if ending == "parquet":
+            pq.write_table(table.to_arrow_table(), path)
+        else:
+            values = dict(zip(table.columns, table.fetchall()[0], strict=True))
+            text = (
+                ",".join(values) + "\n" + ",".join(values.values()) if ending == "csv" else json.dumps(values)
+            )
+            path.write_text(text + "\n")
+    for name, identity in names.items():
+        assert [row["id"] for row in load(tmp_path / f"{name}.{ending}")] == [identity]
 
 
 def test_a_wrong_type_is_the_rows_problem(tmp_path: Path) -> None:
