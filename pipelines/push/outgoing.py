@@ -17,7 +17,7 @@ from pipelines.push.casts import record
 from pipelines.push.chunks import Batch
 from pipelines.push.ledger_moves import LedgerRows
 from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.stage import insert, read
+from pipelines.push.stage import in_order, insert, read
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from schemas.registry import PUSHED
 
@@ -90,11 +90,15 @@ def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Waves:
         )
     else:
         columns = ", ".join(PUSHED[dataset].columns)
+        order = " ORDER BY identity"
+        if in_order(connection):
+            order = ""
+            connection.execute("SET threads = 1")  # several would hand on rows as each happens to have them
         yield _batches(
             connection,
             # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
             f"SELECT identity{_KEPT[dataset]}, {_RECORD[dataset]}, {MAX_RECORDS} AS most"
-            f" FROM (SELECT identity, {columns} FROM ready WHERE {_NEW} ORDER BY identity)",
+            f" FROM (SELECT identity, {columns} FROM ready WHERE {_NEW}{order})",
         )
 
 

@@ -30,7 +30,7 @@ from pipelines.push.reading import malformed, texts
 from pipelines.push.sources import Source
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
-from schemas.columns import Dataset
+from schemas.columns import PHONE, Dataset
 from schemas.tables import TYPES, literal
 
 READ_ROWS = 50_000
@@ -38,6 +38,9 @@ READ_ROWS = 50_000
 
 VERSION = 3
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
+
+_PLAIN = " USING COMPRESSION uncompressed"
+"""For texts that differ in every row: to compress them takes longer than all else that loads a row."""
 
 _BUILDING, _READING = "256MB", "160MB"  # DuckDB's share; it spills what is beyond
 
@@ -142,6 +145,18 @@ def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return int(number)
 
 
+def in_order(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the rows of `input` stand in the order of what they are known by, and none repeats another.
+
+    Most exports do, by a number or a time, and this look is far cheaper than sorting and searching them.
+    """
+    return not count(
+        connection,
+        "SELECT count(*) FROM (SELECT seq, base, lag(seq) OVER () AS seq_before, lag(base) OVER () AS base_before"
+        " FROM input WHERE base IS NOT NULL) WHERE seq <= seq_before OR base <= base_before",
+    )
+
+
 def _file(number: int, source: Source) -> list[int | str]:
     """A row of `files`: which it is, and how it was when it was read."""
     status = source.path.stat()
@@ -153,12 +168,18 @@ def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | lis
 
 
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    columns = ", ".join(f"{field.name} {TYPES[field.kind]}" for field in dataset.fields)
+    columns = ", ".join(
+        f"{field.name} {TYPES[field.kind]}"
+        f"{_PLAIN if field.name in dataset.key or PHONE in field.column.checks else ''}"
+        for field in dataset.fields
+    )
+    known_by = identity_base(dataset.name, dataset.fields)
+    base = f"AS ({known_by}) VIRTUAL" if known_by in dataset.columns else _PLAIN
     connection.execute(f"CREATE TABLE version AS SELECT {VERSION} AS version")
     connection.execute("CREATE TABLE files (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
     connection.execute(
-        "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, problem VARCHAR, raw VARCHAR, base VARCHAR, "
-        f"{columns})"
+        "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, problem VARCHAR, raw VARCHAR, "
+        f"base VARCHAR {base}, {columns})"
     )
     connection.execute("CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR)")
     connection.execute("CREATE TABLE risky (seq BIGINT)")
@@ -218,9 +239,11 @@ def _insertion(dataset: Dataset, number: int, before: int) -> str:
     complaints = ", ".join(["problem", *(words for words in problems if words)])
     renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
     raw = f"coalesce(to_json(line), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
+    known_by = identity_base(dataset.name, dataset.fields)
+    base = "" if known_by in dataset.columns else f"{known_by} AS base, "
     return (
-        f"INSERT INTO input SELECT seq, file, row, problem, raw, {identity_base(dataset.name, dataset.fields)}, "
-        f"{names} FROM (SELECT {before} + row AS seq, {number} AS file, row, nullif(found, '') AS problem, "
+        f"INSERT INTO input BY NAME SELECT seq, file, row, problem, raw, {base}{names} FROM ("
+        f"SELECT {before} + row AS seq, {number} AS file, row, nullif(found, '') AS problem, "
         f"raw, {renamed} FROM ("
         f"SELECT row, {values}, concat_ws('; ', {complaints}) AS found, "
         f"CASE WHEN found <> '' THEN {raw} END AS raw FROM ("

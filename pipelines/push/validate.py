@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.casts import record
-from pipelines.push.stage import Progress, count, insert, read
+from pipelines.push.stage import Progress, count, in_order, insert, read
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset, Kind
@@ -162,6 +162,8 @@ def _repeats(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
 
     Revenue without a record_id may well be earned twice alike: its repeats are numbered and sent.
     """
+    if in_order(connection):
+        return
     order = "timestamp, seq" if dataset.name == "clicks" else "seq"
     connection.execute(
         "CREATE TEMP TABLE repeats AS SELECT seq, base,"

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.errors import UsageError
 from pipelines.push.sources import Source, find_sources
-from pipelines.push.stage import building, read
+from pipelines.push.stage import building, in_order, read
 from pipelines.settings import Settings, load_settings
 from schemas.registry import PUSHED
 
@@ -30,6 +30,20 @@ def load(path: Path, dataset: str = "sends") -> list[dict[str, object]]:
         return [
             row for batch in read(connection, "SELECT * FROM input ORDER BY seq") for row in batch.to_pylist()
         ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [("a,b,c", True), ("a,c,b", False), ("a,b,b", False), ("b,,a", False), ("a,,b", True), ("", True)],
+)
+def test_rows_in_order_are_recognized(tmp_path: Path, ids: str, expected: bool) -> None:
+    """Rows that stand in the order of their ids are neither sorted nor searched for repeats; no others are."""
+    path = tmp_path / "sends.csv"
+    rows = [f"{name},+15551234567,2024-05-01,1\n" for name in ids.split(",") if ids]
+    path.write_text(SENDS + "".join(rows), encoding="utf-8")
+    source = Source(path, "sends", "csv")
+    with building(tmp_path / "stage.duckdb", PUSHED["sends"], [source], tmp_path / "none") as connection:
+        assert in_order(connection) is expected
 
 
 def test_files_are_told_by_name_or_folder(settings: Settings, history: Path) -> None:
