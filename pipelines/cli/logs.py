@@ -33,9 +33,8 @@ def logs(
     Logs of the last 500 runs are kept in logs/ of the data directory, without keys and personal data.
 
     Examples:
-    `trackly-sync logs`: of the last run.
-
-    `trackly-sync logs 4f1c --json`: of one, for programs.
+    - `trackly-sync logs`: of the last run.
+    - `trackly-sync logs 4f1c --json`: of one, for programs.
     """
     path = _chosen(kept_logs(load_settings().data_dir / "logs"), run)
     with storage_errors("read", path), path.open(encoding="utf-8") as file:
