@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,8 @@ from schemas.sync import Manifest
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
+_WHOLE = "[0-9]*Z-*"
+_STAMP, _TICK = "%Y%m%dT%H%M%S%fZ", timedelta(microseconds=1)
 
 _LOCK_POLL_SECONDS = 0.2
 
@@ -68,9 +70,26 @@ def pages_file(folder: Path) -> Path:
     return folder / "pages.parquet"
 
 
-def new_snapshot_id() -> str:
-    """An id that sorts by time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
+def new_snapshot_id(dataset_dir: Path) -> str:
+    """An id that sorts after those of the snapshots on disk, also where the clock was set back since.
+
+    Of two snapshots the one that was read later is told by that: the caller holds the dataset's lock.
+    """
+    newest = max((path.name for path in dataset_dir.glob(_WHOLE)), default="")
+    return _id(max(datetime.now(UTC), _stamp(newest) + _TICK)) if newest else _id(datetime.now(UTC))
+
+
+def next_snapshot_id(snapshot: str) -> str:
+    """An id that sorts right after another one: of a snapshot that is made of that one's rows, and no later ones."""
+    return _id(_stamp(snapshot) + _TICK)
+
+
+def _id(time: datetime) -> str:
+    return f"{time:{_STAMP}}-{secrets.token_hex(3)}"
+
+
+def _stamp(snapshot: str) -> datetime:
+    return datetime.strptime(snapshot.partition("-")[0], _STAMP).replace(tzinfo=UTC)
 
 
 @asynccontextmanager
@@ -161,7 +180,7 @@ def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
     """
     folder = parquet_dir / dataset
     with storage_errors("read", folder):
-        found = sorted(folder.glob(f"[0-9]*Z-*/{_MANIFEST}"))
+        found = sorted(folder.glob(f"{_WHOLE}/{_MANIFEST}"))
     return [_load(path) for path in found]
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.errors import UsageError
+from pipelines.errors import BusyError, UsageError
 from pipelines.pull.assemble import mend
 from pipelines.pull.check import checked
 from pipelines.pull.endpoints import ENDPOINTS
@@ -24,7 +24,7 @@ from pipelines.snapshots import (
     data_file,
     dataset_lock,
     draft,
-    new_snapshot_id,
+    next_snapshot_id,
     pages_file,
     quarantine_file,
     seal,
@@ -80,7 +80,12 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         after = asyncio.run(_mended(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
         if passed:
-            publish(settings, asyncio.run(with_derived(settings, [after], run)))
+            done = publish(settings, asyncio.run(with_derived(settings, [after], run)))
+            if after not in done:
+                raise BusyError(
+                    f"Another pull of {name} was published meanwhile; nothing was changed.",
+                    f"Run it again, if rows are quarantined still: trackly-sync replay {name}",
+                )
         record.rows = passed
         return after, passed
 
@@ -108,7 +113,7 @@ async def _mended(settings: Settings, before: Snapshot, run: str) -> Snapshot:
     name = manifest.dataset
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
-        started, snapshot = now(), new_snapshot_id()
+        started, snapshot = now(), next_snapshot_id(manifest.snapshot)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
         work = folder / "work"
         aside = pq.read_table(before.quarantine)

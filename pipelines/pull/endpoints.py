@@ -19,6 +19,7 @@ class Endpoint:
             again is another place in the order, so its date is part of it.
         filters: one query each; rows of all of them together are the dataset.
         order: the field by which rows come newest first, where that is documented.
+        parts: queries that share out the rows of the first filter, to see whether it gives all of them.
     """
 
     path: str
@@ -27,17 +28,30 @@ class Endpoint:
     identity: tuple[str, ...]
     filters: tuple[Mapping[str, str], ...] = ({},)
     order: str | None = None
+    parts: tuple[Mapping[str, str], ...] = ()
 
 
 CONTACTS = Endpoint(
-    "/contacts", "contacts", 1000, ("phone_number", "list_id", "signup_date"), order="signup_date"
+    "/contacts",
+    "contacts",
+    1000,
+    ("phone_number", "list_id", "signup_date"),
+    order="signup_date",
+    parts=({"active": "true"}, {"active": "false"}),
 )
 """At most 1000 a page, newest signup_date first (/api-reference/v2/contacts/list-contacts)."""
 
 LISTS = Endpoint("/lists", "lists", 0, ("id",), ({}, {"status": "deleted"}))
 """No pagination object; all but deleted by default (/api-reference/v2/lists/list-all)."""
 
-OFFERS = Endpoint("/offers", "offers", 100, ("id",), ({}, {"status": "archived"}))
+OFFERS = Endpoint(
+    "/offers",
+    "offers",
+    100,
+    ("id",),
+    ({}, {"status": "archived"}),
+    parts=({"status": "active"}, {"status": "paused"}),
+)
 """At most 100 a page; all but archived by default (/api-reference/v2/offers/list-offers)."""
 
 REVENUE = Endpoint("/revenue", "revenue", 100, ("id",))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
-from pipelines.pull.scan import Evidence
+from pipelines.pull.evidence import Evidence
 from schemas.sync import Consistency, Manifest
 
 _REASONS_SHOWN = 3
@@ -19,11 +19,9 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
     if not evidence.complete:
         return Consistency.FUZZY, "; ".join([numbers, *evidence.notes])
     if evidence.drifted:
+        proof = "; ".join(evidence.notes) or "every reply shares a row with the next"
         extra = f"{evidence.extra_requests:,} of them to look again"
-        return (
-            Consistency.REPAIRED,
-            f"{numbers}, {extra}; the account changed, every reply shares a row with the next",
-        )
+        return Consistency.REPAIRED, f"{numbers}, {extra}; the account changed, {proof}"
     if evidence.confirmed:
         return Consistency.REPAIRED, "; ".join([numbers, *evidence.notes])
     if evidence.total not in (None, pulled):

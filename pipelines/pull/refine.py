@@ -115,7 +115,7 @@ def read_rows(path: Path) -> pa.Table:
     Raises:
         StorageError: the file cannot be read.
     """
-    with storage_errors("read", path), pa.OSFile(str(path), "rb") as file:
+    with storage_errors("read", path), pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
 
 

@@ -55,20 +55,20 @@ WHERE coalesce(contact.revenue_total, 0) <> coalesce(balance.revenue, 0)
 """
 
 
-def derive_revenue(dataset_dir: Path, contacts: Snapshot, earlier: Snapshot | None, run: str) -> Snapshot:
+def derive_revenue(dataset_dir: Path, contacts: Snapshot, earlier: Path | None, run: str) -> Snapshot:
     """Write the revenue snapshot that belongs to a contacts snapshot.
 
     Args:
         dataset_dir: the folder of revenue snapshots.
         contacts: the snapshot whose totals it is to match.
-        earlier: the latest revenue snapshot that came from contacts, if there is one.
+        earlier: rows of the latest revenue snapshot, as Parquet; of those, the ones from contacts are taken over.
         run: the run that asks.
 
     Raises:
         StorageError: the disk refused.
     """
     started = now()
-    snapshot = new_snapshot_id()
+    snapshot = new_snapshot_id(dataset_dir)
     with draft(dataset_dir, snapshot) as folder:
         rows = _write_rows(folder, snapshot, contacts, earlier)
         with storage_errors("write", folder):
@@ -91,13 +91,16 @@ def derive_revenue(dataset_dir: Path, contacts: Snapshot, earlier: Snapshot | No
         return seal(folder, manifest)
 
 
-def _write_rows(folder: Path, snapshot: str, contacts: Snapshot, earlier: Snapshot | None) -> int:
+def _write_rows(folder: Path, snapshot: str, contacts: Snapshot, earlier: Path | None) -> int:
     values = {"source": FROM_CONTACTS, "taken": contacts.manifest.finished_at, "snapshot": snapshot}
     with scratch(folder) as connection:
         connection.execute(f"CREATE VIEW contacts AS FROM read_parquet({literal(str(contacts.data))})")
         connection.execute(create_table("revenue", (*REVENUE.fields, *BOOKKEEPING.fields)))
         if earlier:
-            connection.execute(f"INSERT INTO revenue BY NAME FROM read_parquet({literal(str(earlier.data))})")
+            connection.execute(
+                f"INSERT INTO revenue BY NAME FROM read_parquet({literal(str(earlier))}) WHERE source = $source",
+                {"source": FROM_CONTACTS},
+            )
         connection.execute(_BALANCES)
         connection.execute(_CHANGES, values)
         target = literal(str(data_file(folder)))

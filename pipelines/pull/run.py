@@ -5,26 +5,24 @@ them in one swap. What does not belong here: how one dataset is read (see `scann
 """
 
 import asyncio
-import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from pipelines.concurrent import run_all
-from pipelines.errors import AccessError, RequestError, ServiceError, StorageError
-from pipelines.pull.endpoints import REVENUE
+from pipelines.errors import StorageError
+from pipelines.pull.events import serves_events
 from pipelines.pull.revenue import derive_revenue
 from pipelines.pull.scanned import Progress, scanned, silent
 from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots
 from pipelines.trackly.client import TracklyClient
-from pipelines.trackly.pages import get_page
 from pipelines.warehouse.publish import publish
-from pipelines.warehouse.published import published_snapshot
+from pipelines.warehouse.published import published_rows, published_snapshot
 from pipelines.watched import watched
 from schemas.registry import PULLED
-from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
-
-_log = logging.getLogger(__name__)
+from schemas.revenue import FROM_CONTACTS
 
 
 @watched()
@@ -50,7 +48,7 @@ def pull(
         since_last: of contacts, read only what has signed up since; their snapshot is then fuzzy.
 
     Returns:
-        What was published.
+        What is published of them now; that is a later snapshot where another pull has overtaken this one.
 
     Raises:
         UsageError: `since_last` before any full pull.
@@ -60,9 +58,9 @@ def pull(
     """
     new = asyncio.run(_pull(settings, set(datasets), run, on_progress, since_last))
     with recorded(settings.data_dir, run, "publish") as record:
-        publish(settings, new, allow_shrink=allow_shrink)
-        record.rows = sum(snapshot.manifest.rows for snapshot in new)
-    return new
+        done = publish(settings, new, allow_shrink=allow_shrink)
+        record.rows = sum(snapshot.manifest.rows for snapshot in done)
+    return [s if s in done else published_snapshot(settings, s.manifest.dataset) or s for s in new]
 
 
 @watched()
@@ -84,9 +82,9 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
     """
     with recorded(settings.data_dir, run, "publish") as record:
         newest = [snapshot for name in PULLED if (snapshot := latest(settings.parquet_dir, name))]
-        publish(settings, newest)
-        record.rows = sum(snapshot.manifest.rows for snapshot in newest)
-    return newest
+        done = publish(settings, newest)
+        record.rows = sum(snapshot.manifest.rows for snapshot in done)
+    return done
 
 
 async def _pull(
@@ -95,7 +93,7 @@ async def _pull(
     made: dict[str, Snapshot] = {}
     async with TracklyClient(settings) as client:
         derive = "contacts" in names and _came_from_contacts(settings)
-        if "revenue" in names and not await _serves_events(client, settings):
+        if "revenue" in names and not await serves_events(client, _last_source(settings)):
             derive = True
             names = (names - {"revenue"}) | {"contacts"}
 
@@ -111,7 +109,7 @@ async def _pull(
 
 async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Progress) -> Snapshot:
     async with TracklyClient(settings) as client:
-        if name != "revenue" or await _serves_events(client, settings):
+        if name != "revenue" or await serves_events(client, _last_source(settings)):
             return await scanned(client, settings, name, run, on_progress)
     contacts = latest(settings.parquet_dir, "contacts")
     if contacts is None:
@@ -119,20 +117,6 @@ async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Pr
             "Revenue is derived from contacts, and there is no snapshot of them.", "Pull contacts."
         )
     return await _derived(settings, contacts, run)
-
-
-async def _serves_events(client: TracklyClient, settings: Settings) -> bool:
-    """Whether the account serves GET /revenue, which is not documented."""
-    try:
-        await get_page(client, REVENUE.path, REVENUE.envelope, page=1, per_page=1)
-    except (RequestError, AccessError):  # a refused key shows in the documented reads too
-        return False
-    except ServiceError:
-        if _last_source(settings) == FROM_EVENTS:
-            raise
-        _log.warning("GET /revenue gives no usable answer; revenue is derived from contacts' totals.")
-        return False
-    return True
 
 
 def _last_source(settings: Settings) -> str:
@@ -155,16 +139,18 @@ async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> li
 async def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
     with recorded(settings.data_dir, run, "pull revenue") as record:
         async with dataset_lock(settings.parquet_dir, "revenue"):
-            earlier = _earlier_balances(settings)
-            snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
+            with _earlier_balances(settings) as earlier:
+                snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
         record.rows = snapshot.manifest.rows
         return snapshot
 
 
-def _earlier_balances(settings: Settings) -> Snapshot | None:
-    """The published revenue that came from contacts; without a warehouse, the newest on disk."""
+@contextmanager
+def _earlier_balances(settings: Settings) -> Iterator[Path | None]:
+    """The published revenue; without a warehouse, the newest on disk that came from contacts."""
     if settings.warehouse.exists():
-        now = published_snapshot(settings, "revenue")
-        return now if now and now.manifest.source == FROM_CONTACTS else None
+        with published_rows(settings, "revenue", settings.parquet_dir) as rows:
+            yield rows
+        return
     ours = [s for s in snapshots(settings.parquet_dir, "revenue") if s.manifest.source == FROM_CONTACTS]
-    return ours[-1] if ours else None
+    yield ours[-1].data if ours else None

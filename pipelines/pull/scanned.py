@@ -17,12 +17,13 @@ from pipelines.pull.assemble import Assembled, carry_on, conclude
 from pipelines.pull.check import checked
 from pipelines.pull.decode import arrow_columns
 from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Keys, Seen
 from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
 from pipelines.pull.refine import BATCH_ROWS, Part
-from pipelines.pull.scan import Evidence, scan, scan_new
+from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Query
 from pipelines.pull.spool import Spool, Spooled
 from pipelines.pull.workers import Submit, refining
@@ -41,7 +42,7 @@ from pipelines.snapshots import (
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.trackly.salvage import tolerant
-from pipelines.warehouse.published import published, published_snapshot
+from pipelines.warehouse.published import published, published_rows
 from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import PAGES, Consistency, Manifest
@@ -86,7 +87,7 @@ async def scanned(
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
         privacy = _privacy(settings, name)
-        started, snapshot = now(), new_snapshot_id()
+        started, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
         account = f"{settings.base_url} {settings.require_key()}"
         spool = Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
@@ -131,10 +132,10 @@ def _privacy(settings: Settings, name: str) -> Privacy:
 
 def _carried_on(settings: Settings, folder: Path, manifest: Manifest) -> Manifest:
     """A fuzzy snapshot removes nothing: what it did not see stays as it was published."""
-    before = published_snapshot(settings, manifest.dataset)
-    if before is None:
-        return manifest
-    carried = carry_on(manifest.dataset, data_file(folder), before.data)
+    with published_rows(settings, manifest.dataset, folder) as before:
+        if before is None:
+            return manifest
+        carried = carry_on(manifest.dataset, data_file(folder), before)
     return msgspec.structs.replace(manifest, rows=manifest.rows + carried, carried=carried)
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from pipelines.errors import RequestError
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.identity import Keys, Seen, reply_reader
-from pipelines.pull.windows import Window
+from pipelines.pull.windows import Window, after
 from pipelines.trackly.client import Unreadable
 
 UNPAGED_ROWS = 1 << 62
@@ -77,6 +77,18 @@ def dated_apart(upper: Slice, lower: Slice) -> bool:
     return upper.oldest is not None and lower.newest is not None and lower.newest > upper.oldest
 
 
+class FixedPages(Exception):  # noqa: N818 - how a server pages, for the scan
+    """The server gives pages of one size, whatever size is asked for.
+
+    Args:
+        rows: the size.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+
 class Asking:
     """One query of an endpoint, page by page.
 
@@ -92,6 +104,7 @@ class Asking:
         self.total: int | None = None
         self.totals_differ = False
         self.replies = 0
+        self._fixed = False
         self._refused: tuple[int, RequestError] | None = None
         self._first: tuple[Keys, int | None] = ((), None)
         self._filters = filters
@@ -108,6 +121,15 @@ class Asking:
         """Remember the first page, so that it is not taken for another one."""
         self._first = (top.keys, top.total) if len(top.keys) >= _TELLING_ROWS else ((), None)
 
+    def fix(self, rows: int) -> None:
+        """From now on ask for pages of one size only, the one that the server gives."""
+        self._fixed, self.largest = True, rows
+
+    def following(self, seen: Slice) -> Window:
+        """The window that comes after a reply; pages of one size do not overlap."""
+        stop = seen.window.stop
+        return Window(stop // self.largest + 1, self.largest) if self._fixed else after(stop, self.largest)
+
     async def ask(self, window: Window, *, fresh: bool = True, may_be_last: bool = False) -> Slice:
         """Ask for one window; one beyond the end has no rows, or those of the last page at their own place.
 
@@ -115,6 +137,9 @@ class Asking:
             window: which.
             fresh: see `Fetch`.
             may_be_last: whether the first page may be the last one, although no total says so.
+
+        Raises:
+            FixedPages: more rows came than were asked for, which is not known of this server yet.
         """
         query: Query = self._filters
         if window.per_page != UNPAGED_ROWS:
@@ -133,6 +158,13 @@ class Asking:
             self._refused = (window.start, refusal)
             return Slice(window, (), self.total)
         self.replies += 1
+        size = max(len(seen.keys), seen.per_page or 0) if window.page > 1 else len(seen.keys)
+        if (
+            size > window.per_page
+            and not self._fixed
+            and not (window.page == 1 and seen.total in (None, size))
+        ):
+            raise FixedPages(size)
         self.totals_differ |= self.total is not None and seen.total != self.total
         self.total = seen.total
         if seen.page is not None and seen.page != window.page:
@@ -150,7 +182,7 @@ class Asking:
         """
         if seen.page not in (None, window.page) and not _is_last_instead(window, seen, may_be_last):
             raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
-        if window.page > 1 and seen.per_page and seen.per_page != window.per_page:
+        if window.page > 1 and seen.per_page and seen.per_page < window.per_page:
             raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
         keys, total = self._first
         if window.page > 1 and keys and seen.total == total and seen.keys == keys[: window.per_page]:

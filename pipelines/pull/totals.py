@@ -41,6 +41,7 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
     ("revenue_total", pa.int64()),
     ("conversion_count", pa.int64()),
     ("click_count", pa.int64()),
+    ("signup_date", pa.string()),
 ]
 _COLUMNS = pa.schema(_FIELDS)
 _READ = _COLUMNS.append(pa.field("reply", pa.int32()))
@@ -55,6 +56,7 @@ class _Contact(msgspec.Struct, gc=False):
     conversion_count: int
     click_count: int
     list_number: str | None = None
+    signup_date: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class Reading:
 
     Attributes:
         file: Parquet: phone_number, list_id, list_number, revenue_total (in ten-thousandths of the account's
-            currency), conversion_count, click_count; one row per contact. Contacts of which one of these cannot
-            be read are missing.
+            currency), conversion_count, click_count, signup_date; one row per contact. Contacts of which one of
+            these, save the last, cannot be read are missing.
         started_at: before the first request; ISO 8601, UTC.
         finished_at: after the last reply.
         complete: whether it is proven that no contact was missed, and every one could be read.
@@ -150,7 +152,7 @@ class _RawReply(msgspec.Struct):
 
 _rows = msgspec.json.Decoder(_Reply)
 _raw_rows = msgspec.json.Decoder(_RawReply)
-_row = msgspec.json.Decoder(_Contact)
+_row = msgspec.json.Decoder(_Contact, strict=False)  # figures may be written as texts
 
 
 def _columns(body: bytes, reply: int) -> pa.RecordBatch:
@@ -167,6 +169,7 @@ def _columns(body: bytes, reply: int) -> pa.RecordBatch:
         [round(row.revenue_total * _SCALE) for row in contacts],
         [row.conversion_count for row in contacts],
         [row.click_count for row in contacts],
+        [row.signup_date if isinstance(row.signup_date, str) else None for row in contacts],
         [reply] * len(contacts),
     ]
     return pa.record_batch(

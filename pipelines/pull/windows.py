@@ -69,14 +69,14 @@ def after(position: int, largest: int) -> Window:
     overlap = max(1, largest // _OVERLAP_SHARE, min(_LEAST_OVERLAP, largest // 10))
     start_at_most = max(position - overlap, 0)
     smallest = max(1, int(largest * _SMALLEST_SHARE))
-    best = Window(position // largest + 1, largest) if largest < 3 else None
-    for per_page in range(largest, smallest - 1, -1):
-        window = Window(start_at_most // per_page + 1, per_page)
-        if best is None or window.stop > best.stop:
-            best = window
-    if best is None or best.stop <= position:  # tiny pages: better no overlap than no progress
+
+    def stop(per_page: int) -> int:
+        return (start_at_most // per_page + 1) * per_page
+
+    best = max(range(largest, smallest - 1, -1), key=stop)
+    if largest < 3 or stop(best) <= position:  # tiny pages: better no overlap than no progress
         return Window(position // largest + 1, largest)
-    return best
+    return Window(start_at_most // best + 1, best)
 
 
 def around(position: int, largest: int) -> Window:

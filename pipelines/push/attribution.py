@@ -52,9 +52,9 @@ def attribute(
     """
     own = _named(dataset, answer, identities)
     unnamed = [identity for identity in identities if identity not in own]
-    if dataset == REVENUE and own and amounts and len(identities) > 1:
+    if dataset == REVENUE and own and amounts:
         taken = sum(amount or 0 for who, amount in zip(identities, amounts, strict=True) if who not in own)
-        if _contradicts(answer, taken, len(identities)):
+        if _contradicts(answer, taken, unnamed, len(identities)):
             return dict.fromkeys(identities, Verdict(Outcome.IN_DOUBT, NOT_NAMED, _UNTOLD))
     there = (answer.success_count or 0) + answer.duplicates_skipped
     if answer.error_count > len(own) or there < len(unnamed):
@@ -112,10 +112,10 @@ def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dic
     return own
 
 
-def _contradicts(answer: ImportAnswer, taken: int, rows: int) -> bool:
-    """Whether the sum that an answer gives is not that of the rows it is taken to have accepted."""
-    if answer.total_revenue is None:
-        return False
+def _contradicts(answer: ImportAnswer, taken: int, unnamed: Sequence[str], rows: int) -> bool:
+    """Whether an answer's sum, or else its count, is not that of the rows it is taken to have accepted."""
+    if answer.total_revenue is None or rows == 1:  # of one row a sum of zero says nothing
+        return (answer.success_count or 0) > len(unnamed)
     return abs(answer.total_revenue * 10_000 - taken) > _ROUNDING * rows
 
 
@@ -123,7 +123,7 @@ def _incomplete(dataset: str, answer: ImportAnswer, rows: int, there: int) -> Ve
     """The verdict on rows that an incomplete answer leaves open; None: they are accepted."""
     if rows == 1 and there:  # a call of one row is told by its counters
         return None
-    if rows == 1 and (answer.error_count or answer.invalid_phones or answer.success_count is not None):
+    if rows == 1 and (answer.error_count or answer.invalid_phones):
         code = "invalid_phone" if answer.invalid_phones else NOT_NAMED
         return Verdict(Outcome.REJECTED, code, "refused without a reason")
     words = _UNSAID if rows == 1 else _UNTOLD

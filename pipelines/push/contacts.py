@@ -27,22 +27,31 @@ class Totals(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a reading has of a phone number and list; None where it has none."""
+    """What a reading has of a phone number and list; None where it has none.
+
+    Attributes:
+        on_list: its totals.
+        on_phone: those over all lists of the number.
+        since: when it signed up; ISO 8601, UTC.
+        phone_since: when the number last signed up on a list.
+    """
 
     on_list: Totals | None
     on_phone: Totals | None
+    since: str | None
+    phone_since: str | None
 
 
 def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
     """Make the temporary tables of a reading; without one they are empty.
 
-    totals    contact, list_key, amount, count, clicks, and phone_amount, phone_count over all lists of the number
+    totals    contact, list_key, amount, count, clicks, signed_up, and phone_amount, phone_count over all lists
     list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE list_keys (ref VARCHAR, list_key VARCHAR);"
         "CREATE OR REPLACE TEMP TABLE totals (contact VARCHAR, list_key VARCHAR, amount BIGINT, count BIGINT,"
-        " clicks BIGINT, phone_amount BIGINT, phone_count BIGINT)"
+        " clicks BIGINT, signed_up TIMESTAMPTZ, phone_amount BIGINT, phone_count BIGINT)"
     )
     if reading is None:
         return
@@ -56,7 +65,7 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None
     )
     connection.execute(
         "INSERT INTO totals SELECT phone_number, list_key, sum(revenue_total)::BIGINT,"
-        " sum(conversion_count)::BIGINT, sum(click_count)::BIGINT,"
+        " sum(conversion_count)::BIGINT, sum(click_count)::BIGINT, max(TRY_CAST(signup_date AS TIMESTAMPTZ)),"
         " (sum(sum(revenue_total)) OVER of_phone)::BIGINT, (sum(sum(conversion_count)) OVER of_phone)::BIGINT"
         f" FROM {read} JOIN list_keys ON ref = CAST(list_id AS VARCHAR)"
         " GROUP BY phone_number, list_key WINDOW of_phone AS (PARTITION BY phone_number)"
@@ -78,8 +87,10 @@ def look_up(
         ),
     )
     rows = connection.execute(
-        "WITH phones AS (SELECT DISTINCT contact, phone_amount, phone_count FROM totals)"
-        " SELECT asked.contact, asked.ref, t.amount, t.count, p.phone_amount, p.phone_count FROM asked"
+        "WITH phones AS (SELECT contact, phone_amount, phone_count, max(signed_up) AS signed_up FROM totals"
+        " GROUP BY ALL)"
+        " SELECT asked.contact, asked.ref, t.amount, t.count, p.phone_amount, p.phone_count,"
+        f" {_iso('t.signed_up')}, {_iso('p.signed_up')} FROM asked"
         " LEFT JOIN list_keys AS k ON k.ref = asked.ref"
         " LEFT JOIN totals AS t ON t.contact = asked.contact AND t.list_key = coalesce(k.list_key, asked.ref)"
         " LEFT JOIN phones AS p ON p.contact = asked.contact"
@@ -88,6 +99,13 @@ def look_up(
         (contact, ref): Found(
             None if count is None else Totals(amount, count),
             None if phone_count is None else Totals(phone_amount, phone_count),
+            since,
+            phone_since,
         )
-        for contact, ref, amount, count, phone_amount, phone_count in rows
+        for contact, ref, amount, count, phone_amount, phone_count, since, phone_since in rows
     }
+
+
+def _iso(instant: str) -> str:
+    """An instant as the ledger writes times."""
+    return f"strftime({instant} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')"

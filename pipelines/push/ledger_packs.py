@@ -23,11 +23,15 @@ _FAST = 1  # of zlib's levels
 
 _OVERLAPPING = sa.select(PACKS.c.chunk).where(
     PACKS.c.dataset == sa.bindparam("of"),
+    PACKS.c.chunk > sa.bindparam("seen"),
     PACKS.c.last >= sa.bindparam("low"),
     PACKS.c.first <= sa.bindparam("high"),
 )
 _CONTENT = sa.select(PACKS.c.current, PACKS.c.rows).where(PACKS.c.chunk == sa.bindparam("which"))
 _PACK = sa.insert(PACKS)
+_OF = sa.select(ROWS.c.identity).where(ROWS.c.dataset == sa.bindparam("of"))
+_BETWEEN = _OF.where(ROWS.c.identity.between(sa.bindparam("low"), sa.bindparam("high")))
+_AMONG = _OF.where(ROWS.c.identity.in_(sa.bindparam("these", expanding=True)))
 
 
 def take_turns(connection: sa.Connection, dataset: str) -> None:
@@ -57,9 +61,9 @@ def pack(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, 
     """
     span = {"low": min(rows.identity), "high": max(rows.identity)}
     mine = frozenset(rows.identity)
-    repeated = len(mine) < len(rows.identity) or _in_rows(connection, dataset, mine, **span)
-    for (number,) in connection.execute(_OVERLAPPING, {"of": dataset, **span}).all():
-        if number > seen and not repeated:
+    repeated = len(mine) < len(rows.identity) or _in_rows(connection, dataset, mine, span)
+    for (number,) in connection.execute(_OVERLAPPING, {"of": dataset, "seen": seen, **span}).all():
+        if not repeated:
             (_, content), *_ = connection.execute(_CONTENT, {"which": number}).all()
             repeated = not mine.isdisjoint(decoded(content)["identity"])
     if repeated:
@@ -111,13 +115,11 @@ def _encoded(dataset: str, rows: LedgerRows) -> bytes:
 
 
 def _in_rows(
-    connection: sa.Connection, dataset: str, identities: frozenset[str], low: str, high: str
+    connection: sa.Connection, dataset: str, identities: frozenset[str], span: Mapping[str, str]
 ) -> bool:
     # The order of PostgreSQL's texts is the server's own; SQLite's is that of their bytes.
-    among = (
-        ROWS.c.identity.in_(identities)
-        if connection.dialect.name == "postgresql"
-        else ROWS.c.identity.between(low, high)
-    )
-    found = connection.execute(sa.select(ROWS.c.identity).where(ROWS.c.dataset == dataset, among))
-    return any(identity in identities for identity in found.scalars())
+    if connection.dialect.name == "postgresql":
+        found = connection.execute(_AMONG, {"of": dataset, "these": list(identities)})
+    else:
+        found = connection.execute(_BETWEEN, {"of": dataset, **span})
+    return any(identity in identities for (identity,) in found)

@@ -39,8 +39,8 @@ _KEPT = {
 }
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
 
-_RECORD = "encode(record || ',')"
-"""What `chunks` takes of a row."""
+_RECORD = {name: f"encode({record(dataset.fields)} || ',')" for name, dataset in PUSHED.items()}
+"""What `chunks` takes of a row. A column of `ready` would be made of every row, before any is chosen."""
 
 _ROWS = {
     "sends": "ready",
@@ -56,14 +56,23 @@ _NEW = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
 
 
 def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
-    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on."""
+    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on.
+
+    Of revenue, no two are of one contact, as in a wave.
+    """
+    chosen = f"SELECT identity FROM ready WHERE {_NEW}"
+    if dataset == REVENUE:
+        chosen = (
+            f"SELECT ready.identity FROM {_ROWS[dataset]} WHERE {_NEW}"
+            " QUALIFY row_number() OVER (PARTITION BY p.contact ORDER BY hash(ready.identity)) = 1"
+        )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE first AS SELECT identity FROM ready"
-        f" WHERE {_NEW} ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
+        "CREATE OR REPLACE TEMP TABLE first AS"
+        f" SELECT identity FROM ({chosen}) ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
     )
     yield from _batches(
         connection,
-        f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD}, {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
+        f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD[dataset]}, {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
         " WHERE ready.identity IN (SELECT identity FROM first) ORDER BY ready.identity",
     )
     connection.execute("INSERT INTO known (identity) FROM first")
@@ -80,12 +89,11 @@ def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Waves:
             f"SELECT ready.identity, {limit} AS most, p.contact FROM {_ROWS[dataset]} WHERE {_NEW}",
         )
     else:
-        fields = PUSHED[dataset].fields
-        columns = ", ".join(field.name for field in fields)
+        columns = ", ".join(PUSHED[dataset].columns)
         yield _batches(
             connection,
             # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
-            f"SELECT identity{_KEPT[dataset]}, encode({record(fields)} || ','), {MAX_RECORDS} AS most"
+            f"SELECT identity{_KEPT[dataset]}, {_RECORD[dataset]}, {MAX_RECORDS} AS most"
             f" FROM (SELECT identity, {columns} FROM ready WHERE {_NEW} ORDER BY identity)",
         )
 
@@ -105,7 +113,7 @@ def to_send_again(
     else:
         yield _batches(
             connection,
-            f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD}, most FROM {chosen}"
+            f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD[dataset]}, most FROM {chosen}"
             " ORDER BY most DESC, ready.identity",
         )
 
@@ -125,11 +133,12 @@ def ahead(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
 
 
 def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
-    """What the API is given of rows, as a digest; of those in the stage."""
+    """What the API is given of rows of revenue, as a digest; of those in the stage."""
     connection.execute("CREATE OR REPLACE TEMP TABLE asked (identity VARCHAR)")
     insert(connection, "asked", pa.table({"identity": pa.array(identities, pa.string())}))
     found = connection.execute(
-        "SELECT identity, sha256(record) FROM ready WHERE identity IN (SELECT identity FROM asked)"
+        f"SELECT identity, sha256({record(PUSHED[REVENUE].fields)}) FROM ready"
+        " WHERE identity IN (SELECT identity FROM asked)"
     )
     return dict(found.fetchall())
 
@@ -144,7 +153,7 @@ def _waves(connection: duckdb.DuckDBPyConnection, rows: str) -> Waves:
     for (number,) in numbers:
         yield _batches(
             connection,
-            f"SELECT ready.identity{_KEPT[REVENUE]}, {_RECORD}, o.most FROM {_ROWS[REVENUE]}"
+            f"SELECT ready.identity{_KEPT[REVENUE]}, {_RECORD[REVENUE]}, o.most FROM {_ROWS[REVENUE]}"
             f" JOIN outgoing AS o ON o.identity = ready.identity WHERE o.wave = {number}"
             " ORDER BY o.most DESC, ready.identity",
         )

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from pipelines.push.ledger import Ledger, existing_ledger
 from pipelines.push.ledger_doubt import resolutions
-from pipelines.push.ledger_rows import COLUMNS, ledger_rows
+from pipelines.push.ledger_rows import ledger_rows
 from pipelines.push.stage import insert, stage_path
+from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
 from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
@@ -25,11 +26,20 @@ from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.tables import literal
 
-_MEMORY = "120MB"
+_MEMORY = "160MB"
 """DuckDB's share; it comes on top of what sending has left in use."""
 
-_KNOWN = ("identity", "chunk", "outcome", "current", "tries", "code", "message", "message_id")
-"""What is published of the rows that the ledger knows."""
+_KNOWN = {
+    "identity": "VARCHAR",
+    "chunk": "INTEGER",
+    "outcome": f"ENUM ({', '.join(map(literal, Outcome))})",
+    "current": "BOOLEAN",
+    "tries": "INTEGER",
+    "code": "VARCHAR",
+    "message": "VARCHAR",
+    "message_id": "VARCHAR",
+}
+"""What is published of the rows that the ledger knows, in types that are small: a join has to hold them all."""
 
 _FACTS = ("happened_at", "list_id", "list_number", "offer_id", "revenue", "payout")
 """What imports.records tells of a row beside its outcome."""
@@ -102,10 +112,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequ
 
 
 def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledger: Ledger) -> None:
-    types = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
-    declared = ", ".join(f"{column} {types[COLUMNS[column]]}" for column in _KNOWN)
+    declared = ", ".join(f"{column} {kind}" for column, kind in _KNOWN.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
-    for rows in ledger_rows(ledger, name, _KNOWN):
+    for rows in ledger_rows(ledger, name, list(_KNOWN)):
         insert(connection, "known", rows)
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
@@ -134,13 +143,16 @@ def _from_stage(dataset: Dataset) -> str:
     return (
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{dataset.name}' AS dataset, {identity} AS identity, {message} AS message_id,"
-        " coalesce(v.outcome, k.outcome, 'pending') AS outcome, nullif(k.code, '') AS code,"
-        " coalesce(v.reason, nullif(k.message, '')) AS reason, k.chunk, coalesce(k.tries, 0) AS attempt,"
+        " coalesce(v.outcome, k.outcome, 'pending') AS outcome, nullif(w.code, '') AS code,"
+        " coalesce(v.reason, nullif(w.message, '')) AS reason, k.chunk, coalesce(k.tries, 0) AS attempt,"
         " coalesce(c.answered_at, c.intended_at) AS at, true AS in_input, f.path AS file, i.row,"
         f" i.timestamp AS happened_at,{facts}"
         f" CASE WHEN v.outcome = 'quarantined' THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"
         " FROM stage.input AS i JOIN stage.files AS f USING (file)"
         " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"
         f" LEFT JOIN known AS k ON v.outcome IS NULL AND k.identity = {identity}"
+        # few rows have words of their own; with the others' nulls the join above would not fit in memory
+        " LEFT JOIN (SELECT identity, code, message FROM known WHERE code <> '' OR message <> '') AS w"
+        " ON w.identity = k.identity"
         " LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk"
     )

@@ -91,9 +91,10 @@ def _csv(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) ->
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
-    return _relation(
-        connection, dataset, path, f"read_parquet({literal(str(path))})", "is not a Parquet file"
-    )
+    file = literal(str(path))
+    names = _columns(connection, dataset, path, f"read_parquet({file})", "is not a Parquet file")
+    # rows that are numbered by the file can be read by several threads, where counting them takes one
+    return _select(dataset, names, f"read_parquet({file}, file_row_number = true)", row="file_row_number + 1")
 
 
 def _sql(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
@@ -101,12 +102,15 @@ def _sql(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) ->
     # so that it names files beside it as they are called
     folders = ",".join(str(folder.resolve()) for folder in (path.parent, Path()))
     connection.execute(f"SET file_search_path = {literal(folders)}")
-    return _relation(connection, dataset, path, f"({query}\n)", "is not a SELECT that DuckDB can run")
+    relation = f"({query}\n)"
+    names = _columns(connection, dataset, path, relation, "is not a SELECT that DuckDB can run")
+    return _select(dataset, names, relation)
 
 
-def _relation(
+def _columns(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path, relation: str, complaint: str
-) -> str:
+) -> list[str]:
+    """The names of a relation's columns, checked."""
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
@@ -116,7 +120,7 @@ def _relation(
         raise UsageError(f"{path} {complaint}.", "Export it again.") from error
     names = [str(row[0]) for row in described]
     _check_columns(dataset, names, path)
-    return _select(dataset, names, relation)
+    return names
 
 
 def _ndjson(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
@@ -149,16 +153,13 @@ _READERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Path], str]] =
 }
 
 
-def _select(dataset: Dataset, names: Sequence[str], relation: str) -> str:
+def _select(dataset: Dataset, names: Sequence[str], relation: str, row: str = "row_number() OVER ()") -> str:
     given = {name.strip().lower(): name for name in names}
     columns = ", ".join(
         f'CAST("{given[name]}" AS VARCHAR) AS {name}' if name in given else f"NULL::VARCHAR AS {name}"
         for name in dataset.columns
     )
-    return (
-        f"SELECT row_number() OVER () AS row, {columns}, NULL::VARCHAR AS problem, NULL::VARCHAR AS line"
-        f" FROM {relation}"
-    )
+    return f"SELECT {row} AS row, {columns}, NULL::VARCHAR AS problem, NULL::VARCHAR AS line FROM {relation}"
 
 
 def _check_columns(dataset: Dataset, names: Sequence[str], path: Path) -> None:

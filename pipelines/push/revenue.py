@@ -71,14 +71,15 @@ async def send_revenue(
             await asyncio.sleep(settings.settle_seconds)
         reading = await _read(client, settings, folder, on_progress)
         contacts.load(connection, reading)
-        first, number = not number, _settle(connection, ledger, reading)
+        first, number = not number, _settle(connection, ledger, reading, settings.settle_seconds)
         pending = ledger.outcomes()[REVENUE].pending - not_now
         rounds, least = (0, pending) if pending < least else (rounds + 1, least)
         if pending <= 0:
             failure = None
             break
-        if not first:
-            hold_against(connection, REVENUE, ledger, between=between)  # what was sent meanwhile is known now
+        if not first:  # what was sent meanwhile is known now, and sends that another machine brought
+            ledger.take_in(REVENUE, *hold_against(connection, REVENUE, ledger, between=between))
+            not_now = later(connection)
         sending = Sending(
             client,
             ledger,
@@ -116,7 +117,7 @@ def _untried(ledger: Ledger) -> int:
         return ledger_doubt.untried(transaction, ledger.part)
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Reading) -> int:
+def _settle(connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Reading, seconds: float) -> int:
     """Put a reading on record and settle by it; returns its number."""
     with ledger.begin(REVENUE) as transaction:
         number = ledger_doubt.note_reading(
@@ -133,6 +134,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Read
             contacts.look_up(connection, where),
             complete=reading.complete,
             content=contents(connection, doubts),
+            seconds=seconds,
         )
         ledger_doubt.settle(transaction, verdicts)
     told = [verdict.outcome for verdict in verdicts.values()]

@@ -1,28 +1,34 @@
 """Settling revenue in doubt by reading: which rows the contacts' totals show to be stored, and which not.
 
 A row counts in one contact. Between two readings of that contact its totals grew by what was acknowledged, by
-those rows in doubt that were stored, and by other revenue. Each reading that rows in doubt were sent after is a
+those rows in doubt that were stored, and by other revenue. Each reading that a row of the contact was sent after is a
 boundary, so that a row which stays in doubt does not blur the ones that come later:
 
     reading 1 ── rows sent ──▶ reading 2 ── rows sent ──▶ reading now
 
+Where several machines push, a reading of one may fall into a call of another, and nobody can tell whether it has
+those rows. Such a reading is no boundary, save the first and that of now: there the rows may count or not.
+
 The documentation does not say which contact a row counts in where one phone number is on several lists: that of
 the send's list, another one, or all of them. So the totals of the number over all lists are looked at as well. A
-row is taken as not stored, and may be sent again, only where both say so.
+row is taken as not stored, and may be sent again, only where both say so, or where the list's totals have just what
+was acknowledged, and so show that rows count there.
 
+A contact that has signed up anew may have begun with new totals: these show no row to be absent.
 An account may show totals in whole cents where rows have fractions of them. Then a growth is known but for that.
 What does not belong here: the arithmetic (`explain`), and reading contacts (`pipelines.pull.totals`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from pipelines.push.contacts import Found, Totals
 from pipelines.push.explain import Alike, Fate, explain, fates
-from pipelines.push.ledger_doubt import Sent
-from pipelines.push.verdicts import NOT_NAMED, NOT_SENT, Outcome, Verdict
+from pipelines.push.ledger_doubt import UNDER_WAY, Sent
+from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, NOT_SENT, RESOLVED, Outcome, Verdict
 
 SETTLED = "settled"
 """Our code for rows that a reading has shown to be in the account."""
@@ -33,8 +39,33 @@ NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
 _UNIT = 10_000
 _CENT = 100
 
+_SKEW = 60
+"""Seconds by which the account's clock may differ from ours."""
+
+_UNTRIED = (NO_ANSWER, NOT_NAMED)
+_ANOTHER = "another push sent revenue of this contact while it was read"
+_ANEW = "its contact has signed up anew, so that its totals may have begun anew"
+
 _Key = TypeVar("_Key")
-_Judged = dict[str, tuple[Fate, str, str]]  # by identity: its fate, and if open our code and the evidence
+
+
+class _Judgement(NamedTuple):
+    """What the numbers say of a row.
+
+    Attributes:
+        fate: its fate.
+        code: if it is open, our code; "" where a later reading may tell.
+        words: the evidence.
+        counted: whether the totals have just what was acknowledged and what is stored, and something was.
+    """
+
+    fate: Fate
+    code: str
+    words: str
+    counted: bool = False
+
+
+_Judged = dict[str, _Judgement]  # by identity
 
 
 class _Boundary(NamedTuple):
@@ -44,11 +75,12 @@ class _Boundary(NamedTuple):
     read_to: str
     totals: Totals | None
     known: bool
+    ours: bool
 
 
 def settled(
     rows: Sequence[Sent], read_from: str, found: Mapping[tuple[str | None, str | None], Found], *, complete: bool,
-    content: Mapping[str, str],
+    content: Mapping[str, str], seconds: float = 0,
 ) -> dict[str, Verdict]:  # fmt: skip
     """The verdicts on every row in doubt of this part of the input.
 
@@ -58,23 +90,25 @@ def settled(
         found: what it has of their contacts.
         complete: whether it saw every contact.
         content: by identity, what the API was given; rows of one content are the same to it.
+        seconds: how long the account may take over a call whose answer was lost. Our own readings wait for that.
     """
     known = [row for row in rows if row.contact is not None]
 
     def on_phone_of(some: Sequence[Sent]) -> _Judged:
         judged: _Judged = {}
         for same in _grouped(some, lambda row: row.contact).values():
-            now = _Boundary(read_from, "", found[same[0].contact, same[0].list_ref].on_phone, complete)
-            judged |= _judge(same, now, content, lambda row: row.on_phone_before)
+            of = found[same[0].contact, same[0].list_ref]
+            now = _Boundary(read_from, "", of.on_phone, complete, ours=True)
+            judged |= _judge(same, now, of.phone_since, content, seconds, lambda row: row.on_phone_before)
         return judged
 
     on_list: _Judged = {}
     for where, some in _grouped(known, lambda row: (row.contact, row.list_ref)).items():
-        now = _Boundary(read_from, "", found[where].on_list, complete)
-        on_list |= _judge(some, now, content, lambda row: row.on_list_before)
+        now = _Boundary(read_from, "", found[where].on_list, complete, ours=True)
+        on_list |= _judge(some, now, found[where].since, content, seconds, lambda row: row.on_list_before)
     # What of the list's growth is an accepted row of another list, only the number's totals tell.
-    denied = {who for who, (fate, _, _) in on_phone_of(known).items() if fate is Fate.ABSENT}
-    told = {who for who, (fate, _, _) in on_list.items() if fate is Fate.STORED and who not in denied}
+    denied = {who for who, of in on_phone_of(known).items() if of.fate is Fate.ABSENT}
+    told = {who for who, of in on_list.items() if of.fate is Fate.STORED and who not in denied}
     on_phone = on_phone_of(
         [row._replace(in_doubt=row.in_doubt and row.identity not in told) for row in known]
     )
@@ -94,19 +128,20 @@ def _grouped(rows: Sequence[Sent], key: Callable[[Sent], _Key]) -> dict[_Key, li
     return groups
 
 
-def _verdict(row: Sent, on_list: tuple[Fate, str, str], on_phone: tuple[Fate, str, str] | None) -> Verdict:
+def _verdict(row: Sent, on_list: _Judgement, on_phone: _Judgement | None) -> Verdict:
     """By its contact's totals and, where these alone do not show it to be stored, those of its phone number."""
-    fate, code, words = on_list
+    fate, code, words, counted = on_list
     if on_phone is None:
         return Verdict(Outcome.ACCEPTED, SETTLED, words)
-    if on_phone[0] is Fate.STORED and (fate is Fate.ABSENT or code == AMBIGUOUS):
-        return Verdict(Outcome.ACCEPTED, SETTLED, f"{on_phone[2]}, over all lists of its phone number")
+    elsewhere = fate is Fate.ABSENT and not counted
+    if on_phone.fate is Fate.STORED and (elsewhere or (fate is not Fate.ABSENT and code == AMBIGUOUS)):
+        return Verdict(Outcome.ACCEPTED, SETTLED, f"{on_phone.words}, over all lists of its phone number")
     if fate is Fate.STORED:
         words = "the contact's totals have it, but those of its phone number over all lists do not"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
     if fate is Fate.OPEN:
-        return Verdict(Outcome.IN_DOUBT, code, words)
-    if on_phone[0] is not Fate.ABSENT:
+        return Verdict(Outcome.IN_DOUBT, code or (row.code if row.code in _UNTRIED else NO_ANSWER), words)
+    if elsewhere and on_phone.fate is not Fate.ABSENT:
         words = "the contact's totals do not have it, but those of its phone number on another list may"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
     # of a call that named too few of its errors, the row goes again in one that names them all
@@ -114,61 +149,115 @@ def _verdict(row: Sent, on_list: tuple[Fate, str, str], on_phone: tuple[Fate, st
 
 
 def _judge(
-    rows: Sequence[Sent], now: _Boundary, content: Mapping[str, str], before: Callable[[Sent], Totals | None]
-) -> _Judged:
-    """The rows of one contact, interval by interval."""
+    rows: Sequence[Sent], now: _Boundary, since: str | None, content: Mapping[str, str], seconds: float,
+    before: Callable[[Sent], Totals | None],
+) -> _Judged:  # fmt: skip
+    """The rows of one contact, which signed up at `since`, interval by interval."""
+
+    def ended(row: Sent, boundary: _Boundary) -> str:
+        """When the account was done with a row's call, as far as that matters to a reading."""
+        lost = row.in_doubt or row.code in (SETTLED, RESOLVED)
+        return _plus(row.ended_at, seconds) if lost and not (row.ours and boundary.ours) else row.ended_at
+
+    def is_loose(row: Sent, boundary: _Boundary) -> bool:
+        """Whether the call was under way at a reading."""
+        return row.intended_at < (boundary.read_to or UNDER_WAY) and ended(row, boundary) > boundary.read_from
+
     boundaries = {
-        row.read_from: _Boundary(row.read_from, row.read_to, before(row), row.complete)
+        row.read_from: _Boundary(row.read_from, row.read_to, before(row), row.complete, row.ours)
         for row in rows
-        if row.in_doubt and row.read_from and row.read_to
+        if row.read_from and row.read_to
     }
-    line = [*(boundaries[at] for at in sorted(boundaries)), now]
+    first, *others = [*(boundaries[at] for at in sorted(boundaries)), now]
+    clean = [
+        one
+        for one in others[:-1]
+        if (one.totals is not None or one.known) and not any(is_loose(row, one) for row in rows)
+    ]
     judged: _Judged = {
-        row.identity: (Fate.OPEN, NO_READING, "the contact was not read before it was sent")
+        row.identity: _Judgement(Fate.OPEN, NO_READING, "the contact was not read before it was sent")
         for row in rows
         if row.in_doubt
     }
-    for start, end in pairwise(line):
+    for start, end in pairwise([first, *clean, *others[-1:]]):
         inside = [
-            row for row in rows if row.ended_at > start.read_from and row.intended_at < (end.read_to or "~")
+            row
+            for row in rows
+            if ended(row, start) > start.read_from and row.intended_at < (end.read_to or UNDER_WAY)
         ]
-        within = all(row.intended_at >= start.read_to and row.ended_at <= end.read_from for row in inside)
-        doubts = [row for row in inside if row.in_doubt]
-        if not doubts:
-            continue
-        if not within:
-            words = "another push sent revenue of this contact while it was read"
-            judged |= {row.identity: (Fate.OPEN, AMBIGUOUS, words) for row in doubts}
-            continue
-        judged |= _between(start, end, [row for row in inside if not row.in_doubt], doubts, content)
+        loose = {row.identity for row in inside if is_loose(row, start) or is_loose(row, end)}
+        anew = since is not None and start.totals is not None and _within(since, start, end)
+        late = any(is_loose(row, now) for row in inside)
+        judged |= _between(start, end, inside, loose, content, anew=anew, late=late)
     return judged
 
 
+def _within(time: str, start: _Boundary, end: _Boundary) -> bool:
+    """Whether a time of the account's clock may be one between two readings."""
+    return start.read_from <= _plus(time, _SKEW) and (not end.read_to or time <= _plus(end.read_to, _SKEW))
+
+
+def _plus(time: str, seconds: float) -> str:
+    if time == UNDER_WAY or not seconds:
+        return time
+    return (datetime.fromisoformat(time) + timedelta(seconds=seconds)).isoformat()
+
+
 def _between(
-    start: _Boundary, end: _Boundary, accepted: Sequence[Sent], doubts: Sequence[Sent], content: Mapping[str, str]
+    start: _Boundary, end: _Boundary, rows: Sequence[Sent], loose: Collection[str], content: Mapping[str, str], *,
+    anew: bool, late: bool,
 ) -> _Judged:  # fmt: skip
-    """Rows that were sent between two readings."""
+    """Rows that were sent between two readings.
+
+    Args:
+        start: the first of them.
+        end: the other one.
+        rows: those that may count in the growth between them.
+        loose: which of them may also not count in it.
+        content: as for `settled`.
+        anew: whether the contact may have signed up anew between them.
+        late: whether some are loose only as long as no later reading is there.
+    """
+    doubts = [row for row in rows if row.in_doubt and row.identity not in loose]
+    judged = {
+        row.identity: _Judgement(Fate.OPEN, "", _ANOTHER)
+        for row in rows
+        if row.in_doubt and row.identity in loose
+    }
+    if not doubts:
+        return judged
     if problem := _unusable(start, end):
-        return {row.identity: (Fate.OPEN, *problem) for row in doubts}
+        return judged | {row.identity: _Judgement(Fate.OPEN, *problem) for row in doubts}
+    accepted = [row for row in rows if not row.in_doubt and row.identity not in loose]
+    open_rows = [row for row in rows if row.in_doubt or row.identity in loose]
     first, last = start.totals or Totals(0, 0), end.totals or Totals(0, 0)
     count = last.conversions - first.conversions - len(accepted)
     amount = last.amount - first.amount - sum(row.amount for row in accepted)
     alike: dict[str, list[Sent]] = defaultdict(list)
-    for row in sorted(doubts):
-        alike[content.get(row.identity, row.identity)].append(row)
+    for row in sorted(open_rows):
+        alike[row.identity if row.identity in loose else content.get(row.identity, row.identity)].append(row)
     kinds = [Alike(same[0].amount, len(same)) for same in alike.values()]
     words = (
         f"beyond what was acknowledged the contact gained {count} conversions and {amount / _UNIT:.4f}"
         f" of revenue; in doubt are {len(doubts)} rows of {sum(row.amount for row in doubts) / _UNIT:.4f}"
     )
+    if loose:
+        words = f"{_ANOTHER}; {words}"
     rounding = 0
     if first.amount % _CENT == last.amount % _CENT == 0:
-        rounding = _CENT * sum(row.amount % _CENT > 0 for row in (*accepted, *doubts))
+        rounding = _CENT * sum(row.amount % _CENT > 0 for row in rows)
     ranges = explain(kinds, count, amount, rounding)
-    judged: _Judged = {}
+    stored = [fewest for fewest, _ in ranges]
+    left = amount - sum(number * kind.amount for number, kind in zip(stored, kinds, strict=True))
+    counted = bool(accepted) and sum(stored) == count and abs(left) <= rounding
     for same, kind, (fewest, most) in zip(alike.values(), kinds, ranges, strict=True):
         for row, fate in zip(same, fates(kind, fewest, most), strict=True):
-            judged[row.identity] = (fate, AMBIGUOUS, words)
+            if row.identity in loose:
+                continue
+            if fate is Fate.ABSENT and anew:
+                judged[row.identity] = _Judgement(Fate.OPEN, CONTACT_GONE, _ANEW)
+                continue
+            judged[row.identity] = _Judgement(fate, "" if late else AMBIGUOUS, words, counted)
     return judged
 
 
@@ -177,7 +266,7 @@ def _unusable(start: _Boundary, end: _Boundary) -> tuple[str, str] | None:
     if start.totals is None and not start.known:
         return NO_READING, "the reading before it was sent did not find its contact, and was not complete"
     if end.totals is None and not end.known:
-        return NO_READING, "the reading after it was sent did not find its contact, and was not complete"
+        return "", "the reading after it was sent did not find its contact, and was not complete"
     if end.totals is None and start.totals is not None:
         return CONTACT_GONE, "its contact is no longer in the account"
     return None

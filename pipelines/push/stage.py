@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import KEEP_ALL
-from pipelines.push.casts import identity_base, problem, record, typed
+from pipelines.push.casts import identity_base, problem, typed
 from pipelines.push.reading import malformed, texts
 from pipelines.push.sources import Source
 from pipelines.settings import Settings
@@ -158,8 +158,8 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")
     connection.execute(
         "CREATE VIEW ready AS SELECT input.*, "
-        "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity, "
-        f"{record(dataset.fields)} AS record FROM input LEFT JOIN ordinals USING (seq) "
+        "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity "
+        "FROM input LEFT JOIN ordinals USING (seq) "
         "WHERE NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.seq = input.seq)"
     )
 

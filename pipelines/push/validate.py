@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipelines.push.casts import record
 from pipelines.push.stage import Progress, count, insert, read
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
@@ -90,7 +91,8 @@ def _too_large(dataset: Dataset) -> str:
     """The size of a row's record in bytes; 0 where a bound shows that it is small, which spares encoding it."""
     texts = [field.name for field in dataset.fields if field.kind is Kind.TEXT]
     bound = " + ".join(f"coalesce(strlen({name}), 0)" for name in texts)
-    return f"CASE WHEN ({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES} THEN strlen(record) ELSE 0 END"
+    size = f"strlen({record(dataset.fields)})"
+    return f"CASE WHEN ({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES} THEN {size} ELSE 0 END"
 
 
 def _look_up(
@@ -155,7 +157,8 @@ def _repeats(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     connection.execute(
         "CREATE TEMP TABLE repeats AS SELECT seq, base,"
         f" row_number() OVER (PARTITION BY base ORDER BY {order}) AS ordinal FROM ready"
-        " WHERE base IN (SELECT base FROM ready GROUP BY base HAVING count(*) > 1)"
+        # by hash, which takes less memory than texts; different texts of one hash are told apart above
+        " WHERE hash(base) IN (SELECT hash(base) FROM ready GROUP BY ALL HAVING count(*) > 1)"
     )
     numbered = "base LIKE 'content:%'" if dataset.name == "revenue" else "false"
     connection.execute(

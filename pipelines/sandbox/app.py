@@ -90,6 +90,8 @@ class App:
         query = dict(request.query_params)
         if "repeat" in struck:
             query["page"] = "1"
+        if "page-size" in struck:
+            query["per_page"] = str(struck["page-size"].value)
         if request.method == "GET":
             if path.startswith("/contacts/"):
                 return read_contact(self.account, path.removeprefix("/contacts/"))
@@ -172,6 +174,8 @@ def _spoilt(struck: dict[str, Fault], status: int, reply: Any) -> Response:
         return HTMLResponse(_HTML, 200)
     if "shape" in struck:
         return _json(200, {"data": {"items": []}})
+    if "zeros" in struck:
+        return _json(200, {"success_count": 0, "error_count": 0, "errors": []})
     return _json(status, reply)
 
 
@@ -183,6 +187,12 @@ def _misled(reply: Reply, struck: dict[str, Fault], asked: dict[str, str]) -> Re
         content["pagination"]["total"] = struck["total"].value
     if "no-pages" in struck:
         content["pagination"]["total_pages"] = 0
+    if "no-total" in struck:
+        del content["pagination"]["total"]
+    if "cut" in struck:
+        (name,) = content.keys() - {"pagination"}
+        before = (content["pagination"]["page"] - 1) * content["pagination"]["per_page"]
+        content[name] = content[name][: max(struck["cut"].value - before, 0)]
     if "repeat" in struck:
         content["pagination"]["page"] = page_of(asked, "")[0]
     return status, content

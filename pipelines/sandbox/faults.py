@@ -22,9 +22,13 @@ KINDS = {
     "truncate": "do the work, send half of the body",
     "html": "do the work, answer 200 with HTML",
     "shape": "do the work, answer JSON of another shape",
+    "zeros": "do the work, answer with counters that are all 0",
     "repeat": "serve page 1 whatever page is asked for",
     "total": "claim `value` rows in all",
     "no-pages": "claim total_pages 0",
+    "no-total": "claim no number of rows at all",
+    "page-size": "serve `value` rows a page, whatever is asked for",
+    "cut": "serve the first `value` rows of any query, and claim all",
     "revoke": "refuse the key from then on",
     "save-error": "fail single records with save_error, as often as `rate` says",
 }
@@ -42,7 +46,7 @@ class Fault:
         times: strike so many matching requests; None for all.
         rate: share of matching requests that are struck.
         seconds: delay, or Retry-After.
-        value: the total to claim.
+        value: the total to claim, or a number of rows.
     """
 
     kind: str

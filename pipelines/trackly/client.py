@@ -65,6 +65,7 @@ class _Call(Generic[T]):
     body: bytes | None
     repeatable: bool
     read: Callable[[int, bytes], T]
+    patient: bool = True
 
     @property
     def name(self) -> str:
@@ -134,13 +135,21 @@ class TracklyClient:
         await self._kept.aclose()
         await self._fresh.aclose()
 
-    async def get(self, path: str, params: Mapping[str, str | int], read: Callable[[bytes], T]) -> Reply[T]:
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        read: Callable[[bytes], T],
+        *,
+        patient: bool = True,
+    ) -> Reply[T]:
         """Read one resource.
 
         Args:
             path: below the base URL, beginning with a slash, escaped.
             params: the query.
             read: parses the body of a 2xx; raises Unreadable when it is not what was expected.
+            patient: whether a bad answer (5xx, unreadable) is asked for again; no answer always is.
 
         Raises:
             AccessError: 401 or 403, at once.
@@ -148,7 +157,7 @@ class TracklyClient:
             RequestError: another refusal, or a redirect.
             ServiceError: no usable answer within the bounds of retrying.
         """
-        return await self._run(_Call("GET", path, params, None, True, lambda _, body: read(body)))
+        return await self._run(_Call("GET", path, params, None, True, lambda _, body: read(body), patient))
 
     async def post(
         self, path: str, body: bytes, read: Callable[[int, bytes], T], *, repeatable: bool
@@ -213,6 +222,8 @@ class TracklyClient:
     def _decide(
         self, call: _Call[Any], failure: Failure, attempts: int, started: float, what: str
     ) -> bool | float | TracklySyncError:
+        if not call.patient and failure.kind in (Kind.TROUBLE, Kind.UNREADABLE):
+            return give_up(failure, attempts=attempts, what=what)
         left = self._retry_seconds - (time.monotonic() - started)
         return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
 

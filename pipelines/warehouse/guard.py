@@ -5,7 +5,7 @@ import duckdb
 from pipelines.errors import DataError
 from pipelines.snapshots import Snapshot
 from schemas.registry import PULLED
-from schemas.revenue import FROM_CONTACTS
+from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
 from schemas.tables import literal
 
 
@@ -24,8 +24,10 @@ def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: floa
     if snapshot.manifest.source == FROM_CONTACTS:  # it only grows; contacts are guarded themselves
         return
     keys = ", ".join(PULLED[name].key)
+    # what was derived from contacts, before the account served events, is not in those
+    present = f"main.{name}" if name != "revenue" else f"(FROM main.{name} WHERE source = '{FROM_EVENTS}')"
     gone, before = connection.execute(
-        f"SELECT count(*) FILTER (WHERE after.present IS NULL), count(*) FROM main.{name} LEFT JOIN "
+        f"SELECT count(*) FILTER (WHERE after.present IS NULL), count(*) FROM {present} LEFT JOIN "
         f"(SELECT {keys}, true AS present FROM read_parquet({literal(str(snapshot.data))})) AS after USING ({keys})"
     ).fetchall()[0]
     if before and (gone > share * before or gone == before):

@@ -16,7 +16,8 @@ from pipelines.snapshots import Snapshot
 from schemas.columns import Field
 from schemas.contacts import CONTACTS
 from schemas.contacts_history import HISTORY_FIELDS, VALIDITY
-from schemas.tables import comments, create_table, literal
+from schemas.sync import Consistency
+from schemas.tables import TYPES, comments, create_table, literal
 
 _KEY = ", ".join(CONTACTS.key)
 _DIGEST = f"hash({', '.join((*CONTACTS.columns, 'extra'))})"
@@ -56,7 +57,8 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
     """Compare main.contacts with the snapshot that is about to take its place, and keep what changes.
 
     A fuzzy snapshot carries on the contacts that it did not see, so only a complete one closes versions of
-    contacts that have gone.
+    contacts that have gone. One that was read and set aside has not gone: its version ends, and it is removed when
+    a complete snapshot is without it.
     """
     if connection.execute("SELECT 1 FROM history.began").fetchone() is None:
         connection.execute(
@@ -74,26 +76,71 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
         "WHERE before.digest IS DISTINCT FROM after.digest"
     )
     connection.execute(
+        "CREATE OR REPLACE TEMP TABLE aside AS "
+        + _set_aside(f"read_parquet({literal(str(snapshot.quarantine))})")
+    )
+    if snapshot.manifest.consistency != Consistency.FUZZY:
+        _remove_set_aside(connection, new, snapshot.manifest.finished_at)
+    connection.execute(
         f"INSERT INTO history.closed BY NAME SELECT contacts.*, {_SINCE} AS valid_from, moment AS valid_to, "
-        "CASE WHEN NOT begins THEN moment END AS removed_at "
+        f"CASE WHEN NOT begins AND ({_KEY}) NOT IN (SELECT ({_KEY}) FROM aside) THEN moment END AS removed_at "
         f"FROM main.contacts JOIN changes USING ({_KEY}) "
         f"LEFT JOIN history.opened AS opened USING ({_KEY}) WHERE ends"
     )
     connection.execute(f"DELETE FROM history.opened WHERE ({_KEY}) IN (SELECT ({_KEY}) FROM changes)")
     connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, moment FROM changes WHERE begins")
     connection.execute("DROP TABLE changes")
+    connection.execute("DROP TABLE aside")
+
+
+def _remove_set_aside(connection: duckdb.DuckDBPyConnection, new: str, finished_at: str) -> None:
+    """Mark contacts as removed that were set aside before, and that a complete snapshot is without."""
+    gone = (
+        f"SELECT {_KEY} FROM ({_set_aside('quarantine.contacts')}) ANTI JOIN main.contacts USING ({_KEY}) "
+        f"ANTI JOIN aside USING ({_KEY}) ANTI JOIN {new} AS after USING ({_KEY})"
+    )
+    connection.execute(
+        f"UPDATE history.closed SET removed_at = {literal(finished_at)}::TIMESTAMPTZ "
+        f"WHERE removed_at IS NULL AND ({_KEY}, valid_to) IN "
+        f"(SELECT {_KEY}, max(valid_to) FROM history.closed SEMI JOIN ({gone}) USING ({_KEY}) GROUP BY {_KEY})"
+    )
+
+
+def _set_aside(rows: str) -> str:
+    """A query for the contacts among quarantined rows, as far as their raw JSON says which they are."""
+    kinds = {field.name: TYPES[field.kind] for field in CONTACTS.fields}
+    keys = ", ".join(
+        f"CASE WHEN json_valid(raw) THEN TRY_CAST(raw ->> '$.{name}' AS {kinds[name]}) END AS {name}"
+        for name in CONTACTS.key
+    )
+    known = " AND ".join(f"{name} IS NOT NULL" for name in CONTACTS.key)
+    return f"SELECT DISTINCT {_KEY} FROM (SELECT {keys} FROM {rows}) WHERE {known}"
 
 
 def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make history what it was when the snapshot was published first; later versions are forgotten."""
+    """Make history what it was when the snapshot was whole, and lead it from there to the snapshot.
+
+    Later versions are forgotten. What was published then need not be this snapshot: an earlier one may have been put
+    back before it, or nothing have been published of it. So main.contacts is made what it was then, and what
+    differs from that is another step of history, none where the two are the same.
+    """
     then = f"{literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE reopened AS "
-        f"SELECT {_KEY}, valid_from FROM history.closed WHERE valid_to > {then} AND valid_from <= {then}"
+        f"SELECT * FROM history.closed WHERE valid_to > {then} AND valid_from <= {then}"
+    )
+    connection.execute(
+        f"DELETE FROM main.contacts WHERE ({_KEY}) IN "
+        f"(SELECT ({_KEY}) FROM history.opened WHERE valid_from > {then} UNION ALL SELECT ({_KEY}) FROM reopened)"
+    )
+    connection.execute(
+        "INSERT INTO main.contacts BY NAME SELECT * EXCLUDE (valid_from, valid_to, removed_at) FROM reopened"
     )
     connection.execute(f"DELETE FROM history.closed WHERE valid_to > {then}")
+    connection.execute(f"UPDATE history.closed SET removed_at = NULL WHERE removed_at > {then}")
     connection.execute(
         f"DELETE FROM history.opened WHERE valid_from > {then} OR ({_KEY}) IN (SELECT ({_KEY}) FROM reopened)"
     )
     connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, valid_from FROM reopened")
     connection.execute("DROP TABLE reopened")
+    note_changes(connection, snapshot)

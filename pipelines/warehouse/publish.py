@@ -3,6 +3,7 @@
 What does not belong here: how the file is replaced (see `swap`) and what pushes leave behind (see `push`).
 """
 
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,19 +24,26 @@ from pipelines.warehouse.tables import complete, replace_table
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED
+from schemas.revenue import FROM_CONTACTS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import literal
 
+_log = logging.getLogger(__name__)
 
-def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool = False) -> None:
+
+def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool = False) -> list[Snapshot]:
     """Put snapshots in place of what the warehouse holds of their datasets, all at once.
 
-    Datasets that the warehouse does not have yet get empty tables, so that queries never miss one.
+    Datasets that the warehouse does not have yet get empty tables, so that queries never miss one. Of a dataset of
+    which a later snapshot is published already, since another pull overtook this one, that one stays.
 
     Args:
         settings: see `Settings`.
         new: at most one snapshot per dataset.
         allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
+
+    Returns:
+        What was published: the new ones but those that were overtaken.
 
     Raises:
         BusyError: another writer held the warehouse for too long.
@@ -45,6 +53,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
     with replacing(settings.warehouse) as connection:
         complete(connection)
         before = _published(connection)
+        new = _not_overtaken(new, before)
         for snapshot in new:
             if not allow_shrink:
                 guard(connection, snapshot, settings.pull_shrink_share)
@@ -55,6 +64,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
         _account(connection, settings, before | now)
         create_marts(connection)
     _forget_old(settings, before | now)
+    return list(new)
 
 
 def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
@@ -72,6 +82,20 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
         create_marts(connection)
+
+
+def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snapshot]:
+    """Those of which nothing later is published; revenue that is made of contacts' totals goes with them."""
+    ids = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
+    kept = []
+    for snapshot in new:
+        name = snapshot.manifest.dataset
+        told_by = "contacts" if snapshot.manifest.source == FROM_CONTACTS and "contacts" in ids else name
+        if ids[told_by] < before.get(told_by, ""):
+            _log.warning("Another run has published a later snapshot of %s meanwhile; it stays.", name)
+        else:
+            kept.append(snapshot)
+    return kept
 
 
 def _forget_old(settings: Settings, current: dict[str, str]) -> None:

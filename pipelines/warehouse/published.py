@@ -1,5 +1,7 @@
 """What the warehouse holds now; light, since `status` asks it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import is_there
 from pipelines.warehouse.swap import reading
 from schemas.sync import Manifest
+from schemas.tables import literal
 
 
 def published(warehouse: Path) -> dict[str, Manifest]:
@@ -54,6 +57,33 @@ def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:
     manifest = published(settings.warehouse).get(dataset)
     found = snapshots(settings.parquet_dir, dataset) if manifest else []
     return next((s for s in found if manifest and s.manifest.snapshot == manifest.snapshot), None)
+
+
+@contextmanager
+def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[Path | None]:
+    """The published rows of a dataset as Parquet: those of their snapshot or, where it is gone, of the warehouse.
+
+    Args:
+        settings: see `Settings`.
+        dataset: which.
+        folder: where a copy may lie while the block lasts.
+
+    Raises:
+        StorageError: the warehouse cannot be read, or the disk refused.
+    """
+    snapshot = published_snapshot(settings, dataset)
+    if snapshot or not is_there(settings.warehouse):
+        yield snapshot.data if snapshot else None
+        return
+    copy = folder / f".{dataset}-published.parquet"
+    with reading(settings.warehouse) as connection:
+        known = has_table(connection, "main", dataset)
+        if known:
+            connection.execute(
+                f"COPY main.{dataset} TO {literal(str(copy))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+    yield copy if known else None
+    copy.unlink(missing_ok=True)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from oracle import query, same, shown
+from oracle import key_of, query, same, shown
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
@@ -101,6 +101,32 @@ def test_two_pulls_at_once_take_turns(account: Account, server: Server, settings
     assert query(settings.warehouse, "SELECT count(*) FROM sync.snapshots WHERE dataset = 'contacts'") == [
         (2,)
     ]
+
+
+def test_a_pull_that_was_overtaken_leaves_the_later_snapshot(
+    account: Account, server: Server, settings: Settings
+) -> None:
+    """A pull that is done with contacts, and waits for offers, does not publish over what another read since."""
+    pull(settings, ["contacts", "lists", "offers", "revenue"], "first")
+    server.faults.active.append(parse_fault("latency,seconds=8,path=offers,times=1"))
+    slow = start_pull(settings)
+    before = len(list(settings.parquet_dir.glob("contacts/2*")))
+    while len(list(settings.parquet_dir.glob("contacts/2*"))) == before:
+        assert slow.poll() is None
+        time.sleep(0.05)
+    account.contacts()[7]["revenue_total"] += 2.5
+    account.remove_contact(key_of(account.contacts()[9]))
+    contacts, revenue = pull(settings, ["contacts"], "quick")
+    assert slow.poll() is None, "the slow one is still under way"
+    assert slow.wait(60) == 0
+    published = "SELECT dataset, snapshot, run FROM sync.snapshots WHERE published"
+    found = {dataset: (snapshot, run) for dataset, snapshot, run in query(settings.warehouse, published)}
+    assert found["contacts"] == (contacts.manifest.snapshot, "quick")
+    assert found["revenue"] == (revenue.manifest.snapshot, "quick")
+    assert found["offers"][1] == "child"
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    sums = "SELECT (SELECT sum(revenue) FROM revenue) = (SELECT sum(revenue_total) FROM contacts)"
+    assert query(settings.warehouse, sums) == [(True,)]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What one pull owes to the ones before it: history, rollback, replay, retention, going on after an interruption."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,74 @@ def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Set
     assert query(settings.warehouse, "SELECT count(*), count(removed_at) FROM contacts_history") == [
         (2501, 1)
     ]
+
+
+def test_rollbacks_to_and_fro_lead_history_along(account: Account, settings: Settings) -> None:
+    """Forward again, to any snapshot, history tells what changed on the way, and no version twice or at once."""
+    rows = account.contacts()
+    changed, gone = rows[0], key_of(rows[1])
+    ids = []
+    for step in range(3):
+        (made,) = pull(settings, ["contacts"], f"r{step}")
+        ids.append(made.manifest.snapshot)
+        changed["send_count"] += 1
+        if step == 0:
+            account.remove_contact(gone)
+    versions = (
+        "SELECT valid_to IS NULL, removed_at IS NOT NULL FROM contacts_history "
+        "WHERE phone_number = ? AND list_id = ? ORDER BY valid_from"
+    )
+    assert len(query(settings.warehouse, versions, *key_of(changed))) == 3
+    # to 2 the first time: the one between was put back by nobody, so history has no step of it
+    for to, steps in ((0, 1), (2, 2), (1, 2), (2, 3), (0, 1)):
+        rollback(settings, "contacts", "back", to=ids[to])
+        found = query(settings.warehouse, versions, *key_of(changed))
+        assert found == [(False, False)] * (steps - 1) + [(True, False)]
+        assert query(settings.warehouse, versions, *gone) == ([(True, False)] if to == 0 else [(False, True)])
+        at_once = (
+            "SELECT count(*) FROM contacts_history a JOIN contacts_history b USING (phone_number, list_id) "
+            "WHERE a.valid_from < b.valid_from AND (a.valid_to IS NULL OR a.valid_to > b.valid_from)"
+        )
+        assert query(settings.warehouse, at_once) == [(0,)]
+
+
+def test_a_contact_that_is_set_aside_has_not_gone(account: Account, settings: Settings) -> None:
+    """A quarantined contact's version ends without a removal; it is removed once the account is without it."""
+    pull(settings, ["contacts"], "r1")
+    back, lost = account.contacts()[3], account.contacts()[4]
+    good = back["send_count"]
+    back["send_count"] = lost["send_count"] = "many"
+    pull(settings, ["contacts"], "r2")
+    versions = (
+        "SELECT valid_to IS NULL, removed_at IS NOT NULL FROM contacts_history "
+        "WHERE phone_number = ? AND list_id = ? ORDER BY valid_from"
+    )
+    for row in (back, lost):
+        assert query(settings.warehouse, versions, *key_of(row)) == [(False, False)]
+    back["send_count"] = good
+    account.remove_contact(key_of(lost))
+    pull(settings, ["contacts"], "r3")
+    assert query(settings.warehouse, versions, *key_of(back)) == [(False, False), (True, False)]
+    assert query(settings.warehouse, versions, *key_of(lost)) == [(False, True)]
+    rollback(settings, "contacts", "r4")
+    assert query(settings.warehouse, versions, *key_of(lost)) == [(False, False)]
+
+
+def test_a_fuzzy_snapshot_removes_nothing_though_the_one_before_it_is_gone(
+    account: Account, settings: Settings
+) -> None:
+    """What is published is carried on, and balances go on, also where somebody has deleted its files."""
+    pull(settings, ALL, "r1")
+    gone = account.contacts()[5]
+    account.remove_contact(key_of(gone))
+    for name in ("contacts", "revenue"):
+        shutil.rmtree(settings.parquet_dir / name)
+    account.before_request = _reshuffle
+    made = {s.manifest.dataset: s.manifest for s in pull(settings, ["contacts", "revenue"], "r2")}
+    assert made["contacts"].consistency == "fuzzy"
+    found = {(row["phone_number"], row["list_id"]) for row in shown(settings.warehouse, "contacts")}
+    assert found == {key_of(row) for row in account.contacts()} | {key_of(gone)}
+    assert query(settings.warehouse, "SELECT count(*) FROM revenue WHERE since IS NOT NULL") == [(0,)]
 
 
 def test_rollback_to_what_is_not_there(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
@@ -88,6 +89,37 @@ def test_revenue_events_where_the_account_serves_them(
     ]
     assert same(found, account.revenue, "id")
     assert query(settings.warehouse, "SELECT DISTINCT source FROM revenue") == [("events",)]
+
+
+@pytest.mark.parametrize("answer", ["shape", "other rows", "html", "500"])
+def test_an_answer_that_is_no_events_neither_fails_nor_holds_up_a_pull(
+    account: Account, server: Server, settings: Settings, answer: str
+) -> None:
+    """Whatever answers at GET /revenue, where events are not documented, is asked once and then left alone."""
+    pull(settings, ALL, "r1")
+    if answer == "other rows":
+        account.options = Options(revenue_events=True)
+        account.revenue = [{"date": "2026-01-01", "amount": 5}]
+    else:
+        server.faults.active.append(parse_fault(f"{answer},path=/revenue"))
+    before = len(account.log)
+    made = pull(settings, ALL, "r2")
+    assert [item.path for item in account.log[before:]].count("/revenue") == 1
+    assert made[-1].manifest.source == "contacts"
+    assert_equal(account, settings)
+
+
+def test_an_account_that_begins_to_serve_events_is_no_shrinking_one(
+    account: Account, settings: Settings
+) -> None:
+    """Events take the place of what was derived from contacts, and the guard does not count that as gone."""
+    pull(settings, ALL, "r1")
+    account.options = Options(revenue_events=True)
+    pull(settings, ALL, "r2")
+    assert query(settings.warehouse, "SELECT DISTINCT source FROM revenue") == [("events",)]
+    account.revenue.clear()
+    with pytest.raises(DataError, match="are not in the account any more"):
+        pull(settings, ALL, "r3")
 
 
 def test_pulling_revenue_alone_brings_the_contacts_that_it_is_made_of(settings: Settings) -> None:
@@ -260,6 +292,97 @@ def test_a_lying_total_neither_adds_nor_loses_rows(
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
     assert snapshot.manifest.consistency == "repaired"
     assert f"{claimed:,} rows are claimed, 2,499 are served, twice the same" in snapshot.manifest.evidence
+
+
+@pytest.mark.parametrize("more", ["", "no-total"])
+@pytest.mark.parametrize("size", [40, 1000])
+def test_pages_of_one_size_whatever_is_asked_for_are_read_whole(
+    account: Account, server: Server, settings: Settings, size: int, more: str
+) -> None:
+    """Such pages never overlap: every row is there, and a second reading that is equal says so."""
+    faults = [f"page-size,value={size},path=/contacts", *([f"{more},path=/contacts"] if more else [])]
+    server.faults.active += [parse_fault(fault) for fault in faults]
+    (snapshot,) = pull(settings, ["contacts"], "r1")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert snapshot.manifest.consistency == "exact"
+    assert snapshot.manifest.requests < 3 * 2500 / size + 20
+    newest = account.contacts()[0]
+    account.add_contact({**newest, "phone_number": "+15551112222", "signup_date": "2026-01-01T00:00:00"})
+    pull(settings, ["contacts"], "r2", since_last=True)
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+
+
+def test_pages_of_one_size_under_drift_prove_nothing(
+    account: Account, server: Server, settings: Settings
+) -> None:
+    """Where no two readings are equal the snapshot is fuzzy, after a few of them."""
+    account.before_request = _remove_one_and_add_one
+    server.faults.active.append(parse_fault("page-size,value=100,path=/contacts"))
+    (snapshot,) = pull(settings, ["contacts"], "r1")
+    assert snapshot.manifest.consistency == "fuzzy"
+    assert snapshot.manifest.requests < 150
+
+
+def _remove_one_and_add_one(number: int, account: Account) -> None:
+    rows = account.contacts()
+    account.remove_contact(key_of(rows[number * 7 % len(rows)]))
+    account.add_contact(
+        {
+            **rows[0],
+            "phone_number": f"+1555{number:07}",
+            "signup_date": f"2026-01-01T{number // 60 % 24:02}:{number % 60:02}:00",
+        }
+    )
+
+
+@pytest.mark.parametrize(("served", "consistency"), [(2_400, "repaired"), (1_000, "fuzzy")])
+def test_rows_that_are_claimed_and_not_served_have_not_gone(
+    account: Account, server: Server, settings: Settings, served: int, consistency: str
+) -> None:
+    """An account that serves the first rows of a query only, again and again, proves nothing about the others."""
+    pull(settings, ["contacts"], "r1")
+    server.faults.active.append(parse_fault(f"cut,value={served},path=/contacts"))
+    (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert snapshot.manifest.consistency == consistency
+    assert f"2,500 rows are claimed, {served:,} are served" in snapshot.manifest.evidence
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert query(
+        settings.warehouse, "SELECT count(*) FROM contacts_history WHERE removed_at IS NOT NULL"
+    ) == [(0,)]
+
+
+def test_a_cut_account_that_changes_loses_nothing_either(
+    account: Account, server: Server, settings: Settings
+) -> None:
+    """That the account changes meanwhile does not explain a thousand rows that are claimed and not served."""
+    pull(settings, ["contacts"], "r1")
+    server.faults.active.append(parse_fault("cut,value=1400,path=/contacts"))
+    account.before_request = _remove_one_and_add_one
+    (snapshot,) = pull(settings, ["contacts"], "r2")
+    assert snapshot.manifest.consistency == "fuzzy"
+    assert query(
+        settings.warehouse, "SELECT count(*) FROM contacts_history WHERE removed_at IS NOT NULL"
+    ) == [(0,)]
+
+
+def test_an_account_that_outgrows_its_reading_ends_it(
+    tmp_path: Any, settings_of: Callable[..., Settings]
+) -> None:
+    """More rows come with each request than it gives, and no total bounds the reading: it ends all the same."""
+    account = seed_account(contacts=200)
+    account.options = Options(revenue_events=True)
+    rows = account.revenue[:1]
+    fresh = count(10**6)
+
+    def grow(_number: int, account: Account) -> None:
+        account.revenue += [{**rows[0], "id": f"rev{next(fresh)}"} for _ in range(120)]
+
+    account.before_request = grow
+    with running(account) as server:
+        server.faults.active.append(parse_fault("no-total,path=/revenue"))
+        (snapshot,) = pull(settings_of(server.url, tmp_path / "data"), ["revenue"], "r1")
+    assert snapshot.manifest.consistency == "fuzzy"
+    assert snapshot.manifest.requests < 1_500
 
 
 def test_assets_pull_one_by_one_and_publish_together(account: Account, settings: Settings) -> None:

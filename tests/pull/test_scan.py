@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from pipelines.errors import NotFoundError, ServiceError
 from pipelines.pull.endpoints import Endpoint
+from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Seen
-from pipelines.pull.scan import Evidence, scan
+from pipelines.pull.scan import scan
 from pipelines.pull.slices import Query
 from pipelines.trackly.client import Unreadable
 

@@ -100,6 +100,15 @@ def test_revenue_whose_sum_belies_the_named_rows_is_in_doubt() -> None:
     assert len(verdicts) == 10
 
 
+def test_revenue_whose_count_belies_the_named_rows_is_in_doubt() -> None:
+    """Where an answer names a row and counts it as taken in as well, and says no sum, nothing is told by it."""
+    answer = ImportAnswer(10, 1, errors=(error(3),))
+    verdicts = attribute("revenue", answer, IDS, [10_000] * 10, fresh=True)
+    assert [verdict.outcome for verdict in verdicts.values()] == [Outcome.IN_DOUBT] * 10
+    alone = attribute("revenue", ImportAnswer(1, 1, errors=(error(0),)), ["m0"], [10_000], fresh=True)
+    assert alone["m0"].outcome is Outcome.IN_DOUBT
+
+
 def test_an_index_beyond_the_call_discredits_the_others() -> None:
     """An answer that counts from 1 is not taken to count from 0."""
     answer = ImportAnswer(8, 2, errors=(error(3), error(10)))

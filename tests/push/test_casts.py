@@ -97,9 +97,8 @@ def staged(folder: Path, dataset: str, name: str, content: str | bytes) -> list[
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     source = Source(path, dataset, {"csv": "csv", "ndjson": "ndjson", "sql": "sql"}[path.suffix[1:]])
     with building(folder / f"{name}.duckdb", PUSHED[dataset], [source], folder / "none") as connection:
-        return [
-            row for batch in read(connection, "SELECT * FROM ready ORDER BY seq") for row in batch.to_pylist()
-        ]
+        query = f"SELECT *, {record(PUSHED[dataset].fields)} AS record FROM ready ORDER BY seq"
+        return [row for batch in read(connection, query) for row in batch.to_pylist()]
 
 
 def test_identity_does_not_depend_on_the_format(tmp_path: Path) -> None:

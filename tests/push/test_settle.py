@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -17,9 +18,12 @@ from oracle import query
 
 from pipelines.errors import DataError, UsageError
 from pipelines.pull.run import pull
+from pipelines.push.contacts import Found, Totals
 from pipelines.push.explain import Alike, Fate, explain, fates
+from pipelines.push.ledger_doubt import Sent
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
+from pipelines.push.settle import settled
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.sandbox import Account, Fault, Server, running, seed_account
@@ -114,7 +118,9 @@ def sales(rows: list[Row], offer: str, amounts: list[str]) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("fault", ["reset-before", "reset-after", "half", "truncate", "html", "shape", "502"])
+@pytest.mark.parametrize(
+    "fault", ["reset-before", "reset-after", "half", "truncate", "html", "shape", "zeros", "502"]
+)
 def test_every_way_to_lose_an_answer_is_settled(
     account: Account,
     either: Settings,
@@ -131,6 +137,56 @@ def test_every_way_to_lose_an_answer_is_settled(
     server.faults.active.append(Fault(fault, method="POST", path="revenue", times=2))
     report = push(either, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(2_000, accepted=2_000)
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
+def test_totals_that_are_written_as_texts_settle_too(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """An account that writes amounts and counts in quotes leaves nothing in doubt for it."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(200))
+    write("revenue.ndjson", sales(rows, offer, ["5", "2.25"]))
+
+    def quote(_: int, account: Account) -> None:
+        for contact in account.contacts():
+            contact["revenue_total"] = str(contact["revenue_total"])
+
+    account.before_request = quote
+    server.faults.active.append(Fault("half", method="POST", path="revenue", times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(200, accepted=200)
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
+def test_an_answer_that_counts_nothing_refuses_nothing(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A call of one row whose counters are all 0 says neither that it was taken in nor that it was refused."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("clicks.ndjson", [{"message_id": "m000000", "offer_id": offer, "phone_number": rows[0]["to_number"],
+                             "timestamp": "2024-06-01"}])  # fmt: skip
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    for path in ("sends", "clicks", "revenue"):
+        server.faults.active.append(Fault("zeros", method="POST", path=path, times=1))
+    report = push(settings, ["sends", "clicks", "revenue"])
+    assert {of.accepted for of in report.outcomes.values()} == {1}
+    assert stored(account) == {"m000000": 1}
+
+
+def test_the_first_small_call_has_no_two_rows_of_a_contact(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Where its answer is lost and half of it was done, the contacts' totals tell which half."""
+    account.revenue.clear()
+    few = strangers(some_sends(99), 20)
+    rows = [{**few[n % 20], "id": f"m{n:06}"} for n in range(1_100)]
+    write("sends.ndjson", rows)
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    server.faults.active.append(Fault("half", method="POST", path="revenue", times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(1_100, accepted=1_100)
     assert stored(account) == Counter(row["id"] for row in rows)
 
 
@@ -185,6 +241,91 @@ def test_a_contact_that_is_gone_leaves_its_revenue_in_doubt(
     assert report.reasons["revenue"] == {
         "in_doubt: its contact is no longer in the account (contact_gone)": 1
     }
+
+
+def test_a_contact_that_signed_up_anew_shows_no_row_to_be_absent(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Deleted and there again with totals of 0: that they do not have the row proves nothing."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    key = (rows[0]["to_number"], _list(account, rows[0]))
+    contact = account.contact(key)
+    assert contact
+    contact.update(revenue_total=0.0, conversion_count=0)
+    again = {**contact, "signup_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")}
+
+    def renew(_: int, account: Account) -> None:
+        if account.revenue:
+            account.add_contact(again)
+
+    account.before_request = renew
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(1, in_doubt=1)
+    assert ["signed up anew" in doubt.evidence for doubt in in_doubt(settings)] == [True]
+    assert len(account.revenue) == 1
+
+
+def test_a_row_that_counts_on_every_list_of_a_number_is_settled(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """What the other list has of an accepted row does not stand for a lost one of the same amount."""
+    account.revenue.clear()
+    (row,) = some_sends(1)
+    write("sends.ndjson", rows := [row, {**row, "id": "m1"}])
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    here = account.contact((row["to_number"], _list(account, row)))
+    assert here
+    other = next(item["id"] for item in account.lists if item["id"] != here["list_id"])
+    account.add_contact({**here, "list_id": other, "list_number": None})
+
+    def count_on_both(_: int, account: Account) -> None:
+        there = account.contact((row["to_number"], other))
+        assert there
+        there.update({name: here[name] for name in ("revenue_total", "conversion_count")})
+
+    account.before_request = count_on_both
+    server.faults.active.append(Fault("reset-before", method="POST", path="revenue", skip=1, times=1))
+    report = push(settings, ["sends", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=2)
+    assert stored(account) == {row["id"]: 1, "m1": 1}
+
+
+def _sent(identity: str, amount: int, ours: bool, call: tuple[int, int], reading: tuple[int, int]) -> Sent:
+    """A row of one contact that had nothing before; in doubt if it is ours. Times are minutes."""
+    started, ended, read_from, read_to = (f"2026-01-01T00:{minute:02}:00+00:00" for minute in call + reading)
+    code = "no_answer" if ours else ""
+    return Sent(
+        identity, "+15550000001", "1", amount, ours, ours, code, 1, started, ended,
+        0, 0, 0, 0, read_from, read_to, True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "outcome"), [(7, "pending"), (12, "accepted"), (9, "in_doubt")])
+def test_a_row_is_settled_beside_another_push(now: int, outcome: str) -> None:
+    """A call of another push that goes on while the contact is read may be in that reading or not."""
+    other = _sent("theirs", 7, ours=False, call=(9, 12), reading=(1, 2))
+    doubt = _sent("ours", 5, ours=True, call=(13, 14), reading=(10, 11))
+    totals = Totals(now, 2 if now > 7 else 1)
+    found = {("+15550000001", "1"): Found(totals, totals, None, None)}
+    at = "2026-01-01T00:20:00+00:00"
+    for rows in ([other, doubt], [other._replace(read_from=None, read_to=None), doubt]):
+        verdicts = settled(rows, at, found, complete=True, content={})
+        assert {who: verdict.outcome for who, verdict in verdicts.items()} == {"ours": outcome}
+
+
+def test_a_row_beside_a_call_that_goes_on_is_read_again_later() -> None:
+    """What the numbers leave open only until the other push has ended keeps the code of a row not read yet."""
+    other = _sent("theirs", 5, ours=False, call=(15, 30), reading=(1, 2))
+    doubt = _sent("ours", 5, ours=True, call=(13, 14), reading=(10, 11))
+    found = {("+15550000001", "1"): Found(Totals(5, 1), Totals(5, 1), None, None)}
+    (verdict,) = settled(
+        [other, doubt], "2026-01-01T00:20:00+00:00", found, complete=True, content={}
+    ).values()
+    assert (verdict.outcome, verdict.code) == (Outcome.IN_DOUBT, "no_answer")
+    assert "another push" in verdict.message
 
 
 def test_a_contact_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(

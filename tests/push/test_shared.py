@@ -96,6 +96,32 @@ def test_a_row_in_two_parts_is_sent_by_one(
     assert push(first, ALL).outcomes["sends"] == Outcomes(20, accepted=20)
 
 
+def test_rows_that_another_machine_sets_free_during_a_push_have_one_outcome(
+    account: Account, settings: Settings, server: Server, database: str,
+    some_sends: Callable[[int], list[Row]], offer: str,
+) -> None:  # fmt: skip
+    """Revenue waits for sends of another machine, which brings them while this one settles a lost answer."""
+    rows = some_sends(3)
+    first, second = (machine(settings, database, number) for number in range(2))
+    give(first, rows[1:], offer)
+    give(second, rows[:1], offer)
+    sales = [
+        {"message_id": row["id"], "offer_id": offer, "revenue": 2.5, "record_id": f"r{n}"}
+        for n, row in enumerate([rows[0], rows[0], *rows[1:]])
+    ]
+    (second.history / "revenue.ndjson").write_text("".join(json.dumps(row) + "\n" for row in sales))
+    before = len(account.revenue)
+    server.faults.active.append(Fault("reset-after", path="history/revenue", times=1))
+    slow = process(PUSH, second, TRACKLY_SETTLE_SECONDS="6")
+    while len(account.revenue) == before:
+        assert slow.poll() is None
+    push(first, ["sends"])
+    slow.communicate(timeout=120)
+    assert slow.returncode == 0
+    assert outcomes(second)["revenue"] == Outcomes(4, accepted=4)
+    assert len(account.revenue) - before == 4
+
+
 def test_two_machines_with_one_name_do_not_push_at_once(
     settings: Settings, database: str, tmp_path: Path
 ) -> None:
