@@ -10,6 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.settings import Settings, load_settings
+
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -59,10 +61,17 @@ def main(port: str) -> None:
     with dg.DagsterInstance.get() as instance:
         for run in settle_stale_runs(instance):
             print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
+    os.execv(sys.executable, [sys.executable, *_dagster(load_settings(), port)])  # noqa: S606 - our own interpreter
+
+
+def _dagster(settings: Settings, port: str) -> list[str]:
+    """Arguments for the interpreter; it logs warnings only: sensors tell each half minute that nothing is new."""
     # its successor, `dg dev`, is for projects of another layout
     quiet = "ignore:Function `dev_command` is superseded"
-    command = ["-W", quiet, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port]
-    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - our own interpreter
+    log = ["--log-level", settings.log_level or "warning"]
+    if settings.log_format == "json":
+        log += ["--log-format", "json"]
+    return ["-W", quiet, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port, *log]
 
 
 if __name__ == "__main__":

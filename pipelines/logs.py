@@ -3,14 +3,19 @@
 The engine logs through the standard library. A record may carry `event`, the stable name of what happened (`begin`,
 `end`, `retry`, `chunk`, `quarantine`, `in_doubt`, `alert`), and figures beside it, all by `extra`; as JSON they are
 fields of their own. Nothing personal and never the key goes into a record: no phone numbers, messages or custom
-fields, and no bodies or whole URLs. What does not belong here: who listens (the command line, Dagster).
+fields, and no bodies or whole URLs. From INFO on, the lines of each run are kept as a file, whoever runs it. What
+does not belong here: who else listens (the command line, Dagster).
 """
 
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from glob import escape
+from pathlib import Path
 
 run_id: ContextVar[str] = ContextVar("run_id", default="")
 """The run that the code at hand belongs to; "" outside of any."""
@@ -58,3 +63,60 @@ def log_to(handler: logging.Handler, level: int) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # whoever counts retries for a person listens from INFO on
     logging.getLogger(ENGINE).setLevel(min(level, logging.INFO))
+
+
+class _RunsFile(logging.Handler):
+    """Appends the lines of one run to a file; what the disk refuses is not told, and stops nothing."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(JsonLines())
+        self.blocks = 0
+        self._path, self._run = path, run
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if run_id.get() == self._run:
+            with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{self.format(record)}\n")
+
+
+_RUNS_KEPT = 500
+_files: dict[tuple[Path, str], _RunsFile] = {}
+
+
+@contextmanager
+def kept(folder: Path, run: str) -> Iterator[None]:
+    """Keep what the engine logs of a run in a file of the folder; blocks of one run may overlap."""
+    engine, key = logging.getLogger(ENGINE), (folder, run)
+    level = engine.level
+    if key not in _files:
+        _files[key] = _RunsFile(_file_of(folder, run), run)
+        engine.addHandler(_files[key])
+    handler = _files[key]
+    handler.blocks += 1
+    if not engine.isEnabledFor(logging.INFO):
+        engine.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        handler.blocks -= 1
+        if not handler.blocks:
+            engine.removeHandler(_files.pop(key))
+            engine.setLevel(level)
+
+
+def kept_logs(folder: Path) -> dict[str, Path]:
+    """The files of runs, oldest first, by run."""
+    return {path.stem.partition("-")[2]: path for path in sorted(folder.glob("*-*.ndjson"))}
+
+
+def _file_of(folder: Path, run: str) -> Path:
+    """The file of a run, which may have been begun by another process; the oldest give way to a new one."""
+    known = next(folder.glob(f"*-{escape(run)}.ndjson"), None)
+    if known:
+        return known
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob("*.ndjson"))[: 1 - _RUNS_KEPT]:
+            old.unlink(missing_ok=True)
+    return folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}.ndjson"

@@ -18,7 +18,7 @@ from uuid import uuid4
 import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
-from pipelines.logs import run_id
+from pipelines.logs import kept, run_id
 from pipelines.storage import is_there, storage_errors, write_durably
 from schemas.sync import RunRecord
 
@@ -45,24 +45,25 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
     record = RunRecord(run=run, activity=activity, started_at=now())
-    outer = run_id.set(run)
-    _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
-    try:
-        with _marked(data_dir, record):
-            yield record
-    except TracklySyncError as error:
-        record.status, record.error = "failed", str(error)
-        raise
-    except Exception as error:
-        record.status, record.error = "failed", type(error).__name__
-        raise
-    else:
-        record.status = "succeeded"
-    finally:
-        record.finished_at = now()
-        _tell(record)
-        run_id.reset(outer)
-        _write(data_dir, record)
+    with kept(data_dir / "logs", run):
+        outer = run_id.set(run)
+        _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
+        try:
+            with _marked(data_dir, record):
+                yield record
+        except TracklySyncError as error:
+            record.status, record.error = "failed", str(error)
+            raise
+        except Exception as error:
+            record.status, record.error = "failed", type(error).__name__
+            raise
+        else:
+            record.status = "succeeded"
+        finally:
+            record.finished_at = now()
+            _tell(record)
+            run_id.reset(outer)
+            _write(data_dir, record)
 
 
 def records(data_dir: Path) -> list[RunRecord]:
@@ -221,6 +222,7 @@ def _tell(record: RunRecord) -> None:
         "seconds": took,
         "rows": record.rows,
         "details": msgspec.json.decode(record.details),
+        **({"error": record.error} if record.error else {}),
     }
     _log.info("%s %s in %.1f s%s", record.activity, record.status, took, rows, extra=figures)
 

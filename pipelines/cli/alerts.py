@@ -25,9 +25,8 @@ def alerts(
     without anybody noticing. Needs TRACKLY_ALERT_WEBHOOK to send; without it, it only shows.
 
     Examples:
-    `trackly-sync alerts --test`: does the webhook take messages?
-
-    `*/30 * * * * cd /srv/trackly && .venv/bin/trackly-sync alerts`
+    - `trackly-sync alerts --test`: does the webhook take messages?
+    - `*/30 * * * * cd /srv/trackly && .venv/bin/trackly-sync alerts`
     """
     settings = load_settings()
     from pipelines.alerts.notify import notify, try_out  # noqa: PLC0415 - help answers at once

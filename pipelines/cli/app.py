@@ -11,6 +11,7 @@ from pipelines.cli import (
     demo,
     doctor,
     earlier,
+    logs,
     pull,
     push,
     reconcile,
@@ -54,6 +55,7 @@ app.command("reconcile")(reconcile.reconcile)
 app.command("resolve")(resolve.resolve)
 app.command("status")(status.status)
 app.command("runs")(runs.runs)
+app.command("logs")(logs.logs)
 app.command("rejects")(rejects.rejects)
 app.command("report")(report.report)
 app.command("alerts")(alerts.alerts)

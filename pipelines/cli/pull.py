@@ -36,9 +36,8 @@ def pull(
     """Full, consistent snapshots, validated, and published in one swap.
 
     Examples:
-    `trackly-sync pull`: all four datasets.
-
-    `trackly-sync pull contacts offers`: these two.
+    - `trackly-sync pull`: all four datasets.
+    - `trackly-sync pull contacts offers`: these two.
 
     Readers of warehouse.duckdb are never locked out. A pull that fails or is stopped changes nothing that they see.
     """

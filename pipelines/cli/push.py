@@ -61,13 +61,10 @@ def push(
     """Send history that is not in the account yet; running it again sends nothing twice.
 
     Examples:
-    `trackly-sync push --dry-run`: what would be sent, and what not and why.
-
-    `trackly-sync push`: everything in the history folder: sends, then clicks and revenue.
-
-    `trackly-sync push sends --from export/sends.csv`: one file.
-
-    `trackly-sync push --month 2025-03`: one month of years, to begin with.
+    - `trackly-sync push --dry-run`: what would be sent, and what not and why.
+    - `trackly-sync push`: everything in the history folder: sends, then clicks and revenue.
+    - `trackly-sync push sends --from export/sends.csv`: one file.
+    - `trackly-sync push --month 2025-03`: one month of years, to begin with.
 
     Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE).
     """

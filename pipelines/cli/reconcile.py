@@ -32,9 +32,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     accepted. Differences are kept in the table imports.differences. Exit code 1: revenue or clicks are missing.
 
     Examples:
-    `trackly-sync reconcile`
-
-    `duckdb data/warehouse.duckdb "FROM imports.differences WHERE finding = 'missing'"`
+    - `trackly-sync reconcile`
+    - `duckdb data/warehouse.duckdb "FROM imports.differences WHERE finding = 'missing'"`
     """
     settings = load_settings()
     settings.require_key()

@@ -42,7 +42,7 @@ def _commands() -> list[str]:
     group: Any = typer.main.get_command(app)
     found = []
     for name, command in sorted(group.commands.items()):
-        text = inspect.cleandoc(command.help or "")
+        text = inspect.cleandoc(command.help or "").replace("Examples:\n", "Examples:\n\n")
         rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
         table = "\n".join(["| argument | meaning |", "|---|---|", *rows]) if rows else "No arguments."
         found.append(f"### `trackly-sync {name}`\n\n{text}\n\n{table}")

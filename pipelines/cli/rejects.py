@@ -60,9 +60,8 @@ def rejects(
     that is both. --csv and --json give all rows, with the raw text of quarantined ones, which is personal data.
 
     Examples:
-    `trackly-sync rejects`: how many for which reason.
-
-    `trackly-sync rejects sends --outcome rejected --csv > rejected.csv`: each row, with its place in the files.
+    - `trackly-sync rejects`: how many for which reason.
+    - `trackly-sync rejects sends --outcome rejected --csv > rejected.csv`: each row, with its place in the files.
     """
     one_form(as_json=as_json, as_csv=as_csv)
     names = chosen(datasets, _NAMES)

@@ -26,9 +26,8 @@ def report(
     It can be opened without a network, sent, or printed. Nothing is read from the account.
 
     Examples:
-    `trackly-sync report`
-
-    `trackly-sync report --output /srv/www/trackly.html`: after each pull, where people look.
+    - `trackly-sync report`
+    - `trackly-sync report --output /srv/www/trackly.html`: after each pull, where people look.
     """
     settings = load_settings()
     from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once

@@ -51,11 +51,9 @@ def resolve(
     what they tell; what they cannot tell is listed here with the evidence. Look such rows up in Trackly, then say.
 
     Examples:
-    `trackly-sync resolve`: the list.
-
-    `trackly-sync resolve record:8841 --as accepted --reason "in the account, seen by support"`
-
-    `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
+    - `trackly-sync resolve`: the list.
+    - `trackly-sync resolve record:8841 --as accepted --reason "in the account, seen by support"`
+    - `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
     """
     settings = load_settings()
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - help answers at once

@@ -44,11 +44,9 @@ def runs(
     """Recent runs: what each did, when, how long it took, how it ended; one run with its evidence.
 
     Examples:
-    `trackly-sync runs`: the latest.
-
-    `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
-
-    `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
+    - `trackly-sync runs`: the latest.
+    - `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
+    - `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
     """
     one_form(as_json=as_json, as_csv=as_csv)
     settings = load_settings()

@@ -33,9 +33,8 @@ def sandbox(
     """Serve a local, made-up Trackly account that speaks the same API, until Ctrl-C.
 
     Examples:
-    `trackly-sync sandbox --drift 0.2`: an account that changes while it is read.
-
-    `trackly-sync sandbox --fault 429,times=3,seconds=1 --fault reset-after,path=/history,rate=0.1`
+    - `trackly-sync sandbox --drift 0.2`: an account that changes while it is read.
+    - `trackly-sync sandbox --fault 429,times=3,seconds=1 --fault reset-after,path=/history,rate=0.1`
 
     Its state is at /_sandbox/state, its log at /_sandbox/log, its faults at /_sandbox/faults.
     """

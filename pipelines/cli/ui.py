@@ -64,7 +64,8 @@ def ui(
         _check_port(port)
         on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on)"
         out.print(
-            f"Dagster at http://127.0.0.1:{port} (data in {settings.data_dir}), schedules {on}. Ctrl-C stops it.",
+            f"Dagster at http://127.0.0.1:{port} in some seconds (data in {settings.data_dir}), schedules {on}. "
+            "Ctrl-C stops it.",
             markup=False,
         )
         environment = {

@@ -18,11 +18,11 @@ import pytest
 from dagster._core.events import EngineEventData
 
 from assets.definitions import build_defs
-from assets.serving import settle_stale_runs
+from assets.serving import _dagster, settle_stale_runs
 from pipelines.cli.ui import _only_one, dagster_home
 from pipelines.errors import BusyError
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault
-from pipelines.settings import Settings
+from pipelines.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "trackly-sync"
@@ -194,6 +194,14 @@ def test_a_dagster_whose_ui_was_killed_is_stopped(tmp_path: Path) -> None:
                 pass
     with _only_one(home):
         pass
+
+
+def test_dagster_logs_as_the_settings_say() -> None:
+    """Warnings only, so that a log is not filled by sensors that found nothing; or as TRACKLY_LOG_LEVEL has it."""
+    usual = _dagster(load_settings(), "3000")
+    assert usual[usual.index("--log-level") + 1] == "warning"
+    asked = _dagster(load_settings(log_level="info", log_format="json"), "3000")
+    assert asked[-4:] == ["--log-level", "info", "--log-format", "json"]
 
 
 def test_dagsters_settings_are_kept_where_a_person_has_changed_them(tmp_path: Path) -> None:

@@ -30,3 +30,23 @@ def test_json_logs_are_all_there_is_on_standard_error(sync: Sync, server: Server
     quiet = sync("pull", "lists", TRACKLY_LOG_FORMAT="json", TRACKLY_LOG_LEVEL="error")
     assert len(quiet.stderr.splitlines()) == 1
     assert sync("pull", TRACKLY_LOG_FORMAT="xml").returncode == 2
+
+
+def test_the_log_of_each_run_is_kept(sync: Sync, server: Server) -> None:
+    """What was tried again and why a run failed can be read afterwards, for people and for programs."""
+    assert "Begin with: trackly-sync pull" in " ".join(sync("logs").stderr.split())
+    server.faults.active.append(parse_fault("503,path=/lists,times=2"))
+    assert sync("pull", "lists", "offers").returncode == 0
+    told = sync("logs").stdout
+    assert "pull lists begins" in told
+    assert "trying again" in told
+    lines = [json.loads(line) for line in sync("logs", "--json").stdout.splitlines()]
+    assert [line["event"] for line in lines].count("end") == 3, "both pulls and the publish"
+    assert {line["event"] for line in lines} >= {"begin", "retry", "end"}
+    run = lines[0]["run"]
+    assert {line["run"] for line in lines} == {run}
+    server.faults.active.append(parse_fault("revoke"))
+    assert sync("pull", "lists").returncode == 1
+    assert "did not accept the API key" in sync("logs").stdout
+    assert sync("logs", run[:8], "--json").stdout.splitlines() == [json.dumps(line) for line in lines]
+    assert sync("logs", "nonsense").returncode == 2

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import TracklySyncError
-from pipelines.logs import JsonLines
+from pipelines.logs import JsonLines, kept_logs
 from pipelines.pull.run import pull
 from pipelines.push.run import push
+from pipelines.runs import recorded
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
 from schemas.registry import PULLED, PUSHED
@@ -78,6 +79,9 @@ def test_logs_tell_all_that_happened_and_nothing_personal(
     with pytest.raises(TracklySyncError):
         pull(refused, ["contacts"], "run-refused")
     told = everything_logged.getvalue()
+    kept = kept_logs(settings.data_dir / "logs")
+    assert list(kept) == ["run-of-the-pull", "run-of-the-push", "run-refused"]
+    told += "".join(path.read_text(encoding="utf-8") for path in kept.values())
 
     for secret in (API_KEY, API_KEY[4:], "wr0ngkey"):
         assert secret not in told
@@ -95,3 +99,15 @@ def test_logs_tell_all_that_happened_and_nothing_personal(
     assert ended["pull contacts", "failed"]["run"] == "run-refused"
     retried = sum(line.get("event") == "retry" for line in ours)
     assert retried >= ended["pull contacts", "succeeded"]["details"]["retries"] > 0
+
+
+def test_the_oldest_logs_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many runs are kept as there may be; a run that goes on in another process goes on in its file."""
+    monkeypatch.setattr("pipelines.logs._RUNS_KEPT", 3)
+    for run in ("a", "b", "c", "d", "a-b", "d"):
+        with recorded(tmp_path, run, "pull lists"):
+            pass
+    kept = kept_logs(tmp_path / "logs")
+    assert list(kept) == ["c", "d", "a-b"]
+    assert len(kept["d"].read_text().splitlines()) == 4
+    assert len(kept["a-b"].read_text().splitlines()) == 2
