@@ -170,7 +170,8 @@ class _Pass:
         """Read the parts of what gave fewer rows than claimed, and add to the evidence.
 
         As many rows again mean that the total is wrong. More mean that the API serves only so many rows of a query,
-        and they may be all, by the totals of the parts. Where all rows are in one part, nothing is learnt.
+        and they may be all, by the totals of the parts. Where all rows are in one part, nothing is learnt, unless
+        they would fit on one page: no API serves fewer rows than those.
         """
         counts, agree = [], True
         for filters in self._parts:
@@ -179,7 +180,7 @@ class _Pass:
             agree &= part.total == counts[-1] and part._evidence.complete and not part._drifted()
             self._evidence.requests += part._asking.replies
             self._evidence.extra_requests += part._asking.replies
-        if sum(counts) == reached and all(counts):
+        if sum(counts) == reached and (all(counts) or reached < self._asking.largest):
             self._evidence.confirmed = True
             self._say_served(claimed, reached, "twice the same, the second time in parts")
         elif sum(counts) == claimed and agree:

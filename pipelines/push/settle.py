@@ -39,8 +39,9 @@ NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
 _UNIT = 10_000
 _CENT = 100
 
-_SKEW = 60
-"""Seconds by which the account's clock may differ from ours."""
+_SKEW = 2
+"""Seconds by which the account's clock may differ from ours; contacts that came just before the first of two readings
+seem to have come between them."""
 
 _UNTRIED = (NO_ANSWER, NOT_NAMED)
 _ANOTHER = "another push sent revenue of this contact while it was read"

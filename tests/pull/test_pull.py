@@ -294,6 +294,21 @@ def test_a_lying_total_neither_adds_nor_loses_rows(
     assert f"{claimed:,} rows are claimed, 2,499 are served, twice the same" in snapshot.manifest.evidence
 
 
+@pytest.mark.parametrize(("rows", "consistency"), [(300, "repaired"), (1_500, "fuzzy")])
+def test_a_total_that_no_part_can_prove_wrong_is_doubted_beyond_a_page(
+    account: Account, server: Server, settings: Settings, rows: int, consistency: str
+) -> None:
+    """All contacts are active, so no other query shows whether rows are held back; below a page none ever are."""
+    for place, row in enumerate(account.contacts()):
+        account.remove_contact(key_of(row))
+        if place < rows:
+            account.add_contact({**row, "active": True})
+    server.faults.active.append(parse_fault("total,value=5000,path=contacts"))
+    (snapshot,) = pull(settings, ["contacts"], "r1")
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    assert (snapshot.manifest.rows, snapshot.manifest.consistency) == (rows, consistency)
+
+
 @pytest.mark.parametrize("more", ["", "no-total"])
 @pytest.mark.parametrize("size", [40, 1000])
 def test_pages_of_one_size_whatever_is_asked_for_are_read_whole(
