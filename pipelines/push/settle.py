@@ -40,8 +40,8 @@ _UNIT = 10_000
 _CENT = 100
 
 _SKEW = 2
-"""Seconds by which the account's clock may differ from ours; contacts that came just before the first of two readings
-seem to have come between them."""
+"""Seconds by which a sign-up, noted in whole ones and by the account's clock, may seem early. With more of them, rows
+of contacts that are new in the account would stay in doubt for nothing."""
 
 _UNTRIED = (NO_ANSWER, NOT_NAMED)
 _ANOTHER = "another push sent revenue of this contact while it was read"

@@ -71,6 +71,25 @@ def test_missing_money_is_found_and_named(account: Account, settings: Settings, 
     assert differences(settings) == [("revenue", row["phone_number"], Decimal("-0.0100"), "missing")]
 
 
+def test_totals_that_are_rounded_to_cents_miss_nothing(
+    account: Account, settings: Settings, some_sends: Callable[[int], list[Row]], offer: str, history: Path
+) -> None:
+    """What an account does not show of fractions of cents is not taken for missing; a whole cent more is."""
+    sales = [{"message_id": f"m{n:06}", "offer_id": offer, "revenue": "1.0033"} for n in range(20)]
+    for contact in account.contacts():
+        contact.update(revenue_total=0.0)
+    for name, rows in (("sends", some_sends(20)), ("revenue", sales)):
+        (history / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    push(settings, ["sends", "revenue"])
+    earned = [contact for contact in account.contacts() if contact["revenue_total"]]
+    for contact in earned:
+        contact["revenue_total"] = float(round(Decimal(str(contact["revenue_total"])), 2))
+    found = reconcile(settings)
+    assert (found.agrees, found.findings["missing"]) == (True, 0)
+    earned[0]["revenue_total"] -= 0.5
+    assert reconcile(settings).findings["missing"] == 1
+
+
 def test_missing_clicks_are_found(account: Account, settings: Settings, pushed: list[Row]) -> None:
     """Clicks can be seen to be too few."""
     assert pushed

@@ -254,11 +254,12 @@ def test_a_contact_that_signed_up_anew_shows_no_row_to_be_absent(
     contact = account.contact(key)
     assert contact
     contact.update(revenue_total=0.0, conversion_count=0)
-    again = {**contact, "signup_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")}
+    empty = dict(contact)
 
     def renew(_: int, account: Account) -> None:
-        if account.revenue:
-            account.add_contact(again)
+        if account.revenue and account.contact(key) is contact:
+            at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            account.add_contact({**empty, "signup_date": at})
 
     account.before_request = renew
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
