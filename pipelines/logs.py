@@ -82,27 +82,31 @@ class _RunsFile(logging.Handler):
 
 _RUNS_KEPT = 500
 _files: dict[tuple[Path, str], _RunsFile] = {}
+_level = {"before": logging.NOTSET}
+"""Of the engine's logger, before the first of the files."""
 
 
 @contextmanager
 def kept(folder: Path, run: str) -> Iterator[None]:
     """Keep what the engine logs of a run in a file of the folder; blocks of one run may overlap."""
     engine, key = logging.getLogger(ENGINE), (folder, run)
-    level = engine.level
+    if not _files:
+        _level["before"] = engine.level
+        if not engine.isEnabledFor(logging.INFO):
+            engine.setLevel(logging.INFO)
     if key not in _files:
         _files[key] = _RunsFile(_file_of(folder, run), run)
         engine.addHandler(_files[key])
     handler = _files[key]
     handler.blocks += 1
-    if not engine.isEnabledFor(logging.INFO):
-        engine.setLevel(logging.INFO)
     try:
         yield
     finally:
         handler.blocks -= 1
         if not handler.blocks:
             engine.removeHandler(_files.pop(key))
-            engine.setLevel(level)
+        if not _files:
+            engine.setLevel(_level["before"])
 
 
 def kept_logs(folder: Path) -> dict[str, Path]:

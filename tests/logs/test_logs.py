@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import TracklySyncError
-from pipelines.logs import JsonLines, kept_logs
+from pipelines.logs import JsonLines, kept, kept_logs
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.runs import recorded
@@ -79,9 +79,9 @@ def test_logs_tell_all_that_happened_and_nothing_personal(
     with pytest.raises(TracklySyncError):
         pull(refused, ["contacts"], "run-refused")
     told = everything_logged.getvalue()
-    kept = kept_logs(settings.data_dir / "logs")
-    assert list(kept) == ["run-of-the-pull", "run-of-the-push", "run-refused"]
-    told += "".join(path.read_text(encoding="utf-8") for path in kept.values())
+    files = kept_logs(settings.data_dir / "logs")
+    assert list(files) == ["run-of-the-pull", "run-of-the-push", "run-refused"]
+    told += "".join(path.read_text(encoding="utf-8") for path in files.values())
 
     for secret in (API_KEY, API_KEY[4:], "wr0ngkey"):
         assert secret not in told
@@ -107,7 +107,21 @@ def test_the_oldest_logs_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for run in ("a", "b", "c", "d", "a-b", "d"):
         with recorded(tmp_path, run, "pull lists"):
             pass
-    kept = kept_logs(tmp_path / "logs")
-    assert list(kept) == ["c", "d", "a-b"]
-    assert len(kept["d"].read_text().splitlines()) == 4
-    assert len(kept["a-b"].read_text().splitlines()) == 2
+    files = kept_logs(tmp_path / "logs")
+    assert list(files) == ["c", "d", "a-b"]
+    assert len(files["d"].read_text().splitlines()) == 4
+    assert len(files["a-b"].read_text().splitlines()) == 2
+
+
+def test_the_level_of_others_is_left_as_it_was(tmp_path: Path) -> None:
+    """However the blocks of runs overlap, the engine's logger is in the end what it was."""
+    engine = logging.getLogger("pipelines")
+    before = engine.level
+    blocks = [kept(tmp_path, run) for run in ("a", "a", "b")]
+    for block in blocks:
+        block.__enter__()
+    assert engine.isEnabledFor(logging.INFO)
+    assert len(engine.handlers) == 2
+    for block in blocks:
+        block.__exit__(None, None, None)
+    assert (engine.level, engine.handlers) == (before, [])
