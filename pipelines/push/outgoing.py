@@ -90,10 +90,9 @@ def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Waves:
         )
     else:
         columns = ", ".join(PUSHED[dataset].columns)
-        order = " ORDER BY identity"
-        if in_order(connection):
-            order = ""
-            connection.execute("SET threads = 1")  # several would hand on rows as each happens to have them
+        order = "" if in_order(connection) else " ORDER BY identity"
+        # several threads would hand on rows as each happens to have them, and to sort many they need more memory
+        connection.execute("SET threads = 1")
         yield _batches(
             connection,
             # sorted first and encoded then: the sort moves less, and what is encoded can leave at once

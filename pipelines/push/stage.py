@@ -42,7 +42,7 @@ VERSION = 3
 _PLAIN = " USING COMPRESSION uncompressed"
 """For texts that differ in every row: to compress them takes longer than all else that loads a row."""
 
-_BUILDING, _READING = "256MB", "160MB"  # DuckDB's share; it spills what is beyond
+_BUILDING, _READING = "208MB", "160MB"  # DuckDB's share; it spills what is beyond
 
 _REMEDIES = {
     "parquet": "Export the file again.",
