@@ -25,7 +25,7 @@ from assets.pulled import PULLED_ASSETS, warehouse
 from assets.pushed import PUSHED_ASSETS, reconciliation
 from assets.resources import Trackly
 from pipelines.push.books import books
-from pipelines.push.ledger import existing_ledger
+from pipelines.push.ledger.verbs import existing_ledger
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings

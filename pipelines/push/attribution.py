@@ -10,7 +10,7 @@ here: sending, and the ledger.
 import math
 from collections.abc import Sequence
 
-from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
 

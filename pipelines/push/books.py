@@ -6,8 +6,8 @@ What does not belong here: the contacts' totals (`reconcile`).
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_totals import Totals, totals
+from pipelines.push.ledger.totals import Totals, totals
+from pipelines.push.ledger.verbs import Ledger
 from schemas.registry import PUSHED
 
 _UNIT = Decimal(10_000)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pipelines.push.ledger_moves import LedgerRows
+from pipelines.push.ledger.moves import LedgerRows
 from pipelines.push.validate import ENVELOPE
 from pipelines.trackly.imports import MAX_BODY_BYTES
 

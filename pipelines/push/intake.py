@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.push.ledger import Ledger
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.presence import hold_against
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, count

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError
-from pipelines.push.ledger import Ledger
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.storage import storage_errors
 
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipelines.push.casts import record
 from pipelines.push.chunks import Batch
-from pipelines.push.ledger_moves import LedgerRows
-from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.ledger.moves import LedgerRows
+from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.stage import in_order, insert, read
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from schemas.registry import PUSHED

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from pipelines.push import contacts
 from pipelines.push.chunks import chunks
 from pipelines.push.intake import Intake, describe
-from pipelines.push.ledger import Ledger
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import to_send
 from pipelines.push.presence import hold_against
 from pipelines.push.sources import Source

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_moves import Presence
-from pipelines.push.ledger_rows import ledger_rows
-from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.ledger.moves import Presence
+from pipelines.push.ledger.rows import ledger_rows
+from pipelines.push.ledger.tables import REVENUE
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.stage import count, insert
 from pipelines.push.verdicts import Outcome
 from pipelines.runs import now

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.ledger import Ledger, existing_ledger
-from pipelines.push.ledger_doubt import resolutions
-from pipelines.push.ledger_rows import ledger_rows
+from pipelines.push.ledger.doubt import resolutions
+from pipelines.push.ledger.rows import ledger_rows
+from pipelines.push.ledger.verbs import Ledger, existing_ledger
 from pipelines.push.stage import insert, stage_path
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings

@@ -20,9 +20,9 @@ from pipelines.pull.scratch import scratch
 from pipelines.pull.totals import Reading, read_totals, room_for_readings
 from pipelines.push import contacts
 from pipelines.push.books import Books, books
-from pipelines.push.ledger import Ledger, existing_ledger
-from pipelines.push.ledger_rows import ledger_rows
-from pipelines.push.ledger_totals import sent_revenue
+from pipelines.push.ledger.rows import ledger_rows
+from pipelines.push.ledger.totals import sent_revenue
+from pipelines.push.ledger.verbs import Ledger, existing_ledger
 from pipelines.push.publish import publish_differences
 from pipelines.push.stage import Progress, insert
 from pipelines.push.status import outcomes

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.errors import UsageError
-from pipelines.push import ledger_doubt
-from pipelines.push.ledger import existing_ledger, open_ledger
-from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.ledger import doubt as ledger_doubt
+from pipelines.push.ledger.tables import REVENUE
+from pipelines.push.ledger.verbs import existing_ledger, open_ledger
 from pipelines.push.lock import push_lock
 from pipelines.push.publish import publish_imports
 from pipelines.push.status import outcomes

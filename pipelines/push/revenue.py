@@ -18,9 +18,10 @@ import duckdb
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
 from pipelines.pull.totals import Reading, read_totals
-from pipelines.push import contacts, ledger_doubt
-from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_tables import REVENUE
+from pipelines.push import contacts
+from pipelines.push.ledger import doubt as ledger_doubt
+from pipelines.push.ledger.tables import REVENUE
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import contents
 from pipelines.push.presence import Period, hold_against, later
 from pipelines.push.sender import Sending

@@ -17,9 +17,9 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.totals import room_for_readings
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
-from pipelines.push.ledger import Ledger, existing_ledger, open_ledger
-from pipelines.push.ledger_tables import REVENUE
-from pipelines.push.ledger_totals import reasons
+from pipelines.push.ledger.tables import REVENUE
+from pipelines.push.ledger.totals import reasons
+from pipelines.push.ledger.verbs import Ledger, existing_ledger, open_ledger
 from pipelines.push.lock import part_lock, push_lock
 from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import SYNCED, Period, hold_against, later

@@ -20,9 +20,9 @@ from pipelines.errors import DataError, OutcomeUnknown, ServiceError, TracklySyn
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.attribution import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.chunks import Batch, Chunk, chunks
-from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_moves import Answered
-from pipelines.push.ledger_tables import REVENUE
+from pipelines.push.ledger.moves import Answered
+from pipelines.push.ledger.tables import REVENUE
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import Waves, ahead, canary, to_send, to_send_again
 from pipelines.push.stage import Progress
 from pipelines.push.verdicts import Outcome

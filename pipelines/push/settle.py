@@ -27,7 +27,7 @@ from typing import NamedTuple, TypeVar
 
 from pipelines.push.contacts import Found, Totals
 from pipelines.push.explain import Alike, Fate, explain, fates
-from pipelines.push.ledger_doubt import UNDER_WAY, Sent
+from pipelines.push.ledger.doubt import UNDER_WAY, Sent
 from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, NOT_SENT, RESOLVED, Outcome, Verdict
 
 SETTLED = "settled"
@@ -86,7 +86,7 @@ def settled(
     """The verdicts on every row in doubt of this part of the input.
 
     Args:
-        rows: of `ledger_doubt.doubtful`.
+        rows: of `ledger.doubt.doubtful`.
         read_from: when the reading of now began.
         found: what it has of their contacts.
         complete: whether it saw every contact.

@@ -3,7 +3,7 @@
 What does not belong here: anything that imports pandas, pandera or duckdb.
 """
 
-from pipelines.push.ledger import existing_ledger
+from pipelines.push.ledger.verbs import existing_ledger
 from pipelines.push.verdicts import Outcomes
 from pipelines.settings import Settings
 from schemas.registry import PUSHED

@@ -19,8 +19,8 @@ from pipelines.errors import AccessError, SettingsError, StorageError
 from pipelines.privacy import Privacy
 from pipelines.pull.earlier import replay
 from pipelines.pull.run import pull
-from pipelines.push.ledger import open_ledger
-from pipelines.push.ledger_rows import ledger_rows
+from pipelines.push.ledger.rows import ledger_rows
+from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.reconcile import reconcile
 from pipelines.push.run import intake, push, send
 from pipelines.push.status import outcomes

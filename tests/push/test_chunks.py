@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.push.chunks import Batch, chunks
-from pipelines.push.ledger_moves import LedgerRows
+from pipelines.push.ledger.moves import LedgerRows
 
 LIMITS = st.sampled_from([1, 3, 7])
 ROWS = st.lists(st.tuples(st.integers(0, 40), LIMITS), max_size=40)

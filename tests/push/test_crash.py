@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from processes import process
 
-from pipelines.push.ledger import open_ledger
+from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.run import intake, push
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcomes
@@ -26,7 +26,7 @@ Write = Callable[[str, list[Row]], Path]
 DYING = """
 import os
 from pipelines.push import run
-from pipelines.push.ledger import Ledger
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.settings import load_settings
 
 verb, before, dataset, left = os.environ["DIE"].split(",")

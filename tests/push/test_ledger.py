@@ -15,10 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.errors import BusyError, DataError, SettingsError, StorageError
-from pipelines.push.ledger import Ledger, open_ledger
-from pipelines.push.ledger_moves import Answered, LedgerRows, Presence
-from pipelines.push.ledger_rows import ledger_rows
-from pipelines.push.ledger_totals import totals
+from pipelines.push.ledger.moves import Answered, LedgerRows, Presence
+from pipelines.push.ledger.rows import ledger_rows
+from pipelines.push.ledger.totals import totals
+from pipelines.push.ledger.verbs import Ledger, open_ledger
 from pipelines.push.lock import push_lock
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes, Verdict
@@ -246,7 +246,7 @@ def test_a_second_push_is_told_that_one_is_under_way(tmp_path: Path) -> None:
     """Of two pushes at once the second is refused, and the lock ends with its process."""
     code = f"""
 import pathlib, sys
-from pipelines.push.ledger_totals import totals
+from pipelines.push.ledger.totals import totals
 from pipelines.push.lock import push_lock
 with push_lock(pathlib.Path({str(tmp_path)!r})):
     print("held", flush=True)

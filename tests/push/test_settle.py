@@ -20,7 +20,7 @@ from pipelines.errors import DataError, UsageError
 from pipelines.pull.run import pull
 from pipelines.push.contacts import Found, Totals
 from pipelines.push.explain import Alike, Fate, explain, fates
-from pipelines.push.ledger_doubt import Sent
+from pipelines.push.ledger.doubt import Sent
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
 from pipelines.push.settle import settled

@@ -10,7 +10,7 @@ import pytest
 from processes import process
 
 from pipelines.errors import BusyError, SettingsError, StorageError
-from pipelines.push.ledger import open_ledger
+from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.lock import part_lock
 from pipelines.push.reconcile import reconcile
 from pipelines.push.resolve import in_doubt

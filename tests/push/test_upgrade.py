@@ -19,8 +19,8 @@ from oracle import assert_equal, query
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
-from pipelines.push.ledger import existing_ledger, open_ledger
-from pipelines.push.ledger_tables import metadata
+from pipelines.push.ledger.tables import metadata
+from pipelines.push.ledger.verbs import existing_ledger, open_ledger
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push, send
 from pipelines.push.status import outcomes

@@ -1,6 +1,6 @@
 """The ledger's rows in columns, for the stage and the warehouse; apart, since `status` must not import pyarrow.
 
-What does not belong here: the ledger's verbs and counts (`ledger`).
+What does not belong here: the ledger's verbs and counts (`verbs`, `totals`).
 """
 
 import gc
@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipelines.push.ledger import Ledger
-from pipelines.push.ledger_engine import one_view
-from pipelines.push.ledger_packs import decoded
-from pipelines.push.ledger_tables import CHUNKS, PACKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.engine import one_view
+from pipelines.push.ledger.packs import decoded
+from pipelines.push.ledger.tables import CHUNKS, PACKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.verdicts import Outcome
 
 _PACKS = 125  # read at a time: as many rows as DuckDB has in a row group, which it takes in best when whole

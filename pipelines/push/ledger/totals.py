@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger_tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome
 
 

@@ -1,14 +1,14 @@
 """The version of a ledger's tables: made anew, brought up to date by Alembic, or refused where it is newer.
 
 Alembic is imported only where there is something to do; `status` asks for the version each time. To change a table:
-change `ledger_tables`, add a file to `migrations/versions`, and raise VERSION. What does not belong here: the tables.
+change `tables`, add a file to `migrations/versions`, and raise VERSION. What does not belong here: the tables.
 """
 
 import sqlalchemy as sa
 
 from pipelines.errors import StorageError
-from pipelines.push.ledger_engine import making, sqlite_file
-from pipelines.push.ledger_tables import ROWS
+from pipelines.push.ledger.engine import making, sqlite_file
+from pipelines.push.ledger.tables import ROWS
 
 VERSION = "0003"
 """The newest migration."""
@@ -58,7 +58,7 @@ def _migrate(connection: sa.Connection, found: str | None) -> None:
     from alembic.config import Config  # noqa: PLC0415 - the same
 
     config = Config()
-    config.set_main_option("script_location", "pipelines.push:migrations")
+    config.set_main_option("script_location", "pipelines.push.ledger:migrations")
     config.attributes["connection"] = connection
     if found == FIRST:
         command.stamp(config, FIRST)

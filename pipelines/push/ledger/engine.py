@@ -1,6 +1,6 @@
 """How the ledger's database is opened, what its failures mean, one view of it, and the fast way to insert many rows.
 
-What does not belong here: tables and states (`ledger_tables`, `ledger`).
+What does not belong here: tables and states (`tables`, `verbs`).
 """
 
 import logging

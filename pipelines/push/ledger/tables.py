@@ -12,7 +12,7 @@ that is under way, or died with its process) makes pending, for revenue in_doubt
 well costs no update, and one of sends or clicks a single insert for all its rows. Where several machines push on one
 ledger, each has a part of the input of its own; a row belongs to the part of its chunk. Times are ISO 8601 texts in
 UTC; money is in ten-thousandths.
-What does not belong here: the moves between states (`ledger`), and anything secret; the API key never gets here.
+What does not belong here: the moves between states (`verbs`), and anything secret; the API key never gets here.
 """
 
 from enum import StrEnum
@@ -122,7 +122,7 @@ PACKS = sa.Table(
     sa.Column(
         "current", sa.Boolean, nullable=False
     ),  # whether its rows are in the current input, all or none
-    sa.Column("rows", sa.LargeBinary, nullable=False),  # see `ledger_packs`
+    sa.Column("rows", sa.LargeBinary, nullable=False),  # see `packs`
 )
 sa.Index("push_packs_span", PACKS.c.dataset, PACKS.c.last, PACKS.c.first, PACKS.c.chunk)
 

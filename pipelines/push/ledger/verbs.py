@@ -6,7 +6,7 @@
     recover                                      what a dead process left intended is lost
 
 Every verb is one transaction; a move from another state raises. What does not belong here: deciding what an
-answer means for a row (`attribution`), and the tables (`ledger_tables`).
+answer means for a row (`attribution`), and the tables (`tables`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,16 +16,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger_engine import (
+from pipelines.push.ledger.engine import (
     ledger_errors,
     one_view,
     open_engine,
     sqlite_file,
 )
-from pipelines.push.ledger_moves import Answered, LedgerRows, Presence, add, give, give_all, leave, move
-from pipelines.push.ledger_packs import mark, pack, take_turns, unpack
-from pipelines.push.ledger_tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
-from pipelines.push.upgrade import upgrade, version
+from pipelines.push.ledger.moves import Answered, LedgerRows, Presence, add, give, give_all, leave, move
+from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
+from pipelines.push.ledger.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.upgrade import upgrade, version
 from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
 from pipelines.settings import Settings

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pipelines.errors import DataError
 from pipelines.push.contacts import Totals
-from pipelines.push.ledger_tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, RESOLVED, Outcome, Verdict
 from pipelines.runs import now
 

@@ -1,6 +1,6 @@
 """What the ledger's verbs take, and the statements that move chunks and rows.
 
-What does not belong here: which moves there are, and their transactions (`ledger`).
+What does not belong here: which moves there are, and their transactions (`verbs`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
-from pipelines.push.ledger_engine import insert_many
-from pipelines.push.ledger_tables import CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.engine import insert_many
+from pipelines.push.ledger.tables import CHUNKS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome, Verdict
 
 
