@@ -33,8 +33,9 @@ bench: .venv/.runtime ## time the pull beside a floor and a peer, and the push b
 	@$(BIN)/python benchmarks/pull.py
 	@$(BIN)/python benchmarks/push.py
 
-bench-large: .venv/.runtime ## the same with five and ten million contacts: does memory stay flat
+bench-large: .venv/.runtime ## the same with five and ten million contacts, and ten million sends: does memory stay flat
 	@$(BIN)/python benchmarks/pull.py --large
+	@$(BIN)/python benchmarks/push.py --large
 
 docs: .docs/.installed ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet

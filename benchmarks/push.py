@@ -2,7 +2,8 @@
 
 One million sends in one Parquet file, against a server that does nothing but answer. The floor encodes and posts the
 same chunks with the same concurrency. An export stands in the order of its ids as a rule; a push of the same rows in
-no order, which sorts them, is measured too. Each figure is the best of its runs, taken in turn.
+no order, which sorts them, is measured too. Each figure is the best of its runs, taken in turn. With `--large`, part
+of `make bench-large`, it is ten million sends, once: whether memory stays flat.
 """
 
 import sys
@@ -14,6 +15,7 @@ import duckdb
 from harness import account, keep, run
 
 ROWS = 1_000_000
+LARGE_ROWS = 10_000_000
 ROUNDS = 3
 
 _SENDS = """
@@ -30,19 +32,15 @@ COPY (
 _SHUFFLED = "COPY (FROM '{file}' ORDER BY hash(id)) TO '{shuffled}' (FORMAT parquet)"
 
 
-def main() -> None:
-    """Measure, print, keep."""
+def standard() -> list[str]:
+    """One million sends and the floors; the rows of the table."""
     floors: dict[str, list[float]] = {"json": [], "msgspec": []}
     pushes: list[float] = []
     sorting: list[float] = []
     ledgers: list[float] = []
     peaks: list[float] = []
     with tempfile.TemporaryDirectory() as folder, account(0) as url:
-        file = Path(folder) / "sends.parquet"
-        shuffled = Path(folder) / "shuffled" / "sends.parquet"
-        shuffled.parent.mkdir()
-        duckdb.sql(_SENDS.format(rows=ROWS, file=file))
-        duckdb.sql(_SHUFFLED.format(file=file, shuffled=shuffled))
+        file, shuffled = _files(Path(folder), ROWS)
         for number in range(ROUNDS):
             for encoder, seconds in floors.items():
                 seconds.append(run("push_floor.py", sys.executable, url, str(file), encoder)[0])
@@ -60,15 +58,41 @@ def main() -> None:
         rows.append(f"| floor that encodes with {encoder}, {ROWS:,} sends | {min(seconds):.1f} s | |")
         rows.append(f"| push / that floor, {ROUNDS} rounds | {_ratios(pushes, seconds)} | {aim} |")
         rows.append(f"| push of rows in no order / that floor | {_ratios(sorting, seconds)} | {aim} |")
-    keep(
-        "push",
-        [
-            f"| push, {ROWS:,} sends | {min(pushes):.1f} s | {ROWS / min(pushes):,.0f} rows/s |",
-            *rows,
-            f"| of the push the ledger | {min(ledgers):.1f} s | {min(ledgers) / ROWS * 1e6:.1f} µs a row |",
-            f"| memory of all processes | {max(peaks):.0f} MB | under 500 |",
-        ],
-    )
+    return [
+        f"| push, {ROWS:,} sends | {min(pushes):.1f} s | {ROWS / min(pushes):,.0f} rows/s |",
+        *rows,
+        f"| of the push the ledger | {min(ledgers):.1f} s | {min(ledgers) / ROWS * 1e6:.1f} µs a row |",
+        f"| memory of all processes | {max(peaks):.0f} MB | under 500 |",
+    ]
+
+
+def large() -> list[str]:
+    """Ten million sends, in order and in none; the rows of the table."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, account(0) as url:
+        file, shuffled = _files(Path(folder), LARGE_ROWS)
+        for what, of in (("sends", file), ("sends in no order", shuffled)):
+            data = str(Path(folder) / what)
+            seconds, measured = run("push_product.py", sys.executable, url, data, str(of))
+            rows.append(f"| push, {LARGE_ROWS:,} {what} | {seconds:.1f} s | {measured.peak_mb:.0f} MB |")
+    return rows
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    if "--large" in sys.argv:
+        keep("push, large", large())
+    else:
+        keep("push", standard())
+
+
+def _files(folder: Path, rows: int) -> tuple[Path, Path]:
+    """The sends in the order of their ids, and in none; each in a folder of its own."""
+    file, shuffled = folder / "sends.parquet", folder / "shuffled" / "sends.parquet"
+    shuffled.parent.mkdir()
+    duckdb.sql(_SENDS.format(rows=rows, file=file))
+    duckdb.sql(_SHUFFLED.format(file=file, shuffled=shuffled))
+    return file, shuffled
 
 
 def _ratios(times: list[float], floors: list[float]) -> str:
