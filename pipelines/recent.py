@@ -12,7 +12,7 @@ from pipelines.runs import newest, now, unended
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import RunRecord
 
-STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
+_STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
 """What a run may be, the first of them that one of its activities is."""
 
 
@@ -37,7 +37,7 @@ class Run:
     def status(self) -> str:
         """What it is by its activities."""
         statuses = {record.status for record in self.activities}
-        return next(status for status in STATUSES if status in statuses)
+        return next(status for status in _STATUSES if status in statuses)
 
     @property
     def rows(self) -> int:

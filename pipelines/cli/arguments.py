@@ -1,7 +1,7 @@
-"""Arguments that commands share, and the check of dataset names."""
+"""Arguments that commands share, and the checks of dataset names and of runs' ids."""
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -24,6 +24,27 @@ def chosen(names: Sequence[str] | None, known: Collection[str]) -> list[str]:
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
             raise UsageError(f"{name!r} is not a dataset.", hint)
     return [name for name in known if not names or name in names]
+
+
+def run_named(begin: str, runs: Iterable[str], kind: str) -> str:
+    """The one run whose id begins so.
+
+    Args:
+        begin: the id, or how it begins.
+        runs: every id, in any order.
+        kind: what such a run is called where there is none.
+
+    Raises:
+        UsageError: no run begins so, or several do.
+    """
+    found = sorted({run for run in runs if run.startswith(begin)})
+    if not found:
+        raise UsageError(f"No {kind} begins with {begin!r}.", "Those on record: trackly-sync runs")
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} runs begin with {begin!r}.", f"Say more of it: {', '.join(found[:5])}"
+        )
+    return found[0]
 
 
 def dataset_names(known: Collection[str]) -> Callable[[str], list[str]]:

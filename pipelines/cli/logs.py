@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from pipelines.cli.arguments import run_named
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.errors import UsageError
@@ -56,14 +57,7 @@ def _chosen(files: dict[str, Path], begin: str | None) -> Path:
         raise UsageError("No run has left a log yet.", "Begin with: trackly-sync pull")
     if begin is None:
         return list(files.values())[-1]
-    found = [name for name in files if name.startswith(begin)]
-    if not found:
-        raise UsageError(f"No run with a log begins with {begin!r}.", "Those on record: trackly-sync runs")
-    if len(found) > 1:
-        raise UsageError(
-            f"{len(found)} runs begin with {begin!r}.", f"Say more of it: {', '.join(found[:5])}"
-        )
-    return files[found[0]]
+    return files[run_named(begin, files, "run with a log")]
 
 
 def _show(line: str) -> None:

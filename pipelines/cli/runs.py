@@ -8,12 +8,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.cli.arguments import AsJson
+from pipelines.cli.arguments import AsJson, run_named
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import SHORT, show_json
 from pipelines.cli.stream import AsCsv, one_form, write_rows
 from pipelines.cli.terminal import out
-from pipelines.errors import UsageError
 from pipelines.recent import Run, latest_runs
 from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
@@ -98,15 +97,8 @@ def _named(settings: Settings, begin: str) -> list[RunRecord]:
         UsageError: no run begins so, or several do.
     """
     every = [*reversed(unended(settings.data_dir)), *newest(settings.data_dir)]
-    found = [record for record in every if record.run.startswith(begin)]
-    names = sorted({record.run for record in found})
-    if not names:
-        raise UsageError(f"No run on record begins with {begin!r}.", "Those on record: trackly-sync runs")
-    if len(names) > 1:
-        raise UsageError(
-            f"{len(names)} runs begin with {begin!r}.", f"Say more of it: {', '.join(names[:5])}"
-        )
-    return found[::-1]
+    run = run_named(begin, (record.run for record in every), "run on record")
+    return [record for record in reversed(every) if record.run == run]
 
 
 def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool, as_csv: bool) -> None:

@@ -10,7 +10,15 @@ from itertools import pairwise
 
 from pipelines.concurrent import run_all
 from pipelines.pull.evidence import Evidence
-from pipelines.pull.slices import Asking, FixedPages, Slice, dated_apart, in_same_order, is_short_of
+from pipelines.pull.slices import (
+    Asking,
+    FixedPages,
+    Slice,
+    all_at_once,
+    dated_apart,
+    in_same_order,
+    is_short_of,
+)
 from pipelines.pull.windows import Window, around, linked, plan
 
 TOP_ROWS = 100
@@ -269,8 +277,7 @@ class Chain:
 
 def _is_everything(top: Slice) -> bool:
     """Whether the first reply holds all rows, as they were at one moment, be it because the API does not page."""
-    rows = len(top.keys)
-    return top.total in (None, rows) if rows > top.window.per_page else top.ends
+    return top.ends or all_at_once(top.window, len(top.keys), top.total)
 
 
 @dataclass(slots=True)

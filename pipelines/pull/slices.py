@@ -159,11 +159,7 @@ class Asking:
             return Slice(window, (), self.total)
         self.replies += 1
         size = max(len(seen.keys), seen.per_page or 0) if window.page > 1 else len(seen.keys)
-        if (
-            size > window.per_page
-            and not self._fixed
-            and not (window.page == 1 and seen.total in (None, size))
-        ):
+        if size > window.per_page and not self._fixed and not all_at_once(window, size, seen.total):
             raise FixedPages(size)
         self.totals_differ |= self.total is not None and seen.total != self.total
         self.total = seen.total
@@ -196,6 +192,11 @@ def _is_last_instead(window: Window, seen: Seen, may_be_first: bool) -> bool:
     if seen.total is None:
         return seen.page > 1 or may_be_first
     return window.start >= seen.total
+
+
+def all_at_once(window: Window, rows: int, total: int | None) -> bool:
+    """Whether the first reply has more rows than asked for because it has them all: the API does not page."""
+    return window.page == 1 and rows > window.per_page and total in (None, rows)
 
 
 def is_short_of(asked: Slice) -> bool:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.pull.totals import Reading
-from pipelines.push.stage import insert
+from pipelines.warehouse.tables import insert
 from schemas.tables import literal
 
 

@@ -17,8 +17,9 @@ from pipelines.push.casts import record
 from pipelines.push.chunks import Batch
 from pipelines.push.ledger.moves import LedgerRows
 from pipelines.push.ledger.tables import REVENUE
-from pipelines.push.stage import in_order, insert, read
+from pipelines.push.stage import in_order, read
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
+from pipelines.warehouse.tables import insert
 from schemas.registry import PUSHED
 
 Waves = Iterator[Iterator[Batch]]

@@ -14,9 +14,10 @@ from pipelines.push.ledger.moves import Presence
 from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
-from pipelines.push.stage import count, insert
+from pipelines.push.stage import count
 from pipelines.push.verdicts import Outcome
 from pipelines.runs import now
+from pipelines.warehouse.tables import insert
 from schemas.tables import literal
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters

@@ -14,13 +14,13 @@ import pyarrow as pa
 from pipelines.push.ledger.doubt import resolutions
 from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.verbs import Ledger, existing_ledger
-from pipelines.push.stage import insert, stage_path
+from pipelines.push.stage import stage_path
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
 from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete, replace_table
+from pipelines.warehouse.tables import complete, insert, replace_table
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED

@@ -24,11 +24,12 @@ from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.totals import sent_revenue
 from pipelines.push.ledger.verbs import Ledger, existing_ledger
 from pipelines.push.publish import publish_differences
-from pipelines.push.stage import Progress, insert
+from pipelines.push.stage import Progress
 from pipelines.push.status import outcomes
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
+from pipelines.warehouse.tables import insert
 from pipelines.watched import watched
 from schemas.imports import FINDINGS
 

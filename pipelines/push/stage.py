@@ -132,13 +132,6 @@ def read(
     yield from connection.sql(query).to_arrow_reader(rows)
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
-    """Append rows, their columns in the table's order."""
-    connection.register("incoming", rows)
-    connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
 def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
     """The single number that a query yields."""
     ((number,),) = connection.execute(query, parameters).fetchall()

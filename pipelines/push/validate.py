@@ -10,9 +10,10 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.casts import record
-from pipelines.push.stage import Progress, count, in_order, insert, read
+from pipelines.push.stage import Progress, count, in_order, read
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
+from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset, Kind
 from schemas.frames import broken_rows
 

@@ -20,7 +20,7 @@ from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import note_changes, rewind
 from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete, replace_table
+from pipelines.warehouse.tables import complete, insert, replace_table
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED
@@ -177,6 +177,4 @@ def _replace_rows(
     table = f"sync.{dataset.name}"
     replace_table(connection, table, dataset, dataset.fields)
     if rows:
-        connection.register("incoming", pa.table({n: [row[n] for row in rows] for n in dataset.columns}))
-        connection.execute(f"INSERT INTO {table} BY NAME FROM incoming")
-        connection.unregister("incoming")
+        insert(connection, table, pa.table({name: [row[name] for row in rows] for name in dataset.columns}))

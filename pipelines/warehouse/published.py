@@ -76,14 +76,16 @@ def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[P
         yield snapshot.data if snapshot else None
         return
     copy = folder / f".{dataset}-published.parquet"
-    with reading(settings.warehouse) as connection:
-        known = has_table(connection, "main", dataset)
-        if known:
-            connection.execute(
-                f"COPY main.{dataset} TO {literal(str(copy))} (FORMAT parquet, COMPRESSION zstd)"
-            )
-    yield copy if known else None
-    copy.unlink(missing_ok=True)
+    try:
+        with reading(settings.warehouse) as connection:
+            known = has_table(connection, "main", dataset)
+            if known:
+                connection.execute(
+                    f"COPY main.{dataset} TO {literal(str(copy))} (FORMAT parquet, COMPRESSION zstd)"
+                )
+        yield copy if known else None
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

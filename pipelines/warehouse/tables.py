@@ -1,11 +1,12 @@
 """The warehouse's tables by their declarations: made, replaced, and completed where they are older than those.
 
-What does not belong here: filling them (`publish`, and `push` for its books).
+What does not belong here: what goes into them (`publish`, and `push` for its books).
 """
 
 from collections.abc import Iterator, Sequence
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.warehouse.history import create_history
 from pipelines.warehouse.version import stamp
@@ -68,3 +69,10 @@ def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
         yield f"sync.{dataset.name}", dataset, dataset.fields
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield f"imports.{dataset.name}", dataset, dataset.fields
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
+    """Append rows, their columns in the table's order."""
+    connection.register("incoming", rows)
+    connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
+    connection.unregister("incoming")

@@ -1,4 +1,4 @@
-"""The ledger: what was meant to be sent, what was sent, and what came of it, durable and in that order.
+"""The ledger's verbs: what moves a call and its rows from state to state, durable and in this order.
 
     intend ──▶ intended ─┬─ answer ─▶ answered   the answer is here; rows with an outcome of their own are told
                          ├─ lose ───▶ lost       it may have been carried out: revenue in_doubt, else pending
