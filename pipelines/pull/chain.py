@@ -187,7 +187,8 @@ class Chain:
         """Whether two replies share a row, and that proves that nothing between them was missed."""
         if not linked(upper.keys, lower.keys):
             return False
-        self.unsteady |= not in_same_order(upper.keys, lower.keys)
+        for keys in lower.replies or (lower.keys,):
+            self.unsteady |= not in_same_order(upper.keys, keys)
         return not self.by_date or dated_apart(upper, lower)
 
     async def _join_all(self, budget: "_Budget") -> tuple[int, int | None]:
@@ -226,7 +227,7 @@ class Chain:
         chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
         keys = tuple(key for of in chained for key in of.keys)
         newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
-        lower = Slice(top.window, keys, top.total, newest, oldest)
+        lower = Slice(top.window, keys, top.total, newest, oldest, tuple(of.keys for of in chained))
         while True:
             before = budget.spent
             if await self._join(look, lower, budget) is None:

@@ -49,6 +49,7 @@ class Slice:
         total: rows in all, as the reply says it.
         newest: when its first row came, where the order is documented and the row says so.
         oldest: so of its last row.
+        replies: where it is put together of several replies, the keys of each; they may be of different moments.
     """
 
     window: Window
@@ -56,6 +57,7 @@ class Slice:
     total: int | None
     newest: datetime | None = None
     oldest: datetime | None = None
+    replies: tuple[Keys, ...] = ()
 
     @property
     def ends(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import NotFoundError, ServiceError
@@ -171,6 +171,8 @@ def test_drift_hidden_in_an_unchanged_total_is_survived(
 
 
 @given(seed=st.integers(0, 10**6), bursts=st.lists(st.integers(-80, 80), min_size=1, max_size=6))
+@example(seed=436, bursts=[-32, -80, -80])
+@example(seed=12983, bursts=[-77, -57, 25, -51, -70])
 @settings(max_examples=200, deadline=None)
 def test_bursts_larger_than_the_overlap_are_repaired(seed: int, bursts: list[int]) -> None:
     """Dozens of sign-ups or deletions at the top between two requests are bridged by extra requests."""
