@@ -1,29 +1,48 @@
-"""httpx's requests carried by aiohttp: the same client and the same exceptions for a third of the processor time.
+"""Connections that are kept alive, by aiohttp: for all requests that may be repeated, since they move the bulk.
 
-httpx's own transport parses replies in Python, which takes as long as all that a pull does with them afterwards;
-aiohttp does it in C. Used wherever a request may be repeated. What does not belong here: revenue, whose failures must
-prove what had left by then, which only httpcore's trace tells (`transport`).
+httpx parses replies in Python, which takes as long as all that a pull does with them afterwards; aiohttp does it in
+C. Exceptions are httpx's all the same, so that there is one list of them. What does not belong here: revenue, whose
+failures must prove what had left by then, which only httpcore's trace tells (`transport`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 
 import aiohttp
 import httpx
 from yarl import URL
 
-_OURS = frozenset({b"host", b"content-length", b"connection"})
-"""Headers that aiohttp sets by itself."""
-
 _READ_AHEAD = 1 << 20
 """Bytes of a reply that may wait to be read: a page of 1,000 contacts fits, so that the socket is never paused."""
 
 
-class Carrier(httpx.AsyncBaseTransport):
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came over the wire.
+
+    Attributes:
+        status: HTTP status.
+        headers: by name; looked up whatever the case.
+        body: decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of 2xx."""
+        return 200 <= self.status < 300
+
+
+class Carrier:
     """A pool of connections that are kept alive.
 
     Args:
+        headers: sent with every request.
         connections: how many at most.
         connect_seconds: longest wait for a connection.
         silence_seconds: longest wait for the next bytes of a reply.
@@ -33,6 +52,7 @@ class Carrier(httpx.AsyncBaseTransport):
 
     def __init__(
         self,
+        headers: Mapping[str, str],
         *,
         connections: int,
         connect_seconds: float,
@@ -40,6 +60,7 @@ class Carrier(httpx.AsyncBaseTransport):
         total_seconds: float,
         trust_env: bool,
     ) -> None:
+        self._headers = {**headers, "Accept-Encoding": "gzip, deflate"}
         self._connections = connections
         self._timeout = aiohttp.ClientTimeout(
             total=total_seconds, sock_connect=connect_seconds, sock_read=silence_seconds
@@ -47,42 +68,46 @@ class Carrier(httpx.AsyncBaseTransport):
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and read the whole reply.
+    async def send(self, method: str, url: str, body: bytes | None) -> Answer:
+        """Send a request and read the whole reply; redirects are not followed.
+
+        Args:
+            method: GET or POST.
+            url: absolute, escaped.
+            body: JSON, if any.
 
         Raises:
             httpx.TransportError: as httpx's own transport does.
             httpx.DecodingError: the reply's compression is damaged.
         """
-        session = self._open(request.url)
-        headers = [
-            (name.decode("ascii"), value.decode("latin-1"))
-            for name, value in request.headers.raw
-            if name.lower() not in _OURS
-        ]
+        session = self._open(url)
         with _as_httpx():
             async with session.request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=headers,
+                method,
+                URL(url, encoded=True),
+                headers={"Content-Type": "application/json"} if body is not None else None,
                 # a file, since aiohttp writes those bit by bit and lets other requests have a turn
-                data=BytesIO(request.content) if request.content else None,
+                data=BytesIO(body) if body else None,
                 allow_redirects=False,
             ) as reply:
                 content = await reply.read()
-        return httpx.Response(reply.status, headers=reply.raw_headers, content=content, request=request)
+        if "Content-Encoding" in reply.headers:
+            content = httpx.Response(reply.status, headers=reply.raw_headers, content=content).content
+        return Answer(reply.status, reply.headers, content)
 
-    def _open(self, url: httpx.URL) -> aiohttp.ClientSession:
+    def _open(self, url: str) -> aiohttp.ClientSession:
         """The session, opened by the first request, since that is where the event loop runs."""
         if self._session is None:
             # the certificates that httpx trusts; reading them takes a while and is for TLS only
-            context = httpx.create_ssl_context(trust_env=self._trust_env) if url.scheme == "https" else True
+            is_tls = url.startswith("https:")
+            context = httpx.create_ssl_context(trust_env=self._trust_env) if is_tls else True
             self._session = aiohttp.ClientSession(
+                headers=self._headers,
                 connector=aiohttp.TCPConnector(limit=self._connections, ssl=context),
                 timeout=self._timeout,
                 trust_env=self._trust_env,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+                skip_auto_headers=("Content-Type",),
                 auto_decompress=False,
                 read_bufsize=_READ_AHEAD,
             )
@@ -90,7 +115,7 @@ class Carrier(httpx.AsyncBaseTransport):
             self._session._retry_connection = False  # noqa: SLF001 - see above
         return self._session
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()

@@ -12,22 +12,32 @@ does not prove that nothing was received; a handshake costs less than rows in do
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 import stamina
 
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings
+from pipelines.trackly.carrier import Answer
 from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error
 from pipelines.trackly.pace import Pace
 from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
-from pipelines.trackly.transport import WIRE_ERRORS, SentMark, failure_of_wire, open_pool
+from pipelines.trackly.transport import (
+    WIRE_ERRORS,
+    SentMark,
+    failure_of_wire,
+    open_fresh,
+    open_kept,
+    send_marked,
+)
 
 __all__ = ["Reply", "TracklyClient", "Unreadable"]
 
@@ -64,7 +74,7 @@ class _Call(Generic[T]):
     params: Mapping[str, str | int]
     body: bytes | None
     repeatable: bool
-    read: Callable[[int, bytes], T]
+    read: Callable[[int, bytes], Awaitable[T]]
     patient: bool = True
 
     @property
@@ -73,15 +83,15 @@ class _Call(Generic[T]):
         page = "".join(f" {key}={self.params[key]}" for key in ("page", "per_page") if key in self.params)
         return f"{self.method} {safe_words(self.path)}{page}"
 
-    def may_answer(self, response: httpx.Response) -> bool:
+    def may_answer(self, answer: Answer) -> bool:
         """Whether the body is to be tried as an answer before the status is looked at as a refusal.
 
         A read answers with 2xx. The status of a partly failed import is not documented, so its counters count
         on any status (/api-reference/v2/history/import-sends), save where the call as a whole was refused.
         """
-        if response.is_success:
+        if answer.is_success:
             return True
-        refused = response.status_code in _REFUSE_AS_A_WHOLE and vendor_error(response.content) is not None
+        refused = answer.status in _REFUSE_AS_A_WHOLE and vendor_error(answer.body) is not None
         return self.body is not None and not refused
 
 
@@ -89,7 +99,7 @@ class TracklyClient:
     """The API of one account, for use as `async with TracklyClient(settings) as client`.
 
     At most `settings.concurrency` requests are under way. One that waits to be tried again keeps its place, so
-    that a service in trouble meets fewer requests.
+    that a service in trouble meets fewer requests; one whose reply is being read has given it up.
 
     Attributes:
         requests: attempts made so far.
@@ -102,21 +112,16 @@ class TracklyClient:
     def __init__(self, settings: Settings) -> None:
         self.requests = 0
         self.retries = 0
-        self._base = settings.base_url
         try:
-            self.host = httpx.URL(self._base).netloc.decode("ascii")
+            url = httpx.URL(settings.base_url)
+            self._base, self.host = str(url), url.netloc.decode("ascii")
         except httpx.InvalidURL as error:
             raise SettingsError(f"TRACKLY_BASE_URL is not a URL: {error}.", "Correct it.") from None
         self._retry_seconds = settings.retry_seconds
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._pace = Pace(settings.max_requests_per_second)
-        headers = {
-            "X-Api-Key": settings.require_key(),
-            "Accept": "application/json",
-            "User-Agent": f"trackly-sync/{version('trackly-sync')}",
-        }
-        self._kept = open_pool(settings, headers, keep_alive=True)
-        self._fresh = open_pool(settings, headers, keep_alive=False)
+        self._settings = settings
+        self._kept = open_kept(settings, _headers(settings))
 
     def __repr__(self) -> str:
         return f"TracklyClient({self.host!r})"
@@ -132,8 +137,14 @@ class TracklyClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._kept.aclose()
-        await self._fresh.aclose()
+        await self._kept.close()
+        if "_fresh" in vars(self):
+            await self._fresh.aclose()
+
+    @cached_property
+    def _fresh(self) -> httpx.AsyncClient:
+        """Opened for the first write that must not be repeated: httpx reads all certificates for it."""
+        return open_fresh(self._settings, _headers(self._settings))
 
     async def get(
         self,
@@ -157,7 +168,30 @@ class TracklyClient:
             RequestError: another refusal, or a redirect.
             ServiceError: no usable answer within the bounds of retrying.
         """
-        return await self._run(_Call("GET", path, params, None, True, lambda _, body: read(body), patient))
+
+        async def read_at_once(body: bytes) -> T:
+            return read(body)
+
+        return await self.get_read(path, params, read_at_once, patient=patient)
+
+    async def get_read(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        read: Callable[[bytes], Awaitable[T]],
+        *,
+        patient: bool = True,
+    ) -> Reply[T]:
+        """As `get`, where reading the body takes waiting, such as for another process.
+
+        Raises:
+            TracklySyncError: as `get`.
+        """
+
+        async def read_body(_: int, body: bytes) -> T:
+            return await read(body)
+
+        return await self._run(_Call("GET", path, params, None, True, read_body, patient))
 
     async def post(
         self, path: str, body: bytes, read: Callable[[int, bytes], T], *, repeatable: bool
@@ -177,7 +211,11 @@ class TracklyClient:
             ServiceError: repeatable: no usable answer within the bounds; else: nothing was carried out.
             OutcomeUnknown: only if not repeatable: it may or may not have been carried out.
         """
-        return await self._run(_Call("POST", path, {}, body, repeatable, read))
+
+        async def read_at_once(status: int, answer: bytes) -> T:
+            return read(status, answer)
+
+        return await self._run(_Call("POST", path, {}, body, repeatable, read_at_once))
 
     async def _run(self, call: _Call[T]) -> Reply[T]:
         """Attempt until there is a reply or an error; stamina waits, `wait_or_error` decides."""
@@ -203,7 +241,7 @@ class TracklyClient:
             )
             return decision
 
-        async with self._slots:
+        async with _Place(self._slots) as place:
             started = time.monotonic()
             try:
                 async for attempt in stamina.retry_context(
@@ -211,7 +249,7 @@ class TracklyClient:
                 ):
                     with attempt:
                         attempts += 1
-                        return await self._attempt(call, attempts)
+                        return await self._attempt(call, attempts, place)
             except Failure as failure:
                 decision = self._decide(call, failure, attempts, started, what)
                 if isinstance(decision, TracklySyncError):
@@ -227,37 +265,70 @@ class TracklyClient:
         left = self._retry_seconds - (time.monotonic() - started)
         return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
 
-    async def _attempt(self, call: _Call[T], number: int) -> Reply[T]:
+    async def _attempt(self, call: _Call[T], number: int, place: "_Place") -> Reply[T]:
         """One request and its reply, or a Failure."""
+        await place.take()
         await self._pace.turn()
-        pool = self._kept if call.repeatable else self._fresh
         mark = None if call.repeatable else SentMark()
-        request = pool.build_request(
-            call.method,
-            self._base + call.path,
-            params=call.params or None,
-            content=call.body,
-            headers={} if call.body is None else {"Content-Type": "application/json"},
-            extensions={"trace": mark} if mark else {},
-        )
+        url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
         self.requests += 1
         sent_at = datetime.now(UTC)
         try:
-            response = await pool.send(request)
+            if mark is None:
+                answer = await self._kept.send(call.method, url, call.body)
+            else:
+                answer = await send_marked(self._fresh, call.method, url, call.body or b"", mark)
         except WIRE_ERRORS as error:
             raise failure_of_wire(error, mark) from error
         received_at = datetime.now(UTC)
-        value = _value(call, response, received_at)
-        return Reply(value, response.status_code, len(response.content), sent_at, received_at, number)
+        value = await _value(call, answer, received_at, place)
+        return Reply(value, answer.status, len(answer.body), sent_at, received_at, number)
 
 
-def _value(call: _Call[T], response: httpx.Response, received_at: datetime) -> T:
+def _headers(settings: Settings) -> dict[str, str]:
+    """What every request says; made when it is needed, so that the key stands in no attribute of ours."""
+    return {
+        "X-Api-Key": settings.require_key(),
+        "Accept": "application/json",
+        "User-Agent": f"trackly-sync/{version('trackly-sync')}",
+    }
+
+
+class _Place:
+    """A request's place among those under way; kept while it waits to be tried again, given up to read its reply."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._taken = False
+
+    async def __aenter__(self) -> Self:
+        await self.take()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.give_up()
+
+    async def take(self) -> None:
+        """Wait for a place, unless it has one."""
+        if not self._taken:
+            await self._slots.acquire()
+            self._taken = True
+
+    def give_up(self) -> None:
+        """Let another request have it."""
+        if self._taken:
+            self._slots.release()
+            self._taken = False
+
+
+async def _value(call: _Call[T], answer: Answer, received_at: datetime, place: _Place) -> T:
     """What the reply says, or a Failure."""
-    status, headers, body = response.status_code, response.headers, response.content
-    if call.may_answer(response):
+    if call.may_answer(answer):
+        place.give_up()
         try:
-            return call.read(status, body)
+            return await call.read(answer.status, answer.body)
         except Unreadable as problem:
-            if response.is_success:
-                raise Failure(Kind.UNREADABLE, f"status {status}: {problem}") from problem
-    raise failure_of(status, headers.get("location"), headers.get("retry-after"), body, received_at)
+            if answer.is_success:
+                raise Failure(Kind.UNREADABLE, f"status {answer.status}: {problem}") from problem
+    location, retry_after = answer.headers.get("location"), answer.headers.get("retry-after")
+    raise failure_of(answer.status, location, retry_after, answer.body, received_at)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from pipelines.settings import Settings
-from pipelines.trackly.carrier import Carrier
+from pipelines.trackly.carrier import Answer, Carrier
 from pipelines.trackly.failures import Failure, Kind
 
 # httpx lets some errors of TLS through as they are; they are OSErrors.
@@ -45,34 +45,63 @@ class SentMark:
             self.body_began = True
 
 
-def open_pool(settings: Settings, headers: Mapping[str, str], *, keep_alive: bool) -> httpx.AsyncClient:
-    """A pool of `settings.concurrency` connections that follows no redirects.
+def open_kept(settings: Settings, headers: Mapping[str, str]) -> Carrier:
+    """A pool of `settings.concurrency` connections that serve one request after the other.
 
     Args:
         settings: base URL, concurrency, time-outs.
         headers: sent with every request.
-        keep_alive: whether a connection serves one request after the other (by `Carrier`), or only one.
     """
-    host = httpx.URL(settings.base_url).host
-    # A proxy of the environment is for the world outside, not for a sandbox on this machine.
-    trust_env = not (host in ("localhost", "::1") or host.startswith("127."))
-    connect = min(settings.timeout_seconds, _LONGEST_CONNECT)
-    if keep_alive:
-        carrier = Carrier(
-            connections=settings.concurrency,
-            connect_seconds=connect,
-            silence_seconds=settings.timeout_seconds,
-            total_seconds=max(settings.retry_seconds, settings.timeout_seconds),
-            trust_env=trust_env,
-        )
-        return httpx.AsyncClient(headers=headers, transport=carrier, follow_redirects=False)
+    return Carrier(
+        headers,
+        connections=settings.concurrency,
+        connect_seconds=_connect_seconds(settings),
+        silence_seconds=settings.timeout_seconds,
+        total_seconds=max(settings.retry_seconds, settings.timeout_seconds),
+        trust_env=_trust_env(settings),
+    )
+
+
+def open_fresh(settings: Settings, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """A pool of `settings.concurrency` connections that serve one request each; no redirects are followed.
+
+    Args:
+        settings: base URL, concurrency, time-outs.
+        headers: sent with every request.
+    """
     return httpx.AsyncClient(
         headers=headers,
-        timeout=httpx.Timeout(settings.timeout_seconds, connect=connect),
+        timeout=httpx.Timeout(settings.timeout_seconds, connect=_connect_seconds(settings)),
         limits=httpx.Limits(max_connections=settings.concurrency, max_keepalive_connections=0),
         follow_redirects=False,
-        trust_env=trust_env,
+        trust_env=_trust_env(settings),
     )
+
+
+def _connect_seconds(settings: Settings) -> float:
+    return min(settings.timeout_seconds, _LONGEST_CONNECT)
+
+
+def _trust_env(settings: Settings) -> bool:
+    """A proxy of the environment is for the world outside, not for a sandbox on this machine."""
+    host = httpx.URL(settings.base_url).host
+    return not (host in ("localhost", "::1") or host.startswith("127."))
+
+
+async def send_marked(pool: httpx.AsyncClient, method: str, url: str, body: bytes, mark: SentMark) -> Answer:
+    """Send a request on a connection of its own, and have it noted whether its body began to leave.
+
+    Raises:
+        httpx.HTTPError, OSError: see `failure_of_wire`.
+    """
+    response = await pool.request(
+        method,
+        url,
+        content=body,
+        headers={"Content-Type": "application/json"},
+        extensions={"trace": mark},
+    )
+    return Answer(response.status_code, response.headers, response.content)
 
 
 def failure_of_wire(error: Exception, mark: SentMark | None) -> Failure:
