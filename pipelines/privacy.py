@@ -11,18 +11,15 @@ What does not belong here: lists' own numbers, which are the account's and stay.
 
 import hmac
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import msgspec
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
-
-T = TypeVar("T")
 
 PERSONAL = ("contacts", "revenue")
 """The datasets whose rows are about people."""
@@ -73,28 +70,23 @@ class Privacy:
         """A text with the phone numbers in it hashed."""
         return _E164.sub(lambda found: self.phone(found[0]), text) if self.key else text
 
-    def reader(self, dataset: str, envelope: str, read: Callable[[bytes], T]) -> Callable[[bytes], T]:
-        """A function that reads replies, made to see only what may be kept.
-
-        Args:
-            dataset: what the replies hold.
-            envelope: the key that their rows stand under.
-            read: takes a reply's body.
-        """
-        if dataset not in PERSONAL or not (self.key or self.drop_custom_fields):
-            return read
-        return lambda body: read(self.filtered(body, envelope))
+    def filters(self, dataset: str) -> bool:
+        """Whether replies of a dataset hold what is not to be kept."""
+        return dataset in PERSONAL and (self.key is not None or self.drop_custom_fields)
 
     def filtered(self, body: bytes, envelope: str) -> bytes:
-        """A reply without what is not to be kept; a body that is no such reply is returned as it is, for `read`."""
+        """A reply without what is not to be kept.
+
+        Args:
+            body: the reply's; where it is no such reply, or cannot be filtered, nothing is left of it.
+            envelope: the key that its rows stand under.
+        """
         try:
             if b"\\u002" in body:  # a plus may be written so
                 body = msgspec.json.encode(msgspec.json.decode(body))
             reply = _fields.decode(body)
             rows = self._rows(reply[envelope])
-        except (msgspec.DecodeError, KeyError):
-            return body
-        except (UnicodeDecodeError, RecursionError):  # what could not be filtered must not be read
+        except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError):
             return b""
         own = {bytes(row.get("list_number", b"")).strip(b'"') for row in rows if isinstance(row, dict)}
         reply[envelope] = msgspec.Raw(msgspec.json.encode(rows))

@@ -87,7 +87,7 @@ class PageRow(msgspec.Struct):
     total: Annotated[Integer | None, Column("How many rows the API claimed in it.", "rows")]
     rows: Annotated[Integer, Column("Rows in the reply.", "rows")]
     size: Annotated[Integer, Column("Size of the reply.", "bytes")]
-    digest: Annotated[Text, Column("SHA-256 digest of the reply, its first 96 bits.")]
+    digest: Annotated[Text, Column("Digest of the reply (XXH3, 128 bits): equal replies have equal ones.")]
 
 
 class RunRecord(msgspec.Struct, kw_only=True):

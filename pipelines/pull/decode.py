@@ -1,8 +1,8 @@
 """A reply's rows as Arrow columns, and the rows that cannot be: the measured path.
 
 The fast path decodes a whole reply into the dataset's structs, which refuse unknown fields and wrong types, and
-turns them into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to `extra`,
-rows of the wrong shape are set aside with the reason. What does not belong here: rules about values (see
+turns their values into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to
+`extra`, rows of the wrong shape are set aside with the reason. What does not belong here: rules about values (see
 `schemas.frames`).
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.trackly.pages import NO_PAGINATION
 from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
 
@@ -63,21 +64,34 @@ def row_decoder(dataset: Dataset, envelope: str) -> Decoder:
         dataset: what the rows are.
         envelope: the key that they stand under.
     """
-    typed = _reply_of(list[dataset.row], envelope)  # type: ignore[name-defined]
+    typed = reply_decoder(dataset.row, envelope)
 
     def decode(body: bytes) -> Decoded:
         try:
-            structs = typed.decode(body).rows
-            str(body, "utf-8")  # what msgspec hands on as it came was not looked at
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _row_by_row(dataset, raw_rows(body, envelope))
-        decoded, wrong = _columns(dataset, structs, [None] * len(structs), range(len(structs)))
-        if not wrong:
-            return Decoded(decoded, [], frozenset())
-        raws = raw_rows(body, envelope)
-        return _without(Decoded(decoded, [], frozenset()), wrong, range(len(structs)), raws)
+            return decoded(
+                dataset, values_of(dataset, typed.decode(body).rows), lambda: raw_rows(body, envelope)
+            )
+        except REFUSED:
+            return row_by_row(dataset, raw_rows(body, envelope))
 
     return decode
+
+
+REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What is raised where a reply is not of its dataset's shape, or no JSON at all."""
+
+Values = Sequence[Sequence[Any]]
+"""The values of rows, by column."""
+
+
+def reply_decoder(row: Any, envelope: str) -> msgspec.json.Decoder[Any]:
+    """A decoder of replies into `rows` and `pagination`, the latter as it came.
+
+    Args:
+        row: the type of a row.
+        envelope: the key that the rows stand under.
+    """
+    return _reply_of(list[row], envelope)
 
 
 def raw_rows(body: bytes, envelope: str) -> list[msgspec.Raw]:
@@ -86,13 +100,39 @@ def raw_rows(body: bytes, envelope: str) -> list[msgspec.Raw]:
     return rows
 
 
+def values_of(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> Values:
+    """The values of a dataset's structs, by column."""
+    return list(zip(*map(msgspec.structs.astuple, structs), strict=True)) or [()] * len(dataset.fields)
+
+
+def decoded(dataset: Dataset, values: Values, raws: Callable[[], Sequence[msgspec.Raw]]) -> Decoded:
+    """Rows that their dataset's struct has taken, as columns.
+
+    Args:
+        dataset: what the rows are.
+        values: theirs, by column.
+        raws: the rows as JSON texts; called only where one of them is set aside.
+
+    Raises:
+        UnicodeDecodeError: a JSON value is not UTF-8; nothing has looked at its bytes before.
+    """
+    count = len(values[0])
+    batch, wrong = _columns(
+        dataset, values, pa.nulls(count, pa.string()), pa.array(np.arange(count, dtype=np.int32))
+    )
+    found = Decoded(batch, [], frozenset())
+    return _without(found, wrong, range(count), raws()) if wrong else found
+
+
 @cache
 def _reply_of(rows: Any, envelope: str) -> msgspec.json.Decoder[Any]:
-    reply = msgspec.defstruct("Reply", [("rows", rows, msgspec.field(name=envelope))])
+    fields = [("rows", rows, msgspec.field(name=envelope)), ("pagination", msgspec.Raw, NO_PAGINATION)]
+    reply = msgspec.defstruct("Reply", fields)
     return msgspec.json.Decoder(reply)
 
 
-def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
+def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
+    """Rows of a reply that is not of its dataset's shape throughout, looked at one after the other."""
     one = msgspec.json.Decoder(dataset.row)
     known = frozenset(dataset.columns)
     structs: list[msgspec.Struct] = []
@@ -117,7 +157,9 @@ def _row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
         unknown |= extra.keys()
         extras.append(msgspec.json.encode(extra).decode() if extra else None)
         places.append(place)
-    batch, wrong = _columns(dataset, structs, extras, places)
+    batch, wrong = _columns(
+        dataset, values_of(dataset, structs), pa.array(extras, pa.string()), pa.array(places, pa.int32())
+    )
     return _without(Decoded(batch, bad, frozenset(unknown)), wrong, places, raws)
 
 
@@ -129,13 +171,12 @@ def _reason(error: Exception) -> str:
     return f"{column}: {what}" if column else what
 
 
-def arrow_columns(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> tuple[list[Array], dict[int, str]]:
-    """Structs of a dataset as one Arrow array per column.
+def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[int, str]]:
+    """Rows of a dataset as one Arrow array per column.
 
     Returns:
-        The arrays, and for each struct with a time that is none its position and the reason.
+        The arrays, and for each row with a time that is none its position and the reason.
     """
-    values = list(zip(*map(msgspec.structs.astuple, structs), strict=True)) or [()] * len(dataset.fields)
     arrays: list[Array] = []
     wrong: dict[int, str] = {}
     for field, column in zip(dataset.fields, values, strict=True):
@@ -156,11 +197,12 @@ def arrow_columns(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> tuple[
 
 
 def _columns(
-    dataset: Dataset, structs: Sequence[msgspec.Struct], extras: Sequence[str | None], places: Sequence[int]
+    dataset: Dataset, values: Values, extras: Array, places: Array
 ) -> tuple[pa.RecordBatch, dict[int, str]]:
-    arrays, wrong = arrow_columns(dataset, structs)
-    arrays += [pa.array(extras, pa.string()), pa.array(places, pa.int32())]
-    return pa.RecordBatch.from_arrays(arrays, names=[*dataset.columns, "extra", "row"]), wrong
+    arrays, wrong = arrow_columns(dataset, values)
+    return pa.RecordBatch.from_arrays(
+        [*arrays, extras, places], names=[*dataset.columns, "extra", "row"]
+    ), wrong
 
 
 def _without(
@@ -174,12 +216,13 @@ def _without(
 
 def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
     """JSON as it came, put together from its bytes: an object for every value would cost more than all else here."""
+    joined = b"".join(raws)
+    if not joined.isascii():
+        str(joined, "utf-8")  # what msgspec hands on as it came was not looked at
     sizes = np.fromiter(map(len, raws), np.int32, len(raws))
     ends = np.zeros(len(raws) + 1, np.int32)
     np.cumsum(sizes, out=ends[1:])
-    texts: Array = pa.StringArray.from_buffers(
-        len(raws), pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(raws))
-    )
+    texts: Array = pa.StringArray.from_buffers(len(raws), pa.py_buffer(ends.tobytes()), pa.py_buffer(joined))
     if (sizes == len(b"null")).any():
         texts = pc.if_else(pc.equal(texts, _NULL), _NOTHING, texts)
     return texts

@@ -120,7 +120,7 @@ async def _mended(settings: Settings, before: Snapshot, run: str) -> Snapshot:
         with storage_errors("write", work):
             work.mkdir(mode=0o700)
             replies, places = _as_replies(name, aside.to_pylist(), work)
-        part, _ = checked(name, refine(name, snapshot, 0, replies, work), replies)
+        part, _ = checked(name, refine(name, snapshot, replies, work), replies)
         passed = mend(name, before, part, data_file(folder))
         if not passed:
             return before
@@ -162,5 +162,16 @@ def _as_replies(
         path = work / f"{page}.json"
         path.write_bytes(body)
         when = of_page[0]["synced_at"]
-        replies.append(Spooled(page, "replay", when, when, None, len(body), str(path)))
+        replies.append(
+            Spooled(
+                str(path),
+                0,
+                len(body),
+                page=page,
+                request="replay",
+                sent_at=when,
+                received_at=when,
+                total=None,
+            )
+        )
     return replies, places

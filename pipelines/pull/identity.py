@@ -1,20 +1,20 @@
-"""A reply before it is decoded: its pagination, and what tells its rows apart, in one pass over the JSON.
+"""What the scan sees of a reply: its pagination, and what tells its rows apart.
 
-Rows are told apart by one integer each. Rows that lack their identity, or are not objects at all, are told apart
-by their whole text, so that a bad row takes part in the proof of consistency as any other; save where that is so
-short that it tells nothing, such as `null`. Integers are hashes of this process: compare them within one scan only,
-never store them.
+Rows are told apart by one integer each, the same in every process. Rows that lack their identity, or are not objects
+at all, are told apart by their whole text, so that a bad row takes part in the proof of consistency as any other;
+save where that is so short that it tells nothing, such as `null`. What does not belong here: the rows' columns (see
+`decode`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from operator import attrgetter
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from pipelines.pull.decode import parse_instant
-from pipelines.trackly.pages import Page, read_page
+from pipelines.trackly.pages import NO_PAGINATION, Page, read_page, read_pagination
 
 Keys = tuple[int, ...]
 """One integer per row of a reply, in its order."""
@@ -25,44 +25,51 @@ NOBODY = 0
 _TELLING_BYTES = 32
 """Length from which on a row's whole text is taken to be its own."""
 
+_SEPARATOR = "\x1f"
+
 _raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A reply's body, and what the scan needs of it.
+    """What the scan needs of a reply.
 
     Attributes:
-        body: as it came.
         keys: one per row.
         page: the page's number as the reply says it, if it does; so with the rest.
         per_page: the most rows on a page.
         total: the number of rows in all.
         newest: when its first row came, by the field of the order; None where it does not say.
         oldest: so of its last row.
+        last: the identity of its last row, as texts; empty where it has none.
     """
 
-    body: bytes
     keys: Keys
     page: int | None
     per_page: int | None
     total: int | None
     newest: datetime | None = None
     oldest: datetime | None = None
+    last: tuple[str, ...] = ()
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+def see(columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec.Raw) -> Seen:
+    """What the scan needs of a reply whose rows all have an identity.
 
-
-class _Pagination(msgspec.Struct):
-    page: _Count | None = None
-    per_page: _Count | None = None
-    total: _Count | None = None
+    Args:
+        columns: the values of each of its fields; of the first one none is None.
+        order: which of them rows are in order of, newest first, if that is documented.
+        pagination: the reply's.
+    """
+    at = read_pagination(pagination)
+    dates = columns[order] if order is not None else ()
+    last = tuple(_text(column[-1]) for column in columns if column)
+    return Seen(_keys(columns), at.page, at.per_page, at.total, *_ends(dates), last)
 
 
 def reply_reader(
     envelope: str, identity: tuple[str, ...], order: str | None = None
 ) -> Callable[[bytes], Seen]:
-    """A function that reads a reply's body.
+    """A function that sees in a reply's body what the scan needs, whatever else its rows look like.
 
     It raises Unreadable for a body that is not the JSON expected, as `read_page` does.
 
@@ -75,50 +82,70 @@ def reply_reader(
     row = msgspec.defstruct("Identity", [(name, scalar, None) for name in identity], frozen=True, gc=False)
     reply = msgspec.defstruct(
         "Reply",
-        [("rows", list[row], msgspec.field(name=envelope)), ("pagination", _Pagination | None, None)],  # type: ignore[valid-type]
+        [
+            ("rows", list[row], msgspec.field(name=envelope)),  # type: ignore[valid-type]
+            ("pagination", msgspec.Raw, NO_PAGINATION),
+        ],
     )
     typed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reply)
-    first = attrgetter(identity[0])
+    one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
+    place = identity.index(order) if order else None
 
     def read(body: bytes) -> Seen:
         try:
             found = typed.decode(body)
         except msgspec.DecodeError:
-            return _read_slowly(body)
-        if None in map(first, found.rows):
-            return _read_slowly(body)
-        keys = tuple(map(hash, found.rows))
-        at = found.pagination or _Pagination()
-        return Seen(body, keys, at.page, at.per_page, at.total, *_dates(found.rows, order))
+            return read_slowly(body)
+        columns = list(zip(*map(msgspec.structs.astuple, found.rows), strict=True)) or [()] * len(identity)
+        return read_slowly(body) if None in columns[0] else see(columns, place, found.pagination)
 
-    def _read_slowly(body: bytes) -> Seen:
+    def read_slowly(body: bytes) -> Seen:
         page: Page = read_page(envelope)(body)
         raws = _raw_rows.decode(page.rows)
-        keys = tuple(map(_key, raws))
-        dates = _dates([_identified(raw) for raw in (*raws[:1], *raws[-1:])], order)
-        return Seen(body, keys, page.page, page.per_page, page.total, *dates)
+        rows = [identified(raw) for raw in raws]
+        keys = tuple(
+            _keys([[value] for value in values])[0] if values else _key(raw)
+            for raw, values in zip(raws, rows, strict=True)
+        )
+        dates = [values[place] if values else None for values in rows] if place is not None else ()
+        last = tuple(map(_text, rows[-1])) if rows else ()
+        return Seen(keys, page.page, page.per_page, page.total, *_ends(dates), last)
 
-    def _key(raw: msgspec.Raw) -> int:
-        identified = _identified(raw)
-        if identified is None:
-            return hash(bytes(raw)) if len(bytes(raw)) >= _TELLING_BYTES else NOBODY
-        return hash(identified)
-
-    def _identified(raw: msgspec.Raw) -> Any:
+    def identified(raw: msgspec.Raw) -> tuple[Any, ...]:
         try:
-            identified = one.decode(raw)
+            values: tuple[Any, ...] = msgspec.structs.astuple(one.decode(raw))
         except msgspec.DecodeError:
-            return None
-        return None if first(identified) is None else identified
+            return ()
+        return () if values[0] is None else values
 
-    one = msgspec.json.Decoder(row)
     return read
 
 
-def _dates(rows: Sequence[Any], order: str | None) -> tuple[datetime | None, datetime | None]:
-    """The dates of the first row and the last."""
-    if order is None or not rows:
-        return None, None
-    texts = [getattr(row, order, None) for row in (rows[0], rows[-1])]
-    newest, oldest = [parse_instant(text) if isinstance(text, str) else None for text in texts]
+def _keys(columns: Sequence[Sequence[Any]]) -> Keys:
+    """The integers of rows that have an identity."""
+    texts = map(_SEPARATOR.join, zip(*map(_texts, columns), strict=True))
+    return tuple(map(xxh3_64_intdigest, map(str.encode, texts)))
+
+
+def _texts(values: Sequence[Any]) -> Iterable[str]:
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return values
+    return map(_text if float in kinds else str, values)
+
+
+def _text(value: Any) -> str:
+    """A value as text; a whole number with a decimal point is the same, since columns of integers take it so."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _key(raw: msgspec.Raw) -> int:
+    """The integer of a row that has no identity."""
+    return xxh3_64_intdigest(raw) if len(bytes(raw)) >= _TELLING_BYTES else NOBODY
+
+
+def _ends(values: Sequence[Any]) -> tuple[datetime | None, datetime | None]:
+    """The first and the last of the values that rows are in order of, as times; None for what is none."""
+    ends = (values[0], values[-1]) if values else (None, None)
+    newest, oldest = [parse_instant(value) if isinstance(value, str) else None for value in ends]
     return newest, oldest

@@ -2,13 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import msgspec
 
 from pipelines.errors import UsageError
-from pipelines.pull.decode import parse_instant, raw_rows
-from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
@@ -36,13 +31,9 @@ def known_contacts(settings: Settings) -> Iterator[Callable[[Seen], bool]]:
     with reading(settings.warehouse) as connection:
 
         def is_known(seen: Seen) -> bool:
-            rows = raw_rows(seen.body, CONTACTS.envelope)
-            row: Any = msgspec.json.decode(rows[-1]) if rows else None
-            if not isinstance(row, dict):
+            if not seen.last:
                 return False
-            signup = row.get("signup_date")
-            when = parse_instant(signup) if isinstance(signup, str) else None
-            values = [str(row.get("phone_number")), str(row.get("list_id")), when]
-            return connection.execute(_QUERY, values).fetchone() is not None
+            phone, list_id, _ = seen.last
+            return connection.execute(_QUERY, [phone, list_id, seen.oldest]).fetchone() is not None
 
         yield is_known

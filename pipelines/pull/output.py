@@ -7,24 +7,24 @@ part waits for the end, since the scan looks at the top once more. What was read
 rows set aside, and that proof.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.pull.identity import Keys
 from pipelines.storage import storage_errors
 from schemas.arrow import TYPES
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import Dataset
 
 _Integers = npt.NDArray[np.int64]
+_Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +38,24 @@ class Rows:
     """
 
     table: pa.Table
-    keys: _Integers
+    keys: _Keys
     pages: _Integers
 
     @classmethod
-    def of(cls, table: pa.Table, keys: Mapping[int, Keys]) -> "Rows":
-        """With keys given by reply, of all its rows.
-
-        Args:
-            table: the rows, those of a reply in one piece.
-            keys: those of every reply that the rows are of.
-        """
-        pages = table["page"].to_numpy().astype(np.int64)
-        rows = table["row"].to_numpy()
-        begins = np.flatnonzero(np.diff(pages, prepend=-1))
-        ends = np.append(begins, len(pages))[1:]
-        found = [
-            np.array(keys[int(pages[begin])], np.int64)[rows[begin:end]]
-            for begin, end in zip(begins, ends, strict=True)
-        ]
-        return cls(table, np.concatenate([*found, np.empty(0, np.int64)]), pages)
+    def of(cls, table: pa.Table) -> "Rows":
+        """Of a part's table."""
+        return cls(table, table["row_key"].to_numpy(), table["page"].to_numpy())
 
     def read_again_in(self, later: "Rows", key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
         """Which of these rows were read again in another reply: later in this part, or in the other one."""
         keys, pages = np.concatenate([self.keys, later.keys]), np.concatenate([self.pages, later.pages])
-        _, inverse = np.unique(keys, return_inverse=True)
-        last = np.zeros(len(keys), np.int64)
-        last[inverse] = np.arange(len(keys))  # of equal indices the last assignment stays
-        latest = last[inverse[: len(self.keys)]]
+        repeated = np.flatnonzero(pd.Series(keys).duplicated(keep=False))  # few: only those are sorted
+        _, inverse = np.unique(keys[repeated], return_inverse=True)
+        last = np.zeros(len(repeated), np.int64)
+        last[inverse] = repeated  # of equal indices the last assignment stays
+        latest = np.arange(len(keys))
+        latest[repeated] = last[inverse]
+        latest = latest[: len(self.keys)]
         mine = np.flatnonzero(pages[latest] > self.pages)
         both = pa.concat_tables([self.table.select(list(key)), later.table.select(list(key))])
         same = np.ones(len(mine), np.bool_)
@@ -148,13 +138,20 @@ class Output:
     def _open(self) -> pq.ParquetWriter:
         if self._writer is None:
             self._file = pa.OSFile(str(self._path), "wb")
-            self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+            self._writer = pq.ParquetWriter(
+                self._file, self._schema, compression="zstd", write_statistics=_in_some_order(self._schema)
+            )
         return self._writer
 
     @property
     def _schema(self) -> pa.Schema:
         fields = (*self._dataset.fields, *BOOKKEEPING.fields)
         return pa.schema([(field.name, TYPES[field.kind]) for field in fields])
+
+
+def _in_some_order(schema: pa.Schema) -> list[str]:
+    """The columns of which a query may want a range; the least and greatest text help nobody, and take long."""
+    return [field.name for field in schema if not pa.types.is_string(field.type)]
 
 
 def _nothing_after(rows: Rows) -> Rows:

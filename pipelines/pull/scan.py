@@ -2,7 +2,7 @@
 
 `scan` reads each query of an endpoint as a chain of overlapping replies (`chain`), or page by page and twice where
 pages cannot overlap (`plain`), hands each reply on as it arrives, and sees whether all rows claimed are served. It
-decodes of each row only what tells it apart, so it never waits for validation, nor validation for it. What does not
+needs of each row only what tells it apart, so it never waits for validation, nor validation for it. What does not
 belong here: what rows mean, and which of two versions of a row stays (see `snapshot`).
 """
 
@@ -13,7 +13,7 @@ from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Seen
 from pipelines.pull.plain import read_twice
-from pipelines.pull.slices import Asking, Fetch, FixedPages, Query
+from pipelines.pull.slices import Asking, Check, Fetch, FixedPages, Query
 from pipelines.pull.windows import Window
 
 _CUT_SHARE = 100
@@ -64,9 +64,9 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
     evidence = Evidence(complete=False, notes=["only new sign-ups were read"])
     known = False
 
-    async def until_known(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:
+    async def until_known(query: Query, check: Check, *, fresh: bool) -> Seen:
         nonlocal known
-        seen = await fetch(query, read, fresh=fresh)
+        seen = await fetch(query, check, fresh=fresh)
         known = is_known(seen)
         return seen
 

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, closing
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -15,18 +15,19 @@ import pyarrow.parquet as pq
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.assemble import Assembled, carry_on, conclude
 from pipelines.pull.check import checked
-from pipelines.pull.decode import arrow_columns
+from pipelines.pull.decode import arrow_columns, values_of
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.evidence import Evidence
-from pipelines.pull.identity import Keys, Seen
+from pipelines.pull.identity import Seen
 from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
+from pipelines.pull.personal import kept
 from pipelines.pull.refine import BATCH_ROWS, Part
 from pipelines.pull.scan import scan, scan_new
-from pipelines.pull.slices import Query
-from pipelines.pull.spool import Spool, Spooled
-from pipelines.pull.workers import Submit, refining
+from pipelines.pull.slices import Check, Query
+from pipelines.pull.spool import Body, Spool, Spooled
+from pipelines.pull.workers import refining
 from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
@@ -51,6 +52,10 @@ _log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset, rows read so far, rows expected if known), from any thread."""
+
+
+_BEING_READ = 2
+"""Replies that may be with the process that decodes, beside the requests under way, so that it always has one."""
 
 
 def silent(dataset: str, rows: int, expected: int | None) -> None:
@@ -165,87 +170,108 @@ class _Intake:
         self._spool = spool
         self._on_progress = on_progress
         self._replies: list[Spooled] = []
-        self._refined = 0
         self._waiting_rows = 0
         self._rows = 0
-        self._keys: dict[int, Keys] = {}
-        self._jobs: list[Future[Part]] = []
-        self._stack = ExitStack()
-        self._refine: Submit | None = None
         self._output = Output(PULLED[name], snapshot, data_file(folder))
+        self._to_check: asyncio.Queue[Awaitable[Part] | None] = asyncio.Queue()
 
     async def read(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
         """Scan all, or from the top to what is known; refine beside it, and write the snapshot's files."""
+        work = self._folder / "work"
         with storage_errors("make", self._folder):
-            (self._folder / "work").mkdir()
+            work.mkdir()
         with closing(self._output):
-            evidence = await self._read_all(concurrency, known)
-            # one that is stopped is waited for: it must not write into a folder that is being thrown away
+            async with refining(self.name, self.snapshot, work) as self._refining:
+                evidence = await self._scan_and_check(concurrency, known)
+            # the process that decodes is let go before files are written
             with ThreadPoolExecutor(1, thread_name_prefix="write") as writing:
                 await asyncio.wrap_future(writing.submit(self._write_files))
         return evidence
 
-    async def _read_all(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
-        """Scan, and wait until all of it is refined; the process that decodes is let go before files are written."""
-        with self._stack:
-            self._checking = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="check"))
+    async def _scan_and_check(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
+        self._checking = asyncio.create_task(self._check_parts())
+        try:
             if known is None:
-                evidence = await scan(self._endpoint, self._fetch, concurrency)
+                evidence = await scan(self._endpoint, self._fetch, concurrency + _BEING_READ)
             else:
                 evidence = await scan_new(self._endpoint, self._fetch, known)
-            self._submit(None)
-            self.parts = [await asyncio.wrap_future(job) for job in self._jobs]
+            self._cut()
+            self._to_check.put_nowait(None)
+            await self._checking
+        finally:
+            self._checking.cancel()
+            await asyncio.wait([self._checking])
         return evidence
 
-    async def _fetch(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:
+    async def _fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:
         """Get a reply, from the spool of an interrupted pull if that will do, and keep it."""
         asked = "&".join(f"{name}={value}" for name, value in query.items())
         request = f"GET {self._endpoint.path}{'?' if asked else ''}{asked}"
         earlier = None if fresh else self._spool.earlier.pop(request, None)
         if earlier is not None:
             try:
-                seen = read(earlier.read())
+                seen = await self._see(earlier, check)
             except Unreadable:
-                return await self._fetch(query, read, fresh=True)
+                return await self._fetch(query, check, fresh=True)
             self.resumed += 1
-            self._take(earlier, seen.keys)
+            self._take(earlier, seen)
             return seen
-        filtered = self.privacy.reader(self.name, self._endpoint.envelope, read)
-        reader = tolerant(filtered, self._endpoint.envelope)
-        reply = await self._client.get(self._endpoint.path, query, reader)
+
+        async def write_and_see(body: bytes) -> tuple[Body, Seen]:
+            written = self._spool.write(kept(self.privacy, self.name, body))
+            return written, await self._see(written, check)
+
+        async def read(body: bytes) -> tuple[Body, Seen]:
+            return await tolerant(body, self._endpoint.envelope, write_and_see)
+
+        reply = await self._client.get_read(self._endpoint.path, query, read)
         self.retries += reply.attempts - 1
-        seen = reply.value
-        kept = self._spool.put(request, seen.body, seen.total, reply.sent_at, reply.received_at)
-        self._take(kept, seen.keys)
+        written, seen = reply.value
+        self._take(self._spool.put(request, written, seen.total, reply.sent_at, reply.received_at), seen)
         return seen
 
-    def _take(self, reply: Spooled, keys: Keys) -> None:
-        """Have what waits refined when it is enough for a batch."""
+    async def _see(self, body: Body, check: Check) -> Seen:
+        """Read a reply and have it checked.
+
+        Raises:
+            Unreadable: it is not the JSON expected, or not the page.
+        """
+        seen = await self._refining.read(body)
+        try:
+            check(seen)
+        except Unreadable:
+            self._refining.drop(body)
+            raise
+        return seen
+
+    def _take(self, reply: Spooled, seen: Seen) -> None:
+        """Keep a reply, and have a part made when there is enough for one."""
         self._replies.append(reply)
-        self._keys[reply.page] = keys
-        self._rows += len(keys)
-        self._waiting_rows += len(keys)
+        self._refining.keep(reply)
+        self._rows += len(seen.keys)
+        self._refining.expect(max(self._rows, seen.total or 0))
+        self._waiting_rows += len(seen.keys)
         self._on_progress(self.name, self._rows, reply.total)
         if self._waiting_rows >= BATCH_ROWS:
-            self._submit(reply.total)
+            self._cut()
 
-    def _submit(self, total: int | None) -> None:
-        for job in self._jobs:
-            if job.done():
-                job.result()  # a failure there stops the scan here
-        if self._refine is None:
-            self._refine = self._stack.enter_context(refining(total))
-        batch, keys = self._replies[self._refined :], self._keys
-        work = self._folder / "work"
-        refined = self._refine(self.name, self.snapshot, len(self._jobs), batch, work)
-        self._jobs.append(self._checking.submit(self._finish, refined, batch, keys))
-        self._refined = len(self._replies)
-        self._waiting_rows, self._keys = 0, {}
+    def _cut(self) -> None:
+        if self._checking.done():
+            self._checking.result()  # a failure there stops the scan here
+        self._waiting_rows = 0
+        for part in self._refining.cut():
+            self._to_check.put_nowait(part)
 
-    def _finish(self, refined: "Future[Part]", replies: Sequence[Spooled], keys: Mapping[int, Keys]) -> Part:
-        """Check a part and hand its rows to the data file; one part after the other, beside the scan."""
-        part, rows = checked(self.name, refined.result(), replies)
-        self._output.add(Rows.of(rows, keys))
+    async def _check_parts(self) -> None:
+        """Check parts and hand their rows to the data file; one after the other, beside the scan."""
+        # one that is stopped is waited for: it must not write into a folder that is being thrown away
+        with ThreadPoolExecutor(1, thread_name_prefix="check") as thread:
+            while (part := await self._to_check.get()) is not None:
+                self.parts.append(await asyncio.wrap_future(thread.submit(self._check, await part)))
+
+    def _check(self, part: Part) -> Part:
+        part, rows = checked(self.name, part, self._replies)
+        self._output.add(Rows.of(rows))
         return part
 
     def _write_files(self) -> None:
@@ -260,7 +286,9 @@ class _Intake:
             self._output.rows,
             quarantine_file(folder),
         )
-        arrays, _ = arrow_columns(PAGES, [page for part in self.parts for page in part.pages])
+        arrays, _ = arrow_columns(
+            PAGES, values_of(PAGES, [page for part in self.parts for page in part.pages])
+        )
         with storage_errors("write", folder):
             pages = pa.Table.from_arrays(arrays, names=list(PAGES.columns))
             pq.write_table(pages, pages_file(folder), compression="zstd")

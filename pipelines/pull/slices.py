@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pipelines.errors import RequestError
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.identity import Keys, Seen, reply_reader
+from pipelines.pull.identity import Keys, Seen
 from pipelines.pull.windows import Window, after
 from pipelines.trackly.client import Unreadable
 
@@ -26,15 +26,19 @@ _TELLING_ROWS = 10
 Query = Mapping[str, str | int]
 
 
+Check = Callable[[Seen], None]
+"""Raises Unreadable where a reply is not the page asked for."""
+
+
 class Fetch(Protocol):
     """Gets one reply and keeps it for the snapshot."""
 
-    def __call__(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Awaitable[Seen]:
+    def __call__(self, query: Query, check: Check, *, fresh: bool) -> Awaitable[Seen]:
         """Ask for one page.
 
         Args:
             query: its parameters.
-            read: reads the body; raises Unreadable where it is not the page asked for.
+            check: is shown the reply before it is kept.
             fresh: whether it must be asked for now; else a young reply of an interrupted pull will do.
         """
 
@@ -111,7 +115,6 @@ class Asking:
         self._first: tuple[Keys, int | None] = ((), None)
         self._filters = filters
         self._get = fetch
-        self._read = reply_reader(endpoint.envelope, endpoint.identity, endpoint.order)
 
     @property
     def refusal(self) -> RequestError | None:
@@ -147,13 +150,11 @@ class Asking:
         if window.per_page != UNPAGED_ROWS:
             query = {**self._filters, "page": window.page, "per_page": window.per_page}
 
-        def read(body: bytes) -> Seen:
-            seen = self._read(body)
+        def check(seen: Seen) -> None:
             self._check_place(window, seen, may_be_last)
-            return seen
 
         try:
-            seen = await self._get(query, read, fresh=fresh)
+            seen = await self._get(query, check, fresh=fresh)
         except RequestError as refusal:
             if window.page == 1:
                 raise
@@ -219,7 +220,7 @@ _DEFAULT_PAGE = 50
 def in_same_order(upper: Sequence[int], lower: Sequence[int]) -> bool:
     """Whether the rows that two replies share stand in the same order in both; rows that come twice tell nothing."""
     both = set(upper).intersection(lower)
-    above, below = [key for key in upper if key in both], [key for key in lower if key in both]
+    above, below = list(filter(both.__contains__, upper)), list(filter(both.__contains__, lower))
     if len(above) == len(both) == len(below):
         return above == below
     counts = Counter(above), Counter(below)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from xxhash import xxh3_128_hexdigest
 
 from pipelines.storage import storage_errors
 
@@ -27,28 +28,18 @@ _WORTH_TAKING_UP = 20
 _JOURNAL, _BODIES = "journal.ndjson", "bodies"
 
 
-class Spooled(msgspec.Struct, frozen=True):
-    """One reply as it lies in the spool.
+class Body(msgspec.Struct, frozen=True):
+    """Where a reply's body lies.
 
     Attributes:
-        page: its number in the order of arrival, from 1; rows name it.
-        request: what was asked, without host and key.
-        total: the number of rows that the API claimed, if any.
-        size: bytes of its body.
         path: the file that holds it, among others.
-        account: a digest that tells accounts apart.
         offset: where in the file it begins.
+        size: its bytes.
     """
 
-    page: int
-    request: str
-    sent_at: datetime
-    received_at: datetime
-    total: int | None
-    size: int
     path: str
-    account: str = ""
-    offset: int = 0
+    offset: int
+    size: int
 
     def read(self) -> bytes:
         """The body.
@@ -59,6 +50,24 @@ class Spooled(msgspec.Struct, frozen=True):
         with storage_errors("read", Path(self.path)), Path(self.path).open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
+
+
+class Spooled(Body, frozen=True, kw_only=True):
+    """One reply as it lies in the spool.
+
+    Attributes:
+        page: its number in the order of arrival, from 1; rows name it.
+        request: what was asked, without host and key.
+        total: the number of rows that the API claimed, if any.
+        account: a digest that tells accounts apart.
+    """
+
+    page: int
+    request: str
+    sent_at: datetime
+    received_at: datetime
+    total: int | None
+    account: str = ""
 
 
 @dataclass(slots=True)
@@ -97,23 +106,38 @@ class Spool:
         earlier = {reply.request: reply for reply in left}
         return cls(earlier, folder, account, max((reply.page for reply in left), default=0), bodies, journal)
 
-    def put(
-        self, request: str, body: bytes, total: int | None, sent: datetime, received: datetime
-    ) -> Spooled:
-        """Write a reply down.
+    def write(self, body: bytes) -> Body:
+        """Write a body down; it belongs to the pull only once it is `put`.
 
         Raises:
             StorageError: the disk refused.
         """
-        self._count += 1
         path = self._folder / _BODIES
         with storage_errors("write", path):
             offset = self._bodies.tell()
             self._bodies.write(body)
             self._bodies.flush()
-            reply = Spooled(
-                self._count, request, sent, received, total, len(body), str(path), self._account, offset
-            )
+        return Body(str(path), offset, len(body))
+
+    def put(self, request: str, body: Body, total: int | None, sent: datetime, received: datetime) -> Spooled:
+        """Note which request a body answers.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._count += 1
+        reply = Spooled(
+            body.path,
+            body.offset,
+            body.size,
+            page=self._count,
+            request=request,
+            sent_at=sent,
+            received_at=received,
+            total=total,
+            account=self._account,
+        )
+        with storage_errors("write", self._folder / _JOURNAL):
             self._journal.write(msgspec.json.encode(reply) + b"\n")
             self._journal.flush()
         return reply
@@ -132,7 +156,7 @@ class Spool:
 
 def digest(body: bytes) -> str:
     """A short digest of a reply, to tell whether two replies were equal."""
-    return sha256(body).hexdigest()[:24]
+    return xxh3_128_hexdigest(body)
 
 
 def _left_behind(folder: Path, account: str) -> list[Spooled]:

@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
-from pipelines.pull.identity import Seen
+from pipelines.pull.identity import Seen, reply_reader
+from pipelines.pull.personal import kept
 from pipelines.pull.scan import scan
 from pipelines.pull.scratch import scratch
-from pipelines.pull.slices import Query
+from pipelines.pull.slices import Check, Query
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
@@ -108,21 +109,32 @@ async def read_totals(
         StorageError: the disk refused.
     """
     started_at, privacy = now(), Privacy.of(settings)
+    see = reply_reader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order)
     raw = folder / "replies.parquet"
     with storage_errors("write", raw), pq.ParquetWriter(raw, _READ, compression="zstd") as writer:
         replies = rows = unreadable = 0
 
-        async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
+        async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
             nonlocal replies, rows, unreadable
-            kept = tolerant(privacy.reader("contacts", CONTACTS.envelope, read), CONTACTS.envelope)
-            reply = await client.get(CONTACTS.path, query, kept)
-            batch = _columns(reply.value.body, replies)
+
+            async def read_filtered(body: bytes) -> tuple[Seen, bytes]:
+                body = kept(privacy, "contacts", body)
+                seen = see(body)
+                check(seen)
+                return seen, body
+
+            async def read(body: bytes) -> tuple[Seen, bytes]:
+                return await tolerant(body, CONTACTS.envelope, read_filtered)
+
+            reply = await client.get_read(CONTACTS.path, query, read)
+            seen, body = reply.value
+            batch = _columns(body, replies)
             writer.write_batch(batch)
-            unreadable += len(reply.value.keys) - batch.num_rows
-            replies, rows = replies + 1, rows + len(reply.value.keys)
+            unreadable += len(seen.keys) - batch.num_rows
+            replies, rows = replies + 1, rows + len(seen.keys)
             if on_read:
-                on_read(rows, reply.value.total)
-            return reply.value
+                on_read(rows, seen.total)
+            return seen
 
         evidence = await scan(CONTACTS, fetch, settings.concurrency)
     file = folder / "totals.parquet"

@@ -6,17 +6,19 @@ order (the pull engine), and what rows mean (schemas).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.failures import Unreadable
+
+if TYPE_CHECKING:  # the process that decodes rows asks for none, and httpx takes long to import
+    from pipelines.trackly.client import Reply, TracklyClient
 
 _LARGEST = 2**63 - 1
 
 
-class _Pagination(msgspec.Struct, frozen=True):
+class Pagination(msgspec.Struct, frozen=True):
     """`pagination` of a paged reply (/api-reference/v2/overview); absent where a resource is not paged."""
 
     page: int | None = None
@@ -45,6 +47,9 @@ class Page(msgspec.Struct, frozen=True):
     other: tuple[str, ...]
 
 
+NO_PAGINATION = msgspec.Raw(b"null")
+"""In place of the object where a reply has none."""
+
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -61,7 +66,7 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
             found = _top_level.decode(body)
             rows = bytes(found[envelope])
             rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
-            seen = _pagination(msgspec.json.decode(found.get("pagination", b"null")))
+            seen = read_pagination(found.get("pagination", NO_PAGINATION))
         except KeyError:
             raise Unreadable(f"the JSON has no {envelope!r}") from None
         except msgspec.ValidationError as problem:
@@ -77,14 +82,14 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
 
 
 async def get_page(
-    client: TracklyClient,
+    client: "TracklyClient",
     path: str,
     envelope: str,
     *,
     page: int | None = None,
     per_page: int | None = None,
     **filters: str | int,
-) -> Reply[Page]:
+) -> "Reply[Page]":
     """Read one page of a resource.
 
     Args:
@@ -103,10 +108,12 @@ async def get_page(
     return await client.get(path, query, read_page(envelope))
 
 
-def _pagination(found: Any) -> _Pagination:
+def read_pagination(raw: msgspec.Raw) -> Pagination:
+    """The `pagination` of a reply; one that makes no sense is taken for none."""
+    found = msgspec.json.decode(raw)
     if not isinstance(found, dict):
-        return _Pagination()
-    return _Pagination(*(_count(found.get(name)) for name in _Pagination.__struct_fields__))
+        return Pagination()
+    return Pagination(*(_count(found.get(name)) for name in Pagination.__struct_fields__))
 
 
 def _count(value: Any) -> int | None:

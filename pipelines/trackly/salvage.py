@@ -6,7 +6,7 @@ cut off or no reply at all; those stay unreadable.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -21,29 +21,27 @@ _any = msgspec.json.Decoder(list[msgspec.Raw])
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def tolerant(read: Callable[[bytes], T], envelope: str) -> Callable[[bytes], T]:
-    """A reader of replies that reads what another one can once the rows that are no JSON are put in quotes.
+async def tolerant(body: bytes, envelope: str, read: Callable[[bytes], Awaitable[T]]) -> T:
+    """Read a reply, if need be once the rows that are no JSON are put in quotes.
 
     Args:
-        read: takes a reply's body; raises Unreadable.
+        body: the reply's.
         envelope: the key that the rows stand under.
+        read: takes a body; raises Unreadable.
+
+    Raises:
+        Unreadable: that does not help.
     """
-
-    def read_all(body: bytes) -> T:
-        body = body.removeprefix(_BOM)
-        try:
-            if not body.isascii():
-                body.decode()  # decoders skip over values without looking at their bytes
-            return read(body)
-        except (Unreadable, UnicodeDecodeError, RecursionError) as problem:
-            mended = _quoted(body, envelope)
-            if mended == body:
-                if isinstance(problem, Unreadable):
-                    raise
-                raise Unreadable("not JSON") from None
-        return read(mended)
-
-    return read_all
+    body = body.removeprefix(_BOM)
+    try:
+        return await read(body)
+    except (Unreadable, UnicodeDecodeError, RecursionError) as problem:
+        mended = _quoted(body, envelope)
+        if mended == body:
+            if isinstance(problem, Unreadable):
+                raise
+            raise Unreadable("not JSON") from None
+    return await read(mended)
 
 
 def _quoted(body: bytes, envelope: str) -> bytes:

@@ -56,7 +56,7 @@ def _rows(first: int, replies: Sequence[Reply], *, collide: bool) -> Rows:
     pages = [first + at for at, reply in enumerate(replies) for _ in reply]
     places = [place for reply in replies for place in range(len(reply))]
     schema = part_schema(LISTS)
-    given = {"id": ids, "page": pages, "row": places}
+    keys = [0 if collide else row for row in ids]
+    given = {"id": ids, "page": pages, "row": places, "row_key": keys}
     columns = [pa.array(given.get(field.name, [None] * len(ids)), field.type) for field in schema]
-    keys = {first + at: tuple(0 if collide else row for row in reply) for at, reply in enumerate(replies)}
-    return Rows.of(pa.Table.from_arrays(columns, schema=schema), keys)
+    return Rows.of(pa.Table.from_arrays(columns, schema=schema))

@@ -16,8 +16,9 @@ import pytest
 from oracle import expected, query, same, shown
 
 from pipelines.errors import AccessError, SettingsError, StorageError
-from pipelines.privacy import Privacy
+from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.pull.earlier import replay
+from pipelines.pull.personal import kept
 from pipelines.pull.run import pull
 from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.verbs import open_ledger
@@ -26,6 +27,8 @@ from pipelines.push.run import intake, push, send
 from pipelines.push.status import outcomes
 from pipelines.sandbox import Account, Fault, Server, write_history
 from pipelines.settings import Settings, load_settings
+from pipelines.trackly.failures import Unreadable
+from pipelines.trackly.pages import read_page
 from schemas.frames import frame_schema
 from schemas.registry import PULLED, PUSHED
 
@@ -284,15 +287,21 @@ def test_no_shape_of_row_carries_a_phone_through(row: Any) -> None:
         reply(row, {"phone_number": "+15551110000"}),
         reply(row).replace(b"+", b"\\u002b"),
     ):
-        kept = Privacy(b"k" * 20).filtered(body, "contacts")
-        assert b"5551234567" not in kept
-        assert len(json.loads(kept)["contacts"]) == len(json.loads(body)["contacts"])
-        assert json.loads(kept)["pagination"] == {"page": 1}
+        left = Privacy(b"k" * 20).filtered(body, "contacts")
+        assert b"5551234567" not in left
+        assert len(json.loads(left)["contacts"]) == len(json.loads(body)["contacts"])
+        assert json.loads(left)["pagination"] == {"page": 1}
     if isinstance(row, dict) and "list_number" in row:
-        assert json.loads(kept)["contacts"][0]["list_number"] == "+15559990000"
+        assert json.loads(left)["contacts"][0]["list_number"] == "+15559990000"
 
 
-def test_what_is_no_reply_is_left_to_the_reader() -> None:
-    """A body of another shape is not touched: reading it is what fails, with its own words."""
+def test_what_is_no_reply_is_neither_kept_nor_filtered() -> None:
+    """A body of another shape is refused with the words of reading it, and nothing of it is left to write down."""
+    private = Privacy(b"k" * 20)
     for body in (b"", b"<html>", b"[]", b'{"contacts": 3}', b'{"error": "no"}'):
-        assert Privacy(b"k" * 20).filtered(body, "contacts") == body
+        with pytest.raises(Unreadable) as refused:
+            kept(private, "contacts", body)
+        with pytest.raises(Unreadable, match=str(refused.value)):
+            read_page("contacts")(body)
+        assert private.filtered(body, "contacts") == b""
+        assert kept(KEEP_ALL, "contacts", body) == body

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pipelines.errors import NotFoundError, ServiceError
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.evidence import Evidence
-from pipelines.pull.identity import Seen
+from pipelines.pull.identity import Seen, reply_reader
 from pipelines.pull.scan import scan, scan_new
-from pipelines.pull.slices import Query
+from pipelines.pull.slices import Check, Query
 from pipelines.trackly.client import Unreadable
 
 Row = dict[str, Any]
@@ -81,14 +81,21 @@ class Account:
         at = {"page": page, "per_page": per_page, "total": len(self.rows), "total_pages": 0}
         return json.dumps({"rows": rows, "pagination": at}).encode()
 
-    async def fetch(self, query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG002 - no spool
+    async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - no spool
         """One request that takes a random number of turns on its way there and back."""
         for _ in range(self.random.randrange(4)):
             await asyncio.sleep(0)
         body = self.serve(query)
         for _ in range(self.random.randrange(4)):
             await asyncio.sleep(0)
-        return read(body)
+        return seen(body, check)
+
+
+def seen(body: bytes, check: Check, order: str | None = None) -> Seen:
+    """A reply as the scan is to see it, and whether it is the page asked for."""
+    found = reply_reader("rows", ("id", order or "at"), order)(body)
+    check(found)
+    return found
 
 
 def rows(count: int) -> list[Row]:
@@ -105,8 +112,9 @@ def run_with(
 ) -> Evidence:
     """A scan whose every reply is changed on its way."""
 
-    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
-        return read(json.dumps(change(query, json.loads(account.serve(query)))).encode())
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        body = json.dumps(change(query, json.loads(account.serve(query)))).encode()
+        return seen(body, check, order)
 
     return asyncio.run(
         scan(
@@ -273,10 +281,10 @@ def test_a_lying_total_neither_loses_rows_nor_runs_on(claimed: int) -> None:
     """Whatever total the API claims, all rows are read, in about as many requests as there are pages."""
     account = Account(rows(300))
 
-    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
         body = json.loads(account.serve(query))
         body["pagination"]["total"] = claimed
-        return read(json.dumps(body).encode())
+        return seen(json.dumps(body).encode(), check)
 
     evidence = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
     assert (len(account.got), evidence.total) == (300, claimed)
@@ -288,8 +296,8 @@ def test_without_any_pagination_the_end_is_found() -> None:
     """A paged endpoint that sends no pagination object is read to its end."""
     account = Account(rows(300))
 
-    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
-        return read(json.dumps({"rows": json.loads(account.serve(query))["rows"]}).encode())
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        return seen(json.dumps({"rows": json.loads(account.serve(query))["rows"]}).encode(), check)
 
     evidence = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
     assert (len(account.got), evidence.complete, evidence.total) == (300, True, None)
@@ -300,12 +308,12 @@ def test_a_page_that_comes_again_for_ever_is_refused(silent: bool) -> None:
     """A server that answers every page with the first one is not read as if that were the next page."""
     account = Account(rows(300))
 
-    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
         body = json.loads(account.serve({**query, "page": 1}))
         if silent:
             body["pagination"]["page"] = query["page"]
         try:
-            return read(json.dumps(body).encode())
+            return seen(json.dumps(body).encode(), check)
         except Unreadable as problem:
             raise ServiceError(str(problem)) from problem
 
@@ -318,8 +326,8 @@ def test_a_server_of_one_page_size_is_read_to_its_end_and_for_what_is_new(size: 
     """Pages of one size, smaller or larger than asked for, are read whole, and down to what is known."""
     account = Account(rows(300))
 
-    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
-        return read(account.serve({**query, "per_page": size}))
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        return seen(account.serve({**query, "per_page": size}), check)
 
     endpoint = Endpoint("/rows", "rows", 50, ("id", "at"))
     found = asyncio.run(scan(endpoint, fetch, 4))
@@ -335,12 +343,12 @@ def test_a_row_that_moves_between_filters_is_not_lost() -> None:
     shelves: dict[str, list[Row]] = {"": rows(3), "archived": [{"id": 99, "at": 0, "v": 0}]}
     got: set[int] = set()
 
-    async def fetch(query: Query, read: Callable[[bytes], Seen], *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
         if query.get("status") == "archived":
             shelves[""] += shelves.pop("archived", [])
         found = shelves.get(str(query.get("status", "")), [])
         got.update(row["id"] for row in found)
-        return read(json.dumps({"rows": found}).encode())
+        return seen(json.dumps({"rows": found}).encode(), check)
 
     endpoint = Endpoint("/rows", "rows", 0, ("id",), ({}, {"status": "archived"}))
     asyncio.run(scan(endpoint, fetch, 1))

@@ -1,16 +1,17 @@
 """Rows that are no JSON: they alone are set aside, and bodies that are cut off stay unreadable."""
 
+import asyncio
 import json
 
 import pytest
 
 from pipelines.pull.decode import row_decoder
-from pipelines.pull.identity import reply_reader
+from pipelines.pull.identity import Seen, reply_reader
 from pipelines.trackly.client import Unreadable
 from pipelines.trackly.salvage import tolerant
 from schemas.registry import PULLED
 
-read = tolerant(reply_reader("lists", ("id",)), "lists")
+see = reply_reader("lists", ("id",))
 decode = row_decoder(PULLED["lists"], "lists")
 GOOD = b'{"id":1,"brand_name":"A [b], \\"c\\" {d}"}'
 BAD = [
@@ -24,12 +25,22 @@ BAD = [
 ]
 
 
+def read(body: bytes) -> tuple[Seen, bytes]:
+    """What is seen of a reply, and the body that it was seen in."""
+
+    async def look(body: bytes) -> tuple[Seen, bytes]:
+        body.decode()
+        return see(body), body
+
+    return asyncio.run(tolerant(body, "lists", look))
+
+
 @pytest.mark.parametrize("row", BAD)
 def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
     """Its neighbours are read, and its text is kept as JSON text."""
     body = b'{"pagination":{"total":3},"lists":[%b, %b,%b]}' % (GOOD, row, GOOD.replace(b"1", b"3"))
-    seen = read(body)
-    decoded = decode(seen.body)
+    seen, mended = read(body)
+    decoded = decode(mended)
     assert (len(seen.keys), seen.total) == (3, 3)
     assert decoded.batch.column("id").to_pylist() == [1, 3]
     assert [json.loads(bad.raw) for bad in decoded.bad] == [row.decode(errors="replace")]
@@ -37,7 +48,7 @@ def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
 
 def test_a_mark_of_the_byte_order_is_no_harm() -> None:
     """What some servers send before the first character is passed over."""
-    assert len(read(b'\xef\xbb\xbf{"lists":[%b]}' % GOOD).keys) == 1
+    assert len(read(b'\xef\xbb\xbf{"lists":[%b]}' % GOOD)[0].keys) == 1
 
 
 @pytest.mark.parametrize("row", BAD)

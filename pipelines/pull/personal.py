@@ -1,0 +1,26 @@
+"""Replies before they are read or written down: without what is not to be kept of personal data.
+
+What does not belong here: what that is, and how it is filtered (see `pipelines.privacy`).
+"""
+
+from pipelines.privacy import Privacy
+from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.trackly.pages import read_page
+
+
+def kept(privacy: Privacy, name: str, body: bytes) -> bytes:
+    """A reply as it may be kept.
+
+    Args:
+        privacy: what is kept.
+        name: the dataset's name in `PULLED`.
+        body: the reply's.
+
+    Raises:
+        Unreadable: it is not the JSON expected, so that it cannot be filtered; where all is kept, nobody looks.
+    """
+    if not privacy.filters(name):
+        return body
+    envelope = ENDPOINTS[name].envelope
+    read_page(envelope)(body)
+    return privacy.filtered(body, envelope)
