@@ -5,6 +5,7 @@ them in one swap. What does not belong here: how one dataset is read (see `scann
 """
 
 import asyncio
+import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,8 @@ def pull(
         DataError: too many bad rows, or too many rows gone; nothing was published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
-    new = asyncio.run(_pull(settings, set(datasets), run, on_progress, since_last))
+    with _garbage_of_its_own():
+        new = asyncio.run(_pull(settings, set(datasets), run, on_progress, since_last))
     with recorded(settings.data_dir, run, "publish") as record:
         done = publish(settings, new, allow_shrink=allow_shrink)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
@@ -70,7 +72,8 @@ def snapshot_dataset(settings: Settings, name: str, run: str, on_progress: Progr
     Raises:
         as `pull`; StorageError where revenue needs contacts and there are none.
     """
-    return asyncio.run(_snapshot_one(settings, name, run, on_progress))
+    with _garbage_of_its_own():
+        return asyncio.run(_snapshot_one(settings, name, run, on_progress))
 
 
 @watched()
@@ -85,6 +88,16 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
         done = publish(settings, newest)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
     return done
+
+
+@contextmanager
+def _garbage_of_its_own() -> Iterator[None]:
+    """Look for garbage among what comes from now on, not among all that was imported: that takes 4% of a pull."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def _pull(

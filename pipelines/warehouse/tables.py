@@ -26,6 +26,9 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
 
     So queries and marts never miss one, whatever has been pulled and pushed so far.
     """
+    connection.execute(
+        "BEGIN"
+    )  # a first publish makes 15 tables and 250 comments; alone each waits for the disk
     for schema in ("quarantine", "sync", "imports"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     there: dict[str, set[str]] = {}
@@ -44,6 +47,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(comment)
     create_history(connection)
     stamp(connection)
+    connection.execute("COMMIT")
 
 
 def replace_table(
