@@ -63,7 +63,7 @@ def conclude(
         StorageError: the disk refused.
     """
     dataset = PULLED[name]
-    bad = [part.bad for part in parts if part.bad]
+    bad = [path for part in parts for path in part.bad]
     if _keys(dataset) == dataset.key:
         with scratch(data.parent) as connection:
             keys = ", ".join(dataset.key)
@@ -96,7 +96,7 @@ def assemble(
         StorageError: the disk refused.
     """
     dataset = PULLED[name]
-    bad = [part.bad for part in parts if part.bad]
+    bad = [path for part in parts for path in part.bad]
     with scratch(data.parent) as connection:
         connection.execute(f"CREATE VIEW good AS {_good(dataset, list(map(_for_duckdb, parts)))}")
         keys = ", ".join(_keys(dataset))
@@ -104,7 +104,7 @@ def assemble(
             f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
             f"FROM good GROUP BY {keys} HAVING count(*) > 1"
         )
-        bad += _twins(connection, dataset, replies, parts[0].good.parent)
+        bad += _twins(connection, dataset, replies, parts[0].good[0].parent)
         _collect_bad(connection, dataset, bad)
         return Assembled(
             rows=_copied(connection, _good_rows(dataset, snapshot), data),
@@ -168,11 +168,9 @@ def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, 
 
 def _for_duckdb(part: Part) -> Path:
     """The good rows of a part as Parquet, which DuckDB reads and Arrow IPC it does not."""
-    path = part.good.with_suffix(".parquet")
+    path = part.good[0].with_suffix(".parquet")
     with storage_errors("write", path):
-        pq.write_table(
-            read_rows(part.good), path, compression="lz4", use_dictionary=False, write_statistics=False
-        )
+        pq.write_table(read_rows(part), path, compression="lz4", use_dictionary=False, write_statistics=False)
     return path
 
 

@@ -30,6 +30,12 @@ _WINDOWS_NEAR_TOP = 10
 LEAST_EXTRA = 60
 """Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
 
+_AHEAD = 6
+"""Windows of a long scan that may be asked for beyond the requests under way: some replies wait to be read."""
+
+_LONG = 100
+"""Pages of a scan from which on that is worth it."""
+
 _MOST_GROWTH = 8
 """How many times the pages that an account had at first may be read, should it grow faster than it is read."""
 
@@ -153,7 +159,8 @@ class Chain:
                 ended |= gaps > max(_MOST_GAPS, place // 2)
                 self._note(place, seen)
 
-        await run_all(work() for _ in range(concurrency))
+        ahead = _AHEAD if (top.total or 0) >= _LONG * self._asking.largest else 0
+        await run_all(work() for _ in range(concurrency + ahead))
         return next(places)[0]
 
     def _is_last(self, seen: Slice) -> bool:

@@ -243,6 +243,8 @@ def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
     Returns:
         The instants, and the positions of the texts that are none (null in the array).
     """
+    if not any(texts):
+        return pa.nulls(len(texts), _UTC), [at for at, text in enumerate(texts) if text is not None]
     array = pa.array(texts, pa.string())
     try:
         return pc.cast(pc.cast(array, _NAIVE), _UTC), []

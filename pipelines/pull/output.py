@@ -50,6 +50,7 @@ class Rows:
         """Which of these rows were read again in another reply: later in this part, or in the other one."""
         keys, pages = np.concatenate([self.keys, later.keys]), np.concatenate([self.pages, later.pages])
         repeated = np.flatnonzero(pd.Series(keys).duplicated(keep=False))  # few: only those are sorted
+        repeated = repeated[np.argsort(pages[repeated], kind="stable")]
         _, inverse = np.unique(keys[repeated], return_inverse=True)
         last = np.zeros(len(repeated), np.int64)
         last[inverse] = repeated  # of equal indices the last assignment stays

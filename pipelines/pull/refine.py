@@ -65,19 +65,31 @@ class Part:
     """What became of some replies.
 
     Attributes:
-        good: Arrow IPC: the dataset's columns, `extra`, the place of each row, and `row_key`: what the scan tells
-            it apart by; two rows of one key may still differ.
-        bad: Parquet: identity, raw JSON, reason, and the place of each row; None where there is none.
+        good: files of Arrow IPC: the dataset's columns, `extra`, the place of each row, and `row_key`: what the scan
+            tells it apart by; two rows of one key may still differ.
+        bad: files of Parquet: identity, raw JSON, reason, and the place of each row.
         pages: one per reply.
         unknown: names of fields that the contract does not know.
         missing: names of fields that no row carried; None where there were no rows.
     """
 
-    good: Path
-    bad: Path | None
+    good: tuple[Path, ...]
+    bad: tuple[Path, ...]
     pages: list[PageRow]
     unknown: frozenset[str]
     missing: frozenset[str] | None
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """Parts of the same time as one."""
+    missing = [part.missing for part in parts if part.missing is not None]
+    return Part(
+        good=tuple(path for part in parts for path in part.good),
+        bad=tuple(path for part in parts for path in part.bad),
+        pages=[page for part in parts for page in part.pages],
+        unknown=frozenset[str]().union(*(part.unknown for part in parts)),
+        missing=frozenset.intersection(*missing) if missing else None,
+    )
 
 
 class Refiner:
@@ -168,7 +180,7 @@ class Refiner:
         table = self._table()
         write_rows(table, good)
         bad = write_bad(self._bad, self._folder / f"bad-{number:05}.parquet")
-        part = Part(good, bad, self._pages, self._unknown, self._missing_in(table))
+        part = Part((good,), (bad,) if bad else (), self._pages, self._unknown, self._missing_in(table))
         self._start_part()
         return part
 
@@ -252,14 +264,17 @@ def write_rows(rows: pa.Table, path: Path) -> None:
         writer.write_table(rows)
 
 
-def read_rows(path: Path) -> pa.Table:
+def read_rows(part: Part) -> pa.Table:
     """The good rows of a part.
 
     Raises:
-        StorageError: the file cannot be read.
+        StorageError: a file cannot be read.
     """
-    with storage_errors("read", path), pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
+    tables = []
+    for path in part.good:
+        with storage_errors("read", path), pa.memory_map(str(path)) as file:
+            tables.append(pa.ipc.open_file(file).read_all())
+    return pa.concat_tables(tables)
 
 
 def part_schema(dataset: Dataset) -> pa.Schema:

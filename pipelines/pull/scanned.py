@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
 from pipelines.pull.personal import kept
-from pipelines.pull.refine import BATCH_ROWS, Part
+from pipelines.pull.refine import BATCH_ROWS, Part, joined
 from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Check, Query
 from pipelines.pull.spool import Body, Spool, Spooled
@@ -52,10 +52,6 @@ _log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset, rows read so far, rows expected if known), from any thread."""
-
-
-_BEING_READ = 2
-"""Replies that may be with the process that decodes, beside the requests under way, so that it always has one."""
 
 
 def silent(dataset: str, rows: int, expected: int | None) -> None:
@@ -173,7 +169,7 @@ class _Intake:
         self._waiting_rows = 0
         self._rows = 0
         self._output = Output(PULLED[name], snapshot, data_file(folder))
-        self._to_check: asyncio.Queue[Awaitable[Part] | None] = asyncio.Queue()
+        self._to_check: asyncio.Queue[list[asyncio.Future[Part]] | None] = asyncio.Queue()
 
     async def read(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
         """Scan all, or from the top to what is known; refine beside it, and write the snapshot's files."""
@@ -192,7 +188,7 @@ class _Intake:
         self._checking = asyncio.create_task(self._check_parts())
         try:
             if known is None:
-                evidence = await scan(self._endpoint, self._fetch, concurrency + _BEING_READ)
+                evidence = await scan(self._endpoint, self._fetch, concurrency)
             else:
                 evidence = await scan_new(self._endpoint, self._fetch, known)
             self._cut()
@@ -259,15 +255,15 @@ class _Intake:
         if self._checking.done():
             self._checking.result()  # a failure there stops the scan here
         self._waiting_rows = 0
-        for part in self._refining.cut():
-            self._to_check.put_nowait(part)
+        self._to_check.put_nowait(self._refining.cut())
 
     async def _check_parts(self) -> None:
         """Check parts and hand their rows to the data file; one after the other, beside the scan."""
         # one that is stopped is waited for: it must not write into a folder that is being thrown away
         with ThreadPoolExecutor(1, thread_name_prefix="check") as thread:
-            while (part := await self._to_check.get()) is not None:
-                self.parts.append(await asyncio.wrap_future(thread.submit(self._check, await part)))
+            while (parts := await self._to_check.get()) is not None:
+                done = thread.submit(self._check, joined([await part for part in parts]))
+                self.parts.append(await asyncio.wrap_future(done))
 
     def _check(self, part: Part) -> Part:
         part, rows = checked(self.name, part, self._replies)

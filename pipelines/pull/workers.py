@@ -2,36 +2,36 @@
 
 A process costs half a second to start and memory for its imports, and gives the second core to decoding; below some
 size it is not worth that. It is a plain child that is sent messages on stdin and answers on stdout, in their order;
-not multiprocessing, which would import the caller's main module again. `python -m pipelines.pull.workers` is that
-child. What does not belong here: the declared checks, which the caller runs beside the scan (`check`).
+not multiprocessing, which would import the caller's main module again. What does not belong here: what the child
+does with a message (`child`), and the declared checks, which the caller runs beside the scan (`check`).
 """
 
 import asyncio
-import gc
 import os
 import pickle
 import subprocess
 import sys
 from asyncio import Future
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.abc import MetaPathFinder
+from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pipelines.errors import StorageError
+from pipelines.pull.child import PREFIX
 from pipelines.pull.identity import Seen
 from pipelines.pull.refine import Part, Refiner
 from pipelines.pull.spool import Body, Spooled
 
 ROWS_WORTH_A_PROCESS = 100_000
 
+_ENOUGH = 8
+"""Replies that wait for the child before this process reads one itself, so that neither is ever idle."""
+
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 """numpy's threads for linear algebra wait busily for work that never comes here."""
-
-_PREFIX = 4
-"""Bytes before an answer that say how long it is."""
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ class Refining:
         self._child: _Child | None = None
         self._by_child: set[int] = set()
         """Replies that the child holds, by their offset."""
-        self._parts = 0
+        self._files = count()
 
     def expect(self, rows: int) -> None:
         """Start the child, if so many rows are worth it."""
@@ -67,16 +67,13 @@ class Refining:
             self._child = _Child(self._job)
 
     async def read(self, body: Body) -> Seen:
-        """What the scan needs of a reply.
-
-        What is read here is read at once, and so it is kept before anything that the child reads: no part holds a
-        reply that came before one in an earlier part, on which `output` builds.
+        """What the scan needs of a reply: the child says it, or this process where the child has enough to do.
 
         Raises:
             Unreadable: it is not the JSON expected.
             StorageError: the file cannot be read, or the child was killed.
         """
-        if self._child is None or not self._child.up:
+        if self._child is None or self._child.is_busy:
             return self._here.read(body)
         seen: Seen = await self._child.ask("read", body)
         self._by_child.add(body.offset)
@@ -98,20 +95,19 @@ class Refining:
         else:
             self._here.drop(body)
 
-    def cut(self) -> list[Awaitable[Part]]:
-        """Parts of what has been kept since the last time: one, or two where the child has come up since.
+    def cut(self) -> list[Future[Part]]:
+        """What has been kept since the last time, by either: together a part, with all replies of that time.
 
         Raises:
             StorageError: the disk refused.
         """
-        parts: list[Awaitable[Part]] = []
-        if self._here.kept or self._parts == 0:
-            part: Future[Part] = Future()
-            part.set_result(self._here.cut(self._parts))
-            parts.append(part)
+        parts: list[Future[Part]] = []
         if self._child is not None and self._child.kept:
-            parts.append(self._child.cut(self._parts + len(parts)))
-        self._parts += len(parts)
+            parts.append(self._child.cut(next(self._files)))
+        if self._here.kept or not parts:
+            part: Future[Part] = Future()
+            part.set_result(self._here.cut(next(self._files)))
+            parts.append(part)
         return parts
 
     async def close(self) -> None:
@@ -129,14 +125,12 @@ class _Child:
         job: what `Refiner` takes.
 
     Attributes:
-        up: whether it has said that it is there.
         kept: replies that it was told to keep since it cut a part.
     """
 
     def __init__(self, job: tuple[str, str, Path]) -> None:
-        self.up = False
         self.kept = 0
-        command = [sys.executable, "-m", "pipelines.pull.workers"]
+        command = [sys.executable, "-m", "pipelines.pull.child"]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command,
             stdin=subprocess.PIPE,
@@ -146,10 +140,12 @@ class _Child:
         )
         self._waiting: deque[Future[Any]] = deque()
         self._listening = asyncio.create_task(self._listen())
-        self.ask("start", *job).add_done_callback(self._note_up)
+        self._up = self.ask("start", *job)
 
-    def _note_up(self, answer: "Future[Any]") -> None:
-        self.up = not answer.cancelled() and answer.exception() is None
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is not up yet, or has so much to read already that it need not wait for more."""
+        return not self._up.done() or len(self._waiting) >= _ENOUGH
 
     def ask(self, verb: str, *arguments: object) -> "Future[Any]":
         """Have one of the refiner's verbs done; what it returns or raises."""
@@ -189,7 +185,7 @@ class _Child:
         )
         try:
             while True:
-                size = int.from_bytes(await stream.readexactly(_PREFIX), "big")
+                size = int.from_bytes(await stream.readexactly(PREFIX), "big")
                 answer = pickle.loads(await stream.readexactly(size))  # noqa: S301 - both ends are this program
                 waiting = self._waiting.popleft()
                 if waiting.cancelled():
@@ -202,6 +198,7 @@ class _Child:
             for waiting in self._waiting:
                 if not waiting.done():
                     waiting.set_exception(_killed())
+                    waiting.exception()  # nobody may wait for it any more, of which asyncio would complain
         finally:
             pipe.close()
 
@@ -217,46 +214,3 @@ class _Child:
 
 def _killed() -> StorageError:
     return StorageError("The process that decodes rows was killed.", "See that memory suffices.")
-
-
-def _serve(messages: BinaryIO, answers: BinaryIO) -> None:
-    """Do what is asked, until there is nothing more."""
-    gc.freeze()  # what is imported stays; looking through it again and again took a sixth of the time
-    gc.disable()
-    refiner: Refiner | None = None
-    while True:
-        try:
-            verb, *arguments = pickle.load(messages)  # noqa: S301 - both ends are this program
-        except EOFError:
-            return
-        answer: object = None
-        try:
-            if refiner is None:
-                refiner = Refiner(*arguments)
-            else:
-                answer = getattr(refiner, verb)(*arguments)
-        except Exception as error:  # noqa: BLE001 - raised again by the parent
-            answer = error
-        if verb in ("start", "read", "cut"):
-            pickled = pickle.dumps(answer)
-            answers.write(len(pickled).to_bytes(_PREFIX, "big") + pickled)
-            answers.flush()
-        if verb == "cut":
-            gc.collect()
-
-
-class _NoPandas(MetaPathFinder):
-    """Arrow imports pandas at the first list that it is given, if it can.
-
-    Nobody here makes frames, and the import takes longer than decoding 100,000 rows.
-    """
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - its signature
-        """Fail for pandas, and leave all else to the finders that follow."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname)
-
-
-if __name__ == "__main__":
-    sys.meta_path.insert(0, _NoPandas())
-    _serve(sys.stdin.buffer, sys.stdout.buffer)
