@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli import (
+    adopt,
     alerts,
     demo,
     doctor,
@@ -53,6 +54,7 @@ app.command("pull")(pull.pull)
 app.command("push")(push.push)
 app.command("reconcile")(reconcile.reconcile)
 app.command("resolve")(resolve.resolve)
+app.command("adopt")(adopt.adopt)
 app.command("status")(status.status)
 app.command("runs")(runs.runs)
 app.command("logs")(logs.logs)

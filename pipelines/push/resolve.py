@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.errors import UsageError
+from pipelines.push.forgotten import refuse_forgotten
 from pipelines.push.ledger import doubt as ledger_doubt
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import existing_ledger, open_ledger
@@ -76,13 +77,14 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
         UsageError: no reason, or no rows.
         DataError: one of them is not in doubt; then none is settled.
         BusyError: a push is under way.
-        StorageError: the ledger or the warehouse cannot be written.
+        StorageError: the ledger or the warehouse cannot be written, or the ledger has forgotten revenue.
     """
     if not identities:
         raise UsageError("No row was named.", "Name rows, or say --all. List them: trackly-sync resolve")
     if not reason.strip():
         raise UsageError("A reason is needed; it is kept.", "--reason 'seen in the account, ticket 1234'")
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        refuse_forgotten(settings, ledger)
         with ledger.begin(REVENUE) as connection:
             ledger_doubt.resolve(connection, identities, outcome, reason.strip())
         publish_imports(settings)

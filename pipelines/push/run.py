@@ -16,6 +16,7 @@ import duckdb
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.totals import room_for_readings
+from pipelines.push.forgotten import refuse_forgotten
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.totals import reasons
@@ -81,10 +82,11 @@ def intake(
     Raises:
         UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
         BusyError: another push is under way.
-        StorageError: the disk refused.
+        StorageError: the disk refused, or the ledger has forgotten revenue (see `forgotten`).
     """
     sources = find_sources(settings, datasets, paths)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        refuse_forgotten(settings, ledger)
         if changed:
             sources = {n: s for n, s in sources.items() if not is_current(stage_path(settings, n), s)}
         return _intake(settings, sources, ledger, on_progress, run or this_run())
@@ -119,9 +121,11 @@ def send(
         RequestError: the API refused a call as a whole; likewise.
         ServiceError: no usable answer within the bounds; likewise.
         BusyError: another push is under way.
-        StorageError: the ledger or a stage cannot be used; nothing leaves that is not on record.
+        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `forgotten`);
+            nothing leaves that is not on record.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        refuse_forgotten(settings, ledger)
         run = run or this_run()
         asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
         found = ledger.outcomes()
@@ -172,6 +176,7 @@ def _push(
     run: str,
 ) -> PushReport:
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        refuse_forgotten(settings, ledger)
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
             told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
@@ -185,6 +190,7 @@ def _plans(
     settings: Settings, sources: dict[str, list[Source]], on_progress: Progress | None
 ) -> dict[str, Plan]:
     with existing_ledger(settings) as ledger:
+        refuse_forgotten(settings, ledger)
         return make_plans(settings, sources, ledger, on_progress)
 
 

@@ -1,0 +1,111 @@
+"""Revenue that the warehouse knows was sent, and a ledger that was lost or restored from a backup does not.
+
+Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what the
+warehouse knows is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
+belong here: how the ledger keeps what is taken over (`ledger.adopted`).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from pipelines.errors import StorageError
+from pipelines.push.ledger.adopted import adopt_calls, calls_on_record
+from pipelines.push.ledger.tables import REVENUE
+from pipelines.push.ledger.verbs import Ledger, open_ledger
+from pipelines.push.lock import part_lock, push_lock
+from pipelines.push.publish import publish_imports
+from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcome
+from pipelines.settings import Settings
+from pipelines.storage import is_there
+from pipelines.warehouse.swap import reading
+from pipelines.watched import watched
+
+_PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
+_CALLS = f"SELECT * FROM imports.chunks WHERE dataset = '{REVENUE}' AND state <> 'refused' ORDER BY chunk"
+_ROWS = (
+    "SELECT identity, chunk, outcome, code, reason, attempt, message_id, revenue FROM imports.records"
+    f" WHERE dataset = '{REVENUE}' AND identity IS NOT NULL AND chunk IN (SELECT unnest(?::BIGINT[]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What was taken over.
+
+    Attributes:
+        calls: how many.
+        rows: rows that were part of them.
+        in_doubt: those of them of which it is not known whether they are in the account.
+        amount: revenue of all, in the account's currency.
+    """
+
+    calls: int
+    rows: int
+    in_doubt: int
+    amount: Decimal
+
+
+def refuse_forgotten(settings: Settings, ledger: Ledger | None) -> None:
+    """See that the ledger knows every call of revenue that the warehouse tells of.
+
+    Raises:
+        StorageError: it does not.
+    """
+    calls = _forgotten(settings, ledger)
+    if calls:
+        last = max(call["intended_at"] for call in calls)
+        raise StorageError(
+            f"The ledger does not know {len(calls):,} calls of revenue that imports.chunks has, the last one of "
+            f"{last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
+            "Put the latest ledger back, or take them over from the warehouse: trackly-sync adopt. If the account "
+            "was emptied: move warehouse.duckdb away, and pull.",
+        )
+
+
+@watched(outcomes)
+def adopt(settings: Settings) -> Adopted:
+    """Take over into the ledger what the warehouse knows of revenue that was sent and the ledger does not.
+
+    Rows that were accepted are accepted, and are not sent again. Those without an answer are in doubt, and are for a
+    person to settle: the totals before them are not on record.
+
+    Raises:
+        BusyError: a push is under way.
+        StorageError: the ledger or the warehouse cannot be read or written.
+    """
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        calls = _forgotten(settings, ledger)
+        rows = _rows_of(settings, calls) if calls else []
+        if calls:
+            adopt_calls(ledger, calls, rows)
+            publish_imports(settings)
+    amount = sum((row["revenue"] or Decimal(0) for row in rows), Decimal(0))
+    doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
+    return Adopted(len(calls), len(rows), doubts, amount)
+
+
+def _forgotten(settings: Settings, ledger: Ledger | None) -> list[dict[str, Any]]:
+    """Calls that imports.chunks has and the ledger does not; numbers tell nothing, since it counts on."""
+    if not is_there(settings.warehouse):
+        return []
+    with reading(settings.warehouse) as connection:
+        if not connection.execute(_PUBLISHED).fetchone():
+            return []
+        calls = _found(connection, _CALLS)
+    known = calls_on_record(ledger) if ledger and calls else set()
+    return [call for call in calls if call["intended_at"] not in known]
+
+
+def _rows_of(settings: Settings, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    with reading(settings.warehouse) as connection:
+        return _found(connection, _ROWS, [call["chunk"] for call in calls])
+
+
+def _found(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> list[dict[str, Any]]:
+    found = connection.execute(query, values)
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
