@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from oracle import query, restore_key
 from typer.testing import CliRunner
@@ -144,6 +145,31 @@ def test_what_had_no_answer_is_in_doubt(
     push(settings, ALL)
     # two of the three are of one phone number, and so one of them was not sent at first
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
+
+
+def test_either_database_takes_calls_over(
+    account: Account, either: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """On SQLite and on PostgreSQL: an empty ledger is refused, takes over what was sent, and numbers go on."""
+    account.revenue.clear()
+    pull(either, ["contacts", "offers", "lists"], "r1")
+    sends = some_sends(40)
+    write("sends.ndjson", sends)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 30))
+    push(either, ALL)
+    if either.ledger_url:
+        with psycopg.connect(either.ledger_url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+    restore(either, None)
+    with pytest.raises(StorageError, match="calls of revenue"):
+        push(either, ALL)
+    assert adopt(either).rows == 30
+    write("revenue.ndjson", rows_of(sends, offer, 0, 40))
+    assert push(either, ALL).outcomes["revenue"].accepted == 40
+    assert len(account.revenue) == 40
+    with existing_ledger(either) as ledger:
+        assert books(ledger)["revenue"].agrees
 
 
 def test_the_command_says_what_it_did(settings: Settings, pushed: tuple[list[Row], Path]) -> None:
