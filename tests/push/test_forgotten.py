@@ -1,6 +1,7 @@
 """A ledger that was lost or restored from a backup: revenue is not sent twice, and the push goes on."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,10 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from commands import Done, trackly_sync
 from oracle import query, restore_key
-from typer.testing import CliRunner
 
-from pipelines.cli.app import app
 from pipelines.errors import AccessError, StorageError
 from pipelines.pull.run import pull
 from pipelines.push.books import books
@@ -175,17 +175,21 @@ def test_either_database_takes_calls_over(
 def test_the_command_says_what_it_did(settings: Settings, pushed: tuple[list[Row], Path]) -> None:
     """In words and as JSON; a push before it is one line with the remedy, and exit 1."""
     _, backup = pushed
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
     env = {
+        **kept,
         "TRACKLY_API_KEY": API_KEY,
         "TRACKLY_BASE_URL": settings.base_url,
         "TRACKLY_DATA_DIR": str(settings.data_dir),
     }
-    runner = CliRunner()
-    assert "nothing is to be taken over" in runner.invoke(app, ["adopt"], env=env).output
+
+    def run(*arguments: str) -> Done:
+        return trackly_sync(arguments, env, settings.data_dir)
+
+    assert "nothing is to be taken over" in " ".join(run("adopt").stdout.split())
     restore(settings, backup)
-    refused = runner.invoke(app, ["push", "revenue"], env=env)
-    assert refused.exit_code == 1
-    assert "trackly-sync adopt" in refused.output.replace("\n", " ")
-    done = runner.invoke(app, ["adopt", "--json"], env=env)
-    assert json.loads(done.stdout)["rows"] == 60
-    assert runner.invoke(app, ["push", "revenue"], env=env).exit_code == 0
+    refused = run("push", "revenue")
+    assert refused.returncode == 1
+    assert "trackly-sync adopt" in " ".join(refused.stderr.split())
+    assert json.loads(run("adopt", "--json").stdout)["rows"] == 60
+    assert run("push", "revenue").returncode == 0
