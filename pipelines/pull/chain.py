@@ -147,21 +147,34 @@ class Chain:
         places = enumerate(plan(self._asking.largest))
         _, previous = next(places)
         most = LEAST_EXTRA + _MOST_GROWTH * (top.total or 0) // self._asking.largest
-        ended = False
+        ended, believed = False, True
 
         async def work() -> None:
             nonlocal previous, ended
-            while not ended and (self._asking.total is None or previous.stop <= self._asking.total):
+            while not ended:
+                total = self._asking.total if believed else None
+                if total is not None and previous.stop > total:
+                    break
                 place, previous = next(places)
                 seen = await self._asking.ask(previous, fresh=False)
-                gaps = 0 if self._asking.total is not None else place - self._onward
-                ended |= self._is_last(seen) or (self._asking.total is not None and place >= most)
+                gaps = 0 if total is not None else place - self._onward
+                ended |= self._is_last(seen) or (total is not None and place >= most)
                 ended |= gaps > max(_MOST_GAPS, place // 2)
                 self._note(place, seen)
 
         ahead = _AHEAD if (top.total or 0) >= _LONG * self._asking.largest else 0
         await run_all(work() for _ in range(concurrency + ahead))
+        if not ended and self._goes_on():
+            believed = False
+            await run_all(work() for _ in range(concurrency))
         return next(places)[0]
+
+    def _goes_on(self) -> bool:
+        """Whether the last reply is full beyond the total: then that tells nothing of where the end is."""
+        if not self._filled:
+            return False
+        tail = self._open[max(self._filled)]
+        return not tail.ends and tail.total is not None and tail.stop > tail.total
 
     def _is_last(self, seen: Slice) -> bool:
         """Whether nothing is to be expected below a reply: it is empty, or ends as one read before it does."""

@@ -292,6 +292,17 @@ def test_a_lying_total_neither_loses_rows_nor_runs_on(claimed: int) -> None:
     assert evidence.confirmed
 
 
+@pytest.mark.parametrize("claimed", [0, 1, 60, 2_000, 5_900])
+def test_a_total_far_too_low_does_not_end_a_long_scan(claimed: int) -> None:
+    """Pages are read at the same cost as if there were no total, not one by one as what is missing between two."""
+    account = Account(rows(6_000))
+    evidence = run_with(
+        account, lambda _, body: body | {"pagination": body["pagination"] | {"total": claimed}}
+    )
+    assert (len(account.got), evidence.complete, evidence.confirmed) == (6_000, True, True)
+    assert account.requests < 2 * (6_000 / (50 * 0.9) + 20)
+
+
 def test_without_any_pagination_the_end_is_found() -> None:
     """A paged endpoint that sends no pagination object is read to its end."""
     account = Account(rows(300))
