@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import urllib.request
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import duckdb
 from pipelines.sandbox import Account, Server
 from pipelines.settings import Settings
 
+Key = tuple[str, int]
 INSTANTS = {
     "signup_date",
     "last_sent_at",
@@ -83,7 +85,26 @@ def assert_equal(account: Account, settings: Settings) -> None:
     assert same(shown(settings.warehouse, "offers"), account.offers, "id")
 
 
-def key_of(row: dict[str, Any]) -> tuple[str, int]:
+def followed(account: Account, change: Callable[[int, Account], None]) -> tuple[set[Key], set[Key]]:
+    """Have an account change before every request.
+
+    Returns:
+        The contacts that were there throughout, and all that ever were; both go with the account.
+    """
+    stayed = {key_of(row) for row in account.contacts()}
+    ever = set(stayed)
+
+    def drift(number: int, of: Account) -> None:
+        change(number, of)
+        now = {key_of(row) for row in of.contacts()}
+        stayed.intersection_update(now)
+        ever.update(now)
+
+    account.before_request = drift
+    return stayed, ever
+
+
+def key_of(row: dict[str, Any]) -> Key:
     """What tells a contact apart."""
     return row["phone_number"], row["list_id"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from pipelines.pull.refine import KEY_SEPARATOR, Part, read_rows, set_aside, write_bad
+from pipelines.pull.parts import KEY_SEPARATOR, Part, read_rows, set_aside, write_bad
 from pipelines.pull.scratch import scratch
 from pipelines.pull.spool import Spooled
 from pipelines.snapshots import Snapshot

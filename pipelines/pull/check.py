@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from pipelines.pull.refine import Part, read_rows, set_aside, write_bad, write_rows
+from pipelines.pull.parts import Part, read_rows, set_aside, write_bad, write_rows
 from pipelines.pull.spool import Spooled
 from schemas.frames import broken_rows
 from schemas.registry import PULLED

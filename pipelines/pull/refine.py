@@ -6,18 +6,15 @@ decoding 100,000 rows. Its parts still hold every version of a row that the scan
 declared checks (`check`), and which version stays (`output`, `assemble`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.pull.decode import (
     REFUSED,
-    BadRow,
     Decoded,
     decoded,
     raw_rows,
@@ -27,69 +24,14 @@ from pipelines.pull.decode import (
 )
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.identity import Keys, Seen, reply_reader, see
+from pipelines.pull.parts import PLACE, ROW_KEY, Part, bad_rows, part_schema, write_bad, write_rows
 from pipelines.pull.spool import Body, Spooled, digest
-from pipelines.storage import storage_errors
 from pipelines.trackly.failures import Unreadable
-from schemas.arrow import TYPES, arrow_schema
-from schemas.columns import Dataset, Kind
 from schemas.registry import PULLED
 from schemas.sync import PageRow
 
-BATCH_ROWS = 50_000
-"""Rows refined at once: pandera's cost is per call, and memory is per batch."""
-
-KEY_SEPARATOR = "\x1f"
-"""Between the columns of a key that is written as one text."""
-
 _END_BYTES = 8192
 """Of a reply, at either end; a contact has at most 4,000 (/api-reference/v2/overview)."""
-
-_PLACE = [pa.field("synced_at", TYPES[Kind.INSTANT]), pa.field("page", pa.int64())]
-_ROW = pa.field("row", pa.int32())
-_KEY = pa.field("row_key", pa.uint64())
-_BAD = pa.schema(
-    [
-        pa.field("identity", pa.string()),
-        pa.field("raw", pa.string()),
-        pa.field("reason", pa.string()),
-        *_PLACE,
-        _ROW,
-    ]
-)
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_scalar = msgspec.json.Decoder(str | int | float | bool)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What became of some replies.
-
-    Attributes:
-        good: files of Arrow IPC: the dataset's columns, `extra`, the place of each row, and `row_key`: what the scan
-            tells it apart by; two rows of one key may still differ.
-        bad: files of Parquet: identity, raw JSON, reason, and the place of each row.
-        pages: one per reply.
-        unknown: names of fields that the contract does not know.
-        missing: names of fields that no row carried; None where there were no rows.
-    """
-
-    good: tuple[Path, ...]
-    bad: tuple[Path, ...]
-    pages: list[PageRow]
-    unknown: frozenset[str]
-    missing: frozenset[str] | None
-
-
-def joined(parts: Sequence[Part]) -> Part:
-    """Parts of the same time as one."""
-    missing = [part.missing for part in parts if part.missing is not None]
-    return Part(
-        good=tuple(path for part in parts for path in part.good),
-        bad=tuple(path for part in parts for path in part.bad),
-        pages=[page for part in parts for page in part.pages],
-        unknown=frozenset[str]().union(*(part.unknown for part in parts)),
-        missing=frozenset.intersection(*missing) if missing else None,
-    )
 
 
 class Refiner:
@@ -158,7 +100,7 @@ class Refiner:
         rows = read.rows
         self.kept += 1
         self._rows.append((reply, read))
-        self._bad += _bad_rows(self._dataset, reply, rows.bad)
+        self._bad += bad_rows(self._dataset, reply, rows.bad)
         count = rows.batch.num_rows + len(rows.bad)
         self._pages.append(_page_row(self._dataset.name, self._snapshot, reply, count, read.digest))
         self._unknown |= rows.unknown
@@ -200,9 +142,9 @@ class Refiner:
         ]
         table = pa.Table.from_batches(batches).combine_chunks()  # all that follows is faster for it
         for field, values in (
-            (_PLACE[0], np.repeat(received, counts)),
-            (_PLACE[1], np.repeat(pages, counts)),
-            (_KEY, np.concatenate(keys)),
+            (PLACE[0], np.repeat(received, counts)),
+            (PLACE[1], np.repeat(pages, counts)),
+            (ROW_KEY, np.concatenate(keys)),
         ):
             table = table.append_column(field, pa.array(values, field.type))
         return table
@@ -248,86 +190,6 @@ def refine(name: str, snapshot: str, replies: Sequence[Spooled], folder: Path) -
         refiner.read(reply)
         refiner.keep(reply)
     return refiner.cut(0)
-
-
-def write_rows(rows: pa.Table, path: Path) -> None:
-    """Write the good rows of a part as they lie in memory.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    with (
-        storage_errors("write", path),
-        pa.OSFile(str(path), "wb") as file,
-        pa.ipc.new_file(file, rows.schema) as writer,
-    ):
-        writer.write_table(rows)
-
-
-def read_rows(part: Part) -> pa.Table:
-    """The good rows of a part.
-
-    Raises:
-        StorageError: a file cannot be read.
-    """
-    tables = []
-    for path in part.good:
-        with storage_errors("read", path), pa.memory_map(str(path)) as file:
-            tables.append(pa.ipc.open_file(file).read_all())
-    return pa.concat_tables(tables)
-
-
-def part_schema(dataset: Dataset) -> pa.Schema:
-    """The columns of a good part."""
-    return pa.schema([*arrow_schema(dataset), pa.field("extra", pa.string()), _ROW, *_PLACE, _KEY])
-
-
-def set_aside(
-    dataset: Dataset, replies: dict[int, Spooled], places: Iterable[tuple[int, int, str]]
-) -> list[dict[str, object]]:
-    """Rows for a bad part by (page, row, reason), with their raw JSON from the spool."""
-    by_page: dict[int, list[tuple[int, str]]] = {}
-    for page, row, reason in places:
-        by_page.setdefault(page, []).append((row, reason))
-    bad = []
-    for page, rows in by_page.items():
-        raws = raw_rows(replies[page].read(), ENDPOINTS[dataset.name].envelope)
-        bad += _bad_rows(
-            dataset, replies[page], [BadRow(row, bytes(raws[row]), reason) for row, reason in rows]
-        )
-    return bad
-
-
-def write_bad(rows: list[dict[str, object]], path: Path) -> Path | None:
-    """Write a bad part, if there is anything in it."""
-    if not rows:
-        return None
-    with storage_errors("write", path):
-        pq.write_table(pa.Table.from_pylist(rows, _BAD), path)
-    return path
-
-
-def identity_of(dataset: Dataset, raw: bytes) -> str:
-    """The key of a raw row as one text, or its digest where it has none that can be read."""
-    try:
-        fields = _fields.decode(raw)
-        return KEY_SEPARATOR.join(str(_scalar.decode(fields[name])) for name in dataset.key)
-    except (msgspec.DecodeError, KeyError):
-        return f"raw:{digest(raw)}"
-
-
-def _bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[str, object]]:
-    return [
-        {
-            "identity": identity_of(dataset, item.raw),
-            "raw": item.raw.decode(errors="replace"),
-            "reason": item.reason,
-            "synced_at": reply.received_at,
-            "page": reply.page,
-            "row": item.row,
-        }
-        for item in bad
-    ]
 
 
 def _page_row(name: str, snapshot: str, reply: Spooled, rows: int, digest_of: str) -> PageRow:

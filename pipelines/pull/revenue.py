@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
-from pipelines.pull.refine import BATCH_ROWS
+from pipelines.pull.parts import BATCH_ROWS
 from pipelines.pull.scratch import scratch
 from pipelines.runs import now
 from pipelines.snapshots import (

@@ -22,8 +22,8 @@ from pipelines.pull.identity import Seen
 from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
+from pipelines.pull.parts import BATCH_ROWS, Part, joined
 from pipelines.pull.personal import kept
-from pipelines.pull.refine import BATCH_ROWS, Part, joined
 from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Check, Query
 from pipelines.pull.spool import Body, Spool, Spooled

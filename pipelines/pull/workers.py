@@ -1,4 +1,4 @@
-"""Where replies are read and refined: in this process for small accounts, in one of its own for large ones.
+"""Where replies are read and refined: in this process, and for large accounts in one of its own beside it.
 
 A process costs half a second to start and memory for its imports, and gives the second core to decoding; below some
 size it is not worth that. It is a plain child that is sent messages on stdin and answers on stdout, in their order;
@@ -22,7 +22,8 @@ from typing import Any
 from pipelines.errors import StorageError
 from pipelines.pull.child import PREFIX
 from pipelines.pull.identity import Seen
-from pipelines.pull.refine import Part, Refiner
+from pipelines.pull.parts import Part
+from pipelines.pull.refine import Refiner
 from pipelines.pull.spool import Body, Spooled
 
 ROWS_WORTH_A_PROCESS = 100_000

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from oracle import query
+from oracle import Key, followed, key_of, query
 
 from pipelines.pull import scanned
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, drifting, running, seed_account
 from pipelines.settings import Settings
-
-Key = tuple[str, int]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -26,17 +24,7 @@ def test_every_contact_that_stayed_is_there_once(
     """Under random sign-ups, deletions, updates and moves every contact that stayed is published exactly once."""
     monkeypatch.setattr(scanned, "BATCH_ROWS", (300, 1_500, 50_000)[seed % 3])  # one part, some, or many
     account = seed_account(contacts=4_000, seed=seed)
-    ever = _keys(account)
-    stayed = set(ever)
-    change = drifting(rate, seed)
-
-    def drift(number: int, of: Account) -> None:
-        change(number, of)
-        now = _keys(of)
-        stayed.intersection_update(now)
-        ever.update(now)
-
-    account.before_request = drift
+    stayed, ever = followed(account, drifting(rate, seed))
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", concurrency=1 + seed)
         (snapshot,) = pull(settings, ["contacts"], "r1")
@@ -72,4 +60,4 @@ def test_a_burst_between_two_pages_is_bridged(tmp_path: Path, settings_of: Calla
 
 
 def _keys(account: Account) -> set[Key]:
-    return {(row["phone_number"], row["list_id"]) for row in account.contacts()}
+    return {key_of(row) for row in account.contacts()}

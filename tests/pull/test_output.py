@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.pull.output import Output, Rows
-from pipelines.pull.refine import part_schema
+from pipelines.pull.parts import part_schema
 from schemas.registry import PULLED
 
 LISTS = PULLED["lists"]

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import StorageError
-from pipelines.pull.refine import Part, Refiner, joined, read_rows
+from pipelines.pull.parts import Part, joined, read_rows
+from pipelines.pull.refine import Refiner
 from pipelines.pull.spool import Body, Spool, Spooled
 from pipelines.pull.workers import ROWS_WORTH_A_PROCESS, refining
 from pipelines.trackly.failures import Unreadable

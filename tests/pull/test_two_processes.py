@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import query, same, shown
+from oracle import followed, query, same, shown
 
 from pipelines.errors import StorageError
 from pipelines.pull import chain, endpoints, scanned, workers
@@ -74,16 +74,7 @@ def test_every_contact_that_stayed_is_there_once(
 ) -> None:
     """While contacts sign up, go and change, no one that stayed is missed or doubled, and the later version stays."""
     account = seed_account(contacts=2_000, seed=seed)
-    ever, stayed = _keys(account), _keys(account)
-    change = drifting(0.3, seed)
-
-    def drift(number: int, of: Account) -> None:
-        change(number, of)
-        now = _keys(of)
-        stayed.intersection_update(now)
-        ever.update(now)
-
-    account.before_request = drift
+    stayed, ever = followed(account, drifting(0.3, seed))
     with running(account) as server:
         (snapshot,) = pull(settings_of(server.url, tmp_path / "data"), ["contacts"], "r1")
     found = query(tmp_path / "data" / "warehouse.duckdb", "SELECT phone_number, list_id FROM contacts")
@@ -129,7 +120,3 @@ def test_a_child_that_is_killed_leaves_what_was_there(
     account.contacts()[3]["send_count"] += 1
     pull(settings, ["contacts"], "r3")
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
-
-
-def _keys(account: Account) -> set[tuple[str, int]]:
-    return {(row["phone_number"], row["list_id"]) for row in account.contacts()}
