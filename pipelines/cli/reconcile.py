@@ -69,7 +69,9 @@ def _show(done: "Reconciliation") -> None:
     if done.missing:
         out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
     if not done.contacts:
-        out.print("  Nothing has been accepted of which it is on record what the contact's totals were before.")
+        out.print(
+            "  Nothing has been accepted of which it is on record what the contact's totals were before."
+        )
     elif not any(done.findings.values()):
         out.print("  All of them hold exactly what was accepted.")
 
