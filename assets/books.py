@@ -19,7 +19,7 @@ from pipelines.push.presence import Period
 from pipelines.push.stage import opened, read, stage_path
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
-from pipelines.warehouse.swap import reading
+from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
 from schemas.revenue import FROM_CONTACTS
 from schemas.sync import Manifest
@@ -85,13 +85,13 @@ def input_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
     """The first few rows of the current input that could be read."""
     columns = ", ".join(dataset.columns)
     with opened(stage_path(settings, dataset.name)) as connection:
-        return _dicts(connection, f"SELECT {columns} FROM input WHERE problem IS NULL LIMIT {_PREVIEW_ROWS}")
+        return dicts(connection, f"SELECT {columns} FROM input WHERE problem IS NULL LIMIT {_PREVIEW_ROWS}")
 
 
 def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
     """A few rows of the import books, those that were left out first."""
     with reading(settings.warehouse) as connection:
-        return _dicts(
+        return dicts(
             connection,
             "SELECT message_id, outcome, code, reason, chunk, file, row FROM imports.records "
             "WHERE in_input AND dataset = ? "
@@ -169,9 +169,3 @@ def _reasons(quarantine: Path) -> dict[str, int]:
             f"SELECT reason, count(*) FROM {source} GROUP BY 1 ORDER BY 2 DESC, 1"
         ).fetchall()
     return dict(found)
-
-
-def _dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) -> list[dict[str, Any]]:
-    cursor = connection.execute(query, list(values))
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -8,13 +8,14 @@ save where that is so short that it tells nothing, such as `null`. What does not
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from pipelines.pull.decode import parse_instant
-from pipelines.trackly.pages import NO_PAGINATION, Page, read_page, read_pagination
+from pipelines.pull.decode import parse_instant, reply_decoder
+from pipelines.trackly.pages import Page, read_page, read_pagination
 
 Keys = tuple[int, ...]
 """One integer per row of a reply, in its order."""
@@ -66,6 +67,7 @@ def see(columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec
     return Seen(_keys(columns), at.page, at.per_page, at.total, *_ends(dates), last)
 
 
+@cache
 def reply_reader(
     envelope: str, identity: tuple[str, ...], order: str | None = None
 ) -> Callable[[bytes], Seen]:
@@ -80,14 +82,7 @@ def reply_reader(
     """
     scalar = str | int | float | bool | None
     row = msgspec.defstruct("Identity", [(name, scalar, None) for name in identity], frozen=True, gc=False)
-    reply = msgspec.defstruct(
-        "Reply",
-        [
-            ("rows", list[row], msgspec.field(name=envelope)),  # type: ignore[valid-type]
-            ("pagination", msgspec.Raw, NO_PAGINATION),
-        ],
-    )
-    typed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reply)
+    typed = reply_decoder(row, envelope)
     one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
     place = identity.index(order) if order else None
 

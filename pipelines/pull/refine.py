@@ -41,13 +41,9 @@ class Refiner:
         name: the dataset's name in `PULLED`.
         snapshot: the id of the snapshot to be.
         folder: where parts go.
-
-    Attributes:
-        kept: replies that are not in a part yet.
     """
 
     def __init__(self, name: str, snapshot: str, folder: Path) -> None:
-        self.kept = 0
         self._dataset = PULLED[name]
         self._snapshot = snapshot
         self._folder = folder
@@ -58,14 +54,12 @@ class Refiner:
         self._identity = [self._dataset.columns.index(column) for column in endpoint.identity]
         self._order = endpoint.identity.index(endpoint.order) if endpoint.order else None
         self._held: dict[int, _Read] = {}
-        self._start_part()
+        self._kept: list[tuple[Spooled, _Read]] = []
 
-    def _start_part(self) -> None:
-        self.kept = 0
-        self._rows: list[tuple[Spooled, _Read]] = []
-        self._bad: list[dict[str, object]] = []
-        self._pages: list[PageRow] = []
-        self._unknown = frozenset[str]()
+    @property
+    def kept(self) -> int:
+        """How many replies are kept that are not in a part yet."""
+        return len(self._kept)
 
     def read(self, body: Body) -> Seen:
         """What the scan needs of a reply; its rows are held until it is kept or dropped.
@@ -96,14 +90,7 @@ class Refiner:
 
     def keep(self, reply: Spooled) -> None:
         """Have the rows of a reply in the next part."""
-        read = self._held.pop(reply.offset)
-        rows = read.rows
-        self.kept += 1
-        self._rows.append((reply, read))
-        self._bad += bad_rows(self._dataset, reply, rows.bad)
-        count = rows.batch.num_rows + len(rows.bad)
-        self._pages.append(_page_row(self._dataset.name, self._snapshot, reply, count, read.digest))
-        self._unknown |= rows.unknown
+        self._kept.append((reply, self._held.pop(reply.offset)))
 
     def drop(self, body: Body) -> None:
         """Forget a reply that is not to be kept; nothing happens if it was not read."""
@@ -121,24 +108,31 @@ class Refiner:
         good = self._folder / f"good-{number:05}.arrow"
         table = self._table()
         write_rows(table, good)
-        bad = write_bad(self._bad, self._folder / f"bad-{number:05}.parquet")
-        part = Part((good,), (bad,) if bad else (), self._pages, self._unknown, self._missing_in(table))
-        self._start_part()
+        aside = [row for reply, read in self._kept for row in bad_rows(self._dataset, reply, read.rows.bad)]
+        bad = write_bad(aside, self._folder / f"bad-{number:05}.parquet")
+        part = Part(
+            good=(good,),
+            bad=(bad,) if bad else (),
+            pages=[self._page_row(reply, read) for reply, read in self._kept],
+            unknown=frozenset[str]().union(*(read.rows.unknown for _, read in self._kept)),
+            missing=self._missing_in(table),
+        )
+        self._kept = []
         return part
 
     def _table(self) -> pa.Table:
         """The rows of a part, and where each is from."""
-        if not self._rows:
+        if not self._kept:
             return part_schema(self._dataset).empty_table()
-        batches = [read.rows.batch for _, read in self._rows]
+        batches = [read.rows.batch for _, read in self._kept]
         counts = [batch.num_rows for batch in batches]
         received = np.array(
-            [reply.received_at.replace(tzinfo=None) for reply, _ in self._rows], "datetime64[us]"
+            [reply.received_at.replace(tzinfo=None) for reply, _ in self._kept], "datetime64[us]"
         )
-        pages = np.array([reply.page for reply, _ in self._rows], np.int64)
+        pages = np.array([reply.page for reply, _ in self._kept], np.int64)
         keys = [
             np.array(read.keys, np.uint64)[batch.column("row").to_numpy()]
-            for batch, (_, read) in zip(batches, self._rows, strict=True)
+            for batch, (_, read) in zip(batches, self._kept, strict=True)
         ]
         table = pa.Table.from_batches(batches).combine_chunks()  # all that follows is faster for it
         for field, values in (
@@ -157,9 +151,23 @@ class Refiner:
         if not table.num_rows:
             return None
         missing = {name for name in self._dataset.columns if table[name].null_count == table.num_rows}
-        for _, read in self._rows:
+        for _, read in self._kept:
             missing = {name for name in missing if f'"{name}"'.encode() not in read.ends}
         return frozenset(missing)
+
+    def _page_row(self, reply: Spooled, read: "_Read") -> PageRow:
+        return PageRow(
+            dataset=self._dataset.name,
+            snapshot=self._snapshot,
+            page=reply.page,
+            request=reply.request,
+            sent_at=reply.sent_at.isoformat(),
+            received_at=reply.received_at.isoformat(),
+            total=reply.total,
+            rows=read.rows.batch.num_rows + len(read.rows.bad),
+            size=reply.size,
+            digest=read.digest,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +198,3 @@ def refine(name: str, snapshot: str, replies: Sequence[Spooled], folder: Path) -
         refiner.read(reply)
         refiner.keep(reply)
     return refiner.cut(0)
-
-
-def _page_row(name: str, snapshot: str, reply: Spooled, rows: int, digest_of: str) -> PageRow:
-    return PageRow(
-        dataset=name,
-        snapshot=snapshot,
-        page=reply.page,
-        request=reply.request,
-        sent_at=reply.sent_at.isoformat(),
-        received_at=reply.received_at.isoformat(),
-        total=reply.total,
-        rows=rows,
-        size=reply.size,
-        digest=digest_of,
-    )

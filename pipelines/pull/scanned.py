@@ -23,7 +23,7 @@ from pipelines.pull.judge import hold_to_limit, judge, schema_changes
 from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
 from pipelines.pull.parts import BATCH_ROWS, Part, joined
-from pipelines.pull.personal import kept
+from pipelines.pull.personal import reader
 from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Check, Query
 from pipelines.pull.spool import Body, Spool, Spooled
@@ -42,7 +42,6 @@ from pipelines.snapshots import (
 )
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
-from pipelines.trackly.salvage import tolerant
 from pipelines.warehouse.published import published, published_rows
 from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
@@ -214,12 +213,10 @@ class _Intake:
             return seen
 
         async def write_and_see(body: bytes) -> tuple[Body, Seen]:
-            written = self._spool.write(kept(self.privacy, self.name, body))
+            written = self._spool.write(body)
             return written, await self._see(written, check)
 
-        async def read(body: bytes) -> tuple[Body, Seen]:
-            return await tolerant(body, self._endpoint.envelope, write_and_see)
-
+        read = reader(self.privacy, self.name, write_and_see)
         reply = await self._client.get_read(self._endpoint.path, query, read)
         self.retries += reply.attempts - 1
         written, seen = reply.value

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen, reply_reader
-from pipelines.pull.personal import kept
+from pipelines.pull.personal import reader
 from pipelines.pull.scan import scan
 from pipelines.pull.scratch import scratch
 from pipelines.pull.slices import Check, Query
@@ -26,7 +26,6 @@ from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient
-from pipelines.trackly.salvage import tolerant
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
@@ -117,16 +116,12 @@ async def read_totals(
         async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
             nonlocal replies, rows, unreadable
 
-            async def read_filtered(body: bytes) -> tuple[Seen, bytes]:
-                body = kept(privacy, "contacts", body)
+            async def read(body: bytes) -> tuple[Seen, bytes]:
                 seen = see(body)
                 check(seen)
                 return seen, body
 
-            async def read(body: bytes) -> tuple[Seen, bytes]:
-                return await tolerant(body, CONTACTS.envelope, read_filtered)
-
-            reply = await client.get_read(CONTACTS.path, query, read)
+            reply = await client.get_read(CONTACTS.path, query, reader(privacy, "contacts", read))
             seen, body = reply.value
             batch = _columns(body, replies)
             writer.write_batch(batch)

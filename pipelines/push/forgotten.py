@@ -6,10 +6,8 @@ belong here: how the ledger keeps what is taken over (`ledger.adopted`).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
-
-import duckdb
 
 from pipelines.errors import StorageError
 from pipelines.push.ledger.adopted import adopt_calls, calls_on_record
@@ -21,11 +19,12 @@ from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
 from pipelines.storage import is_there
-from pipelines.warehouse.swap import reading
+from pipelines.warehouse.swap import dicts, reading
 from pipelines.watched import watched
 
 _PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
-_CALLS = f"SELECT * FROM imports.chunks WHERE dataset = '{REVENUE}' AND state <> 'refused' ORDER BY chunk"
+_CALLS = f"SELECT chunk, intended_at FROM imports.chunks WHERE dataset = '{REVENUE}' AND state <> 'refused'"
+_WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
 _ROWS = (
     "SELECT identity, chunk, outcome, code, reason, attempt, message_id, revenue FROM imports.records"
     f" WHERE dataset = '{REVENUE}' AND identity IS NOT NULL AND chunk IN (SELECT unnest(?::BIGINT[]))"
@@ -57,7 +56,7 @@ def refuse_forgotten(settings: Settings, ledger: Ledger | None) -> None:
     """
     calls = _forgotten(settings, ledger)
     if calls:
-        last = max(call["intended_at"] for call in calls)
+        last = max(calls.values())
         raise StorageError(
             f"The ledger does not know {len(calls):,} calls of revenue that imports.chunks has, the last one of "
             f"{last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
@@ -78,34 +77,28 @@ def adopt(settings: Settings) -> Adopted:
         StorageError: the ledger or the warehouse cannot be read or written.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
-        calls = _forgotten(settings, ledger)
-        rows = _rows_of(settings, calls) if calls else []
-        if calls:
-            adopt_calls(ledger, calls, rows)
-            publish_imports(settings)
+        numbers = list(_forgotten(settings, ledger))
+        if not numbers:
+            return Adopted(0, 0, 0, Decimal(0))
+        with reading(settings.warehouse) as connection:
+            calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
+        adopt_calls(ledger, calls, rows)
+        publish_imports(settings)
     amount = sum((row["revenue"] or Decimal(0) for row in rows), Decimal(0))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
     return Adopted(len(calls), len(rows), doubts, amount)
 
 
-def _forgotten(settings: Settings, ledger: Ledger | None) -> list[dict[str, Any]]:
-    """Calls that imports.chunks has and the ledger does not; numbers tell nothing, since it counts on."""
+def _forgotten(settings: Settings, ledger: Ledger | None) -> dict[int, datetime]:
+    """Calls that imports.chunks has and the ledger does not, and when they were meant to be sent.
+
+    Their numbers tell nothing, since the ledger counts on from its last.
+    """
     if not is_there(settings.warehouse):
-        return []
+        return {}
     with reading(settings.warehouse) as connection:
         if not connection.execute(_PUBLISHED).fetchone():
-            return []
-        calls = _found(connection, _CALLS)
+            return {}
+        calls: dict[int, datetime] = dict(connection.execute(_CALLS).fetchall())
     known = calls_on_record(ledger) if ledger and calls else set()
-    return [call for call in calls if call["intended_at"] not in known]
-
-
-def _rows_of(settings: Settings, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    with reading(settings.warehouse) as connection:
-        return _found(connection, _ROWS, [call["chunk"] for call in calls])
-
-
-def _found(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> list[dict[str, Any]]:
-    found = connection.execute(query, values)
-    names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return {number: at for number, at in calls.items() if at not in known}

@@ -85,8 +85,7 @@ def intake(
         StorageError: the disk refused, or the ledger has forgotten revenue (see `forgotten`).
     """
     sources = find_sources(settings, datasets, paths)
-    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
-        refuse_forgotten(settings, ledger)
+    with _pushing(settings) as ledger:
         if changed:
             sources = {n: s for n, s in sources.items() if not is_current(stage_path(settings, n), s)}
         return _intake(settings, sources, ledger, on_progress, run or this_run())
@@ -124,8 +123,7 @@ def send(
         StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `forgotten`);
             nothing leaves that is not on record.
     """
-    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
-        refuse_forgotten(settings, ledger)
+    with _pushing(settings) as ledger:
         run = run or this_run()
         asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
         found = ledger.outcomes()
@@ -175,8 +173,7 @@ def _push(
     on_progress: Progress | None,
     run: str,
 ) -> PushReport:
-    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
-        refuse_forgotten(settings, ledger)
+    with _pushing(settings) as ledger:
         intakes = _intake(settings, sources, ledger, on_progress, run)
         try:
             told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
@@ -184,6 +181,14 @@ def _push(
             publish_imports(settings)
         found = ledger.outcomes()
     return PushReport(intakes, {name: found.get(name, Outcomes()) for name in datasets}, told, {})
+
+
+@contextmanager
+def _pushing(settings: Settings) -> Iterator[Ledger]:
+    """The ledger, for the one push of this part of the input that may be under way."""
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        refuse_forgotten(settings, ledger)
+        yield ledger
 
 
 def _plans(

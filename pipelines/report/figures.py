@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import StorageError
-from pipelines.warehouse.swap import reading
+from pipelines.warehouse.swap import dicts, reading
 from pipelines.warehouse.version import refuse_newer
 
 Row = dict[str, Any]
@@ -29,15 +29,12 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
         refuse_newer(connection)
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         try:
-            return {path.stem: _rows(connection, path) for path in sorted(_QUERIES.glob("*.sql"))}
+            return {
+                path.stem: dicts(connection, path.read_text(encoding="utf-8"))
+                for path in sorted(_QUERIES.glob("*.sql"))
+            }
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise StorageError(
                 f"{warehouse} does not have all the tables that the report reads: an older version wrote it.",
                 "Run: trackly-sync pull, which completes them.",
             ) from error
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, path: Path) -> list[Row]:
-    cursor = connection.execute(path.read_text(encoding="utf-8"))
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

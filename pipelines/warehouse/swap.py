@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -69,6 +70,19 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with storage_errors("read", warehouse), duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+
+
+def dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) -> list[dict[str, Any]]:
+    """The rows of a query, each with its columns by name.
+
+    Args:
+        connection: any.
+        query: SQL.
+        values: its parameters.
+    """
+    cursor = connection.execute(query, list(values))
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 @contextmanager
