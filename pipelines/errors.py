@@ -5,7 +5,8 @@
     ├── UsageError         the command or its input files cannot be used: correct them     exit 2
     ├── AccessError        the API refused the key or the account: mend the access         exit 1
     ├── RequestError       the API refused the request itself: repeating it is useless     exit 1
-    │   └── NotFoundError  the path or the resource does not exist in this API or account  exit 1
+    │   ├── NotFoundError  the path or the resource does not exist in this API or account  exit 1
+    │   └── TooLargeError  the body is larger than is accepted: send less at once          exit 1
     ├── ServiceError       no usable answer within the bounds of retrying: try again later exit 1
     │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
     ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
@@ -15,6 +16,9 @@
 Each carries a one-line message and a remedy. What does not belong here: codes that a single record can be
 refused with (those are outcomes in the ledger, not exceptions).
 """
+
+from datetime import datetime
+from typing import Any
 
 
 class TracklySyncError(Exception):
@@ -32,8 +36,9 @@ class TracklySyncError(Exception):
         self.message = message
         self.remedy = remedy
 
-    def __reduce__(self) -> tuple[type["TracklySyncError"], tuple[str, str]]:
-        return type(self), (self.message, self.remedy)  # so that it crosses from a child process whole
+    def __reduce__(self) -> tuple[type["TracklySyncError"], tuple[str, str], dict[str, Any]]:
+        # so that it crosses from a child process complete, with what a subclass adds
+        return type(self), (self.message, self.remedy), vars(self)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
@@ -63,12 +68,38 @@ class NotFoundError(RequestError):
     """The API has no such path or resource (404), or none that answers to this method (405)."""
 
 
+class TooLargeError(RequestError):
+    """The body is larger than the API, or a gateway in front of it, accepts (413): less at once may pass."""
+
+
 class ServiceError(TracklySyncError):
     """No usable answer: unreachable, time-outs, 5xx, 429 or unreadable bodies beyond the retry bounds."""
 
 
 class OutcomeUnknown(ServiceError):  # noqa: N818 - a name for a state, not only for a failure
-    """A write left this machine and no usable answer came back: it may or may not have been carried out."""
+    """A write left this machine and no usable answer came back: it may or may not have been carried out.
+
+    Args:
+        message: as for every error.
+        remedy: as for every error.
+        seconds: how long the call had lasted when it was cut off, or answered unusably.
+        sent_at: when the call began; aware, UTC. None where the error stands for several calls.
+        status: the HTTP status of the unusable answer; None where none came.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        *,
+        seconds: float = 0.0,
+        sent_at: datetime | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, remedy)
+        self.seconds = seconds
+        self.sent_at = sent_at
+        self.status = status
 
 
 class DataError(TracklySyncError):

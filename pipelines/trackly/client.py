@@ -272,17 +272,24 @@ class TracklyClient:
         mark = None if call.repeatable else SentMark()
         url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
         self.requests += 1
-        sent_at = datetime.now(UTC)
+        sent_at, began, seconds = datetime.now(UTC), time.monotonic(), None
+        try:
+            answer = await self._exchange(call, url, mark)
+            seconds, received_at = time.monotonic() - began, datetime.now(UTC)
+            value = await _value(call, answer, received_at, place)
+        except Failure as failure:
+            failure.sent_at = sent_at
+            failure.seconds = time.monotonic() - began if seconds is None else seconds
+            raise
+        return Reply(value, answer.status, len(answer.body), sent_at, received_at, number)
+
+    async def _exchange(self, call: _Call[Any], url: str, mark: SentMark | None) -> Answer:
         try:
             if mark is None:
-                answer = await self._kept.send(call.method, url, call.body)
-            else:
-                answer = await send_marked(self._fresh, call.method, url, call.body or b"", mark)
+                return await self._kept.send(call.method, url, call.body)
+            return await send_marked(self._fresh, call.method, url, call.body or b"", mark)
         except WIRE_ERRORS as error:
             raise failure_of_wire(error, mark) from error
-        received_at = datetime.now(UTC)
-        value = await _value(call, answer, received_at, place)
-        return Reply(value, answer.status, len(answer.body), sent_at, received_at, number)
 
 
 def _headers(settings: Settings) -> dict[str, str]:
@@ -329,6 +336,7 @@ async def _value(call: _Call[T], answer: Answer, received_at: datetime, place: _
             return await call.read(answer.status, answer.body)
         except Unreadable as problem:
             if answer.is_success:
-                raise Failure(Kind.UNREADABLE, f"status {answer.status}: {problem}") from problem
+                reason = f"status {answer.status}: {problem}"
+                raise Failure(Kind.UNREADABLE, reason, status=answer.status) from problem
     location, retry_after = answer.headers.get("location"), answer.headers.get("retry-after")
     raise failure_of(answer.status, location, retry_after, answer.body, received_at)

@@ -66,6 +66,11 @@ class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this r
         reason: a few words for messages and logs, without secrets or personal data.
         retry_after: seconds that the service asked to wait, if it did.
         error: the error to raise when it is final; for REFUSED and UNEXPLAINED.
+        status: of the reply, if one came.
+
+    Attributes:
+        sent_at: when the attempt began, once it is known.
+        seconds: how long it had lasted when it failed.
     """
 
     def __init__(
@@ -75,12 +80,16 @@ class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this r
         *,
         retry_after: float | None = None,
         error: TracklySyncError | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.retry_after = retry_after
         self.error = error
+        self.status = status
+        self.sent_at: datetime | None = None
+        self.seconds = 0.0
 
 
 def wait_or_error(
@@ -102,6 +111,9 @@ def wait_or_error(
         return OutcomeUnknown(
             f"{what}: no usable answer ({failure.reason}), so it may or may not have been carried out.",
             "It is not sent again by itself, since the API would count it twice.",
+            seconds=failure.seconds,
+            sent_at=failure.sent_at,
+            status=failure.status,
         )
     if failure.error is not None:
         return failure.error

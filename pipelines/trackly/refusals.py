@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipelines.errors import AccessError, NotFoundError, RequestError, TracklySyncError
+from pipelines.errors import AccessError, NotFoundError, RequestError, TooLargeError, TracklySyncError
 from pipelines.trackly.failures import Failure, Kind, retry_after
 
 _LONGEST_QUOTE = 200
@@ -71,12 +71,12 @@ def failure_of(status: int, location: str | None, wait: str | None, body: bytes,
     said = vendor_error(body)
     reason = f"status {status}" + (f": {said}" if said else "")
     if status == 429:
-        return Failure(Kind.BUSY, reason, retry_after=retry_after(wait, now))
+        return Failure(Kind.BUSY, reason, retry_after=retry_after(wait, now), status=status)
     if status >= 500 or status == 408:
-        return Failure(Kind.TROUBLE, reason, retry_after=retry_after(wait, now))
+        return Failure(Kind.TROUBLE, reason, retry_after=retry_after(wait, now), status=status)
     certain = status < 400 or status in SURE_REFUSALS or said is not None
     kind = Kind.REFUSED if certain else Kind.UNEXPLAINED
-    return Failure(kind, reason, error=_refusal(status, location, said, reason))
+    return Failure(kind, reason, error=_refusal(status, location, said, reason), status=status)
 
 
 def _refusal(status: int, location: str | None, said: VendorError | None, reason: str) -> TracklySyncError:
@@ -94,7 +94,10 @@ def _refusal(status: int, location: str | None, said: VendorError | None, reason
                 f"{_BASE_URL_REMEDY} The resource may not exist in this account.",
             )
         case 413:
-            return RequestError(f"Trackly finds the request too large ({reason}).", "Send smaller chunks.")
+            return TooLargeError(
+                f"The request is too large for Trackly, or for a proxy in front of it ({reason}).",
+                "Raise the proxy's limit on request bodies (nginx: client_max_body_size 5m), if there is one.",
+            )
         case _ if status < 400:
             return RequestError(
                 f"Trackly answered with a redirect ({reason}, to {_origin(location)}), which is not followed.",

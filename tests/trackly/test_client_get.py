@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import AccessError, NotFoundError, RequestError, ServiceError
+from pipelines.errors import AccessError, NotFoundError, RequestError, ServiceError, TooLargeError
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
 
@@ -130,7 +130,7 @@ def test_retry_after_beyond_the_bound_gives_up_at_once(wire: Any, naps: list[flo
         (403, {"error": "No", "code": "sms_not_enabled"}, AccessError, "enable sms"),
         (404, {"error": "Not found"}, NotFoundError, "/api/v2"),
         (405, b"", NotFoundError, "/api/v2"),
-        (413, {"error": "Too big", "code": "too_many_records"}, RequestError, "too large"),
+        (413, {"error": "Too big", "code": "too_many_records"}, TooLargeError, "too large"),
         (
             400,
             {"error": "Bad per_page", "message": "at most 1000"},

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import AccessError, NotFoundError, OutcomeUnknown, RequestError, ServiceError
+from pipelines.errors import (
+    AccessError,
+    NotFoundError,
+    OutcomeUnknown,
+    RequestError,
+    ServiceError,
+    TooLargeError,
+)
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_clicks, post_revenue, post_sends
@@ -52,7 +59,7 @@ def test_counters_are_an_answer_on_any_status(wire: Any, post: Any, status: int)
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, AccessError), (403, AccessError), (404, NotFoundError), (413, RequestError), (400, RequestError)],
+    [(401, AccessError), (403, AccessError), (404, NotFoundError), (413, TooLargeError), (400, RequestError)],
 )
 @pytest.mark.parametrize("post", [post_sends, post_revenue])
 def test_refusals_are_final(wire: Any, post: Any, status: int, kind: type[Exception]) -> None:
@@ -86,6 +93,8 @@ def test_revenue_is_never_sent_again_on_a_doubt(wire: Any, naps: list[float], ki
     assert (len(server.heads), naps) == (1, [])
     assert "POST /history/revenue" in error.message
     assert "\n" not in str(error)
+    assert error.sent_at is not None
+    assert error.seconds > 0
 
 
 @pytest.mark.parametrize("kind", AMBIGUOUS)
