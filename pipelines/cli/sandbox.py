@@ -1,5 +1,6 @@
 """`trackly-sync sandbox`."""
 
+import random
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,12 @@ def sandbox(
     Examples:
     - `trackly-sync sandbox --drift 0.2`: an account that changes while it is read.
     - `trackly-sync sandbox --fault 429,times=3,seconds=1 --fault reset-after,path=/history,rate=0.1`
+    - `trackly-sync sandbox --fault gateway,path=revenue,status=302,seconds=1,commit=3`: a gateway gives up after 1 s
+      with a page of its own, and the account does the work after 3 s.
+    - `trackly-sync sandbox --fault latency,path=/history,seconds=0,jitter=3 --fault drip,path=revenue,value=1`
+
+    A fault that is none lists the kinds. Settings: path, method, skip, times, rate, seconds, jitter, per_row, value,
+    status, body (html, empty, json), commit. While it serves, POST and DELETE at /_sandbox/faults change them.
 
     Its state is at /_sandbox/state, its log at /_sandbox/log, its faults at /_sandbox/faults.
     """
@@ -49,7 +56,7 @@ def sandbox(
         write_history,
     )
 
-    faults = Faults([parse_fault(text) for text in fault or ()])
+    faults = Faults([parse_fault(text) for text in fault or ()], random.Random(seed))  # noqa: S311 - no secrets
     account = seed_account(contacts, lists, offers, seed)
     if history is not None:
         write_history(account, history, sends=max(contacts // 2, 1), seed=seed)

@@ -1,7 +1,9 @@
 """The account over HTTP: authentication, limits, routes, faults, and the control routes under /_sandbox.
 
 Control routes need no key: GET /_sandbox/state and /_sandbox/log, POST and DELETE /_sandbox/faults (a body of
-`{"fault": "503,times=2"}`). What does not belong here: what replies say (see `reads`, `imports`).
+`{"fault": "503,times=2"}`). In the state, `under_way` counts the requests that the account still works on, also those
+that nobody waits for any more. What does not belong here: what replies say (see `reads`, `imports`), and how they
+leave (`wire`).
 """
 
 import asyncio
@@ -10,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pipelines.errors import UsageError
@@ -19,12 +21,11 @@ from pipelines.sandbox.faults import Fault, Faults, parse_fault
 from pipelines.sandbox.imports import import_records
 from pipelines.sandbox.reads import not_found, page_of, read, read_contact
 from pipelines.sandbox.transport import abort
+from pipelines.sandbox.wire import as_json, gateway_reply, page, send_dripping, send_half
 
 PREFIX = "/api/v2"
 MAX_BODY = 5 * 1024 * 1024
 """/api-reference/v2/overview: bodies above 5 MB are refused with 413."""
-
-_HTML = "<html><body><h1>Bad gateway</h1></body></html>"
 
 Reply = tuple[int, Any]
 
@@ -36,6 +37,8 @@ class App:
         self.account = account
         self.faults = faults
         self._revoked = False
+        self._under_way = 0
+        self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -46,13 +49,17 @@ class App:
         if request.url.path.startswith("/_sandbox/"):
             await self._control(request, body)(scope, receive, send)
             return
-        await self._answer(request, body, send)
+        self._under_way += 1
+        try:
+            await self._answer(request, body, send)
+        finally:
+            self._under_way -= 1
 
     async def _answer(self, request: HttpRequest, body: bytes, send: Send) -> None:
         path = request.url.path.removeprefix(PREFIX)
         struck = {fault.kind: fault for fault in self.faults.strike(request.method, path)}
         if "latency" in struck:
-            await asyncio.sleep(struck["latency"].seconds or 0)
+            await self._pause(struck["latency"], body)
         self._revoked |= "revoke" in struck
         if self.account.before_request is not None:
             self.account.before_request(len(self.account.log), self.account)
@@ -61,18 +68,46 @@ class App:
         if "reset-before" in struck:
             abort(request.scope)
             return
-        response = _refusal(struck)
+        response = _refusal(struck, len(body))
+        if response is None and "gateway" in struck:
+            response = await self._gateway(request, path, body, logged, struck)
         if response is None:
             status, reply = self._work(request, path, body, logged, struck)
+            if "stall" in struck:
+                await self._pause(struck["stall"], body)
             if "reset-after" in struck or "half" in struck:
                 abort(request.scope)
                 return
             response = _spoilt(struck, status, reply)
         logged.status = response.status_code
         if "truncate" in struck:
-            await _send_half(response, send)
-            return
-        await response(request.scope, request.receive, send)
+            await send_half(response, send)
+        elif "drip" in struck:
+            await send_dripping(response, struck["drip"].value, request, send)
+        else:
+            await response(request.scope, request.receive, send)
+
+    async def _pause(self, fault: Fault, body: bytes) -> None:
+        """Take time, whether or not the client still waits."""
+        records = len(json.loads(body)["records"]) if fault.per_row and body else 0
+        await asyncio.sleep(self.faults.delay(fault, records))
+
+    async def _gateway(
+        self, request: HttpRequest, path: str, body: bytes, logged: Request, struck: dict[str, Fault]
+    ) -> Response:
+        """A gateway's reply after its time; the account behind it does the work at a time of its own, if at all."""
+        fault = struck["gateway"]
+
+        async def work() -> None:
+            await asyncio.sleep(fault.commit or 0)
+            self._work(request, path, body, logged, struck)
+
+        if fault.commit is not None:
+            task = asyncio.create_task(work())
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        await asyncio.sleep(fault.seconds or 0)
+        return gateway_reply(fault)
 
     def _work(
         self, request: HttpRequest, path: str, body: bytes, logged: Request, struck: dict[str, Fault]
@@ -125,21 +160,22 @@ class App:
     def _control(self, request: HttpRequest, body: bytes) -> Response:
         match request.method, request.url.path:
             case "GET", "/_sandbox/state":
-                return _json(200, state(self.account))
+                busy = {"under_way": self._under_way + len(self._late)}
+                return as_json(200, state(self.account) | busy)
             case "GET", "/_sandbox/log":
-                return _json(200, {"log": [asdict(item) for item in self.account.log]})
+                return as_json(200, {"log": [asdict(item) for item in self.account.log]})
             case "POST", "/_sandbox/faults":
                 try:
                     fault = parse_fault(str(json.loads(body)["fault"]))
                 except (UsageError, ValueError, KeyError, TypeError) as error:
-                    return _json(400, {"error": str(error)})
+                    return as_json(400, {"error": str(error)})
                 self.faults.active.append(fault)
-                return _json(200, {"faults": [asdict(item) for item in self.faults.active]})
+                return as_json(200, {"faults": [asdict(item) for item in self.faults.active]})
             case "DELETE", "/_sandbox/faults":
                 self.faults.active.clear()
                 self._revoked = False
-                return _json(200, {"faults": []})
-        return _json(*not_found())
+                return as_json(200, {"faults": []})
+        return as_json(*not_found())
 
 
 def state(account: Account) -> dict[str, Any]:
@@ -154,29 +190,31 @@ def state(account: Account) -> dict[str, Any]:
     }
 
 
-def _refusal(struck: dict[str, Fault]) -> Response | None:
-    """The answer of a service in trouble, which does no work."""
+def _refusal(struck: dict[str, Fault], size: int) -> Response | None:
+    """The answer of a service in trouble, or of a proxy before it, which does no work."""
+    if "limit" in struck and size > struck["limit"].value:
+        return page(413, "413 Request Entity Too Large")
     if "429" in struck:
         seconds = struck["429"].seconds
         headers = {} if seconds is None else {"Retry-After": f"{seconds:g}"}
-        return _json(429, {"error": "Too many requests", "code": "rate_limited"}, headers)
+        return as_json(429, {"error": "Too many requests", "code": "rate_limited"}, headers)
     if "502" in struck:
-        return HTMLResponse(_HTML, 502)
+        return page(502, "Bad gateway")
     for status in (500, 503):
         if str(status) in struck:
-            return _json(status, {"error": "Internal error", "code": "internal_error"})
+            return as_json(status, {"error": "Internal error", "code": "internal_error"})
     return None
 
 
 def _spoilt(struck: dict[str, Fault], status: int, reply: Any) -> Response:
     """The answer after the work, as faults leave it."""
     if "html" in struck:
-        return HTMLResponse(_HTML, 200)
+        return page(200, "Bad gateway")
     if "shape" in struck:
-        return _json(200, {"data": {"items": []}})
+        return as_json(200, {"data": {"items": []}})
     if "zeros" in struck:
-        return _json(200, {"success_count": 0, "error_count": 0, "errors": []})
-    return _json(status, reply)
+        return as_json(200, {"success_count": 0, "error_count": 0, "errors": []})
+    return as_json(status, reply)
 
 
 def _misled(reply: Reply, struck: dict[str, Fault], asked: dict[str, str]) -> Reply:
@@ -196,17 +234,3 @@ def _misled(reply: Reply, struck: dict[str, Fault], asked: dict[str, str]) -> Re
     if "repeat" in struck:
         content["pagination"]["page"] = page_of(asked, "")[0]
     return status, content
-
-
-def _json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(content, ensure_ascii=False)
-    return Response(body, status, headers, media_type="application/json")
-
-
-async def _send_half(response: Response, send: Send) -> None:
-    """Promise the whole body and send half; the server then drops the connection."""
-    head = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
-    await send(head)
-    await send(
-        {"type": "http.response.body", "body": response.body[: len(response.body) // 2], "more_body": True}
-    )

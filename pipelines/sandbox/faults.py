@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from pipelines.errors import UsageError
 
 KINDS = {
-    "latency": "answer after `seconds`",
+    "latency": "take `seconds`, up to `jitter` more, and `per_row` for each record, then do the work and answer",
+    "stall": "do the work, then take as long as with latency to answer",
+    "gateway": "answer `status` with `body` (html, empty, json) after `seconds`; do the work at `commit`, if given",
+    "drip": "do the work, send the reply at `value` bytes a second",
+    "limit": "a proxy's HTML page with 413 for bodies above `value` bytes",
     "429": "too many requests; with Retry-After if `seconds` is given",
     "500": "server error as JSON",
     "502": "a proxy's HTML page",
@@ -34,6 +38,10 @@ KINDS = {
 }
 
 
+BODIES = ("html", "empty", "json")
+"""What a gateway's own reply may have for a body; the JSON is not in the vendor's form."""
+
+
 @dataclass(slots=True)
 class Fault:
     """One fault.
@@ -46,7 +54,12 @@ class Fault:
         times: strike so many matching requests; None for all.
         rate: share of matching requests that are struck.
         seconds: delay, or Retry-After.
-        value: the total to claim, or a number of rows.
+        value: the total to claim, a number of rows, or bytes.
+        jitter: longest random delay beyond `seconds`.
+        per_row: delay for each record of an import.
+        status: the gateway's status.
+        body: the gateway's body, one of BODIES.
+        commit: seconds after which the account does the work that the gateway did not wait for; None for never.
     """
 
     kind: str
@@ -57,6 +70,11 @@ class Fault:
     rate: float = 1.0
     seconds: float | None = None
     value: int = 0
+    jitter: float = 0.0
+    per_row: float = 0.0
+    status: int = 504
+    body: str = "html"
+    commit: float | None = None
     seen: int = 0
 
 
@@ -70,6 +88,10 @@ class Faults:
     def strike(self, method: str, path: str) -> list[Fault]:
         """The faults that this request meets."""
         return [fault for fault in self.active if self._strikes(fault, method, path)]
+
+    def delay(self, fault: Fault, records: int) -> float:
+        """How long a request of so many records takes with this fault."""
+        return (fault.seconds or 0) + self.chance.random() * fault.jitter + records * fault.per_row
 
     def _strikes(self, fault: Fault, method: str, path: str) -> bool:
         if fault.method not in ("", method) or fault.path not in path:
@@ -99,6 +121,11 @@ def parse_fault(text: str) -> Fault:
         "rate": float,
         "seconds": float,
         "value": int,
+        "jitter": float,
+        "per_row": float,
+        "status": int,
+        "body": _body,
+        "commit": float,
     }
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -107,5 +134,12 @@ def parse_fault(text: str) -> Fault:
         try:
             setattr(fault, name, readers[name](value))
         except ValueError:
-            raise UsageError(f"{setting!r}: {value!r} is not a number.", "Write it as 3 or 0.5.") from None
+            remedy = f"One of {', '.join(BODIES)}." if name == "body" else "Write it as 3 or 0.5."
+            raise UsageError(f"{setting!r}: {value!r} cannot be used.", remedy) from None
     return fault
+
+
+def _body(name: str) -> str:
+    if name not in BODIES:
+        raise ValueError(name)
+    return name

@@ -1,0 +1,67 @@
+"""How replies leave: as a service in trouble or a gateway would answer, cut off, or byte by byte.
+
+What does not belong here: which requests that happens to (`faults`), and what a good reply says (`reads`, `imports`).
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Send
+
+from pipelines.sandbox.faults import Fault
+
+_HTML = "<html><body><h1>{}</h1></body></html>"
+_DRIPS = 5
+"""Writes a second of a reply that drips; one where it drips more slowly than that."""
+
+
+def as_json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
+    """A reply in JSON."""
+    body = json.dumps(content, ensure_ascii=False)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def page(status: int, title: str) -> Response:
+    """A proxy's page."""
+    return HTMLResponse(_HTML.format(title), status)
+
+
+def gateway_reply(fault: Fault) -> Response:
+    """What a gateway says of its own when the service behind it takes too long; never in the vendor's form."""
+    headers = {"Location": "https://gateway.example/sorry"} if 300 <= fault.status < 400 else {}
+    if fault.status == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="gateway"'
+    match fault.body:
+        case "empty":
+            return Response(b"", fault.status, headers)
+        case "json":
+            return as_json(fault.status, {"message": "Endpoint request timed out"}, headers)
+    return HTMLResponse(_HTML.format("The service is away"), fault.status, headers)
+
+
+async def send_half(response: Response, send: Send) -> None:
+    """Promise the whole body and send half; the server then drops the connection."""
+    await _start(response, send)
+    half = response.body[: len(response.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+async def send_dripping(response: Response, rate: int, request: Request, send: Send) -> None:
+    """Send the body at so many bytes a second, for as long as somebody listens."""
+    await _start(response, send)
+    rate, body = max(rate, 1), bytes(response.body)
+    step = max(rate // _DRIPS, 1)
+    for place in range(0, len(body), step):
+        await asyncio.sleep(step / rate)
+        if await request.is_disconnected():
+            return
+        await send({"type": "http.response.body", "body": body[place : place + step], "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _start(response: Response, send: Send) -> None:
+    head = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    await send(head)
