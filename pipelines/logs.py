@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
 
+from pipelines.text import for_json
+
 run_id: ContextVar[str] = ContextVar("run_id", default="")
 """The run that the code at hand belongs to; "" outside of any."""
 
@@ -44,7 +46,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return for_json(json.dumps(line, default=str, ensure_ascii=False))
 
 
 def json_to_stderr() -> logging.Handler:

@@ -5,7 +5,7 @@ left alone for some minutes, so that a dead one costs a run seconds at most. Wha
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from pipelines.errors import StorageError
 from pipelines.logs import run_id
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, write_durably
+from pipelines.text import for_slack
 
 LEFT_ALONE = timedelta(minutes=5)
 """How long an endpoint that failed is not tried again by a run."""
@@ -111,7 +112,7 @@ def _remember(path: Path, record: Told, changed: dict[str, Condition], failure: 
     write_durably(path, msgspec.json.encode(record))
 
 
-def _message(changed: Iterable[Condition], record: Told) -> dict[str, Any]:
+def _message(changed: Collection[Condition], record: Told) -> dict[str, Any]:
     """What Slack and those that take its messages show is `text`; the rest is for programs."""
     alerts = [
         {
@@ -124,18 +125,20 @@ def _message(changed: Iterable[Condition], record: Told) -> dict[str, Any]:
         }
         for condition in changed
     ]
-    lines = [
-        f"Alert: {alert['text']}. {alert['remedy']}"
-        if alert["state"] == "firing"
-        else f"Recovered: {alert['text']}."
-        for alert in alerts
-    ]
+    lines = [_sentence(condition) for condition in changed]
     return {
         "text": "\n".join(["Trackly Sync", *lines]),
+        "mrkdwn": False,
         "source": "trackly-sync",
         "run": run_id.get(),
         "alerts": alerts,
     }
+
+
+def _sentence(condition: Condition) -> str:
+    if not condition.firing:
+        return f"Recovered: {for_slack(condition.text)}."
+    return f"Alert: {for_slack(condition.text)}. {for_slack(condition.remedy)}"
 
 
 def _at(instant: str) -> datetime:

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
@@ -12,6 +11,7 @@ from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out, tell
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import load_settings
+from pipelines.text import for_terminal
 
 
 @guarded
@@ -53,8 +53,8 @@ def alerts(
         show_json([asdict(condition) for condition in found])
         return 0
     for condition in firing:
-        out.print(f"[bold red]{condition.name}[/]  {escape(condition.text)}")
-        out.print(f"  → {escape(condition.remedy)}")
+        out.print(f"[bold red]{condition.name}[/]  {for_terminal(condition.text)}")
+        out.print(f"  → {for_terminal(condition.remedy)}")
     if not firing:
         out.print(f"All is well: {len(found)} conditions were judged.")
     if settings.alert_webhook is None:

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.markup import escape
-
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
@@ -19,6 +17,7 @@ from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, given_settings, load_settings, unknown_settings
 from pipelines.spans import age
+from pipelines.text import for_terminal
 
 _LITTLE_SPACE = 2 * 2**30
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
@@ -53,9 +52,9 @@ def doctor(as_json: AsJson = False) -> int:
     colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     for finding in findings:
         colour = colours[finding.verdict]
-        out.print(f"[{colour}]{finding.verdict:<5}[/] {finding.check:<14} {escape(finding.found)}")
+        out.print(f"[{colour}]{finding.verdict:<5}[/] {finding.check:<14} {for_terminal(finding.found)}")
         if finding.remedy:
-            out.print(f"{'':21}→ {escape(finding.remedy)}")
+            out.print(f"{'':21}→ {for_terminal(finding.remedy)}")
     return code
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from pipelines.cli.arguments import run_named
 from pipelines.cli.guarded import guarded
@@ -15,6 +14,7 @@ from pipelines.errors import UsageError
 from pipelines.logs import kept_logs
 from pipelines.settings import load_settings
 from pipelines.storage import storage_errors
+from pipelines.text import for_json, for_terminal
 
 _COLOURS = {"warning": "yellow", "error": "bold red"}
 
@@ -41,7 +41,7 @@ def logs(
     with storage_errors("read", path), path.open(encoding="utf-8") as file:
         for line in file:
             if as_json:
-                sys.stdout.write(line)
+                sys.stdout.write(for_json(line.rstrip("\n")) + "\n")
             else:
                 _show(line)
     return 0
@@ -68,7 +68,7 @@ def _show(line: str) -> None:
     level = said["level"]
     colour = _COLOURS.get(level, "dim")
     out.print(
-        f"[dim]{said['time'][:19].replace('T', ' ')}[/] [{colour}]{level:<7}[/] {escape(said['message'])}"
+        f"[dim]{said['time'][:19].replace('T', ' ')}[/] [{colour}]{level:<7}[/] {for_terminal(said['message'])}"
     )
     if said.get("error"):
-        out.print(f"{'':28}{escape(said['error'])}")
+        out.print(f"{'':28}{for_terminal(said['error'])}")

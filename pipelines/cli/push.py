@@ -19,6 +19,7 @@ from pipelines.errors import UsageError
 from pipelines.logs import run_id
 from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
+from pipelines.text import for_terminal, plain
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     for name, reasons in done.reasons.items():
         why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT_AS)]
         for reason, rows in why[:_REASONS_SHOWN]:
-            out.print(f"    {name}: {rows:,} {reason}", markup=False)
+            out.print(f"    {name}: {rows:,} {plain(reason)}", markup=False)
     made = [
         record for record in islice(newest(settings.data_dir), 3 * len(PUSHED)) if record.run == run_id.get()
     ]
@@ -147,7 +148,8 @@ def _show_plans(plans: "dict[str, Plan]", as_json: bool) -> None:
     for name, plan in plans.items():
         found = plan.intake
         out.print(
-            f"[bold]{name}[/]: {found.rows_in:,} rows in {', '.join(path.name for path in found.files)}"
+            f"[bold]{name}[/]: {found.rows_in:,} rows in "
+            f"{for_terminal(', '.join(path.name for path in found.files))}"
         )
         out.print(
             f"  {found.pending:,} to send in {plan.chunks:,} requests ({plan.bytes / 1e6:,.1f} MB), "
@@ -157,9 +159,9 @@ def _show_plans(plans: "dict[str, Plan]", as_json: bool) -> None:
             basis = "as earlier calls took" if plan.measured else "a guess, until a first call was made"
             out.print(f"  about {_duration(plan.seconds)}, at {plan.call_seconds:.2f} s a request ({basis})")
         for reason, count in found.reasons.items():
-            out.print(f"  {count:,} {reason}", markup=False)
+            out.print(f"  {count:,} {plain(reason)}", markup=False)
         if plan.first_payload:
-            out.print(f"  first request begins: {plan.first_payload[:160]}", markup=False)
+            out.print(f"  first request begins: {plain(plan.first_payload[:160])}", markup=False)
     out.print("\nNothing was sent. To send it: trackly-sync push")
 
 

@@ -5,14 +5,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.arguments import AsJson, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.stream import AsCsv, one_form, write_rows
-from pipelines.cli.terminal import out, tell
+from pipelines.cli.terminal import cell, out, tell
 from pipelines.settings import Settings, load_settings
+from pipelines.text import for_terminal
 from schemas.registry import PULLED, PUSHED
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def _show(found: "LeftOut", asked: str) -> None:
         place = f"{row['file']}, row {row['row']:,}" if row["file"] else row["snapshot"] or ""
         call = f", call {row['chunk']}" if row["chunk"] is not None else ""
         why = ": ".join(part for part in (row["code"], row["reason"]) if part)
-        out.print(f"  {row['dataset']} {at}  [yellow]{row['outcome']}[/]  {escape(why)}")
-        out.print(f"    [dim]{escape(place)}{call}[/]")
+        out.print(f"  {row['dataset']} {for_terminal(at)}  [yellow]{row['outcome']}[/]  {for_terminal(why)}")
+        out.print(f"    [dim]{for_terminal(place)}{call}[/]")
     out.print("\n[bold]Next[/]")
     for activity, outcome in counts:
         out.print(f"  {outcome.replace('_', ' ')}: {_NEXT[f'{activity} {outcome}']}", markup=False)
@@ -116,8 +116,8 @@ def _summary(reasons: "list[Reason]") -> Table:
         table.add_column(title)
     for reason in reasons:
         table.add_row(
-            f"{reason.rows:,}", f"{reason.activity} {reason.dataset}", reason.outcome, reason.code,
-            escape(reason.reason),
+            f"{reason.rows:,}", f"{reason.activity} {reason.dataset}", reason.outcome, cell(reason.code),
+            cell(reason.reason),
         )  # fmt: skip
     return table
 

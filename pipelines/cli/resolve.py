@@ -10,9 +10,10 @@ from rich.table import Table
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
-from pipelines.cli.terminal import out
+from pipelines.cli.terminal import cell, out
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
+from pipelines.text import plain
 
 if TYPE_CHECKING:
     from pipelines.push.resolve import Doubt
@@ -94,14 +95,19 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
     for doubt in found[:_MOST_SHOWN]:
         at = doubt.sent_at[:19].replace("T", " ")
         table.add_row(
-            doubt.identity, doubt.message_id, f"{doubt.amount:,.4f}", str(doubt.chunk), at, doubt.code
+            cell(doubt.identity),
+            cell(doubt.message_id),
+            f"{doubt.amount:,.4f}",
+            str(doubt.chunk),
+            at,
+            doubt.code,
         )
     out.print(table)
     if len(found) > _MOST_SHOWN:
         out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
     out.print()
     for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
-        out.print(evidence, markup=False)
+        out.print(plain(evidence), markup=False)
     if any(doubt.code in ("no_answer", "not_named") for doubt in found):
         out.print("\nNot read yet: trackly-sync push revenue settles what the contacts' totals tell.")
     out.print(

@@ -5,19 +5,19 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.arguments import AsJson, run_named
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import SHORT, show_json
 from pipelines.cli.stream import AsCsv, one_form, write_rows
-from pipelines.cli.terminal import out
+from pipelines.cli.terminal import cell, out
 from pipelines.recent import Run, latest_runs
 from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
 from pipelines.spans import duration
+from pipelines.text import for_terminal, plain
 from schemas.registry import PULLED
 from schemas.sync import Manifest, RunRecord
 
@@ -85,7 +85,7 @@ def show_runs(found: Sequence[Run]) -> None:
             duration(run.seconds),
             f"[{_COLOURS[run.status]}]{run.status}[/]",
             f"{run.rows:,}",
-            run.what,
+            cell(run.what),
         )
     out.print(table)
 
@@ -127,19 +127,19 @@ def _show_activity(record: RunRecord) -> None:
         f"[{_COLOURS[record.status]}]{record.status:<10}[/] {record.activity:<18} {took:>9}  {rows}".rstrip()
     )
     if record.error:
-        out.print(f"{'':11}{escape(record.error)}")
+        out.print(f"{'':11}{for_terminal(record.error)}")
     figures = [
         f"{_words(name)} {_plain(value)}"
         for name, value in _figures(record).items()
         if value not in (0, "0", "", None) and not isinstance(value, dict)
     ]
     if figures:
-        out.print(f"{'':11}{', '.join(figures)}", markup=False)
+        out.print(f"{'':11}{plain(', '.join(figures))}", markup=False)
 
 
 def _show_evidence(manifest: Manifest) -> None:
     out.print(f"\n[bold]Snapshot of {manifest.dataset}[/] {manifest.snapshot}")
-    out.print(f"  {manifest.consistency}: {manifest.evidence}", markup=False)
+    out.print(f"  {manifest.consistency}: {plain(manifest.evidence)}", markup=False)
     if manifest.quarantined:
         out.print(
             f"  {manifest.quarantined:,} rows are quarantined: trackly-sync rejects {manifest.dataset}",

@@ -10,6 +10,7 @@ from rich.table import Table
 from pipelines.cli.terminal import out
 from pipelines.push.verdicts import Outcomes
 from pipelines.spans import age, duration
+from pipelines.text import for_json, plain
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Manifest
 
@@ -22,7 +23,7 @@ _OUTCOMES = ("accepted", "duplicate", *LEFT_OUT_AS, "pending")
 
 def show_json(content: Any) -> None:
     """One JSON document on standard output, and nothing else."""
-    out.print(json.dumps(content, indent=2), markup=False)
+    out.print(for_json(json.dumps(content, indent=2)), markup=False)
 
 
 def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
@@ -132,4 +133,4 @@ def show_notes(title: str, notes: Sequence[str]) -> None:
     if notes:
         out.print(f"\n[bold]{title}[/]")
         for note in notes:
-            out.print(f"  {note}", markup=False)
+            out.print(f"  {plain(note)}", markup=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.errors import UsageError
+from pipelines.text import for_csv, for_json
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, all rows.")]
 
@@ -20,7 +21,7 @@ def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
         columns: what each value of a row is.
         rows: read once, and not kept.
         as_json: an array of objects, one on a line.
-        as_csv: RFC 4180 with a header; null is the empty field.
+        as_csv: RFC 4180 with a header; null is the empty field, and no text is a formula (`for_csv`).
 
     Raises:
         UsageError: both forms were asked for.
@@ -31,11 +32,11 @@ def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
         if as_csv:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows(rows)
+            writer.writerows(map(for_csv, row) for row in rows)
             return
         before = "[\n"
         for row in rows:
-            file.write(before + json.dumps(dict(zip(columns, row, strict=True))))
+            file.write(before + for_json(json.dumps(dict(zip(columns, row, strict=True)))))
             before = ",\n"
         file.write("\n]\n" if before == ",\n" else "[]\n")
 

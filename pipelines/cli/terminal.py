@@ -4,27 +4,53 @@ With TRACKLY_LOG_FORMAT=json standard error holds lines of JSON and nothing else
 """
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.errors import MarkupError
 from rich.logging import RichHandler
-from rich.markup import escape
+from rich.segment import Segment
+from rich.text import Text
 
 from pipelines.errors import SettingsError
 from pipelines.logs import json_to_stderr, log_to
 from pipelines.settings import load_settings
+from pipelines.text import for_terminal, is_plain, plain, without_controls
 
 _log = logging.getLogger(__name__)
 _LEVELS = logging.getLevelNamesMapping()
 
 
 class _Console(Console):
+    """A console that obeys our own markup, and nothing that stands in a text from outside.
+
+    Whoever prints such a text escapes it (`for_terminal`) or makes it a `cell`; where that was forgotten, control
+    characters are written out here all the same, and what is no markup is shown as it is.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, without control characters but rich's own."""
+        for segment in super().render(renderable, options):
+            if segment.control or is_plain(segment.text):
+                yield segment
+            else:
+                yield Segment(without_controls(segment.text), segment.style)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """As rich does; a text that only looks like markup is a text."""
+        try:
+            return super().render_str(text, **how)
+        except MarkupError:
+            return super().render_str(text, **{**how, "markup": False})
+
     def on_broken_pipe(self) -> None:
         """Leave it to `guarded` that the reader has gone; rich would exit with 1."""
         raise BrokenPipeError
 
 
-out = _Console(highlight=False, soft_wrap=True)
-err = _Console(stderr=True, highlight=False, soft_wrap=True)
+out = _Console(highlight=False, emoji=False, soft_wrap=True)
+err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 _state = {"json": False}
 
 
@@ -53,12 +79,17 @@ def log_to_terminal(verbose: bool) -> None:
     log_to(handler, _LEVELS[(level or usual).upper()])
 
 
+def cell(text: str) -> Text:
+    """A text from outside as a cell of a table: as it is, without markup."""
+    return Text(plain(text))
+
+
 def tell(text: str) -> None:
     """A remark that is not part of the result."""
     if json_logs():
         _log.info(text)
     else:
-        err.print(text, markup=False)
+        err.print(plain(text), markup=False)
 
 
 def complain(message: str, remedy: str = "", title: str = "Error") -> None:
@@ -66,6 +97,6 @@ def complain(message: str, remedy: str = "", title: str = "Error") -> None:
     if json_logs():
         _log.error(message, extra={"remedy": remedy})
         return
-    err.print(f"[bold red]{title}:[/] {escape(message)}")
+    err.print(f"[bold red]{title}:[/] {for_terminal(message)}")
     if remedy:
-        err.print(f"  → {escape(remedy)}")
+        err.print(f"  → {for_terminal(remedy)}")

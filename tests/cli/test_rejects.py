@@ -156,3 +156,47 @@ def test_shells_complete_names(sync: Sync, environment: dict[str, str]) -> None:
         )
         assert done.stdout.split() == [complete], done
     assert environment
+
+
+def test_what_looks_like_markup_or_a_formula_is_shown_as_it_is(sync: Sync, tmp_path: Path) -> None:
+    """Ids of rows, names of files, and what the rows hold: at the terminal, for a spreadsheet and for a program."""
+    assert sync("pull").returncode == 0
+    history = tmp_path / "data" / "history" / "sends"
+    history.mkdir(parents=True)
+    nasty = [
+        "[/nope]",
+        "[bold red]all is well",
+        ":smile:",
+        "\x1b]0;owned\x07",
+        "\u202e1234",
+        "=1+1",
+        "[a",
+        "x\\",
+    ]
+    lines = [
+        json.dumps(
+            {"id": one, "to_number": "no phone", "timestamp": "2024-05-03", "list_number": "+15550001111"}
+        )
+        for one in nasty
+    ]
+    (history / "a[red].ndjson").write_text("\n".join(lines) + "\n")
+    assert sync("push", "sends").returncode == 3
+    for arguments in (
+        ["rejects"],
+        ["rejects", "sends"],
+        ["status"],
+        ["runs"],
+        ["logs"],
+        ["push", "--dry-run"],
+    ):
+        done = sync(*arguments)
+        assert "defect" not in done.stderr
+        assert not set(done.stdout) & set("\x1b\x07\u202e😄")
+    shown = sync("rejects").stdout
+    assert all(
+        one in shown for one in ("[/nope]", "[bold red]all is well", ":smile:", "\\u202e1234", "a[red]")
+    )
+    assert [row["identity"] for row in rows_of(sync("rejects", "--csv").stdout)] == [
+        "'=1+1" if one == "=1+1" else one for one in nasty
+    ]
+    assert [row["identity"] for row in json.loads(sync("rejects", "--json").stdout)] == nasty
