@@ -39,6 +39,16 @@ class Settings(BaseSettings):
     history_dir: Path | None = Field(
         None, description="History files to push; default: history/ in the data dir."
     )
+    follow_links: bool = Field(
+        False, description="Whether links that lead out of the history folder are followed; on or off."
+    )
+    sql_sources: bool = Field(
+        False,
+        description="Whether runs that no person started (schedules, the sensor) take .sql files; on or off.",
+    )
+    sql_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        300.0, description="Longest time that the query of a .sql file may take."
+    )
     concurrency: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Requests under way at once.")
     ledger_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in the data dir.")
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
