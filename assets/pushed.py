@@ -35,6 +35,9 @@ class HistoryConfig(dg.Config):
     required: bool = Field(
         default=True, description="Fail where there are no history files; else the imports are skipped."
     )
+    ignore_unread: bool = Field(
+        default=False, description="Go on without files that are named like a dataset and cannot be read."
+    )
 
 
 def no_history(settings: Settings) -> str:
@@ -79,7 +82,10 @@ def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefi
             if not config.required and (why := no_history(settings)):
                 context.log.warning("Nothing to import. %s", why)
                 return
-            found = intake(settings, [dataset.name], run=context.run.run_id)[dataset.name]
+            run = context.run.run_id
+            found = intake(settings, [dataset.name], ignore_unread=config.ignore_unread, run=run)[
+                dataset.name
+            ]
             rows, months = input_rows(settings, dataset), rows_by_month(settings, dataset.name)
         yield dg.MaterializeResult(
             metadata=of_intake(dataset, found, months, rows, time.monotonic() - started)

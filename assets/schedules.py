@@ -60,7 +60,7 @@ def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             sources = find_sources(settings, list(PUSHED))
         except UsageError as error:
             return dg.SkipReason(error.message)
-        files = [source.path for found in sources.values() for source in found]
+        files = [source.path for found in sources.found.values() for source in found]
         arrivals = look(files, from_cursor(context.cursor), time.time(), settings.history_quiet_seconds)
         cursor = to_cursor(arrivals.seen)
         if not arrivals.new:

@@ -56,6 +56,12 @@ def push(
     retry_rejected: Annotated[
         bool, typer.Option("--retry-rejected", help="Try rows again that the API rejected earlier.")
     ] = False,
+    ignore_unread: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-unread", help="Go on without files that are named like a dataset but not read."
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -86,6 +92,7 @@ def push(
             source,
             dry_run=dry_run,
             retry_rejected=retry_rejected,
+            ignore_unread=ignore_unread,
             between=between,
             on_progress=report,
         )

@@ -28,7 +28,7 @@ from pipelines.push.publish import publish_imports
 from pipelines.push.put_away import hold_ready, put_away
 from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
-from pipelines.push.sources import Source, find_sources
+from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread
 from pipelines.push.stage import Progress, is_current, opened, stage_path
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
@@ -51,12 +51,14 @@ class PushReport:
         outcomes: the outcomes of the current input after the push; empty for a dry run.
         reasons: by dataset, why rows were left out or are pending, and how many; empty for a dry run.
         plans: a dry run's plans; else empty.
+        unread: files that are named like a dataset and were not read.
     """
 
     intakes: dict[str, Intake]
     outcomes: dict[str, Outcomes]
     reasons: dict[str, dict[str, int]]
     plans: dict[str, Plan]
+    unread: tuple[Unread, ...] = ()
 
 
 @watched(outcomes)
@@ -67,6 +69,7 @@ def intake(
     on_progress: Progress | None = None,
     *,
     changed: bool = False,
+    ignore_unread: bool = False,
     run: str | None = None,
 ) -> dict[str, Intake]:
     """Read and judge history files, and record them as the current input. Sends nothing.
@@ -77,6 +80,7 @@ def intake(
         paths: files and folders instead of `settings.history`.
         on_progress: called after every batch.
         changed: take in only datasets whose files are others than at their last intake, or have changed since.
+        ignore_unread: go on without the files that are named like a dataset and cannot be read.
         run: the run's id in sync.runs; by default a new one.
 
     Raises:
@@ -85,10 +89,12 @@ def intake(
         StorageError: the disk refused, or the ledger has forgotten revenue (see `forgotten`).
     """
     sources = find_sources(settings, datasets, paths)
+    refuse_unread(sources, ignore_unread)
+    found = sources.found
     with _pushing(settings) as ledger:
         if changed:
-            sources = {n: s for n, s in sources.items() if not is_current(stage_path(settings, n), s)}
-        return _intake(settings, sources, ledger, on_progress, run or this_run())
+            found = {n: s for n, s in found.items() if not is_current(stage_path(settings, n), s)}
+        return _intake(settings, found, ledger, on_progress, run or this_run())
 
 
 @watched(outcomes)
@@ -137,6 +143,7 @@ def push(
     *,
     dry_run: bool = False,
     retry_rejected: bool = False,
+    ignore_unread: bool = False,
     between: Period | None = None,
     on_progress: Progress | None = None,
     run: str | None = None,
@@ -149,6 +156,7 @@ def push(
         paths: files and folders instead of `settings.history`.
         dry_run: plan only; the ledger, the warehouse and the network are left alone.
         retry_rejected: whether rows that the API rejected earlier are tried again.
+        ignore_unread: go on without the files that are named like a dataset and cannot be read.
         between: as for `send`; a plan is for all of the input.
         on_progress: called after every batch and answer.
         run: the run's id in sync.runs; by default a new one.
@@ -158,7 +166,8 @@ def push(
     """
     sources = find_sources(settings, datasets, paths)
     if dry_run:
-        return PushReport({}, {}, {}, _plans(settings, sources, on_progress))
+        return PushReport({}, {}, {}, _plans(settings, sources.found, on_progress), sources.unread)
+    refuse_unread(sources, ignore_unread)
     settings.require_key()
     return _push(settings, datasets, sources, retry_rejected, between, on_progress, run or this_run())
 
@@ -167,20 +176,22 @@ def push(
 def _push(
     settings: Settings,
     datasets: Sequence[str],
-    sources: dict[str, list[Source]],
+    sources: Sources,
     retry_rejected: bool,
     between: Period | None,
     on_progress: Progress | None,
     run: str,
 ) -> PushReport:
     with _pushing(settings) as ledger:
-        intakes = _intake(settings, sources, ledger, on_progress, run)
+        intakes = _intake(settings, sources.found, ledger, on_progress, run)
         try:
             told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
         finally:
             publish_imports(settings)
         found = ledger.outcomes()
-    return PushReport(intakes, {name: found.get(name, Outcomes()) for name in datasets}, told, {})
+    return PushReport(
+        intakes, {name: found.get(name, Outcomes()) for name in datasets}, told, {}, sources.unread
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ to the one whose folder it lies in (`sends/2024/01.csv`). What does not belong h
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.errors import UsageError
@@ -17,6 +17,8 @@ from schemas.registry import PUSHED
 
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".sql": "sql"}
 """Formats by the end of a file's name."""
+
+_MOST_NAMED = 5
 
 _log = logging.getLogger(__name__)
 
@@ -29,16 +31,44 @@ class Source:
         path: where it lies.
         dataset: the dataset that its rows are of.
         format: one of the values of FORMATS.
+        compression: "gzip", "zstd", or "" for a file that is not compressed.
     """
 
     path: Path
     dataset: str
     format: str
+    compression: str = ""
 
 
-def find_sources(
-    settings: Settings, datasets: Sequence[str], paths: Sequence[Path] | None = None
-) -> dict[str, list[Source]]:
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that is named like a dataset and is not read.
+
+    Attributes:
+        path: where it lies.
+        why: the reason, as the end of a sentence that begins with its name.
+        dataset: whose history it would be.
+    """
+
+    path: Path
+    why: str
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The history files that were found.
+
+    Attributes:
+        found: by dataset, the files that are read, sorted by path.
+        unread: the files that are named like one of the datasets and are not read.
+    """
+
+    found: dict[str, list[Source]]
+    unread: tuple[Unread, ...] = field(default=())
+
+
+def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Path] | None = None) -> Sources:
     """The files of each dataset, sorted by path; a dataset may have none.
 
     Args:
@@ -72,7 +102,27 @@ def find_sources(
     for path in strays:
         _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))
     unique = sorted(set(found), key=lambda source: str(source.path))
-    return {name: [source for source in unique if source.dataset == name] for name in datasets}
+    return Sources({name: [source for source in unique if source.dataset == name] for name in datasets})
+
+
+def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
+    """Stop before anything is sent where a file of history would be overlooked.
+
+    Raises:
+        UsageError: there is such a file, and it is not to be ignored.
+    """
+    if not sources.unread:
+        return
+    named = "; ".join(f"{file.path} {file.why}" for file in sources.unread[:_MOST_NAMED])
+    more = len(sources.unread) - _MOST_NAMED
+    files = f"{named}{f'; and {more} more' if more > 0 else ''}"
+    if ignore_unread:
+        _log.warning("Not read: %s.", files)
+        return
+    raise UsageError(
+        f"Nothing was sent, because files of history would be left out: {files}.",
+        "Convert, rename or move them, or go on without them: --ignore-unread.",
+    )
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -3,8 +3,11 @@
 It is rebuilt from the files by every intake and holds nothing that the ledger needs to keep. Tables:
 
     version   of these tables
-    files     the input files in order, as they were when they were read
-    input     one row per row of the input, in order: its values, or what is wrong with it
+    files     the input files in order: how they were when they were read (path, size, changed), and what was
+              found in them: format, compression, encoding, dialect, the times that had no zone, the columns
+              that are not ours, and notes for the plan
+    input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
+              its values, or what is wrong with it
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
@@ -36,7 +39,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 3
+VERSION = 4
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _PLAIN = " USING COMPRESSION uncompressed"
@@ -81,7 +84,10 @@ def building(
                 _create(connection, dataset)
                 _attach_warehouse(connection, warehouse, sources)
                 for number, source in enumerate(sources):
-                    connection.execute("INSERT INTO files VALUES (?, ?, ?, ?)", _file(number, source))
+                    connection.execute(
+                        "INSERT INTO files (file, path, size, changed) VALUES (?, ?, ?, ?)",
+                        _file(number, source),
+                    )
                     _load(connection, dataset, number, source)
                 yield connection
             path.with_name(f"{path.name}.wal").unlink(
@@ -119,7 +125,7 @@ def is_current(path: Path, sources: Sequence[Source]) -> bool:
         return False
     try:
         with opened(path) as connection:
-            found = connection.execute("SELECT * FROM files ORDER BY file").fetchall()
+            found = connection.execute("SELECT file, path, size, changed FROM files ORDER BY file").fetchall()
     except StorageError:  # of another version, or damaged: an intake makes it anew
         return False
     return found == [tuple(_file(number, source)) for number, source in enumerate(sources)]
@@ -169,9 +175,14 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     known_by = identity_base(dataset.name, dataset.fields)
     base = f"AS ({known_by}) VIRTUAL" if known_by in dataset.columns else _PLAIN
     connection.execute(f"CREATE TABLE version AS SELECT {VERSION} AS version")
-    connection.execute("CREATE TABLE files (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
     connection.execute(
-        "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, problem VARCHAR, raw VARCHAR, "
+        "CREATE TABLE files (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT, format VARCHAR,"
+        " compression VARCHAR, encoding VARCHAR, dialect VARCHAR, zone_assumed BIGINT, ignored VARCHAR[],"
+        " notes VARCHAR[])"
+    )
+    connection.execute(
+        "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, line BIGINT, last_line BIGINT,"
+        " problem VARCHAR, raw VARCHAR, zone_assumed BOOLEAN, "
         f"base VARCHAR {base}, {columns})"
     )
     connection.execute("CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR)")

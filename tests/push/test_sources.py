@@ -52,7 +52,7 @@ def test_files_are_told_by_name_or_folder(settings: Settings, history: Path) -> 
     names = ["sends.csv", "Sends-2024.parquet", "sends_eu.ndjson", "sends.b.jsonl", "clicks/2024/01.csv"]
     for name in [*names, "senders.csv", ".sends.csv", "readme.txt"]:
         (history / name).touch()
-    found = find_sources(settings, list(PUSHED))
+    found = find_sources(settings, list(PUSHED)).found
     assert {name: len(sources) for name, sources in found.items()} == {"sends": 4, "clicks": 1, "revenue": 0}
     assert [source.path for source in found["sends"]] == sorted(history / name for name in names[:4])
 
@@ -73,7 +73,7 @@ def test_no_history_says_what_is_expected(settings: Settings, made: bool) -> Non
 def test_a_named_file_is_of_the_only_dataset_asked_for(settings: Settings, tmp_path: Path) -> None:
     """A file of any name can be pushed as the one dataset that is named."""
     (tmp_path / "export.csv").touch()
-    found = find_sources(settings, ["clicks"], [tmp_path / "export.csv"])
+    found = find_sources(settings, ["clicks"], [tmp_path / "export.csv"]).found
     assert [source.dataset for source in found["clicks"]] == ["clicks"]
 
 
