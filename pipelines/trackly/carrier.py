@@ -7,35 +7,16 @@ failures must prove what had left by then, which only httpcore's trace tells (`t
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 
 import aiohttp
 import httpx
 from yarl import URL
 
+from pipelines.trackly.answer import Answer
+
 _READ_AHEAD = 1 << 20
 """Bytes of a reply that may wait to be read: a page of 1,000 contacts fits, so that the socket is never paused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came over the wire.
-
-    Attributes:
-        status: HTTP status.
-        headers: by name; looked up whatever the case.
-        body: decompressed.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is one of 2xx."""
-        return 200 <= self.status < 300
 
 
 class Carrier:

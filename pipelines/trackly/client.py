@@ -26,7 +26,7 @@ import stamina
 
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings
-from pipelines.trackly.carrier import Answer
+from pipelines.trackly.answer import Answer
 from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error
 from pipelines.trackly.pace import Pace
 from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
@@ -44,6 +44,7 @@ __all__ = ["Reply", "TracklyClient", "Unreadable"]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _REFUSE_AS_A_WHOLE = frozenset({401, 403, 413})
+_BAD_ANSWERS = frozenset({Kind.TROUBLE, Kind.UNREADABLE, Kind.PAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ class _Call(Generic[T]):
         """
         if answer.is_success:
             return True
-        refused = answer.status in _REFUSE_AS_A_WHOLE and vendor_error(answer.body) is not None
+        refused = (
+            answer.status in _REFUSE_AS_A_WHOLE
+            and vendor_error(answer.body, answer.headers.get("content-type")) is not None
+        )
         return self.body is not None and not refused
 
 
@@ -160,7 +164,7 @@ class TracklyClient:
             path: below the base URL, beginning with a slash, escaped.
             params: the query.
             read: parses the body of a 2xx; raises Unreadable when it is not what was expected.
-            patient: whether a bad answer (5xx, unreadable) is asked for again; no answer always is.
+            patient: whether a bad answer (5xx, unreadable, a gateway's page) is asked for again; no answer always is.
 
         Raises:
             AccessError: 401 or 403, at once.
@@ -260,7 +264,7 @@ class TracklyClient:
     def _decide(
         self, call: _Call[Any], failure: Failure, attempts: int, started: float, what: str
     ) -> bool | float | TracklySyncError:
-        if not call.patient and failure.kind in (Kind.TROUBLE, Kind.UNREADABLE):
+        if not call.patient and failure.kind in _BAD_ANSWERS:
             return give_up(failure, attempts=attempts, what=what)
         left = self._retry_seconds - (time.monotonic() - started)
         return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
@@ -338,5 +342,4 @@ async def _value(call: _Call[T], answer: Answer, received_at: datetime, place: _
             if answer.is_success:
                 reason = f"status {answer.status}: {problem}"
                 raise Failure(Kind.UNREADABLE, reason, status=answer.status) from problem
-    location, retry_after = answer.headers.get("location"), answer.headers.get("retry-after")
-    raise failure_of(answer.status, location, retry_after, answer.body, received_at)
+    raise failure_of(answer, received_at)

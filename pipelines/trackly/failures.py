@@ -1,16 +1,21 @@
 """How one attempt at a request can fail, and the one function that says what to do about it.
 
-    UNREACHABLE  nothing of the request can have been carried out: it never left, or never whole
-    BUSY         429: refused for now
-    TROUBLE      5xx or 408
-    BROKEN       the connection failed or timed out once the request was on its way
-    UNREADABLE   a reply that is not the JSON expected
-    UNEXPLAINED  a 4xx without the vendor's error body: perhaps not the API's own words
-    REFUSED      the API's last word
+    BARRED          nothing was sent, and another attempt would meet the same: a certificate, a proxy's log-in
+    UNREACHABLE     nothing of the request can have been carried out: it never left, or never complete
+    REFUSED         the API's last word, in its own form
+    BUSY            429 in the API's own form: refused for now
+    TROUBLE         5xx or 408, whoever answered
+    BROKEN          the connection failed or timed out once the request was on its way
+    UNREADABLE      2xx, but not the JSON expected
+    TOO_LONG        a reply beyond the limit on its size
+    PAGE            another status without the API's own form: a page of a gateway or proxy
+    PAGE_BUSY       429 of a gateway
+    PAGE_TOO_LARGE  413 of a gateway
 
-Only UNREACHABLE, BUSY and REFUSED prove that a write was not carried out; that decides whether a write which
-the API would count twice may be sent again. What does not belong here: the loop that waits and tries again
-(client.py), and the words of refusals (refusals.py). Nothing in here reads a clock or touches the network.
+Only the first four prove that a write was not carried out; that decides whether a write which the API would count
+twice may be sent again. A gateway that gave up waiting may answer with any status, while the account goes on.
+What does not belong here: the loop that waits and tries again (client.py), and the texts of refusals (refusals.py).
+Nothing in here reads a clock or touches the network.
 """
 
 import enum
@@ -35,27 +40,37 @@ class Unreadable(Exception):  # noqa: N818 - what a reader says of a body, and n
 class Kind(enum.Enum):
     """The families of failure, as drawn in the module's docstring."""
 
+    BARRED = enum.auto()
     UNREACHABLE = enum.auto()
+    REFUSED = enum.auto()
     BUSY = enum.auto()
     TROUBLE = enum.auto()
     BROKEN = enum.auto()
     UNREADABLE = enum.auto()
-    UNEXPLAINED = enum.auto()
-    REFUSED = enum.auto()
+    TOO_LONG = enum.auto()
+    PAGE = enum.auto()
+    PAGE_BUSY = enum.auto()
+    PAGE_TOO_LARGE = enum.auto()
 
 
 # The most attempts at one request. A host that cannot be reached is given up after about 10 s of waiting, one
-# that answers badly after about 40 s; one that asks to wait is waited for as long as the total bound allows.
+# that answers badly after about 40 s; one that asks to wait is waited for as long as the total bound allows. A page
+# of a gateway is often there to stay (a redirect, a wrong path), but it also stands in for a time-out.
 _MOST_ATTEMPTS = {
+    Kind.BARRED: 0,
     Kind.UNREACHABLE: 6,
+    Kind.REFUSED: 0,
     Kind.BUSY: math.inf,
     Kind.TROUBLE: 10,
     Kind.BROKEN: 10,
     Kind.UNREADABLE: 10,
-    Kind.UNEXPLAINED: 0,
-    Kind.REFUSED: 0,
+    Kind.TOO_LONG: 0,
+    Kind.PAGE: 4,
+    Kind.PAGE_BUSY: math.inf,
+    Kind.PAGE_TOO_LARGE: 0,
 }
-_PROVE_NOTHING_DONE = frozenset({Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED})
+PROOFS_OF_NOTHING_DONE = frozenset({Kind.BARRED, Kind.UNREACHABLE, Kind.REFUSED, Kind.BUSY})
+"""The kinds that prove that the account carried out nothing of the request."""
 
 
 class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this room only
@@ -65,7 +80,7 @@ class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this r
         kind: its family.
         reason: a few words for messages and logs, without secrets or personal data.
         retry_after: seconds that the service asked to wait, if it did.
-        error: the error to raise when it is final; for REFUSED and UNEXPLAINED.
+        error: the error to raise when it is final; None for the usual one.
         status: of the reply, if one came.
 
     Attributes:
@@ -107,7 +122,7 @@ def wait_or_error(
     Returns:
         True: after the usual backoff. A number: after so many seconds. Otherwise the error to raise.
     """
-    if not repeatable and failure.kind not in _PROVE_NOTHING_DONE:
+    if not repeatable and failure.kind not in PROOFS_OF_NOTHING_DONE:
         return OutcomeUnknown(
             f"{what}: no usable answer ({failure.reason}), so it may or may not have been carried out.",
             "It is not sent again by itself, since the API would count it twice.",
@@ -115,8 +130,6 @@ def wait_or_error(
             sent_at=failure.sent_at,
             status=failure.status,
         )
-    if failure.error is not None:
-        return failure.error
     too_long = failure.retry_after is not None and failure.retry_after > left
     if left > 0 and attempts < _MOST_ATTEMPTS[failure.kind] and not too_long:
         return True if failure.retry_after is None else failure.retry_after

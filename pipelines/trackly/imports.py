@@ -6,13 +6,14 @@ A call of at most 1,000 records is partly carried out as a matter of course: the
 """
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.failures import Unreadable
+from pipelines.trackly.lenient import number_of, parse_leniently, whole_characters
 from pipelines.trackly.refusals import safe_words
 
 MAX_RECORDS = 1000
@@ -111,61 +112,58 @@ def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the
     Raises:
         Unreadable: not a JSON object, neither success_count nor error_count, or a counter that is no count.
     """
-    try:
-        # Numbers with a fraction become Decimal, since total_revenue is money.
-        found: Any = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable("not JSON, or cut off") from None
+    found = parse_leniently(body)
     if not isinstance(found, dict):
         raise Unreadable("not a JSON object")
-    if found.get("success_count") is None and found.get("error_count") is None:
-        raise Unreadable("the JSON has no counters")
+    success = _count(found, "success_count")
     errors = found.get("errors")
-    return ImportAnswer(
-        success_count=None if found.get("success_count") is None else _count(found, "success_count"),
-        error_count=_count(found, "error_count"),
-        duplicates_skipped=_count(found, "duplicates_skipped"),
-        invalid_phones=_count(found, "invalid_phones"),
+    answer = ImportAnswer(
+        success_count=success,
+        error_count=_count(found, "error_count") or 0,
+        duplicates_skipped=_count(found, "duplicates_skipped") or 0,
+        invalid_phones=_count(found, "invalid_phones") or 0,
         total_revenue=_money(found.get("total_revenue")),
         errors=tuple(_record_error(item) for item in errors) if isinstance(errors, list) else (),
     )
+    if success is None and _count(found, "error_count") is None:
+        raise Unreadable("the JSON has no counters")
+    return answer
 
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
-_LONGEST_INDEX = 10  # digits
+_LARGEST_COUNT = 2**31 - 1
 
 
-def _count(found: Mapping[str, Any], name: str) -> int:
-    """A counter: absent is 0, and a list counts its items (the shape of invalid_phones is not documented)."""
-    match found.get(name):
-        case None:
-            return 0
-        case list() as items:
-            return len(items)
-        case int() as count if not isinstance(count, bool) and count >= 0:
-            return count
-        case _:
-            raise Unreadable(f"{name} is not a count")
+def _count(found: Mapping[str, Any], name: str) -> int | None:
+    """A counter: nothing is None, and a list counts its items (the shape of invalid_phones is not documented).
+
+    Raises:
+        Unreadable: it is something that counts nothing.
+    """
+    value = found.get(name)
+    if isinstance(value, list):
+        return len(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    number = _money(value)
+    if number is None or number != number.to_integral_value() or not 0 <= number <= _LARGEST_COUNT:
+        raise Unreadable(f"{name} is not a count")
+    return int(number)
 
 
 def _money(value: object) -> Decimal | None:
+    """A number, as such or as text; None for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         return None
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
+    number = number_of(str(value))
+    return None if number.is_nan() else number
 
 
 def _record_error(item: object) -> RecordError:
     entry = item if isinstance(item, dict) else {}
-    index, identity = entry.get("index"), entry.get("id")
-    if isinstance(index, str) and index.isdecimal():
-        index = int(index[:_LONGEST_INDEX])
+    index, identity = _money(entry.get("index")), entry.get("id")
     return RecordError(
-        index=index if isinstance(index, int) and not isinstance(index, bool) else None,
-        id=str(identity) if isinstance(identity, str | int) else None,
-        code=safe_words(str(entry.get("code") or "")),
-        error=safe_words(str(entry.get("error") or "")),
+        index=int(index) if index is not None and index == index.to_integral_value() else None,
+        id=whole_characters(str(identity)) if isinstance(identity, str | int | Decimal) else None,
+        code=safe_words(whole_characters(str(entry.get("code") or ""))),
+        error=safe_words(whole_characters(str(entry.get("error") or ""))),
     )

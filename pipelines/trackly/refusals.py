@@ -1,8 +1,9 @@
 """What the vendor says no with: statuses and error bodies, turned into errors of our tree.
 
-An error body has `error` always, `code` mostly, `message` sometimes (/api-reference/v2/error-codes). What does
-not belong here: whether to try again (failures.py). Messages quote the vendor's words, shortened, with keys and
-phone numbers masked; nothing else of a body reaches a message.
+An error body has `error` always, `code` mostly, `message` sometimes (/api-reference/v2/error-codes). Everything else
+that is no answer comes from something on the way: a gateway, a proxy, a load balancer. Such a page says nothing about
+what the account did. What does not belong here: whether to try again (failures.py). Messages quote the vendor's text,
+shortened, with keys and phone numbers masked; nothing else of a body reaches a message.
 """
 
 import re
@@ -11,20 +12,31 @@ from typing import Any
 
 import msgspec
 
-from pipelines.errors import AccessError, NotFoundError, RequestError, TooLargeError, TracklySyncError
-from pipelines.trackly.failures import Failure, Kind, retry_after
+from pipelines.errors import (
+    AccessError,
+    NotFoundError,
+    RequestError,
+    ServiceError,
+    TooLargeError,
+    TracklySyncError,
+)
+from pipelines.trackly.answer import Answer
+from pipelines.trackly.failures import Failure, Kind, Unreadable, retry_after
+from pipelines.trackly.lenient import parse_leniently, whole_characters
 
 _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")
 _PHONE = re.compile(r"(?<![0-9A-Za-z])(?:\+|%2B)?\d(?:[ ().-]{0,2}\d){6,}(?![0-9A-Za-z])", re.IGNORECASE)
 _BASE_URL_REMEDY = "Check that TRACKLY_BASE_URL ends in /api/v2."
+_ON_THE_WAY = "Look at the proxies and gateways on the way, and check that TRACKLY_BASE_URL ends in /api/v2."
 
-SURE_REFUSALS = frozenset({401, 403, 404, 405, 413})
-"""Statuses that mean "not carried out" whatever the body says; other 4xx need the vendor's own words."""
+_CODE = re.compile(r"[a-z][a-z0-9_]*")
+_FIELDS = frozenset({"error", "code", "message", "success"})
+"""All that an error body of the vendor has; others, such as Spring's or an OAuth proxy's, have `error` among more."""
 
 
 class VendorError(msgspec.Struct, frozen=True):
-    """The words of an error body; each may be empty."""
+    """The text of an error body; each part may be empty."""
 
     error: str = ""
     code: str = ""
@@ -42,44 +54,95 @@ def safe_words(text: str) -> str:
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 
-def vendor_error(body: bytes) -> VendorError | None:
-    """The vendor's words in an error body, masked; None if the body is not one."""
-    try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+def vendor_error(body: bytes, content_type: str | None = None) -> VendorError | None:
+    """The vendor's text in an error body, masked; None if the body is not in the vendor's form.
+
+    That form is a JSON object with a text under `error`, and either a code as the vendor writes them or nothing but
+    the documented fields; its content type, where there is one, is JSON.
+
+    Args:
+        body: of the reply.
+        content_type: the header, if there was one.
+    """
+    if content_type is not None and "json" not in content_type.lower():
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("error"), str):
+    try:
+        found: Any = parse_leniently(body)
+    except Unreadable:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("error"), str) or not found["error"].strip():
+        return None
+    code = found.get("code")
+    has_code = isinstance(code, str) and _CODE.fullmatch(code) is not None
+    if not has_code and not found.keys() <= _FIELDS:
         return None
     return VendorError(
         *(
-            safe_words(str(value)) if (value := found.get(name)) else ""
+            safe_words(whole_characters(str(value))) if (value := found.get(name)) else ""
             for name in ("error", "code", "message")
         )
     )
 
 
-def failure_of(status: int, location: str | None, wait: str | None, body: bytes, now: datetime) -> Failure:
+def failure_of(answer: Answer, now: datetime) -> Failure:
     """What a reply means that is not an answer.
 
     Args:
-        status: the HTTP status, not 2xx.
-        location: the Location header.
-        wait: the Retry-After header.
-        body: the whole body.
+        answer: the reply, not 2xx.
         now: when it was received, aware.
     """
-    said = vendor_error(body)
+    status, headers = answer.status, answer.headers
+    said = vendor_error(answer.body, headers.get("content-type"))
     reason = f"status {status}" + (f": {said}" if said else "")
-    if status == 429:
-        return Failure(Kind.BUSY, reason, retry_after=retry_after(wait, now), status=status)
+    wait = retry_after(headers.get("retry-after"), now)
+    if status == 407 and headers.get("proxy-authenticate"):
+        return Failure(Kind.BARRED, reason, error=proxy_log_in(), status=status)
     if status >= 500 or status == 408:
-        return Failure(Kind.TROUBLE, reason, retry_after=retry_after(wait, now), status=status)
-    certain = status < 400 or status in SURE_REFUSALS or said is not None
-    kind = Kind.REFUSED if certain else Kind.UNEXPLAINED
-    return Failure(kind, reason, error=_refusal(status, location, said, reason), status=status)
+        return Failure(Kind.TROUBLE, reason, retry_after=wait, status=status)
+    if said is None or status < 400:
+        reason = f"{reason}, not in the API's own form"
+        kind = Kind.PAGE_TOO_LARGE if status == 413 else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
+        error = _of_a_page(status, headers.get("location"))
+        return Failure(kind, reason, retry_after=wait, error=error, status=status)
+    if status == 429:
+        return Failure(Kind.BUSY, reason, retry_after=wait, status=status)
+    return Failure(Kind.REFUSED, reason, error=_refusal(status, said, reason), status=status)
 
 
-def _refusal(status: int, location: str | None, said: VendorError | None, reason: str) -> TracklySyncError:
+def proxy_log_in(proxy: str = "") -> AccessError:
+    """The error where a proxy asks for a user and a password, or refuses those that it was given."""
+    return AccessError(
+        f"The proxy {proxy}".rstrip() + " asks for a log-in (status 407); Trackly was not reached.",
+        "Set the proxy with its user and password: HTTPS_PROXY=http://user:password@host:port",
+    )
+
+
+def _of_a_page(status: int, location: str | None) -> TracklySyncError | None:
+    """The error for a reply that something on the way has made, or nobody knows who."""
+    page = (
+        f"A proxy or gateway on the way answered with a page of its own (status {status}), and not Trackly."
+    )
+    match status:
+        case 404 | 405:
+            return NotFoundError(page, f"{_ON_THE_WAY} The resource may not exist in this account.")
+        case 413:
+            return TooLargeError(
+                f"The request is too large for a proxy or gateway on the way (status {status}).",
+                "Raise its limit on request bodies to 5 MB (nginx: client_max_body_size 5m).",
+            )
+        case 401 | 403 | 429:
+            return ServiceError(page, _ON_THE_WAY)
+        case _ if status < 400:
+            return RequestError(
+                f"Trackly, or a proxy on the way, answered with a redirect (status {status}, "
+                f"to {_origin(location)}), which is not followed.",
+                "Set TRACKLY_BASE_URL to the address where the API itself answers, https:// and /api/v2 included.",
+            )
+        case _:
+            return RequestError(page, _ON_THE_WAY)
+
+
+def _refusal(status: int, said: VendorError, reason: str) -> TracklySyncError:
     match status:
         case 401:
             return AccessError(
@@ -94,23 +157,14 @@ def _refusal(status: int, location: str | None, said: VendorError | None, reason
                 f"{_BASE_URL_REMEDY} The resource may not exist in this account.",
             )
         case 413:
-            return TooLargeError(
-                f"The request is too large for Trackly, or for a proxy in front of it ({reason}).",
-                "Raise the proxy's limit on request bodies (nginx: client_max_body_size 5m), if there is one.",
-            )
-        case _ if status < 400:
-            return RequestError(
-                f"Trackly answered with a redirect ({reason}, to {_origin(location)}), which is not followed.",
-                "Set TRACKLY_BASE_URL to the address where the API itself answers, https:// and /api/v2 included.",
-            )
+            return TooLargeError(f"The request is too large for Trackly ({reason}).", "Send less at once.")
         case _:
-            return RequestError(f"Trackly refused the request ({reason}).", "" if said else _BASE_URL_REMEDY)
+            return RequestError(f"Trackly refused the request ({reason}).")
 
 
-def _forbidden(said: VendorError | None, reason: str) -> AccessError:
-    code = said.code if said else ""
-    if code.endswith("_not_enabled"):
-        product = code.removesuffix("_not_enabled")
+def _forbidden(said: VendorError, reason: str) -> AccessError:
+    if said.code.endswith("_not_enabled"):
+        product = said.code.removesuffix("_not_enabled")
         return AccessError(
             f"The Trackly account has no access to {product} ({reason}).",
             f"Ask Trackly support to enable {product} for this account.",

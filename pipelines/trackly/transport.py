@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 import httpx
 
 from pipelines.settings import Settings
-from pipelines.trackly.carrier import Answer, Carrier
+from pipelines.trackly.answer import Answer
+from pipelines.trackly.carrier import Carrier
 from pipelines.trackly.failures import Failure, Kind
 
 # httpx lets some errors of TLS through as they are; they are OSErrors.

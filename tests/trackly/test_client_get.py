@@ -129,7 +129,7 @@ def test_retry_after_beyond_the_bound_gives_up_at_once(wire: Any, naps: list[flo
         (403, {"error": "Account suspended"}, AccessError, "suspended"),
         (403, {"error": "No", "code": "sms_not_enabled"}, AccessError, "enable sms"),
         (404, {"error": "Not found"}, NotFoundError, "/api/v2"),
-        (405, b"", NotFoundError, "/api/v2"),
+        (405, {"error": "Method not allowed", "code": "method_not_allowed"}, NotFoundError, "/api/v2"),
         (413, {"error": "Too big", "code": "too_many_records"}, TooLargeError, "too large"),
         (
             400,
@@ -137,7 +137,7 @@ def test_retry_after_beyond_the_bound_gives_up_at_once(wire: Any, naps: list[flo
             RequestError,
             "Bad per_page - at most 1000",
         ),
-        (422, b"<html>", RequestError, "status 422"),
+        (422, {"error": "No", "code": "x", "details": [1]}, RequestError, "status 422"),
     ],
 )
 def test_refusals_are_final(wire: Any, status: int, body: object, kind: type[Exception], words: str) -> None:
@@ -147,9 +147,77 @@ def test_refusals_are_final(wire: Any, status: int, body: object, kind: type[Exc
     assert words in str(error)
 
 
+PAGES = {
+    "html": b"<html><h1>Not here</h1></html>",
+    "empty": b"",
+    "AWS or Kong": {"message": "Forbidden"},
+    "an object": {"error": {"code": 403, "message": "Forbidden"}},
+    "Spring": {"timestamp": 1, "path": "/x", "status": 403, "error": "Forbidden", "requestId": "1"},
+    "an OAuth proxy": {"error": "invalid_token", "error_description": "expired"},
+    "FastAPI": {"detail": "Not Found"},
+}
+
+
+@pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, RequestError),
+        (400, RequestError),
+        (401, ServiceError),
+        (403, ServiceError),
+        (404, NotFoundError),
+        (405, NotFoundError),
+        (418, RequestError),
+    ],
+)
+def test_a_page_of_a_gateway_is_not_the_apis_word(
+    wire: Any, naps: list[float], status: int, body: object, kind: type[Exception]
+) -> None:
+    """A reply without the API's own form is asked for again a few times, and then named as a gateway's."""
+    error, server = play(wire, wire.reply(body, status))
+    assert (type(error), len(server.heads), len(naps)) == (kind, 4, 3)
+    assert "proxy" in error.message
+    assert f"status {status}" in error.message
+    assert "API key" not in str(error)
+    assert "\n" not in str(error)
+    reply, _ = play(wire, wire.reply(body, status), wire.reply(PAGE))
+    assert reply.attempts == 2
+
+
+def test_json_of_another_content_type_is_a_gateways(wire: Any, naps: list[float]) -> None:  # noqa: ARG001 - no waiting
+    """A body that nginx returns from its configuration has a type of its own."""
+    body = wire.reply({"error": "Unauthorized", "code": "unauthorized"}, 401, Content_Type="text/plain")
+    error, _ = play(wire, body)
+    assert type(error) is ServiceError
+
+
+def test_a_gateway_that_limits_requests_is_waited_for(wire: Any, naps: list[float]) -> None:
+    """A bare 429 is waited for as the API's own is, for as long as it asks."""
+    slow = wire.reply(b"<html>", 429, Retry_After="3")
+    reply, _ = play(wire, *[slow] * 6, wire.reply(PAGE))
+    assert (reply.attempts, naps) == (7, [3.0] * 6)
+
+
+def test_a_gateways_limit_on_bodies_is_named_at_once(wire: Any) -> None:
+    """A bare 413 is final: the same body would meet it again."""
+    error, server = play(wire, wire.reply(b"<html>", 413))
+    assert (type(error), len(server.heads)) == (TooLargeError, 1)
+    assert "client_max_body_size" in error.remedy
+
+
+def test_a_proxys_log_in_is_named_at_once(wire: Any) -> None:
+    """A 407 with a challenge is the proxy's, and repeating the request is useless."""
+    error, server = play(wire, wire.reply(b"", 407, Proxy_Authenticate='Basic realm="x"'))
+    assert (type(error), len(server.heads)) == (AccessError, 1)
+    assert "proxy" in error.message
+    assert "HTTPS_PROXY" in error.remedy
+
+
 def test_a_redirect_is_not_followed(wire: Any) -> None:
     """A redirect is a RequestError that names the base URL setting and the host, and no path."""
-    error, server = play(wire, wire.reply(b"", 301, Location="https://api.example.com/v2/secret?x=1"))
-    assert (type(error), len(server.heads)) == (RequestError, 1)
+    moved = wire.reply(b"", 301, Location="https://api.example.com/v2/secret?x=1")
+    error, _ = play(wire, moved, retry_seconds=0)
+    assert type(error) is RequestError
     assert "TRACKLY_BASE_URL" in error.remedy
     assert "https://api.example.com)" in error.message

@@ -11,14 +11,19 @@ from pipelines.errors import OutcomeUnknown, RequestError, ServiceError, Trackly
 from pipelines.trackly.failures import LONGEST_RETRY_AFTER, Failure, Kind, retry_after, wait_or_error
 
 NOW = datetime(2025, 3, 15, 14, 30, tzinfo=UTC)
-PROOF = {Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED}
-FINAL = {Kind.REFUSED, Kind.UNEXPLAINED}
+PROOF = {Kind.BARRED, Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED}
+FINAL = {Kind.BARRED, Kind.REFUSED, Kind.TOO_LONG, Kind.PAGE_TOO_LARGE}
+PATIENT = {Kind.BUSY, Kind.PAGE_BUSY}
 
 
 @st.composite
 def failures(draw: st.DrawFn) -> Failure:
     kind = draw(st.sampled_from(Kind))
-    asked = draw(st.none() | st.floats(1, LONGEST_RETRY_AFTER)) if kind in (Kind.BUSY, Kind.TROUBLE) else None
+    asked = (
+        draw(st.none() | st.floats(1, LONGEST_RETRY_AFTER))
+        if kind in (Kind.BUSY, Kind.PAGE_BUSY, Kind.TROUBLE)
+        else None
+    )
     return Failure(kind, "reason", retry_after=asked, error=RequestError("no") if kind in FINAL else None)
 
 
@@ -37,7 +42,7 @@ def test_the_classifier_keeps_its_promises(
         assert failure.kind not in FINAL
         assert repeatable or failure.kind in PROOF
         assert (failure.retry_after or 0) <= left
-        assert failure.kind is Kind.BUSY or attempts < 10
+        assert failure.kind in PATIENT or attempts < 10
     elif not repeatable and failure.kind not in PROOF:
         assert type(decision) is OutcomeUnknown
     elif failure.kind in FINAL:

@@ -61,6 +61,37 @@ def test_what_is_missing_is_tolerated(body: object, answer: ImportAnswer) -> Non
     assert read_import(500, json.dumps(body).encode()) == answer
 
 
+ONE = ImportAnswer(1, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b'\xef\xbb\xbf{"success_count": 1}', ONE),
+        (b' \r\n\t{"success_count": 1}\n\n', ONE),
+        (b'{"success_count": 1}\x00', ONE),
+        (b'{"success_count": "1"}', ONE),
+        (b'{"success_count": " 1 ", "error_count": ""}', ONE),
+        (b'{"success_count": 1.0, "error_count": 0e0}', ONE),
+        (b'{"success_count": 1, "x": "\xff"}', ONE),
+        (b'{"success_count": 1, "x": NaN, "y": [-Infinity, 1e999999999999999999999]}', ONE),
+        (b'{"success_count": 1, "x": ' + b"9" * 5_000 + b"}", ONE),
+        (b'{"success_count": 1, "total_revenue": NaN}', ONE),
+        (b'{"success_count": 1, "total_revenue": Infinity}', ONE),
+        (b'{"success_count": 1, "total_revenue": 1e5000000}', ONE),
+        (b'{"success_count": 1, "total_revenue": 2.50, "x": NaN}', ImportAnswer(1, 0, 0, 0, Decimal("2.50"))),
+        ('{"success_count": 1}'.encode("utf-16"), ONE),
+        (
+            b'{"error_count": 1, "errors": [{"index": 3.0, "id": "\xe9", "code": "x", "error": "\\ud83d"}]}',
+            ImportAnswer(None, 1, errors=(RecordError(3, "\ufffd", "x", "?"),)),
+        ),
+    ],
+)
+def test_bad_bytes_and_numbers_are_borne(body: bytes, answer: ImportAnswer) -> None:
+    """What a pull bears in its pages does not spoil the counters of an answer."""
+    assert read_import(200, body) == answer
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -70,12 +101,16 @@ def test_what_is_missing_is_tolerated(body: object, answer: ImportAnswer) -> Non
         b"{}",
         b'{"error": "oops", "code": "missing_records"}',
         b'{"success_count": 1, "error_count"',
-        b'{"success_count": "1"}',
+        b'{"success_count": "one"}',
+        b'{"success_count": NaN}',
+        b'{"success_count": Infinity, "error_count": 0}',
+        b'{"success_count": "1e99"}',
+        b'{"success_count": 1, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"success_count": true}',
         b'{"success_count": -1}',
         b'{"success_count": 1.5}',
         b'{"success_count": 1, "error_count": "none"}',
-        b'{"success_count": 1, "x": "\xff"}',
+        b'{"success_count": "", "error_count": null}',
     ],
 )
 def test_without_counters_it_is_no_answer(body: bytes) -> None:

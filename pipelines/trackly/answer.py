@@ -1,0 +1,24 @@
+"""What came over the wire. What does not belong here: what it means (refusals.py, pages.py, imports.py)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply, read to its end.
+
+    Attributes:
+        status: HTTP status.
+        headers: by name; looked up whatever the case.
+        body: decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of 2xx."""
+        return 200 <= self.status < 300
