@@ -2,8 +2,11 @@
 
 The fast path decodes a whole reply into the dataset's structs, which refuse unknown fields and wrong types, and
 turns their values into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to
-`extra`, rows of the wrong shape are set aside with the reason. What does not belong here: rules about values (see
-`schemas.frames`).
+`extra`, rows of the wrong shape are set aside with the reason.
+
+An empty text stands for no value in an optional column that holds no text (times, numbers, flags, JSON) and in an
+optional key. In any other column of text it stays an empty text, since it may be one that the account keeps.
+What does not belong here: rules about values (see `schemas.frames`), and what a time is (`schemas.instants`).
 """
 
 import datetime as dt
@@ -20,12 +23,21 @@ import pyarrow.compute as pc
 from pipelines.trackly.pages import NO_PAGINATION
 from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
+from schemas.instants import parse_instant
 
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAIVE = pa.timestamp("us")
 _UTC = pa.timestamp("us", tz="UTC")
 
 _NULL, _NOTHING = pa.scalar("null", pa.string()), pa.scalar(None, pa.string())
+_EMPTY, _EMPTY_JSON = pa.scalar("", pa.string()), pa.scalar('""', pa.string())
+
+_HOUR_ALONE, _SECONDS_AND_ZONE = len("2024-05-01T10"), len("2024-05-01T10:00:00Z")
+_FIRST, _LAST = (
+    pa.scalar(end, _UTC).value
+    for end in (dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, dt.UTC))
+)
+"""The first and the last instant that the grammar takes, in microseconds."""
 
 Array: TypeAlias = "pa.Array[Any]"
 
@@ -95,9 +107,9 @@ def reply_decoder(row: Any, envelope: str) -> msgspec.json.Decoder[Any]:
 
 
 def raw_rows(body: bytes, envelope: str) -> list[msgspec.Raw]:
-    """The rows of a reply, each as its JSON text."""
-    rows: list[msgspec.Raw] = _reply_of(list[msgspec.Raw], envelope).decode(body).rows
-    return rows
+    """The rows of a reply, each as its JSON text; none where they are null or left out."""
+    rows: list[msgspec.Raw] | None = _raw_reply_of(envelope).decode(body).rows
+    return rows or []
 
 
 def values_of(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> Values:
@@ -131,10 +143,16 @@ def _reply_of(rows: Any, envelope: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(reply)
 
 
+@cache
+def _raw_reply_of(envelope: str) -> msgspec.json.Decoder[Any]:
+    fields = [("rows", list[msgspec.Raw] | None, msgspec.field(name=envelope, default=None))]
+    return msgspec.json.Decoder(msgspec.defstruct("RawReply", fields))
+
+
 def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
     """Rows of a reply that is not of its dataset's shape throughout, looked at one after the other."""
     one = msgspec.json.Decoder(dataset.row)
-    known = frozenset(dataset.columns)
+    known, blankable = frozenset(dataset.columns), _blankable(dataset)
     structs: list[msgspec.Struct] = []
     extras: list[str | None] = []
     places: list[int] = []
@@ -144,10 +162,13 @@ def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
         try:
             fields = _raw_fields.decode(raw)
             extra = {name: value for name, value in fields.items() if name not in known}
-            if extra:
-                fields = {name: value for name, value in fields.items() if name in known}
+            blank = {name for name in blankable & fields.keys() if bytes(fields[name]) == _NO_VALUE}
+            if extra or blank:
+                fields = {
+                    name: value for name, value in fields.items() if name in known and name not in blank
+                }
             str(raw, "utf-8")
-            structs.append(one.decode(msgspec.json.encode(fields) if extra else raw))
+            structs.append(one.decode(msgspec.json.encode(fields) if extra or blank else raw))
         except (msgspec.DecodeError, RecursionError) as error:
             bad.append(BadRow(place, bytes(raw), _reason(error)))
             continue
@@ -161,6 +182,16 @@ def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
         dataset, values_of(dataset, structs), pa.array(extras, pa.string()), pa.array(places, pa.int32())
     )
     return _without(Decoded(batch, bad, frozenset(unknown)), wrong, places, raws)
+
+
+_NO_VALUE = b'""'
+
+
+def _blankable(dataset: Dataset) -> frozenset[str]:
+    """The columns in which an empty text is no value, and which a struct would refuse for it."""
+    return frozenset(
+        field.name for field in dataset.fields if field.nullable and field.kind not in (Kind.TEXT, Kind.JSON)
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -190,6 +221,8 @@ def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[i
                 array = _json_texts(column)
             case Kind.TEXT:
                 array = _texts(column)
+                if field.nullable and field.name in dataset.key:
+                    array = pc.if_else(pc.equal(array, _EMPTY), _NOTHING, array)
             case _:
                 array = pa.array(column, TYPES[field.kind])
         arrays.append(array)
@@ -225,6 +258,8 @@ def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
     texts: Array = pa.StringArray.from_buffers(len(raws), pa.py_buffer(ends.tobytes()), pa.py_buffer(joined))
     if (sizes == len(b"null")).any():
         texts = pc.if_else(pc.equal(texts, _NULL), _NOTHING, texts)
+    if (sizes == len(_NO_VALUE)).any():
+        texts = pc.if_else(pc.equal(texts, _EMPTY_JSON), _NOTHING, texts)
     return texts
 
 
@@ -236,37 +271,48 @@ def _texts(values: Sequence[str | float | None]) -> Array:
 
 
 def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
-    """ISO 8601 texts as instants; those without a zone are UTC.
-
-    "No zone means UTC" is stated on the vendor's revenue pages only, and taken for all.
+    """Texts as instants, by the grammar of `schemas.instants`; empty ones are no value.
 
     Returns:
         The instants, and the positions of the texts that are none (null in the array).
     """
     if not any(texts):
-        return pa.nulls(len(texts), _UTC), [at for at, text in enumerate(texts) if text is not None]
-    array = pa.array(texts, pa.string())
-    try:
-        return pc.cast(pc.cast(array, _NAIVE), _UTC), []
-    except pa.ArrowInvalid:
-        pass
-    try:
-        return pc.cast(array, _UTC), []
-    except pa.ArrowInvalid:
-        pass
-    instants: list[dt.datetime | None] = []
-    failed: list[int] = []
-    for at, text in enumerate(texts):
-        instants.append(None if text is None else parse_instant(text))
-        if text is not None and instants[-1] is None:
-            failed.append(at)
+        return pa.nulls(len(texts), _UTC), []
+    fast = _cast(texts)
+    if fast is None and "" in texts:
+        texts = [text or None for text in texts]
+        fast = _cast(texts)
+    if fast is not None:
+        return fast, []
+    instants = [parse_instant(text) if text else None for text in texts]
+    failed = [at for at, text in enumerate(texts) if text and instants[at] is None]
     return pa.array(instants, _UTC), failed
 
 
-def parse_instant(text: str) -> dt.datetime | None:
-    """One ISO 8601 text as an aware time in UTC, or None where it is none."""
+def _cast(texts: Sequence[str | None]) -> "Array | None":
+    """Texts as instants by Arrow, where it takes them all and takes them as the grammar does; else None.
+
+    Arrow refuses some forms of the grammar, and takes what the grammar refuses: an hour without minutes, and years
+    other than 1 to 9999 once they are UTC.
+    """
+    array = pa.array(texts, pa.string())
+    buffer: Any = array.buffers()[1]
+    ends = np.frombuffer(buffer, np.int32)
+    sizes = ends[1 : len(texts) + 1] - ends[: len(texts)]
+    instants = None
+    if not (sizes == _HOUR_ALONE).any():
+        instants = _taken(array, _NAIVE)
+    if instants is None and sizes[sizes > 0].min() >= _SECONDS_AND_ZONE:
+        instants = _taken(array, _UTC)
+    if instants is None:
+        return None
+    buffer = instants.buffers()[1]
+    micros = np.frombuffer(buffer, np.int64)[: len(texts)]
+    return instants.cast(_UTC) if micros.min() >= _FIRST and micros.max() <= _LAST else None
+
+
+def _taken(array: Array, as_type: pa.DataType) -> "Array | None":
     try:
-        instant = dt.datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
+        return array.cast(as_type)
+    except pa.ArrowInvalid:
         return None

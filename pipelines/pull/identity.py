@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from pipelines.pull.decode import parse_instant, reply_decoder
+from pipelines.pull.decode import reply_decoder
 from pipelines.trackly.pages import Page, read_page, read_pagination
+from schemas.instants import parse_instant
 
 Keys = tuple[int, ...]
 """One integer per row of a reply, in its order."""

@@ -15,7 +15,7 @@ from pipelines.pull.decode import BadRow, raw_rows
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.spool import Spooled, digest
 from pipelines.storage import storage_errors
-from schemas.arrow import TYPES, arrow_schema
+from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
 from schemas.sync import PageRow
 
@@ -106,7 +106,8 @@ def read_rows(part: Part) -> pa.Table:
 
 def part_schema(dataset: Dataset) -> pa.Schema:
     """The columns of a good part."""
-    return pa.schema([*arrow_schema(dataset), pa.field("extra", pa.string()), _ROW, *PLACE, ROW_KEY])
+    columns = [pa.field(field.name, TYPES[field.kind]) for field in dataset.fields]  # as `decode` makes them
+    return pa.schema([*columns, pa.field("extra", pa.string()), _ROW, *PLACE, ROW_KEY])
 
 
 def set_aside(

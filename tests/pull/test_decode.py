@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipelines.pull.decode import Decoded, parse_instant, row_decoder
+from pipelines.pull.decode import Decoded, row_decoder
+from schemas.instants import parse_instant
 from schemas.registry import PULLED
 
 CONTACT: dict[str, Any] = {
@@ -153,6 +154,59 @@ def test_no_row_vanishes(rows: list[dict[str, Any]]) -> None:
         return
     places = [*decoded.batch.column("row").to_pylist(), *(bad.row for bad in decoded.bad)]
     assert sorted(places) == list(range(len(rows)))
+
+
+PIECES = st.sampled_from(
+    ["2024-05-01", "20240501", "0000-01-01", "0001-01-01", "9999-12-31", "2024-02-30", "1712010112345"]
+)
+CLOCKS = st.sampled_from(
+    [
+        *("", "T10", " 10", "T10:00", " 23:59:59", "T10:00:60", "T24:00", "T100000", "t10:00"),
+        *("T10:00:00.", "T10:00:00.5", "T10:00:00.123456", "T10:00:00.1234567"),
+    ]
+)
+ZONES = st.sampled_from(
+    ["", "Z", "z", " UTC", "GMT", "+05", "-0530", "+05:30", "+24:00", "+23:59", "-12:60", "+5", " Z "]
+)
+TIMES = st.builds("{}{}{}".format, PIECES, CLOCKS, ZONES) | st.text("0123456789-:TZ +.,", max_size=26)
+
+
+@given(one=TIMES, many=st.lists(st.none() | st.just("") | TIMES, max_size=3))
+@example(one="2024-05-01T10", many=[])
+@example(one="2024-05-01T10+05", many=["2024-05-01T10:00"])
+@example(one="9999-12-31T23:59:59-05:30", many=[])
+@example(one="0001-01-01T10:00:00+23:59", many=["2024-05-01T10:00:00Z"])
+def test_columns_of_times_hold_the_grammar_exactly(one: str, many: list[str | None]) -> None:
+    """Whatever stands beside it, a text is the instant that the one grammar says, or its row is set aside."""
+    for texts in ([one], [one, one], [one, *many], [*many, one]):
+        decoded = decode(*({**CONTACT, "signup_date": text} for text in texts))
+        wanted = {at: parse_instant(text) if text else None for at, text in enumerate(texts)}
+        bad = [at for at, text in enumerate(texts) if text and wanted[at] is None]
+        assert sorted(row.row for row in decoded.bad) == bad
+        assert dict(
+            zip(decoded.batch["row"].to_pylist(), decoded.batch["signup_date"].to_pylist(), strict=True)
+        ) == {at: instant for at, instant in wanted.items() if at not in bad}
+
+
+@pytest.mark.parametrize(
+    "column", ["signup_date", "last_sent_at", "is_valid", "in_workflow", "custom_fields", "last_revenue_at"]
+)
+def test_an_empty_text_is_no_value_in_an_optional_column(column: str) -> None:
+    """Where no text belongs, an empty one is null; it does not set the row aside."""
+    decoded = decode(CONTACT, {**CONTACT, column: ""}, {**CONTACT, column: "", "new": 1})
+    assert decoded.bad == []
+    assert decoded.batch[column].to_pylist()[1:] == [None, None]
+
+
+def test_an_empty_text_is_kept_where_texts_belong() -> None:
+    """An empty text may be what the account keeps; a required column without a value sets the row aside."""
+    decoded = decode({**CONTACT, "carrier": ""}, {**CONTACT, "send_count": ""})
+    assert decoded.batch["carrier"].to_pylist() == [""]
+    assert [bad.reason for bad in decoded.bad] == ["send_count: expected int, got str"]
+    events = row_decoder(PULLED["revenue"], "rows")(
+        b'{"rows": [{"revenue": 1, "id": "", "payout": ""}]}'
+    ).batch
+    assert (events["id"].to_pylist(), events["payout"].to_pylist()) == ([None], [None])
 
 
 def test_labels_may_be_numbers() -> None:

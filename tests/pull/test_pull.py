@@ -409,6 +409,42 @@ def test_assets_pull_one_by_one_and_publish_together(account: Account, settings:
     assert_equal(account, settings)
 
 
+def test_any_number_of_lists_may_come_in_one_reply(account: Account, settings: Settings) -> None:
+    """GET /lists is not paged: 100,000 rows in one reply are more than one part, some columns empty throughout."""
+    row = {**account.lists[0], "brand_name": None, "created_at": None, "status": "active"}
+    account.lists = [{**row, "id": number} for number in range(100_000)]
+    (snapshot,) = pull(settings, ["lists"], "r1")
+    assert (snapshot.manifest.rows, snapshot.manifest.consistency) == (100_000, "exact")
+    found = query(
+        settings.warehouse, "SELECT min(id), max(id), count(DISTINCT id), count(brand_name) FROM lists"
+    )
+    assert found == [(0, 99_999, 100_000, 0)]
+
+
+@pytest.mark.parametrize("null_until", [0, 1_100, 10_000])
+def test_columns_may_be_empty_in_some_parts_or_in_all(
+    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch, null_until: int
+) -> None:
+    """Whatever may be null is null in every row of the first parts, or of all, of every dataset."""
+    monkeypatch.setattr(scanned, "BATCH_ROWS", 500)
+    account.options = Options(revenue_events=True)
+    kept = {
+        "phone_number",
+        "list_id",
+        "active",
+        "send_count",
+        "click_count",
+        "revenue_total",
+        "conversion_count",
+    }
+    for rows in (account.contacts(), account.lists, account.offers, account.revenue):
+        for row in rows[:null_until]:
+            row.update(dict.fromkeys(row.keys() - kept - {"id", "revenue", "status", "signup_date"}))
+    made = pull(settings, ALL, "r1")
+    assert_equal(account, settings)
+    assert {snapshot.manifest.quarantined for snapshot in made} == {0}
+
+
 def test_every_activity_is_on_record(server: Server, settings: Settings) -> None:
     """sync.runs tells what each run did, failed ones with the error and its remedy, and never the key."""
     server.faults.active.append(parse_fault("revoke,times=1"))
