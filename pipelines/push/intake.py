@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.push.cage import DEFAULT_BOUNDS, Bounds
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.presence import hold_against
 from pipelines.push.sources import Source
@@ -61,6 +62,7 @@ def take_in(
     on_progress: Progress | None = None,
     *,
     hold_synced: bool = True,
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> Intake:
     """Rebuild a dataset's stage from its files and record it as the current input.
 
@@ -72,12 +74,13 @@ def take_in(
         ledger: open for writing.
         on_progress: called while rows are judged.
         hold_synced: whether revenue that its network syncs by itself is to be held back.
+        bounds: what queries in `.sql` files may take.
 
     Raises:
         UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
         StorageError: the disk refused; likewise.
     """
-    with building(path, dataset, sources, warehouse) as connection:
+    with building(path, dataset, sources, warehouse, bounds) as connection:
         validate(connection, dataset, warehouse, on_progress, hold_synced=hold_synced)
         rows_in, held, presence = hold_against(connection, dataset.name, ledger)
         found = describe(connection, dataset, sources, rows_in, held)

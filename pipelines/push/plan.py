@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipelines.push import contacts
+from pipelines.push.cage import Bounds
 from pipelines.push.chunks import chunks
 from pipelines.push.intake import Intake, describe
 from pipelines.push.ledger.verbs import Ledger
@@ -83,7 +84,7 @@ def _plan(
     on_progress: Progress | None,
 ) -> Plan:
     dataset, warehouse = PUSHED[name], settings.warehouse
-    with building(path, dataset, sources, warehouse) as connection:
+    with building(path, dataset, sources, warehouse, Bounds.of(settings)) as connection:
         hold = not settings.push_synced_revenue
         validate(connection, dataset, warehouse, on_progress, hold_synced=hold)
     with opened(path) as connection:

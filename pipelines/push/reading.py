@@ -48,9 +48,9 @@ def texts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Sourc
     """A SELECT over one file.
 
     Args:
-        connection: with the warehouse attached as `warehouse`, for `.sql` files.
+        connection: where the SELECT is to run.
         dataset: what the rows are of.
-        source: the file.
+        source: the file; of a `.sql` file, with what its query yielded.
 
     Returns:
         SQL that yields `row` (from 1, headers not counted), the dataset's columns as VARCHAR, `problem`
@@ -62,6 +62,8 @@ def texts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Sourc
         StorageError: the file cannot be read.
     """
     with storage_errors("read", source.path):
+        if source.rows is not None:
+            return _parquet(connection, dataset, source.path, source.rows)
         return _READERS[source.format](connection, dataset, source.path)
 
 
@@ -96,24 +98,14 @@ def _csv(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) ->
     return _select(dataset, header, relation)
 
 
-def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
-    file = _named(path)
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path, rows: Path | None = None
+) -> str:
+    """The rows of a Parquet file, or those that lie in another one; errors name the first."""
+    file = _named(rows or path)
     names = _columns(connection, dataset, path, f"read_parquet({file})", "is not a Parquet file")
     # rows that are numbered by the file can be read by several threads, where counting them takes one
     return _select(dataset, names, f"read_parquet({file}, file_row_number = true)", row="file_row_number + 1")
-
-
-def _sql(connection: duckdb.DuckDBPyConnection, dataset: Dataset, path: Path) -> str:
-    try:
-        query = path.read_text(encoding="utf-8-sig").strip().rstrip(";")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
-    # so that it names files beside it as they are called
-    folders = ",".join(str(folder.resolve()) for folder in (path.parent, Path()))
-    connection.execute(f"SET file_search_path = {literal(folders)}")
-    relation = f"({query}\n)"
-    names = _columns(connection, dataset, path, relation, "is not a SELECT that DuckDB can run")
-    return _select(dataset, names, relation)
 
 
 def _columns(
@@ -168,7 +160,6 @@ _READERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Path], str]] =
     "csv": _csv,
     "parquet": _parquet,
     "ndjson": _ndjson,
-    "sql": _sql,
 }
 
 

@@ -16,6 +16,7 @@ import duckdb
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.totals import room_for_readings
+from pipelines.push.cage import Bounds
 from pipelines.push.forgotten import refuse_forgotten
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger.tables import REVENUE
@@ -93,7 +94,12 @@ def intake(
     found = sources.found
     with _pushing(settings) as ledger:
         if changed:
-            found = {n: s for n, s in found.items() if not is_current(stage_path(settings, n), s)}
+            warehouse, bounds = settings.warehouse, Bounds.of(settings)
+            found = {
+                name: files
+                for name, files in found.items()
+                if not is_current(stage_path(settings, name), files, warehouse, bounds)
+            }
         return _intake(settings, found, ledger, on_progress, run or this_run())
 
 
@@ -229,6 +235,7 @@ def _intake(
                 ledger,
                 on_progress,
                 hold_synced=not settings.push_synced_revenue,
+                bounds=Bounds.of(settings),
             )
             record.rows = found[name].rows_in
     return found

@@ -32,12 +32,14 @@ class Source:
         dataset: the dataset that its rows are of.
         format: one of the values of FORMATS.
         compression: "gzip", "zstd", or "" for a file that is not compressed.
+        rows: of a `.sql` file whose query has been run, the Parquet file with what it yielded.
     """
 
     path: Path
     dataset: str
     format: str
     compression: str = ""
+    rows: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

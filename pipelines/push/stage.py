@@ -6,6 +6,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     files     the input files in order: how they were when they were read (path, size, changed), and what was
               found in them: format, compression, encoding, dialect, the times that had no zone, the columns
               that are not ours, and notes for the plan
+    inputs    the files that a `.sql` file among them reads, how they were when it ran
     input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
               its values, or what is wrong with it
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
@@ -28,7 +29,9 @@ import pyarrow as pa
 
 from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import KEEP_ALL
+from pipelines.push.cage import DEFAULT_BOUNDS, Bounds, readable
 from pipelines.push.casts import identity_base, problem, typed
+from pipelines.push.query_inputs import inputs_of
 from pipelines.push.reading import malformed, texts
 from pipelines.push.sources import Source
 from pipelines.settings import Settings
@@ -39,7 +42,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _PLAIN = " USING COMPRESSION uncompressed"
@@ -66,9 +69,20 @@ def stage_path(settings: Settings, dataset: str) -> Path:
 
 @contextmanager
 def building(
-    path: Path, dataset: Dataset, sources: Sequence[Source], warehouse: Path
+    path: Path,
+    dataset: Dataset,
+    sources: Sequence[Source],
+    warehouse: Path,
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new stage with the rows of all sources in `input`; it takes its place when the block ends well.
+
+    Args:
+        path: where it goes; what is in the making lies beside it.
+        dataset: what the rows are of.
+        sources: the files, in order.
+        warehouse: what `.sql` files may read besides their own folder.
+        bounds: what they may take.
 
     Raises:
         UsageError: a source cannot be used as it is.
@@ -82,13 +96,11 @@ def building(
             with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 _create(connection, dataset)
-                _attach_warehouse(connection, warehouse, sources)
                 for number, source in enumerate(sources):
-                    connection.execute(
-                        "INSERT INTO files (file, path, size, changed) VALUES (?, ?, ?, ?)",
-                        _file(number, source),
-                    )
-                    _load(connection, dataset, number, source)
+                    with _still(connection, number, source, warehouse, bounds):
+                        rows = aside.with_name(f"{aside.name}.rows")
+                        with readable(source, dataset.columns, warehouse, rows, bounds) as ready:
+                            _load(connection, dataset, number, ready)
                 yield connection
             path.with_name(f"{path.name}.wal").unlink(
                 missing_ok=True
@@ -119,16 +131,32 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def is_current(path: Path, sources: Sequence[Source]) -> bool:
-    """Whether the stage is of these files as they are now; what a query reads nobody knows."""
-    if not path.exists() or any(source.format == "sql" for source in sources):
+def is_current(
+    path: Path, sources: Sequence[Source], warehouse: Path, bounds: Bounds = DEFAULT_BOUNDS
+) -> bool:
+    """Whether the stage is of these files as they are now, and of what the queries among them read.
+
+    Args:
+        path: the stage.
+        sources: the files.
+        warehouse: what `.sql` files may read besides their own folder.
+        bounds: what they may take.
+    """
+    if not path.exists():
         return False
     try:
         with opened(path) as connection:
-            found = connection.execute("SELECT file, path, size, changed FROM files ORDER BY file").fetchall()
-    except StorageError:  # of another version, or damaged: an intake makes it anew
+            files = connection.execute("SELECT file, path, size, changed FROM files ORDER BY file").fetchall()
+            read = connection.execute("SELECT * FROM inputs ORDER BY file, path").fetchall()
+        now = [tuple(_file(number, source)) for number, source in enumerate(sources)]
+        return files == now and read == [
+            tuple(row)
+            for number, source in enumerate(sources)
+            for row in _inputs(number, source, warehouse, bounds)
+        ]
+    # a stage of another version or damaged, or a query that cannot be used now: an intake makes it anew or tells why
+    except (StorageError, UsageError):
         return False
-    return found == [tuple(_file(number, source)) for number, source in enumerate(sources)]
 
 
 def read(
@@ -157,9 +185,38 @@ def in_order(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _file(number: int, source: Source) -> list[int | str]:
-    """A row of `files`: which it is, and how it was when it was read."""
-    status = source.path.stat()
-    return [number, str(source.path), status.st_size, status.st_mtime_ns]
+    """A row of `files`: which it is, and how it is now."""
+    return _state(number, source.path)
+
+
+def _inputs(number: int, source: Source, warehouse: Path, bounds: Bounds) -> list[list[int | str]]:
+    """Rows of `inputs`, in order: what the rows of a source depend on besides the file itself, as it is now."""
+    if source.format != "sql":
+        return []
+    found = inputs_of(source.path, warehouse, follow_links=bounds.follow_links)
+    return [_state(number, path) for path in sorted(found, key=str)]
+
+
+def _state(number: int, path: Path) -> list[int | str]:
+    status = path.stat()
+    return [number, str(path), status.st_size, status.st_mtime_ns]
+
+
+@contextmanager
+def _still(
+    connection: duckdb.DuckDBPyConnection, number: int, source: Source, warehouse: Path, bounds: Bounds
+) -> Iterator[None]:
+    """Record how a source is before the block, and raise where it is otherwise afterwards: half of it was read."""
+    before = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
+    connection.execute("INSERT INTO files (file, path, size, changed) VALUES (?, ?, ?, ?)", before[0])
+    if before[1:]:
+        connection.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?)", before[1:])
+    yield
+    # an analyst's warehouse is swapped whole, so that the query has read one or the other
+    after = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
+    changed = [row[1] for row in before if row not in after and row[1] != str(warehouse)]
+    if changed:
+        raise UsageError(f"{changed[0]} was changed while it was read.", "Push again when it is complete.")
 
 
 def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | list[str]]:
@@ -185,6 +242,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         " problem VARCHAR, raw VARCHAR, zone_assumed BOOLEAN, "
         f"base VARCHAR {base}, {columns})"
     )
+    connection.execute("CREATE TABLE inputs (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
     connection.execute("CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR)")
     connection.execute("CREATE TABLE risky (seq BIGINT)")
     connection.execute("CREATE TABLE synced (seq BIGINT)")
@@ -195,13 +253,6 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         "FROM input LEFT JOIN ordinals USING (seq) "
         "WHERE NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.seq = input.seq)"
     )
-
-
-def _attach_warehouse(
-    connection: duckdb.DuckDBPyConnection, warehouse: Path, sources: Sequence[Source]
-) -> None:
-    if any(source.format == "sql" for source in sources) and warehouse.exists():
-        connection.execute(f"ATTACH {literal(str(warehouse))} AS warehouse (READ_ONLY)")
 
 
 def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
