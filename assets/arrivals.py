@@ -1,7 +1,8 @@
 """History files that arrive: which are new, and whether all of them are complete. No Dagster here.
 
 A file is complete when its size and its time of change have stood still for a while, by this machine's clock and
-over at least two looks. Files named otherwise while they are written (`sends.csv.part`, `.sends.csv`) are not seen
+over at least two looks. What a `.sql` file reads counts as much as the file itself.
+Files named otherwise while they are written (`sends.csv.part`, `.sends.csv`) are not seen
 at all. What must not go in: reading them, and starting anything (`schedules`).
 """
 
@@ -10,6 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+from pipelines.errors import UsageError
+from pipelines.push.query_inputs import files_of
+from pipelines.push.sources import find_sources, without_queries
+from pipelines.settings import Settings
+from schemas.registry import PUSHED
+
+_MOST_NAMED = 3
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -46,6 +55,24 @@ class Arrivals:
     def ready(self) -> bool:
         """Whether a push should start: something is new, and nothing is half there, since a push takes all."""
         return bool(self.new) and not self.growing
+
+
+def to_watch(settings: Settings) -> list[Path]:
+    """The files that a push which no person starts would take, with those that `.sql` files among them read.
+
+    Raises:
+        UsageError: there is nothing to take.
+        StorageError: a folder cannot be read.
+    """
+    sources = find_sources(settings, list(PUSHED))
+    taken = sources if settings.sql_sources else without_queries(sources)
+    files = [source for found in taken.found.values() for source in found]
+    if not files and taken.unread:
+        left = "; ".join(f"{file.path.name} {file.why}" for file in taken.unread[:_MOST_NAMED])
+        raise UsageError(f"There is no history to push: {left}.")
+    queries = [source.path for source in files if source.format == "sql"]
+    read = {file for path in queries for file in files_of(path, follow_links=settings.follow_links)}
+    return [*dict.fromkeys([*(source.path for source in files), *sorted(read)])]
 
 
 def look(files: Iterable[Path], before: dict[Path, Seen], now: float, quiet: float) -> Arrivals:

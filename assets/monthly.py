@@ -15,6 +15,7 @@ from assets.metadata import of_month
 from assets.pulled import warehouse
 from assets.pushed import books_published
 from assets.resources import Trackly
+from assets.started import attended
 from pipelines.push.run import intake, send
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
@@ -55,7 +56,7 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
         start, end = context.partition_time_window
         run = context.run.run_id
         with engine(trackly) as settings:
-            intake(settings, list(PUSHED), changed=True, run=run)
+            intake(settings, list(PUSHED), changed=True, attended=attended(context.run), run=run)
             with books_published(settings):
                 send(settings, list(PUSHED), between=(start, end), run=run)
             counts = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}

@@ -16,6 +16,7 @@ from assets.failures import engine
 from assets.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
 from assets.pulled import warehouse
 from assets.resources import Trackly
+from assets.started import attended
 from pipelines.errors import BusyError, UsageError
 from pipelines.push.publish import publish_imports
 from pipelines.push.reconcile import reconcile
@@ -82,10 +83,13 @@ def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefi
             if not config.required and (why := no_history(settings)):
                 context.log.warning("Nothing to import. %s", why)
                 return
-            run = context.run.run_id
-            found = intake(settings, [dataset.name], ignore_unread=config.ignore_unread, run=run)[
-                dataset.name
-            ]
+            found = intake(
+                settings,
+                [dataset.name],
+                ignore_unread=config.ignore_unread,
+                attended=attended(context.run),
+                run=context.run.run_id,
+            )[dataset.name]
             rows, months = input_rows(settings, dataset), rows_by_month(settings, dataset.name)
         yield dg.MaterializeResult(
             metadata=of_intake(dataset, found, months, rows, time.monotonic() - started)

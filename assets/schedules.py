@@ -8,13 +8,11 @@ import time
 
 import dagster as dg
 
-from assets.arrivals import from_cursor, look, started, to_cursor
+from assets.arrivals import from_cursor, look, started, to_cursor, to_watch
 from assets.jobs import pull, push, sync
 from assets.resources import Trackly
 from pipelines.errors import UsageError
-from pipelines.push.sources import find_sources
 from pipelines.settings import Settings
-from schemas.registry import PUSHED
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -52,15 +50,15 @@ def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         default_status=status,
         description="Starts the push when history files have arrived and stood still for "
         "TRACKLY_HISTORY_QUIET_SECONDS. Each state of the files is pushed once; a push that failed is not repeated "
-        "until a file changes, or by the next daily_sync.",
+        "until a file changes, or by the next daily_sync. .sql files are taken with TRACKLY_SQL_SOURCES=on, and what "
+        "they read counts as history.",
     )
     def new_history(context: dg.SensorEvaluationContext, trackly: Trackly) -> dg.SensorResult | dg.SkipReason:
         settings = trackly.settings()
         try:
-            sources = find_sources(settings, list(PUSHED))
+            files = to_watch(settings)
         except UsageError as error:
             return dg.SkipReason(error.message)
-        files = [source.path for found in sources.found.values() for source in found]
         arrivals = look(files, from_cursor(context.cursor), time.time(), settings.history_quiet_seconds)
         cursor = to_cursor(arrivals.seen)
         if not arrivals.new:

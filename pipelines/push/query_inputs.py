@@ -5,7 +5,7 @@ ask here. What does not belong here: what the query says (`query_file`), and run
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 import duckdb
@@ -50,6 +50,11 @@ def files_of(path: Path, *, follow_links: bool) -> tuple[Path, ...]:
         return inputs(parse(path), follow_links=follow_links)
     except TracklySyncError:  # whoever takes it in learns why
         return ()
+
+
+def read_by(queries: Iterable[Path], *, follow_links: bool) -> frozenset[Path]:
+    """The files that belong to these `.sql` files, since they read them; links resolved."""
+    return frozenset(file.resolve() for path in queries for file in files_of(path, follow_links=follow_links))
 
 
 def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path, ...]:

@@ -29,7 +29,7 @@ from pipelines.push.publish import publish_imports
 from pipelines.push.put_away import hold_ready, put_away
 from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
-from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread
+from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.stage import Progress, is_current, opened, stage_path
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome, Outcomes
@@ -71,6 +71,7 @@ def intake(
     *,
     changed: bool = False,
     ignore_unread: bool = False,
+    attended: bool = True,
     run: str | None = None,
 ) -> dict[str, Intake]:
     """Read and judge history files, and record them as the current input. Sends nothing.
@@ -82,6 +83,7 @@ def intake(
         on_progress: called after every batch.
         changed: take in only datasets whose files are others than at their last intake, or have changed since.
         ignore_unread: go on without the files that are named like a dataset and cannot be read.
+        attended: whether a person started this; else `.sql` files are read only if `sql_sources` is set.
         run: the run's id in sync.runs; by default a new one.
 
     Raises:
@@ -90,6 +92,8 @@ def intake(
         StorageError: the disk refused, or the ledger has forgotten revenue (see `forgotten`).
     """
     sources = find_sources(settings, datasets, paths)
+    if not attended and not settings.sql_sources:
+        sources = without_queries(sources)
     refuse_unread(sources, ignore_unread)
     found = sources.found
     with _pushing(settings) as ledger:

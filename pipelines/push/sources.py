@@ -107,6 +107,18 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
     return Sources({name: [source for source in unique if source.dataset == name] for name in datasets})
 
 
+def without_queries(sources: Sources) -> Sources:
+    """The sources of a run that no person started: `.sql` files count as not read."""
+    unread = [
+        Unread(source.path, "is read by a run that no person started only with TRACKLY_SQL_SOURCES=on", name)
+        for name, files in sources.found.items()
+        for source in files
+        if source.format == "sql"
+    ]
+    found = {name: [s for s in files if s.format != "sql"] for name, files in sources.found.items()}
+    return Sources(found, (*sources.unread, *unread))
+
+
 def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
     """Stop before anything is sent where a file of history would be overlooked.
 

@@ -121,3 +121,69 @@ def test_the_sensor_starts_one_push_per_arrival(
         assert tick(30) == (0, "No history file is new.")
         (given.history / "sends.csv").write_text("id\nx\n")
         assert [tick(30)[0] for _ in range(4)] == [0, 0, 1, 0]
+
+
+def test_what_a_query_reads_is_history_too(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sensor sees an export grow that a .sql file reads, waits until it stands still, and starts a push."""
+    (sensor,) = build_defs().sensors or ()
+    history = tmp_path / "in"
+    history.mkdir()
+    changes = {"history_dir": history, "history_quiet_seconds": 60.0}
+    clock = [1_000.0]
+    monkeypatch.setattr("assets.schedules.time.time", lambda: clock[0])
+    (history / "export.csv").write_text("id\na\n")
+    (history / "sends.sql").write_text("SELECT id FROM read_csv('export*.csv', all_varchar = true);")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor: str | None = None
+
+        def tick(seconds: float, *, allowed: bool = True) -> tuple[int, str]:
+            nonlocal cursor
+            clock[0] += seconds
+            given = settings.model_copy(update={**changes, "sql_sources": allowed})
+            context = dg.build_sensor_context(
+                instance, cursor=cursor, resources={"trackly": GivenTrackly(given)}, sensor_name="new_history"
+            )
+            data = sensor.evaluate_tick(context)
+            cursor = data.cursor
+            return len(data.run_requests or ()), data.skip_message or ""
+
+        started, why = tick(0, allowed=False)
+        assert (started, "sends.sql" in why, "TRACKLY_SQL_SOURCES=on" in why) == (0, True, True)
+        assert [tick(30)[0] for _ in range(4)] == [0, 0, 1, 0]
+        (history / "export.csv").write_text("id\na\nb\n")
+        assert "export.csv" in tick(30)[1]
+        assert [tick(30)[0] for _ in range(3)] == [0, 1, 0]
+        (history / "export-2.csv").write_text("id\nc\n")
+        assert [tick(30)[0] for _ in range(4)] == [0, 0, 1, 0]
+        (history / "notes.csv").write_text("not read by it")
+        assert tick(30) == (0, "No history file is new.")
+
+
+@pytest.mark.parametrize("tag", ["dagster/schedule_name", "dagster/sensor_name", None])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_queries_run_unattended_only_where_that_is_set(
+    settings: Settings, tag: str | None, allowed: bool
+) -> None:
+    """A run of a schedule or a sensor names the .sql file and stops before it sends; a person's run takes it."""
+    settings.history.mkdir(parents=True)
+    (settings.history / "sends.sql").write_text(
+        "SELECT 'a' AS id, '+15551234567' AS to_number, '2024-05-01T10:00:00Z' AS timestamp, 'x' AS message"
+    )
+    given = settings.model_copy(update={"sql_sources": allowed})
+    job = build_defs(resource_overrides={"trackly": GivenTrackly(given)}).resolve_job_def("push")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            tags={tag: "x"} if tag else {},
+            asset_selection=[dg.AssetKey("history_sends")],
+            raise_on_error=False,
+        )
+    assert result.success is (allowed or tag is None)
+    if not result.success:
+        (failed,) = (event for event in result.all_events if event.is_step_failure)
+        told = str(failed.step_failure_data)
+        assert "sends.sql" in told
+        assert "TRACKLY_SQL_SOURCES=on" in told
