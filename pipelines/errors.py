@@ -8,6 +8,7 @@
     │   ├── NotFoundError  the path or the resource does not exist in this API or account  exit 1
     │   └── TooLargeError  the body is larger than is accepted: send less at once          exit 1
     ├── ServiceError       no usable answer within the bounds of retrying: try again later exit 1
+    │   ├── CutOffError    a write that may be repeated was cut off: send less at once     exit 1
     │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
     ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
     ├── StorageError       the disk or a file on it failed: make room or mend permissions  exit 1
@@ -74,6 +75,20 @@ class TooLargeError(RequestError):
 
 class ServiceError(TracklySyncError):
     """No usable answer: unreachable, time-outs, 5xx, 429 or unreadable bodies beyond the retry bounds."""
+
+
+class CutOffError(ServiceError):
+    """A call that may be repeated was cut off after some time, more than once: less at once may pass.
+
+    Args:
+        message: as for every error.
+        remedy: as for every error.
+        seconds: how long the last attempt had lasted.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, seconds: float = 0.0) -> None:
+        super().__init__(message, remedy)
+        self.seconds = seconds
 
 
 class OutcomeUnknown(ServiceError):  # noqa: N818 - a name for a state, not only for a failure

@@ -1,7 +1,8 @@
-"""Rows into chunks that one request can take: at most 1,000 records and 5 MB, greedily, in one stream.
+"""Rows into chunks that one request can take: at most 1,000 records and 5 MB or less, greedily, in one stream.
 
 Rows come in batches of columns and are cut by slices: with a million of them, work per row is what costs.
-What does not belong here: which rows are to be sent (`presence`), and sending them (`sender`).
+What does not belong here: which rows are to be sent (`presence`), how large a chunk may be for now (`sizes`), and
+sending them (`sender`).
 """
 
 from bisect import bisect_right
@@ -11,8 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from pipelines.push.ledger.moves import LedgerRows
+from pipelines.push.sizes import Sizes
 from pipelines.push.validate import ENVELOPE
-from pipelines.trackly.imports import MAX_BODY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,15 @@ class Chunk:
     """One request: its rows, and their records in the same order.
 
     Attributes:
-        limit: the most rows that it may have.
+        limit: what its rows have for a limit.
+        most: the most rows that it may have.
         rows: what the ledger keeps of them.
         count: how many.
         size: bytes of the body.
     """
 
     limit: int
+    most: int
     rows: LedgerRows = field(default_factory=LedgerRows.none)
     count: int = 0
     size: int = sum(map(len, ENVELOPE)) - 1  # each record counts a comma, and the last one has none
@@ -62,12 +65,13 @@ class Chunk:
         return b"".join([ENVELOPE[0], *self._texts[:-1], self._texts[-1][:-1], ENVELOPE[1]])
 
     def take(self, batch: Batch, start: int, max_bytes: int) -> int:
-        """Take in as many rows of a batch from `start` on as fit; returns where it stopped."""
-        stop = start + min(self.limit - self.count, len(batch.limits) - start)
+        """Take in as many rows of a batch from `start` on as fit, one at least; returns where it stopped."""
+        stop = start + min(self.most - self.count, len(batch.limits) - start)
         if batch.limits[start:stop].count(self.limit) < stop - start:
             stop = next(place for place in range(start, stop) if batch.limits[place] != self.limit)
         begin = batch.ends[start]
-        stop = bisect_right(batch.ends, begin + max_bytes - self.size, start, stop + 1) - 1
+        fits = bisect_right(batch.ends, begin + max_bytes - self.size, start, stop + 1) - 1
+        stop = max(fits, start + 1) if not self.count and stop > start else fits
         self.size += batch.ends[stop] - begin
         if stop > start:
             self._texts.append(batch.records[begin : batch.ends[stop]])
@@ -76,19 +80,20 @@ class Chunk:
         return stop
 
 
-def chunks(batches: Iterable[Batch], max_bytes: int = MAX_BODY_BYTES) -> Iterator[Chunk]:
+def chunks(batches: Iterable[Batch], sizes: Sizes) -> Iterator[Chunk]:
     """Cut a stream into chunks; order is kept, and rows of different limits are never in one chunk.
 
     Args:
-        batches: the rows. Each record must fit `max_bytes` on its own (`validate` sees to it).
-        max_bytes: the most bytes of a body.
+        batches: the rows. A record that is larger than a body may be is a chunk of its own.
+        sizes: what a chunk may have, looked at for each: it changes while they are sent.
     """
     chunk: Chunk | None = None
     for batch in batches:
         place = 0
         while place < len(batch.limits):
-            chunk = chunk or Chunk(batch.limits[place])
-            place = chunk.take(batch, place, max_bytes)
+            limit = batch.limits[place]
+            chunk = chunk or Chunk(limit, min(limit, sizes.rows))
+            place = chunk.take(batch, place, sizes.bytes)
             if place < len(batch.limits):  # it is full
                 yield chunk
                 chunk = None

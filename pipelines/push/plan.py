@@ -16,6 +16,7 @@ from pipelines.push.intake import Intake, describe
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import to_send
 from pipelines.push.presence import hold_against
+from pipelines.push.sizes import Sizes
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, opened
 from pipelines.push.validate import validate
@@ -92,7 +93,7 @@ def _plan(
         intake = describe(connection, dataset, sources, rows_in, held)
         contacts.load(connection, None)
         number, size, first = 0, 0, ""
-        for chunk in chain.from_iterable(map(chunks, to_send(connection, name))):
+        for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in to_send(connection, name)):
             first = first or chunk.body().decode()
             number += 1
             size += chunk.size

@@ -20,12 +20,14 @@ from pipelines.privacy import Privacy
 from pipelines.pull.totals import Reading, read_totals
 from pipelines.push import contacts
 from pipelines.push.ledger import doubt as ledger_doubt
+from pipelines.push.ledger.recent import recent_calls
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import contents
 from pipelines.push.presence import Period, hold_against, later
 from pipelines.push.sender import Sending
 from pipelines.push.settle import settled
+from pipelines.push.sizes import REVENUE_BYTES, Call, Sizes
 from pipelines.push.stage import Progress
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
@@ -63,6 +65,7 @@ async def send_revenue(
     """
     failure: OutcomeUnknown | None = None
     not_now = later(connection)
+    sizes = _sizes(ledger)
     number, rounds, least = 0, 0, math.inf
     while rounds < MOST_ROUNDS:
         untried = _untried(ledger)
@@ -90,6 +93,7 @@ async def send_revenue(
             settings.push_canary_share,
             number,
             privacy=Privacy.of(settings),
+            sizes=sizes,
         )
         try:
             await sending.run(connection, settings.concurrency)
@@ -111,6 +115,14 @@ async def _read(
     if not reading.complete:
         reading = await read_totals(client, settings, folder, on_read)
     return reading
+
+
+def _sizes(ledger: Ledger) -> Sizes:
+    """How large calls may be: where the latest ones had no answer, this push begins with small ones."""
+    sizes = Sizes(bytes=REVENUE_BYTES)
+    with ledger.begin() as transaction:
+        sizes.replay(Call(*call) for call in recent_calls(transaction, REVENUE, ledger.part))
+    return sizes
 
 
 def _untried(ledger: Ledger) -> int:

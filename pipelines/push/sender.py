@@ -4,19 +4,28 @@
 
 Rows are encoded by a thread beside the event loop, mostly by DuckDB. The ledger is written on the loop's own thread:
 a second thread would fight for the interpreter's lock with every row. What does not belong here: retries of requests
-(the client), what an answer means for a row (`attribution`), which rows are sent (`presence`).
+(the client), what an answer means for a row (`attribution`), which rows are sent (`presence`), how large calls may be
+(`sizes`).
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
 
-from pipelines.errors import DataError, OutcomeUnknown, ServiceError, TracklySyncError
+from pipelines.errors import (
+    CutOffError,
+    DataError,
+    OutcomeUnknown,
+    ServiceError,
+    TooLargeError,
+    TracklySyncError,
+)
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.attribution import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.chunks import Batch, Chunk, chunks
@@ -24,19 +33,23 @@ from pipelines.push.ledger.moves import Answered
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import Waves, ahead, canary, to_send, to_send_again
+from pipelines.push.sizes import TOO_LARGE, Sizes, cut_note, too_large_note
 from pipelines.push.stage import Progress
-from pipelines.push.verdicts import Outcome
+from pipelines.push.turns import Turns
+from pipelines.push.verdicts import Outcome, Verdict
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
 
-MOST_LOST = 3
-"""After so many calls in a row without a usable answer no more revenue is sent: each would be in doubt."""
+MOST_LOST = 4
+"""After so many calls in a row without a usable answer no more revenue is sent for now: each would be in doubt."""
 
-_POSTS: dict[str, Callable[[TracklyClient, bytes], Awaitable[Reply[ImportAnswer]]]] = {
-    "sends": post_sends,
-    "clicks": post_clicks,
-    "revenue": post_revenue,
-}
+_MOST_QUICKLY_LOST = 4 * MOST_LOST
+_QUICK = 20.0
+"""Seconds. As long as lost calls have cost no more than that, some more of them are made."""
+
+_PATIENT = 1
+"""Rows of a call that is tried as often as any request: it cannot be made smaller."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +68,7 @@ class Sending:
         seen: for the others, the ledger's `last_chunk` before the stage was held against it.
         lost: calls of revenue so far that left rows in doubt.
         privacy: what is kept of phone numbers in the words of answers.
+        sizes: how large calls may be; handed on from one round of revenue to the next.
     """
 
     client: TracklyClient
@@ -67,11 +81,17 @@ class Sending:
     lost: int = 0
     privacy: Privacy = KEEP_ALL
     seen: int = 0
+    sizes: Sizes = field(default_factory=Sizes)
+    _turns: Turns = field(init=False)
     _done: int = 0
     _lost: int = 0
+    _lost_seconds: float = 0.0
     _stop: bool = False
     _refused: Counter[str] = field(default_factory=Counter)
     _failures: list[Exception] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.sizes)
 
     async def run(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
         """Send what is to be sent, then again what is pending, until no row is, or revenue came to be in doubt.
@@ -85,7 +105,7 @@ class Sending:
             TracklySyncError: the push had to stop; what was not sent is pending. The calls that were under way
                 were waited for.
         """
-        if self.total > MAX_RECORDS:
+        if self.total > MAX_RECORDS and not self.sizes.begun:
             await self._send_canary(connection)
         await self._send_waves(to_send(connection, self.dataset), workers, again=False)
         pause = 0.0
@@ -140,88 +160,176 @@ class Sending:
             How many chunks there were.
         """
         with ahead(iter(batches)) as coming:
-            queue = chunks(coming)
+            queue = chunks(coming, self.sizes)
             tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
             try:
                 await asyncio.shield(asyncio.wait(tasks))
             except asyncio.CancelledError:
                 self._stop = True
-                await asyncio.wait(tasks)
+                await self._end(tasks)
                 raise
         sent = sum(task.result() for task in tasks)
         if self._failures:
             raise self._failures[0]
         return sent
 
-    async def _work(self, queue: Iterable[Chunk], *, again: bool) -> int:
+    async def _end(self, tasks: Collection[asyncio.Task[int]]) -> None:
+        """Wait for the answers of the calls under way, but not longer than for a reply that does not come."""
+        longest, calls = self.client.timeout_seconds, self._turns.under_way
+        if calls:
+            _log.warning(
+                "%s: stopping. Waiting for the answers of calls under way (%d), for at most %g s. Nothing is lost: "
+                "what has no answer by then is settled by the next push. Ctrl-C again ends at once.",
+                self.dataset,
+                calls,
+                longest,
+            )
+        await asyncio.wait(tasks, timeout=longest)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _work(self, queue: Iterator[Chunk], *, again: bool) -> int:
         sent = 0
-        for chunk in queue:
-            if self._stop:
-                break
-            sent += 1
-            try:
-                await self._one(chunk, again=again)
-            except BaseException as failure:
-                self._stop = True
-                if not isinstance(failure, TracklySyncError):
-                    raise
-                self._failures.append(failure)
+        while True:
+            async with self._turns.one():
+                if self._stop or (chunk := next(queue, None)) is None:
+                    return sent
+                sent += 1
+                try:
+                    await self._one(chunk, again=again)
+                except BaseException as failure:
+                    self._stop = True
+                    if not isinstance(failure, TracklySyncError):
+                        raise
+                    self._failures.append(failure)
             self._done += chunk.count
             if self.on_progress:
                 self.on_progress(self.dataset, min(self._done, self.total), self.total)
-        return sent
 
     async def _one(self, chunk: Chunk, *, again: bool) -> None:
         number = self.ledger.intend(
             self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading, seen=self.seen
         )
         try:
-            reply = await _POSTS[self.dataset](self.client, chunk.body())
+            reply = await self._post(chunk)
+        except asyncio.CancelledError:
+            self.ledger.lose(self.dataset, number, "the push was stopped before the answer")
+            raise
         except OutcomeUnknown as error:
             self.ledger.lose(self.dataset, number, error.message)
-            self._lost += 1
-            self.lost += 1
-            figures = {"event": "in_doubt", "dataset": self.dataset, "chunk": number}
-            _log.warning(
-                "%s: %d rows are in doubt: %s", self.dataset, chunk.count, error.message, extra=figures
-            )
-            if self._lost >= MOST_LOST:
-                raise OutcomeUnknown(
-                    f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent.",
-                    "See that the service answers, then push again: nothing is sent twice.",
-                ) from error
+            self._note_lost(chunk, number, error)
+        except CutOffError as error:
+            self.ledger.lose(self.dataset, number, error.message)
+            self._note_cut(chunk, error)
         except ServiceError as error:
             # Revenue that may have been carried out is OutcomeUnknown; for the others it does not matter.
             verb = self.ledger.refuse if self.dataset == REVENUE else self.ledger.lose
             verb(self.dataset, number, error.message)
             raise
+        except TooLargeError as error:
+            self._note_too_large(chunk, number, error)
         except TracklySyncError as error:
             self.ledger.refuse(self.dataset, number, error.message)
             raise
         else:
-            self._lost = 0
-            fresh = not again and reply.attempts == 1
-            own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
-            if self.privacy.key:  # the API's words may name a phone number
-                own = {
-                    who: replace(verdict, message=self.privacy.words(verdict.message))
-                    for who, verdict in own.items()
-                }
-            self._refused.update(
-                f"{verdict.message or 'no words'} ({verdict.code})"
-                for verdict in own.values()
-                if verdict.outcome is Outcome.REJECTED
-            )
-            self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
-            answered = _figures(reply)
-            self.ledger.answer(self.dataset, number, answered, own)
-            _log.debug(
-                "%s: call %d of %d rows is answered",
-                self.dataset,
-                number,
-                chunk.count,
-                extra=_told(self.dataset, number, answered),
-            )
+            self._note_answer(chunk, number, reply, fresh=not again and reply.attempts == 1)
+
+    async def _post(self, chunk: Chunk) -> Reply[ImportAnswer]:
+        if self.dataset == REVENUE:
+            return await post_revenue(self.client, chunk.body())
+        post = {"sends": post_sends, "clicks": post_clicks}[self.dataset]
+        most_cuts = None if chunk.count <= _PATIENT else 1 if self.sizes.cuts_in_a_row else 2
+        return await post(self.client, chunk.body(), most_cuts)
+
+    def _note_answer(self, chunk: Chunk, number: int, reply: Reply[ImportAnswer], *, fresh: bool) -> None:
+        self._lost, self._lost_seconds = 0, 0.0
+        self.sizes.answered(chunk.count, chunk.size, (reply.received_at - reply.sent_at).total_seconds())
+        own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
+        if self.privacy.key:  # the API's words may name a phone number
+            own = {
+                who: replace(verdict, message=self.privacy.words(verdict.message))
+                for who, verdict in own.items()
+            }
+        self._refused.update(
+            f"{verdict.message or 'no words'} ({verdict.code})"
+            for verdict in own.values()
+            if verdict.outcome is Outcome.REJECTED
+        )
+        self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
+        answered = _figures(reply)
+        self.ledger.answer(self.dataset, number, answered, own)
+        _log.debug(
+            "%s: call %d of %d rows is answered",
+            self.dataset,
+            number,
+            chunk.count,
+            extra=_told(self.dataset, number, answered),
+        )
+
+    def _note_lost(self, chunk: Chunk, number: int, error: OutcomeUnknown) -> None:
+        """A call of revenue has no usable answer: the next ones are small.
+
+        Raises:
+            OutcomeUnknown: so many calls in a row had none that no more is sent for now.
+        """
+        known = chunk.count > self.sizes.rows  # it was under way with one that was lost before it
+        self.lost += 1
+        if error.status == TOO_LARGE:
+            self.sizes.too_large(chunk.count, chunk.size)
+        self.sizes.lost(chunk.count, error.seconds)
+        figures = {"event": "in_doubt", "dataset": self.dataset, "chunk": number}
+        _log.warning("%s: %d rows are in doubt: %s", self.dataset, chunk.count, error.message, extra=figures)
+        self._tell_once(too_large_note() if error.status == TOO_LARGE else None)
+        self._tell_once(self._cut_note())
+        if known:
+            return
+        self._lost += 1
+        self._lost_seconds += error.seconds
+        most = MOST_LOST if self._lost_seconds > _QUICK else _MOST_QUICKLY_LOST
+        if self._lost >= most:
+            raise OutcomeUnknown(
+                f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent."
+                + (f" {note[0].upper()}{note[1:]}" if (note := self._cut_note()) else ""),
+                "See that the service answers, then push again: nothing is sent twice.",
+            ) from error
+
+    def _note_cut(self, chunk: Chunk, error: CutOffError) -> None:
+        """A call that may be repeated was cut off: its rows go again in smaller ones."""
+        self.sizes.cut(chunk.count, error.seconds)
+        _log.info(
+            "%s: a call of %d rows was cut off (%s); the next ones have %d at most",
+            self.dataset,
+            chunk.count,
+            error.message,
+            self.sizes.rows,
+        )
+        self._tell_once(self._cut_note())
+
+    def _note_too_large(self, chunk: Chunk, number: int, error: TooLargeError) -> None:
+        """A call was refused for its size, and nothing of it carried out: its rows go again in smaller ones."""
+        self.sizes.too_large(chunk.count, chunk.size)
+        if chunk.count > 1:
+            self.ledger.refuse(self.dataset, number, error.message)
+            self._tell_once(too_large_note())
+            return
+        text = f"alone it is too large for the account, or for a proxy on the way ({chunk.size:,} bytes)"
+        self._refused[f"{text} (too_large)"] += 1
+        at = datetime.now(UTC).isoformat()
+        answered = Answered(at, at, 1, TOO_LARGE, 0, 1, 0, 0, None)
+        verdict = Verdict(Outcome.REJECTED, "too_large", text)
+        self.ledger.answer(self.dataset, number, answered, {chunk.rows.identity[0]: verdict})
+
+    def _cut_note(self) -> str | None:
+        after = self.sizes.cut_after
+        return None if after is None else cut_note(after, self.client.timeout_seconds)
+
+    def _tell_once(self, note: str | None) -> None:
+        """A warning that a run needs once for each dataset."""
+        kind = note and note.split(" after ")[0]
+        if note and kind not in self.sizes.noted:
+            self.sizes.noted.add(str(kind))
+            _log.warning("%s: %s", self.dataset, note)
 
 
 def _told(dataset: str, number: int, answered: Answered) -> dict[str, object]:

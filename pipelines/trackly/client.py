@@ -24,10 +24,10 @@ from urllib.parse import urlencode
 import httpx
 import stamina
 
-from pipelines.errors import SettingsError, TracklySyncError
+from pipelines.errors import CutOffError, SettingsError, TracklySyncError
 from pipelines.settings import Settings
 from pipelines.trackly.answer import Answer
-from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error
+from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error, was_cut
 from pipelines.trackly.pace import Pace
 from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
 from pipelines.trackly.transport import (
@@ -77,6 +77,7 @@ class _Call(Generic[T]):
     repeatable: bool
     read: Callable[[int, bytes], Awaitable[T]]
     patient: bool = True
+    most_cuts: int | None = None
 
     @property
     def name(self) -> str:
@@ -108,6 +109,7 @@ class TracklyClient:
     Attributes:
         requests: attempts made so far.
         retries: attempts that were made again because one failed.
+        timeout_seconds: longest wait for the next bytes of a reply.
 
     Raises:
         SettingsError: no key is set, or the base URL cannot be used.
@@ -121,6 +123,7 @@ class TracklyClient:
             self._base, self.host = str(url), url.netloc.decode("ascii")
         except httpx.InvalidURL as error:
             raise SettingsError(f"TRACKLY_BASE_URL is not a URL: {error}.", "Correct it.") from None
+        self.timeout_seconds = settings.timeout_seconds
         self._retry_seconds = settings.retry_seconds
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._pace = Pace(settings.max_requests_per_second)
@@ -198,7 +201,13 @@ class TracklyClient:
         return await self._run(_Call("GET", path, params, None, True, read_body, patient))
 
     async def post(
-        self, path: str, body: bytes, read: Callable[[int, bytes], T], *, repeatable: bool
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[int, bytes], T],
+        *,
+        repeatable: bool,
+        most_cuts: int | None = None,
     ) -> Reply[T]:
         """Write through one of the import endpoints.
 
@@ -208,10 +217,13 @@ class TracklyClient:
             read: parses status and body, whatever the status; raises Unreadable when it is not an answer.
             repeatable: whether the API skips what it already has, so that sending twice does no harm. If not,
                 only failures that prove that nothing was carried out are retried.
+            most_cuts: after how many attempts a request that is cut off each time is given up, where a smaller one
+                may pass; None to try it as often as any.
 
         Raises:
             AccessError: 401 or 403, at once.
             RequestError: another refusal, or a redirect.
+            CutOffError: repeatable, and cut off as often as `most_cuts` allows.
             ServiceError: repeatable: no usable answer within the bounds; else: nothing was carried out.
             OutcomeUnknown: only if not repeatable: it may or may not have been carried out.
         """
@@ -219,7 +231,7 @@ class TracklyClient:
         async def read_at_once(status: int, answer: bytes) -> T:
             return read(status, answer)
 
-        return await self._run(_Call("POST", path, {}, body, repeatable, read_at_once))
+        return await self._run(_Call("POST", path, {}, body, repeatable, read_at_once, most_cuts=most_cuts))
 
     async def _run(self, call: _Call[T]) -> Reply[T]:
         """Attempt until there is a reply or an error; stamina waits, `wait_or_error` decides."""
@@ -266,6 +278,8 @@ class TracklyClient:
     ) -> bool | float | TracklySyncError:
         if not call.patient and failure.kind in _BAD_ANSWERS:
             return give_up(failure, attempts=attempts, what=what)
+        if call.repeatable and call.most_cuts is not None and attempts >= call.most_cuts and was_cut(failure):
+            return CutOffError(f"{what}: {failure.reason}", "Run it again later.", seconds=failure.seconds)
         left = self._retry_seconds - (time.monotonic() - started)
         return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
 

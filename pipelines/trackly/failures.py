@@ -73,6 +73,12 @@ PROOFS_OF_NOTHING_DONE = frozenset({Kind.BARRED, Kind.UNREACHABLE, Kind.REFUSED,
 """The kinds that prove that the account carried out nothing of the request."""
 
 
+SHORTEST_CUT = 0.3
+"""Seconds. An attempt that fails sooner has not failed because it took long."""
+
+_MAYBE_CUT = frozenset({Kind.TROUBLE, Kind.BROKEN, Kind.UNREADABLE, Kind.PAGE, Kind.PAGE_BUSY})
+
+
 class Failure(Exception):  # noqa: N818 - evidence of one attempt, inside this room only
     """One failed attempt.
 
@@ -134,6 +140,11 @@ def wait_or_error(
     if left > 0 and attempts < _MOST_ATTEMPTS[failure.kind] and not too_long:
         return True if failure.retry_after is None else failure.retry_after
     return give_up(failure, attempts=attempts, what=what)
+
+
+def was_cut(failure: Failure) -> bool:
+    """Whether an attempt may have failed because it took long, by a time-out on the way, or our own."""
+    return failure.kind in _MAYBE_CUT and failure.seconds >= SHORTEST_CUT
 
 
 def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:

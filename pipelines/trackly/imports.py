@@ -62,30 +62,34 @@ class ImportAnswer(msgspec.Struct, frozen=True):
     errors: tuple[RecordError, ...] = ()
 
 
-async def post_sends(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:
+async def post_sends(client: TracklyClient, body: bytes, most_cuts: int | None = None) -> Reply[ImportAnswer]:
     """Import messages sent elsewhere; the API skips ids that it already has, so failures are retried.
 
     Args:
         client: the account.
         body: `{"records": [...]}` within MAX_RECORDS and MAX_BODY_BYTES (/api-reference/v2/history/import-sends).
+        most_cuts: see `TracklyClient.post`.
 
     Raises:
         TracklySyncError: as `TracklyClient.post` does for a repeatable call.
     """
-    return await client.post("/history/sends", body, read_import, repeatable=True)
+    return await client.post("/history/sends", body, read_import, repeatable=True, most_cuts=most_cuts)
 
 
-async def post_clicks(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:
+async def post_clicks(
+    client: TracklyClient, body: bytes, most_cuts: int | None = None
+) -> Reply[ImportAnswer]:
     """Import clicks; the API keeps one click per message and skips later ones, so failures are retried.
 
     Args:
         client: the account.
         body: as for sends (/api-reference/v2/history/import-clicks).
+        most_cuts: see `TracklyClient.post`.
 
     Raises:
         TracklySyncError: as `TracklyClient.post` does for a repeatable call.
     """
-    return await client.post("/history/clicks", body, read_import, repeatable=True)
+    return await client.post("/history/clicks", body, read_import, repeatable=True, most_cuts=most_cuts)
 
 
 async def post_revenue(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:

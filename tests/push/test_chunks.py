@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.push.chunks import Batch, chunks
 from pipelines.push.ledger.moves import LedgerRows
+from pipelines.push.sizes import Sizes
 
 LIMITS = st.sampled_from([1, 3, 7])
 ROWS = st.lists(st.tuples(st.integers(0, 40), LIMITS), max_size=40)
@@ -26,7 +27,8 @@ def test_chunks_keep_every_bound(batches: list[list[tuple[int, int]]], max_bytes
     """Every row is in one chunk, in order; no chunk breaks a bound; none could have had the next row too."""
     flat = [row for rows in batches for row in rows]
     starts = [sum(map(len, batches[:place])) for place in range(len(batches))]
-    found = list(chunks((batch(rows, start) for rows, start in zip(batches, starts, strict=True)), max_bytes))
+    coming = (batch(rows, start) for rows, start in zip(batches, starts, strict=True))
+    found = list(chunks(coming, Sizes(bytes=max_bytes)))
     assert [name for chunk in found for name in chunk.rows.identity] == [str(n) for n in range(len(flat))]
     for chunk in found:
         assert len(chunk.body()) == chunk.size <= max_bytes
