@@ -1,63 +1,9 @@
-"""SQL expressions from the text of a history file to typed columns, and from those to the API's records.
+"""SQL expressions from the typed columns of a history file to the API's records, and what a row is known by.
 
-Everything is read as text first, so that a value of the wrong type sets one row aside and not the file, and so
-that amounts never pass through binary floats. What does not belong here: files, and what becomes of a bad row.
+What does not belong here: the way from texts to typed columns (`formats`), and what becomes of a bad row.
 """
 
 from schemas.columns import Field, Kind
-
-LARGEST_AMOUNT = 100_000_000_000
-"""Below it a JSON number is exact to 4 decimals even in a reader that uses 64-bit floats, such as the API's."""
-
-_NOISE = "0.000000001"
-"""Amounts this close to one with 4 decimals are that amount: 0.1 + 0.2 is written 0.30000000000000004."""
-
-_PROBLEMS = {
-    Kind.INTEGER: "must be a whole number",
-    Kind.FLAG: "must be true or false",
-    Kind.MONEY: f"must be an amount below {LARGEST_AMOUNT:,} with at most 4 decimals",
-    Kind.INSTANT: "must be a date and time in ISO 8601",
-}
-
-
-def typed(field: Field, text: str) -> str:
-    """The value of a column, or NULL where the text is none of its kind.
-
-    Instants without a zone are UTC (the connection's TimeZone must be UTC). An empty text is no value.
-
-    Args:
-        field: the column.
-        text: an SQL expression of type VARCHAR.
-    """
-    bare = f"nullif(trim({text}), '')"
-    match field.kind:
-        case Kind.INTEGER:
-            number = f"TRY_CAST({bare} AS DECIMAL(38, 6))"  # a cast to BIGINT would round 12.7
-            return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"
-        case Kind.FLAG:
-            return f"TRY_CAST({bare} AS BOOLEAN)"
-        case Kind.MONEY:
-            number = f"TRY_CAST({bare} AS DECIMAL(38, 12))"
-            return (
-                f"CASE WHEN abs({number}) < {LARGEST_AMOUNT} AND abs({number} - round({number}, 4)) < {_NOISE}"
-                f" THEN TRY_CAST(round({number}, 4) AS DECIMAL(18, 4)) END"
-            )
-        case Kind.INSTANT:
-            instant = f"TRY_CAST({bare} AS TIMESTAMPTZ)"
-            bounds = "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 00:00:00+00'"
-            return f"CASE WHEN {instant} BETWEEN {bounds} THEN {instant} END"
-        case _:
-            return f"nullif({text}, '')"
-
-
-def problem(field: Field, text: str, value: str) -> str | None:
-    """What is wrong where the text is not empty and `typed` made nothing of it; None for columns of text."""
-    words = _PROBLEMS.get(field.kind)
-    if words is None:
-        return None
-    return (
-        f"CASE WHEN nullif(trim({text}), '') IS NOT NULL AND {value} IS NULL THEN '{field.name}: {words}' END"
-    )
 
 
 def record(fields: tuple[Field, ...]) -> str:

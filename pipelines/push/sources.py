@@ -1,23 +1,47 @@
-"""Which files hold the history, and of which dataset: found by name, in a fixed order.
+"""Which files hold the history, and of which dataset: found by name, in a fixed order. None is overlooked.
 
-A file belongs to the dataset that its name begins with (`sends.csv`, `sends-2024.parquet`, `sends_eu.ndjson`), or
-to the one whose folder it lies in (`sends/2024/01.csv`). What does not belong here: reading them (`reading`).
+A file belongs to the dataset that its name begins with (`sends.csv`, `sends-2024.parquet`, `sends_eu.ndjson.gz`), or
+to the one that the name of a folder above it begins with (`sends/2024/01.csv`, `sends-2023/a.csv`,
+`sends.csv/part-00000`). Other names of folders mean nothing. What does not belong here: reading them (`reading`).
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.errors import UsageError
+from pipelines.push.query_inputs import files_of
+from pipelines.push.walk import Entry, walk
 from pipelines.settings import Settings
 from pipelines.storage import is_there, storage_errors
 from schemas.registry import PUSHED
 
-FORMATS = {".parquet": "parquet", ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".sql": "sql"}
-"""Formats by the end of a file's name."""
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".sql": "sql",
+}
+"""Formats by the end of a file's name, in any case of letters."""
 
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+"""Compressions by what follows it; of text files only."""
+
+_CHECKSUMS = (".crc", ".md5", ".sha1", ".sha256")
+_NAMED = re.compile(rf"({'|'.join(PUSHED)})(?![a-z])", re.IGNORECASE)
+_REMEDIES = {
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), "is a spreadsheet: save each sheet as CSV UTF-8"
+    ),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"), "is an archive: unpack it"),
+}
 _MOST_NAMED = 5
 
 _log = logging.getLogger(__name__)
@@ -86,25 +110,37 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
     roots = list(paths) if paths else [settings.history]
     found: list[Source] = []
     strays: list[Path] = []
+    unread: list[Unread] = []
     for root in roots:
         if not is_there(root):
             raise UsageError(
                 f"There is no history at {root}.",
                 "Name a file or folder that is there." if paths else _expected(settings),
             )
-        for path in _files(root):
-            dataset = _dataset_of(path, root) or _only(datasets, path, root)
+        for entry in _files(root, settings):
+            dataset = _dataset_of(entry.path, root) or _only(datasets, entry.path, root)
             if dataset is None:
-                strays.append(path)
+                strays.append(entry.path)
+                continue
+            kind, compression = _format_of(entry.path, root)
+            if why := entry.problem or _why_not(entry.path, kind, compression):
+                unread.append(Unread(entry.path, why, dataset))
             else:
-                found.append(Source(path, dataset, FORMATS[path.suffix.lower()]))
+                found.append(Source(entry.path, dataset, kind, compression))
+    queried = _read_by_queries(found, settings)
+    found = [source for source in found if source.path.resolve() not in queried]
+    unread = [file for file in unread if file.dataset in datasets and file.path.resolve() not in queried]
     if not found:
-        seen = f" (only {', '.join(sorted(path.name for path in strays)[:5])})" if strays else ""
+        others = [*(file.path for file in unread), *strays]
+        seen = f" (only {', '.join(sorted(path.name for path in others)[:_MOST_NAMED])})" if others else ""
         raise UsageError(f"There is no history in {', '.join(map(str, roots))}{seen}.", _expected(settings))
     for path in strays:
         _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))
     unique = sorted(set(found), key=lambda source: str(source.path))
-    return Sources({name: [source for source in unique if source.dataset == name] for name in datasets})
+    return Sources(
+        {name: [source for source in unique if source.dataset == name] for name in datasets},
+        tuple(sorted(set(unread), key=lambda file: str(file.path))),
+    )
 
 
 def without_queries(sources: Sources) -> Sources:
@@ -139,26 +175,55 @@ def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
     )
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path, settings: Settings) -> Iterator[Entry]:
     with storage_errors("read the folder", root, "TRACKLY_HISTORY_DIR"):
         if root.is_file():
-            if root.suffix.lower() not in FORMATS:
+            if not _format_of(root, root)[0]:
                 raise UsageError(f"{root} is in no known format.", f"Known: {', '.join(FORMATS)}.")
-            yield root
+            yield Entry(root)
             return
-        for path in sorted(root.rglob("*")):
-            hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
-            if path.suffix.lower() in FORMATS and path.is_file() and not hidden:
-                yield path
+        for entry in walk(root, follow_links=settings.follow_links):
+            if not entry.path.name.lower().endswith(_CHECKSUMS):
+                yield entry
 
 
 def _dataset_of(path: Path, root: Path) -> str | None:
     """By the file's own name, else by the nearest folder at or below the root that is named like a dataset."""
-    name = re.split(r"[-_. ]", path.name.lower(), maxsplit=1)[0]
-    if name in PUSHED:
-        return name
     folders = [root.name, *path.relative_to(root).parts[:-1]] if root.is_dir() else [path.parent.name]
-    return next((folder for folder in reversed(folders) if folder in PUSHED), None)
+    matches = (_NAMED.match(name) for name in (path.name, *reversed(folders)))
+    return next((found[1].lower() for found in matches if found), None)
+
+
+def _format_of(path: Path, root: Path) -> tuple[str, str]:
+    """Format and compression by the ends of a name; those of a folder count for the `part-…` files inside it."""
+    name = Path(path.name.lower())
+    compression = COMPRESSIONS.get(name.suffix, "")
+    end = (name.with_suffix("") if compression else name).suffix
+    if end in FORMATS or not name.name.startswith("part-"):
+        return FORMATS.get(end, ""), compression
+    folders = [root.name, *path.relative_to(root).parts[:-1]] if root.is_dir() else [path.parent.name]
+    ends = (Path(folder.lower()).suffix for folder in reversed(folders))
+    return next((FORMATS[end] for end in ends if end in FORMATS), ""), compression
+
+
+def _why_not(path: Path, kind: str, compression: str) -> str:
+    """Why a file of a dataset is not read; empty where it is."""
+    if not kind:
+        end = path.suffix.lower()
+        return _REMEDIES.get(
+            end, f"has the ending {end}, which is not read" if end else "has no ending that is known"
+        )
+    if compression and kind in ("parquet", "sql"):
+        return f"is {kind} inside {compression}: unpack it"
+    return "" if os.access(path, os.R_OK) else "may not be read by this user"
+
+
+def _read_by_queries(found: Sequence[Source], settings: Settings) -> set[Path]:
+    """The files that `.sql` files read: their input, and no history of its own."""
+    queries = [source.path for source in found if source.format == "sql"]
+    return {
+        path.resolve() for query in queries for path in files_of(query, follow_links=settings.follow_links)
+    }
 
 
 def _only(datasets: Sequence[str], path: Path, root: Path) -> str | None:

@@ -8,7 +8,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
               that are not ours, and notes for the plan
     inputs    the files that a `.sql` file among them reads, how they were when it ran
     input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
-              its values, or what is wrong with it
+              its values, or what is wrong with it, and marks (see `formats`)
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
@@ -30,9 +30,11 @@ import pyarrow as pa
 from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.cage import DEFAULT_BOUNDS, Bounds, readable
-from pipelines.push.casts import identity_base, problem, typed
+from pipelines.push.casts import identity_base
+from pipelines.push.facts import Facts
+from pipelines.push.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
 from pipelines.push.query_inputs import inputs_of
-from pipelines.push.reading import malformed, texts
+from pipelines.push.reading import reading
 from pipelines.push.sources import Source
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
@@ -52,8 +54,6 @@ _BUILDING, _READING = "208MB", "160MB"  # DuckDB's share; it spills what is beyo
 
 _REMEDIES = {
     "parquet": "Export the file again.",
-    "csv": "Look for a quote that is never closed and for line endings of two kinds, or export the file again.",
-    "ndjson": "Look for a line of more than 6 MB, or export the file again.",
     "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
 }
 """What to do about a file that cannot be read to its end."""
@@ -239,7 +239,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
     connection.execute(
         "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, line BIGINT, last_line BIGINT,"
-        " problem VARCHAR, raw VARCHAR, zone_assumed BOOLEAN, "
+        " problem VARCHAR, raw VARCHAR, marks UTINYINT, "
         f"base VARCHAR {base}, {columns})"
     )
     connection.execute("CREATE TABLE inputs (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
@@ -256,52 +256,75 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
 
 
 def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
-    """Append a file's rows to `input`: cast where possible, else with the problem and the texts as they were."""
-    query = _insertion(dataset, number, count(connection, "SELECT count(*) FROM input"))
+    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were."""
+    before = count(connection, "SELECT count(*) FROM input")
     try:
-        connection.execute(query + texts(connection, dataset, source) + ")))")
-        bad = malformed(connection)
+        with reading(connection, dataset, source) as read:
+            connection.execute(_insertion(dataset, number, before, read.query))
     except (duckdb.IOException, duckdb.OutOfMemoryException):
         raise
     except duckdb.Error as error:
         # DuckDB's words may quote the file, and with it personal data.
         raise UsageError(
             f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
-            _REMEDIES[source.format],
+            _REMEDIES.get(source.format, "Export the file again."),
         ) from None
-    if bad:
-        seq = count(connection, "SELECT count(*) FROM input")
-        rows = pa.table(
-            {
-                "seq": pa.array(range(seq + 1, seq + len(bad) + 1), pa.int64()),
-                "file": pa.array([number] * len(bad), pa.int32()),
-                "problem": [f"line {line}: not as many columns as the header" for line, _ in bad],
-                "raw": [text for _, text in bad],
-            }
-        )
-        connection.register("incoming", rows)
-        connection.execute(
-            "INSERT INTO input BY NAME SELECT seq, file, problem, to_json(raw) AS raw FROM incoming"
-        )
-        connection.unregister("incoming")
+    _note(connection, number, source, read.facts)
 
 
-def _insertion(dataset: Dataset, number: int, before: int) -> str:
-    """The statement up to the SELECT of texts, which goes in at its end, followed by two brackets."""
+def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
+    """Fill in what was found in a file."""
+    assumed, guards, words = (
+        count(
+            connection,
+            f"SELECT count(*) FROM input WHERE file = ? AND marks & {bit} <> 0 AND problem IS NULL",
+            [number],
+        )
+        for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD)
+    )
+    notes = list(facts.notes)
+    if guards:
+        notes.append(f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {guards:,} rows')
+    if words:
+        notes.append(f"texts such as NULL are taken for no value in {words:,} rows")
+    connection.execute(
+        "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
+        " notes = ? WHERE file = ?",
+        [
+            source.format,
+            source.compression,
+            facts.encoding,
+            facts.dialect,
+            assumed,
+            facts.ignored,
+            notes,
+            number,
+        ],
+    )
+
+
+def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+    """The statement that loads the texts of a query: as they are, then bare, then typed, then judged."""
+    fields = dataset.fields
     names = ", ".join(dataset.columns)
-    values = ", ".join(f"{typed(field, field.name)} AS v_{field.name}" for field in dataset.fields)
-    problems = [problem(field, field.name, f"v_{field.name}") for field in dataset.fields]
-    complaints = ", ".join(["problem", *(words for words in problems if words)])
+    cleaned = ", ".join(f"{bare(field, field.name)} AS b_{field.name}" for field in fields)
+    values = ", ".join(f"{typed(field, f'b_{field.name}')} AS v_{field.name}" for field in fields)
+    found = [problem(field, f"b_{field.name}", f"v_{field.name}") for field in fields]
+    complaints = ", ".join(words for words in found if words)
+    bits = " | ".join(bits for field in fields if (bits := marks(field, field.name, f"b_{field.name}")))
     renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
-    raw = f"coalesce(to_json(line), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
-    known_by = identity_base(dataset.name, dataset.fields)
+    raw = (
+        f"coalesce(to_json(broken), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
+    )
+    known_by = identity_base(dataset.name, fields)
     base = "" if known_by in dataset.columns else f"{known_by} AS base, "
     return (
-        f"INSERT INTO input BY NAME SELECT seq, file, row, problem, raw, {base}{names} FROM ("
-        f"SELECT {before} + row AS seq, {number} AS file, row, nullif(found, '') AS problem, "
-        f"raw, {renamed} FROM ("
-        f"SELECT row, {values}, concat_ws('; ', {complaints}) AS found, "
-        f"CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
+        f"INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks, {base}{names} FROM ("
+        f"SELECT {before} + row AS seq, {number} AS file, row, line, last_line, nullif(found, '') AS problem, "
+        f"raw, marks, {renamed} FROM ("
+        f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
+        f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
+        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({query})))))"
     )
 
 
