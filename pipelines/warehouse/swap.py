@@ -18,9 +18,13 @@ from filelock import FileLock, Timeout
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import is_there, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.version import refuse_newer
+from schemas.tables import literal
 
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
+
+STORAGE_VERSION = "v1.2.0"
+"""The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
 
 _LIMITS = {"memory_limit": "200MB", "preserve_insertion_order": "false"}
 
@@ -42,7 +46,7 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         _discard(aside)  # what a killed writer left behind
         try:
             if warehouse.exists():
-                shutil.copyfile(warehouse, aside)
+                _copy(warehouse, aside)
             with _connect(aside, warehouse) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 refuse_newer(connection)
@@ -102,10 +106,31 @@ def _writer_lock(warehouse: Path) -> Iterator[None]:
         lock.release()
 
 
+def _copy(warehouse: Path, aside: Path) -> None:
+    """A copy of the warehouse; one that another storage version holds is written in ours, table by table."""
+    shutil.copyfile(warehouse, aside)
+    with _connect(aside, warehouse) as connection:
+        ((version,),) = connection.execute(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
+        ).fetchall()
+    if str(version).startswith(STORAGE_VERSION):
+        return
+    _discard(aside)
+    with _connect(aside, warehouse) as connection:
+        ((name,),) = connection.execute("SELECT current_database()").fetchall()
+        connection.execute(f"ATTACH {literal(str(warehouse))} AS before (READ_ONLY)")
+        connection.execute(f'COPY FROM DATABASE before TO "{name}"')
+        connection.execute("DETACH before")
+
+
 def _connect(aside: Path, warehouse: Path) -> duckdb.DuckDBPyConnection:
-    spill = {"temp_directory": str(aside.with_suffix(".spill"))}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        **_LIMITS,
+        "temp_directory": str(aside.with_suffix(".spill")),
+        "storage_compatibility_version": STORAGE_VERSION,
+    }
     try:
-        return duckdb.connect(str(aside), config={**_LIMITS, **spill})
+        return duckdb.connect(str(aside), config=config)
     except duckdb.Error as error:
         raise StorageError(
             f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",

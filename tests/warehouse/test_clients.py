@@ -1,0 +1,103 @@
+"""The warehouse in older DuckDB clients: each is installed by `make test` in a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.pull.run import pull
+from pipelines.push.run import push
+from pipelines.sandbox import API_KEY, running, seed_account, write_history
+from pipelines.settings import load_settings
+from pipelines.warehouse.swap import STORAGE_VERSION, reading, replacing
+from schemas.registry import PULLED, PUSHED
+
+LOCKS = sorted((Path(__file__).parents[1] / "clients").glob("duckdb-*.lock"))
+INSTALLED = Path(sys.prefix) / "clients"
+
+COUNT_ROWS = """
+import json, sys
+import duckdb
+assert duckdb.__version__ == sys.argv[1], duckdb.__version__
+connection = duckdb.connect(sys.argv[2], read_only=True)
+names = connection.execute(
+    "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
+    " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+).fetchall()
+print(json.dumps({f"{schema}.{name}": len(connection.execute(f'FROM "{schema}"."{name}"').fetchall())
+                  for schema, name in names}))
+"""
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with rows in every kind of table: pulled twice, with history pushed between."""
+    folder = tmp_path_factory.mktemp("clients")
+    account = seed_account(contacts=1_200)
+    with running(account) as server:
+        settings = load_settings(
+            api_key=API_KEY, base_url=server.url, data_dir=folder / "data", settle_seconds=0
+        )
+        write_history(account, settings.history, sends=200)
+        pull(settings, list(PULLED), "run-1")
+        push(settings, list(PUSHED))
+        pull(settings, list(PULLED), "run-2")
+    return settings.warehouse
+
+
+def rows(warehouse: Path) -> dict[str, int]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
+            " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        return {
+            f"{schema}.{name}": len(connection.execute(f'FROM "{schema}"."{name}"').fetchall())
+            for schema, name in names
+        }
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_an_older_client_reads_every_table_and_every_mart(lock: Path, warehouse: Path) -> None:
+    """Whatever this version reads, a client of the last two years reads too."""
+    client = INSTALLED / lock.stem
+    if not (client / "duckdb").is_dir():
+        pytest.skip(f"{lock.stem} is not installed for this Python: make .venv/.clients")
+    version = lock.stem.removeprefix("duckdb-")
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT_ROWS, version, str(warehouse)],
+        env={**os.environ, "PYTHONPATH": str(client)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == rows(warehouse)
+    assert found["main.contacts"] == 1_200
+
+
+def test_a_warehouse_of_another_storage_version_is_written_in_ours(tmp_path: Path) -> None:
+    """The next publish carries tables, views, macros and comments over from a file that only DuckDB 2 reads."""
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT range AS x FROM range(1000)")
+        connection.execute(
+            "COMMENT ON COLUMN s.t.x IS 'a number'; CREATE VIEW v AS SELECT x FROM s.t WHERE x < 3"
+        )
+        connection.execute("CREATE MACRO s.twice(a) AS 2 * a")
+    with replacing(path) as connection:
+        connection.execute("CREATE TABLE other AS SELECT 1 AS x")
+    with reading(path) as connection:
+        version = (
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
+        )
+        assert connection.execute(version).fetchall() == [(f"{STORAGE_VERSION}+",)]
+        assert connection.execute("SELECT count(*), sum(s.twice(x)) FROM s.t").fetchall() == [(1000, 999_000)]
+        assert connection.execute("SELECT count(*) FROM v").fetchall() == [(3,)]
+        comments = "SELECT comment FROM duckdb_columns() WHERE table_name = 't'"
+        assert connection.execute(comments).fetchall() == [("a number",)]
