@@ -163,7 +163,7 @@ def revenue_sums(settings: Settings) -> tuple[Decimal | None, Decimal]:
 
 
 def _reasons(quarantine: Path) -> dict[str, int]:
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"temp_directory": str(quarantine.parent / "spill")}) as connection:
         source = f"read_parquet({literal(str(quarantine))})"
         found = connection.execute(
             f"SELECT reason, count(*) FROM {source} GROUP BY 1 ORDER BY 2 DESC, 1"

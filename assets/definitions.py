@@ -13,6 +13,7 @@ from assets.resources import Trackly
 from assets.schedules import build_schedules, build_sensors
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
+from pipelines.storage import be_private
 
 
 def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -44,4 +45,5 @@ def _settings() -> Settings:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What workspace.yaml loads."""
+    be_private()
     return build_defs()

@@ -14,7 +14,9 @@ import dagster as dg
 
 from assets.resources import Trackly
 from pipelines.errors import TracklySyncError
+from pipelines.push.leftovers import tidy
 from pipelines.settings import Settings
+from pipelines.storage import claim
 
 
 class Stopped(dg.Failure):
@@ -34,7 +36,10 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
     _show_stacks()
     with _interruptible():
         try:
-            yield trackly.settings()
+            settings = trackly.settings()
+            claim(settings.data_dir)
+            tidy(settings)
+            yield settings
         except TracklySyncError as error:
             sys.tracebacklimit = 0  # of Dagster's own stack; the page tells the problem and its remedy
             raise Stopped(

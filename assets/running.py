@@ -21,6 +21,8 @@ from assets.resources import GivenTrackly
 from assets.steps import Step, first_error, step_of
 from pipelines import errors
 from pipelines.settings import Settings, load_settings
+from pipelines.storage import be_private
+from pipelines.text import plain
 from schemas.registry import PUSHED
 
 LEFT_OUT = 3
@@ -95,16 +97,17 @@ def run_job(
 
 def main(name: str) -> int:
     """Run a job and say how it goes, one line per step; the exit code."""
+    be_private()
     print(f"Running the Dagster job {name} ...", flush=True)  # noqa: T201 - its output
     try:
         settings = load_settings()
         with _instance_of_home() as instance:
             result = run_job(name, settings, instance=instance, on_step=_say)
     except errors.TracklySyncError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - its output
+        print(f"Error: {plain(str(error))}", file=sys.stderr)  # noqa: T201 - its output
         return error.exit_code
     except RuntimeError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - its output
+        print(f"Error: {plain(str(error))}", file=sys.stderr)  # noqa: T201 - its output
         return 1
     except KeyboardInterrupt:
         return STOPPED
@@ -127,7 +130,7 @@ def _say(step: Step) -> None:
         case "skipped":
             line = f"  {step.name:<20}skipped"
         case "warned" | "broken":
-            line = f"  {step.name:<28} ! {shorten(step.text, 80, placeholder=' ...')}"
+            line = f"  {step.name:<28} ! {shorten(plain(step.text), 80, placeholder=' ...')}"
         case _:
             return
     print(line.rstrip(), flush=True)  # noqa: T201 - its output

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import write_to_textfile
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from pipelines.runs import seconds
-from pipelines.storage import storage_errors
+from pipelines.storage import storage_errors, write_durably
 from schemas.sync import Manifest, RunRecord
 
 _PUSHING = ("push ", "take in ", "reconcile")
@@ -131,4 +131,6 @@ def _write(path: Path, families: Iterable[Metric]) -> None:
     registry = CollectorRegistry()
     registry.register(_Given(families))
     with storage_errors("write", path, "TRACKLY_METRICS_DIR"):
-        write_to_textfile(str(path), registry)
+        path.parent.stat()  # it has to be there: nobody collects from a folder that we make
+    # node_exporter is another user, and these are figures only
+    write_durably(path, generate_latest(registry), setting="TRACKLY_METRICS_DIR", mode=0o644)

@@ -19,7 +19,7 @@ import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import kept, run_id
-from pipelines.storage import is_there, storage_errors, write_durably
+from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
 from schemas.sync import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
     record = RunRecord(run=run, activity=activity, started_at=now())
+    claim(data_dir)
     with kept(data_dir / "logs", run):
         outer = run_id.set(run)
         _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
@@ -145,11 +146,11 @@ def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
 
 
 def _mark(path: Path, record: RunRecord) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     for earlier in path.parent.glob(f"*-{path.name.split('-', 2)[-1]}"):
         with suppress(OSError, StorageError, msgspec.DecodeError):
             _put_on_record(earlier)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(handle, fcntl.LOCK_EX)
     os.write(handle, msgspec.json.encode(record))
     return handle

@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
-from pipelines.storage import storage_errors, sync_file, sync_folder, write_durably
+from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
 from schemas.sync import Manifest
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ async def dataset_lock(parquet_dir: Path, dataset: str) -> AsyncIterator[None]:
 
 def _lock_of(parquet_dir: Path, dataset: str) -> FileLock:
     with storage_errors("make", parquet_dir):
-        parquet_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(parquet_dir)
     return FileLock(parquet_dir / f".{dataset}.lock", thread_local=False)
 
 
@@ -146,7 +146,7 @@ def draft(dataset_dir: Path, snapshot: str) -> Iterator[Path]:
     """
     folder = dataset_dir / f".{snapshot}"
     with storage_errors("make", folder):
-        dataset_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(dataset_dir)
         for orphan in dataset_dir.glob(".*Z-*"):
             shutil.rmtree(orphan)
         folder.mkdir()

@@ -1,14 +1,156 @@
-"""Local files: what the disk can do wrong, as our errors, and durable writes.
+"""Local files: what the disk can do wrong, as our errors; durable writes; and that nobody else may read them.
 
-What does not belong here: what the files mean (snapshots are in pull, the warehouse file in warehouse).
+Nobody but the owner may read the data directory. Our processes have the umask 077 from their start (`be_private`,
+`private_folder`), so that files are private from their first byte, whichever library makes them, and a file that
+replaces another is too. What does not belong here: what the files mean (snapshots are in pull, the warehouse file in
+warehouse).
 """
 
+import fcntl
 import os
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 
 from pipelines.errors import StorageError
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The bits of a mode that let others in."""
+
+_WORK = ".work-"
+_umask = {"given": 0o022, "known": 0}
+
+
+def be_private() -> None:
+    """Make this process create files that its user alone may read; its children inherit that."""
+    given = os.umask(OTHERS)
+    if not _umask["known"]:
+        _umask.update(given=given, known=1)
+
+
+def usual_mode() -> int:
+    """What a file of the user's would have, as the process was started."""
+    return 0o666 & ~_umask["given"]
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder of the data directory, and those above it; what is made after this is private too.
+
+    Raises:
+        OSError: the disk refused; callers say what they were doing (`storage_errors`).
+    """
+    be_private()
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def claim(data_dir: Path) -> None:
+    """Keep others out of a data directory that was made by hand and is not in use yet.
+
+    One that is in use is left as it is: somebody may have opened it on purpose, and `doctor` tells of it.
+    """
+    be_private()
+    with suppress(OSError):  # it is not there yet, or another user's: what makes or reads files there says so
+        if data_dir.stat().st_mode & OTHERS and {entry.name for entry in os.scandir(data_dir)} <= {"history"}:
+            data_dir.chmod(stat.S_IRWXU)
+
+
+def open_to_others(data_dir: Path) -> list[Path]:
+    """The data directory and what is in it, as far as others may read, write or enter it; links are not followed.
+
+    Raises:
+        StorageError: a folder cannot be read.
+    """
+    with storage_errors("look through", data_dir):
+        return [
+            path for path in _everything(data_dir) if path.lstat().st_mode & OTHERS and not path.is_symlink()
+        ]
+
+
+def narrow(paths: list[Path]) -> None:
+    """Take from others what they may do with these files and folders.
+
+    Raises:
+        StorageError: one belongs to somebody else.
+    """
+    for path in paths:
+        with (
+            storage_errors("change the mode of", path),
+            suppress(FileNotFoundError),
+        ):  # it has ended meanwhile
+            path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
+
+
+def _everything(folder: Path) -> Iterator[Path]:
+    if folder.exists():
+        yield folder
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent) / name for name in (*folders, *files))
+
+
+@contextmanager
+def work_folder(data_dir: Path) -> Iterator[Path]:
+    """A folder in the data directory for the length of a block; `sweep` removes what a killed process left.
+
+    In `/tmp` others could see what is there, and a disk in memory might not hold it.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with storage_errors("work in", data_dir):
+        private_folder(data_dir)
+        with _held(data_dir):  # nobody sweeps between the next two lines
+            folder = Path(mkdtemp(prefix=_WORK, dir=data_dir))
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def sweep(data_dir: Path) -> None:
+    """Remove work folders whose process is gone; what is in use is locked, and stays.
+
+    Raises:
+        StorageError: one cannot be removed.
+    """
+    if not data_dir.is_dir():
+        return
+    with storage_errors("look through", data_dir):
+        found = [Path(entry) for entry in os.scandir(data_dir) if entry.name.startswith(_WORK)]
+        if not found:
+            return
+        with _held(data_dir):
+            for folder in found:
+                _remove_unless_held(folder)
+
+
+def _remove_unless_held(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    except (BlockingIOError, FileNotFoundError):
+        return
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -66,16 +208,25 @@ def is_there(path: Path) -> bool:
         return path.exists()
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(
+    path: Path, content: bytes, *, setting: str = "TRACKLY_DATA_DIR", mode: int = 0o600
+) -> None:
     """Write a small file so that it is there whole or not at all, also after a power cut.
+
+    Args:
+        path: where to.
+        content: all of it.
+        setting: the one that says where it lies.
+        mode: of the file; private, unless others are meant to read it.
 
     Raises:
         StorageError: the disk refused.
     """
-    with storage_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors("write", path, setting):
+        private_folder(path.parent)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         with aside.open("wb") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

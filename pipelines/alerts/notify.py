@@ -18,7 +18,7 @@ from pipelines.alerts.webhook import POST_SECONDS, post
 from pipelines.errors import StorageError
 from pipelines.logs import run_id
 from pipelines.settings import Settings
-from pipelines.storage import storage_errors, write_durably
+from pipelines.storage import private_folder, storage_errors, write_durably
 from pipelines.text import for_slack
 
 LEFT_ALONE = timedelta(minutes=5)
@@ -72,7 +72,7 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
     path = settings.data_dir / "alerts.json"
     try:
         with storage_errors("lock", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             lock = FileLock(path.with_name(".alerts.json.lock")).acquire(timeout=2 * POST_SECONDS)
     except Timeout:
         _log.warning("Alerts are not sent: another process is sending them.")

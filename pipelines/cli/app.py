@@ -26,7 +26,9 @@ from pipelines.cli import (
 )
 from pipelines.cli.guarded import set_verbose
 from pipelines.cli.terminal import log_to_terminal, out, tell
-from pipelines.settings import unknown_settings
+from pipelines.errors import SettingsError, TracklySyncError
+from pipelines.settings import load_settings, unknown_settings
+from pipelines.storage import be_private, claim
 
 _HELP = """
 Everything out of Trackly SMS into DuckDB and Parquet, consistently; history into it, once.
@@ -88,8 +90,25 @@ def _shared(
     del show_version  # its callback has dealt with it
     set_verbose(verbose)
     log_to_terminal(verbose)
+    _keep_private()
     if context.invoked_subcommand != "doctor":  # which has more to say of it
         _tell_of_misspelt_settings()
+
+
+def _keep_private() -> None:
+    """Keep others out of the data directory, and remove what a killed run has left in it."""
+    be_private()
+    try:
+        settings = load_settings()
+    except SettingsError:  # the command itself says so
+        return
+    from pipelines.push.leftovers import tidy  # noqa: PLC0415 - help answers at once
+
+    claim(settings.data_dir)
+    try:
+        tidy(settings)
+    except TracklySyncError as error:
+        tell(f"What a killed run left cannot be removed: {error}")
 
 
 def _tell_of_misspelt_settings() -> None:

@@ -17,7 +17,7 @@ from pipelines.cli.terminal import out
 from pipelines.cli.ui import dagster_home
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
-from pipelines.storage import storage_errors
+from pipelines.storage import private_folder, storage_errors
 
 _MARKER = ".made-by-trackly-sync-demo"
 
@@ -72,7 +72,7 @@ def _empty(data_dir: Path) -> None:
         raise UsageError(f"{data_dir} is not empty and no demo has made it.", "Name another with --data-dir.")
     with storage_errors("make", data_dir):
         shutil.rmtree(data_dir, ignore_errors=True)
-        data_dir.mkdir(parents=True)
+        private_folder(data_dir)
         marker.write_text("This folder is emptied by each demo.\n", encoding="utf-8")
 
 

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
+
+import typer
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
@@ -17,6 +20,7 @@ from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, given_settings, load_settings, unknown_settings
 from pipelines.spans import age
+from pipelines.storage import narrow, open_to_others
 from pipelines.text import for_terminal
 
 _LITTLE_SPACE = 2 * 2**30
@@ -34,7 +38,12 @@ class Finding:
 
 
 @guarded
-def doctor(as_json: AsJson = False) -> int:
+def doctor(
+    as_json: AsJson = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Take from others what they may do in the data directory.")
+    ] = False,
+) -> int:
     """Check settings, key, reachability, disk, warehouse, ledger and versions; each with a remedy.
 
     Exit code 0 where nothing fails, 1 where something does, 2 where a setting is malformed.
@@ -44,6 +53,8 @@ def doctor(as_json: AsJson = False) -> int:
     except SettingsError as error:
         findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
     else:
+        if fix:
+            narrow(open_to_others(settings.data_dir))
         findings = [_names(settings), *_examine(settings)]
         code = int(any(finding.verdict == "fail" for finding in findings))
     if as_json:
@@ -63,6 +74,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("API key", _key),
         ("API", _api),
         ("data directory", _disk),
+        ("privacy", _privacy),
         ("warehouse", _warehouse),
         ("ledger", _ledger),
         ("history", _history),
@@ -138,6 +150,18 @@ def _disk(settings: Settings) -> Finding:
     if free < _LITTLE_SPACE:
         return Finding("data directory", "warn", found, "A pull of a million contacts needs about 1 GiB.")
     return Finding("data directory", "ok", found)
+
+
+def _privacy(settings: Settings) -> Finding:
+    found = open_to_others(settings.data_dir)
+    if not found:
+        return Finding("privacy", "ok", "nobody else can read the data directory")
+    return Finding(
+        "privacy",
+        "warn",
+        f"{len(found):,} files and folders of the data directory are open to other users of this machine",
+        "Run: trackly-sync doctor --fix",
+    )
 
 
 def _writable(place: Path) -> bool:

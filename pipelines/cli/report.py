@@ -9,6 +9,7 @@ from pipelines.cli.attention import attention
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.settings import load_settings
+from pipelines.storage import usual_mode
 
 
 @guarded
@@ -16,7 +17,10 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The file; by default report.html in the data directory.", dir_okay=False
+            "--output",
+            "-o",
+            help="The file; others may read it as your umask says. By default report.html in the data directory.",
+            dir_okay=False,
         ),
     ] = None,
 ) -> int:
@@ -36,6 +40,6 @@ def report(
 
     path = output or settings.data_dir / NAME
     notes = attention(settings, published(settings.warehouse), outcomes(settings))
-    size = write_report(settings, path, notes)
+    size = write_report(settings, path, notes, usual_mode() if output else 0o600)
     out.print(f"Wrote {path} ({size / 1000:,.0f} kB). Open it in any browser.", markup=False)
     return 0

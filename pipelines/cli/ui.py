@@ -20,7 +20,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.errors import BusyError, UsageError
 from pipelines.settings import load_settings
-from pipelines.storage import storage_errors
+from pipelines.storage import private_folder, storage_errors
 
 _OURS = "# Written by `trackly-sync` at each start as long as this line is here; take it out to keep your changes.\n"
 _DAGSTER_YAML = f"""\
@@ -176,7 +176,7 @@ def dagster_home(data_dir: Path) -> Path:
     """
     home = data_dir.absolute() / "dagster"
     with storage_errors("make", home):
-        home.mkdir(parents=True, exist_ok=True)
+        private_folder(home)
         config = home / "dagster.yaml"
         if not config.exists() or config.read_text(encoding="utf-8").startswith(_OURS):
             config.write_text(_DAGSTER_YAML, encoding="utf-8")

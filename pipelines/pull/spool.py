@@ -17,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 from xxhash import xxh3_128_hexdigest
 
-from pipelines.storage import storage_errors
+from pipelines.storage import private_folder, storage_errors
 
 _TAKEN_UP = timedelta(minutes=15)
 """How old a reply of an interrupted pull may be to be taken up: values in it are as old as it is."""
@@ -101,7 +101,7 @@ class Spool:
             left = _left_behind(folder, account)
             if not left:
                 shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder)
             bodies, journal = (folder / _BODIES).open("ab"), (folder / _JOURNAL).open("ab")
         earlier = {reply.request: reply for reply in left}
         return cls(earlier, folder, account, max((reply.page for reply in left), default=0), bodies, journal)

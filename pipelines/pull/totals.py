@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ from pipelines.pull.scratch import scratch
 from pipelines.pull.slices import Check, Query
 from pipelines.runs import now
 from pipelines.settings import Settings
-from pipelines.storage import storage_errors
+from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import TracklyClient
 from schemas.tables import literal
 
@@ -85,11 +84,8 @@ def room_for_readings(settings: Settings) -> Iterator[Path]:
     Raises:
         StorageError: the disk refused.
     """
-    with storage_errors("work in", settings.data_dir):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(prefix=".reading-", dir=settings.data_dir, ignore_cleanup_errors=True)
-    with folder as path:
-        yield Path(path)
+    with work_folder(settings.data_dir) as folder:
+        yield folder
 
 
 async def read_totals(

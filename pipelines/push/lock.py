@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError
 from pipelines.push.ledger.verbs import Ledger
-from pipelines.storage import storage_errors
+from pipelines.storage import private_folder, storage_errors
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def push_lock(data_dir: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
         with storage_errors("lock", path):
-            data_dir.mkdir(parents=True, exist_ok=True)
+            private_folder(data_dir)
             lock.acquire(timeout=0)
     except Timeout:
         raise BusyError("Another push is under way.", "Wait for it to end, then push again.") from None

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipelines.push import contacts
 from pipelines.push.cage import Bounds
@@ -21,7 +20,7 @@ from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, opened
 from pipelines.push.validate import validate
 from pipelines.settings import Settings
-from pipelines.storage import storage_errors
+from pipelines.storage import work_folder
 from schemas.registry import PUSHED
 
 _CALL_SECONDS = 1.0
@@ -57,19 +56,16 @@ def make_plans(
     ledger: Ledger | None,
     on_progress: Progress | None = None,
 ) -> dict[str, Plan]:
-    """Plan the datasets in the order of PUSHED; works in a temporary folder that is gone afterwards.
+    """Plan the datasets in the order of PUSHED; works in a folder of the data directory that is gone afterwards.
 
     Raises:
         UsageError: a file cannot be used as it is.
     """
     plans = {}
-    with (
-        storage_errors("work in", Path("the temporary folder")),
-        TemporaryDirectory(prefix="trackly-") as folder,
-    ):
-        sends = Path(folder) / "sends.duckdb"
+    with work_folder(settings.data_dir) as folder:
+        sends = folder / "sends.duckdb"
         for name in [name for name in PUSHED if name in sources]:
-            path = Path(folder) / f"{name}.duckdb"
+            path = folder / f"{name}.duckdb"
             coming = sends if name != "sends" and "sends" in sources else None
             plans[name] = _plan(path, name, sources[name], settings, ledger, coming, on_progress)
     return plans

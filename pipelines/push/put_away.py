@@ -65,6 +65,26 @@ def is_put_away(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute(there).fetchone() is None
 
 
+def holds_phones(path: Path) -> bool:
+    """Whether a stage that nobody uses holds phone numbers as they are, or cannot be read, so that it may."""
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return not is_put_away(connection)
+    except duckdb.IOException as error:
+        return "lock on file" not in str(error)  # else another process has it open
+    except duckdb.Error:
+        return True
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a stage can be opened, and is of this version."""
+    try:
+        with opened(path):
+            return True
+    except StorageError:
+        return False
+
+
 def _kept(dataset: Dataset) -> str:
     """The columns of `input` that may hold something personal, each as what is kept of it.
 

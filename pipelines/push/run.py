@@ -22,11 +22,12 @@ from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.totals import reasons
 from pipelines.push.ledger.verbs import Ledger, existing_ledger, open_ledger
+from pipelines.push.leftovers import hold_stages
 from pipelines.push.lock import part_lock, push_lock
 from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import SYNCED, Period, hold_against, later
 from pipelines.push.publish import publish_imports
-from pipelines.push.put_away import hold_ready, put_away
+from pipelines.push.put_away import hold_ready, holds_phones, put_away
 from pipelines.push.revenue import send_revenue
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread, without_queries
@@ -97,14 +98,17 @@ def intake(
     refuse_unread(sources, ignore_unread)
     found = sources.found
     with _pushing(settings) as ledger:
+        hold_stages(settings.data_dir)  # they are sent later, by this process, which has no lock in between
         if changed:
-            warehouse, bounds = settings.warehouse, Bounds.of(settings)
-            found = {
-                name: files
-                for name, files in found.items()
-                if not is_current(stage_path(settings, name), files, warehouse, bounds)
-            }
+            found = {n: s for n, s in found.items() if not _is_ready(settings, n, s)}
         return _intake(settings, found, ledger, on_progress, run or this_run())
+
+
+def _is_ready(settings: Settings, name: str, sources: list[Source]) -> bool:
+    """Whether the stage is of these files as they are now, and can be sent."""
+    path = stage_path(settings, name)
+    current = is_current(path, sources, settings.warehouse, Bounds.of(settings))
+    return current and (settings.hash_phones is None or holds_phones(path))
 
 
 @watched(outcomes)

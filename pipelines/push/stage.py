@@ -37,7 +37,7 @@ from pipelines.push.query_inputs import inputs_of
 from pipelines.push.reading import reading
 from pipelines.push.sources import Source
 from pipelines.settings import Settings
-from pipelines.storage import storage_errors
+from pipelines.storage import private_folder, storage_errors
 from schemas.columns import PHONE, Dataset
 from schemas.tables import TYPES, literal
 
@@ -90,7 +90,7 @@ def building(
     """
     aside = path.with_name(f".{path.name}.building")
     with storage_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         discard(aside)
         try:
             with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:

@@ -17,13 +17,14 @@ NAME = "report.html"
 _RUNS_SHOWN = 15
 
 
-def write_report(settings: Settings, path: Path, notes: Sequence[str]) -> int:
+def write_report(settings: Settings, path: Path, notes: Sequence[str], mode: int = 0o600) -> int:
     """Write the page about the settings' data directory; its size in bytes.
 
     Args:
         settings: which data directory.
         path: the file, replaced if it is there.
         notes: sentences on what needs attention.
+        mode: of the file.
 
     Raises:
         StorageError: there is no warehouse yet, or it cannot be read, or the file cannot be written.
@@ -33,5 +34,5 @@ def write_report(settings: Settings, path: Path, notes: Sequence[str]) -> int:
     runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     last = last_of_each(settings.data_dir)
     content = page(found, runs, last, notes, datetime.now(UTC)).encode()
-    write_durably(path, content)
+    write_durably(path, content, mode=mode)
     return len(content)

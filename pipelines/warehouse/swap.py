@@ -16,7 +16,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
-from pipelines.storage import is_there, storage_errors, sync_file, sync_folder
+from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.version import refuse_newer
 from schemas.tables import literal
 
@@ -41,7 +41,7 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     aside = warehouse.with_name(f".{warehouse.name}.building")
     with storage_errors("make the folder of", warehouse):
-        warehouse.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(warehouse.parent)
     with _writer_lock(warehouse), storage_errors("build", warehouse):
         _discard(aside)  # what a killed writer left behind
         try:

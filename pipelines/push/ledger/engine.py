@@ -4,6 +4,7 @@ What does not belong here: tables and states (`tables`, `verbs`).
 """
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from pipelines.errors import SettingsError, StorageError
+from pipelines.storage import private_folder
 from schemas.tables import literal
 
 _BUSY_SECONDS = 30
@@ -56,6 +58,8 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
             "For PostgreSQL: pip install 'psycopg[binary]'; or leave the setting out for SQLite.",
         ) from error
     if engine.dialect.name == "sqlite":
+        if file := sqlite_file(url):  # what it sorts lies beside it then, not in /tmp
+            os.environ["SQLITE_TMPDIR"] = str(file.absolute().parent)
         sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
     return engine
 
@@ -75,7 +79,7 @@ def making(url: str) -> Iterator[None]:
         yield
         return
     with ledger_errors(str(file)):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(file.parent)
         with FileLock(file.with_name(f".{file.name}.lock"), timeout=_BUSY_SECONDS):
             try:
                 with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:

@@ -1,0 +1,242 @@
+"""The data directory is its owner's alone, from the first byte on; a killed run leaves nothing of people in it."""
+
+import csv
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from commands import Done
+
+from pipelines.sandbox import Account, Server, parse_fault, write_history
+from pipelines.storage import claim, narrow, open_to_others, private_folder, sweep, work_folder, write_durably
+
+COMMAND = Path(sys.executable).parent / "trackly-sync"
+SECRET = "a secret that nobody can guess"  # noqa: S105 - the tests' own
+Sync = Callable[..., Done]
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask() -> Iterator[None]:
+    """Of an ordinary log-in: what is private is so by our doing."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def wide(folder: Path) -> list[str]:
+    """What others may read, by the test's own look."""
+    return [
+        f"{path} {stat.filemode(path.lstat().st_mode)}"
+        for path in (folder, *folder.rglob("*"))
+        if path.lstat().st_mode & 0o077 and not path.is_symlink()
+    ]
+
+
+def test_nobody_else_can_read_what_commands_make(sync: Sync, account: Account, tmp_path: Path) -> None:
+    """Pull, push, plan, books, report and logs; a swap of what somebody has opened narrows it again."""
+    data, metrics = tmp_path / "data", tmp_path / "metrics"
+    metrics.mkdir()
+    write_history(account, tmp_path / "history", sends=300)
+    more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_METRICS_DIR": str(metrics)}
+    for arguments in (
+        ["pull"],
+        ["push", "--dry-run"],
+        ["push"],
+        ["reconcile"],
+        ["report"],
+        ["status"],
+        ["alerts"],
+    ):
+        assert sync(*arguments, **more).returncode in (0, 3)
+        assert not wide(data)
+    for path in (data / "warehouse.duckdb", data / "ledger.db", data / "report.html"):
+        path.chmod(0o644)
+    assert sync("pull", **more).returncode == 0
+    assert sync("report", **more).returncode == 0
+    assert wide(data) == [f"{data / 'ledger.db'} -rw-r--r--"], "what was replaced is private again"
+    assert {path.stat().st_mode & 0o777 for path in metrics.iterdir()} == {0o644}, (
+        "another user collects these"
+    )
+    assert sync("report", "--output", str(tmp_path / "page.html"), **more).returncode == 0
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o644, "as the user's umask says"
+
+
+def test_a_folder_made_by_hand_is_closed_before_it_is_used(
+    sync: Sync, account: Account, tmp_path: Path
+) -> None:
+    """As the first steps say: history goes into data/history before anything has run."""
+    write_history(account, tmp_path / "data" / "history", sends=200)
+    assert (tmp_path / "data").stat().st_mode & 0o077
+    sync("status")
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_doctor_tells_of_an_open_directory_and_closes_it(sync: Sync, tmp_path: Path) -> None:
+    """One of an older version; links out of it are left alone."""
+    assert sync("pull", "lists").returncode == 0
+    data, outside = tmp_path / "data", tmp_path / "outside"
+    outside.write_text("others' own")
+    (data / "link").symlink_to(outside)
+    data.chmod(0o755)
+    (data / "warehouse.duckdb").chmod(0o666)
+    (data / "runs").chmod(0o755)
+    told = {row["check"]: row for row in json.loads(sync("doctor", "--json").stdout)}["privacy"]
+    assert told["verdict"] == "warn"
+    assert "3" in told["found"]
+    assert "trackly-sync doctor --fix" in told["remedy"]
+    assert wide(data), "telling changes nothing"
+    told = {row["check"]: row for row in json.loads(sync("doctor", "--fix", "--json").stdout)}["privacy"]
+    assert told["verdict"] == "ok"
+    assert not wide(data)
+    assert outside.stat().st_mode & 0o777 == 0o644
+    assert json.loads(sync("status", "--json").stdout)["pull"]["lists"]["rows"]
+
+
+@contextmanager
+def killed(
+    arguments: list[str], environment: dict[str, str], folder: Path, when: Callable[[], bool]
+) -> Iterator[None]:
+    """A command that was killed, with all its processes, as soon as something is so."""
+    with subprocess.Popen(
+        [COMMAND, *arguments], env=environment, cwd=folder, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        while not when():
+            assert process.poll() is None, "it has ended by itself"
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    yield
+
+
+def numbers_in(data: Path, account: Account, tmp_path: Path) -> list[str]:
+    """The files of the data directory in which a number of the history stands, in any of their bytes."""
+    phones = {row["phone_number"].lstrip("+") for row in account.contacts()}
+    with (tmp_path / "history" / "sends.csv").open(newline="") as file:
+        phones |= {row["to_number"].lstrip("+") for row in csv.DictReader(file)}
+    anywhere = re.compile(b"|".join(sorted(re.escape(phone.encode()) for phone in phones)))
+    return [str(path) for path in data.rglob("*") if path.is_file() and anywhere.search(path.read_bytes())]
+
+
+@pytest.mark.parametrize("next_command", ["status", "doctor", "runs"])
+def test_a_killed_push_leaves_no_numbers_behind(
+    sync: Sync,
+    account: Account,
+    server: Server,
+    environment: dict[str, str],
+    tmp_path: Path,
+    next_command: str,
+) -> None:
+    """Killed while it sends; the next command of any kind puts the working copy away, and the next push goes on."""
+    more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
+    write_history(account, tmp_path / "history", sends=2_000)
+    assert sync("pull", **more).returncode == 0
+    data = tmp_path / "data"
+    server.faults.active.append(parse_fault("latency,path=/history/,seconds=30"))
+    environment |= more
+    with killed(["push"], environment, tmp_path, lambda: server.faults.active[0].seen > 0):
+        assert numbers_in(data, account, tmp_path), "they are there while they are sent"
+        assert not wide(data)
+    server.faults.active.clear()
+    sync(next_command, **more)
+    assert numbers_in(data, account, tmp_path) == []
+    assert sync("rejects", **more).returncode == 0
+    assert sync("push", **more).returncode == 3
+    assert len(account.sends) == 2_000
+    assert numbers_in(data, account, tmp_path) == []
+
+
+def test_a_killed_plan_leaves_no_copies_behind(
+    sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Its folder lies in the data directory, not in /tmp, and goes with the next command."""
+    more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    write_history(account, tmp_path / "history", sends=60_000)
+    assert sync("pull", **more).returncode == 0
+    data = tmp_path / "data"
+    environment |= {**more, "TMPDIR": str(temporary)}
+    with killed(["push", "--dry-run"], environment, tmp_path, lambda: any(data.glob(".work-*/*.building"))):
+        assert list(data.glob(".work-*/*"))
+        assert not list(temporary.iterdir())
+    sync("status", **more)
+    assert not list(data.glob(".work-*"))
+    assert numbers_in(data, account, tmp_path) == []
+
+
+def test_what_a_running_process_uses_stays(
+    sync: Sync, account: Account, server: Server, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Other commands beside a push, and beside what works in a folder of its own, take nothing away."""
+    more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
+    write_history(account, tmp_path / "history", sends=2_000)
+    assert sync("pull", **more).returncode == 0
+    server.faults.active.append(parse_fault("latency,path=/history/,seconds=2,times=1"))
+    with work_folder(tmp_path / "data") as folder:
+        (folder / "mine").write_text("in use")
+        with subprocess.Popen(
+            [COMMAND, "push", "--quiet"], env={**environment, **more}, cwd=tmp_path
+        ) as push:
+            while not server.faults.active[0].seen:
+                time.sleep(0.01)
+            assert sync("status", **more).returncode == 0
+        assert push.returncode == 3
+        assert (folder / "mine").read_text() == "in use"
+    assert len(account.sends) == 2_000
+
+
+def test_an_orchestrator_keeps_what_it_took_in_until_it_is_sent(
+    sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Between its steps no lock is held: the process holds the stages until it ends; then they are put away."""
+    more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
+    write_history(account, tmp_path / "history", sends=200)
+    assert sync("pull", **more).returncode == 0
+    code = (
+        "import sys\nfrom pipelines.push.run import intake, send\nfrom pipelines.settings import load_settings\n"
+        "if sys.argv[1] == 'take': intake(load_settings(), ['sends', 'clicks', 'revenue'])\n"
+        "print('ready', flush=True)\ninput()\n"
+        "found = send(load_settings(), ['sends', 'clicks', 'revenue'])\nprint(found['sends'].accepted)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "take"], env={**environment, **more}, cwd=tmp_path, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as steps:  # fmt: skip
+        assert steps.stdout
+        assert steps.stdout.readline() == "ready\n"
+        assert sync("status", **more).returncode == 0
+        told, _ = steps.communicate("go\n")
+    assert steps.returncode == 0
+    assert told == "200\n"
+    assert numbers_in(tmp_path / "data", account, tmp_path) == []
+
+
+def test_folders_and_files_of_ours_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """The helpers by themselves: folders, small files, work folders, and the directory that is in use already."""
+    data = tmp_path / "a" / "data"
+    private_folder(data)
+    write_durably(data / "one", b"x")
+    with work_folder(data) as folder:
+        (folder / "two").write_text("x")
+        sweep(data)
+        assert not wide(data)
+        assert folder.exists()
+    assert not folder.exists()
+    data.chmod(0o750)
+    claim(data)
+    assert data.stat().st_mode & 0o777 == 0o750, "somebody may have opened it on purpose"
+    narrow(open_to_others(data))
+    assert not wide(data)
+    (data / ".work-gone").mkdir()
+    sweep(data)
+    assert not (data / ".work-gone").exists()
+    sweep(tmp_path / "not there")
