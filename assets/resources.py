@@ -1,11 +1,11 @@
 """Resources: thin typed shells that hand out plain objects of the engine.
 
-Add one here when assets need something new from outside. What must not go in: the API key, which Dagster would
-show; the engine reads it from the environment when a run begins.
+Add one here when assets need something new from outside. What must not go in: anything that a run could set. The key
+goes to the host of the operator's settings, and what is kept lies in the operator's folders, whoever starts a run: so
+resources have no configuration at all, and the engine reads the environment when a run begins.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 
@@ -13,23 +13,15 @@ from pipelines.settings import Settings, load_settings
 
 
 class Trackly(dg.ConfigurableResource[Settings]):
-    """The settings of one account; what is not set here comes from the environment or .env when a run begins."""
-
-    base_url: str | None = None
-    data_dir: str | None = None
+    """The settings of one account, from the environment or .env; a run's configuration has no say in them."""
 
     def settings(self) -> Settings:
-        """The settings of this run.
+        """The settings as they are when a run begins.
 
         Raises:
             SettingsError: one is malformed.
         """
-        chosen: dict[str, object] = {}
-        if self.base_url is not None:
-            chosen["base_url"] = self.base_url
-        if self.data_dir is not None:
-            chosen["data_dir"] = Path(self.data_dir)
-        return load_settings(**chosen)
+        return load_settings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,9 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a job against the served account; the key is in the environment, as in a deployment."""
     monkeypatch.setenv("TRACKLY_API_KEY", API_KEY)
     monkeypatch.setenv("TRACKLY_RETRY_SECONDS", "1")
-    trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
-    defs = build_defs(resource_overrides={"trackly": trackly})
+    monkeypatch.setenv("TRACKLY_BASE_URL", settings.base_url)
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
+    defs = build_defs()
 
     def run_job(name: str) -> dg.ExecuteInProcessResult:
         with dg.DagsterInstance.ephemeral() as instance:
@@ -186,7 +187,7 @@ def test_dataset_checks_can_fail(run: Run, account: Account) -> None:
     assert checks["lists:known_values"] is True
 
 
-def test_the_contract_check_can_fail(run: Run, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_the_contract_check_can_fail(run: Run, settings: Settings) -> None:
     """Rows in a snapshot that break the pandera model fail the contract check, with rule and count."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - only here
 
@@ -200,11 +201,31 @@ def test_the_contract_check_can_fail(run: Run, monkeypatch: pytest.MonkeyPatch, 
     pq.write_table(
         nameless.cast(table.schema.set(0, table.schema.field(0).with_nullable(True))), snapshot.data
     )
-    monkeypatch.setenv("TRACKLY_BASE_URL", settings.base_url)
-    trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
+    trackly = Trackly()
     (result, *_) = dataset_checks(offers, PULLED["offers"])(dg.build_asset_check_context(), trackly)
     assert (result.check_name, result.passed) == ("contract", False)
     assert result.metadata["id: must not be null"].value == 12
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"base_url": "http://127.0.0.1:9/api/v2"},
+        {"data_dir": "/tmp/elsewhere"},  # noqa: S108 - it is refused
+        {"history_dir": "/tmp/elsewhere"},  # noqa: S108 - the same
+        {"ledger_url": "sqlite:////tmp/elsewhere.db"},
+        {"base_url": {"env": "TRACKLY_API_KEY"}},
+        {"given": {}},
+    ],
+)
+@pytest.mark.parametrize("job", ["pull", "push", "sync", "backfill", "__ASSET_JOB"])
+def test_a_run_cannot_say_where_the_key_goes_or_where_data_lies(job: str, wanted: dict[str, Any]) -> None:
+    """Run config that names a host or a folder is refused, for every job; a run starts with the settings alone."""
+    definition = build_defs().resolve_implicit_global_asset_job_def() if job == "__ASSET_JOB" else (
+        build_defs().resolve_job_def(job)
+    )  # fmt: skip
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dg.validate_run_config(definition, {"resources": {"trackly": {"config": wanted}}})
 
 
 def test_the_revenue_check_can_fail(run: Run, settings: Settings) -> None:
@@ -213,7 +234,7 @@ def test_the_revenue_check_can_fail(run: Run, settings: Settings) -> None:
     from pipelines.warehouse.swap import replacing  # noqa: PLC0415 - only here
 
     assert run("pull").success
-    trackly = Trackly(base_url=settings.base_url, data_dir=str(settings.data_dir))
+    trackly = Trackly()
     assert revenue_adds_up(trackly).passed
     with replacing(settings.warehouse) as connection:
         connection.execute("UPDATE revenue SET revenue = revenue + 1 WHERE revenue > 0")
