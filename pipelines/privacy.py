@@ -96,7 +96,9 @@ class Privacy:
         return _PHONE.sub(lambda found: found[0] if found[0] in own else self._hashed(found[0]), body)
 
     def define(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the SQL macro `kept_phone(text)`, which does what `phone` does."""
+        """Make the SQL macros `kept_phone(text)`, which does what `phone` does, and `phone_tag()`: the secret."""
+        tag = int(self._digest(b"tag")[:2], 16) % 255 + 1 if self.key else 0
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO phone_tag() AS {tag}")
         if not self.key:
             connection.execute("CREATE OR REPLACE TEMP MACRO kept_phone(given) AS given")
             return

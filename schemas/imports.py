@@ -20,7 +20,9 @@ class ImportRecord(msgspec.Struct):
     ]
     message_id: Annotated[Text | None, Column("The send: its own id, or that of the click's or revenue's.")]
     outcome: Annotated[Text, Column("What became of the row.", known=OUTCOMES)]
-    code: Annotated[Text | None, Column("The API's code, or ours, for an outcome that is not plain.")]
+    code: Annotated[
+        Text | None, Column("The API's code, or ours (such as conflict), for an outcome that is not plain.")
+    ]
     reason: Annotated[Text | None, Column("Why, in words.")]
     chunk: Annotated[Integer | None, Column("The last call that it was part of; see imports.chunks.")]
     attempt: Annotated[Integer, Column("How many calls it was part of.", "calls")]
@@ -30,6 +32,13 @@ class ImportRecord(msgspec.Struct):
     ]
     file: Annotated[Text | None, Column("The file that it stands in (rows of the current input).")]
     row: Annotated[Integer | None, Column("Its place in that file, from 1, the header not counted.")]
+    line: Annotated[
+        Integer | None, Column("The line that it begins in, from 1, the header counted (text files).")
+    ] = None
+    differs: Annotated[
+        Flag | None,
+        Column("Whether it is in the account, and its file says something else by now than what was sent."),
+    ] = None
     happened_at: Annotated[
         Instant | None, Column("When it was sent, clicked or earned, as the row says.", "UTC")
     ] = None

@@ -43,7 +43,7 @@ def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
         return "message_id"
     # by name and only where there is a value, so that a field added to the contract changes no digest
     values = ", ".join(
-        f"coalesce('{field.name}=' || {_canonical(field)} || chr(31), '')"
+        f"coalesce('{field.name}=' || {canonical(field)} || chr(31), '')"
         for field in sorted(fields, key=lambda field: field.name)
         if field.name != "record_id"
     )
@@ -51,7 +51,8 @@ def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
     return f"CASE WHEN record_id IS NOT NULL THEN 'record:' || record_id ELSE {content} END"
 
 
-def _canonical(field: Field) -> str:
+def canonical(field: Field) -> str:
+    """The one text of a typed value, for digests."""
     if field.kind is Kind.INSTANT:
         return f"CAST(epoch_us({field.name}) AS VARCHAR)"
     return f"CAST({field.name} AS VARCHAR)"

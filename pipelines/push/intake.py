@@ -10,9 +10,13 @@ from typing import Any
 
 import duckdb
 
+from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.cage import DEFAULT_BOUNDS, Bounds
+from pipelines.push.ledger.decisions import decide, note_files
+from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.presence import hold_against
+from pipelines.push.same_rows import Decision, new_decided
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, count
 from pipelines.push.validate import validate
@@ -63,6 +67,8 @@ def take_in(
     *,
     hold_synced: bool = True,
     bounds: Bounds = DEFAULT_BOUNDS,
+    privacy: Privacy = KEEP_ALL,
+    decision: Decision | None = None,
 ) -> Intake:
     """Rebuild a dataset's stage from its files and record it as the current input.
 
@@ -75,15 +81,21 @@ def take_in(
         on_progress: called while rows are judged.
         hold_synced: whether revenue that its network syncs by itself is to be held back.
         bounds: what queries in `.sql` files may take.
+        privacy: what the ledger keeps of phone numbers.
+        decision: about revenue that may be there twice.
 
     Raises:
         UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
         StorageError: the disk refused; likewise.
     """
     with building(path, dataset, sources, warehouse, bounds) as connection:
+        privacy.define(connection)
         validate(connection, dataset, warehouse, on_progress, hold_synced=hold_synced)
-        rows_in, held, presence = hold_against(connection, dataset.name, ledger)
+        rows_in, held, presence = hold_against(connection, dataset.name, ledger, decision=decision)
         found = describe(connection, dataset, sources, rows_in, held)
+        if decision and dataset.name == REVENUE:
+            decide(ledger, decision.choice, decision.reason, new_decided(connection))
+        note_files(ledger, dataset.name, (str(source.path) for source in sources))
         ledger.take_in(dataset.name, rows_in, held, presence)
     return found
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipelines.push.casts import record
 from pipelines.push.chunks import Batch
+from pipelines.push.content import content, likeness
 from pipelines.push.ledger.moves import LedgerRows
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.stage import in_order, read
@@ -32,11 +33,14 @@ MOST_WAVES = 1000
 
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
+_CONTENT = {name: content(dataset) for name, dataset in PUSHED.items()}
+
 _KEPT = {
-    "sends": ", kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR))",
-    "clicks": "",
-    "revenue": ", p.contact, coalesce(k.list_key, p.list_ref), message_id, CAST(revenue * 10000 AS BIGINT),"
-    " t.amount, t.count, n.phone_amount, n.phone_count",
+    "sends": f", {_CONTENT['sends']}, kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR))",
+    "clicks": f", {_CONTENT['clicks']}",
+    "revenue": f", {_CONTENT['revenue']}, p.contact, coalesce(k.list_key, p.list_ref), message_id,"
+    " CAST(revenue * 10000 AS BIGINT), t.amount, t.count, n.phone_amount, n.phone_count,"
+    f" {likeness(PUSHED['revenue'])}",
 }
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from pipelines.privacy import Privacy
 from pipelines.push import contacts
 from pipelines.push.cage import Bounds
 from pipelines.push.chunks import chunks
@@ -15,6 +16,7 @@ from pipelines.push.intake import Intake, describe
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import to_send
 from pipelines.push.presence import hold_against
+from pipelines.push.same_rows import Decision
 from pipelines.push.sizes import Sizes
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, opened
@@ -55,6 +57,7 @@ def make_plans(
     sources: dict[str, list[Source]],
     ledger: Ledger | None,
     on_progress: Progress | None = None,
+    decision: Decision | None = None,
 ) -> dict[str, Plan]:
     """Plan the datasets in the order of PUSHED; works in a folder of the data directory that is gone afterwards.
 
@@ -67,7 +70,7 @@ def make_plans(
         for name in [name for name in PUSHED if name in sources]:
             path = folder / f"{name}.duckdb"
             coming = sends if name != "sends" and "sends" in sources else None
-            plans[name] = _plan(path, name, sources[name], settings, ledger, coming, on_progress)
+            plans[name] = _plan(path, name, sources[name], settings, ledger, coming, on_progress, decision)
     return plans
 
 
@@ -79,13 +82,17 @@ def _plan(
     ledger: Ledger | None,
     coming: Path | None,
     on_progress: Progress | None,
+    decision: Decision | None,
 ) -> Plan:
     dataset, warehouse = PUSHED[name], settings.warehouse
     with building(path, dataset, sources, warehouse, Bounds.of(settings)) as connection:
         hold = not settings.push_synced_revenue
+        privacy = Privacy.of(settings)
+        privacy.define(connection)
         validate(connection, dataset, warehouse, on_progress, hold_synced=hold)
     with opened(path) as connection:
-        rows_in, held, _ = hold_against(connection, name, ledger, coming)
+        privacy.define(connection)
+        rows_in, held, _ = hold_against(connection, name, ledger, coming, decision=decision)
         intake = describe(connection, dataset, sources, rows_in, held)
         contacts.load(connection, None)
         number, size, first = 0, 0, ""

@@ -10,14 +10,19 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.push.content import changed, content
 from pipelines.push.ledger.moves import Presence
 from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
+from pipelines.push.repeats import CONFLICT, conflicts, label_files
+from pipelines.push.same_rows import Decision, hold_same
 from pipelines.push.stage import count
 from pipelines.push.verdicts import Outcome
 from pipelines.runs import now
 from pipelines.warehouse.tables import insert
+from schemas.columns import Dataset
+from schemas.registry import PUSHED
 from schemas.tables import literal
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
@@ -28,11 +33,26 @@ Period = tuple[datetime, datetime]
 ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
 """Why a row is not sent from here where several machines push."""
 
+_OTHER_ELSEWHERE = "another part of the input, pushed on the same ledger, has it with other values"
+
 SYNCED = (
     "offer_id: TUNE brings the revenue of these days itself, so that it would count twice; "
     "TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
 )
 """Why recent revenue of a TUNE-linked offer is parked."""
+
+_KNOWN = {
+    "identity": "VARCHAR",
+    "chunk": "INTEGER",
+    "outcome": "VARCHAR",
+    "own": "BOOLEAN",
+    "current": "BOOLEAN",
+    "ours": "BOOLEAN",
+    "packed": "BOOLEAN",
+    "content": "BIGINT",
+    "likeness": "BIGINT",
+}
+"""What is loaded of the rows that the ledger knows; see `ledger_rows`."""
 
 _IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
 
@@ -43,11 +63,12 @@ def hold_against(
     ledger: Ledger | None,
     coming: Path | None = None,
     between: Period | None = None,
+    decision: Decision | None = None,
 ) -> tuple[int, dict[str, int], Presence]:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
 
-    Leaves the temporary tables `known` (identity, chunk, outcome, own, current, ours, packed) and, for clicks and
-    revenue, `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
+    Leaves the temporary tables `known` (see _KNOWN) and, for clicks and revenue,
+    `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
 
     Args:
         connection: the stage, validated.
@@ -55,34 +76,26 @@ def hold_against(
         ledger: None where there is none yet.
         coming: the stage of sends, for a plan: sends that are ready there count as if they were accepted.
         between: rows of other times, and without one, stay pending: `known` has them too.
+        decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
 
     Returns:
         Rows of the input; how many of them are quarantined, duplicate and parked; and which rows of the ledger
         came into the input or left it since the ledger was last told.
     """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE known "
-        "(identity VARCHAR, chunk INTEGER, outcome VARCHAR, own BOOLEAN, current BOOLEAN, ours BOOLEAN,"
-        " packed BOOLEAN)"
-    )
+    declared = ", ".join(f"{name} {kind}" for name, kind in _KNOWN.items())
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
     _make_room(connection, dataset)
-    _load(
-        connection,
-        "known",
-        ledger,
-        dataset,
-        ("identity", "chunk", "outcome", "own", "current", "ours", "packed"),
-    )
-    connection.execute("DELETE FROM verdicts WHERE reason = ?", [ELSEWHERE])
-    connection.execute(
-        f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', ? FROM ready"
-        " WHERE identity IN (SELECT identity FROM known WHERE NOT ours)",
-        [ELSEWHERE],
-    )
+    _load(connection, "known", ledger, dataset, tuple(_KNOWN))
+    connection.execute("DELETE FROM verdicts WHERE fleeting")
+    label_files(connection)
+    _leave_to_others(connection, PUSHED[dataset])
+    conflicts(connection, PUSHED[dataset])
     if dataset != "sends":
         _park(connection, ledger, coming)
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
+        hold_same(connection, ledger, decision)
+    _find_differing(connection, PUSHED[dataset])
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
     presence = _presence(connection)
     if between:
@@ -114,6 +127,29 @@ def _load(
         insert(connection, table, rows)
 
 
+def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Rows that another part of the input has: duplicates, and in conflict where they say something else."""
+    if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM known WHERE NOT ours LIMIT 1)"):
+        return
+    differ = changed("known.content", content(dataset))
+    outcome = f"CASE WHEN {differ} THEN '{Outcome.QUARANTINED}' ELSE '{Outcome.DUPLICATE}' END"
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, {outcome},"
+        f" CASE WHEN {differ} THEN ? ELSE ? END, CASE WHEN {differ} THEN '{CONFLICT}' END, NULL, true"
+        " FROM ready JOIN known ON NOT ours AND known.identity = ready.identity",
+        [f"{dataset.key[0]}: {_OTHER_ELSEWHERE}", ELSEWHERE],
+    )
+
+
+def _find_differing(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Rows that are in the account, and say something else than what it was given."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE differing AS SELECT seq FROM ready JOIN known ON known.identity = ready.identity"
+        f" WHERE known.outcome IN {_IN_ACCOUNT} AND known.content IS NOT NULL"
+        f" AND {changed('known.content', content(dataset))}"
+    )
+
+
 def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: Path | None) -> None:
     """Rows that wait for their send; those that the ledger knows were sent and wait for nothing."""
     connection.execute(
@@ -130,11 +166,10 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
             " AND NOT EXISTS (SELECT 1 FROM parents AS p WHERE p.identity = i.base)"
         )
         connection.execute("DETACH coming")
-    connection.execute(f"DELETE FROM verdicts WHERE outcome = '{Outcome.PARKED}'")
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}',"
         " CASE WHEN outcome IS NULL THEN 'message_id: no send of this id is in the account through us'"
-        " ELSE 'message_id: its send is ' || outcome END"
+        " ELSE 'message_id: its send is ' || outcome END, NULL, NULL, true"
         " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
         f" WHERE (outcome IS NULL OR outcome NOT IN {_IN_ACCOUNT})"
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
@@ -149,7 +184,8 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
     """
     first = ledger.first_intake(REVENUE) if ledger else None
     connection.execute(
-        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ? FROM ready WHERE seq IN (SELECT seq FROM synced)"
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
+        " WHERE seq IN (SELECT seq FROM synced)"
         " AND timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS"
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
         [SYNCED, first or now()],
@@ -181,4 +217,5 @@ def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
     deltas = connection.execute(
         "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
     ).fetchall()
-    return Presence(dict(changed), dict(deltas), dict(packs))
+    differs = count(connection, "SELECT count(*) FROM differing")
+    return Presence(dict(changed), dict(deltas), dict(packs), differs)

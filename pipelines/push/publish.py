@@ -118,7 +118,7 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
         insert(connection, "known", rows)
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        connection.execute(_from_stage(PUSHED[name]))
+        connection.execute(_from_stage(PUSHED[name], _has_codes(connection)))
         connection.execute("DETACH stage")
     message = "known.identity" if name != "revenue" else "message_id"
     others = "NOT current" if stage.exists() else "true"
@@ -126,7 +126,7 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{name}' AS dataset, known.identity, {message} AS message_id, known.outcome,"
         " nullif(code, '') AS code, nullif(message, '') AS reason, known.chunk, tries AS attempt,"
-        " coalesce(answered_at, intended_at) AS at, current AS in_input,"
+        " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
         f" {', '.join(f'earlier.{fact}' for fact in _FACTS)}"
         " FROM known JOIN imports.chunks AS c ON c.chunk = known.chunk"
         f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity WHERE {others}"
@@ -134,8 +134,19 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
     connection.execute("DROP TABLE known")
 
 
-def _from_stage(dataset: Dataset) -> str:
+def _has_codes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the attached stage is of a program that gives codes, places and lines."""
+    there = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'stage' AND table_name = 'differing'"
+    return connection.execute(there).fetchone() is not None
+
+
+def _from_stage(dataset: Dataset, has_codes: bool) -> str:
     """Every row of the current input: its verdict, else what the ledger knows, else pending."""
+    code, places, line, differs = (
+        ("v.code", "v.places", "i.line", "i.seq IN (SELECT seq FROM stage.differing)")
+        if has_codes
+        else ("NULL", "NULL", "NULL", "false")
+    )
     values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
     facts = "".join(f" i.{name}," for name in _FACTS if name in dataset.columns)
     message = "i.id" if dataset.name == "sends" else "i.message_id"
@@ -143,9 +154,10 @@ def _from_stage(dataset: Dataset) -> str:
     return (
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{dataset.name}' AS dataset, {identity} AS identity, {message} AS message_id,"
-        " coalesce(v.outcome, k.outcome, 'pending') AS outcome, nullif(w.code, '') AS code,"
-        " coalesce(v.reason, nullif(w.message, '')) AS reason, k.chunk, coalesce(k.tries, 0) AS attempt,"
-        " coalesce(c.answered_at, c.intended_at) AS at, true AS in_input, f.path AS file, i.row,"
+        f" coalesce(v.outcome, k.outcome, 'pending') AS outcome, coalesce({code}, nullif(w.code, '')) AS code,"
+        f" coalesce(v.reason || coalesce(': ' || {places}, ''), nullif(w.message, '')) AS reason, k.chunk,"
+        " coalesce(k.tries, 0) AS attempt, coalesce(c.answered_at, c.intended_at) AS at, true AS in_input,"
+        f" {differs} AS differs, f.path AS file, i.row, {line} AS line,"
         f" i.timestamp AS happened_at,{facts}"
         f" CASE WHEN v.outcome = 'quarantined' THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"
         " FROM stage.input AS i JOIN stage.files AS f USING (file)"

@@ -37,7 +37,7 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
                 return
             privacy.define(connection)
             connection.execute(f"ATTACH {literal(str(aside))} AS aside")
-            for table in ("version", "files", "verdicts", "ordinals"):
+            for table in ("version", "files", "inputs", "verdicts", "ordinals", "differing"):
                 connection.execute(f"CREATE TABLE aside.{table} AS FROM {table}")
             connection.execute(f"CREATE TABLE aside.input AS SELECT * REPLACE ({_kept(dataset)}) FROM input")
             connection.execute("DETACH aside")

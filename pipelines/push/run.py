@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -29,6 +29,7 @@ from pipelines.push.presence import SYNCED, Period, hold_against, later
 from pipelines.push.publish import publish_imports
 from pipelines.push.put_away import hold_ready, holds_phones, put_away
 from pipelines.push.revenue import send_revenue
+from pipelines.push.same_rows import Decision
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.stage import Progress, is_current, opened, stage_path
@@ -54,6 +55,7 @@ class PushReport:
         reasons: by dataset, why rows were left out or are pending, and how many; empty for a dry run.
         plans: a dry run's plans; else empty.
         unread: files that are named like a dataset and were not read.
+        differing: by dataset, how many rows are in the account and say something else in their file by now.
     """
 
     intakes: dict[str, Intake]
@@ -61,6 +63,7 @@ class PushReport:
     reasons: dict[str, dict[str, int]]
     plans: dict[str, Plan]
     unread: tuple[Unread, ...] = ()
+    differing: dict[str, int] = field(default_factory=dict)
 
 
 @watched(outcomes)
@@ -161,6 +164,7 @@ def push(
     between: Period | None = None,
     on_progress: Progress | None = None,
     run: str | None = None,
+    decision: Decision | None = None,
 ) -> PushReport:
     """Take history in, send what is not in the account yet, and publish the books, also of a push that failed.
 
@@ -174,16 +178,20 @@ def push(
         between: as for `send`; a plan is for all of the input.
         on_progress: called after every batch and answer.
         run: the run's id in sync.runs; by default a new one.
+        decision: about revenue that may be there twice; kept, so that later pushes go by it.
 
     Raises:
         TracklySyncError: as `intake` and `send` do.
     """
     sources = find_sources(settings, datasets, paths)
     if dry_run:
-        return PushReport({}, {}, {}, _plans(settings, sources.found, on_progress), sources.unread)
+        plans = _plans(settings, sources.found, on_progress, decision)
+        return PushReport({}, {}, {}, plans, sources.unread)
     refuse_unread(sources, ignore_unread)
     settings.require_key()
-    return _push(settings, datasets, sources, retry_rejected, between, on_progress, run or this_run())
+    return _push(
+        settings, datasets, sources, retry_rejected, between, on_progress, run or this_run(), decision
+    )
 
 
 @watched(outcomes)
@@ -195,16 +203,22 @@ def _push(
     between: Period | None,
     on_progress: Progress | None,
     run: str,
+    decision: Decision | None,
 ) -> PushReport:
     with _pushing(settings) as ledger:
-        intakes = _intake(settings, sources.found, ledger, on_progress, run)
+        intakes = _intake(settings, sources.found, ledger, on_progress, run, decision)
         try:
             told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
         finally:
             publish_imports(settings)
-        found = ledger.outcomes()
+        found, differing = ledger.outcomes(), ledger.differing()
     return PushReport(
-        intakes, {name: found.get(name, Outcomes()) for name in datasets}, told, {}, sources.unread
+        intakes,
+        {name: found.get(name, Outcomes()) for name in datasets},
+        told,
+        {},
+        sources.unread,
+        {name: differing.get(name, 0) for name in datasets},
     )
 
 
@@ -217,11 +231,14 @@ def _pushing(settings: Settings) -> Iterator[Ledger]:
 
 
 def _plans(
-    settings: Settings, sources: dict[str, list[Source]], on_progress: Progress | None
+    settings: Settings,
+    sources: dict[str, list[Source]],
+    on_progress: Progress | None,
+    decision: Decision | None,
 ) -> dict[str, Plan]:
     with existing_ledger(settings) as ledger:
         refuse_forgotten(settings, ledger)
-        return make_plans(settings, sources, ledger, on_progress)
+        return make_plans(settings, sources, ledger, on_progress, decision)
 
 
 def _intake(
@@ -230,6 +247,7 @@ def _intake(
     ledger: Ledger,
     on_progress: Progress | None,
     run: str,
+    decision: Decision | None = None,
 ) -> dict[str, Intake]:
     found = {}
     for name in _in_order(sources):
@@ -244,6 +262,8 @@ def _intake(
                 on_progress,
                 hold_synced=not settings.push_synced_revenue,
                 bounds=Bounds.of(settings),
+                privacy=Privacy.of(settings),
+                decision=decision,
             )
             record.rows = found[name].rows_in
     return found

@@ -9,7 +9,10 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     inputs    the files that a `.sql` file among them reads, how they were when it ran
     input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
               its values, or what is wrong with it, and marks (see `formats`)
-    verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row
+    verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
+              that are `fleeting` depend on the ledger and are given again whenever the stage is held against it
+    repeats   rows whose key occurs several times, and what they say (`repeats`)
+    differing rows that are in the account and say something else by now
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
     risky     revenue that the API may well refuse, to go in chunks of which every error is named
@@ -44,7 +47,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 5
+VERSION = 7
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _PLAIN = " USING COMPRESSION uncompressed"
@@ -95,6 +98,7 @@ def building(
         try:
             with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
+                KEEP_ALL.define(connection)
                 _create(connection, dataset)
                 for number, source in enumerate(sources):
                     with _still(connection, number, source, warehouse, bounds):
@@ -243,7 +247,15 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         f"base VARCHAR {base}, {columns})"
     )
     connection.execute("CREATE TABLE inputs (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
-    connection.execute("CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR)")
+    connection.execute(
+        "CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, places VARCHAR,"
+        " fleeting BOOLEAN DEFAULT false)"
+    )
+    connection.execute(
+        "CREATE TABLE repeats (seq BIGINT, file INTEGER, base VARCHAR, content BIGINT, compared BIGINT,"
+        " ordinal BIGINT)"
+    )
+    connection.execute("CREATE TABLE differing (seq BIGINT)")
     connection.execute("CREATE TABLE risky (seq BIGINT)")
     connection.execute("CREATE TABLE synced (seq BIGINT)")
     connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")

@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.casts import record
-from pipelines.push.stage import Progress, count, in_order, read
+from pipelines.push.repeats import find
+from pipelines.push.stage import Progress, count, read
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
-from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset, Kind
 from schemas.frames import broken_rows
 
@@ -30,7 +30,7 @@ _KEPT = ("id", "list_number", "message_id", "record_id")
 """Texts that the ledger keeps; PostgreSQL has none with a NUL character."""
 
 _WORST_ESCAPE = 6  # a control character becomes \u0001
-_VERDICTS = "INSERT INTO verdicts SELECT seq, 'quarantined', "
+_VERDICTS = "INSERT INTO verdicts (seq, outcome, reason) SELECT seq, 'quarantined', "
 
 
 def validate(
@@ -41,7 +41,7 @@ def validate(
     *,
     hold_synced: bool = True,
 ) -> None:
-    """Fill `verdicts`, `risky`, `synced` and `ordinals` of a stage.
+    """Fill `verdicts`, `repeats`, `risky`, `synced` and `ordinals` of a stage.
 
     Args:
         connection: the stage, its input loaded.
@@ -64,7 +64,7 @@ def validate(
             connection, "list_number IS NULL AND list_id IS NULL", "list_number or list_id: one is needed"
         )
     _look_up(connection, dataset, warehouse, hold_synced=hold_synced)
-    _repeats(connection, dataset)
+    find(connection, dataset)
 
 
 def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, on_progress: Progress | None) -> None:
@@ -90,7 +90,9 @@ def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, on_progress:
         if on_progress:
             on_progress(dataset.name, done, total)
     for rows in found:
-        insert(connection, "verdicts", rows)
+        connection.register("broken", rows)
+        connection.execute("INSERT INTO verdicts BY NAME FROM broken")
+        connection.unregister("broken")
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> None:
@@ -156,29 +158,3 @@ def _pulled(warehouse: Path, table: str, columns: str) -> pa.Table | None:
             return None
         rows = connection.sql(f"SELECT {columns} FROM main.{table}").to_arrow_table()
     return rows if rows.num_rows else None
-
-
-def _repeats(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """Of rows with one identity the first is sent: for clicks the earliest, since the API keeps only one.
-
-    Revenue without a record_id may well be earned twice alike: its repeats are numbered and sent.
-    """
-    if in_order(connection):
-        return
-    order = "timestamp, seq" if dataset.name == "clicks" else "seq"
-    connection.execute(
-        "CREATE TEMP TABLE repeats AS SELECT seq, base,"
-        f" row_number() OVER (PARTITION BY base ORDER BY {order}) AS ordinal FROM ready"
-        # by hash, which takes less memory than texts; different texts of one hash are told apart above
-        " WHERE hash(base) IN (SELECT hash(base) FROM ready GROUP BY ALL HAVING count(*) > 1)"
-    )
-    numbered = "base LIKE 'content:%'" if dataset.name == "revenue" else "false"
-    connection.execute(
-        f"INSERT INTO ordinals SELECT seq, ordinal FROM repeats WHERE ordinal > 1 AND {numbered}"
-    )
-    which = "an earlier click" if dataset.name == "clicks" else "a row before it"
-    connection.execute(
-        "INSERT INTO verdicts SELECT seq, 'duplicate', ? FROM repeats WHERE ordinal > 1 AND NOT " + numbered,
-        [f"the input repeats it: {which} has the same {dataset.key[0]}"],
-    )
-    connection.execute("DROP TABLE repeats")

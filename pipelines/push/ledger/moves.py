@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipelines.errors import DataError
 from pipelines.push.ledger.engine import insert_many
 from pipelines.push.ledger.tables import CHUNKS, REVENUE, ROWS, ChunkState
-from pipelines.push.verdicts import Outcome, Verdict
+from pipelines.push.verdicts import NO_ANSWER, Outcome, Verdict
 
 
 class LedgerRows(NamedTuple):
@@ -20,6 +20,7 @@ class LedgerRows(NamedTuple):
 
     Attributes:
         identity: what it is known by.
+        content: the digest of what the API is given.
         contact: for sends and revenue, the phone number that it went to.
         list_ref: for sends, the number or id of its list; for revenue, its id, or what the send has.
         message_id: for revenue, the send.
@@ -27,11 +28,13 @@ class LedgerRows(NamedTuple):
         amount_before: for revenue, the contact's revenue_total before it is sent, likewise.
         count_before: for revenue, the contact's conversion_count before it is sent.
         phone_amount_before, phone_count_before: the same over all contacts of its phone number.
+        likeness: for revenue, the digest of its message, offer and amount.
 
     A column that the dataset does not have is empty.
     """
 
     identity: list[str]
+    content: list[int | None]
     contact: list[str | None]
     list_ref: list[str | None]
     message_id: list[str | None]
@@ -40,6 +43,7 @@ class LedgerRows(NamedTuple):
     count_before: list[int | None]
     phone_amount_before: list[int | None]
     phone_count_before: list[int | None]
+    likeness: list[int | None]
 
     @classmethod
     def none(cls) -> "LedgerRows":
@@ -59,16 +63,20 @@ class LedgerRows(NamedTuple):
 
 
 KEPT = {
-    "sends": ("identity", "contact", "list_ref"),
-    "clicks": ("identity",),
+    "sends": ("identity", "content", "contact", "list_ref"),
+    "clicks": ("identity", "content"),
     REVENUE: LedgerRows._fields,
 }
 """What is kept of a dataset's rows; the rest would be nulls."""
 
 _RENEWED = (
-    "contact", "list_ref", "amount_before", "count_before", "phone_amount_before", "phone_count_before"
+    "content", "contact", "list_ref", "message_id", "amount", "amount_before", "count_before", "phone_amount_before",
+    "phone_count_before", "likeness",
 )  # fmt: skip
-"""What a row that is sent again gets anew: its contact, and that one's totals by now."""
+"""What a row that is sent again gets anew: what it says by now, its contact, and that one's totals by now."""
+
+_FIRST_COUNTS = ROWS.c.code == NO_ANSWER
+"""The call before may have been carried out, and the account keeps what it was given first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +103,13 @@ class Presence:
         chunks: by chunk, by how much its count of current rows changes.
         packs: by chunk, for those whose rows change all at once and are packed, whether they are in the input now;
             these rows are not among `changed`.
+        differs: how many rows are in the account and say something else in their file by now.
     """
 
     changed: Mapping[str, bool]
     chunks: Mapping[int, int]
     packs: Mapping[int, bool] = field(default_factory=dict)
+    differs: int = 0
 
 
 def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
@@ -112,6 +122,8 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
     """Put pending rows into another chunk, with what their contacts' totals are by now."""
     renewed = [name for name in _RENEWED if getattr(rows, name)]
     given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in renewed}
+    if "content" in given:
+        given["content"] = sa.case((_FIRST_COUNTS, ROWS.c.content), else_=given["content"])
     result = connection.execute(
         sa.update(ROWS)
         .where(

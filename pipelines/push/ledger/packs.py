@@ -9,6 +9,7 @@ What does not belong here: when that is (`verbs`), and reading rows for the stag
 """
 
 import zlib
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -87,7 +88,9 @@ def unpack(connection: sa.Connection, dataset: str, chunks: Iterable[int]) -> No
     """Open the packs of chunks; those that have none are left alone."""
     for chunk in chunks:
         for current, content in connection.execute(_CONTENT, {"which": chunk}).all():
-            rows = LedgerRows.of(list(decoded(content).values()))
+            kept = decoded(content)
+            nothing = [None] * len(kept["identity"])
+            rows = LedgerRows.of([kept.get(name, nothing) for name in KEPT[dataset]])
             add(connection, dataset, rows, chunk, current=current)
             connection.execute(sa.delete(PACKS).where(PACKS.c.chunk == chunk))
 
@@ -104,13 +107,19 @@ def mark(connection: sa.Connection, packs: Mapping[int, bool]) -> None:
 
 
 def decoded(content: bytes) -> dict[str, list[Any]]:
-    """The rows of a pack, by column: identity and, for sends, contact and list_ref."""
-    columns: dict[str, list[Any]] = msgspec.msgpack.decode(zlib.decompress(content))
+    """The rows of a pack, by column: identity, content (if it was kept) and, for sends, contact and list_ref."""
+    columns: dict[str, Any] = msgspec.msgpack.decode(zlib.decompress(content))
+    if "content" in columns:
+        columns["content"] = array("q", columns["content"]).tolist()
     return columns
 
 
 def _encoded(dataset: str, rows: LedgerRows) -> bytes:
-    columns = {name: getattr(rows, name) for name in KEPT[dataset]}
+    columns: dict[str, Any] = {name: getattr(rows, name) for name in KEPT[dataset]}
+    numbers = [number for number in rows.content if number is not None]
+    del columns["content"]
+    if len(numbers) == len(rows.identity):  # as bytes they are quickly there again
+        columns["content"] = array("q", numbers).tobytes()
     return zlib.compress(msgspec.msgpack.encode(columns), _FAST)
 
 

@@ -33,6 +33,8 @@ COLUMNS: dict[str, pa.DataType] = {
     "message_id": pa.string(),
     "contact": pa.string(),
     "list_ref": pa.string(),
+    "content": pa.int64(),
+    "likeness": pa.int64(),
 }
 """What `ledger_rows` has of a row: its columns in push_rows, and
 

@@ -6,6 +6,9 @@
     push_packs    one row per call of sends or clicks whose rows have no outcome of their own: all of its rows
     push_readings      one row per reading of the contacts' totals that revenue was sent after
     push_resolutions   one row per row in doubt that a person settled, with the reason
+    push_files         the files of the current input of each dataset and part, and since when they are in it
+    push_decisions     what a person decided about revenue that may be there twice, with the reason
+    push_decided       the rows of a decision
 
 A row's outcome is its own, where it has one, else its chunk's: `answered` makes accepted, and `intended` (a call
 that is under way, or died with its process) makes pending, for revenue in_doubt. So a chunk of rows that went
@@ -49,6 +52,7 @@ INTAKES = sa.Table(
     sa.Column("parked", sa.BigInteger, nullable=False),
     sa.Column("taken_in_at", sa.Text, nullable=False),
     sa.Column("first_taken_in_at", sa.Text),
+    _counter("differs"),  # rows in the account whose content in the file is another by now
 )
 
 CHUNKS = sa.Table(
@@ -88,6 +92,9 @@ ROWS = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("code", sa.Text),
     sa.Column("message", sa.Text),
+    # digests of what was sent (see `push.content`); null for rows of a program that kept none
+    sa.Column("content", sa.BigInteger),
+    sa.Column("likeness", sa.BigInteger),  # for revenue
     # what settling revenue in doubt needs: whose totals a row counts in, how much, and what they were before;
     # nulls for these are a contact that the reading did not find
     sa.Column("contact", sa.Text),
@@ -144,4 +151,35 @@ RESOLUTIONS = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("resolved_at", sa.Text, nullable=False),
+)
+
+FILES = sa.Table(
+    "push_files",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("since", sa.Text, nullable=False),
+)
+
+DECISIONS = sa.Table(
+    "push_decisions",
+    metadata,
+    sa.Column("decision", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("choice", sa.Text, nullable=False),  # count or once
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("decided_at", sa.Text, nullable=False),
+)
+
+DECIDED = sa.Table(
+    "push_decided",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("base", sa.Text, primary_key=True),  # what the rows are known by, without a number
+    sa.Column("decision", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),  # how many it was about
+    sa.Column("times", sa.BigInteger, nullable=False),  # how many of them are sales
 )

@@ -79,6 +79,7 @@ class Ledger:
                     rows_in=rows_in,
                     taken_in_at=at,
                     first_taken_in_at=first,
+                    differs=presence.differs,
                     **row,
                 )
             )
@@ -98,6 +99,14 @@ class Ledger:
                     .values(current=CHUNKS.c.current + sa.bindparam("more")),
                     [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
                 )
+
+    def differing(self) -> dict[str, int]:
+        """By dataset, how many rows are in the account and say something else in the current input."""
+        with self.begin() as connection:
+            found = connection.execute(
+                sa.select(INTAKES.c.dataset, INTAKES.c.differs).where(INTAKES.c.part == self.part)
+            )
+            return {str(dataset): int(rows) for dataset, rows in found}
 
     def first_intake(self, dataset: str) -> str | None:
         """When input of a dataset was first taken in; ISO 8601, UTC."""
