@@ -81,9 +81,11 @@ class Settings(BaseSettings):
     push_canary_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.8, description="Share of a push's first small call that may be refused; beyond it the push stops."
     )
-    settle_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
-        5.0,
-        description="How long an account is given to finish a call whose answer was lost, before it is read.",
+    settle_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        180.0,
+        description="How old a call without an answer must be, from when it was sent, before its revenue can be "
+        "called absent and sent again; where it is not set, also at least 4 time-outs, and 4 times the slowest call "
+        "ever answered. Revenue that turned up later raises it in either case.",
     )
     schedules: bool = Field(
         False, description="Whether Dagster's schedules and its sensor of new history are on; on or off."

@@ -106,6 +106,17 @@ def look_up(
     }
 
 
+def hold(connection: duckdb.DuckDBPyConnection, phones: Iterable[str]) -> None:
+    """Hold new revenue of some contacts back for now, after `presence.hold_against`: `known` has it too."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE held (contact VARCHAR)")
+    insert(connection, "held", pa.table({"contact": pa.array(list(phones), pa.string())}))
+    connection.execute(
+        "INSERT INTO known (identity) SELECT ready.identity FROM ready JOIN parents AS p"
+        " ON p.identity = ready.message_id WHERE p.contact IN (SELECT contact FROM held)"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    )
+
+
 def _iso(instant: str) -> str:
     """An instant as the ledger writes times."""
     return f"strftime({instant} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')"

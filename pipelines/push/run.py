@@ -28,7 +28,7 @@ from pipelines.push.plan import Plan, make_plans
 from pipelines.push.presence import SYNCED, Period, hold_against, later
 from pipelines.push.publish import publish_imports
 from pipelines.push.put_away import hold_ready, holds_phones, put_away
-from pipelines.push.revenue import send_revenue
+from pipelines.push.revenue import RevenuePush, Unsettled
 from pipelines.push.same_rows import Decision
 from pipelines.push.sender import Sending
 from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread, without_queries
@@ -56,6 +56,7 @@ class PushReport:
         plans: a dry run's plans; else empty.
         unread: files that are named like a dataset and were not read.
         differing: by dataset, how many rows are in the account and say something else in their file by now.
+        unsettled: what of revenue is open: rows that wait to be settled, and alarms.
     """
 
     intakes: dict[str, Intake]
@@ -64,6 +65,17 @@ class PushReport:
     plans: dict[str, Plan]
     unread: tuple[Unread, ...] = ()
     differing: dict[str, int] = field(default_factory=dict)
+    unsettled: Unsettled = field(default_factory=Unsettled)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a push is to send; see `push`."""
+
+    retry_rejected: bool = False
+    between: Period | None = None
+    wait: bool = True
+    on_progress: Progress | None = None
 
 
 @watched(outcomes)
@@ -121,6 +133,7 @@ def send(
     *,
     retry_rejected: bool = False,
     between: Period | None = None,
+    wait: bool = True,
     on_progress: Progress | None = None,
     run: str | None = None,
 ) -> dict[str, Outcomes]:
@@ -131,6 +144,7 @@ def send(
         datasets: names out of PUSHED.
         retry_rejected: whether rows that the API rejected earlier are tried again.
         between: send only rows of this time, by their own timestamp; the others stay pending.
+        wait: whether to wait until revenue without an answer can be settled; else a later push does it.
         on_progress: called after every answer.
         run: the run's id in sync.runs; by default a new one.
 
@@ -148,7 +162,8 @@ def send(
     """
     with _pushing(settings) as ledger:
         run = run or this_run()
-        asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
+        how = _How(retry_rejected, between, wait, on_progress)
+        asyncio.run(_send(settings, datasets, ledger, how, run))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -162,6 +177,7 @@ def push(
     retry_rejected: bool = False,
     ignore_unread: bool = False,
     between: Period | None = None,
+    wait: bool = True,
     on_progress: Progress | None = None,
     run: str | None = None,
     decision: Decision | None = None,
@@ -176,6 +192,7 @@ def push(
         retry_rejected: whether rows that the API rejected earlier are tried again.
         ignore_unread: go on without the files that are named like a dataset and cannot be read.
         between: as for `send`; a plan is for all of the input.
+        wait: as for `send`.
         on_progress: called after every batch and answer.
         run: the run's id in sync.runs; by default a new one.
         decision: about revenue that may be there twice; kept, so that later pushes go by it.
@@ -189,9 +206,8 @@ def push(
         return PushReport({}, {}, {}, plans, sources.unread)
     refuse_unread(sources, ignore_unread)
     settings.require_key()
-    return _push(
-        settings, datasets, sources, retry_rejected, between, on_progress, run or this_run(), decision
-    )
+    how = _How(retry_rejected, between, wait, on_progress)
+    return _push(settings, datasets, sources, how, run or this_run(), decision)
 
 
 @watched(outcomes)
@@ -199,16 +215,14 @@ def _push(
     settings: Settings,
     datasets: Sequence[str],
     sources: Sources,
-    retry_rejected: bool,
-    between: Period | None,
-    on_progress: Progress | None,
+    how: _How,
     run: str,
     decision: Decision | None,
 ) -> PushReport:
     with _pushing(settings) as ledger:
-        intakes = _intake(settings, sources.found, ledger, on_progress, run, decision)
+        intakes = _intake(settings, sources.found, ledger, how.on_progress, run, decision)
         try:
-            told = asyncio.run(_send(settings, datasets, ledger, retry_rejected, on_progress, run, between))
+            told, unsettled = asyncio.run(_send(settings, datasets, ledger, how, run))
         finally:
             publish_imports(settings)
         found, differing = ledger.outcomes(), ledger.differing()
@@ -219,6 +233,7 @@ def _push(
         {},
         sources.unread,
         {name: differing.get(name, 0) for name in datasets},
+        unsettled,
     )
 
 
@@ -273,13 +288,12 @@ async def _send(
     settings: Settings,
     datasets: Sequence[str],
     ledger: Ledger,
-    retry_rejected: bool,
-    on_progress: Progress | None,
+    how: _How,
     run: str,
-    between: Period | None = None,
-) -> dict[str, dict[str, int]]:
-    """Send; tells why rows were left out."""
+) -> tuple[dict[str, dict[str, int]], Unsettled]:
+    """Send; tells why rows were left out, and what of revenue is open."""
     told: dict[str, dict[str, int]] = {}
+    unsettled = Unsettled()
     privacy = Privacy.of(settings)
     async with TracklyClient(settings) as client:
         for name in _in_order(datasets):
@@ -292,24 +306,31 @@ async def _send(
                     _log.warning(
                         "%s: %d calls of a push that ended early have no answer on record.", name, lost
                     )
-                if retry_rejected:
+                if how.retry_rejected:
                     ledger.reopen(name)
                 with _stage(settings, name, privacy) as connection:
                     seen = ledger.last_chunk(name)
-                    rows_in, held, presence = hold_against(connection, name, ledger, between=between)
+                    rows_in, held, presence = hold_against(connection, name, ledger, between=how.between)
                     ledger.take_in(name, rows_in, held, presence)
                     if name == REVENUE:
                         with room_for_readings(settings) as folder:
-                            await send_revenue(
-                                connection, client, ledger, settings, folder, on_progress, between
-                            )
+                            unsettled = await RevenuePush(
+                                connection,
+                                client,
+                                ledger,
+                                settings,
+                                folder,
+                                how.on_progress,
+                                how.between,
+                                how.wait,
+                            ).run()
                     else:
                         pending = ledger.outcomes()[name].pending - later(connection)
                         # Twice as many as may be under way: a call that waits for its turn costs nothing.
                         workers = settings.concurrency * 2
                         canary = settings.push_canary_share
                         sending = Sending(
-                            client, ledger, name, pending, on_progress, canary, privacy=privacy, seen=seen
+                            client, ledger, name, pending, how.on_progress, canary, privacy=privacy, seen=seen
                         )
                         await sending.run(connection, workers)
                     told[name] = held_reasons(connection)
@@ -317,7 +338,7 @@ async def _send(
                     _log.warning("%s: %d rows are held back. %s.", name, synced, SYNCED)
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)
-    return told
+    return told, unsettled
 
 
 @contextmanager

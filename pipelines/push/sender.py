@@ -217,7 +217,7 @@ class Sending:
             self.ledger.lose(self.dataset, number, "the push was stopped before the answer")
             raise
         except OutcomeUnknown as error:
-            self.ledger.lose(self.dataset, number, error.message)
+            self.ledger.lose(self.dataset, number, error.message, error.sent_at)
             self._note_lost(chunk, number, error)
         except CutOffError as error:
             self.ledger.lose(self.dataset, number, error.message)

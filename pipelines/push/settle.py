@@ -21,17 +21,24 @@ What does not belong here: the arithmetic (`explain`), and reading contacts (`pi
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from pipelines.push.contacts import Found, Totals
 from pipelines.push.explain import Alike, Fate, explain, fates
-from pipelines.push.ledger.doubt import UNDER_WAY, Sent
-from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, NOT_SENT, RESOLVED, Outcome, Verdict
-
-SETTLED = "settled"
-"""Our code for rows that a reading has shown to be in the account."""
+from pipelines.push.ledger.absent import UNDER_WAY
+from pipelines.push.ledger.doubt import Sent
+from pipelines.push.patience import Patience, later_by
+from pipelines.push.verdicts import (
+    NO_ANSWER,
+    NOT_NAMED,
+    NOT_SENT,
+    RESOLVED,
+    SETTLED,
+    UNSETTLED,
+    Outcome,
+    Verdict,
+)
 
 NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
 """Our codes for rows that a reading could not settle."""
@@ -43,7 +50,6 @@ _SKEW = 2
 """Seconds by which a sign-up, noted in whole ones and by the account's clock, may seem early. With more of them, rows
 of contacts that are new in the account would stay in doubt for nothing."""
 
-_UNTRIED = (NO_ANSWER, NOT_NAMED)
 _ANOTHER = "another push sent revenue of this contact while it was read"
 _ANEW = "its contact has signed up anew, so that its totals may have begun anew"
 
@@ -91,7 +97,7 @@ def settled(
         found: what it has of their contacts.
         complete: whether it saw every contact.
         content: by identity, what the API was given; rows of one content are the same to it.
-        seconds: how long the account may take over a call whose answer was lost. Our own readings wait for that.
+        seconds: how long the account may take over a call whose answer was lost, from when it was sent.
     """
     known = [row for row in rows if row.contact is not None]
 
@@ -122,6 +128,62 @@ def settled(
     }
 
 
+class Settlement(NamedTuple):
+    """What a reading does to the rows in doubt.
+
+    Attributes:
+        verdicts: the verdict of each.
+        unseen: since when readings have not shown a row; those that this one may have shown are not in it.
+        absent: those that are called absent now, and may be sent again.
+    """
+
+    verdicts: dict[str, Verdict]
+    unseen: dict[str, str]
+    absent: list[Sent]
+
+
+def patiently(
+    rows: Sequence[Sent], verdicts: Mapping[str, Verdict], read_from: str, patience: Patience
+) -> Settlement:
+    """Take from verdicts what is too early to say: that a row is not there yet does not mean that it never will be.
+
+    A row is called absent where its call is old enough and two readings some time apart agree. Until then, and as
+    long as the numbers may still become clear, it stays for a later reading. That it is there can be said at once.
+
+    Args:
+        rows: as for `settled`.
+        verdicts: of `settled`.
+        read_from: when the reading of now began.
+        patience: how long to wait for what.
+    """
+    given: dict[str, Verdict] = {}
+    unseen: dict[str, str] = {}
+    absent: list[Sent] = []
+    for row in rows:
+        verdict = verdicts.get(row.identity)
+        if verdict is None:
+            continue
+        given[row.identity] = verdict
+        old = later_by(row.sent_at, patience.settle) <= read_from
+        if verdict.outcome is Outcome.ACCEPTED:
+            if row.absent_since:
+                unseen[row.identity] = row.absent_since
+        elif verdict.outcome is Outcome.PENDING:
+            since = row.absent_since or read_from
+            unseen[row.identity] = since
+            if old and row.absent_since and later_by(since, patience.apart) <= read_from:
+                absent.append(row)
+            else:
+                given[row.identity] = _wait(row, f"not there yet: {verdict.message}")
+        elif not old and verdict.code != NO_READING:
+            given[row.identity] = _wait(row, verdict.message)
+    return Settlement(given, unseen, absent)
+
+
+def _wait(row: Sent, words: str) -> Verdict:
+    return Verdict(Outcome.IN_DOUBT, row.code if row.code in UNSETTLED else NO_ANSWER, words)
+
+
 def _grouped(rows: Sequence[Sent], key: Callable[[Sent], _Key]) -> dict[_Key, list[Sent]]:
     groups: dict[_Key, list[Sent]] = defaultdict(list)
     for row in rows:
@@ -141,7 +203,7 @@ def _verdict(row: Sent, on_list: _Judgement, on_phone: _Judgement | None) -> Ver
         words = "the contact's totals have it, but those of its phone number over all lists do not"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
     if fate is Fate.OPEN:
-        return Verdict(Outcome.IN_DOUBT, code or (row.code if row.code in _UNTRIED else NO_ANSWER), words)
+        return Verdict(Outcome.IN_DOUBT, code or (row.code if row.code in UNSETTLED else NO_ANSWER), words)
     if elsewhere and on_phone.fate is not Fate.ABSENT:
         words = "the contact's totals do not have it, but those of its phone number on another list may"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, words)
@@ -156,9 +218,15 @@ def _judge(
     """The rows of one contact, which signed up at `since`, interval by interval."""
 
     def ended(row: Sent, boundary: _Boundary) -> str:
-        """When the account was done with a row's call, as far as that matters to a reading."""
+        """When the account was done with a row's call, as far as that matters to a reading.
+
+        Of our own lost calls nothing is sent to their contacts until they are settled, so that all that counts in
+        a reading of ours is theirs, or of other activity.
+        """
         lost = row.in_doubt or row.code in (SETTLED, RESOLVED)
-        return _plus(row.ended_at, seconds) if lost and not (row.ours and boundary.ours) else row.ended_at
+        if not lost or (row.ours and boundary.ours):
+            return row.ended_at
+        return row.settled_at or max(row.ended_at, later_by(row.sent_at or row.intended_at, seconds))
 
     def is_loose(row: Sent, boundary: _Boundary) -> bool:
         """Whether the call was under way at a reading."""
@@ -195,13 +263,9 @@ def _judge(
 
 def _within(time: str, start: _Boundary, end: _Boundary) -> bool:
     """Whether a time of the account's clock may be one between two readings."""
-    return start.read_from <= _plus(time, _SKEW) and (not end.read_to or time <= _plus(end.read_to, _SKEW))
-
-
-def _plus(time: str, seconds: float) -> str:
-    if time == UNDER_WAY or not seconds:
-        return time
-    return (datetime.fromisoformat(time) + timedelta(seconds=seconds)).isoformat()
+    return start.read_from <= later_by(time, _SKEW) and (
+        not end.read_to or time <= later_by(end.read_to, _SKEW)
+    )
 
 
 def _between(

@@ -26,6 +26,12 @@ NO_ANSWER = "no_answer"
 NOT_NAMED = "not_named"
 """Our code for rows of a call that failed in part without telling which."""
 
+UNSETTLED = (NO_ANSWER, NOT_NAMED)
+"""Codes of rows in doubt that a later reading may settle."""
+
+SETTLED = "settled"
+"""Our code for rows that a reading has shown to be in the account."""
+
 RESOLVED = "resolved"
 """Our code for rows in doubt that a person settled."""
 

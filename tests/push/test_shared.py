@@ -111,9 +111,9 @@ def test_rows_that_another_machine_sets_free_during_a_push_have_one_outcome(
     ]
     (second.history / "revenue.ndjson").write_text("".join(json.dumps(row) + "\n" for row in sales))
     before = len(account.revenue)
-    server.faults.active.append(Fault("reset-after", path="history/revenue", times=1))
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
     slow = process(PUSH, second, TRACKLY_SETTLE_SECONDS="6")
-    while len(account.revenue) == before:
+    while not any(request.path == "/history/revenue" for request in account.log):
         assert slow.poll() is None
     push(first, ["sends"])
     slow.communicate(timeout=120)

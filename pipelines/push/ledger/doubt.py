@@ -11,12 +11,11 @@ import sqlalchemy as sa
 
 from pipelines.errors import DataError
 from pipelines.push.contacts import Totals
+from pipelines.push.ledger.absent import UNDER_WAY, watch_resolved
+from pipelines.push.ledger.moves import unsettled_contacts
 from pipelines.push.ledger.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
-from pipelines.push.verdicts import NO_ANSWER, NOT_NAMED, RESOLVED, Outcome, Verdict
+from pipelines.push.verdicts import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Verdict
 from pipelines.runs import now
-
-UNDER_WAY = "~"
-"""Later than any time."""
 
 
 class Sent(NamedTuple):
@@ -37,6 +36,9 @@ class Sent(NamedTuple):
         phone_amount_before, phone_count_before: the same over all contacts of the phone number.
         read_from, read_to: when that reading began and ended; None where there was none.
         complete: whether that reading saw every contact.
+        sent_at: when the call was sent; where that is not known, when it was meant to be.
+        absent_since: when a reading began that did not show the row, if the last one did not.
+        settled_at: when it was settled.
     """
 
     identity: str
@@ -56,6 +58,9 @@ class Sent(NamedTuple):
     read_from: str | None
     read_to: str | None
     complete: bool
+    sent_at: str = ""
+    absent_since: str | None = None
+    settled_at: str | None = None
 
     @property
     def on_list_before(self) -> Totals | None:
@@ -80,8 +85,8 @@ def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *
     return int((result.inserted_primary_key or [0])[0])
 
 
-def untried(connection: sa.Connection, part: str) -> int:
-    """How many rows of a part are in doubt that no reading was held against yet."""
+def unsettled(connection: sa.Connection, part: str) -> int:
+    """How many rows of a part are in doubt that a later reading may settle."""
     query = (
         sa.select(sa.func.count())
         .select_from(ROWS)
@@ -90,10 +95,15 @@ def untried(connection: sa.Connection, part: str) -> int:
             CHUNKS.c.part == part,
             ROWS.c.dataset == REVENUE,
             ROWS.c.outcome == Outcome.IN_DOUBT,
-            ROWS.c.code.in_((NO_ANSWER, NOT_NAMED)),
+            ROWS.c.code.in_(UNSETTLED),
         )
     )
     return int(connection.execute(query).scalar_one())
+
+
+def contacts_unsettled(connection: sa.Connection, part: str) -> list[str]:
+    """The contacts of those rows."""
+    return [contact for (contact,) in connection.execute(unsettled_contacts(part).distinct())]
 
 
 def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
@@ -127,6 +137,9 @@ def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
             READINGS.c.started_at,
             READINGS.c.finished_at,
             sa.func.coalesce(READINGS.c.complete, False),
+            sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at),
+            ROWS.c.absent_since,
+            ROWS.c.settled_at,
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
@@ -157,8 +170,20 @@ def doubts(connection: sa.Connection) -> list[tuple[str, str, int, int, str, str
     return [tuple(row) for row in connection.execute(query)]
 
 
-def settle(connection: sa.Connection, verdicts: Mapping[str, Verdict]) -> None:
-    """Give rows in doubt the verdicts of a reading; those that are not in doubt any more are left alone."""
+def settle(
+    connection: sa.Connection,
+    verdicts: Mapping[str, Verdict],
+    read_from: str,
+    unseen: Mapping[str, str],
+) -> None:
+    """Give rows in doubt the verdicts of a reading; those that are not in doubt any more are left alone.
+
+    Args:
+        connection: a transaction.
+        verdicts: by identity.
+        read_from: when the reading began.
+        unseen: since when readings have not shown a row; a row that is not in here was seen, or may have been.
+    """
     if verdicts:
         connection.execute(
             sa.update(ROWS)
@@ -167,8 +192,25 @@ def settle(connection: sa.Connection, verdicts: Mapping[str, Verdict]) -> None:
                 ROWS.c.identity == sa.bindparam("who"),
                 ROWS.c.outcome == Outcome.IN_DOUBT,
             )
-            .values(outcome=sa.bindparam("what"), code=sa.bindparam("why"), message=sa.bindparam("words")),
-            [{"who": i, "what": v.outcome, "why": v.code, "words": v.message} for i, v in verdicts.items()],
+            .values(
+                outcome=sa.bindparam("what"),
+                code=sa.bindparam("why"),
+                message=sa.bindparam("words"),
+                absent_since=sa.bindparam("since"),
+                settled_at=sa.bindparam("at"),
+            ),
+            [
+                {
+                    "who": identity,
+                    "what": verdict.outcome,
+                    "why": verdict.code,
+                    "words": verdict.message,
+                    # of a row that is there, it tells how long the account took at least
+                    "since": unseen.get(identity),
+                    "at": None if verdict.outcome is Outcome.IN_DOUBT else read_from,
+                }
+                for identity, verdict in verdicts.items()
+            ],
         )
 
 
@@ -178,17 +220,26 @@ def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outco
     Raises:
         DataError: one of them is not in doubt; then none is settled.
     """
+    at = now()
     for identity in identities:
         changed = connection.execute(
             sa.update(ROWS)
             .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == identity, ROWS.c.outcome == Outcome.IN_DOUBT)
-            .values(outcome=outcome, code=RESOLVED, message=reason)
+            .values(outcome=outcome, code=RESOLVED, message=reason, settled_at=at)
         )
         if changed.rowcount != 1:
             raise DataError(
                 f"Row {identity!r} is not in doubt; nothing was resolved.", "List them: trackly-sync resolve"
             )
-    at = now()
+    if outcome is Outcome.PENDING:
+        watch_resolved(connection, identities, at)
+    note_resolutions(connection, identities, outcome, reason, at)
+
+
+def note_resolutions(
+    connection: sa.Connection, identities: Sequence[str], outcome: str, reason: str, at: str
+) -> None:
+    """Keep what a person has decided of rows of revenue, and why."""
     connection.execute(
         sa.insert(RESOLUTIONS),
         [

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipelines.errors import DataError
 from pipelines.push.ledger.engine import insert_many
 from pipelines.push.ledger.tables import CHUNKS, REVENUE, ROWS, ChunkState
-from pipelines.push.verdicts import NO_ANSWER, Outcome, Verdict
+from pipelines.push.verdicts import NO_ANSWER, UNSETTLED, Outcome, Verdict
 
 
 class LedgerRows(NamedTuple):
@@ -132,7 +132,16 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
             ROWS.c.outcome == Outcome.PENDING,
             ROWS.c.current,
         )
-        .values(chunk=chunk, outcome=None, code=None, message=None, tries=ROWS.c.tries + 1, **given),
+        .values(
+            chunk=chunk,
+            outcome=None,
+            code=None,
+            message=None,
+            absent_since=None,
+            settled_at=None,
+            tries=ROWS.c.tries + 1,
+            **given,
+        ),
         [
             dict(zip(("who", *(f"new_{name}" for name in renewed)), row, strict=True))
             for row in zip(rows.identity, *(getattr(rows, name) for name in renewed), strict=True)
@@ -176,4 +185,20 @@ def give_all(connection: sa.Connection, dataset: str, chunks: Sequence[int], ver
         sa.update(ROWS)
         .where(ROWS.c.dataset == dataset, ROWS.c.chunk.in_(chunks), ROWS.c.outcome.is_(None))
         .values(outcome=verdict.outcome, code=verdict.code, message=verdict.message)
+    )
+
+
+def unsettled_contacts(part: str) -> sa.Select[Any]:
+    """The contacts that have revenue in doubt of a part which a later reading may settle."""
+    rows, chunks = ROWS.alias("unsettled"), CHUNKS.alias("their_calls")
+    return (
+        sa.select(rows.c.contact)
+        .join(chunks, chunks.c.chunk == rows.c.chunk)
+        .where(
+            rows.c.dataset == REVENUE,
+            rows.c.outcome == Outcome.IN_DOUBT,
+            rows.c.code.in_(UNSETTLED),
+            rows.c.contact.is_not(None),
+            chunks.c.part == part,
+        )
     )

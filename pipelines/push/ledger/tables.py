@@ -9,6 +9,8 @@
     push_files         the files of the current input of each dataset and part, and since when they are in it
     push_decisions     what a person decided about revenue that may be there twice, with the reason
     push_decided       the rows of a decision
+    push_absent        one row per row of a lost call that was called absent: it may turn up all the same
+    push_alarms        one row per time that some of these did turn up
 
 A row's outcome is its own, where it has one, else its chunk's: `answered` makes accepted, and `intended` (a call
 that is under way, or died with its process) makes pending, for revenue in_doubt. So a chunk of rows that went
@@ -69,7 +71,7 @@ CHUNKS = sa.Table(
     sa.Column("bytes", sa.Integer, nullable=False),
     sa.Column("reading", sa.Integer),  # for revenue: the totals that were read before it
     sa.Column("intended_at", sa.Text, nullable=False),
-    sa.Column("sent_at", sa.Text),
+    sa.Column("sent_at", sa.Text),  # of the attempt that was answered or cut off
     sa.Column("answered_at", sa.Text),  # for a lost call: when it was given up
     sa.Column("attempts", sa.Integer),
     sa.Column("http_status", sa.Integer),
@@ -105,6 +107,8 @@ ROWS = sa.Table(
     sa.Column("count_before", sa.BigInteger),
     sa.Column("phone_amount_before", sa.BigInteger),
     sa.Column("phone_count_before", sa.BigInteger),
+    sa.Column("absent_since", sa.Text),  # when a reading began that did not show it, of its present call
+    sa.Column("settled_at", sa.Text),  # when a reading began that settled it, or when a person did
     sqlite_with_rowid=False,
 )
 sa.Index(
@@ -182,4 +186,45 @@ DECIDED = sa.Table(
     sa.Column("decision", sa.Integer, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),  # how many it was about
     sa.Column("times", sa.BigInteger, nullable=False),  # how many of them are sales
+)
+
+ABSENT = sa.Table(
+    "push_absent",
+    metadata,
+    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("chunk", sa.Integer, nullable=False),  # the lost call
+    sa.Column("contact", sa.Text, nullable=False),
+    sa.Column("list_ref", sa.Text),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("sent_at", sa.Text, nullable=False),  # when that call was sent
+    sa.Column("called_at", sa.Text, nullable=False),
+    # the contact's totals at the last reading that did not show it, and when that was; nulls for the times: none yet
+    sa.Column("read_from", sa.Text),
+    sa.Column("read_to", sa.Text),
+    sa.Column("amount_then", sa.BigInteger),
+    sa.Column("count_then", sa.BigInteger),
+    sa.Column("phone_amount_then", sa.BigInteger),
+    sa.Column("phone_count_then", sa.BigInteger),
+    sa.Column("watched", sa.Boolean, nullable=False),  # whether it may still turn up
+    sa.Column("alarm", sa.Integer),  # the alarm that names it
+)
+sa.Index("push_absent_contact", ABSENT.c.contact)
+
+ALARMS = sa.Table(
+    "push_alarms",
+    metadata,
+    sa.Column("alarm", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("raised_at", sa.Text, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column(
+        "sent_again", sa.Integer, nullable=False
+    ),  # how many of them had been sent again, so that they count twice
+    sa.Column("contacts", sa.Integer, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),  # how old the call was when it turned up, at most
+    sa.Column("settle_seconds", sa.Float, nullable=False),  # how long calls are given since
+    sa.Column("acknowledged_at", sa.Text),
+    sa.Column("reason", sa.Text),
 )

@@ -10,7 +10,7 @@ from pipelines.errors import StorageError
 from pipelines.push.ledger.engine import making, sqlite_file
 from pipelines.push.ledger.tables import ROWS
 
-VERSION = "0004"
+VERSION = "0005"
 """The newest migration."""
 
 FIRST = "0001"

@@ -22,11 +22,21 @@ from pipelines.push.ledger.engine import (
     open_engine,
     sqlite_file,
 )
-from pipelines.push.ledger.moves import Answered, LedgerRows, Presence, add, give, give_all, leave, move
+from pipelines.push.ledger.moves import (
+    Answered,
+    LedgerRows,
+    Presence,
+    add,
+    give,
+    give_all,
+    leave,
+    move,
+    unsettled_contacts,
+)
 from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
 from pipelines.push.ledger.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
 from pipelines.push.ledger.upgrade import upgrade, version
-from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
+from pipelines.push.verdicts import NO_ANSWER, NOT_SENT, RESOLVED, SETTLED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import is_there
@@ -185,10 +195,18 @@ class Ledger:
                 unpack(connection, dataset, [chunk])
             give(connection, dataset, chunk, own)
 
-    def lose(self, dataset: str, chunk: int, error: str) -> None:
-        """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending."""
+    def lose(self, dataset: str, chunk: int, error: str, sent_at: datetime | None = None) -> None:
+        """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending.
+
+        Args:
+            dataset: the dataset.
+            chunk: the call.
+            error: what went wrong.
+            sent_at: when the attempt was sent that may have been carried out.
+        """
+        values = {"error": error, "answered_at": now(), "sent_at": sent_at and sent_at.isoformat()}
         with self.begin(dataset) as connection:
-            leave(connection, chunk, ChunkState.LOST, None, {"error": error, "answered_at": now()})
+            leave(connection, chunk, ChunkState.LOST, None, values)
             unpack(connection, dataset, [chunk])
             give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
 
@@ -249,7 +267,11 @@ class Ledger:
             )
 
     def to_retry(self, dataset: str) -> list[tuple[str, str, int, int]]:
-        """Rows of the current input that are pending again: identity, code, tries, rows of the last chunk."""
+        """Rows of the current input that are pending again: identity, code, tries, rows of the last chunk.
+
+        Revenue of a contact with rows that a later reading may settle waits for that: it would blur the numbers.
+        """
+        free = sa.or_(ROWS.c.contact.is_(None), ROWS.c.contact.not_in(unsettled_contacts(self.part)))
         query = (
             sa.select(ROWS.c.identity, sa.func.coalesce(ROWS.c.code, ""), ROWS.c.tries, CHUNKS.c.rows)
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
@@ -258,6 +280,7 @@ class Ledger:
                 ROWS.c.outcome == Outcome.PENDING,
                 ROWS.c.current,
                 CHUNKS.c.part == self.part,
+                free if dataset == REVENUE else sa.true(),
             )
         )
         with self.begin() as connection:
@@ -282,6 +305,33 @@ class Ledger:
             calls = connection.execute(query).all()
         spans = [datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls]
         return sum(span.total_seconds() for span in spans) / len(spans) if spans else None
+
+    def slowest_call(self) -> float:
+        """Seconds that the slowest call of this account took, as far as is known; 0 where there was none.
+
+        An answered call took from sending to its answer. A lost one that was carried out took at least as long as a
+        reading still did not show it.
+        """
+        answered = sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at).where(
+            CHUNKS.c.state == ChunkState.ANSWERED, CHUNKS.c.sent_at.is_not(None)
+        )
+        late = (
+            sa.select(
+                sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at), sa.func.max(ROWS.c.absent_since)
+            )
+            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+            .where(
+                ROWS.c.dataset == REVENUE,
+                ROWS.c.outcome == Outcome.ACCEPTED,
+                ROWS.c.code == SETTLED,
+                ROWS.c.absent_since.is_not(None),
+            )
+            .group_by(CHUNKS.c.sent_at, CHUNKS.c.intended_at)
+        )
+        with self.begin() as connection:
+            calls = [*connection.execute(answered), *connection.execute(late)]
+        spans = (datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls)
+        return max((span.total_seconds() for span in spans), default=0.0)
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""
