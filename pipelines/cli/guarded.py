@@ -1,15 +1,20 @@
-"""How every command ends: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work."""
+"""How every command ends: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work.
+
+The second of them ends the process at once. What does not belong here: how the first reaches the work (`stopping`).
+"""
 
 import functools
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 import typer
 
+from pipelines import stopping
 from pipelines.cli.terminal import complain, err, json_logs, tell
 from pipelines.errors import TracklySyncError
 from pipelines.logs import run_id
@@ -33,7 +38,8 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         # A shell starts background jobs with SIGINT ignored, and our children would inherit that.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, stopping.interrupt)
+        stopping.at_second(_leave_at_once)
         signal.signal(signal.SIGTERM, _terminate)
         run_id.set(new_run_id())  # of this process: what it logs and records is one run's
         try:
@@ -51,6 +57,16 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     return run
+
+
+def _leave_at_once() -> NoReturn:
+    """Without cleaning up: as after a crash, what is on record says what is to be settled."""
+    with suppress(OSError, ValueError):
+        err.show_cursor()
+        tell("Stopped at once. What has no answer yet is settled when the same command runs again.")
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    os._exit(TERMINATED if _state["terminated"] else STOPPED)
 
 
 def _leave_quietly() -> None:

@@ -1,6 +1,5 @@
 """Earlier snapshots put to use again: `rollback` publishes one as it was, `replay` validates what it set aside."""
 
-import asyncio
 import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines import stopping
 from pipelines.errors import BusyError, UsageError
 from pipelines.pull.assemble import mend
 from pipelines.pull.check import checked
@@ -57,7 +57,7 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
     """
     target = _earlier(settings, name, to)
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
-        republish(settings, asyncio.run(with_derived(settings, [target], run)))
+        republish(settings, stopping.run(with_derived(settings, [target], run)))
         record.rows = target.manifest.rows
         return target
 
@@ -77,10 +77,10 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     if before is None:
         raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
     with recorded(settings.data_dir, run, f"replay {name}") as record:
-        after = asyncio.run(_mended(settings, before, run))
+        after = stopping.run(_mended(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
         if passed:
-            done = publish(settings, asyncio.run(with_derived(settings, [after], run)))
+            done = publish(settings, stopping.run(with_derived(settings, [after], run)))
             if after not in done:
                 raise BusyError(
                     f"Another pull of {name} was published meanwhile; nothing was changed.",

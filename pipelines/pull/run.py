@@ -4,12 +4,12 @@
 them in one swap. What does not belong here: how one dataset is read (see `scanned`), and printing.
 """
 
-import asyncio
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines import stopping
 from pipelines.concurrent import run_all
 from pipelines.errors import StorageError
 from pipelines.pull.events import serves_events
@@ -58,7 +58,7 @@ def pull(
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
     with _garbage_of_its_own():
-        new = asyncio.run(_pull(settings, set(datasets), run, on_progress, since_last))
+        new = stopping.run(_pull(settings, set(datasets), run, on_progress, since_last))
     with recorded(settings.data_dir, run, "publish") as record:
         done = publish(settings, new, allow_shrink=allow_shrink)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
@@ -73,7 +73,7 @@ def snapshot_dataset(settings: Settings, name: str, run: str, on_progress: Progr
         as `pull`; StorageError where revenue needs contacts and there are none.
     """
     with _garbage_of_its_own():
-        return asyncio.run(_snapshot_one(settings, name, run, on_progress))
+        return stopping.run(_snapshot_one(settings, name, run, on_progress))
 
 
 @watched()

@@ -6,7 +6,6 @@ few. More than expected is other activity, save where rows were sent again; less
 What does not belong here: the ledger against the API's answers (`books`).
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines import stopping
 from pipelines.pull.scratch import scratch
 from pipelines.pull.totals import Reading, read_totals, room_for_readings
 from pipelines.push import contacts
@@ -143,7 +143,7 @@ def reconcile(
     settings.require_key()
     with room_for_readings(settings) as folder, existing_ledger(settings) as ledger:
         with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
-            reading = asyncio.run(_read(settings, folder, on_progress))
+            reading = stopping.run(_read(settings, folder, on_progress))
             with scratch(folder) as connection:
                 done, differences = _reconciled(connection, reading, ledger)
             record.rows = done.contacts

@@ -4,7 +4,6 @@
 are judged, cut, sent and counted, each of which has a module of its own.
 """
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines import stopping
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.totals import room_for_readings
@@ -163,7 +163,7 @@ def send(
     with _pushing(settings) as ledger:
         run = run or this_run()
         how = _How(retry_rejected, between, wait, on_progress)
-        asyncio.run(_send(settings, datasets, ledger, how, run))
+        stopping.run(_send(settings, datasets, ledger, how, run))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -222,7 +222,7 @@ def _push(
     with _pushing(settings) as ledger:
         intakes = _intake(settings, sources.found, ledger, how.on_progress, run, decision)
         try:
-            told, unsettled = asyncio.run(_send(settings, datasets, ledger, how, run))
+            told, unsettled = stopping.run(_send(settings, datasets, ledger, how, run))
         finally:
             publish_imports(settings)
         found, differing = ledger.outcomes(), ledger.differing()

@@ -1,0 +1,229 @@
+"""A push that is stopped by Ctrl-C or SIGTERM, as a real process: it ends soon, and nothing is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.push.run import push
+from pipelines.push.status import outcomes
+from pipelines.push.verdicts import Outcomes
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault
+from pipelines.settings import Settings
+
+COMMAND = Path(sys.executable).with_name("trackly-sync")
+WHATEVER = 120
+"""Seconds that a test waits for what must happen, however busy the machine is."""
+
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+
+
+@contextmanager
+def start(settings: Settings, *arguments: str, **more: str) -> "Iterator[subprocess.Popen[bytes]]":
+    environment = {
+        **os.environ,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": settings.base_url,
+        "TRACKLY_DATA_DIR": str(settings.data_dir),
+        "TRACKLY_SETTLE_SECONDS": "0",
+        "TRACKLY_TIMEOUT_SECONDS": "2",
+        **more,
+    }
+    command = [str(COMMAND), *arguments]
+    with (
+        errors(settings).open("w") as stderr,
+        subprocess.Popen(command, env=environment, stderr=stderr, stdout=subprocess.DEVNULL) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def errors(settings: Settings) -> Path:
+    """The process's standard error, as a file: it can be looked at while it goes on."""
+    return settings.data_dir / "stderr"
+
+
+def said(settings: Settings) -> str:
+    return " ".join(errors(settings).read_text(encoding="utf-8").split())
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for another process, by what it does."""
+    deadline = time.monotonic() + WHATEVER
+    while not true():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def called(account: Account, path: str) -> int:
+    return sum(request.path == path for request in account.log)
+
+
+@pytest.fixture
+def revenue(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> Callable[[int], Counter[str]]:
+    """A history of so many rows of revenue whose sends are in the account; returns what is to be there once."""
+
+    def make(rows: int) -> Counter[str]:
+        account.revenue.clear()
+        write("sends.ndjson", some_sends(rows))
+        push(settings, ["sends"])
+        write(
+            "revenue.ndjson",
+            [{"message_id": f"m{n:06}", "offer_id": offer, "revenue": 2.5} for n in range(rows)],
+        )
+        return Counter(f"m{n:06}" for n in range(rows))
+
+    return make
+
+
+def stored(account: Account) -> Counter[str]:
+    return Counter(row["message_id"] for row in account.revenue)
+
+
+@pytest.mark.parametrize(
+    ("number", "times", "rows", "code"),
+    [
+        (signal.SIGINT, 1, 40, 130),
+        (signal.SIGTERM, 1, 40, 143),
+        (signal.SIGINT, 2, 40, 130),
+        (signal.SIGTERM, 2, 40, 143),
+        (signal.SIGINT, 1, 1_200, 130),  # the first small call
+        (signal.SIGINT, 2, 1_200, 130),
+    ],
+)
+def test_a_push_whose_reply_drips_is_stopped(
+    account: Account,
+    server: Server,
+    settings: Settings,
+    revenue: Callable[[int], Counter[str]],
+    number: signal.Signals,
+    times: int,
+    rows: int,
+    code: int,
+) -> None:
+    """The first says what it waits for and ends it in bounded time, the second ends it; the next push settles it."""
+    wanted = revenue(rows)
+    server.faults.active.append(parse_fault("drip,path=/history/revenue,value=1"))
+    longest = "2" if times == 1 else "600"
+    with start(settings, "push", "revenue", TRACKLY_TIMEOUT_SECONDS=longest) as pushing:
+        until(lambda: account.revenue)
+        pushing.send_signal(number)
+        until(lambda: "Waiting for the answers" in said(settings))
+        if times == 2:
+            pushing.send_signal(number)
+        pushing.wait(WHATEVER)
+    told = said(settings)
+    assert pushing.returncode == code
+    assert f"for at most {longest} s" in told
+    assert ("Stopped at once" in told) == (times == 2)
+    assert "Traceback" not in told
+    found = outcomes(settings)["revenue"]  # after the second, the call is found when the next push begins
+    assert (found.in_doubt > 0, found.accepted) == (True, 0)
+    server.faults.active.clear()
+    assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(rows, accepted=rows)
+    assert stored(account) == wanted
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_push_of_sends_whose_replies_drip_is_stopped(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, times: int
+) -> None:
+    """Sends of the calls that were given up are pending, and arrive with the next push."""
+    write("sends.ndjson", some_sends(3_000))
+    server.faults.active.append(parse_fault("drip,path=/history/sends,value=1,skip=1"))
+    with start(settings, "push", "sends") as pushing:
+        until(lambda: called(account, "/history/sends") > 1)
+        for _ in range(times):
+            pushing.send_signal(signal.SIGINT)
+            time.sleep(0.5)  # two signals at once are one
+        pushing.wait(WHATEVER)
+    told = said(settings)
+    assert pushing.returncode == 130
+    assert "Waiting for the answers" in told
+    found = outcomes(settings)["sends"]
+    assert found.pending + found.accepted == 3_000
+    server.faults.active.clear()
+    again = push(settings, ["sends"]).outcomes["sends"]
+    assert (again.accepted + again.duplicate, len(account.sends)) == (3_000, 3_000)
+
+
+def test_a_push_is_stopped_while_it_reads_contacts(
+    account: Account, server: Server, settings: Settings, revenue: Callable[[int], Counter[str]]
+) -> None:
+    """A reading is given up at once: nothing was sent."""
+    revenue(40)
+    server.faults.active.append(parse_fault("drip,path=/contacts,value=1"))
+    calls = called(account, "/contacts")
+    with start(settings, "push", "revenue", TRACKLY_TIMEOUT_SECONDS="600") as pushing:
+        until(lambda: called(account, "/contacts") > calls)
+        pushing.send_signal(signal.SIGINT)
+        pushing.wait(WHATEVER)
+    told = said(settings)
+    assert (pushing.returncode, stored(account)) == (130, Counter())
+    assert "Stopped" in told
+    assert outcomes(settings)["revenue"] == Outcomes(40, pending=40)
+
+
+def test_a_push_is_stopped_while_it_waits_to_settle(
+    account: Account, server: Server, settings: Settings, revenue: Callable[[int], Counter[str]]
+) -> None:
+    """The wait for a lost call to be old enough ends at once; its rows stay in doubt until a later push."""
+    wanted = revenue(40)
+    server.faults.active.append(parse_fault("reset-after,path=/history/revenue,times=1"))
+    with start(settings, "push", "revenue", TRACKLY_SETTLE_SECONDS="3000") as pushing:
+        until(lambda: outcomes(settings)["revenue"].in_doubt)
+        pushing.send_signal(signal.SIGINT)
+        pushing.wait(WHATEVER)
+    told = said(settings)
+    assert pushing.returncode == 130, told
+    assert outcomes(settings)["revenue"].in_doubt > 0
+    assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(40, accepted=40)
+    assert stored(account) == wanted
+
+
+def test_a_push_is_stopped_while_it_takes_files_in(
+    settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """Before anything is sent there is nothing to wait for, and the next push begins again."""
+    write("sends.ndjson", some_sends(300_000))
+    with start(settings, "push", "sends") as pushing:
+        until(lambda: list(settings.data_dir.glob("**/*.duckdb*")))
+        pushing.send_signal(signal.SIGINT)
+        pushing.wait(WHATEVER)
+    told = said(settings)
+    assert pushing.returncode == 130
+    assert "Traceback" not in told
+    write("sends.ndjson", some_sends(500))
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(500, accepted=500)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_pull_whose_replies_drip_is_stopped(
+    server: Server, account: Account, settings: Settings, times: int
+) -> None:
+    """A pull ends at the first Ctrl-C, and leaves nothing half-done."""
+    server.faults.active.append(parse_fault("drip,path=/contacts,value=1"))
+    settings.data_dir.mkdir(exist_ok=True)
+    with start(settings, "pull", "contacts", TRACKLY_TIMEOUT_SECONDS="600") as pulling:
+        until(lambda: called(account, "/contacts"))
+        for _ in range(times):
+            pulling.send_signal(signal.SIGINT)
+        pulling.wait(WHATEVER)
+    told = said(settings)
+    assert pulling.returncode == 130
+    assert "Traceback" not in told
+    assert not settings.warehouse.exists()
