@@ -4,23 +4,30 @@ The version that holds now is the row in main.contacts, so only what differs fro
 `history.closed` has the versions that no longer hold, `history.opened` since when a present row holds where that
 is not the first snapshot, `history.began` when that was. Publishing the first snapshot, or one without changes,
 therefore adds nothing. Rows are compared by a hash over all their columns, computed on both sides at that
-moment, so that it need not stay the same from one version of DuckDB to the next.
+moment, so that it need not stay the same from one version of DuckDB to the next. JSON is compared by its value: the
+same object with its keys in another order, or with other escapes, is no new version.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.snapshots import Snapshot
-from schemas.columns import Field
+from pipelines.warehouse.canonical import same_json
+from schemas.columns import Field, Kind
 from schemas.contacts import CONTACTS
 from schemas.contacts_history import HISTORY_FIELDS, VALIDITY
 from schemas.sync import Consistency
 from schemas.tables import TYPES, comments, create_table, literal
 
 _KEY = ", ".join(CONTACTS.key)
+_JSON = (*(field.name for field in CONTACTS.fields if field.kind is Kind.JSON), "extra")
 _DIGEST = f"hash({', '.join((*CONTACTS.columns, 'extra'))})"
+_READ_ROWS = 50_000
+_BUT_JSON = f"hash({', '.join(name for name in CONTACTS.columns if name not in _JSON)})"
 _SINCE = "coalesce(opened.valid_from, (SELECT began_at FROM history.began))"
 
 
@@ -72,14 +79,16 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
         + _set_aside(f"read_parquet({literal(str(snapshot.quarantine))})")
     )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {_KEY}, "
+        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {_KEY}, before.others = after.others AS only_json, "
         "before.digest IS NOT NULL AS ends, after.digest IS NOT NULL AS begins, "
         f"coalesce(after.synced_at, seen_at, {literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ) AS moment "
-        f"FROM (SELECT {_KEY}, {_DIGEST} AS digest FROM main.contacts) AS before "
-        f"FULL JOIN (SELECT {_KEY}, synced_at, {_DIGEST} AS digest FROM {new}) AS after USING ({_KEY}) "
+        f"FROM (SELECT {_KEY}, {_DIGEST} AS digest, {_BUT_JSON} AS others FROM main.contacts) AS before "
+        f"FULL JOIN (SELECT {_KEY}, synced_at, {_DIGEST} AS digest, {_BUT_JSON} AS others FROM {new}) AS after "
+        f"USING ({_KEY}) "
         f"LEFT JOIN aside USING ({_KEY}) "
         "WHERE before.digest IS DISTINCT FROM after.digest"
     )
+    _pass_over_equal_json(connection, new)
     if snapshot.manifest.consistency != Consistency.FUZZY:
         _remove_set_aside(connection, new, snapshot.manifest.finished_at)
     connection.execute(
@@ -92,6 +101,31 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
     connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, moment FROM changes WHERE begins")
     connection.execute("DROP TABLE changes")
     connection.execute("DROP TABLE aside")
+
+
+def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, new: str) -> None:
+    """Take contacts out of the changes whose JSON is written in another way and has the same value."""
+    pairs = ", ".join(f"contacts.{name} AS before_{name}, after.{name} AS after_{name}" for name in _JSON)
+    rewritten = connection.sql(
+        f"SELECT {_KEY}, {pairs} FROM changes JOIN main.contacts USING ({_KEY}) "
+        f"JOIN {new} AS after USING ({_KEY}) WHERE only_json"
+    ).to_arrow_reader(_READ_ROWS)
+    equal = pa.Table.from_batches(
+        (batch.filter(_equal_json(batch)).select(CONTACTS.key) for batch in rewritten),
+        pa.schema([rewritten.schema.field(name) for name in CONTACTS.key]),
+    )
+    connection.register("equal", equal)
+    connection.execute(f"DELETE FROM changes WHERE ({_KEY}) IN (SELECT ({_KEY}) FROM equal)")
+    connection.unregister("equal")
+
+
+def _equal_json(batch: pa.RecordBatch) -> "pa.Array[Any]":
+    """Which rows have JSON of the same value before and after."""
+    equal = [True] * batch.num_rows
+    for name in _JSON:
+        pairs = zip(batch[f"before_{name}"].to_pylist(), batch[f"after_{name}"].to_pylist(), strict=True)
+        equal = [so_far and same_json(*pair) for so_far, pair in zip(equal, pairs, strict=True)]
+    return pa.array(equal, pa.bool_())
 
 
 def _remove_set_aside(connection: duckdb.DuckDBPyConnection, new: str, finished_at: str) -> None:

@@ -66,6 +66,27 @@ def test_history_has_a_row_per_version(account: Account, settings: Settings) -> 
     assert query(settings.warehouse, before, first_seen) == [(2500,)]
 
 
+def test_json_that_is_written_in_another_way_is_no_new_version(account: Account, settings: Settings) -> None:
+    """Another order of keys, at any depth, makes no version; another value or another column does."""
+    rows = account.contacts()
+    for row in rows:
+        row["custom_fields"] = {"a": 1, "b": {"x": "é", "y": [1, {"p": 1, "q": 2}]}, "c": None}
+    rows[3]["custom_fields"] = {"big": 9_007_199_254_740_993, "share": 0.1}
+    pull(settings, ["contacts"], "r1")
+    for row in rows:
+        row["custom_fields"] = dict(reversed(row["custom_fields"].items()))
+    for row in rows[:2]:
+        row["custom_fields"]["b"] = {"y": [1, {"q": 2, "p": 1}], "x": "é"}
+    rows[0]["custom_fields"]["b"]["y"] = [{"q": 2, "p": 1}, 1]
+    rows[2]["send_count"] += 1
+    rows[3]["custom_fields"]["big"] += 1
+    pull(settings, ["contacts"], "r2")
+    changed = query(
+        settings.warehouse, "SELECT phone_number, list_id FROM contacts_history WHERE valid_to IS NOT NULL"
+    )
+    assert sorted(changed) == sorted(key_of(rows[place]) for place in (0, 2, 3))
+
+
 def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Settings) -> None:
     """After a rollback tables, history and derived revenue are as they were, and the next pull goes on from there."""
     pull(settings, ALL, "r1")
