@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
 from pipelines.errors import SettingsError
+from pipelines.urls import host_of, is_loopback, problem_of_base
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
@@ -31,6 +33,9 @@ class Settings(BaseSettings):
 
     api_key: SecretStr | None = Field(None, description="API key: trk_ and 32 letters or digits.")
     base_url: str = Field(DOCUMENTED_BASE_URL, description="Where the API answers, version included.")
+    allow_http: bool = Field(
+        False, description="Whether the key may go to another machine over plain http; true or false."
+    )
     data_dir: Path = Field(Path("data"), description="Warehouse, Parquet snapshots and ledger live here.")
     hash_phones: SecretStr | None = Field(
         None, description="Secret to hash phone numbers with, at least 16 characters; default: they are kept."
@@ -52,10 +57,17 @@ class Settings(BaseSettings):
     concurrency: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Requests under way at once.")
     ledger_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in the data dir.")
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
-        30.0, description="Longest wait for a connection, or for the next bytes of a reply."
+        30.0,
+        description="Longest wait for a connection (at most 10 s), or for the next bytes of a reply. "
+        "A revenue call takes at most twice as long in all.",
     )
     retry_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
-        120.0, description="Longest total time spent retrying one request."
+        120.0,
+        description="Longest total time spent retrying one request; also the longest that one attempt takes, "
+        "where it is more than the time-out.",
+    )
+    max_reply_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
+        64, description="Largest reply that is read, in megabytes, decompressed."
     )
     max_requests_per_second: Annotated[float, Field(ge=0)] = Field(
         0.0, description="Polite ceiling on requests per second; 0 means none."
@@ -164,20 +176,33 @@ class Settings(BaseSettings):
     def _check_url(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        url = value.strip().rstrip("/")
-        scheme, found, rest = url.partition("://")
-        if not found or scheme not in ("http", "https"):
-            raise ValueError("must begin with https:// (or http:// for a local account)")
-        if not rest or rest.startswith(("/", ":")):
-            raise ValueError("must name a host")
-        return url
+        url = value.strip()
+        if problem := problem_of_base(url):
+            raise ValueError(problem)
+        scheme, _, rest = url.rstrip("/").partition("://")
+        return f"{scheme.lower()}://{rest}"
 
     @field_validator("alert_webhook")
     @classmethod
     def _check_webhook(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
-            raise ValueError("must begin with https:// (or http://)")
+        if value is not None and not value.get_secret_value().lower().startswith(("http://", "https://")):
+            raise ValueError("must begin with https:// (or http:// for this machine)")
         return value
+
+    @model_validator(mode="after")
+    def _check_encryption(self) -> Self:
+        """The key, and the secret in a webhook's address, leave this machine only in encrypted form."""
+        webhook = self.alert_webhook.get_secret_value() if self.alert_webhook else ""
+        for name, url in (("TRACKLY_BASE_URL", self.base_url), ("TRACKLY_ALERT_WEBHOOK", webhook)):
+            is_plain = url.lower().startswith("http://") and host_of(url)
+            if is_plain and not is_loopback(url) and not self.allow_http:
+                raise PydanticCustomError(
+                    "plain_http",
+                    "{name} must begin with https://, since http:// sends secrets unencrypted; "
+                    "TRACKLY_ALLOW_HTTP=true allows it",
+                    {"name": name},
+                )
+        return self
 
     @field_validator(
         "history_dir", "ledger_url", "push_part", "log_level", "alert_webhook", "metrics_dir", mode="before"
@@ -212,6 +237,16 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The SQLAlchemy URL of the ledger."""
         return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.db'}"
+
+    @property
+    def request_seconds(self) -> float:
+        """The longest that one attempt at a request takes which may be repeated."""
+        return max(self.retry_seconds, self.timeout_seconds)
+
+    @property
+    def revenue_seconds(self) -> float:
+        """The longest that a revenue call takes; what became of it is known, or unknown, by then."""
+        return 2 * self.timeout_seconds
 
     def require_key(self) -> str:
         """The API key, or the one line that says how to set it.
@@ -286,6 +321,8 @@ _PLAIN = {
 
 
 def _describe(item: Any) -> str:
+    if item["type"] == "plain_http":  # of no single field
+        return str(item["msg"])
     name = f"TRACKLY_{str(item['loc'][0]).upper()}" if item["loc"] else "Settings"
     reason = str(item["msg"]).removeprefix("Value error, ").partition(", unable to")[0]
     reason = _PLAIN.get(item["type"], reason.replace("Input should be", "must be"))

@@ -1,1 +1,1 @@
-"""The wire: the only room that imports httpx. Client, paging replies, import endpoints."""
+"""The wire: the only room that imports aiohttp and httpx. Client, paging replies, import endpoints."""

@@ -1,99 +1,161 @@
-"""Connections that are kept alive, by aiohttp: for all requests that may be repeated, since they move the bulk.
+"""Connections to the API, by aiohttp: kept alive for the bulk, or one for each request.
 
-httpx parses replies in Python, which takes as long as all that a pull does with them afterwards; aiohttp does it in
-C. Exceptions are httpx's all the same, so that there is one list of them. What does not belong here: revenue, whose
-failures must prove what had left by then, which only httpcore's trace tells (`transport`).
+One carrier serves one base URL. It says what it knows of a request that failed in the project's own terms (wire.py)
+and repeats nothing: that is for the client. What does not belong here: what a reply means (refusals.py, pages.py).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 import aiohttp
-import httpx
 from yarl import URL
 
 from pipelines.trackly.answer import Answer
+from pipelines.trackly.bodies import ACCEPTED, read_body
+from pipelines.trackly.diagnosis import diagnose
+from pipelines.trackly.failures import Failure, Kind
+from pipelines.trackly.proxies import Proxy
+from pipelines.trackly.route import Route
+from pipelines.trackly.wire import WIRE_ERRORS, Sent, barred, failure_of_wire, is_puzzling
 
 _READ_AHEAD = 1 << 20
 """Bytes of a reply that may wait to be read: a page of 1,000 contacts fits, so that the socket is never paused."""
 
+_WRITE_AT_ONCE = 1 << 16
+"""Bytes of a body that are written before other requests have a turn."""
+
+_LONGEST_HEADER, _MOST_HEADERS = 1 << 16, 1_000
+"""Of a reply's head; ordinary servers send up to 16 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a carrier's requests may take.
+
+    Attributes:
+        connections: how many at most.
+        connect_seconds: longest wait for a connection, with TLS and a proxy's tunnel.
+        silence_seconds: longest wait for the next bytes of a reply.
+        total_seconds: longest time of one request in all, also where its reply never falls silent.
+        page_bytes: largest body of a reply to a read, decompressed.
+        answer_bytes: the same for the answer to a write.
+    """
+
+    connections: int
+    connect_seconds: float
+    silence_seconds: float
+    total_seconds: float
+    page_bytes: int
+    answer_bytes: int
+
 
 class Carrier:
-    """A pool of connections that are kept alive.
+    """A pool of connections to one base URL.
 
     Args:
+        base_url: of the API.
+        route: how it is reached.
         headers: sent with every request.
-        connections: how many at most.
-        connect_seconds: longest wait for a connection.
-        silence_seconds: longest wait for the next bytes of a reply.
-        total_seconds: longest time of one request in all; it also bounds writing the body.
-        trust_env: whether proxies of the environment are used.
+        limits: see there.
+        keep: whether connections are kept alive; if not, each serves one request.
     """
 
     def __init__(
-        self,
-        headers: Mapping[str, str],
-        *,
-        connections: int,
-        connect_seconds: float,
-        silence_seconds: float,
-        total_seconds: float,
-        trust_env: bool,
+        self, base_url: str, route: Route, headers: Mapping[str, str], limits: Limits, *, keep: bool
     ) -> None:
-        self._headers = {**headers, "Accept-Encoding": "gzip, deflate"}
-        self._connections = connections
-        self._timeout = aiohttp.ClientTimeout(
-            total=total_seconds, sock_connect=connect_seconds, sock_read=silence_seconds
-        )
-        self._trust_env = trust_env
+        self._headers = {**headers, "Accept-Encoding": ACCEPTED}
+        self._limits = limits
+        self._keep = keep
+        self._url = URL(base_url)
+        self._place = f"{self._url.host}:{self._url.port}"
+        self._route = route
         self._session: aiohttp.ClientSession | None = None
+        self._is_known = False
 
     async def send(self, method: str, url: str, body: bytes | None) -> Answer:
         """Send a request and read the whole reply; redirects are not followed.
 
         Args:
             method: GET or POST.
-            url: absolute, escaped.
+            url: absolute, escaped, below the base URL.
             body: JSON, if any.
 
         Raises:
-            httpx.TransportError: as httpx's own transport does.
-            httpx.DecodingError: the reply's compression is damaged.
+            Failure: no reply, or one that cannot be read.
         """
-        session = self._open(url)
-        with _as_httpx():
-            async with session.request(
-                method,
-                URL(url, encoded=True),
-                headers={"Content-Type": "application/json"} if body is not None else None,
-                # a file, since aiohttp writes those bit by bit and lets other requests have a turn
-                data=BytesIO(body) if body else None,
-                allow_redirects=False,
-            ) as reply:
-                content = await reply.read()
-        if "Content-Encoding" in reply.headers:
-            content = httpx.Response(reply.status, headers=reply.raw_headers, content=content).content
+        sent = Sent()
+        try:
+            answer = await self._exchange(method, url, body, sent)
+        except WIRE_ERRORS as error:
+            failure = failure_of_wire(error, sent, self._place, self._route.proxy)
+            raise await self._diagnosed(failure, error) from error
+        self._is_known = True
+        return answer
+
+    async def _exchange(self, method: str, url: str, body: bytes | None, sent: Sent) -> Answer:
+        headers = {}
+        if body is not None:
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        async with self._open().request(
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=None if body is None else _noted(body, sent),
+            allow_redirects=False,
+            proxy=self._route.proxy.url if self._route.proxy else None,
+            proxy_auth=_log_in(self._route.proxy),
+        ) as reply:
+            try:
+                content = await read_body(
+                    reply.content.iter_any(),
+                    reply.headers.get("Content-Encoding", ""),
+                    reply.content_length,
+                    self._limits.page_bytes if body is None else self._limits.answer_bytes,
+                )
+            except Failure as failure:
+                failure.status = reply.status
+                reply.close()  # what is left of it is not worth reading
+                raise
         return Answer(reply.status, reply.headers, content)
 
-    def _open(self, url: str) -> aiohttp.ClientSession:
+    async def _diagnosed(self, failure: Failure, error: BaseException) -> Failure:
+        """The failure, or a clearer one where a look at the port explains it, which is done once.
+
+        Not through a proxy, and not where a request may not be repeated: there nothing but its own fate counts.
+        """
+        if self._is_known or not self._keep or self._route.proxy is not None:
+            return failure
+        if failure.kind is Kind.BARRED or not is_puzzling(error):
+            return failure
+        self._is_known = True
+        problem = await diagnose(self._url.host or "", self._url.port or 0, tls=self._url.scheme == "https")
+        return failure if problem is None else barred(problem)
+
+    def _open(self) -> aiohttp.ClientSession:
         """The session, opened by the first request, since that is where the event loop runs."""
         if self._session is None:
-            # the certificates that httpx trusts; reading them takes a while and is for TLS only
-            is_tls = url.startswith("https:")
-            context = httpx.create_ssl_context(trust_env=self._trust_env) if is_tls else True
+            limits = self._limits
+            connector = aiohttp.TCPConnector(
+                limit=limits.connections, ssl=self._route.tls or True, force_close=not self._keep
+            )
             self._session = aiohttp.ClientSession(
                 headers=self._headers,
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=context),
-                timeout=self._timeout,
-                trust_env=self._trust_env,
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(
+                    total=limits.total_seconds,
+                    connect=limits.connect_seconds,
+                    sock_read=limits.silence_seconds,
+                ),
+                trust_env=False,  # neither proxies, which are resolved in one place, nor ~/.netrc
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Content-Type",),
                 auto_decompress=False,
                 read_bufsize=_READ_AHEAD,
+                max_line_size=_LONGEST_HEADER,
+                max_field_size=_LONGEST_HEADER,
+                max_headers=_MOST_HEADERS,
+                middlewares=(_once,),
             )
-            # one layer retries, and it is the client; aiohttp has no public switch
-            self._session._retry_connection = False  # noqa: SLF001 - see above
         return self._session
 
     async def close(self) -> None:
@@ -102,27 +164,24 @@ class Carrier:
             await self._session.close()
 
 
-_MEANINGS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (TimeoutError, httpx.ReadTimeout),
-    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
-    (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.ClientSSLError, httpx.ConnectError),
-    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
-    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
-    (aiohttp.ClientOSError, httpx.ReadError),
-    (aiohttp.ClientError, httpx.RemoteProtocolError),
-)
-"""What each of aiohttp's exceptions is called in httpx; the first that fits."""
+async def _noted(body: bytes, sent: Sent) -> AsyncIterator[bytes]:
+    """The body, bit by bit; aiohttp asks for the first one when it has a connection and the head is ready."""
+    sent.body_began = True
+    for start in range(0, len(body), _WRITE_AT_ONCE):
+        yield body[start : start + _WRITE_AT_ONCE]
 
 
-@contextmanager
-def _as_httpx() -> Iterator[None]:
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a read whose connection had been closed: only the client retries."""
     try:
-        yield
-    except (aiohttp.ClientError, TimeoutError) as error:
-        meant = next(theirs for ours, theirs in _MEANINGS if isinstance(error, ours))
-        # aiohttp's words may hold the whole URL, and with it a phone number
-        raise meant(type(error).__name__) from error
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError("not repeated") from error
+
+
+def _log_in(proxy: Proxy | None) -> aiohttp.BasicAuth | None:
+    if proxy is None or not (proxy.user or proxy.password):
+        return None
+    return aiohttp.BasicAuth(proxy.user, proxy.password, encoding="utf-8")

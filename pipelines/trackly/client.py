@@ -4,7 +4,7 @@
 raises an error of the tree. What does not belong here: what bodies mean (pages.py, imports.py), what a failure
 means (failures.py), and what the vendor's refusals mean (refusals.py).
 
-A write that the API would count twice (`repeatable=False`) always opens a connection of its own. A connection
+A write that the API would count twice (`repeatable=False`) always has a connection of its own. A connection
 kept alive may have been closed by the server a moment ago, and a request written into it fails in a way that
 does not prove that nothing was received; a handshake costs less than rows in doubt.
 """
@@ -15,29 +15,22 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import stamina
 
 from pipelines.errors import CutOffError, SettingsError, TracklySyncError
 from pipelines.settings import Settings
 from pipelines.trackly.answer import Answer
+from pipelines.trackly.carrier import Carrier, Limits
 from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error, was_cut
 from pipelines.trackly.pace import Pace
 from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
-from pipelines.trackly.transport import (
-    WIRE_ERRORS,
-    SentMark,
-    failure_of_wire,
-    open_fresh,
-    open_kept,
-    send_marked,
-)
+from pipelines.trackly.route import route_to
+from pipelines.urls import problem_of_base
 
 __all__ = ["Reply", "TracklyClient", "Unreadable"]
 
@@ -45,6 +38,12 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _REFUSE_AS_A_WHOLE = frozenset({401, 403, 413})
 _BAD_ANSWERS = frozenset({Kind.TROUBLE, Kind.UNREADABLE, Kind.PAGE})
+
+_LONGEST_CONNECT = 10.0
+"""Seconds. Lost packets of the handshakes fit in; longer waits only delay the news that a host is away."""
+_LARGEST_ANSWER = 5_000_000
+"""Bytes of the answer to an import, which names 100 records at most."""
+_DEPRECATED = ("Deprecation", "X-API-Deprecated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,46 +111,39 @@ class TracklyClient:
         timeout_seconds: longest wait for the next bytes of a reply.
 
     Raises:
-        SettingsError: no key is set, or the base URL cannot be used.
+        SettingsError: no key is set; the base URL is none; a proxy or certificates of the environment cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.requests = 0
         self.retries = 0
-        try:
-            url = httpx.URL(settings.base_url)
-            self._base, self.host = str(url), url.netloc.decode("ascii")
-        except httpx.InvalidURL as error:
-            raise SettingsError(f"TRACKLY_BASE_URL is not a URL: {error}.", "Correct it.") from None
+        if problem := problem_of_base(settings.base_url):  # settings that were made by hand
+            raise SettingsError(f"TRACKLY_BASE_URL {problem}.", "Correct it.")
+        self._base = settings.base_url
+        self.host = urlsplit(settings.base_url).netloc
         self.timeout_seconds = settings.timeout_seconds
         self._retry_seconds = settings.retry_seconds
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._pace = Pace(settings.max_requests_per_second)
-        self._settings = settings
-        self._kept = open_kept(settings, _headers(settings))
+        route, headers = route_to(self._base), _headers(settings)
+        long, short = settings.request_seconds, settings.revenue_seconds
+        self._kept = Carrier(self._base, route, headers, _limits(settings, long), keep=True)
+        self._fresh = Carrier(self._base, route, headers, _limits(settings, short), keep=False)
+        self._is_warned = False
 
     def __repr__(self) -> str:
         return f"TracklyClient({self.host!r})"
 
     async def __aenter__(self) -> Self:
-        # Retries are logged below, with the request's name and without the arguments that stamina would add;
-        # httpx logs whole URLs, and those may hold phone numbers.
+        # Retries are logged below, with the request's name and without the arguments that stamina would add.
         stamina.instrumentation.set_on_retry_hooks(())
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._kept.close()
-        if "_fresh" in vars(self):
-            await self._fresh.aclose()
-
-    @cached_property
-    def _fresh(self) -> httpx.AsyncClient:
-        """Opened for the first write that must not be repeated: httpx reads all certificates for it."""
-        return open_fresh(self._settings, _headers(self._settings))
+        await self._fresh.close()
 
     async def get(
         self,
@@ -287,13 +279,14 @@ class TracklyClient:
         """One request and its reply, or a Failure."""
         await place.take()
         await self._pace.turn()
-        mark = None if call.repeatable else SentMark()
+        carrier = self._kept if call.repeatable else self._fresh
         url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
         self.requests += 1
         sent_at, began, seconds = datetime.now(UTC), time.monotonic(), None
         try:
-            answer = await self._exchange(call, url, mark)
+            answer = await carrier.send(call.method, url, call.body)
             seconds, received_at = time.monotonic() - began, datetime.now(UTC)
+            self._warn_of_v1(answer)
             value = await _value(call, answer, received_at, place)
         except Failure as failure:
             failure.sent_at = sent_at
@@ -301,13 +294,26 @@ class TracklyClient:
             raise
         return Reply(value, answer.status, len(answer.body), sent_at, received_at, number)
 
-    async def _exchange(self, call: _Call[Any], url: str, mark: SentMark | None) -> Answer:
-        try:
-            if mark is None:
-                return await self._kept.send(call.method, url, call.body)
-            return await send_marked(self._fresh, call.method, url, call.body or b"", mark)
-        except WIRE_ERRORS as error:
-            raise failure_of_wire(error, mark) from error
+    def _warn_of_v1(self, answer: Answer) -> None:
+        """Say once that replies are marked as deprecated, which those of v1 are: its imports do nothing."""
+        if not self._is_warned and any(name in answer.headers for name in _DEPRECATED):
+            self._is_warned = True
+            _log.warning(
+                "%s marks its replies as deprecated, as v1 of the API does, which imports nothing. "
+                "Set TRACKLY_BASE_URL to the address that ends in /api/v2.",
+                self.host,
+            )
+
+
+def _limits(settings: Settings, total_seconds: float) -> Limits:
+    return Limits(
+        connections=settings.concurrency,
+        connect_seconds=min(settings.timeout_seconds, _LONGEST_CONNECT),
+        silence_seconds=settings.timeout_seconds,
+        total_seconds=total_seconds,
+        page_bytes=settings.max_reply_mb * 1_000_000,
+        answer_bytes=_LARGEST_ANSWER,
+    )
 
 
 def _headers(settings: Settings) -> dict[str, str]:

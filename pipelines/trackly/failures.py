@@ -10,7 +10,7 @@
     TOO_LONG        a reply beyond the limit on its size
     PAGE            another status without the API's own form: a page of a gateway or proxy
     PAGE_BUSY       429 of a gateway
-    PAGE_TOO_LARGE  413 of a gateway
+    PAGE_FINAL      a gateway's page that the same request would meet again: 413, or TLS that it asks for
 
 Only the first four prove that a write was not carried out; that decides whether a write which the API would count
 twice may be sent again. A gateway that gave up waiting may answer with any status, while the account goes on.
@@ -50,7 +50,7 @@ class Kind(enum.Enum):
     TOO_LONG = enum.auto()
     PAGE = enum.auto()
     PAGE_BUSY = enum.auto()
-    PAGE_TOO_LARGE = enum.auto()
+    PAGE_FINAL = enum.auto()
 
 
 # The most attempts at one request. A host that cannot be reached is given up after about 10 s of waiting, one
@@ -67,7 +67,7 @@ _MOST_ATTEMPTS = {
     Kind.TOO_LONG: 0,
     Kind.PAGE: 4,
     Kind.PAGE_BUSY: math.inf,
-    Kind.PAGE_TOO_LARGE: 0,
+    Kind.PAGE_FINAL: 0,
 }
 PROOFS_OF_NOTHING_DONE = frozenset({Kind.BARRED, Kind.UNREACHABLE, Kind.REFUSED, Kind.BUSY})
 """The kinds that prove that the account carried out nothing of the request."""

@@ -34,6 +34,13 @@ _CODE = re.compile(r"[a-z][a-z0-9_]*")
 _FIELDS = frozenset({"error", "code", "message", "success"})
 """All that an error body of the vendor has; others, such as Spring's or an OAuth proxy's, have `error` among more."""
 
+_WANTS_TLS = (
+    b"The plain HTTP request was sent to HTTPS port",  # nginx
+    b"speaking plain HTTP to an SSL-enabled server port",  # Apache
+    b"Client sent an HTTP request to an HTTPS server",  # Go
+)
+_WANTS_CERTIFICATE = (b"No required SSL certificate was sent", b"The SSL certificate error")  # nginx
+
 
 class VendorError(msgspec.Struct, frozen=True):
     """The text of an error body; each part may be empty."""
@@ -101,8 +108,9 @@ def failure_of(answer: Answer, now: datetime) -> Failure:
         return Failure(Kind.TROUBLE, reason, retry_after=wait, status=status)
     if said is None or status < 400:
         reason = f"{reason}, not in the API's own form"
-        kind = Kind.PAGE_TOO_LARGE if status == 413 else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
-        error = _of_a_page(status, headers.get("location"))
+        error = _about_tls(answer.body) if status == 400 else None
+        kind = Kind.PAGE_FINAL if status == 413 or error else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
+        error = error or _of_a_page(status, headers.get("location"))
         return Failure(kind, reason, retry_after=wait, error=error, status=status)
     if status == 429:
         return Failure(Kind.BUSY, reason, retry_after=wait, status=status)
@@ -117,7 +125,21 @@ def proxy_log_in(proxy: str = "") -> AccessError:
     )
 
 
-def _of_a_page(status: int, location: str | None) -> TracklySyncError | None:
+def _about_tls(page: bytes) -> TracklySyncError | None:
+    """The error where a server's page for 400 says that it wants TLS, or a certificate; None where it does not."""
+    if any(text in page for text in _WANTS_TLS):
+        return ServiceError(
+            "The host of TRACKLY_BASE_URL speaks TLS on this port.", "Write https:// in TRACKLY_BASE_URL."
+        )
+    if any(text in page for text in _WANTS_CERTIFICATE):
+        return ServiceError(
+            "The host of TRACKLY_BASE_URL demands a client certificate, which Trackly's API does not.",
+            "Check TRACKLY_BASE_URL; client certificates are not supported.",
+        )
+    return None
+
+
+def _of_a_page(status: int, location: str | None) -> TracklySyncError:
     """The error for a reply that something on the way has made, or nobody knows who."""
     page = (
         f"A proxy or gateway on the way answered with a page of its own (status {status}), and not Trackly."

@@ -12,7 +12,7 @@ from pipelines.trackly.failures import LONGEST_RETRY_AFTER, Failure, Kind, retry
 
 NOW = datetime(2025, 3, 15, 14, 30, tzinfo=UTC)
 PROOF = {Kind.BARRED, Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED}
-FINAL = {Kind.BARRED, Kind.REFUSED, Kind.TOO_LONG, Kind.PAGE_TOO_LARGE}
+FINAL = {Kind.BARRED, Kind.REFUSED, Kind.TOO_LONG, Kind.PAGE_FINAL}
 PATIENT = {Kind.BUSY, Kind.PAGE_BUSY}
 
 

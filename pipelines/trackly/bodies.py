@@ -1,0 +1,93 @@
+"""Bodies of replies, read with a limit that also holds while they are decompressed.
+
+A few megabytes of gzip can hold gigabytes. What does not belong here: what a body says (pages.py, imports.py).
+"""
+
+import zlib
+from collections.abc import AsyncIterable
+
+from pipelines.trackly.failures import Failure, Kind
+
+ACCEPTED = "gzip, deflate"
+"""The compressions that are asked for, and the only ones that are read."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+async def read_body(chunks: AsyncIterable[bytes], encoding: str, length: int | None, limit: int) -> bytes:
+    """Read a body to its end.
+
+    Args:
+        chunks: as they come.
+        encoding: the Content-Encoding header; "" for none.
+        length: what the head says of the body's length, if it does.
+        limit: the most bytes that the body may have, compressed or not.
+
+    Raises:
+        Failure: TOO_LONG as soon as the limit is passed; UNREADABLE where the compression is damaged or unknown.
+    """
+    coding = encoding.strip().lower()
+    if length is not None and length > limit:
+        raise _too_long(limit)
+    parts: list[bytes] = []
+    if coding in ("", "identity"):
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise _too_long(limit)
+            parts.append(chunk)
+        return b"".join(parts)
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise Failure(Kind.UNREADABLE, "the reply is compressed in a way that was not asked for")
+    inflater = _Inflater(limit, gzip=coding != "deflate")
+    try:
+        async for chunk in chunks:
+            inflater.take(chunk)
+        return inflater.end()
+    except zlib.error:
+        raise Failure(Kind.UNREADABLE, "the reply's compression is damaged") from None
+
+
+class _Inflater:
+    """Decompresses bit by bit, and stops where it would be more than the limit."""
+
+    def __init__(self, limit: int, *, gzip: bool) -> None:
+        self._limit, self._left = limit, limit
+        self._gzip = gzip
+        self._stream = zlib.decompressobj(_GZIP) if gzip else None
+        self._parts: list[bytes] = []
+
+    def take(self, chunk: bytes) -> None:
+        """Take the next bytes as they came."""
+        while chunk:
+            if self._stream is None:
+                # "deflate" is meant to have zlib's head, and some servers leave it out
+                has_head = chunk[0] & 0x0F == zlib.DEFLATED
+                self._stream = zlib.decompressobj(zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS)
+            content = self._stream.decompress(chunk, self._left + 1)
+            self._left -= len(content)
+            if self._left < 0:
+                raise _too_long(self._limit)
+            self._parts.append(content)
+            chunk = self._stream.unconsumed_tail
+            if self._stream.eof:
+                chunk = self._stream.unused_data.lstrip(b"\0") if self._gzip else b""
+                if chunk:  # one gzip after another is one document
+                    self._stream = zlib.decompressobj(_GZIP)
+
+    def end(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            zlib.error: it is not all there.
+        """
+        if self._stream is not None and not self._stream.eof:
+            if self._parts or not self._gzip:
+                raise zlib.error
+            return b""
+        return b"".join(self._parts)
+
+
+def _too_long(limit: int) -> Failure:
+    return Failure(Kind.TOO_LONG, f"the reply is larger than {limit / 1_000_000:g} MB")

@@ -1,0 +1,144 @@
+"""Which certificates are trusted, and what is said of one that is not.
+
+SSL_CERT_FILE, SSL_CERT_DIR and REQUESTS_CA_BUNDLE name what is trusted, as OpenSSL and requests have it; without them
+it is the system's store. They hold for every host, those of this machine included. What does not belong here: whether
+a request is tried again (failures.py).
+"""
+
+import os
+import re
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import truststore
+
+from pipelines.errors import SettingsError
+
+_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+_FOLDERS = ("SSL_CERT_DIR",)
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+_TRUST = (
+    "If that is right (a company's own authority, a proxy that reads traffic), set SSL_CERT_FILE to the file with "
+    "the authority's certificate."
+)
+
+# OpenSSL's numbers, x509_vfy.h
+_NOT_YET_VALID, _EXPIRED, _SELF_SIGNED, _HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 18, 62, 64
+
+
+def tls_context(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+    """What a connection by TLS is checked with.
+
+    Args:
+        environment: where the variables are.
+
+    Raises:
+        SettingsError: a variable names what is no file or folder of certificates.
+    """
+    named = [(name, value) for name in (*_FILES, *_FOLDERS) if (value := environment.get(name, "").strip())]
+    if not named:
+        return _of_the_system()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name, value in named:
+        # OpenSSL takes several folders; requests' variable names a file or a folder
+        for path in (
+            [Path(part) for part in value.split(os.pathsep) if part] if name in _FOLDERS else [Path(value)]
+        ):
+            _load(context, name, path)
+    return context
+
+
+def trusted_by(environment: Mapping[str, str] = os.environ) -> str:
+    """The variables that say which certificates are trusted, for doctor; "" where it is the system's store."""
+    return ", ".join(name for name in (*_FILES, *_FOLDERS) if environment.get(name, "").strip())
+
+
+def _of_the_system() -> ssl.SSLContext:
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    found = ssl.get_default_verify_paths()
+    has_store = found.cafile or (found.capath and any(Path(found.capath).iterdir()))
+    if sys.platform.startswith("linux") and not has_store:
+        import certifi  # noqa: PLC0415 - only a system without a store needs it
+
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def _load(context: ssl.SSLContext, name: str, path: Path) -> None:
+    try:
+        if path.is_dir():
+            if not _load_folder(context, path):
+                raise SettingsError(
+                    f"{name} names a folder without certificates: {path}",
+                    "Put the authority's certificate there as a PEM file, or take the variable out.",
+                )
+        elif name in _FOLDERS:
+            raise SettingsError(f"{name} names no folder: {path}", "Correct it, or take the variable out.")
+        else:
+            context.load_verify_locations(path)
+    except (OSError, ssl.SSLError) as error:
+        why = (
+            "is no file of certificates in PEM form" if isinstance(error, ssl.SSLError) else "cannot be read"
+        )
+        raise SettingsError(
+            f"{name} {why}: {path}", "Correct it, or take the variable out to trust what the system trusts."
+        ) from None
+
+
+def _load_folder(context: ssl.SSLContext, folder: Path) -> bool:
+    """Trust what a folder holds, whether its files are named by hash, as OpenSSL wants it, or not."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if any(_HASHED.fullmatch(path.name) for path in files):
+        context.load_verify_locations(capath=folder)
+        return True
+    found = False
+    for path in files:
+        try:
+            context.load_verify_locations(path)
+        except (OSError, ssl.SSLError):
+            continue  # a key, a README
+        found = True
+    return found
+
+
+def about_certificate(error: ssl.SSLCertVerificationError, place: str) -> tuple[str, str]:
+    """What is wrong with a certificate and what to do, in one line each.
+
+    Args:
+        error: of the handshake.
+        place: host and port that were connected to.
+    """
+    code = getattr(error, "verify_code", 0)
+    if code in (_EXPIRED, _NOT_YET_VALID):
+        when = "has expired" if code == _EXPIRED else "is not valid yet"
+        return (
+            f"The TLS certificate of {place} {when}.",
+            "Check the clock of this machine; if it is right, whoever runs the host has to renew the certificate.",
+        )
+    if code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
+        return (
+            f"The TLS certificate of {place} is for another name.",
+            "Check the host in TRACKLY_BASE_URL; the certificate has to name it.",
+        )
+    if code == _SELF_SIGNED:
+        return f"The TLS certificate of {place} is self-signed, so nobody vouches for it.", _TRUST
+    return f"The TLS certificate of {place} comes from an authority that is not trusted here.", _TRUST
+
+
+def tls_words(error: BaseException) -> str:
+    """A few words on a handshake that failed for another reason."""
+    reason = str(getattr(error, "reason", None) or "no reason given")
+    hint = ", perhaps since the host demands a client certificate" if "HANDSHAKE_FAILURE" in reason else ""
+    return f"TLS failed: {reason.replace('_', ' ').lower()}{hint}"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that led to it; connecting to several addresses fails with a group."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                yield from causes(part)
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,61 @@
+"""One small message to one address that is not the API's, by httpx: proxies and certificates as for all requests.
+
+What does not belong here: what the message says and how long it is waited for (alerts).
+"""
+
+import logging
+
+import httpx
+
+from pipelines.errors import SettingsError
+from pipelines.trackly.certificates import causes
+from pipelines.trackly.route import Route, route_to
+
+
+def send_message(url: str, content: bytes, seconds: float) -> str:
+    """Post JSON; redirects are not followed, since a redirected POST becomes a GET, which would look like success.
+
+    Args:
+        url: http or https; it may be a secret, and is in no message or log.
+        content: JSON.
+        seconds: the longest wait for a connection, and for each part of the reply.
+
+    Returns:
+        Why it did not arrive, in a few words without the URL; "" where it did.
+    """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL
+    try:
+        route = route_to(url)
+        with (
+            httpx.Client(
+                verify=route.tls or False, proxy=_proxy_of(route), trust_env=False, timeout=seconds
+            ) as client,
+            client.stream(
+                "POST",
+                url,
+                content=content,
+                headers={"Content-Type": "application/json", "User-Agent": "trackly-sync"},
+            ) as reply,
+        ):
+            if reply.is_success:
+                return ""
+            is_proxys = reply.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED
+            return f"status {reply.status_code}" + (", of the proxy" if is_proxys else "")
+    except SettingsError as error:
+        return error.message.rstrip(".")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return _reason(error)
+
+
+def _proxy_of(route: Route) -> httpx.Proxy | None:
+    if route.proxy is None:
+        return None
+    has_log_in = route.proxy.user or route.proxy.password
+    return httpx.Proxy(route.proxy.url, auth=(route.proxy.user, route.proxy.password) if has_log_in else None)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.ProxyError):
+        return "the proxy refused the connection"
+    deepest = list(causes(error))[-1]
+    return f"not reached ({type(deepest).__name__})"

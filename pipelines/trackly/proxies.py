@@ -1,0 +1,138 @@
+"""Which proxy a request goes through: one answer for reads, sends, revenue and alerts, out of the usual variables.
+
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in lower or upper case, as curl reads them. Libraries differ in
+what they make of them (networks, ports, a missing scheme), so none of them reads the environment here. What does not
+belong here: how a connection through a proxy is made (carrier.py, message.py), and what its refusals mean (wire.py).
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from pipelines.errors import SettingsError
+from pipelines.urls import host_of, is_loopback, problem_of
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that is spoken to in plain HTTP.
+
+    Attributes:
+        url: scheme, host and port, without log-in.
+        user: for the log-in; "" for none.
+        password: for the log-in.
+    """
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages."""
+        return self.url.removeprefix("http://")
+
+
+def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
+    """The proxy for an address; None where it is reached directly.
+
+    An address of this machine goes through a proxy only if the proxy is on this machine too: from another one, it
+    would be another machine's.
+
+    Args:
+        url: http or https.
+        environment: where the variables are.
+
+    Raises:
+        SettingsError: a variable that would be used names a kind of proxy that is not supported, or none at all.
+    """
+    scheme = urlsplit(url).scheme.lower()
+    name, value = _asked_for(scheme, environment)
+    if not value or _is_excepted(url, _first(environment, "NO_PROXY")[1]):
+        return None
+    proxy = _parsed(name, value)
+    return None if is_loopback(url) and not is_loopback(proxy.url) else proxy
+
+
+def _asked_for(scheme: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    name, value = _first(environment, f"{scheme.upper()}_PROXY")
+    return (name, value) if value else _first(environment, "ALL_PROXY")
+
+
+def _first(environment: Mapping[str, str], name: str) -> tuple[str, str]:
+    """The variable in lower or upper case, whichever says something, and what it says."""
+    for found in (name.lower(), name):
+        if value := environment.get(found, "").strip():
+            return found, value
+    return name, ""
+
+
+def _parsed(name: str, value: str) -> Proxy:
+    scheme, found, rest = value.partition("://")
+    if not found:
+        scheme, rest = "http", value
+    if scheme.lower() != "http":
+        kind = "TLS to the proxy" if scheme.lower() == "https" else f"A proxy of the kind {scheme[:10]}://"
+        raise SettingsError(
+            f"{kind} is not supported ({name}).",
+            f"Set {name} to an HTTP proxy: http://host:port, or except the host with NO_PROXY.",
+        )
+    url = f"http://{rest}"
+    if problem := problem_of(url):
+        raise SettingsError(f"{name} {problem}.", f"For example {name}=http://user:password@host:port")
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Proxy(f"http://{host}:{parts.port or _DEFAULT_PORTS['http']}", user, password)
+
+
+def _is_excepted(url: str, exceptions: str) -> bool:
+    """Whether NO_PROXY names the address."""
+    parts = urlsplit(url)
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme.lower(), 0)
+    entries = exceptions.replace(",", " ").split()
+    return any(_names(entry.lower(), host_of(url), port) for entry in entries)
+
+
+def _names(entry: str, host: str, port: int) -> bool:
+    """Whether one entry names a host: `*`, a domain with all below it, `*.domain`, an address, a network, each with
+    a port or without.
+    """  # noqa: D205 - one sentence
+    if entry == "*":
+        return True
+    entry = entry.partition("://")[2] or entry
+    pattern, only = _without_port(entry)
+    if only is not None and only != port:
+        return False
+    address = _address(host)
+    if address is not None:
+        try:
+            return address in ipaddress.ip_network(pattern, strict=False)
+        except ValueError:
+            return False
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:])
+    domain = pattern.strip(".")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+def _without_port(entry: str) -> tuple[str, int | None]:
+    if entry.startswith("["):
+        inside, _, rest = entry[1:].partition("]")
+        network, _, port = rest.partition(":")
+        return inside + network, int(port) if port.isdecimal() else None
+    if entry.count(":") == 1:
+        pattern, _, port = entry.partition(":")
+        return pattern, int(port) if port.isdecimal() else None
+    return entry, None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

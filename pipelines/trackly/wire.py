@@ -1,0 +1,172 @@
+"""What an exception of the connection means: the project's own failures out of aiohttp's.
+
+Only what happens before the body begins to leave proves that nothing was carried out: no connection, no TLS, a proxy
+that does not let the request through. All that comes later may come after the account has received, and carried out,
+the whole request. What does not belong here: what to do about a failure (failures.py).
+"""
+
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import http_exceptions
+
+from pipelines.errors import AccessError, ServiceError, TracklySyncError
+from pipelines.trackly.certificates import about_certificate, causes, tls_words
+from pipelines.trackly.failures import Failure, Kind
+from pipelines.trackly.proxies import Proxy
+from pipelines.trackly.refusals import proxy_log_in
+
+WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+_FINAL_BY_PROXY = 500  # below, the proxy refuses; from here on it could not reach the host
+
+
+@dataclass(slots=True)
+class Sent:
+    """How far an attempt got.
+
+    Attributes:
+        body_began: whether a byte of the body may have left.
+    """
+
+    body_began: bool = False
+
+
+def failure_of_wire(error: BaseException, sent: Sent, place: str, proxy: Proxy | None) -> Failure:
+    """What an exception of an attempt means.
+
+    Args:
+        error: one of WIRE_ERRORS.
+        sent: how far the attempt got.
+        place: host and port of the API.
+        proxy: that the request went through, if any.
+    """
+    if sent.body_began:
+        return Failure(Kind.BROKEN, _words_after(error))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _refused_by_proxy(error.status, proxy)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return Failure(
+            Kind.UNREACHABLE, f"the proxy {_place(proxy)} cannot be reached: {_words_before(error)}"
+        )
+    for cause in _of_tls(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            message, remedy = about_certificate(cause, place)
+            return barred(ServiceError(message, remedy))
+        if problem := tls_problem(cause, place):
+            return barred(problem)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return Failure(Kind.UNREACHABLE, _words_before(error))
+    return Failure(Kind.BROKEN, _words_after(error))  # of a read, or of a write that had no time to begin
+
+
+def is_puzzling(error: BaseException) -> bool:
+    """Whether a look at the port may tell more: a connection or a handshake that ended or hung without a reason."""
+    found = list(causes(error))
+    if any(isinstance(cause, aiohttp.ClientConnectorDNSError | ConnectionRefusedError) for cause in found):
+        return False
+    if any(isinstance(cause, http_exceptions.BadStatusLine) for cause in found):
+        return True
+    cut_short = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
+    no_reply = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError)
+    return not cut_short and not no_reply
+
+
+def barred(error: TracklySyncError) -> Failure:
+    """A failure that another attempt would meet again, before anything was sent."""
+    return Failure(Kind.BARRED, error.message, error=error)
+
+
+def tls_problem(error: ssl.SSLError, place: str) -> TracklySyncError | None:
+    """The error for TLS that cannot work with this host, however often it is tried; None for others."""
+    reason = str(error.reason or "")
+    if "CERTIFICATE_REQUIRED" in reason:
+        return ServiceError(
+            f"{place} demands a client certificate, which Trackly's API does not.",
+            "Check TRACKLY_BASE_URL; client certificates are not supported.",
+        )
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"):
+        return no_tls(place)
+    return None
+
+
+def no_tls(place: str) -> ServiceError:
+    """The error for https to a port that speaks plain HTTP, or something else."""
+    return ServiceError(
+        f"{place} does not speak TLS.",
+        "Check the port in TRACKLY_BASE_URL; for an account on this machine, write http:// instead of https://.",
+    )
+
+
+def only_tls(place: str) -> ServiceError:
+    """The error for plain HTTP to a port that speaks TLS."""
+    return ServiceError(
+        f"{place} speaks TLS, and TRACKLY_BASE_URL begins with http://.",
+        "Write https:// in TRACKLY_BASE_URL.",
+    )
+
+
+def _refused_by_proxy(status: int, proxy: Proxy | None) -> Failure:
+    """What a proxy's answer to CONNECT means; the host has not seen the request."""
+    if status == 407:
+        return barred(proxy_log_in(_place(proxy)))
+    if status < _FINAL_BY_PROXY:
+        return barred(
+            AccessError(
+                f"The proxy {_place(proxy)} does not let requests through to the API (status {status}).",
+                "Allow the host of TRACKLY_BASE_URL in the proxy, or except it with NO_PROXY.",
+            )
+        )
+    reason = f"the proxy {_place(proxy)} could not reach the API (status {status})"
+    return Failure(Kind.UNREACHABLE, reason)
+
+
+def _of_tls(error: BaseException) -> Iterator[ssl.SSLError]:
+    """What OpenSSL says; aiohttp's own errors look like it and know less."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, aiohttp.ClientError):
+            yield cause
+
+
+def _place(proxy: Proxy | None) -> str:
+    return proxy.place if proxy else ""
+
+
+def _words_before(error: BaseException) -> str:
+    """Why there is no connection."""
+    found = list(causes(error))
+    if any(isinstance(cause, aiohttp.ClientConnectorDNSError) for cause in found):
+        return "the host name was not found"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
+        return "the connection was refused"
+    if any(isinstance(cause, TimeoutError) for cause in found):
+        return "no connection within the time-out"
+    for cause in _of_tls(error):
+        return tls_words(cause)
+    return "the connection failed"
+
+
+def _words_after(error: BaseException) -> str:
+    """Why a request ended without a complete reply; aiohttp's own text may hold the URL, and so a phone number."""
+    found = list(causes(error))
+    malformed = [cause for cause in found if isinstance(cause, http_exceptions.HttpProcessingError)]
+    if malformed:  # the deepest one knows why
+        return f"the reply is not proper HTTP: {_of_http(malformed[-1])}"
+    if any(isinstance(cause, TimeoutError) for cause in found):
+        return "the reply did not come within the time-out"
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+        return "the connection ended before the reply was complete"
+    return "the connection broke before the reply was complete"
+
+
+def _of_http(error: http_exceptions.HttpProcessingError) -> str:
+    match error:
+        case http_exceptions.LineTooLong():
+            return "a line of its head is too long"
+        case http_exceptions.BadStatusLine():
+            return "it does not begin with a status"
+        case _:
+            words = re.match(r"[A-Za-z][A-Za-z -]{0,58}", str(error.args[0]) if error.args else "")
+            return words.group().strip() if words else "its head is malformed"

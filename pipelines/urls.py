@@ -1,0 +1,96 @@
+"""Addresses: what is wrong with one, whether it is on this machine, and how it is shown.
+
+What does not belong here: which addresses are used (settings), and how they are reached (trackly).
+"""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
+_LONGEST_NAME = 253
+
+
+def problem_of(url: str) -> str | None:
+    """What keeps an address from being one of http or https; None if nothing does.
+
+    Args:
+        url: without white space around it.
+
+    Returns:
+        A few words that follow the name of a setting and quote nothing of the address.
+    """
+    if any(character.isspace() or not character.isprintable() or character == "\\" for character in url):
+        return "must not contain spaces, backslashes or control characters"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in ("http", "https") or "://" not in url:
+            return "must begin with https:// (or http:// for a local account)"
+        if not parts.hostname:
+            return "must name a host"
+        port = parts.port
+    except ValueError as problem:
+        return "must have a port from 1 to 65535" if "port" in str(problem).lower() else "must name a host"
+    if port == 0 or (port is None and parts.netloc.endswith(":")):
+        return "must have a port from 1 to 65535"
+    return None if _is_host(parts.hostname, bracketed="[" in parts.netloc) else "must name a valid host"
+
+
+def problem_of_base(url: str) -> str | None:
+    """What keeps an address from being the base URL of the API; None if nothing does."""
+    if problem := problem_of(url):
+        return problem
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        return "must not contain a user or a password"
+    if parts.query or parts.fragment or url.endswith(("?", "#")):
+        return "must not have a query (?) or a fragment (#)"
+    if re.search(r"/v1/*$", parts.path, re.IGNORECASE):
+        return "must end in /api/v2: v1 of the API is deprecated and has no lists, offers, revenue or imports"
+    return None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is on this machine, by its name or number alone."""
+    host = host_of(url)
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(url: str) -> str:
+    """The host, in lower case and without a dot at its end; "" if there is none."""
+    return (_split(url).hostname or "").lower().rstrip(".")
+
+
+def shown(url: str) -> str:
+    """The address as it may be shown: without user, password, query and fragment."""
+    parts = _split(url)
+    if not parts.scheme or not parts.netloc:
+        return "an address that cannot be shown" if "@" in url else url.partition("?")[0].partition("#")[0]
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    if bracketed:
+        try:
+            return ipaddress.ip_address(host.partition("%")[0]).version == 6
+        except ValueError:
+            return False
+    labels = host.removesuffix(".").split(".")
+    if all(label.isdecimal() for label in labels):  # only an address in full is meant as one everywhere
+        try:
+            return ipaddress.ip_address(host).version == 4
+        except ValueError:
+            return False
+    return len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)

@@ -1,0 +1,317 @@
+"""What the connection proves about a request, and what bounds it: time, and the size of a reply."""
+
+import asyncio
+import gzip
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from peers import Seen, serving
+
+from pipelines.errors import OutcomeUnknown, ServiceError, SettingsError
+from pipelines.settings import load_settings
+from pipelines.trackly.client import TracklyClient
+from pipelines.trackly.failures import Kind
+from pipelines.trackly.imports import post_revenue, post_sends
+from pipelines.trackly.pages import get_page
+from pipelines.trackly.wire import Sent, failure_of_wire
+
+PAGE = {"contacts": [{"phone_number": "+15551234567"}], "pagination": {"page": 1, "total": 1}}
+ANSWER = {"success_count": 2, "error_count": 0}
+BODY = b'{"records": [{"message_id": "m1"}, {"message_id": "m2"}]}'
+
+ERRORS = [
+    TimeoutError(),
+    ssl.SSLError(1, "[SSL: BAD_RECORD] x"),
+    ConnectionResetError(),
+    aiohttp.ServerDisconnectedError(),
+    aiohttp.ClientPayloadError(),
+    aiohttp.ClientOSError(),
+    aiohttp.SocketTimeoutError(),
+    aiohttp.ConnectionTimeoutError(),
+    aiohttp.ClientConnectionError(),
+]
+
+
+async def read(client: TracklyClient, _: bytes) -> Any:
+    return await get_page(client, "/contacts", "contacts", page=1)
+
+
+def play(wire: Any, call: Callable[..., Any], *steps: Any, **overrides: Any) -> tuple[Any, Any]:
+    """Serve the steps to one call; what came of it, and the server."""
+
+    async def run() -> tuple[Any, Any]:
+        async with wire.serve(*steps) as server, TracklyClient(server.settings(**overrides)) as client:
+            try:
+                return await call(client, BODY), server
+            except Exception as error:  # noqa: BLE001 - handed to the test
+                return error, server
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_once_a_body_began_nothing_is_a_proof(error: Exception) -> None:
+    """Whatever the exception, a body that began to leave may have been carried out."""
+    assert failure_of_wire(error, Sent(body_began=True), "host:443", None).kind is Kind.BROKEN
+
+
+def test_a_handshake_that_breaks_is_a_proof(wire: Any, naps: list[float]) -> None:
+    """A connection that ends before TLS stands has carried nothing, so that revenue is tried again."""
+
+    def handle(connection: socket.socket, _: Seen) -> None:
+        connection.recv(1)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    async def run(url: str) -> None:
+        async with TracklyClient(load_settings(api_key=wire.KEY, base_url=url, _env_file=None)) as client:
+            await post_revenue(client, BODY)
+
+    with serving(handle) as seen, pytest.raises(ServiceError) as caught:
+        asyncio.run(run(f"https://127.0.0.1:{seen.port}"))
+    assert type(caught.value) is ServiceError
+    assert (seen.connections, len(naps)) == (6, 5)
+
+
+def test_an_answer_before_the_body_was_read_proves_nothing(wire: Any) -> None:
+    """A gateway that answers early may have passed on what it had: revenue is in doubt, sends are too large."""
+    large = b'{"records": ["' + b"x" * 4_000_000 + b'"]}'
+
+    def handle(connection: socket.socket, _: Seen) -> None:
+        connection.recv(1_000)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        while connection.recv(65536):
+            pass
+
+    async def run(url: str, post: Any) -> Any:
+        settings = load_settings(api_key=wire.KEY, base_url=url, timeout_seconds=5, _env_file=None)
+        async with TracklyClient(settings) as client:
+            try:
+                return await post(client, large)
+            except Exception as error:  # noqa: BLE001 - handed to the test
+                return error
+
+    with serving(handle) as seen:
+        revenue = asyncio.run(run(f"http://127.0.0.1:{seen.port}", post_revenue))
+        sends = asyncio.run(run(f"http://127.0.0.1:{seen.port}", post_sends))
+    assert (type(revenue), revenue.status) == (OutcomeUnknown, 413)
+    assert type(sends).__name__ == "TooLargeError"
+
+
+def drip(content: bytes) -> Any:
+    """A reply that never falls silent and never ends in time."""
+
+    async def step(server: Any, writer: asyncio.StreamWriter) -> None:
+        for byte in content:
+            if server.gate.is_set():
+                break
+            writer.write(bytes([byte]))
+            try:
+                await writer.drain()
+            except ConnectionError:
+                break
+            try:
+                await asyncio.wait_for(server.gate.wait(), 0.05)
+            except TimeoutError:
+                continue
+
+    return step
+
+
+@pytest.mark.parametrize("call", [read, post_sends, post_revenue])
+def test_a_reply_that_drips_is_cut_off(wire: Any, call: Any) -> None:
+    """The total time of one request is bounded, also where there is always another byte within the time-out."""
+    slow = drip(wire.reply(PAGE | ANSWER | {"x": "y" * 100_000}))
+    error, server = play(wire, call, slow, timeout_seconds=0.2, retry_seconds=0)
+    assert type(error) is (OutcomeUnknown if call is post_revenue else ServiceError)
+    assert "within the time-out" in error.message
+    assert len(server.heads) == 1
+    if call is post_revenue:
+        assert error.seconds >= 0.4
+        assert error.sent_at is not None
+
+
+def test_cancelling_a_reply_that_drips_is_prompt(wire: Any) -> None:
+    """A revenue call whose reply drips ends when it is cancelled, long before its limit."""
+
+    async def run() -> None:
+        slow = drip(wire.reply({"x": "y" * 100_000}))
+        async with (
+            wire.serve(slow) as server,
+            TracklyClient(server.settings(timeout_seconds=300)) as client,
+        ):
+            task = asyncio.create_task(post_revenue(client, BODY))
+            await server.arrivals.get()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 60)
+
+    asyncio.run(run())
+
+
+def bomb(megabytes: int) -> bytes:
+    """Zeros, compressed."""
+    packer = zlib.compressobj(9, wbits=31)
+    zeros = bytes(1_000_000)
+    return b"".join(packer.compress(zeros) for _ in range(megabytes)) + packer.flush()
+
+
+@pytest.mark.parametrize("call", [read, post_sends, post_revenue])
+@pytest.mark.parametrize("kind", ["gzip", "deflate", "length", "endless"])
+def test_a_reply_without_end_is_refused(wire: Any, call: Any, kind: str) -> None:
+    """Beyond the limit a reply is given up at once and named, and not asked for again."""
+    large = b'{"contacts": ["' + b"x" * 6_000_000 + b'"]}'
+
+    async def endless(server: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n[")
+        try:
+            while not server.gate.is_set():
+                writer.write(b"1," * 50_000)
+                await writer.drain()
+        except ConnectionError:
+            pass
+
+    step = {
+        "gzip": wire.reply(gzip.compress(large), Content_Encoding="gzip"),
+        "deflate": wire.reply(zlib.compress(large), Content_Encoding="deflate"),
+        "length": wire.cut(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n"),
+        "endless": endless,
+    }[kind]
+    error, server = play(wire, call, step, max_reply_mb=5)
+    assert type(error) is (OutcomeUnknown if call is post_revenue else ServiceError)
+    assert "larger than 5 MB" in error.message
+    assert len(server.heads) == 1
+
+
+def test_a_bomb_takes_no_more_memory_than_the_limit(wire: Any) -> None:
+    """A gzip of 4 MB that holds 4 GB is refused by a process that may have one gigabyte of addresses."""
+    script = (
+        "import asyncio, resource\n"
+        "from pipelines.settings import load_settings\n"
+        "from pipelines.trackly.client import TracklyClient\n"
+        "from pipelines.trackly.pages import get_page\n"
+        "async def run():\n"
+        "    async with TracklyClient(load_settings()) as client:\n"
+        "        await get_page(client, '/lists', 'lists')\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "try:\n    asyncio.run(run())\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    packed = bomb(4_000)
+
+    async def run() -> str:
+        async with wire.serve(wire.reply(packed, Content_Encoding="gzip")) as server:
+            environment = {
+                **os.environ,
+                "TRACKLY_API_KEY": wire.KEY,
+                "TRACKLY_BASE_URL": f"http://127.0.0.1:{server.port}/api/v2",
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            }
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", script, env=environment, stdout=subprocess.PIPE
+            )
+            printed, _ = await asyncio.wait_for(child.communicate(), 120)
+            assert len(server.heads) == 1
+            return printed.decode()
+
+    printed = asyncio.run(run())
+    assert "ServiceError" in printed
+    assert "larger than 64 MB" in printed
+    assert int(printed.split()[-1]) < 400_000  # KiB
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("gzip", lambda body: gzip.compress(body[:20]) + gzip.compress(body[20:])),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body)[2:-4]),
+        ("identity", bytes),
+    ],
+)
+def test_compressions_are_read(wire: Any, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    """All forms of what was asked for are read: several members, deflate with and without its head."""
+    body = json.dumps(PAGE).encode()
+    reply, _ = play(wire, read, wire.reply(pack(body), Content_Encoding=encoding))
+    assert reply.size == len(body)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("br", b"x"), ("gzip, gzip", b"x"), ("gzip", gzip.compress(b"{}" * 99, mtime=0)[:-9])],
+)
+def test_other_compressions_are_no_answer(wire: Any, encoding: str, body: bytes) -> None:
+    """What was not asked for, and what is cut off, is named and puts revenue in doubt."""
+    step = wire.reply(body, Content_Encoding=encoding)
+    error, _ = play(wire, post_revenue, step)
+    assert type(error) is OutcomeUnknown
+    assert "compress" in error.message
+
+
+def test_large_heads_are_borne(wire: Any) -> None:
+    """A header of 16 KiB and hundreds of headers are read."""
+    many = {f"X-{number}": "a" for number in range(500)}
+    reply, _ = play(wire, read, wire.reply(PAGE, X_Long="a" * 16_384, **many))
+    assert reply.value.total == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", "Duplicate Content-Length"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n{}", "too long"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 5_000 + b"\r\n{}", "Too many headers"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "does not begin with a status"),
+    ],
+)
+def test_a_head_that_is_no_http_is_named(wire: Any, head: bytes, words: str) -> None:
+    """The reason says what is wrong with the reply's head, and quotes none of it."""
+    error, _ = play(wire, read, wire.cut(head), retry_seconds=0)
+    assert type(error) is ServiceError
+    assert words in error.message
+    assert "aaaa" not in error.message
+    assert "OpenSSH" not in error.message
+
+
+def test_deprecated_replies_are_warned_of_once(wire: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Replies of v1 are marked; the warning names the way to v2."""
+    step = wire.reply(PAGE, Deprecation="true", X_API_Deprecated="v1 is deprecated")
+
+    async def run() -> None:
+        async with wire.serve(step) as server, TracklyClient(server.settings()) as client:
+            for _ in range(3):
+                await read(client, b"")
+
+    asyncio.run(run())
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "/api/v2" in warning.getMessage()
+
+
+def test_netrc_is_not_read(wire: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log-in for the host in ~/.netrc goes nowhere, on no path."""
+    (tmp_path / ".netrc").write_text("default login someone password secret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    for call, reply in ((read, PAGE), (post_sends, ANSWER), (post_revenue, ANSWER)):
+        _, server = play(wire, call, wire.reply(reply))
+        assert b"authorization" not in server.heads[0].lower()
+
+
+def test_settings_made_by_hand_are_checked_too(wire: Any) -> None:
+    """A base URL that did not pass through the settings' checks is refused by the client."""
+    settings = load_settings(api_key=wire.KEY, base_url="https://a.example/api/v2", _env_file=None)
+    with pytest.raises(SettingsError, match="v1"):
+        TracklyClient(settings.model_copy(update={"base_url": "https://a.example/api/v1"}))
