@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint ui bench bench-large docs lock clean
+.PHONY: help setup demo test lint ui bench bench-large docs audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ bench-large: .venv/.runtime ## the same with five and ten million contacts, and 
 docs: .docs/.installed ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet
 
+audit: .audit/.installed ## hold the locked packages against known vulnerabilities (network; exit 2: could not be asked)
+	@.audit/bin/python .ci/audit .audit/bin/pip-audit requirements.lock requirements-dev.lock requirements-docs.lock \
+	    requirements-audit.lock
+
 lock: ## resolve the newest versions again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade pyproject.toml --group build -o requirements.lock
@@ -47,6 +51,8 @@ lock: ## resolve the newest versions again (needs uv)
 	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade --only-group docs pyproject.toml -o requirements-docs.lock
+	echo 'pip-audit>=2.10' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --upgrade - -o requirements-audit.lock
 	for version in 1.2.2 1.3.2 1.4.5 1.5.6; do printf "duckdb==$$version\npytz\n" | uv pip compile --quiet --universal \
 	    --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade - \
 	    -o tests/clients/duckdb-$$version.lock; done
@@ -54,7 +60,7 @@ lock: ## resolve the newest versions again (needs uv)
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
 clean: ## remove .venv and everything that runs have left behind
-	rm -rf .venv .docs site data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .docs .audit site data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -65,6 +71,12 @@ clean: ## remove .venv and everything that runs have left behind
 	@echo "Installing into .venv (about a minute) ..."
 	@$(INSTALL) -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.audit/.installed: requirements-audit.lock
+	@echo "Installing pip-audit into .audit ..."
+	@$(PYTHON) -m venv .audit
+	@.audit/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r requirements-audit.lock
 	@touch $@
 
 .docs/.installed: requirements-docs.lock

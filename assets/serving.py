@@ -1,17 +1,31 @@
-"""Dagster's pages and daemon for a deployment: `python -m assets.serving PORT`, in the folder of workspace.yaml.
+"""Dagster's code server, pages and daemon for a deployment: `python -m assets.serving HOST PORT`.
 
-Tidies up after a process that died, then becomes `dagster dev`, which keeps the pages, the daemon and one code
-server together. What must not go in: where DAGSTER_HOME is and what its dagster.yaml says (`trackly-sync ui`).
+Tidies up after a process that died, then keeps the three together until one of them ends or it is stopped. `dagster
+dev` does nearly that, but its pages ask nobody for anything (see `guard`). The code server, which starts runs,
+listens on a socket in a folder that is its user's alone. What must not go in: where DAGSTER_HOME is and what its
+dagster.yaml says (`trackly-sync ui`).
 """
 
 import os
+import signal
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
 from pipelines.settings import Settings, load_settings
+from pipelines.storage import be_private
 
+_LOCATION = "assets.definitions"
+_LONGEST_SOCKET = 100
+"""Bytes of a path that a socket can have, a few less than the system's limit."""
+
+_STOP_SECONDS = 60.0
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -56,23 +70,78 @@ def _alive(pid: int) -> bool:
     return b"python" in command.read_bytes() if command.exists() else True
 
 
-def main(port: str) -> None:
-    """Settle, then become `dagster dev`."""
+def main(host: str, port: str) -> int:
+    """Settle, then serve until stopped; 1 where a part of it ends by itself."""
+    be_private()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with dg.DagsterInstance.get() as instance:
         for run in settle_stale_runs(instance):
             print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
-    os.execv(sys.executable, [sys.executable, *_dagster(load_settings(), port)])  # noqa: S606 - our own interpreter
+    settings = load_settings()
+    try:
+        with _socket_folder() as folder:
+            return _keep(_programs(settings, folder, host, port), folder / "code")
+    except KeyboardInterrupt:
+        return 0
 
 
-def _dagster(settings: Settings, port: str) -> list[str]:
-    """Arguments for the interpreter; it logs warnings only: sensors tell each half minute that nothing is new."""
-    # its successor, `dg dev`, is for projects of another layout
-    quiet = "ignore:Function `dev_command` is superseded"
+def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[list[str]]:
+    """The code server, the pages and the daemon, each as a module with its arguments."""
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server:\n      socket: {folder / 'code'}\n      location_name: {_LOCATION}\n",
+        encoding="utf-8",
+    )
+    log = _logging(settings)
+    return [
+        ["dagster", "code-server", "start", "--socket", str(folder / "code"), "-m", _LOCATION,
+         "--location-name", _LOCATION, "--use-python-environment-entry-point", *log],
+        ["assets.pages", str(workspace), host, port],
+        ["dagster._daemon", "run", "-w", str(workspace), *log],
+    ]  # fmt: skip
+
+
+def _logging(settings: Settings) -> list[str]:
+    """Options for Dagster's programs; warnings only: sensors tell each half minute that nothing is new."""
     log = ["--log-level", settings.log_level or "warning"]
-    if settings.log_format == "json":
-        log += ["--log-format", "json"]
-    return ["-W", quiet, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port, *log]
+    return [*log, "--log-format", "json"] if settings.log_format == "json" else log
+
+
+def _keep(programs: Sequence[Sequence[str]], code_socket: Path) -> int:
+    """Start the programs, the first of them before the others, and stop all when one ends or SIGINT comes."""
+    reading, writing = os.pipe()
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for program in programs:
+            command = [sys.executable, "-m", "assets.tied", str(reading), *program]
+            started.append(subprocess.Popen(command, pass_fds=[reading]))  # noqa: S603 - our own interpreter
+            while not code_socket.exists() and started[0].poll() is None:
+                time.sleep(0.05)
+        while all(process.poll() is None for process in started):
+            time.sleep(0.5)
+        return 1
+    finally:
+        os.close(writing)
+        os.close(reading)
+        for process in reversed(started):  # the code server last: runs are its children
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def _socket_folder() -> Iterator[Path]:
+    """A folder for sockets, of this user alone: in Dagster's own where the path is short enough for a socket."""
+    home = Path(os.environ["DAGSTER_HOME"]) / "tmp"
+    home.mkdir(exist_ok=True)
+    own = len(os.fsencode(home)) + len("/ui-12345678/tmp-socket-12345678") < _LONGEST_SOCKET
+    with tempfile.TemporaryDirectory(prefix="ui-", dir=home if own else None) as folder:
+        os.environ["TMPDIR"] = folder  # where Dagster's programs make theirs
+        tempfile.tempdir = None
+        yield Path(folder)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -6,6 +6,7 @@ load this module and must stay fast.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -23,7 +24,8 @@ from pipelines.urls import host_of, is_loopback, problem_of_base
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16
-_SECRET = frozenset({"api_key", "hash_phones", "ledger_url", "alert_webhook"})
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+_SECRET = frozenset({"api_key", "hash_phones", "ledger_url", "alert_webhook", "ui_password"})
 
 
 class Settings(BaseSettings):
@@ -101,6 +103,13 @@ class Settings(BaseSettings):
     )
     schedules: bool = Field(
         False, description="Whether Dagster's schedules and its sensor of new history are on; on or off."
+    )
+    ui_hosts: str | None = Field(
+        None,
+        description="Host names that the UI may be asked for beside localhost, with commas between, as of a proxy.",
+    )
+    ui_password: SecretStr | None = Field(
+        None, description="Password that the UI asks for (any user name does); needed beyond loopback."
     )
     history_quiet_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         60.0, description="How long history files must not have changed before the sensor starts a push."
@@ -204,8 +213,25 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @field_validator("ui_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str | None) -> str | None:
+        """A name that no request can ask for would open nothing, and nobody would see why."""
+        for host in (value or "").split(","):
+            if host.strip() and not _HOST.fullmatch(host.strip()):
+                raise ValueError("must be host names with commas between, such as sync.example.com")
+        return value
+
     @field_validator(
-        "history_dir", "ledger_url", "push_part", "log_level", "alert_webhook", "metrics_dir", mode="before"
+        "history_dir",
+        "ledger_url",
+        "push_part",
+        "log_level",
+        "alert_webhook",
+        "metrics_dir",
+        "ui_hosts",
+        "ui_password",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:  # noqa: ARG003 - pydantic's signature
@@ -225,6 +251,11 @@ class Settings(BaseSettings):
     def history(self) -> Path:
         """The folder that history files are read from when none is named."""
         return self.history_dir or self.data_dir / "history"
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The names of `ui_hosts`, in small letters."""
+        return frozenset(host.strip().lower() for host in (self.ui_hosts or "").split(",") if host.strip())
 
     @property
     def part(self) -> str:

@@ -118,9 +118,9 @@ def sweep(data_dir: Path) -> None:
     Raises:
         StorageError: one cannot be removed.
     """
-    if not data_dir.is_dir():
-        return
     with storage_errors("look through", data_dir):
+        if not data_dir.is_dir():
+            return
         found = [Path(entry) for entry in os.scandir(data_dir) if entry.name.startswith(_WORK)]
         if not found:
             return

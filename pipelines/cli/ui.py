@@ -1,6 +1,7 @@
 """`trackly-sync ui`: Dagster's pages and daemon, one at a time on a data directory, and back again after kill -9."""
 
 import fcntl
+import ipaddress
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
-from pipelines.errors import BusyError, UsageError
+from pipelines.errors import BusyError, SettingsError, UsageError
 from pipelines.settings import load_settings
 from pipelines.storage import private_folder, storage_errors
 
@@ -45,26 +46,31 @@ _MOST_SECONDS = 60.0
 
 @guarded
 def ui(
-    port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65_535)] = 3000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65_535)] = 3000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback TRACKLY_UI_PASSWORD is needed.")
+    ] = "127.0.0.1",
 ) -> int:
-    """The Dagster UI and daemon on this workspace, until Ctrl-C; for a workstation and for a deployment.
+    """The Dagster UI, its daemon and its code server, until Ctrl-C; for a workstation and for a deployment.
 
     Assets, checks, jobs, backfills by month, and the schedules and the sensor of new history (off unless
     TRACKLY_SCHEDULES is on). Dagster keeps its records in dagster/ of the data directory: after a restart, also
     after kill -9, runs, queue and schedules are as they were.
+
+    Only the user who started it can use it, at localhost, or whoever knows TRACKLY_UI_PASSWORD where that is set.
     """
-    workspace = Path("workspace.yaml")
-    if not workspace.exists():
-        raise UsageError(
-            "There is no workspace.yaml here.", "Run it in the folder of Trackly Sync, or: make ui"
-        )
     settings = load_settings()
+    if not _is_loopback(host) and settings.ui_password is None:
+        raise SettingsError(
+            "The UI can start runs, so beyond loopback it needs a password, and TRACKLY_UI_PASSWORD is not set.",
+            "Set it, for example to what `openssl rand -hex 16` gives, or leave --host out.",
+        )
     home = dagster_home(settings.data_dir)
     with _only_one(home) as held:
-        _check_port(port)
+        _check_port(host, port)
         on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on)"
         out.print(
-            f"Dagster at http://127.0.0.1:{port} in some seconds (data in {settings.data_dir}), schedules {on}. "
+            f"Dagster at http://{host}:{port} in some seconds (data in {settings.data_dir}), schedules {on}. "
             "Ctrl-C stops it.",
             markup=False,
         )
@@ -73,7 +79,7 @@ def ui(
             "DAGSTER_HOME": str(home),
             "TRACKLY_DATA_DIR": str(settings.data_dir.absolute()),
         }
-        return _serve([sys.executable, "-m", "assets.serving", str(port)], environment, held)
+        return _serve([sys.executable, "-m", "assets.serving", host, str(port)], environment, held)
 
 
 def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper) -> int:
@@ -109,15 +115,25 @@ def _end_group(group: int) -> None:
             return
 
 
-def _check_port(port: int) -> None:
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise UsageError(
-                f"Port {port} cannot be used: {error.strerror}.", "Name another with --port."
-            ) from None
+def _check_port(host: str, port: int) -> None:
+    try:
+        ((family, kind, _, _, address), *_) = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM
+        )
+        with socket.socket(family, kind) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(address)
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} of {host} cannot be used: {error.strerror}.", "Name another with --port or --host."
+        ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @contextmanager

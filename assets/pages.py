@@ -1,0 +1,72 @@
+"""Dagster's pages behind the guard: `python -m assets.pages WORKSPACE HOST PORT`, with DAGSTER_HOME set.
+
+What must not go in: who may come in (`guard`), and the other processes (`serving`).
+"""
+
+import sys
+from collections.abc import Callable
+
+import dagster as dg
+import uvicorn
+from dagster._core.workspace.context import (
+    WorkspaceProcessContext,  # no public name; the locks hold the version
+)
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_webserver.app import create_app_from_workspace_process_context
+from dagster_webserver.version import __version__
+
+from assets.guard import App, Guard, Rules, is_loopback
+from assets.peers import may_enter
+from pipelines.settings import Settings, load_settings
+
+_STATEMENT_MILLISECONDS, _POOL_SECONDS, _OVERFLOW = (
+    15_000,
+    3_600,
+    20,
+)  # as dagster-webserver's own command has them
+_POLL_MILLISECONDS = 2_000
+
+
+def rules_of(settings: Settings, host: str, port: int) -> Rules:
+    """Who may use pages that listen on a host and port."""
+    named = settings.allowed_hosts | (frozenset() if _is_any(host) or is_loopback(host) else {host.lower()})
+    password = settings.ui_password.get_secret_value() if settings.ui_password else None
+    return Rules(port, named, password, may_enter)
+
+
+def serve(
+    workspace: str, host: str, port: int, *, stopped: Callable[[uvicorn.Server], None] | None = None
+) -> None:
+    """Serve the pages until SIGTERM or SIGINT.
+
+    Args:
+        workspace: a file that names the code server.
+        host: to listen on.
+        port: the same.
+        stopped: called with the server before it starts, for whoever wants to stop it otherwise.
+    """
+    settings = load_settings()
+    with dg.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, _POOL_SECONDS, _OVERFLOW)
+        with WorkspaceProcessContext(
+            instance, version=__version__, workspace_load_target=WorkspaceFileTarget([workspace])
+        ) as context:
+            app: App = create_app_from_workspace_process_context(context, "", _POLL_MILLISECONDS)
+            guarded = Guard(app, rules_of(settings, host, port))
+            # what a proxy says of the peer is not believed
+            config = uvicorn.Config(
+                guarded, host=host.strip("[]"), port=port, log_level="warning", proxy_headers=False,
+                server_header=False,
+            )  # fmt: skip
+            server = uvicorn.Server(config)
+            if stopped:
+                stopped(server)
+            server.run()
+
+
+def _is_any(host: str) -> bool:
+    return host.strip("[]") in ("0.0.0.0", "::", "")  # noqa: S104 - to be compared with
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))
