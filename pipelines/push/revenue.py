@@ -107,7 +107,7 @@ class RevenuePush:
             TracklySyncError: as `Sending.run`, and as a pull for the readings.
         """
         failure: OutcomeUnknown | None = None
-        rounds, waits, least = 0, 0, math.inf
+        rounds, waits, least, rests = 0, 0, math.inf, False
         while rounds < MOST_ROUNDS and waits < MOST_WAITS and self._is_open():
             number, alarms = await self._look()
             if alarms:
@@ -115,15 +115,16 @@ class RevenuePush:
             ready, waiting = self._hold(), self._unsettled()
             left = self._left(waiting)
             rounds, waits, least = (0, 0, left) if left < least else (rounds + 1, waits, least)
-            if ready:
+            if ready and not (rests and waiting):
                 failure = await self._send(number, ready)
+                rests = failure is not None  # what is lost is settled before more is risked
             elif not waiting:
                 failure = None
                 break
             elif not self.wait:
                 return Unsettled(waiting, self._due())
             else:
-                waits += 1
+                waits, rests = waits + 1, False
                 await self._let_it_finish(waiting)
         if failure:
             raise failure
