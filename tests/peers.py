@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -99,6 +100,18 @@ def _head_of(client: socket.socket) -> bytes:
     return head
 
 
+def request_of(client: socket.socket) -> bytes:
+    """A request, read to the end of its body: what closes with bytes unread resets the connection."""
+    received = _head_of(client)
+    head, _, body = received.partition(b"\r\n\r\n")
+    lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    left = (int(lengths[0]) if lengths else 0) - len(body)
+    while left > 0 and (chunk := client.recv(left)):
+        received += chunk
+        left -= len(chunk)
+    return received
+
+
 @contextmanager
 def serving(handle: "object") -> Iterator[Seen]:
     """A server on a thread, `handle(connection, seen)` for each connection on a thread of its own."""
@@ -132,7 +145,7 @@ def serving_tls(context: ssl.SSLContext, reply: bytes) -> Iterator[Seen]:
 
     def handle(connection: socket.socket, seen: Seen) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
-            seen.heads.append(_head_of(secure))
+            seen.heads.append(request_of(secure))
             secure.sendall(reply)
 
     with serving(handle) as seen:
@@ -205,30 +218,34 @@ http {{
 
 
 @contextmanager
-def squid(folder: Path, user: str, password: str) -> Iterator[Seen]:
+def squid(user: str, password: str) -> Iterator[Seen]:
     """Squid that lets in only who logs in."""
     command, port = needs("squid"), free_port()
     helper = Path("/usr/lib/squid/basic_ncsa_auth")
     if not helper.exists():
         pytest.skip("squid's basic_ncsa_auth is not installed")
-    folder.chmod(0o777)
     hashed = subprocess.run(
         [needs("openssl"), "passwd", "-apr1", password], capture_output=True, text=True, check=True
     )
-    (folder / "users").write_text(f"{user}:{hashed.stdout}")
-    (folder / "squid.conf").write_text(
-        f"""http_port 127.0.0.1:{port}
+    with (
+        tempfile.TemporaryDirectory() as name
+    ):  # not below pytest's: squid gives its rights away when it starts
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "users").write_text(f"{user}:{hashed.stdout}")
+        (folder / "users").chmod(0o644)
+        (folder / "squid.conf").write_text(
+            f"""http_port 127.0.0.1:{port}
 auth_param basic program {helper} {folder}/users
 acl people proxy_auth REQUIRED
 http_access allow people
 http_access deny all
 cache deny all
-access_log stdio:{folder}/access.log
-cache_log {folder}/cache.log
+access_log none
+cache_log /dev/null
 pid_filename none
-coredump_dir {folder}
 shutdown_lifetime 0 seconds
 """
-    )
-    with program([command, "-N", "-f", str(folder / "squid.conf")], port, folder):
-        yield Seen(port)
+        )
+        with program([command, "-N", "-f", str(folder / "squid.conf")], port, folder):
+            yield Seen(port)

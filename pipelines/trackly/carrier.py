@@ -93,17 +93,15 @@ class Carrier:
         return answer
 
     async def _exchange(self, method: str, url: str, body: bytes | None, sent: Sent) -> Answer:
-        headers = {}
-        if body is not None:
-            headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        proxy = self._route.proxy
         async with self._open().request(
             method,
             URL(url, encoded=True),
-            headers=headers,
+            headers=self._headers_for(body),
             data=None if body is None else _noted(body, sent),
             allow_redirects=False,
-            proxy=self._route.proxy.url if self._route.proxy else None,
-            proxy_auth=_log_in(self._route.proxy),
+            proxy=proxy.url if proxy else None,
+            proxy_headers=_log_in(proxy) if self._route.tls else None,
         ) as reply:
             try:
                 content = await read_body(
@@ -117,6 +115,15 @@ class Carrier:
                 reply.close()  # what is left of it is not worth reading
                 raise
         return Answer(reply.status, reply.headers, content)
+
+    def _headers_for(self, body: bytes | None) -> dict[str, str]:
+        """What is sent to the API. The session has no headers: aiohttp would give them to the proxy, the key too."""
+        headers = dict(self._headers)
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        if self._route.tls is None:  # there is no tunnel, so that the request itself is what the proxy reads
+            headers |= _log_in(self._route.proxy)
+        return headers
 
     async def _diagnosed(self, failure: Failure, error: BaseException) -> Failure:
         """The failure, or a clearer one where a look at the port explains it, which is done once.
@@ -139,7 +146,6 @@ class Carrier:
                 limit=limits.connections, ssl=self._route.tls or True, force_close=not self._keep
             )
             self._session = aiohttp.ClientSession(
-                headers=self._headers,
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(
                     total=limits.total_seconds,
@@ -181,7 +187,6 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise aiohttp.ClientConnectionError("not repeated") from error
 
 
-def _log_in(proxy: Proxy | None) -> aiohttp.BasicAuth | None:
-    if proxy is None or not (proxy.user or proxy.password):
-        return None
-    return aiohttp.BasicAuth(proxy.user, proxy.password, encoding="utf-8")
+def _log_in(proxy: Proxy | None) -> dict[str, str]:
+    authorization = proxy.authorization if proxy else None
+    return {"Proxy-Authorization": authorization} if authorization else {}

@@ -50,8 +50,10 @@ def send_message(url: str, content: bytes, seconds: float) -> str:
 def _proxy_of(route: Route) -> httpx.Proxy | None:
     if route.proxy is None:
         return None
-    has_log_in = route.proxy.user or route.proxy.password
-    return httpx.Proxy(route.proxy.url, auth=(route.proxy.user, route.proxy.password) if has_log_in else None)
+    authorization = route.proxy.authorization
+    return httpx.Proxy(
+        route.proxy.url, headers={"Proxy-Authorization": authorization} if authorization else None
+    )
 
 
 def _reason(error: Exception) -> str:

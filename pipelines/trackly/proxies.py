@@ -7,6 +7,7 @@ belong here: how a connection through a proxy is made (carrier.py, message.py), 
 
 import ipaddress
 import os
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,13 @@ class Proxy:
     def place(self) -> str:
         """Host and port, for messages."""
         return self.url.removeprefix("http://")
+
+    @property
+    def authorization(self) -> str | None:
+        """The Proxy-Authorization header for the log-in; None without one."""
+        if not (self.user or self.password):
+            return None
+        return "Basic " + b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
 def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
