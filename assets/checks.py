@@ -29,6 +29,7 @@ from pipelines.push.ledger.verbs import existing_ledger
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
+from pipelines.text import for_pages, plain
 from schemas.columns import Dataset
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Consistency
@@ -78,7 +79,7 @@ def dataset_checks(
             yield _result(asset, "known_values", WARN, findings.unknown, {})
         if manifest:
             fuzzy = {manifest.evidence: 1} if manifest.consistency == Consistency.FUZZY else {}
-            claim = {"consistency": str(manifest.consistency), "evidence": manifest.evidence}
+            claim = {"consistency": str(manifest.consistency), "evidence": plain(manifest.evidence)}
             yield _result(asset, "consistency", WARN, fuzzy, claim)
 
     return _grouped(f"{asset.key.to_user_string()}_checks", specs, results)
@@ -197,8 +198,8 @@ def _result(
         check_name=name,
         passed=not findings,
         severity=severity,
-        description="; ".join(f"{finding} ({count:,})" for finding, count in most[:3]) or None,
-        metadata={**figures, **dict(most)},
+        description="; ".join(f"{for_pages(finding)} ({count:,})" for finding, count in most[:3]) or None,
+        metadata={**figures, **{plain(finding): count for finding, count in most}},
     )
 
 

@@ -17,6 +17,7 @@ from pipelines.errors import TracklySyncError
 from pipelines.push.leftovers import tidy
 from pipelines.settings import Settings
 from pipelines.storage import claim
+from pipelines.text import plain
 
 
 class Stopped(dg.Failure):
@@ -43,10 +44,10 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
         except TracklySyncError as error:
             sys.tracebacklimit = 0  # of Dagster's own stack; the page tells the problem and its remedy
             raise Stopped(
-                description=str(error),
+                description=plain(str(error)),
                 metadata={
-                    "problem": error.message,
-                    "remedy": error.remedy or "-",
+                    "problem": plain(error.message),
+                    "remedy": plain(error.remedy) or "-",
                     "exit_code": error.exit_code,
                     "kind": type(error).__name__,
                 },

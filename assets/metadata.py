@@ -18,6 +18,7 @@ from pipelines.push.presence import Period
 from pipelines.push.reconcile import Reconciliation
 from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
+from pipelines.text import plain
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
 from schemas.tables import TYPES, describe
@@ -56,12 +57,12 @@ def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadat
     return {
         **_figures(manifest.rows, manifest.quarantined, seconds),
         "consistency": str(manifest.consistency),
-        "evidence": manifest.evidence,
+        "evidence": plain(manifest.evidence),
         "snapshot": manifest.snapshot,
         "path": dg.MetadataValue.path(str(snapshot.data)),
         "requests": manifest.requests,
         "retries": manifest.retries,
-        **{name: text for name, text in notes.items() if text},
+        **{name: plain(text) for name, text in notes.items() if text},
         "preview": preview(dataset, _first_rows(snapshot)),
     }
 
@@ -85,7 +86,7 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
         **{f"rows_{m.dataset}": m.rows for m in manifests},
         "path": dg.MetadataValue.path(str(warehouse)),
         "bytes": warehouse.stat().st_size,
-        "preview": markdown(columns, [dict(zip(columns, row, strict=True)) for row in told]),
+        "preview": table(columns, [dict(zip(columns, row, strict=True)) for row in told]),
     }
 
 
@@ -105,9 +106,9 @@ def of_intake(
         **_figures(found.rows_in, found.quarantined, seconds),
         "duplicate": found.duplicate,
         "known": found.known,
-        "files": [path.name for path in found.files],
-        "reasons": markdown(("rows", "reason"), reasons),
-        "months": markdown(
+        "files": [plain(path.name) for path in found.files],
+        "reasons": table(("rows", "reason"), reasons),
+        "months": table(
             ("month", "rows"),
             [
                 {"month": month or "no time", "rows": f"{n:,}"}
@@ -123,9 +124,9 @@ def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float
     numbers = asdict(counts)
     outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
-        "outcomes": markdown(("outcome", "rows"), outcomes),
+        "outcomes": table(("outcome", "rows"), outcomes),
         **_where_left_out(counts.left_out, f"trackly-sync rejects {name}", f"dataset = '{name}'"),
-        "preview": markdown(("message_id", "outcome", "code", "reason", "row"), rows),
+        "preview": table(("message_id", "outcome", "code", "reason", "row"), rows),
         **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
         **numbers,
         "left_out": counts.left_out,
@@ -153,13 +154,13 @@ def of_month(counts: Mapping[str, Mapping[str, int]], between: Period, seconds: 
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
     rows = sum(total.values())
     columns = ("dataset", "rows", *(name for name, number in total.items() if number))
-    table = [
+    lines = [
         {"dataset": name, "rows": f"{sum(by.values()):,}"} | {o: f"{by.get(o, 0):,}" for o in columns[2:]}
         for name, by in counts.items()
     ]
     left_out = rows - total[Outcome.ACCEPTED] - total[Outcome.DUPLICATE]
     return {
-        "outcomes": markdown(columns, table),
+        "outcomes": table(columns, lines),
         **_where_left_out(
             left_out, "trackly-sync rejects", f"happened_at >= {first}\nAND happened_at < {next_first}"
         ),
@@ -181,25 +182,25 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
         "missing_revenue": float(done.missing),
         "duration_seconds": round(seconds, 3),
         "agrees": done.agrees,
-        "preview": markdown(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
+        "preview": table(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
     }
 
 
-def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.MarkdownMetadataValue:
+def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.TableMetadataValue:
     """A few rows without what is personal: phone numbers masked, texts and the account's own fields left out."""
     shown = [f for f in dataset.fields if f.kind is not Kind.JSON and f.name not in _HIDDEN]
-    return markdown(
+    return table(
         [field.name for field in shown],
         [{field.name: _masked(field, row[field.name]) for field in shown} for row in rows],
     )
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Row]) -> dg.MarkdownMetadataValue:
-    """A table; no value can break out of its cell."""
-    if not rows:
-        return dg.MetadataValue.md("no rows")
-    lines = [columns, ["---"] * len(columns), *([_cell(row[name]) for name in columns] for row in rows)]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+def table(columns: Sequence[str], rows: Sequence[Row]) -> dg.TableMetadataValue:
+    """A table of plain text: nothing in a cell is a link, an image or HTML, as it would be in Markdown."""
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord({name: _cell(row[name]) for name in columns}) for row in rows],
+        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
+    )
 
 
 def _figures(rows: int, quarantined: int, seconds: float, row_count: int | None = None) -> Metadata:
@@ -224,6 +225,7 @@ def _masked(field: Field, value: Any) -> Any:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else " ".join(str(value).split())
-    text = text.replace("|", "\\|")
+    text = (
+        f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else " ".join(plain(str(value)).split())
+    )
     return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"

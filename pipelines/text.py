@@ -29,6 +29,7 @@ _FORMULA = (
     "\uff0d",
     "\uff20",
 )  # the last are wide forms
+_LOOKALIKES = str.maketrans("[]<>`*|#", "()\u2039\u203a'\u2217\u2502\u266f")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&@:$^=])")
 
 
@@ -88,6 +89,11 @@ def for_json(document: str) -> str:
 def for_markdown(text: str) -> str:
     """As part of Markdown: no link, image, HTML, heading or table comes of it."""
     return _MARKDOWN.sub(r"\\\1", plain(text)).replace("\\<", "&lt;").replace("\\&", "&amp;")
+
+
+def for_pages(text: str) -> str:
+    """In Dagster's descriptions, which are Markdown on some of its pages and text on others: the same on both."""
+    return plain(text).translate(_LOOKALIKES).replace("://", "[:]//".translate(_LOOKALIKES))
 
 
 def _written_out(character: str) -> str:

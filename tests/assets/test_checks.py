@@ -70,7 +70,7 @@ def test_every_materialization_carries_its_figures(world: tuple[JobResult, Setti
         assert {"rows", "dagster/row_count", "duration_seconds", "preview"} <= set(figures), name
         assert not re.search(r"\+15550\d{6}|\+1555900\d{4}", str(figures)), name
         assert API_KEY not in str(figures), name
-    assert {"…"} <= set(synced.assets["contacts"]["preview"]), "phones are masked, not hidden"
+    assert "…" in str(synced.assets["contacts"]["preview"].records), "phones are masked, not hidden"
     for name in PUSHED:
         figures = synced.assets[f"imported_{name}"]
         seven = ("accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending")
