@@ -38,6 +38,11 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 Look = Callable[[Settings, Dataset], AbstractContextManager[Content]]
 _ASSETS = {asset.key.to_user_string(): asset for asset in (*PULLED_ASSETS, *PUSHED_ASSETS)}
 _MOST_SHOWN = 20
+_OF_PULLED = {
+    "consistency": "The snapshot is exact or repaired.",
+    "claimed": "Rows published and quarantined are as many as the account claims.",
+    "plausible_times": "Times lie between 2000 and tomorrow.",
+}
 
 
 def dataset_checks(
@@ -46,8 +51,9 @@ def dataset_checks(
     """The checks of a dataset, all from its declaration, in one pass over its rows.
 
     `contract`: every row passes the pandera model; where it does not, nothing after it runs. `known_values`: values
-    are among those that the vendor documents. `quarantine`: no row was set aside. `consistency`, of pulled
-    datasets: the snapshot is not fuzzy.
+    are among those that the vendor documents. `quarantine`: no row was set aside. Of pulled datasets, `consistency`:
+    the snapshot is not fuzzy; `claimed`: no row is missing that the account claims; `plausible_times`: no time lies
+    before 2000 or after tomorrow.
 
     Args:
         asset: whose rows they are.
@@ -60,7 +66,7 @@ def dataset_checks(
         "contract": "Every row that goes on passes its pandera model.",
         "quarantine": "No row was set aside.",
         **({"known_values": "Values are among those documented."} if documented else {}),
-        **({"consistency": "The snapshot is exact or repaired."} if pulled else {}),
+        **(_OF_PULLED if pulled else {}),
     }
     specs = [
         dg.AssetCheckSpec(name, asset=asset, description=text, blocking=name == "contract")
@@ -81,6 +87,10 @@ def dataset_checks(
             fuzzy = {manifest.evidence: 1} if manifest.consistency == Consistency.FUZZY else {}
             claim = {"consistency": str(manifest.consistency), "evidence": plain(manifest.evidence)}
             yield _result(asset, "consistency", WARN, fuzzy, claim)
+            missing = {"rows that the account claims and did not serve": manifest.unserved}
+            pulled_rows = {"published": manifest.rows, "quarantined": manifest.quarantined}
+            yield _result(asset, "claimed", ERROR, missing if manifest.unserved else {}, pulled_rows)
+            yield _result(asset, "plausible_times", WARN, +findings.odd_times, {})
 
     return _grouped(f"{asset.key.to_user_string()}_checks", specs, results)
 

@@ -6,13 +6,16 @@ What must not go in: where rows come from (`books`), and what a finding means fo
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
-from schemas.columns import Dataset
+from schemas.columns import Dataset, Kind
 from schemas.frames import frame_schema, to_frame
+from schemas.instants import plausible_between
 
 
 @dataclass(slots=True)
@@ -23,21 +26,29 @@ class Findings:
         rows: how many were looked at.
         broken: by "column: rule" of the pandera model, how many rows break it.
         unknown: by "column: value", how many rows hold a value that the vendor does not document.
+        odd_times: by column, how many rows hold a time before 2000 or after tomorrow.
     """
 
     rows: int = 0
     broken: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    odd_times: Counter[str] = field(default_factory=Counter)
 
 
 def examine(dataset: Dataset, batches: Iterable[pa.RecordBatch]) -> Findings:
     """Validate batches of tens of thousands of rows; memory stays that of one batch."""
     findings = Findings()
+    first, end = plausible_between(datetime.now(UTC))
+    times = {item.name for item in dataset.fields if item.kind is Kind.INSTANT}
     known = {item.name: item.column.known for item in dataset.fields if item.column.known}
     for batch in batches:
         frame = to_frame(batch)
         findings.rows += len(frame)
         findings.broken.update(_broken(dataset, frame))
+        for column in times & set(batch.schema.names):
+            moments = batch.column(column)
+            odd = pc.or_(pc.less(moments, pa.scalar(first)), pc.greater_equal(moments, pa.scalar(end)))
+            findings.odd_times[column] += odd.true_count
         for column in known.keys() & set(frame.columns):
             values = frame[column].dropna()
             findings.unknown.update(f"{column}: {value}" for value in values[~values.isin(known[column])])

@@ -26,6 +26,7 @@ class Quarantined(msgspec.Struct):
     synced_at: Annotated[Instant, Column("When the reply that held this row was received.", unit="UTC")]
     snapshot: Annotated[Text, Column("The snapshot that the row would have belonged to.")]
     page: Annotated[Integer, Column("The reply that the row was read from; see sync.pages.")]
+    row: Annotated[Integer | None, Column("The row's place in that reply, from 0.")] = None
     raw: Annotated[Json, Column("The row as the API sent it.")] = ABSENT
 
 

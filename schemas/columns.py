@@ -87,6 +87,7 @@ Check = Matches | AtLeast | LengthAtMost
 PHONE = Matches(E164, "E.164, like +15551234567")
 KEPT_PHONE = Matches(rf"^(?:{E164[1:-1]}|hmac:[0-9a-f]{{32}})$", PHONE.words)
 """A phone number that was pulled, or its keyed hash (TRACKLY_HASH_PHONES)."""
+NOT_EMPTY = Matches(r"^.*\S.*$", "a text that is not empty")
 NOT_NEGATIVE = AtLeast(0)
 
 

@@ -5,8 +5,8 @@ A time is an ISO 8601 calendar date with a year of four digits, extended (`2024-
 fraction may be left out. The offset is `Z`, `z`, `UTC`, `GMT`, `±hh`, `±hhmm` or `±hh:mm`, with or without a space
 before it. No offset means UTC: the vendor states that on its revenue pages only, and it is taken for all.
 
-What does not belong here: which years are plausible (a pull keeps what the account says, a push does not), and
-columns of times (the decoder, the stage).
+A time may still be implausible: a pull keeps what the account says and warns, a push holds the row back. What does
+not belong here: columns of times (the decoder, the stage).
 """
 
 import re
@@ -28,6 +28,7 @@ BASIC = f"{_BASIC}{_OFFSET})?"
 
 _FORMS = (re.compile(EXTENDED, re.ASCII), re.compile(BASIC, re.ASCII))
 _MICROSECOND_DIGITS = 6
+_FIRST_PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def parse_instant(text: str) -> datetime | None:
@@ -49,6 +50,22 @@ def parse_instant(text: str) -> datetime | None:
         return instant.astimezone(UTC)
     except (ValueError, OverflowError):  # a month 13, or a year beyond 1 to 9999 once it is UTC
         return None
+
+
+def plausible_between(now: datetime) -> tuple[datetime, datetime]:
+    """The first time that data of an SMS account plausibly has, and the end of tomorrow, which none has.
+
+    Args:
+        now: the time of the question.
+    """
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _FIRST_PLAUSIBLE, today + timedelta(days=2)
+
+
+def is_plausible(instant: datetime, now: datetime | None = None) -> bool:
+    """Whether a time lies between 2000 and tomorrow."""
+    first, end = plausible_between(now or datetime.now(UTC))
+    return first <= (instant if instant.tzinfo else instant.replace(tzinfo=UTC)) < end
 
 
 def _zone(text: str) -> timezone:

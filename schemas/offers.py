@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Json, Label, Money, Text
+from schemas.columns import ABSENT, NOT_EMPTY, Column, Dataset, Flag, Instant, Json, Label, Money, Text
 
 STATUSES = ("active", "paused", "archived")
 PLATFORMS = ("tune", "everflow")
@@ -14,7 +14,7 @@ PAYOUT_TYPES = ("cpa", "cpc")
 class Offer(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A row of GET /offers."""
 
-    id: Annotated[Text, Column("The offer's id, 24 hexadecimal characters; the key.")]
+    id: Annotated[Text, Column("The offer's id, 24 hexadecimal characters; the key.", checks=(NOT_EMPTY,))]
     name: Annotated[Text | None, Column("The offer's name.")] = None
     tracking_url: Annotated[Text | None, Column("Where clicks are sent.")] = None
     external_platform: Annotated[

@@ -58,6 +58,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema_changes: Annotated[
         Text, Column("How the fields differ from those of the snapshot published before, in words.")
     ] = ""
+    odd_times: Annotated[
+        Text,
+        Column(
+            "Columns with times before 2000 or after tomorrow, with how many rows; they are kept as they are."
+        ),
+    ] = ""
     source: Annotated[Text, Column("For revenue: events or contacts; else empty.")] = ""
     personal_data: Annotated[
         Text, Column("What was kept of phones and custom fields, by the settings at that time.")
@@ -67,6 +73,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def bad_share(self) -> float:
         """Share of rows set aside."""
         return self.quarantined / max(self.rows + self.quarantined, 1)
+
+    @property
+    def unserved(self) -> int:
+        """How many rows more the API claimed than were pulled."""
+        return unserved_rows(self.total, self.rows - self.carried + self.quarantined)
+
+
+def unserved_rows(claimed: int | None, pulled: int) -> int:
+    """How many rows more an account claims than were pulled."""
+    return max((claimed or 0) - pulled, 0)
 
 
 class PublishedManifest(Manifest, frozen=True, kw_only=True):

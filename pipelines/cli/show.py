@@ -96,6 +96,10 @@ def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
             )
         if manifest.consistency == "fuzzy":
             notes.append(f"{name} is fuzzy ({manifest.evidence}): trackly-sync pull {name}")
+        if manifest.odd_times:
+            notes.append(
+                f"{name} has times before 2000 or after tomorrow, kept as they are: {manifest.odd_times}"
+            )
         if manifest.schema_changes:
             notes.append(f"Fields of {name} changed: {manifest.schema_changes}")
     return notes

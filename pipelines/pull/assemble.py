@@ -5,13 +5,16 @@ in it twice, or a version that is not the latest, `assemble` makes it anew out o
 within a memory limit and with room to spill, so that it stays flat whatever the account's size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.pull.identity import KEYLESS
+from pipelines.pull.keyless import Place, Sighting, told_apart
 from pipelines.pull.parts import KEY_SEPARATOR, Part, read_rows, set_aside, write_bad
 from pipelines.pull.scratch import scratch
 from pipelines.pull.spool import Spooled
@@ -25,8 +28,13 @@ from schemas.tables import literal
 _ORDER = "(page * 1048576 + row)"
 """When a row was read: pages are numbered in the order of arrival and hold fewer rows than that."""
 
-_NO_BAD = "'' AS identity, '' AS raw, '' AS reason, now() AS synced_at, 0 AS page, 0 AS row"
+_NO_BAD = "NULL::VARCHAR AS identity, '' AS raw, '' AS reason, now() AS synced_at, 0 AS page, 0 AS row"
 """The columns of bad parts, for a snapshot without any."""
+
+_PLACE = "rows.page || ':' || rows.row"
+"""What tells rows without a key apart that were told apart before."""
+
+_ROWS_AT_ONCE = 10_000
 
 _SAME_REPLY = "the key stands on another row of the same reply too"
 
@@ -72,6 +80,7 @@ def conclude(
             )
             twice = f"SELECT 1 FROM good GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
             if connection.execute(twice).fetchone() is None:
+                _place_keyless(connection, dataset, parts, replies, bad)
                 _collect_bad(connection, dataset, bad)
                 if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is None:
                     aside = f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad"
@@ -98,7 +107,10 @@ def assemble(
     dataset = PULLED[name]
     bad = [path for part in parts for path in part.bad]
     with scratch(data.parent) as connection:
-        connection.execute(f"CREATE VIEW good AS {_good(dataset, list(map(_for_duckdb, parts)))}")
+        files = list(map(_for_duckdb, parts))
+        _place_keyless(connection, dataset, parts, replies, bad, files)
+        place = "(SELECT last_page || ':' || last_row FROM keyless WHERE (page, row) = (rows.page, rows.row))"
+        connection.execute(f"CREATE VIEW good AS {_good(dataset, files, place)}")
         keys = ", ".join(_keys(dataset))
         connection.execute(
             f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
@@ -159,7 +171,7 @@ def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, 
         connection.execute(
             f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "
             f"{_kept(BOOKKEEPING, before.manifest.snapshot)}, row "
-            f"FROM ({_good(dataset, [_for_duckdb(part)])}) AS good {unpublished} "
+            f"FROM ({_good(dataset, [_for_duckdb(part)], _PLACE)}) AS good {unpublished} "
             f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
         )
         _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", data)
@@ -180,17 +192,88 @@ def _keys(dataset: Dataset) -> tuple[str, ...]:
     return ("content_key",) if nullable.intersection(dataset.key) else dataset.key
 
 
-def _good(dataset: Dataset, files: Sequence[Path]) -> str:
-    """All good parts, with when each row was read and what tells it apart."""
+def _good(dataset: Dataset, files: Sequence[Path], place: str) -> str:
+    """All good parts, with when each row was read and what tells it apart.
+
+    Args:
+        dataset: what the rows are.
+        files: the parts, as Parquet.
+        place: what tells a row of `rows` apart that has no key.
+    """
     parts = ", ".join(literal(str(path)) for path in files)
     rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{parts}])"
     if _keys(dataset) == dataset.key:
         return rows
-    # Rows without a key are told apart by content, and by how often that occurs within a reply.
     (key,) = dataset.key
-    content = f"md5(row({', '.join(dataset.columns)}, extra)::VARCHAR)"
-    nth = f"row_number() OVER (PARTITION BY page, {content} ORDER BY row)"
-    return f"SELECT *, coalesce({key}, {content} || ':' || {nth}) AS content_key FROM ({rows})"
+    return f"SELECT *, coalesce({key}, {place}) AS content_key FROM ({rows}) AS rows"
+
+
+def _place_keyless(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    parts: Sequence[Part],
+    replies: Sequence[Spooled],
+    bad: Sequence[Path],
+    good: Sequence[Path] = (),
+) -> None:
+    """Make the table `keyless`: where each row without a usable key was seen, and where the same row was seen last.
+
+    Args:
+        connection: of `scratch`.
+        dataset: what the rows are.
+        parts: what was read, for the rows with keys that replies share.
+        replies: what the parts were made of.
+        bad: the parts' bad rows.
+        good: the parts' good rows as Parquet, which are needed where a good row may lack its key.
+    """
+    connection.execute(
+        "CREATE TEMP TABLE keyless (page BIGINT, row INTEGER, last_page BIGINT, last_row INTEGER)"
+    )
+    found = (
+        [f"SELECT page, row, hash(raw) FROM read_parquet([{_listed(bad)}]) WHERE identity IS NULL"]
+        if bad
+        else []
+    )
+    if good and _keys(dataset) != dataset.key:
+        content = f"hash(row({', '.join(dataset.columns)}, extra))"
+        (key,) = dataset.key
+        found.append(f"SELECT page, row, {content} FROM read_parquet([{_listed(good)}]) WHERE {key} IS NULL")
+    rows = connection.execute(" UNION ALL ".join(found)).fetchall() if found else []
+    if not rows:
+        return
+    sightings = [Sighting(*row) for row in rows]
+    places = {reply.page: Place.of(reply.request) for reply in replies}
+    latest = told_apart(sightings, _shared(connection, parts, {s.page for s in sightings}), places)
+    table = pa.table(
+        {
+            "page": [one.page for one in latest],
+            "row": [one.row for one in latest],
+            "last_page": [last.page for last in latest.values()],
+            "last_row": [last.row for last in latest.values()],
+        }
+    )
+    connection.register("placed", table)
+    connection.execute("INSERT INTO keyless BY NAME FROM placed")
+
+
+def _shared(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], pages: set[int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """The rows with keys that each two of some replies share; see `keyless.Shared`."""
+    rows = pa.concat_tables([read_rows(part).select(["page", "row", "row_key"]) for part in parts])
+    connection.register("read_rows", rows)
+    connection.register("some_pages", pa.table({"page": pa.array(sorted(pages), pa.int64())}))
+    connection.execute(
+        "WITH keyed AS (FROM read_rows SEMI JOIN some_pages USING (page) "
+        f"WHERE row_key >= {KEYLESS}) SELECT one.page, other.page, one.row, other.row FROM keyed AS one "
+        "JOIN keyed AS other ON one.row_key = other.row_key AND one.page < other.page ORDER BY ALL"
+    )
+    while some := connection.fetchmany(_ROWS_AT_ONCE):
+        yield from some
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return ", ".join(literal(str(path)) for path in files)
 
 
 def _twins(
@@ -213,11 +296,11 @@ def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files:
         connection.execute(f"CREATE TEMP TABLE bad AS SELECT {_NO_BAD} LIMIT 0")
         connection.execute("CREATE TEMP TABLE outdated AS SELECT page, row FROM good LIMIT 0")
         return
-    paths = ", ".join(literal(str(path)) for path in files)
     identity = f"concat_ws('{KEY_SEPARATOR}', {', '.join(_keys(dataset))})"
     connection.execute(
-        f"CREATE TEMP TABLE bad AS SELECT * FROM read_parquet([{paths}]) "
-        "QUALIFY page = max(page) OVER (PARTITION BY identity)"
+        f"CREATE TEMP TABLE bad AS SELECT * FROM read_parquet([{_listed(files)}]) "
+        "ANTI JOIN (SELECT page, row FROM keyless WHERE (page, row) <> (last_page, last_row)) USING (page, row) "
+        "QUALIFY identity IS NULL OR page = max(page) OVER (PARTITION BY identity)"
     )
     connection.execute(
         f"CREATE TEMP TABLE also_good AS SELECT {identity} AS identity, page, row FROM good "

@@ -19,7 +19,7 @@ from pipelines.pull.slices import (
     in_same_order,
     is_short_of,
 )
-from pipelines.pull.windows import Window, around, linked, plan
+from pipelines.pull.windows import Window, around, last_keyed, linked, plan, top_of
 
 TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -93,7 +93,7 @@ class Chain:
         self._filled: list[int] = []
         """Places whose reply had rows."""
         self._last_keys: set[int] = set()
-        """The last row of each reply."""
+        """The last row of each reply that has a key; a digest of the reply where none has."""
         self._joined: set[int] = set()
         """Places whose reply shares a row with the one after it."""
         self._onward = 0
@@ -178,9 +178,10 @@ class Chain:
 
     def _is_last(self, seen: Slice) -> bool:
         """Whether nothing is to be expected below a reply: it is empty, or ends as one read before it does."""
-        if not seen.keys or seen.keys[-1] in self._last_keys:
+        last = last_keyed(seen.keys) or hash(seen.keys)
+        if not seen.keys or last in self._last_keys:
             return True
-        self._last_keys.add(seen.keys[-1])
+        self._last_keys.add(last)
         return seen.ends and seen.total is not None and seen.window.stop >= seen.total
 
     def _note(self, place: int, seen: Slice) -> None:
@@ -198,7 +199,7 @@ class Chain:
                     self._evidence.drifted |= above.keys[-shared:] != below.keys[:shared]
                 if self._are_linked(above, below):
                     self._joined.add(upper)
-                    self._onward += below.keys[-1] not in above.keys
+                    self._onward += (last_keyed(below.keys) or below.keys[-1]) not in above.keys
         for done in (place - 1, place, place + 1):
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
@@ -241,8 +242,9 @@ class Chain:
         """
         budget.spent += 1
         look = await self._look_at_top()
-        self._evidence.drifted |= look.total != top.total or look.keys[:1] != top.keys[:1]
-        if look.keys[:1] == top.keys[:1] and chained_from == 0:
+        same = top_of(look.keys) == top_of(top.keys[: len(look.keys)])
+        self._evidence.drifted |= look.total != top.total or not same
+        if same and chained_from == 0:
             return True
         chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
         keys = tuple(key for of in chained for key in of.keys)
@@ -281,10 +283,10 @@ class Chain:
                 below = lower is not None and self._are_linked(seen, lower)
                 if (above and (below or seen.ends)) or (below and seen.window.start == 0):
                     return seen  # from one to the other, or all the way to the end or from the top
-                if above and seen.keys[-1] not in upper.keys:
+                if above and (last_keyed(seen.keys) or seen.keys[-1]) not in upper.keys:
                     upper, edge = seen, seen.stop
                     break
-                if below and lower is not None and seen.keys[0] not in lower.keys:
+                if below and lower is not None and top_of(seen.keys)[-1] not in lower.keys:
                     lower, edge = seen, seen.window.start
                     break
             else:

@@ -7,23 +7,29 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
 from pipelines.pull.evidence import Evidence
-from schemas.sync import Consistency, Manifest
+from schemas.sync import Consistency, Manifest, unserved_rows
 
 _REASONS_SHOWN = 3
 
 
 def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
     """The claim that the evidence supports, and the evidence in words."""
+    notes = list(dict.fromkeys(evidence.notes))
     claimed = "no total given" if evidence.total is None else f"{evidence.total:,} rows claimed by the API"
     numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
+    unserved = unserved_rows(evidence.total, pulled)
+    if unserved:
+        return Consistency.FUZZY, "; ".join(
+            [numbers, f"{unserved:,} rows that the API claims were not there to be read", *notes]
+        )
     if not evidence.complete:
-        return Consistency.FUZZY, "; ".join([numbers, *evidence.notes])
+        return Consistency.FUZZY, "; ".join([numbers, *notes])
     if evidence.drifted:
-        proof = "; ".join(evidence.notes) or "every reply shares a row with the next"
+        proof = "; ".join(notes) or "every reply shares a row with the next"
         extra = f"{evidence.extra_requests:,} of them to look again"
         return Consistency.REPAIRED, f"{numbers}, {extra}; the account changed, {proof}"
     if evidence.confirmed:
-        return Consistency.REPAIRED, "; ".join([numbers, *evidence.notes])
+        return Consistency.REPAIRED, "; ".join([numbers, *notes])
     if evidence.total not in (None, pulled):
         return Consistency.FUZZY, f"{numbers}; the two do not agree and nothing was seen to change"
     return Consistency.EXACT, f"{numbers}; nothing was seen to change"

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from pipelines.pull.decode import BadRow, raw_rows
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.spool import Spooled, digest
+from pipelines.pull.identity import as_text, has_usable_key
+from pipelines.pull.spool import Spooled
 from pipelines.storage import storage_errors
 from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
@@ -52,7 +53,7 @@ class Part:
     Attributes:
         good: files of Arrow IPC: the dataset's columns, `extra`, the place of each row, and `row_key`: what the scan
             tells it apart by; two rows of one key may still differ.
-        bad: files of Parquet: identity, raw JSON, reason, and the place of each row.
+        bad: files of Parquet: identity (null without a usable key), raw JSON, reason, and the place of each row.
         pages: one per reply.
         unknown: names of fields that the contract does not know.
         missing: names of fields without a value that no reply names at its ends; None where there were no rows.
@@ -135,13 +136,14 @@ def write_bad(rows: list[dict[str, object]], path: Path) -> Path | None:
     return path
 
 
-def identity_of(dataset: Dataset, raw: bytes) -> str:
-    """The key of a raw row as one text, or its digest where it has none that can be read."""
+def identity_of(dataset: Dataset, raw: bytes) -> str | None:
+    """The key of a raw row as one text; None where it is not usable."""
     try:
         fields = _fields.decode(raw)
-        return KEY_SEPARATOR.join(str(_scalar.decode(fields[name])) for name in dataset.key)
-    except (msgspec.DecodeError, KeyError):
-        return f"raw:{digest(raw)}"
+        values = [_scalar.decode(fields[name]) for name in dataset.key]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return None
+    return KEY_SEPARATOR.join(map(as_text, values)) if has_usable_key(dataset, values) else None
 
 
 def bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[str, object]]:

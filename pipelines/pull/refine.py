@@ -23,7 +23,7 @@ from pipelines.pull.decode import (
     values_of,
 )
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.identity import Keys, Seen, reply_reader, see
+from pipelines.pull.identity import KeyRule, Keys, Seen, key_rules, reply_reader, see
 from pipelines.pull.parts import PLACE, ROW_KEY, Part, bad_rows, part_schema, write_bad, write_rows
 from pipelines.pull.spool import Body, Spooled, digest
 from pipelines.trackly.failures import Unreadable
@@ -50,7 +50,8 @@ class Refiner:
         endpoint = ENDPOINTS[name]
         self._envelope = endpoint.envelope
         self._typed = reply_decoder(self._dataset.row, endpoint.envelope)
-        self._see = reply_reader(endpoint.envelope, endpoint.identity, endpoint.order)
+        self._see = reply_reader(endpoint.envelope, endpoint.identity, endpoint.order, self._dataset)
+        self._rules = key_rules(self._dataset)
         self._identity = [self._dataset.columns.index(column) for column in endpoint.identity]
         self._order = endpoint.identity.index(endpoint.order) if endpoint.order else None
         self._held: dict[int, _Read] = {}
@@ -74,8 +75,8 @@ class Refiner:
             values = values_of(self._dataset, reply.rows)
             rows = decoded(self._dataset, values, lambda: raw_rows(text, self._envelope))
             identity = [values[at] for at in self._identity]
-            telling = None not in identity[0]
-            seen = see(identity, self._order, reply.pagination) if telling else self._see(text)
+            usable = all(map(KeyRule.holds_all, self._rules, identity))
+            seen = see(identity, self._order, reply.pagination) if usable else self._see(text)
         except REFUSED:
             seen, rows = self._read_row_by_row(text)
         self._held[body.offset] = _Read(rows, seen.keys, digest(text), text[:_END_BYTES] + text[-_END_BYTES:])

@@ -16,6 +16,9 @@ from pipelines.pull.plain import read_twice
 from pipelines.pull.slices import Asking, Check, Fetch, FixedPages, Query
 from pipelines.pull.windows import Window
 
+_EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9
+"""How many rounds over the queries of an endpoint must be equal, and how many there are at the most."""
+
 _CUT_SHARE = 100
 """One row in so many may be claimed and not served while an account changes: its total may lag behind."""
 
@@ -35,19 +38,53 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
         ServiceError: no usable answer within the bounds of retrying.
     """
     evidence = Evidence()
-    totals: list[int | None] = []
-    for filters in endpoint.filters:
-        one = _Pass(endpoint, filters, fetch, evidence)
-        await one.run(concurrency)
-        totals.append(one.total)
     if len(endpoint.filters) > 1:
-        # A row may have moved from a later filter's rows to the first one's between the two reads.
-        again = _Pass(endpoint, endpoint.filters[0], fetch, evidence)
-        await again.run(concurrency)
-        evidence.drifted |= again.total != totals[0]
-        totals[0] = again.total
-    evidence.total = None if None in totals else sum(filter(None, totals))
+        await _scan_in_rounds(endpoint, fetch, concurrency, evidence)
+    else:
+        one = _Pass(endpoint, endpoint.filters[0], fetch, evidence)
+        await one.run(concurrency)
+        evidence.total = one.total
     return evidence
+
+
+async def _scan_in_rounds(endpoint: Endpoint, fetch: Fetch, concurrency: int, evidence: Evidence) -> None:
+    """Read all queries of an endpoint until three rounds in a row find the same rows in each.
+
+    The queries ask for states of rows, which can change, so they are no partition: a row that changes its state
+    between two of them is met twice, or by none. One that moves shows as a difference between rounds. To hide from
+    three rounds, of which one asks in the opposite order, it would have to change at four moments or more, each of
+    them between two certain queries, and be in the right state at each.
+    """
+    rounds: list[dict[int, tuple[frozenset[int], int | None]]] = []
+    while len(rounds) < _MOST_ROUNDS:
+        asked, found = evidence.requests, {}
+        places = list(enumerate(endpoint.filters))
+        for at, filters in reversed(places) if len(rounds) % _EQUAL_ROUNDS == _EQUAL_ROUNDS - 1 else places:
+            keys: set[int] = set()
+            one = _Pass(endpoint, filters, _noting(fetch, keys), evidence)
+            await one.run(concurrency)
+            found[at] = frozenset(keys), one.total
+        evidence.extra_requests += evidence.requests - asked if rounds else 0
+        evidence.drifted |= bool(rounds) and found != rounds[-1]
+        rounds.append(found)
+        totals = [total for _, total in found.values()]
+        evidence.total = None if None in totals else sum(filter(None, totals))
+        latest = rounds[-_EQUAL_ROUNDS:]
+        if len(latest) == _EQUAL_ROUNDS and all(one == found for one in latest):
+            return
+    evidence.complete = False
+    evidence.notes.append(
+        f"{endpoint.path}: rows can be asked for by their state only, and changed it whenever they were read"
+    )
+
+
+def _noting(fetch: Fetch, keys: set[int]) -> Fetch:
+    async def fetch_and_note(query: Query, check: Check, *, fresh: bool) -> Seen:
+        seen = await fetch(query, check, fresh=fresh)
+        keys.update(seen.keys)
+        return seen
+
+    return fetch_and_note
 
 
 async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], bool]) -> Evidence:
@@ -169,26 +206,21 @@ class _Pass:
     async def _read_parts(self, claimed: int, reached: int, concurrency: int) -> None:
         """Read the parts of what gave fewer rows than claimed, and add to the evidence.
 
-        As many rows again mean that the total is wrong. More mean that the API serves only so many rows of a query,
-        and they may be all, by the totals of the parts. Where all rows are in one part, nothing is learnt, unless
-        they would fit on one page: no API serves fewer rows than those.
+        More rows than before mean that the API serves only so many of a query; they are taken. But the parts are
+        states of rows, which can change between two queries, so they never prove that no row is missing.
         """
-        counts, agree = [], True
+        counts = []
         for filters in self._parts:
             part = _Pass(self._endpoint, filters, self._fetch, Evidence())
             counts.append(await part._chain.read_all(concurrency))
-            agree &= part.total == counts[-1] and part._evidence.complete and not part._drifted()
             self._evidence.requests += part._asking.replies
             self._evidence.extra_requests += part._asking.replies
-        if sum(counts) == reached and (all(counts) or reached < self._asking.largest):
-            self._evidence.confirmed = True
-            self._say_served(claimed, reached, "twice the same, the second time in parts")
-        elif sum(counts) == claimed and agree:
-            self._evidence.confirmed = True
-            self._say_served(claimed, reached, "and all of them when read in parts")
-        else:
-            self._evidence.complete = False
-            self._say_served(claimed, reached, f"{sum(counts):,} when read in parts")
+        self._evidence.complete = False
+        self._say_served(
+            claimed,
+            reached,
+            f"{sum(counts):,} when read in parts by a state that can change, which proves nothing",
+        )
 
     def _drifted(self) -> bool:
         return self._evidence.drifted or self._asking.totals_differ

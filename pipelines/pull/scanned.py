@@ -24,6 +24,7 @@ from pipelines.pull.known import known_contacts
 from pipelines.pull.output import Output, Rows
 from pipelines.pull.parts import BATCH_ROWS, Part, joined
 from pipelines.pull.personal import reader
+from pipelines.pull.plausible import odd_times
 from pipelines.pull.scan import scan, scan_new
 from pipelines.pull.slices import Check, Query
 from pipelines.pull.spool import Body, Spool, Spooled
@@ -159,6 +160,7 @@ class _Intake:
         self.resumed = 0
         self.parts: list[Part] = []
         self.assembled = Assembled(0, 0)
+        self.odd_times: dict[str, int] = {}
         self._client = client
         self._endpoint = ENDPOINTS[name]
         self._folder = folder
@@ -279,6 +281,7 @@ class _Intake:
             self._output.rows,
             quarantine_file(folder),
         )
+        self.odd_times = odd_times(PULLED[self.name], data_file(folder))
         arrays, _ = arrow_columns(
             PAGES, values_of(PAGES, [page for part in self.parts for page in part.pages])
         )
@@ -317,6 +320,7 @@ def _manifest(
         unknown_fields=", ".join(sorted(unknown)),
         missing_fields=", ".join(sorted(missing)),
         schema_changes=schema_changes(before, unknown, missing),
+        odd_times=", ".join(f"{name} ({count:,})" for name, count in intake.odd_times.items()),
         source=FROM_EVENTS if intake.name == "revenue" else "",
         personal_data=intake.privacy.label,
     )

@@ -14,7 +14,7 @@ from typing import Protocol
 from pipelines.errors import RequestError
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.identity import Keys, Seen
-from pipelines.pull.windows import Window, after
+from pipelines.pull.windows import Window, after, is_keyed
 from pipelines.trackly.client import Unreadable
 
 UNPAGED_ROWS = 1 << 62
@@ -124,7 +124,7 @@ class Asking:
 
     def know_first(self, top: Slice) -> None:
         """Remember the first page, so that it is not taken for another one."""
-        self._first = (top.keys, top.total) if len(top.keys) >= _TELLING_ROWS else ((), None)
+        self._first = (top.keys, top.total) if len(set(top.keys)) >= _TELLING_ROWS else ((), None)
 
     def fix(self, rows: int) -> None:
         """From now on ask for pages of one size only, the one that the server gives."""
@@ -177,12 +177,14 @@ class Asking:
         """Refuse a reply that is not the page asked for.
 
         Raises:
-            Unreadable: another page came, or the first one again.
+            Unreadable: another page came, or the first one again, or null for rows that are claimed.
         """
         if seen.page not in (None, window.page) and not _is_last_instead(window, seen, may_be_last):
             raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
         if window.page > 1 and seen.per_page and seen.per_page < window.per_page:
             raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
+        if seen.absent and seen.total is not None and seen.total > window.start:
+            raise Unreadable(f"no array of rows came, and {seen.total:,} rows are claimed")
         keys, total = self._first
         if window.page > 1 and keys and seen.total == total and seen.keys == keys[: window.per_page]:
             raise Unreadable(f"the first page came again in answer to page {window.page}")
@@ -218,8 +220,11 @@ _DEFAULT_PAGE = 50
 
 
 def in_same_order(upper: Sequence[int], lower: Sequence[int]) -> bool:
-    """Whether the rows that two replies share stand in the same order in both; rows that come twice tell nothing."""
-    both = set(upper).intersection(lower)
+    """Whether the rows that two replies share stand in the same order in both; rows that come twice tell nothing.
+
+    Nor do rows without a key: those of the same content may be several.
+    """
+    both = set(filter(is_keyed, set(upper).intersection(lower)))
     above, below = list(filter(both.__contains__, upper)), list(filter(both.__contains__, lower))
     if len(above) == len(both) == len(below):
         return above == below

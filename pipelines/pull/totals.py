@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
-from pipelines.pull.identity import Seen, reply_reader
+from pipelines.pull.identity import Seen, has_usable_key, reply_reader
 from pipelines.pull.personal import reader
 from pipelines.pull.scan import scan
 from pipelines.pull.scratch import scratch
@@ -25,6 +25,7 @@ from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import TracklyClient
+from schemas.registry import PULLED
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
@@ -104,7 +105,7 @@ async def read_totals(
         StorageError: the disk refused.
     """
     started_at, privacy = now(), Privacy.of(settings)
-    see = reply_reader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order)
+    see = reply_reader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order, PULLED["contacts"])
     raw = folder / "replies.parquet"
     with storage_errors("write", raw), pq.ParquetWriter(raw, _READ, compression="zstd") as writer:
         replies = rows = unreadable = 0
@@ -150,7 +151,7 @@ class _Reply(msgspec.Struct):
 
 
 class _RawReply(msgspec.Struct):
-    contacts: list[msgspec.Raw]
+    contacts: list[msgspec.Raw] | None = None
 
 
 _rows = msgspec.json.Decoder(_Reply)
@@ -163,8 +164,8 @@ def _columns(body: bytes, reply: int) -> pa.RecordBatch:
         contacts = _rows.decode(body).contacts
     except msgspec.DecodeError:
         found = _raw_rows.decode(body)  # the scan has read it, so it is JSON of this shape
-        contacts = [row for raw in found.contacts if (row := _one(raw))]
-    contacts = [row for row in contacts if abs(row.revenue_total) < _LARGEST]
+        contacts = [row for raw in found.contacts or () if (row := _one(raw))]
+    contacts = [row for row in contacts if abs(row.revenue_total) < _LARGEST and _is_somebody(row)]
     columns: list[list[Any]] = [
         [row.phone_number for row in contacts],
         [row.list_id for row in contacts],
@@ -178,6 +179,11 @@ def _columns(body: bytes, reply: int) -> pa.RecordBatch:
     return pa.record_batch(
         [pa.array(column, field.type) for column, field in zip(columns, _READ, strict=True)], schema=_READ
     )
+
+
+def _is_somebody(row: _Contact) -> bool:
+    """Whether a row's key is usable: without one it may be any contact's."""
+    return has_usable_key(PULLED["contacts"], (row.phone_number, row.list_id))
 
 
 def _one(raw: msgspec.Raw) -> _Contact | None:

@@ -15,8 +15,11 @@ never overlap; pages of slightly different sizes do: page 2 of 990 rows starts a
 1000. The price is one request in twenty. What does not belong here: requests (see `scan`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from pipelines.pull.identity import KEYLESS, NOBODY
 
 _SMALLEST_SHARE = 0.75
 """Windows are no smaller than this share of the largest page, so that overlaps stay cheap."""
@@ -26,6 +29,9 @@ _OVERLAP_SHARE = 100
 
 _LEAST_OVERLAP = 2
 """Planned overlap of small pages, where a tenth of a page allows it: rows change places only in company."""
+
+_COMPANY = 2
+"""Rows without a key that link two replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +100,36 @@ def around(position: int, largest: int) -> Window:
 def linked(earlier: Sequence[int], later: Sequence[int]) -> bool:
     """Whether two replies share a row.
 
+    One row with a key is enough. Rows without one are told apart by content only, which others may have too: it takes
+    two of them that stand as far apart in both replies, each of a content of its own there.
+
     Args:
-        earlier: row keys of one reply; 0 stands for rows that nothing tells apart.
+        earlier: row keys of one reply, as of `identity`.
         later: row keys of the other.
     """
     shared = set(earlier).intersection(later)
-    return len(shared) > (0 in shared)
+    if any(is_keyed(key) for key in shared):
+        return True
+    shared.discard(NOBODY)
+    if len(shared) < _COMPANY:
+        return False
+    counts = Counter(earlier), Counter(later)
+    once = [key for key in shared if counts[0][key] == counts[1][key] == 1]
+    shifts = Counter(earlier.index(key) - later.index(key) for key in once)
+    return max(shifts.values(), default=0) >= _COMPANY
+
+
+def is_keyed(key: int) -> bool:
+    """Whether a row's integer stands for a usable key, not for its content."""
+    return key >= KEYLESS
+
+
+def last_keyed(keys: Sequence[int]) -> int | None:
+    """The last row of a reply that has a key."""
+    return next(filter(is_keyed, reversed(keys)), None)
+
+
+def top_of(keys: Sequence[int]) -> Sequence[int]:
+    """The rows of a reply down to the first one that has a key: where those are as they were, nothing came above."""
+    first = next((at for at, key in enumerate(keys) if is_keyed(key)), len(keys))
+    return keys[: first + 1]

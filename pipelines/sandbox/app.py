@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from pipelines.errors import UsageError
 from pipelines.sandbox.account import API_KEY, Account, Request
 from pipelines.sandbox.faults import Fault, Faults, parse_fault
+from pipelines.sandbox.flaws import flawed
 from pipelines.sandbox.imports import import_records
 from pipelines.sandbox.reads import not_found, page_of, read, read_contact
 from pipelines.sandbox.transport import abort
@@ -130,7 +131,8 @@ class App:
         if request.method == "GET":
             if path.startswith("/contacts/"):
                 return read_contact(self.account, path.removeprefix("/contacts/"))
-            return _misled(read(self.account, path.lstrip("/"), query), struck, logged.query)
+            status, reply = _misled(read(self.account, path.lstrip("/"), query), struck, logged.query)
+            return status, flawed(reply, struck)
         entity = path.removeprefix("/history/")
         if request.method != "POST" or entity not in ("sends", "clicks", "revenue") or entity == path:
             return not_found()

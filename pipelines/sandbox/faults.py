@@ -33,6 +33,11 @@ KINDS = {
     "no-total": "claim no number of rows at all",
     "page-size": "serve `value` rows a page, whatever is asked for",
     "cut": "serve the first `value` rows of any query, and claim all",
+    "more": "claim `value` rows more than there are",
+    "broken-keys": "serve a share `rate` of the rows without a usable key; with `value` 1 all with the same one",
+    "blank-times": "serve an empty text for every time that there is none of",
+    "null-rows": "serve null for an empty array of rows",
+    "no-rows": "leave an empty array of rows out",
     "revoke": "refuse the key from then on",
     "save-error": "fail single records with save_error, as often as `rate` says",
 }
@@ -40,6 +45,10 @@ KINDS = {
 
 BODIES = ("html", "empty", "json")
 """What a gateway's own reply may have for a body; the JSON is not in the vendor's form."""
+
+
+_PER_ROW = ("save-error", "broken-keys")
+"""The kinds whose `rate` is a share of rows, not of requests."""
 
 
 @dataclass(slots=True)
@@ -52,7 +61,7 @@ class Fault:
         path: only requests whose path has this in it.
         skip: let so many matching requests pass first.
         times: strike so many matching requests; None for all.
-        rate: share of matching requests that are struck.
+        rate: share of matching requests that are struck, or of rows.
         seconds: delay, or Retry-After.
         value: the total to claim, a number of rows, or bytes.
         jitter: longest random delay beyond `seconds`.
@@ -100,7 +109,7 @@ class Faults:
         number = fault.seen - fault.skip
         if number < 1 or (fault.times is not None and number > fault.times):
             return False
-        return fault.kind == "save-error" or fault.rate >= 1 or self.chance.random() < fault.rate
+        return fault.kind in _PER_ROW or fault.rate >= 1 or self.chance.random() < fault.rate
 
 
 def parse_fault(text: str) -> Fault:

@@ -37,6 +37,7 @@ class Page(msgspec.Struct, frozen=True):
         total: rows in the account that match the query; None where the reply says nothing.
         total_pages: number of the last page; None where the reply says nothing.
         other: top-level keys beside the envelope and `pagination`, sorted.
+        absent: whether the rows are null or left out, which is taken for none.
     """
 
     rows: bytes
@@ -45,6 +46,7 @@ class Page(msgspec.Struct, frozen=True):
     total: int | None
     total_pages: int | None
     other: tuple[str, ...]
+    absent: bool = False
 
 
 NO_PAGINATION = msgspec.Raw(b"null")
@@ -56,27 +58,30 @@ _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def read_page(envelope: str) -> Callable[[bytes], Page]:
     """A reader of pages whose rows stand under the key `envelope`, for `TracklyClient.get`.
 
-    The reader raises Unreadable for a body that is not JSON or not whole, without the envelope, or with rows
-    that are not an array. Unknown keys are tolerated and named in `other`, and a pagination that makes no sense is
-    taken for none: no page is believed on its word alone.
+    The reader raises Unreadable for a body that is not JSON or not whole, or with rows that are not an array. Rows
+    that are null are none, and so are rows that are left out, where the reply says by its pagination that there are
+    none or has nothing else to say. Unknown keys are tolerated and named in `other`, and a pagination that makes no
+    sense is taken for none: no page is believed on its word alone.
     """
 
     def read(body: bytes) -> Page:
         try:
             found = _top_level.decode(body)
-            rows = bytes(found[envelope])
+            rows = bytes(found.get(envelope, NO_PAGINATION))
             rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
             seen = read_pagination(found.get("pagination", NO_PAGINATION))
-        except KeyError:
-            raise Unreadable(f"the JSON has no {envelope!r}") from None
         except msgspec.ValidationError as problem:
             raise Unreadable(f"the JSON is of another shape: {problem}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Unreadable(_not_json(body)) from None
-        if not rows.startswith(b"["):
-            raise Unreadable(f"{envelope!r} is not an array")
         other = tuple(sorted(found.keys() - {envelope, "pagination"}))
-        return Page(rows, seen.page, seen.per_page, seen.total, seen.total_pages, other)
+        absent = rows == b"null"
+        if envelope not in found and (other or "pagination" in found) and seen.total != 0:
+            raise Unreadable(f"the JSON has no {envelope!r}")
+        if not absent and not rows.startswith(b"["):
+            raise Unreadable(f"{envelope!r} is not an array")
+        found_rows = b"[]" if absent else rows
+        return Page(found_rows, seen.page, seen.per_page, seen.total, seen.total_pages, other, absent)
 
     return read
 

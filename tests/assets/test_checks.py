@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ from assets.pulled import offers
 from assets.pushed import history_sends, imported_sends
 from assets.resources import GivenTrackly
 from assets.running import JobResult, Step, main, run_job
+from pipelines.cli.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
-from pipelines.pull.run import snapshot_dataset
+from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.stage import stage_path
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
+from pipelines.warehouse.published import published
 from pipelines.warehouse.swap import replacing
 from schemas.registry import PULLED, PUSHED
 
@@ -147,6 +150,38 @@ def test_a_fuzzy_snapshot_warns(settings: Settings) -> None:
     found = results(checks, settings)["consistency"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert found.metadata["evidence"].value == "a page was not to be had"
+
+
+def test_rows_that_are_claimed_and_missing_fail_a_check(server: Server, settings: Settings) -> None:
+    """Where the account claims more than it serves, a check fails with the number, and `status` has it."""
+    server.faults.active.append(parse_fault("more,value=3,path=/offers"))
+    snapshot_dataset(settings, "offers", "r1")
+    found = results(dataset_checks(offers, PULLED["offers"]), settings)
+    assert (found["claimed"].passed, found["claimed"].severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert found["claimed"].metadata["rows that the account claims and did not serve"].value == 6
+    assert not found["consistency"].passed
+    publish_latest(settings, "r1")
+    (note,) = attention(settings, published(settings.warehouse), {})
+    assert "offers is fuzzy" in note
+    assert "6 rows that the API claims" in note
+
+
+def test_implausible_times_warn_and_are_kept(account: Account, settings: Settings) -> None:
+    """A pull keeps what the account says; a check names the columns, and `status` does."""
+    later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    account.offers[0]["created_at"], account.offers[1]["updated_at"] = "0001-01-01T00:00:00Z", later
+    account.offers[2]["updated_at"] = "1999-12-31T23:59:59.999999Z"
+    account.offers[3]["updated_at"] = datetime.now(UTC).isoformat()
+    snapshot_dataset(settings, "offers", "r1")
+    found = results(dataset_checks(offers, PULLED["offers"]), settings)["plausible_times"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert {name: value.value for name, value in found.metadata.items()} == {"created_at": 1, "updated_at": 2}
+    publish_latest(settings, "r1")
+    assert query(settings.warehouse, "SELECT min(created_at)::VARCHAR FROM offers") == [
+        ("0001-01-01 00:00:00+00",)
+    ]
+    (note,) = attention(settings, published(settings.warehouse), {})
+    assert "created_at (1), updated_at (2)" in note
 
 
 def test_history_that_is_missing_fails_what_asks_for_it(settings: Settings) -> None:

@@ -94,7 +94,11 @@ def test_pagination_may_be_absent(tail: bytes) -> None:
         (b"[]", "another shape"),
         (b"null", "another shape"),
         (b'{"data":{"contacts":[]}}', "no 'contacts'"),
-        (b'{"contacts":null}', "not an array"),
+        (b'{"contacts":null', "not JSON, or cut off"),
+        (b'{"error":"Contacts are not to be had"}', "no 'contacts'"),
+        (b'{"success":true}', "no 'contacts'"),
+        (b'{"pagination":{"total":3}}', "no 'contacts'"),
+        (b'{"pagination":{}}', "no 'contacts'"),
         (b'{"contacts":{}}', "not an array"),
     ],
 )
@@ -120,3 +124,12 @@ def test_get_page_asks_for_what_it_is_told(wire: Any) -> None:
         b"/api/v2/lists",
         b"/api/v2/lists?list_number=%2B1555&active=true&page=2&per_page=10",
     ]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"contacts":null,"pagination":null}', b"{}", b'{"pagination":{"total":0}}']
+)
+def test_null_or_nothing_in_place_of_rows_is_none(body: bytes) -> None:
+    """Rows that are null, and rows that are left out where there are none, are an empty page that says so."""
+    page = read_page("contacts")(body)
+    assert (page.rows, page.absent) == (b"[]", True)

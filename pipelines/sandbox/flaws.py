@@ -1,0 +1,74 @@
+"""Flaws in what reads reply: rows with broken keys, empty texts for no value, null for no rows, claims of more.
+
+Which rows are flawed depends on the rows alone, so that every reply shows them alike, and tests can ask which they
+are. What does not belong here: when a flaw strikes (`faults`), and totals that have nothing to do with rows (`app`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from zlib import crc32
+
+from pipelines.sandbox.account import Row
+from pipelines.sandbox.faults import Fault
+
+_KEYS = {
+    "contacts": ("phone_number", "list_id"),
+    "lists": ("id",),
+    "offers": ("id",),
+    "creatives": ("id",),
+    "audiences": ("id",),
+    "schedules": ("id",),
+    "revenue": ("id",),
+}
+_MISSING: Any = object()
+_BROKEN: dict[str, tuple[Any, ...]] = {
+    "phone_number": ("", None, "n/a", 15550000000, _MISSING),
+    "list_id": (None, "", "one", 1.5, _MISSING),
+    "id": (None, "", {}, _MISSING),
+}
+_TIMES = ("_at", "_date", "timestamp")
+
+
+def flawed(content: dict[str, Any], struck: Mapping[str, Fault]) -> dict[str, Any]:
+    """A reply's content as faults leave it; the account's own rows stay as they are."""
+    name = next((name for name in _KEYS if name in content), None)
+    if name is None:
+        return content
+    rows = content[name]
+    if "broken-keys" in struck:
+        rows = [with_broken_key(name, row, struck["broken-keys"]) for row in rows]
+    if "blank-times" in struck:
+        rows = [with_blank_times(row) for row in rows]
+    content = {**content, name: rows}
+    if "more" in struck and "pagination" in content:
+        total = content["pagination"]["total"] + struck["more"].value
+        content["pagination"] = {**content["pagination"], "total": total}
+    if "null-rows" in struck and not rows:
+        content[name] = None
+    if "no-rows" in struck and not rows:
+        del content[name]
+    return content
+
+
+def with_broken_key(resource: str, row: Row, fault: Fault) -> Row:
+    """A row as the fault serves it: for a share of the rows without a usable key.
+
+    Args:
+        resource: what the row is of.
+        row: the account's row.
+        fault: its `rate` is the share; with `value` 1 every broken key is the same, else they are of several kinds.
+    """
+    keys = _KEYS[resource]
+    chance = crc32("/".join(str(row.get(key)) for key in keys).encode())
+    if chance % 10_000 >= fault.rate * 10_000:
+        return row
+    key = keys[0] if fault.value == 1 else keys[chance // 10_000 % len(keys)]
+    forms = _BROKEN[key]
+    form = forms[0] if fault.value == 1 else forms[chance // 20_000 % len(forms)]
+    broken = {name: value for name, value in row.items() if name != key}
+    return broken if form is _MISSING else {key: form, **broken}
+
+
+def with_blank_times(row: Row) -> Row:
+    """A row with an empty text for every time that there is none of."""
+    return {name: "" if value is None and name.endswith(_TIMES) else value for name, value in row.items()}
