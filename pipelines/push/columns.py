@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UsageError
+from pipelines.push.bombs import refuse_columns
 from pipelines.push.formats import WHITE
 from schemas.columns import Dataset
 
@@ -66,8 +67,9 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     """Match columns with fields.
 
     Raises:
-        UsageError: a field that is needed has no column, or a field has two.
+        UsageError: a field that is needed has no column, or a field has two, or there are too many.
     """
+    refuse_columns(path, len(names))
     given = [normal(name) for name in names]
     places = {name: place for place, name in reversed(list(enumerate(given))) if name in dataset.columns}
     twice = [name for name in dataset.columns if given.count(name) > 1]

@@ -19,7 +19,7 @@ from pipelines.push.facts import Facts
 from pipelines.push.formats import WHITE
 from pipelines.push.records import Records
 from pipelines.push.sources import Source
-from pipelines.push.text_files import MAX_LINE, Evidence, is_damaged, look, opened_text
+from pipelines.push.text_files import MAX_LINE, Evidence, is_damaged, line_too_long, look, opened_text
 from schemas.columns import Dataset, Kind
 from schemas.instants import parse_instant
 
@@ -70,10 +70,7 @@ class _Lines:
         keep = self.record.append
         for line in self.text:
             if len(line) >= MAX_LINE and line[-1] not in "\r\n":
-                raise UsageError(
-                    f"{self.source.path} has a line of more than {MAX_LINE:,} characters.",
-                    "Look for what is wrong with its line ends, or export the file again.",
-                )
+                raise line_too_long(self.source)
             self.characters += len(line)
             keep(line)
             yield line

@@ -13,12 +13,13 @@ from typing import Any, TextIO
 import msgspec
 
 from pipelines.errors import UsageError
+from pipelines.push.bombs import refuse_columns
 from pipelines.push.columns import match, normal
 from pipelines.push.facts import Facts
 from pipelines.push.formats import LARGEST_AMOUNT, WHITE
 from pipelines.push.records import Records
 from pipelines.push.sources import Source
-from pipelines.push.text_files import MAX_LINE, is_damaged, look, opened_text
+from pipelines.push.text_files import MAX_LINE, is_damaged, line_too_long, look, opened_text
 from schemas.columns import Dataset, Field, Kind
 
 NOT_AN_OBJECT = "the line is not a JSON object"
@@ -26,7 +27,7 @@ BAD_BYTES = "holds bytes that are not text in the file's encoding"
 TWO_KEYS = "has two keys for the same field"
 _NESTED = "is nested, where a plain value belongs"
 _BLOCK = 1 << 20
-_MOST_NAMES = 1_000
+_MOST_LAYOUTS = 1_000
 _BATCH_CHARACTERS = 16_000_000
 _NOISE_ULPS = 3
 _PLACES = 4
@@ -60,7 +61,7 @@ def read_json(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Record
     if evidence.empty:
         facts.notes.append("the file is empty")
         return
-    reader = _Reader(dataset, evidence.damaged)
+    reader = _Reader(dataset, source, evidence.damaged)
     with opened_text(source, evidence) as text:
         batch, characters = Records(dataset, reader.places), 0
         for record in _records(text, source, facts):
@@ -83,10 +84,7 @@ def _records(text: TextIO, source: Source, facts: Facts) -> Iterator[Place]:
     lines = iter(partial(text.readline, MAX_LINE), "")
     for number, line in enumerate(lines, start=1):
         if len(line) >= MAX_LINE and line[-1] not in "\r\n":
-            raise UsageError(
-                f"{source.path} has a line of more than {MAX_LINE:,} characters.",
-                "Look for a line of more than 6 MB, or export the file again.",
-            )
+            raise line_too_long(source)
         bare = line.strip(WHITE)
         if not facts.dialect and bare:
             facts.dialect = (
@@ -135,8 +133,8 @@ def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Pl
 class _Reader:
     """Objects as rows of texts."""
 
-    def __init__(self, dataset: Dataset, careful: bool) -> None:
-        self._fields = dataset.fields
+    def __init__(self, dataset: Dataset, source: Source, careful: bool) -> None:
+        self._fields, self._source = dataset.fields, source
         self.places = {name: place for place, name in enumerate(dataset.columns)}
         self.names: dict[str, None] = {}
         self._careful = careful
@@ -176,9 +174,10 @@ class _Reader:
         for key, place in zip(keys, layout, strict=True):
             if place >= 0:
                 self.names.setdefault(self._fields[place].name)
-            elif len(self.names) < _MOST_NAMES:
+            else:
                 self.names.setdefault(key)
-        if len(self._layouts) < _MOST_NAMES:
+        refuse_columns(self._source.path, len(self.names))
+        if len(self._layouts) < _MOST_LAYOUTS:
             self._layouts[keys] = layout
         return layout
 

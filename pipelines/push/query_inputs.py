@@ -5,7 +5,7 @@ ask here. What does not belong here: what the query says (`query_file`), and run
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import duckdb
@@ -52,11 +52,6 @@ def files_of(path: Path, *, follow_links: bool) -> tuple[Path, ...]:
         return ()
 
 
-def read_by(queries: Iterable[Path], *, follow_links: bool) -> frozenset[Path]:
-    """The files that belong to these `.sql` files, since they read them; links resolved."""
-    return frozenset(file.resolve() for path in queries for file in files_of(path, follow_links=follow_links))
-
-
 def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path, ...]:
     """What the rows of a `.sql` file depend on besides itself: the files that it reads, and perhaps the warehouse.
 
@@ -98,11 +93,11 @@ def _check(path: Path, scan: Scan, file: Path, *, follow_links: bool) -> None:
     if problem == LEADS_OUT:
         problem = problem.replace("the history folder", "its folder")
     elif not problem and not file.is_file():
-        problem = "it is a folder; name the files in it, such as 'folder/*.csv'"
+        problem = "is a folder; name the files in it, such as 'folder/*.csv'"
     elif any(part.startswith(".") for part in inside.parts):
-        problem = "it is hidden"
+        problem = "is hidden"
     if problem:
-        raise UsageError(f"{path} may not read `{inside}`: {problem}.", _REACH)
+        raise UsageError(f"{path} may not read `{inside}`, which {problem}.", _REACH)
     if not scan.hive and any("=" in part for part in inside.parts[:-1]):
         raise UsageError(
             f"{path} reads `{inside}`, and DuckDB would take columns from the names of its folders.",

@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
+from pipelines.push.bombs import LONGEST_VALUE, refuse_parquet
 from pipelines.push.columns import match
 from pipelines.push.delimited import read_delimited
 from pipelines.push.facts import Facts
 from pipelines.push.json_lines import read_json
 from pipelines.push.records import Records, numbered, schema
 from pipelines.push.sources import Source
-from pipelines.push.typed_columns import select_texts
+from pipelines.push.typed_columns import quoted, select_texts
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 from schemas.tables import literal
@@ -104,6 +105,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: So
     path, rows = source.path, source.rows or source.path
     file = _named(rows)
     try:
+        refuse_parquet(path, rows)
         given = pq.read_schema(rows).names
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise UsageError(f"{path} is not a Parquet file.", "Export it again.") from None
@@ -111,9 +113,28 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: So
     relation = f"read_parquet({file}, file_row_number = true, hive_partitioning = false)"
     described = _described(connection, path, relation, "is not a Parquet file that DuckDB can read")
     columns = match(dataset, given, path)
+    _refuse_long(connection, path, relation, {name: described[at] for name, at in columns.places.items()})
     facts.note_columns(columns)
     # DuckDB gives other names to columns whose names differ in case only; their places stay
     return select_texts(dataset, described, columns, relation, row="file_row_number + 1")
+
+
+def _refuse_long(
+    connection: duckdb.DuckDBPyConnection, path: Path, relation: str, fields: dict[str, tuple[str, str]]
+) -> None:
+    """Raise where a field has a value that is too long: one that the file keeps once may stand in every row."""
+    lengths = {"VARCHAR": "strlen", "JSON": "strlen", "BLOB": "octet_length"}
+    texts = {name: column for name, column in fields.items() if column[1] in lengths}
+    longest = ", ".join(f"max({lengths[kind]}({quoted(column)}))" for column, kind in texts.values())
+    if not longest:
+        return
+    (found,) = connection.execute(f"SELECT {longest} FROM {relation}").fetchall()
+    for name, length in zip(texts, found, strict=True):
+        if length is not None and length > LONGEST_VALUE:
+            raise UsageError(
+                f"{path} has a value of {length:,} bytes in `{name}`; more than {LONGEST_VALUE:,} is no history.",
+                "Leave that row out: a .sql file can do it.",
+            )
 
 
 def _described(

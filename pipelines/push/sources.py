@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipelines.errors import UsageError
 from pipelines.push.query_inputs import files_of
-from pipelines.push.walk import Entry, walk
+from pipelines.push.walk import NO_FILE, Entry, walk
 from pipelines.settings import Settings
 from pipelines.storage import is_there, storage_errors
 from schemas.registry import PUSHED
@@ -57,6 +57,7 @@ class Source:
         format: one of the values of FORMATS.
         compression: "gzip", "zstd", or "" for a file that is not compressed.
         rows: of a `.sql` file whose query has been run, the Parquet file with what it yielded.
+        real: where it lay when it was found, links resolved; it is not read if that has changed.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Source:
     format: str
     compression: str = ""
     rows: Path | None = None
+    real: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
             if why := entry.problem or _why_not(entry.path, kind, compression):
                 unread.append(Unread(entry.path, why, dataset))
             else:
-                found.append(Source(entry.path, dataset, kind, compression))
+                found.append(Source(entry.path, dataset, kind, compression, real=entry.path.resolve()))
     queried = _read_by_queries(found, settings)
     found = [source for source in found if source.path.resolve() not in queried]
     unread = [file for file in unread if file.dataset in datasets and file.path.resolve() not in queried]
@@ -136,7 +138,9 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
         raise UsageError(f"There is no history in {', '.join(map(str, roots))}{seen}.", _expected(settings))
     for path in strays:
         _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))
-    unique = sorted(set(found), key=lambda source: str(source.path))
+    # a link beside the file that it leads to is the same file
+    by_file = {(source.dataset, source.real): source for source in sorted(found, key=_by_path, reverse=True)}
+    unique = sorted(by_file.values(), key=_by_path)
     return Sources(
         {name: [source for source in unique if source.dataset == name] for name in datasets},
         tuple(sorted(set(unread), key=lambda file: str(file.path))),
@@ -182,6 +186,8 @@ def _files(root: Path, settings: Settings) -> Iterator[Entry]:
                 raise UsageError(f"{root} is in no known format.", f"Known: {', '.join(FORMATS)}.")
             yield Entry(root)
             return
+        if not root.is_dir():
+            raise UsageError(f"{root} {NO_FILE}.", "Name a file or a folder.")
         for entry in walk(root, follow_links=settings.follow_links):
             if not entry.path.name.lower().endswith(_CHECKSUMS):
                 yield entry
@@ -224,6 +230,10 @@ def _read_by_queries(found: Sequence[Source], settings: Settings) -> set[Path]:
     return {
         path.resolve() for query in queries for path in files_of(query, follow_links=settings.follow_links)
     }
+
+
+def _by_path(source: Source) -> str:
+    return str(source.path)
 
 
 def _only(datasets: Sequence[str], path: Path, root: Path) -> str | None:

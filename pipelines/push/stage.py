@@ -206,16 +206,25 @@ def _state(number: int, path: Path) -> list[int | str]:
     return [number, str(path), status.st_size, status.st_mtime_ns]
 
 
+def _refuse_replaced(source: Source) -> None:
+    """Raise where a file is another one than was found: a link that leads elsewhere, a pipe, or nothing."""
+    real = source.real or source.path.resolve()
+    if source.path.resolve() != real or not real.is_file():
+        raise UsageError(f"{source.path} was replaced since it was found.", "Look at it, and push again.")
+
+
 @contextmanager
 def _still(
     connection: duckdb.DuckDBPyConnection, number: int, source: Source, warehouse: Path, bounds: Bounds
 ) -> Iterator[None]:
     """Record how a source is before the block, and raise where it is otherwise afterwards: half of it was read."""
+    _refuse_replaced(source)
     before = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
     connection.execute("INSERT INTO files (file, path, size, changed) VALUES (?, ?, ?, ?)", before[0])
     if before[1:]:
         connection.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?)", before[1:])
     yield
+    _refuse_replaced(source)
     # an analyst's warehouse is swapped whole, so that the query has read one or the other
     after = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
     changed = [row[1] for row in before if row not in after and row[1] != str(warehouse)]
@@ -273,7 +282,14 @@ def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, 
     try:
         with reading(connection, dataset, source) as read:
             connection.execute(_insertion(dataset, number, before, read.query))
-    except (duckdb.IOException, duckdb.OutOfMemoryException):
+    except duckdb.OutOfMemoryException as error:
+        if source.format == "parquet" and "temp directory" not in str(error):
+            raise UsageError(
+                f"{source.path} takes more memory than a history file may.",
+                "Export it again, with smaller row groups and pages.",
+            ) from None
+        raise
+    except duckdb.IOException:
         raise
     except duckdb.Error as error:
         # DuckDB's words may quote the file, and with it personal data.

@@ -6,6 +6,7 @@ What does not belong here: records (`delimited`, `json_lines`).
 import codecs
 import gzip
 import io
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import BinaryIO, TextIO, cast
 import pyarrow as pa
 
 from pipelines.errors import UsageError
+from pipelines.push.bombs import bounded
 from pipelines.push.sources import Source
 
 MAX_LINE = 6_000_000
@@ -23,6 +25,7 @@ MAX_LINE = 6_000_000
 
 REPLACEMENT = "\ufffd"
 _BLOCK = 1 << 20
+_MOST_BYTES = 4  # of a character
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -109,16 +112,17 @@ def opened_bytes(source: Source) -> Iterator[BinaryIO]:
     """The file's bytes, decompressed.
 
     Raises:
-        UsageError: it is not compressed as its name says, or is cut short.
+        UsageError: it is not compressed as its name says, is cut short, or unfolds without end.
     """
     with source.path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         try:
             if source.compression == "gzip":
                 with gzip.open(file) as unpacked:
-                    yield cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", unpacked), _BLOCK))
+                    yield bounded(cast("BinaryIO", unpacked), source.path, size)
             elif source.compression == "zstd":
                 with pa.input_stream(file, compression="zstd") as stream:
-                    yield cast("BinaryIO", io.BufferedReader(_Raw(stream), _BLOCK))
+                    yield bounded(cast("BinaryIO", stream), source.path, size)
             else:
                 yield file
         except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowInvalid) as error:
@@ -129,6 +133,14 @@ def opened_bytes(source: Source) -> Iterator[BinaryIO]:
             raise _broken(source, error) from None
 
 
+def line_too_long(source: Source) -> UsageError:
+    """What is wrong with a file of which a line is longer than MAX_LINE."""
+    return UsageError(
+        f"{source.path} has a line of more than {MAX_LINE:,} characters.",
+        "Look for what is wrong with its line ends, or export the file again, with a line for each record.",
+    )
+
+
 def is_damaged(text: str) -> bool:
     """Whether a text holds bytes that are no text in the file's encoding."""
     return not text.isascii() and _HALF.search(text) is not None
@@ -137,21 +149,6 @@ def is_damaged(text: str) -> bool:
 def readable(text: str) -> str:
     """A damaged text with a replacement for what cannot be shown."""
     return _HALF.sub(REPLACEMENT, text)
-
-
-class _Raw(io.RawIOBase):
-    """A pyarrow stream as Python's io has them."""
-
-    def __init__(self, stream: pa.NativeFile) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        block = self._stream.read(len(buffer))
-        buffer[: len(block)] = block
-        return len(block)
 
 
 def _broken(source: Source, error: Exception) -> UsageError:
@@ -191,8 +188,12 @@ def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
     good = bad = not_1252 = backslashes = False
     empty = True
     ends: dict[str, None] = {}
-    block, carried = head[mark:], b""
+    block, carried, run = head[mark:], b"", 0
     while block:
+        newest = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        run = len(block) - newest - 1 + (run if newest < 0 else 0)
+        if run > MAX_LINE * _MOST_BYTES:
+            raise line_too_long(source)
         empty = empty and not block.strip(b" \t\r\n\0")
         text = decoder.decode(block)
         if not text.isascii():

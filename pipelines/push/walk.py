@@ -16,11 +16,11 @@ from pipelines.errors import UsageError
 MOST_FILES = 100_000
 """Links inside a folder can make any number of paths of a few files; no history has so many, folders included."""
 
-LEADS_OUT = "it is a link that leads out of the history folder; TRACKLY_FOLLOW_LINKS=on follows it"
-NOWHERE = "it is a link to a file that is not there"
-LOOP = "it is a link that leads back to itself"
-NO_FILE = "it is a pipe, a socket or a device, not a file"
-_OTHER_SYSTEM = "it cannot be looked at"
+LEADS_OUT = "is a link that leads out of the history folder; TRACKLY_FOLLOW_LINKS=on follows it"
+NOWHERE = "is a link to a file that is not there"
+LOOP = "is a link that leads back to itself"
+NO_FILE = "is a pipe, a socket or a device, not a file"
+_OTHER_SYSTEM = "cannot be looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Entry:
 
     Attributes:
         path: as it was reached, links not resolved.
-        problem: why it may not be opened; empty for a plain file. A folder is an entry only with a problem.
+        problem: why it may not be opened, as the end of a sentence that begins with its name; empty for a plain
+            file. A folder is an entry only with a problem.
     """
 
     path: Path
@@ -87,7 +88,7 @@ def problem_of(path: Path, root: Path, *, follow_links: bool) -> str:
         target = path.resolve(strict=True)
         mode = target.stat().st_mode
     except FileNotFoundError:
-        return NOWHERE if path.is_symlink() else "it is not there any more"
+        return NOWHERE if path.is_symlink() else "is not there any more"
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop, until Python 3.12
         looped = isinstance(error, RuntimeError) or path.is_symlink()
         return LOOP if looped else _OTHER_SYSTEM

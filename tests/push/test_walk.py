@@ -122,7 +122,7 @@ def test_a_file_that_became_a_link_is_noticed(root: Path, outside: Path) -> None
     path.symlink_to(outside / "sends.csv")
     assert problem_of(path, root, follow_links=False) == LEADS_OUT
     path.unlink()
-    assert problem_of(path, root, follow_links=False) == "it is not there any more"
+    assert problem_of(path, root, follow_links=False) == "is not there any more"
 
 
 def test_endless_paths_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
