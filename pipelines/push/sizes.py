@@ -35,6 +35,9 @@ _SAFE_SHARE = 0.6
 _NEARLY_FULL = 0.8
 """Share of the bytes: wide rows seldom fill a body to the last one."""
 
+_OWN = 0.95
+"""Share of our own time-out from which on a call was cut off by that: clocks differ a little."""
+
 _ALIKE = 0.2
 """Calls that were cut off after times within this share of each other were cut off by a time-out."""
 
@@ -50,7 +53,7 @@ def cut_note(seconds: float, own_limit: float) -> str:
         seconds: after how many.
         own_limit: after how many seconds without a reply we give up ourselves.
     """
-    if seconds >= (1 - _ALIKE) * own_limit:
+    if seconds >= _OWN * own_limit:
         who = f"which is TRACKLY_TIMEOUT_SECONDS={own_limit:g}"
         remedy = "raise it where the account is slow"
     else:

@@ -117,14 +117,22 @@ def test_a_push_makes_progress_behind_a_proxy_that_cuts_every_long_call(
     assert (sizes[0], lost) == (50, [50])
 
 
-def test_the_message_says_that_calls_are_cut_off(
-    server: Server, settings: Settings, write: Write, some_sends: Some, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("hide", ["", masked(302), masked(403), masked(429)])
+def test_sends_get_through_and_the_message_says_that_calls_are_cut_off(
+    account: Account,
+    server: Server,
+    settings: Settings,
+    write: Write,
+    some_sends: Some,
+    hide: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """After about which time, probably by whom, and what to do."""
+    """After about which time, probably by whom, and what to do; whatever page the proxy shows for it."""
     write("sends.ndjson", some_sends(1_000))
     server.faults.active.append(parse_fault("latency,path=/history/sends,per_row=0.004"))
-    with nginx(server.url, location="proxy_read_timeout 1s;") as gateway:
+    with nginx(server.url, location="proxy_read_timeout 1s;", server=hide) as gateway:
         push(through(settings, gateway.url), ["sends"])
+    assert len(account.sends) == 1_000
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert (
         sum("calls are cut off after about 1." in text and "probably by a proxy" in text for text in told)
