@@ -31,8 +31,13 @@ def alerts(
     settings = load_settings()
     from pipelines.alerts.notify import notify, try_out  # noqa: PLC0415 - help answers at once
     from pipelines.push.status import outcomes  # noqa: PLC0415 - the same
+    from pipelines.trackly.route import route_to  # noqa: PLC0415 - the same
     from pipelines.watched import conditions  # noqa: PLC0415 - the same
 
+    if (
+        settings.alert_webhook is not None
+    ):  # a proxy that cannot be used is reported before anything is judged
+        route_to(settings.alert_webhook.get_secret_value())
     if test:
         if settings.alert_webhook is None:
             raise SettingsError(

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -22,6 +21,7 @@ from pipelines.settings import Settings, given_settings, load_settings, unknown_
 from pipelines.spans import age
 from pipelines.storage import narrow, open_to_others
 from pipelines.text import for_terminal
+from pipelines.urls import host_of, is_loopback, shown
 
 _LITTLE_SPACE = 2 * 2**30
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
@@ -50,6 +50,7 @@ def doctor(
     """
     try:
         settings = load_settings()
+        _check_ways(settings)
     except SettingsError as error:
         findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
     else:
@@ -67,6 +68,19 @@ def doctor(
         if finding.remedy:
             out.print(f"{'':21}→ {for_terminal(finding.remedy)}")
     return code
+
+
+def _check_ways(settings: Settings) -> None:
+    """See that proxies and certificates of the environment can be used.
+
+    Raises:
+        SettingsError: one cannot; the message names the variable.
+    """
+    from pipelines.trackly.route import route_to  # noqa: PLC0415 - only here
+
+    route_to(settings.base_url)
+    if settings.alert_webhook is not None:
+        route_to(settings.alert_webhook.get_secret_value())
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
@@ -120,7 +134,7 @@ def _key(settings: Settings) -> Finding:
 def _api(settings: Settings) -> Finding:
     """Ask for the lists: whether the host answers, and takes the key."""
     if settings.api_key is None:
-        return Finding("API", "warn", f"{settings.base_url} not asked without a key")
+        return Finding("API", "warn", f"{shown(settings.base_url)} not asked without a key")
     from pipelines.trackly.client import TracklyClient  # noqa: PLC0415 - other checks do not need it
     from pipelines.trackly.pages import get_page  # noqa: PLC0415 - the same
 
@@ -133,11 +147,21 @@ def _api(settings: Settings) -> Finding:
             return time.perf_counter() - started
 
     seconds = asyncio.run(ask())
-    found = f"{settings.base_url} takes the key, {seconds * 1000:.0f} ms"
-    url = urlsplit(settings.base_url)
-    if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+    found = f"{shown(settings.base_url)} takes the key, {seconds * 1000:.0f} ms{_way(settings)}"
+    if settings.base_url.startswith("http://") and not is_loopback(settings.base_url):
         return Finding("API", "warn", f"{found}, without encryption", "Use https:// in TRACKLY_BASE_URL.")
     return Finding("API", "ok", found)
+
+
+def _way(settings: Settings) -> str:
+    """What the environment adds to the way there."""
+    from pipelines.trackly.certificates import trusted_by  # noqa: PLC0415 - other checks do not need it
+    from pipelines.trackly.proxies import proxy_for  # noqa: PLC0415 - the same
+
+    proxy, trusted = proxy_for(settings.base_url), trusted_by()
+    through = f", through the proxy {proxy.place}" if proxy else ""
+    by = f", certificates by {trusted}" if trusted and settings.base_url.startswith("https:") else ""
+    return through + by
 
 
 def _disk(settings: Settings) -> Finding:
@@ -204,7 +228,7 @@ def _alerts(settings: Settings) -> Finding:
         return Finding("alerts", "ok", "none are sent; TRACKLY_ALERT_WEBHOOK would say where to")
     from pipelines.alerts.notify import told  # noqa: PLC0415 - other checks do not need it
 
-    host = urlsplit(settings.alert_webhook.get_secret_value()).hostname
+    host = host_of(settings.alert_webhook.get_secret_value())
     if failed := told(settings.data_dir).failed_at:
         remedy = "See that TRACKLY_ALERT_WEBHOOK is right: trackly-sync alerts --test"
         return Finding("alerts", "warn", f"the last one did not reach {host} ({age(failed)} ago)", remedy)
