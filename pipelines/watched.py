@@ -25,14 +25,19 @@ _log = logging.getLogger(__name__)
 Outcomes = Callable[[Settings], Mapping[str, Counts]]
 """Counts the outcomes of the current history input, by dataset."""
 
+Alarms = Callable[[Settings], list[Condition]]
+"""Judges whether revenue is perhaps there twice."""
+
 
 def watched(
     outcomes: Outcomes | None = None,
+    alarms: Alarms | None = None,
 ) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[Concatenate[Settings, P], R]]:
     """Have conditions judged when a function of the engine has ended, well or with an error; not when stopped.
 
     Args:
         outcomes: for functions that push.
+        alarms: for functions that push, or read the contacts for that.
     """
 
     def decorate(work: Callable[Concatenate[Settings, P], R]) -> Callable[Concatenate[Settings, P], R]:
@@ -41,9 +46,9 @@ def watched(
             try:
                 done = work(settings, *args, **kwargs)
             except Exception:
-                _follow_up(settings, outcomes)
+                _follow_up(settings, outcomes, alarms)
                 raise
-            _follow_up(settings, outcomes)
+            _follow_up(settings, outcomes, alarms)
             return done
 
         return run
@@ -51,8 +56,10 @@ def watched(
     return decorate
 
 
-def conditions(settings: Settings, outcomes: Outcomes | None = None) -> list[Condition]:
-    """Every condition as it is now; those of pushes where `outcomes` is given.
+def conditions(
+    settings: Settings, outcomes: Outcomes | None = None, alarms: Alarms | None = None
+) -> list[Condition]:
+    """Every condition as it is now; those of pushes where `outcomes` and `alarms` are given.
 
     Raises:
         StorageError: a run's record or the ledger cannot be read.
@@ -66,14 +73,15 @@ def conditions(settings: Settings, outcomes: Outcomes | None = None) -> list[Con
         of_warehouse(damage),
         *of_runs(last_of_each(settings.data_dir).values()),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
+        *(alarms(settings) if alarms else ()),
     ]
 
 
-def _follow_up(settings: Settings, outcomes: Outcomes | None) -> None:
+def _follow_up(settings: Settings, outcomes: Outcomes | None, alarms: Alarms | None) -> None:
     """Whatever goes wrong here must not fail a run that went well."""
     try:
         if settings.alert_webhook:
-            notify(settings, conditions(settings, outcomes))
+            notify(settings, conditions(settings, outcomes, alarms))
     except Exception as error:  # noqa: BLE001 - as said
         _log.warning("Alerts could not be judged: %s", _why(error))
     try:

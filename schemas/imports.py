@@ -78,21 +78,24 @@ class ImportChunk(msgspec.Struct):
         Money | None, Column("Revenue taken in, as the API adds it up.", "account currency")
     ]
     intended_at: Annotated[Instant, Column("When the intent was on record, before the request left.", "UTC")]
-    sent_at: Annotated[Instant | None, Column("When the answered request was sent.", "UTC")]
+    sent_at: Annotated[
+        Instant | None, Column("When the request was sent that was answered, or cut off.", "UTC")
+    ]
     answered_at: Annotated[Instant | None, Column("When its answer was there.", "UTC")]
     error: Annotated[Text | None, Column("What went wrong with the call as a whole.")]
 
 
 class ImportResolution(msgspec.Struct):
-    """One row in doubt that a person settled."""
+    """One row of revenue that a person decided about."""
 
     dataset: Annotated[Text, Column("revenue.")]
     identity: Annotated[Text, Column("The row, as in imports.records.")]
     outcome: Annotated[
         Text,
         Column(
-            "accepted: it is in the account; pending: it was sent again; rejected: it was left out.",
-            known=("accepted", "pending", "rejected"),
+            "accepted: it is in the account; pending: it was sent again; rejected: it was left out; acknowledged: it "
+            "turned up after it was called absent, and somebody has looked.",
+            known=("accepted", "pending", "rejected", "acknowledged"),
         ),
     ]
     reason: Annotated[Text, Column("Why, in that person's words.")]
@@ -117,7 +120,7 @@ RESOLUTIONS = Dataset(
     name="resolutions",
     row=ImportResolution,
     key=(),
-    doc="One row per row in doubt that was settled by hand (`trackly-sync resolve`).",
+    doc="One row per decision of a person about a row of revenue (`trackly-sync resolve`).",
     source="",
 )
 
@@ -133,7 +136,10 @@ class ImportDifference(msgspec.Struct):
     ]
     phone_number: Annotated[Text, Column("The contact's phone number.")]
     list_id: Annotated[
-        Integer | None, Column("Its list; null where the list of the sends is not in the account.")
+        Integer | None,
+        Column(
+            "Its list; null where all lists of the number were compared together, or it is not in the account."
+        ),
     ]
     before: Annotated[
         Money, Column("Its total before the first of our rows.", "account currency, or a count")
@@ -145,8 +151,8 @@ class ImportDifference(msgspec.Struct):
     finding: Annotated[
         Text,
         Column(
-            "missing: less than was accepted. perhaps_twice: more, and rows of it were sent again. in_doubt: what is "
-            "in doubt may explain it. contact_gone. more: other activity of the account.",
+            "missing: less than was accepted. perhaps_twice: more, as if a row that was sent again counts twice. "
+            "in_doubt: what is in doubt may explain it. contact_gone. more: other activity of the account.",
             known=FINDINGS,
         ),
     ]

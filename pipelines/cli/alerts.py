@@ -30,6 +30,7 @@ def alerts(
     """
     settings = load_settings()
     from pipelines.alerts.notify import notify, try_out  # noqa: PLC0415 - help answers at once
+    from pipelines.push.alarms import of_alarms  # noqa: PLC0415 - the same
     from pipelines.push.status import outcomes  # noqa: PLC0415 - the same
     from pipelines.trackly.route import route_to  # noqa: PLC0415 - the same
     from pipelines.watched import conditions  # noqa: PLC0415 - the same
@@ -51,7 +52,7 @@ def alerts(
             )
         out.print("The webhook took the message.")
         return 0
-    found = conditions(settings, outcomes)
+    found = conditions(settings, outcomes, of_alarms)
     notify(settings, found, patient=True)
     firing = [condition for condition in found if condition.firing]
     if as_json:

@@ -1,12 +1,15 @@
 """What somebody should look at, as `status` and `report` put it together. What does not belong here: judging it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from pipelines.cli.show import pull_notes, push_notes
 from pipelines.push.verdicts import Outcomes
 from pipelines.runs import unended
 from pipelines.settings import Settings
 from schemas.sync import Manifest
+
+_ALERTING = ("twice:", "stale:", "failed:", "missing:")
 
 
 def attention(
@@ -17,12 +20,13 @@ def attention(
     Raises:
         StorageError: the warehouse or a run's record cannot be read.
     """
+    from pipelines.push.alarms import of_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.watched import conditions  # noqa: PLC0415 - help answers at once
 
     alerting = [
         f"{condition.text}. {condition.remedy}"
-        for condition in conditions(settings, lambda _: pushed)
-        if condition.firing and condition.name.startswith(("stale:", "failed:", "missing:"))
+        for condition in conditions(settings, lambda _: pushed, of_alarms)
+        if condition.firing and condition.name.startswith(_ALERTING)
     ]
     killed = [
         f"{record.activity} was killed; nothing is half-done, run it again: trackly-sync {record.activity}"
@@ -30,3 +34,26 @@ def attention(
         if record.status == "killed" and record.activity.startswith(("pull ", "push "))
     ]
     return [*alerting, *killed, *pull_notes(pulled), *push_notes(pushed)]
+
+
+def alarms_json(settings: Settings) -> list[dict[str, Any]]:
+    """Revenue that is perhaps there twice, for programs; without personal data.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+
+    return [
+        {
+            "alarm": one.alarm.alarm,
+            "dataset": one.alarm.dataset,
+            "rows": one.alarm.rows,
+            "sent_again": one.alarm.sent_again,
+            "contacts": one.alarm.contacts,
+            "amount": str(one.amount),
+            "seconds": round(one.alarm.seconds, 1),
+            "raised_at": one.alarm.raised_at,
+        }
+        for one in open_alarms(settings)
+    ]

@@ -19,11 +19,13 @@ from pipelines.errors import UsageError
 from pipelines.logs import run_id
 from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
+from pipelines.spans import duration
 from pipelines.text import for_terminal, plain
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
     from pipelines.push.plan import Plan
+    from pipelines.push.revenue import Unsettled
     from pipelines.push.run import PushReport
     from pipelines.push.verdicts import Outcomes
 
@@ -62,6 +64,13 @@ def push(
             "--ignore-unread", help="Go on without files that are named like a dataset but not read."
         ),
     ] = False,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait",
+            help="Do not wait until revenue without an answer can be settled: end with 3, the next push settles it.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -73,7 +82,8 @@ def push(
     - `trackly-sync push sends --from export/sends.csv`: one file.
     - `trackly-sync push --month 2025-03`: one month of years, to begin with.
 
-    Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE).
+    Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE),
+    revenue waits to be settled, or is perhaps there twice.
     """
     names = chosen(datasets, PUSHED)
     between = None if month is None else _month(month)
@@ -94,6 +104,7 @@ def push(
             retry_rejected=retry_rejected,
             ignore_unread=ignore_unread,
             between=between,
+            wait=not no_wait,
             on_progress=report,
         )
     if dry_run:
@@ -103,7 +114,7 @@ def push(
         show_json({name: asdict(counts) for name, counts in done.outcomes.items()})
     else:
         _show_done(settings, done, time.monotonic() - started)
-    return left_out(settings, done.outcomes)
+    return unsettled(done.unsettled) or left_out(settings, done.outcomes)
 
 
 def _month(name: str) -> tuple[datetime, datetime]:
@@ -121,7 +132,7 @@ def _month(name: str) -> tuple[datetime, datetime]:
 
 def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     show_pushed(done.outcomes)
-    show_notes("Needs attention", push_notes(done.outcomes))
+    show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes)])
     for name, reasons in done.reasons.items():
         why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT_AS)]
         for reason, rows in why[:_REASONS_SHOWN]:
@@ -135,6 +146,12 @@ def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     out.print("Next: trackly-sync reconcile" if requests else "Next: trackly-sync status")
 
 
+def _alarms(settings: Settings) -> list[str]:
+    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+
+    return [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
+
+
 def left_out(settings: Settings, outcomes: "dict[str, Outcomes]") -> int:
     """3 where more rows were left out than the limit allows, else 0."""
     rows = sum(counts.rows_in for counts in outcomes.values())
@@ -146,6 +163,20 @@ def left_out(settings: Settings, outcomes: "dict[str, Outcomes]") -> int:
         f"{settings.push_left_out_share:g} allows."
     )
     return LEFT_OUT
+
+
+def unsettled(found: "Unsettled") -> int:
+    """3 where revenue waits to be settled, or is perhaps there twice, else 0."""
+    if found.alarms:
+        tell("Revenue turned up after it was called absent, so no more is sent: trackly-sync resolve")
+        return LEFT_OUT
+    if found.waiting:
+        tell(
+            f"{found.waiting:,} rows of revenue wait to be settled: push again in {duration(found.seconds)}."
+            " Nothing is sent twice."
+        )
+        return LEFT_OUT
+    return 0
 
 
 def _show_plans(plans: "dict[str, Plan]", as_json: bool) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from pipelines.cli.arguments import AsJson, Quiet
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
-from pipelines.cli.show import show_json
+from pipelines.cli.show import show_json, show_notes
 from pipelines.cli.terminal import out, tell
 from pipelines.settings import load_settings
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 _MEANING = {
     "missing": "hold less than was accepted",
-    "perhaps_twice": "hold more, and rows of theirs were sent again: look whether one counts twice",
+    "perhaps_twice": "hold more, as if a row that was sent again counts twice",
     "in_doubt": "hold more, which rows in doubt may explain: trackly-sync resolve",
     "contact_gone": "are no longer in the account",
     "more": "hold more, by other activity of the account",
 }
+
+
+TWICE = 3
 
 
 @guarded
@@ -29,7 +32,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     """Compare what was accepted with what the account holds, contact by contact.
 
     Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
-    accepted. Differences are kept in the table imports.differences. Exit code 1: revenue or clicks are missing.
+    accepted. Differences are kept in the table imports.differences. Exit code 1: revenue or clicks are missing. Exit
+    code 3: revenue is perhaps there twice.
 
     Examples:
     - `trackly-sync reconcile`
@@ -37,7 +41,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     """
     settings = load_settings()
     settings.require_key()
-    from pipelines.push.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - help answers at once
+    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
 
     with progress("reconcile", quiet=quiet or as_json) as report:
         done = run_reconcile(settings, report)
@@ -45,9 +50,13 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
         show_json(_json(done))
     else:
         _show(done)
+        show_notes("Needs attention", [f"{one.text}. {one.remedy}" for one in open_alarms(settings)])
     if not done.agrees:
         tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
         return 1
+    if done.twice:
+        tell("Revenue is perhaps there twice: trackly-sync resolve, and FROM imports.differences")
+        return TWICE
     return 0
 
 
@@ -72,7 +81,7 @@ def _show(done: "Reconciliation") -> None:
         out.print(
             "  Nothing has been accepted of which it is on record what the contact's totals were before."
         )
-    elif not any(done.findings.values()):
+    elif not any(done.findings.values()) and not done.alarms:
         out.print("  All of them hold exactly what was accepted.")
 
 
@@ -84,6 +93,7 @@ def _json(done: "Reconciliation") -> dict[str, object]:
         "complete": done.complete,
         "findings": done.findings,
         "missing": str(done.missing),
+        "alarms": done.alarms,
         "books": {
             name: {
                 **asdict(book),

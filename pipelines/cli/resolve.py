@@ -1,10 +1,12 @@
 """`trackly-sync resolve`."""
 
 from dataclasses import asdict
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.arguments import AsJson
@@ -12,10 +14,11 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import cell, out
 from pipelines.errors import UsageError
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.text import plain
 
 if TYPE_CHECKING:
+    from pipelines.push.alarms import Late
     from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20
@@ -44,6 +47,14 @@ def resolve(
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in imports.resolutions.")] = "",
     every: Annotated[bool, typer.Option("--all", help="All rows in doubt.")] = False,
+    alarm: Annotated[
+        int | None,
+        typer.Option(
+            "--acknowledge",
+            metavar="ID",
+            help="Revenue that turned up after it was called absent has been seen to: pushes go on.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """List the revenue in doubt, or settle it by hand, with a reason that is kept.
@@ -55,8 +66,12 @@ def resolve(
     - `trackly-sync resolve`: the list.
     - `trackly-sync resolve record:8841 --as accepted --reason "in the account, seen by support"`
     - `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
+    - `trackly-sync resolve --acknowledge 3 --reason "Trackly removed the second events, ticket 1234"`
     """
     settings = load_settings()
+    if alarm is not None:
+        return _acknowledge(settings, alarm, reason, as_json, other=bool(rows or outcome or every))
+    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
     from pipelines.push.verdicts import Outcome  # noqa: PLC0415 - the same
@@ -67,6 +82,8 @@ def resolve(
             raise UsageError(
                 "It is not said what became of the rows.", "Add --as accepted, pending or rejected."
             )
+        if not as_json:
+            _show_alarms(open_alarms(settings))
         _show(found, as_json)
         return 0
     named = [doubt.identity for doubt in found] if every else list(dict.fromkeys(rows or ()))
@@ -78,6 +95,36 @@ def resolve(
         if outcome is ByHand.PENDING:
             out.print("To send them: trackly-sync push revenue")
     return 0
+
+
+def _acknowledge(settings: Settings, alarm: int, reason: str, as_json: bool, *, other: bool) -> int:
+    if other:
+        raise UsageError("--acknowledge is about an alarm, not about rows.", "Give it and --reason alone.")
+    from pipelines.push.resolve import acknowledge  # noqa: PLC0415 - help answers at once
+
+    acknowledge(settings, alarm, reason)
+    if as_json:
+        show_json({"acknowledged": alarm})
+    else:
+        out.print(f"Alarm {alarm} is acknowledged. To go on: trackly-sync push revenue")
+    return 0
+
+
+def _show_alarms(found: "list[Late]") -> None:
+    for one in found:
+        out.print(f"[bold red]Alarm {one.alarm.alarm}[/]  {escape(plain(one.text))}.")
+        table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")
+        table.add_column("amount", justify="right")
+        table.add_column("call", justify="right")
+        table.add_column("sent at")
+        for row in one.rows[:_MOST_SHOWN]:
+            at = row.sent_at[:19].replace("T", " ")
+            amount = f"{Decimal(row.amount) / 10_000:,.4f}"
+            table.add_row(cell(row.identity), cell(row.contact), amount, str(row.chunk), at)
+        out.print(table)
+        if len(one.rows) > _MOST_SHOWN:
+            out.print(f"... and {len(one.rows) - _MOST_SHOWN:,} more")
+        out.print(f"  → {one.remedy}\n", markup=False)
 
 
 def _show(found: "list[Doubt]", as_json: bool) -> None:

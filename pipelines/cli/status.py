@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipelines.cli.arguments import AsJson
-from pipelines.cli.attention import attention
+from pipelines.cli.attention import alarms_json, attention
 from pipelines.cli.guarded import guarded
 from pipelines.cli.runs import show_runs
 from pipelines.cli.show import (
@@ -26,7 +26,8 @@ _RUNS_SHOWN = 3
 def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null.
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}, "needs_attention": [sentence],
+    "alarms": [revenue that is perhaps there twice]}; a dataset never pulled is null.
     """
     settings = load_settings()
     from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
@@ -34,7 +35,8 @@ def status(as_json: AsJson = False) -> int:
 
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
-        show_json(status_json(pulled, pushed))
+        notes = attention(settings, pulled, pushed)
+        show_json(status_json(pulled, pushed) | {"needs_attention": notes, "alarms": alarms_json(settings)})
         return 0
     out.print(f"{_headline(settings, pulled)}\n", markup=False)
     show_pulled(pulled)

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipelines.errors import StorageError
+from pipelines.push.alarms import of_alarms
 from pipelines.push.ledger.adopted import adopt_calls, calls_on_record
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger, open_ledger
@@ -65,7 +66,7 @@ def refuse_forgotten(settings: Settings, ledger: Ledger | None) -> None:
         )
 
 
-@watched(outcomes)
+@watched(outcomes, of_alarms)
 def adopt(settings: Settings) -> Adopted:
     """Take over into the ledger what the warehouse knows of revenue that was sent and the ledger does not.
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipelines.push.ledger.absent import UNDER_WAY, learned_seconds
+from pipelines.push.ledger.absent import UNDER_WAY
+from pipelines.push.ledger.alarms import learned_seconds
 from pipelines.push.ledger.doubt import Sent
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger

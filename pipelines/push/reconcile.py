@@ -2,11 +2,12 @@
 
 Revenue and conversions: the totals before our first row of a contact (the ledger keeps them) plus what was accepted
 since, against the totals now. Clicks: their totals before are not on record, so they can only be shown to be too
-few. More than expected is other activity, save where rows were sent again; less is money that is missing.
-What does not belong here: the ledger against the API's answers (`books`).
+few. More than expected is other activity, except where it matches rows that were sent again; less is money that is
+missing. What turned up after it was called absent is an alarm, as in a push.
+What does not belong here: how it is compared (`compare`), and the ledger against the API's answers (`books`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,10 +20,22 @@ from pipelines import stopping
 from pipelines.pull.scratch import scratch
 from pipelines.pull.totals import Reading, read_totals, room_for_readings
 from pipelines.push import contacts
+from pipelines.push.alarms import of_alarms
 from pipelines.push.books import Books, books
+from pipelines.push.compare import (
+    ACKNOWLEDGED_COLUMNS,
+    CLICKED_COLUMNS,
+    COMPARE,
+    REVENUE_COLUMNS,
+    SENDS_COLUMNS,
+    Columns,
+)
+from pipelines.push.late import find_late
+from pipelines.push.ledger.alarms import acknowledged_contacts, alarms
 from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.totals import sent_revenue
 from pipelines.push.ledger.verbs import Ledger, existing_ledger
+from pipelines.push.patience import patience
 from pipelines.push.publish import publish_differences
 from pipelines.push.stage import Progress
 from pipelines.push.status import outcomes
@@ -34,67 +47,6 @@ from pipelines.watched import watched
 from schemas.imports import FINDINGS
 
 _UNIT = Decimal(10_000)
-
-_Columns = list[tuple[str, pa.DataType]]
-
-_REVENUE: _Columns = [
-    ("contact", pa.string()),
-    ("ref", pa.string()),
-    ("accepted", pa.bool_()),
-    ("amount", pa.int64()),
-    ("tries", pa.int64()),
-    ("intended_at", pa.string()),
-    ("amount_before", pa.int64()),
-    ("count_before", pa.int64()),
-    ("read_to", pa.string()),
-]
-_SENDS: _Columns = [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())]
-_CLICKED: _Columns = [("identity", pa.string()), ("outcome", pa.string())]
-
-_COMPARE = """
-CREATE MACRO money(amount) AS CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
-CREATE TEMP TABLE keyed AS
-SELECT r.*, coalesce(k.list_key, r.ref) AS list_key FROM revenue AS r LEFT JOIN list_keys AS k ON k.ref = r.ref
-WHERE contact IS NOT NULL;
-CREATE TEMP TABLE first AS
-SELECT contact, list_key, arg_min(coalesce(amount_before, 0), read_to) AS amount_before,
-  arg_min(coalesce(count_before, 0), read_to) AS count_before, min(read_to) AS read_to
-FROM keyed WHERE read_to IS NOT NULL GROUP BY ALL;
-CREATE TEMP TABLE compared AS
-SELECT * EXCLUDE (exactly) FROM (WITH ours AS (
-  SELECT contact, list_key, any_value(f.amount_before) AS amount_before, any_value(f.count_before) AS count_before,
-    sum(amount) FILTER (accepted) AS amount, count(*) FILTER (accepted) AS rows,
-    sum(amount) FILTER (NOT accepted) AS amount_in_doubt, count(*) FILTER (NOT accepted) AS rows_in_doubt,
-    max(tries) AS tries,
-    -- an account that shows whole cents may be off by one for each row that has fractions of them
-    CASE WHEN any_value(f.amount_before) % 100 = 0 THEN count(*) FILTER (accepted AND amount % 100 <> 0) ELSE 0 END
-      AS fractions
-  FROM keyed JOIN first AS f USING (contact, list_key) WHERE intended_at >= f.read_to GROUP BY ALL
-), clicked AS (
-  SELECT contact, coalesce(k.list_key, s.list_ref) AS list_key, count(*) AS clicks
-  FROM clicked AS c JOIN sends AS s USING (identity) LEFT JOIN list_keys AS k ON k.ref = s.list_ref
-  WHERE contact IS NOT NULL AND outcome = 'accepted' GROUP BY ALL
-), measured AS (
-  SELECT 'revenue' AS measure, contact, list_key, money(amount_before) AS before,
-    money(coalesce(amount, 0)) AS accepted,
-    money(coalesce(amount_in_doubt, 0)) AS in_doubt, tries, fractions FROM ours
-  UNION ALL SELECT 'conversions', contact, list_key, count_before, rows, rows_in_doubt, tries, 0 FROM ours
-  UNION ALL SELECT 'clicks', contact, list_key, 0, clicks, 0, 1, 0 FROM clicked
-), beside AS (
-  SELECT m.*, CASE measure WHEN 'revenue' THEN money(t.amount) WHEN 'clicks' THEN t.clicks ELSE t.count END AS found
-  FROM measured AS m LEFT JOIN totals AS t ON t.contact = m.contact AND t.list_key = m.list_key
-)
-SELECT measure, contact AS phone_number, try_cast(list_key AS BIGINT) AS list_id,
-  before::DECIMAL(18, 4) AS before, accepted::DECIMAL(18, 4) AS accepted, in_doubt::DECIMAL(18, 4) AS in_doubt,
-  found::DECIMAL(18, 4) AS found,
-  found::DECIMAL(18, 4) - before::DECIMAL(18, 4) - accepted::DECIMAL(18, 4) AS exactly,
-  CASE WHEN found = round(found, 2) AND abs(exactly) <= fractions * 0.01 THEN 0 ELSE exactly END::DECIMAL(18, 4)
-    AS difference,
-  CASE WHEN found IS NULL THEN 'contact_gone' WHEN difference < 0 THEN 'missing'
-    WHEN in_doubt > 0 THEN 'in_doubt' WHEN tries > 1 THEN 'perhaps_twice' ELSE 'more' END AS finding
-FROM beside);
-"""
-"""Every contact with rows of ours; money in the account's currency."""
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
 
@@ -110,6 +62,7 @@ class Reconciliation:
             imports.differences.
         missing: revenue that was accepted and is not in the contacts' totals, in the account's currency.
         complete: whether every contact of the account was seen.
+        alarms: how often revenue turned up after it was called absent, as long as nobody has acknowledged it.
     """
 
     books: dict[str, Books]
@@ -117,6 +70,12 @@ class Reconciliation:
     findings: dict[str, int]
     missing: Decimal
     complete: bool
+    alarms: int = 0
+
+    @property
+    def twice(self) -> bool:
+        """Whether contacts hold more than was acknowledged, in a way that matches rows that were sent again."""
+        return self.alarms > 0 or self.findings["perhaps_twice"] > 0
 
     @property
     def agrees(self) -> bool:
@@ -124,7 +83,7 @@ class Reconciliation:
         return all(book.agrees for book in self.books.values()) and not self.findings["missing"]
 
 
-@watched(outcomes)
+@watched(outcomes, of_alarms)
 def reconcile(
     settings: Settings, on_progress: Progress | None = None, run: str | None = None
 ) -> Reconciliation:
@@ -145,9 +104,14 @@ def reconcile(
         with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
             reading = stopping.run(_read(settings, folder, on_progress))
             with scratch(folder) as connection:
+                contacts.load(connection, reading)
+                if ledger:
+                    find_late(connection, ledger, reading, patience(settings, ledger).settle)
                 done, differences = _reconciled(connection, reading, ledger)
             record.rows = done.contacts
-            record.details = details(findings=done.findings, missing=str(done.missing), agrees=done.agrees)
+            record.details = details(
+                findings=done.findings, missing=str(done.missing), agrees=done.agrees, alarms=done.alarms
+            )
         publish_differences(settings, differences)
     return done
 
@@ -155,7 +119,7 @@ def reconcile(
 def _reconciled(
     connection: duckdb.DuckDBPyConnection, reading: Reading, ledger: Ledger | None
 ) -> tuple[Reconciliation, pa.Table]:
-    compared = _compare(connection, reading, ledger)
+    compared = _compare(connection, ledger)
     found = connection.execute(
         "SELECT finding, count(*), coalesce(sum(CASE WHEN measure = 'revenue' THEN -difference END), 0)"
         f" FROM compared WHERE {_NOTABLE} GROUP BY finding"
@@ -168,6 +132,7 @@ def _reconciled(
         findings={finding: counts.get(finding, 0) for finding in FINDINGS},
         missing=amounts.get("missing", Decimal(0)),
         complete=reading.complete,
+        alarms=_alarms(ledger),
     )
     return done, _notable(connection, reading.finished_at)
 
@@ -181,33 +146,49 @@ async def _read(settings: Settings, folder: Path, on_progress: Progress | None) 
         return await read_totals(client, settings, folder, on_read)
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, reading: Reading, ledger: Ledger | None) -> int:
-    """Make the table `compared`; returns how many contacts are in it."""
-    contacts.load(connection, reading)
-    for name, columns in (("revenue", _REVENUE), ("sends", _SENDS), ("clicked", _CLICKED)):
+def _compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int:
+    """Make the table `compared`, after `contacts.load`; returns how many contacts are in it."""
+    tables = {
+        "revenue": REVENUE_COLUMNS,
+        "sends": SENDS_COLUMNS,
+        "clicked": CLICKED_COLUMNS,
+        "acknowledged": ACKNOWLEDGED_COLUMNS,
+    }
+    for name, columns in tables.items():
         connection.register("incoming", pa.schema(columns).empty_table())
         connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
         connection.unregister("incoming")
     if ledger:
         with ledger.begin() as transaction:
-            _insert(connection, "revenue", _REVENUE, sent_revenue(transaction))
-        for table, dataset, kept in (("sends", "sends", _SENDS), ("clicked", "clicks", _CLICKED)):
+            _insert(connection, "revenue", REVENUE_COLUMNS, sent_revenue(transaction))
+            _insert(connection, "acknowledged", ACKNOWLEDGED_COLUMNS, [acknowledged_contacts(transaction)])
+        for table, dataset, kept in (
+            ("sends", "sends", SENDS_COLUMNS),
+            ("clicked", "clicks", CLICKED_COLUMNS),
+        ):
             for batch in ledger_rows(ledger, dataset, [name for name, _ in kept], every_part=True):
                 insert(connection, table, batch)
-    connection.execute(_COMPARE)
+    connection.execute(COMPARE)
     ((contacts_compared,),) = connection.execute(
         "SELECT count(DISTINCT (phone_number, list_id)) FROM compared"
     ).fetchall()
     return int(contacts_compared)
 
 
+def _alarms(ledger: Ledger | None) -> int:
+    if ledger is None:
+        return 0
+    with ledger.begin() as transaction:
+        return len(alarms(transaction))
+
+
 def _insert(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    columns: _Columns,
-    batches: Iterator[Sequence[Sequence[Any]]],
+    columns: Columns,
+    batches: Iterable[Sequence[Sequence[Any]]],
 ) -> None:
-    for rows in batches:
+    for rows in filter(None, batches):
         values = zip(*rows, strict=True)
         arrays = [pa.array(some, kind) for some, (_, kind) in zip(values, columns, strict=True)]
         insert(connection, table, pa.table(arrays, schema=pa.schema(columns)))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.errors import UsageError
+from pipelines.push.alarms import of_alarms
 from pipelines.push.forgotten import refuse_forgotten
+from pipelines.push.ledger import alarms as ledger_alarms
 from pipelines.push.ledger import doubt as ledger_doubt
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import existing_ledger, open_ledger
@@ -16,11 +18,15 @@ from pipelines.push.lock import push_lock
 from pipelines.push.publish import publish_imports
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
+from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.watched import watched
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
 """What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""
+
+ACKNOWLEDGED = "acknowledged"
+"""What imports.resolutions says of rows that turned up after they were called absent, once a person has seen them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def in_doubt(settings: Settings) -> list[Doubt]:
     ]
 
 
-@watched(outcomes)
+@watched(outcomes, of_alarms)
 def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
     """Settle rows in doubt by hand; the reason is kept in imports.resolutions.
 
@@ -81,10 +87,39 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
     """
     if not identities:
         raise UsageError("No row was named.", "Name rows, or say --all. List them: trackly-sync resolve")
-    if not reason.strip():
-        raise UsageError("A reason is needed; it is kept.", "--reason 'seen in the account, ticket 1234'")
+    _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         refuse_forgotten(settings, ledger)
         with ledger.begin(REVENUE) as connection:
             ledger_doubt.resolve(connection, identities, outcome, reason.strip())
         publish_imports(settings)
+
+
+@watched(outcomes, of_alarms)
+def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
+    """A person has seen revenue that is perhaps there twice, so that pushes go on; the reason is kept.
+
+    Args:
+        settings: where the ledger and the warehouse lie.
+        alarm: its number.
+        reason: what was done about it, in a person's words.
+
+    Raises:
+        UsageError: no reason.
+        DataError: no alarm of this number is open.
+        BusyError: a push is under way.
+        StorageError: the ledger or the warehouse cannot be written.
+    """
+    _require(reason)
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        with ledger.begin(REVENUE) as connection:
+            at = now()
+            ledger_alarms.acknowledge(connection, alarm, reason.strip(), at)
+            rows = [row.identity for row in ledger_alarms.named(connection, alarm)]
+            ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
+        publish_imports(settings)
+
+
+def _require(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError("A reason is needed; it is kept.", "--reason 'seen in the account, ticket 1234'")

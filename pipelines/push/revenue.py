@@ -26,6 +26,7 @@ from pipelines.push import contacts
 from pipelines.push.late import find_late
 from pipelines.push.ledger import absent as ledger_absent
 from pipelines.push.ledger import doubt as ledger_doubt
+from pipelines.push.ledger.alarms import alarms
 from pipelines.push.ledger.recent import recent_calls
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
@@ -109,9 +110,9 @@ class RevenuePush:
         failure: OutcomeUnknown | None = None
         rounds, waits, least, rests = 0, 0, math.inf, False
         while rounds < MOST_ROUNDS and waits < MOST_WAITS and self._is_open():
-            number, alarms = await self._look()
-            if alarms:
-                return Unsettled(self._unsettled(), alarms=alarms)
+            number, open_alarms = await self._look()
+            if open_alarms:
+                return Unsettled(self._unsettled(), alarms=open_alarms)
             ready, waiting = self._hold(), self._unsettled()
             left = self._left(waiting)
             rounds, waits, least = (0, 0, left) if left < least else (rounds + 1, waits, least)
@@ -136,7 +137,7 @@ class RevenuePush:
         if self._unsettled():
             return True
         with self.ledger.begin(REVENUE) as transaction:
-            watching = bool(ledger_absent.watched(transaction) or ledger_absent.alarms(transaction))
+            watching = bool(ledger_absent.watched(transaction) or alarms(transaction))
         if self._sent:  # everything was answered, or refused for good
             return watching
         return watching or self.ledger.outcomes()[REVENUE].pending > later(self.connection)
@@ -149,7 +150,7 @@ class RevenuePush:
         number = self._settle(reading, patience(self.settings, self.ledger))
         self._sent = False
         with self.ledger.begin(REVENUE) as transaction:
-            return number, len(ledger_absent.alarms(transaction))
+            return number, len(alarms(transaction))
 
     def _hold(self) -> int:
         """Hold the stage against the ledger again, and back what has to wait; how many rows can be sent."""

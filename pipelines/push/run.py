@@ -16,6 +16,7 @@ from pipelines import stopping
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.totals import room_for_readings
+from pipelines.push.alarms import of_alarms
 from pipelines.push.cage import Bounds
 from pipelines.push.forgotten import refuse_forgotten
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
@@ -78,7 +79,7 @@ class _How:
     on_progress: Progress | None = None
 
 
-@watched(outcomes)
+@watched(outcomes, of_alarms)
 def intake(
     settings: Settings,
     datasets: Sequence[str],
@@ -126,7 +127,7 @@ def _is_ready(settings: Settings, name: str, sources: list[Source]) -> bool:
     return current and (settings.hash_phones is None or holds_phones(path))
 
 
-@watched(outcomes)
+@watched(outcomes, of_alarms)
 def send(
     settings: Settings,
     datasets: Sequence[str],
@@ -210,7 +211,7 @@ def push(
     return _push(settings, datasets, sources, how, run or this_run(), decision)
 
 
-@watched(outcomes)
+@watched(outcomes, of_alarms)
 def _push(
     settings: Settings,
     datasets: Sequence[str],

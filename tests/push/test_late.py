@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.push.ledger.absent import alarms
+from pipelines.push.ledger.alarms import alarms
 from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.run import push
 from pipelines.push.verdicts import Outcomes

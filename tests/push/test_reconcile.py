@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from oracle import query
 
+from pipelines.push.alarms import open_alarms
 from pipelines.push.reconcile import reconcile
+from pipelines.push.resolve import acknowledge
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Fault, Server, write_history
 from pipelines.settings import Settings
@@ -141,3 +143,82 @@ def test_a_reconciliation_is_on_record(settings: Settings, pushed: list[Row]) ->
     reconcile(settings)
     ((details,),) = query(settings.warehouse, "SELECT details FROM sync.runs WHERE activity = 'reconcile'")
     assert json.loads(details)["agrees"] is True
+
+
+def _second_list(account: Account, earned: Row) -> Row:
+    """Another contact of the same number, on another list."""
+    here = _contact(account, earned)
+    other = next(item["id"] for item in account.lists if item["id"] != here["list_id"])
+    account.add_contact(
+        {**here, "list_id": other, "list_number": None, "revenue_total": 0.0, "conversion_count": 0}
+    )
+    there = account.contact((earned["phone_number"], other))
+    assert there
+    return there
+
+
+def test_revenue_that_counts_on_another_list_of_the_number_is_compared_by_person(
+    account: Account, settings: Settings, some_sends: Some, write: Write, offer: str
+) -> None:
+    """It is all there, if not where it was sent; and what is missing beyond that is found to the digit."""
+    account.revenue.clear()
+    phones = {contact["phone_number"] for contact in account.contacts()}
+    assert phones
+    rows = some_sends(3)
+    for row in rows:
+        here = next(
+            c for c in account.contacts_of(row["to_number"]) if c["list_number"] == row["list_number"]
+        )
+        _second_list(account, {"phone_number": row["to_number"], "list_id": here["list_id"]})
+    write("sends.ndjson", rows)
+    write("revenue.ndjson", [{"message_id": row["id"], "offer_id": offer, "revenue": 5} for row in rows])
+    push(settings, ALL[::2])
+    moved = []
+    for earned in account.revenue:
+        here = _contact(account, earned)
+        there = next(c for c in account.contacts_of(earned["phone_number"]) if c["list_number"] is None)
+        here["revenue_total"] = float(Decimal(str(here["revenue_total"])) - 5)
+        here["conversion_count"] -= 1
+        there["revenue_total"] += 5
+        there["conversion_count"] += 1
+        moved.append(there)
+    found = reconcile(settings)
+    assert found.agrees
+    assert not any(found.findings.values())
+    moved[0]["revenue_total"] -= 0.01
+    found = reconcile(settings)
+    assert (found.findings["missing"], found.missing) == (1, Decimal("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("amount", "conversions", "twice"), [(5, 1, True), (3, 1, False), (8, 2, True), (4, 2, False)]
+)
+def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str,
+    amount: int, conversions: int, twice: bool,
+) -> None:  # fmt: skip
+    """Revenue of another amount is other activity; where there is room for the row beside other revenue it is not."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("revenue.ndjson", [{"message_id": rows[0]["id"], "offer_id": offer, "revenue": 5}])
+    server.faults.active.append(Fault("reset-before", path="revenue", times=1))
+    push(settings, ALL[::2])
+    row = _contact(account, account.revenue[0])
+    row["revenue_total"] += amount
+    row["conversion_count"] += conversions
+    found = reconcile(settings)
+    assert found.twice is twice
+    assert found.alarms == twice
+    assert set(found.findings) == {"missing", "perhaps_twice", "in_doubt", "contact_gone", "more"}
+    assert found.findings["perhaps_twice" if twice else "more"] == 2
+    (late, *_) = [*open_alarms(settings), None]
+    assert (late is not None) is twice
+    if late:
+        assert late.amount == 5
+        assert rows[0]["to_number"] not in late.text + late.remedy
+        acknowledge(settings, late.alarm.alarm, "removed, ticket 1")
+        again = reconcile(settings)
+        assert not again.twice
+        assert query(settings.warehouse, "SELECT outcome, reason FROM imports.resolutions") == [
+            ("acknowledged", "removed, ticket 1")
+        ]

@@ -1,7 +1,7 @@
-"""What the ledger keeps of revenue that was called absent, and the alarms where some of it turned up all the same.
+"""What the ledger keeps of revenue that was called absent, and raising an alarm where some of it turned up after all.
 
-What does not belong here: telling what turned up (`pipelines.push.late`). Functions take a connection of
-`Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
+What does not belong here: telling what turned up (`pipelines.push.late`), and reading alarms (`alarms`). Functions
+take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from pipelines.errors import DataError
 from pipelines.push.contacts import Found, Totals
 from pipelines.push.ledger.tables import ABSENT, ALARMS, CHUNKS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import Outcome, Verdict
@@ -78,32 +77,6 @@ class Counted(NamedTuple):
     accepted: bool
     intended_at: str
     ended_at: str
-
-
-class Alarm(NamedTuple):
-    """Revenue that turned up after it was called absent; the columns of push_alarms."""
-
-    alarm: int
-    dataset: str
-    raised_at: str
-    rows: int
-    sent_again: int
-    contacts: int
-    amount: int
-    seconds: float
-    settle_seconds: float
-    acknowledged_at: str | None
-    reason: str | None
-
-
-class Named(NamedTuple):
-    """A row that an alarm names: what `resolve` shows of it."""
-
-    identity: str
-    contact: str
-    amount: int
-    chunk: int
-    sent_at: str
 
 
 _AT_ONCE = 500  # parameters of one statement
@@ -298,44 +271,6 @@ def take_back(connection: sa.Connection, verdicts: Sequence[tuple[Entry, Verdict
             )
             .values(outcome=verdict.outcome, code=verdict.code, message=verdict.message, settled_at=at)
         )
-
-
-def alarms(connection: sa.Connection, *, every: bool = False) -> list[Alarm]:
-    """The alarms that nobody has acknowledged, oldest first; or every one."""
-    query = sa.select(*(ALARMS.c[name] for name in Alarm._fields)).order_by(ALARMS.c.alarm)
-    if not every:
-        query = query.where(ALARMS.c.acknowledged_at.is_(None))
-    return [Alarm(*row) for row in connection.execute(query)]
-
-
-def named(connection: sa.Connection, alarm: int) -> list[Named]:
-    """The rows of an alarm."""
-    query = (
-        sa.select(*(ABSENT.c[name] for name in Named._fields))
-        .where(ABSENT.c.alarm == alarm)
-        .order_by(ABSENT.c.contact, ABSENT.c.entry)
-    )
-    return [Named(*row) for row in connection.execute(query)]
-
-
-def learned_seconds(connection: sa.Connection) -> float:
-    """How long calls are to be given by what turned up so far; 0 where nothing has."""
-    return float(connection.execute(sa.select(sa.func.max(ALARMS.c.settle_seconds))).scalar() or 0.0)
-
-
-def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> None:
-    """A person has seen an alarm.
-
-    Raises:
-        DataError: there is no such alarm, or it is acknowledged already.
-    """
-    changed = connection.execute(
-        sa.update(ALARMS)
-        .where(ALARMS.c.alarm == alarm, ALARMS.c.acknowledged_at.is_(None))
-        .values(acknowledged_at=at, reason=reason)
-    )
-    if changed.rowcount != 1:
-        raise DataError(f"No alarm {alarm} is open.", "List them: trackly-sync resolve")
 
 
 def _then(found: Found | None) -> dict[str, int | None]:

@@ -102,7 +102,7 @@ def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Seq
 
     Yields:
         Sequences of (contact, list_ref, whether it is accepted and not in doubt, amount, tries, intended_at,
-        amount_before, count_before, when the reading of these ended).
+        amount_before, count_before, phone_amount_before, phone_count_before, when the reading of these ended).
     """
     doubt = sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT
     accepted = sa.or_(
@@ -112,7 +112,8 @@ def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Seq
     query = (
         sa.select(
             ROWS.c.contact, ROWS.c.list_ref, sa.not_(doubt), sa.func.coalesce(ROWS.c.amount, 0), ROWS.c.tries,
-            CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before, READINGS.c.finished_at,
+            CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before,
+            ROWS.c.phone_amount_before, ROWS.c.phone_count_before, READINGS.c.finished_at,
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)

@@ -1,0 +1,118 @@
+"""The comparison of the contacts' totals with the ledger, as SQL: by list, and by person where lists cannot tell.
+
+An account may count revenue on another list of the same number than the send's. A contact is compared by its phone
+number, over all lists, where its lists do not show what was accepted and the number does, or where what was accepted
+shows on another of its lists. `list_id` is null there.
+Reads the tables revenue, sends, clicked and acknowledged (contacts whose surplus a person has looked at already).
+What does not belong here: where the rows come from (`reconcile`).
+"""
+
+import pyarrow as pa
+
+Columns = list[tuple[str, pa.DataType]]
+
+REVENUE_COLUMNS: Columns = [
+    ("contact", pa.string()),
+    ("ref", pa.string()),
+    ("accepted", pa.bool_()),
+    ("amount", pa.int64()),
+    ("tries", pa.int64()),
+    ("intended_at", pa.string()),
+    ("amount_before", pa.int64()),
+    ("count_before", pa.int64()),
+    ("phone_amount_before", pa.int64()),
+    ("phone_count_before", pa.int64()),
+    ("read_to", pa.string()),
+]
+SENDS_COLUMNS: Columns = [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())]
+ACKNOWLEDGED_COLUMNS: Columns = [("contact", pa.string())]
+CLICKED_COLUMNS: Columns = [("identity", pa.string()), ("outcome", pa.string())]
+
+_SUMS = """
+    coalesce(sum(amount) FILTER (accepted), 0) AS amount, count(*) FILTER (accepted) AS rows,
+    coalesce(sum(amount) FILTER (NOT accepted), 0) AS amount_in_doubt,
+    count(*) FILTER (NOT accepted) AS rows_in_doubt,
+    list(amount) FILTER (accepted AND tries > 1) AS again,
+    -- an account that shows whole cents may be off by one for each row that has fractions of them
+    CASE WHEN any_value(f.amount_before) % 100 = 0 THEN count(*) FILTER (accepted AND amount % 100 <> 0) ELSE 0 END
+      AS fractions"""
+
+COMPARE = f"""
+CREATE MACRO money(amount) AS CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
+CREATE MACRO off_by(found, before, acknowledged, fractions) AS
+  CASE WHEN found % 100 = 0 AND abs(found - before - acknowledged) <= fractions * 100 THEN 0
+    ELSE found - before - acknowledged END;
+-- whether a surplus has room for one of the rows that were sent again, or is all of them
+CREATE MACRO may_be_twice(conversions, surplus, again) AS coalesce(
+  (conversions = 1 AND list_contains(again, surplus::BIGINT))
+  OR (conversions > 1 AND surplus >= list_min(again)), false);
+CREATE TEMP TABLE keyed AS
+SELECT r.*, coalesce(k.list_key, r.ref) AS list_key FROM revenue AS r LEFT JOIN list_keys AS k ON k.ref = r.ref
+WHERE contact IS NOT NULL;
+CREATE TEMP TABLE first AS
+SELECT contact, list_key, arg_min(coalesce(amount_before, 0), read_to) AS amount_before,
+  arg_min(coalesce(count_before, 0), read_to) AS count_before, min(read_to) AS read_to
+FROM keyed WHERE read_to IS NOT NULL GROUP BY ALL;
+CREATE TEMP TABLE first_of_phone AS
+SELECT contact, arg_min(coalesce(phone_amount_before, 0), read_to) AS amount_before,
+  arg_min(coalesce(phone_count_before, 0), read_to) AS count_before, min(read_to) AS read_to
+FROM keyed WHERE read_to IS NOT NULL GROUP BY ALL;
+CREATE TEMP TABLE on_lists AS
+WITH ours AS (
+  SELECT contact, list_key, any_value(f.amount_before) AS amount_before, any_value(f.count_before) AS count_before,
+    {_SUMS}
+  FROM keyed JOIN first AS f USING (contact, list_key) WHERE intended_at >= f.read_to GROUP BY ALL
+)
+SELECT o.*, t.amount AS amount_now, t.count AS count_now,
+  off_by(t.amount, o.amount_before, o.amount, o.fractions) AS amount_off,
+  t.count - o.count_before - o.rows AS count_off
+FROM ours AS o LEFT JOIN totals AS t ON t.contact = o.contact AND t.list_key = o.list_key;
+CREATE TEMP TABLE on_phones AS
+WITH ours AS (
+  SELECT contact, any_value(f.amount_before) AS amount_before, any_value(f.count_before) AS count_before,
+    {_SUMS}
+  FROM keyed JOIN first_of_phone AS f USING (contact) WHERE intended_at >= f.read_to GROUP BY ALL
+), phones AS (
+  SELECT contact, any_value(phone_amount) AS amount, any_value(phone_count) AS count FROM totals GROUP BY contact
+)
+SELECT o.*, p.amount AS amount_now, p.count AS count_now,
+  off_by(p.amount, o.amount_before, o.amount, o.fractions) AS amount_off,
+  p.count - o.count_before - o.rows AS count_off
+FROM ours AS o LEFT JOIN phones AS p USING (contact);
+CREATE TEMP TABLE by_person AS
+SELECT contact FROM on_lists JOIN on_phones AS p USING (contact) GROUP BY contact
+HAVING bool_or(coalesce(on_lists.amount_off <> 0 OR on_lists.count_off <> 0, true))
+  AND any_value(p.count_now) IS NOT NULL
+  AND (any_value(p.amount_off = 0 AND p.count_off = 0)
+    OR bool_or(on_lists.rows > 0 AND on_lists.count_now = on_lists.count_before
+      AND p.count_now > p.count_before)
+    OR (min(on_lists.count_off) < 0 AND max(on_lists.count_off) > 0));
+CREATE TEMP TABLE compared AS
+WITH people AS (
+  SELECT contact, list_key, * EXCLUDE (contact, list_key) FROM on_lists
+  WHERE contact NOT IN (SELECT contact FROM by_person)
+  UNION ALL BY NAME SELECT contact, NULL AS list_key, * EXCLUDE (contact) FROM on_phones
+  WHERE contact IN (SELECT contact FROM by_person)
+), clicked AS (
+  SELECT contact, coalesce(k.list_key, s.list_ref) AS list_key, count(*) AS clicks
+  FROM clicked AS c JOIN sends AS s USING (identity) LEFT JOIN list_keys AS k ON k.ref = s.list_ref
+  WHERE contact IS NOT NULL AND outcome = 'accepted' GROUP BY ALL
+), measured AS (
+  SELECT 'revenue' AS measure, contact, list_key, money(amount_before) AS before, money(amount) AS accepted,
+    money(amount_in_doubt) AS in_doubt, money(amount_now) AS found, money(amount_off) AS difference,
+    may_be_twice(count_off, amount_off, again) AS twice
+  FROM people
+  UNION ALL SELECT 'conversions', contact, list_key, count_before, rows, rows_in_doubt, count_now, count_off,
+    may_be_twice(count_off, amount_off, again) FROM people
+  UNION ALL SELECT 'clicks', c.contact, c.list_key, 0, c.clicks, 0, t.clicks, t.clicks - c.clicks, false
+  FROM clicked AS c LEFT JOIN totals AS t ON t.contact = c.contact AND t.list_key = c.list_key
+)
+SELECT measure, contact AS phone_number, try_cast(list_key AS BIGINT) AS list_id,
+  before::DECIMAL(18, 4) AS before, accepted::DECIMAL(18, 4) AS accepted, in_doubt::DECIMAL(18, 4) AS in_doubt,
+  found::DECIMAL(18, 4) AS found, difference::DECIMAL(18, 4) AS difference,
+  CASE WHEN found IS NULL THEN 'contact_gone' WHEN difference < 0 THEN 'missing'
+    WHEN in_doubt > 0 THEN 'in_doubt' WHEN twice
+    AND contact NOT IN (SELECT contact FROM acknowledged) THEN 'perhaps_twice' ELSE 'more' END AS finding
+FROM measured;
+"""
+"""Makes `compared`: every contact with rows of ours; money in the account's currency."""
