@@ -18,6 +18,10 @@ from pipelines.push import cage
 from pipelines.push.cage import Bounds, run_query
 from pipelines.push.query_file import parse
 from pipelines.push.query_inputs import files_of
+from pipelines.push.sources import Source, find_sources
+from pipelines.push.stage import building, count, is_current
+from pipelines.settings import load_settings
+from schemas.registry import PUSHED
 
 EXPORT = "id,sent,n\na,05/01/2024,12\nb,06/01/2024,13\n"
 
@@ -462,3 +466,83 @@ def test_a_very_long_query_is_refused(run: Any) -> None:
         run("SELECT " + "(" * 5000 + "1" + ")" * 5000)
     with pytest.raises(TracklySyncError):
         run("SELECT " + "-".join(["1"] * 900) + "+ (" * 900 + "1" + ")" * 900)
+
+
+def test_a_stage_with_a_query_is_current_until_something_that_it_reads_changes(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The file itself, each that it reads, one more that matches its pattern, and the warehouse where it is used."""
+    path, warehouse = folder / "sends.sql", tmp_path / "warehouse.duckdb"
+    path.write_text(
+        "SELECT id, '+15551234567' AS to_number, '2024-05-01' AS timestamp"
+        " FROM read_csv('x*.csv', all_varchar = true) WHERE id NOT IN (SELECT id FROM warehouse.gone)",
+        encoding="utf-8",
+    )
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("CREATE TABLE gone AS SELECT 'z' AS id")
+    stage, sources = tmp_path / "stage.duckdb", [Source(path, "sends", "sql")]
+
+    def take_in() -> int:
+        with building(stage, PUSHED["sends"], sources, warehouse) as connection:
+            return count(connection, "SELECT count(*) FROM input WHERE problem IS NULL")
+
+    assert not is_current(stage, sources, warehouse)
+    assert take_in() == 2
+    assert is_current(stage, sources, warehouse)
+    (folder / "unrelated.csv").write_text("not read by it", encoding="utf-8")
+    assert is_current(stage, sources, warehouse)
+    (folder / "x2.csv").write_text(EXPORT.replace("a,", "c,").replace("b,", "d,"), encoding="utf-8")
+    assert not is_current(stage, sources, warehouse)
+    assert take_in() == 4
+    with (folder / "x.csv").open("a", encoding="utf-8") as file:
+        file.write("e,07/01/2024,14\n")
+    assert not is_current(stage, sources, warehouse)
+    assert take_in() == 5
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("INSERT INTO gone VALUES ('a')")
+    assert not is_current(stage, sources, warehouse)
+    assert take_in() == 4
+    (folder / "x2.csv").unlink()
+    assert not is_current(stage, sources, warehouse)
+    (folder / "x.csv").unlink()
+    assert not is_current(stage, sources, warehouse), "a query that cannot run now is not current"
+
+
+def test_files_that_a_query_reads_are_no_history_of_their_own(folder: Path) -> None:
+    """An export named like a dataset, in a format that is read or not, belongs to the query that reads it."""
+    (folder / "sends-export.csv").write_text(EXPORT, encoding="utf-8")
+    (folder / "sends-export.dat").write_text(EXPORT, encoding="utf-8")
+    (folder / "sends-other.dat").write_text(EXPORT, encoding="utf-8")
+    (folder / "sends.sql").write_text(
+        "SELECT id FROM read_csv(['sends-export.csv', 'sends-export.dat'], all_varchar = true)",
+        encoding="utf-8",
+    )
+    found = find_sources(load_settings(data_dir=folder.parent, history_dir=folder), ["sends"])
+    assert [source.path.name for source in found.found["sends"]] == ["sends.sql"]
+    assert [file.path.name for file in found.unread] == ["sends-other.dat"]
+
+
+def test_typed_values_become_the_fields_that_they_are(folder: Path, tmp_path: Path) -> None:
+    """Times of any type in UTC, amounts without loss, flags; what has lost digits, or is nested, is left out."""
+    path = folder / "revenue.sql"
+    rows = [
+        "('r1', TIMESTAMP '2024-05-01 10:00:00'::VARCHAR, 24.9::DOUBLE)",
+        "('r2', TIMESTAMPTZ '2024-05-01 10:00:00+02'::VARCHAR, 0.1::DOUBLE + 0.2::DOUBLE)",
+        "('r3', DATE '2024-05-01'::VARCHAR, 1e-7::DOUBLE)",
+    ]
+    path.write_text(
+        "SELECT r AS record_id, t AS timestamp, v AS revenue, 'm' AS message_id, 'sale' AS attribution_type,"
+        f" 'o' AS offer_id FROM (VALUES {', '.join(rows)}) x(r, t, v)",
+        encoding="utf-8",
+    )
+    with building(
+        tmp_path / "stage.duckdb", PUSHED["revenue"], [Source(path, "revenue", "sql")], tmp_path / "none"
+    ) as connection:
+        found = connection.execute(
+            "SELECT record_id, timestamp::VARCHAR, revenue::VARCHAR, problem IS NULL FROM input ORDER BY seq"
+        ).fetchall()
+    assert found[:2] == [
+        ("r1", "2024-05-01 10:00:00+00", "24.9000", True),
+        ("r2", "2024-05-01 08:00:00+00", "0.3000", True),
+    ]
+    assert found[2][3] is False
