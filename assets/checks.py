@@ -22,8 +22,9 @@ from assets.books import (
 from assets.examine import examine
 from assets.failures import engine
 from assets.pulled import PULLED_ASSETS, warehouse
-from assets.pushed import PUSHED_ASSETS, reconciliation
+from assets.pushed import PUSHED_ASSETS, imported_revenue, reconciliation
 from assets.resources import Trackly
+from pipelines.push.alarms import condition, open_alarms
 from pipelines.push.books import books
 from pipelines.push.ledger.verbs import existing_ledger
 from pipelines.push.status import outcomes
@@ -147,6 +148,22 @@ def revenue_adds_up(trackly: Trackly) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset=imported_revenue,
+    description="No revenue turned up after it was called absent, except what somebody has acknowledged.",
+)
+def nothing_twice(trackly: Trackly) -> dg.AssetCheckResult:
+    """Revenue that is perhaps there twice; nothing more is sent until a person has looked."""
+    with engine(trackly) as settings:
+        found = condition(open_alarms(settings))
+    return dg.AssetCheckResult(
+        passed=not found.firing,
+        severity=ERROR,
+        description=f"{found.text}. {found.remedy}" if found.firing else None,
+        metadata={name: str(value) for name, value in found.figures.items()},
+    )
+
+
+@dg.asset_check(
     asset=reconciliation,
     description="What the ledger has as accepted is what the API acknowledged, and the contacts' totals hold it.",
 )
@@ -218,5 +235,6 @@ CHECKS = [
     *(dataset_checks(_ASSETS[f"history_{name}"], dataset, input_content) for name, dataset in PUSHED.items()),
     revenue_adds_up,
     *(import_checks(_ASSETS[f"imported_{name}"], name) for name in PUSHED),
+    nothing_twice,
     the_books_agree,
 ]

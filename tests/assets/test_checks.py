@@ -20,7 +20,7 @@ import pytest
 from oracle import query
 
 from assets.books import input_content
-from assets.checks import dataset_checks, import_checks, the_books_agree
+from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
 from assets.definitions import build_defs
 from assets.pulled import offers
 from assets.pushed import history_sends, imported_sends
@@ -29,6 +29,9 @@ from assets.running import JobResult, Step, main, run_job
 from pipelines.cli.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
 from pipelines.pull.run import publish_latest, snapshot_dataset
+from pipelines.push.ledger.absent import Entry, raise_alarm
+from pipelines.push.ledger.alarms import acknowledge
+from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.stage import stage_path
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
@@ -108,6 +111,18 @@ def test_the_checks_of_history_and_imports_can_each_fail(world: tuple[JobResult,
     with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE push_chunks SET total_revenue = total_revenue + 1 WHERE dataset = 'revenue'")
     assert not results(the_books_agree, settings)[None].passed
+
+    assert results(nothing_twice, settings)[None].passed
+    with open_ledger(settings) as opened, opened.begin("revenue") as connection:
+        late = Entry(1, "r1", 1, "+15551234567", "1", 50_000, "2026-01-01", None, None, 0, 0, 0, 0, False)
+        number = raise_alarm(connection, [late], "2026-01-01T00:00:00+00:00", 75.0, 112.5)
+    found = results(nothing_twice, settings)[None]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert f"--acknowledge {number}" in str(found.description)
+    assert found.metadata["amount"].value == "5"
+    with open_ledger(settings) as opened, opened.begin("revenue") as connection:
+        acknowledge(connection, number, "seen", "2026-01-02T00:00:00+00:00")
+    assert results(nothing_twice, settings)[None].passed
 
 
 def test_a_failed_push_raises_our_error_and_leaves_its_books(
