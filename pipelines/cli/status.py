@@ -26,8 +26,8 @@ _RUNS_SHOWN = 3
 def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}, "needs_attention": [sentence],
-    "alarms": [revenue that is perhaps there twice]}; a dataset never pulled is null.
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
+    revenue is perhaps there twice it also has "alarms" and "needs_attention".
     """
     settings = load_settings()
     from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
@@ -35,8 +35,9 @@ def status(as_json: AsJson = False) -> int:
 
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
-        notes = attention(settings, pulled, pushed)
-        show_json(status_json(pulled, pushed) | {"needs_attention": notes, "alarms": alarms_json(settings)})
+        alarms = alarms_json(settings)
+        more = {"needs_attention": attention(settings, pulled, pushed), "alarms": alarms} if alarms else {}
+        show_json(status_json(pulled, pushed) | more)
         return 0
     out.print(f"{_headline(settings, pulled)}\n", markup=False)
     show_pulled(pulled)

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from pipelines.cli.app import app
 from pipelines.push.ledger.alarms import alarms
 from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.run import push
 from pipelines.push.verdicts import Outcomes
-from pipelines.sandbox import Account, Fault, Server, seed_account
+from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -185,3 +186,36 @@ def test_what_turns_up_later_is_an_alarm(
     assert (alarm.rows, alarm.sent_again, alarm.contacts, alarm.amount) == (30, 30, 30, 1_325_000)
     assert alarm.settle_seconds >= alarm.seconds >= 4.0
     assert len(more) == 90
+
+
+def test_an_alarm_is_named_by_every_command_until_it_is_acknowledged(
+    account: Account, settings: Settings, server: Server, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Push and reconcile exit with 3; status, alerts and resolve name rows, contacts and sum; then all goes on."""
+    rows = write_history(account, settings.history, 5, ["5"])
+    server.faults.active.append(Fault("gateway", path="history/revenue", commit=6.0, times=1))
+    given = {"api_key": API_KEY, "base_url": settings.base_url, "data_dir": settings.data_dir}
+    for name, value in {**given, "settle_seconds": 1}.items():
+        monkeypatch.setenv(f"TRACKLY_{name.upper()}", str(value))
+
+    def sync(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            app([*words])
+        return int(ended.value.code or 0), "".join(capsys.readouterr())
+
+    sync("push")
+    let_commit(account, 10)
+    assert sync("push")[0] == 3
+    assert events(account) == once(rows + rows)
+    for words, code in ((["status"], 0), (["status", "--json"], 0), (["alerts"], 0), (["reconcile"], 3)):
+        found, text = sync(*words)
+        assert found == code
+        assert "5 rows of revenue (25.0000) of 5 contacts" in text
+        assert not any(row["to_number"] in text for row in rows)
+    assert rows[0]["to_number"] in sync("resolve")[1]
+    assert sync("resolve", "--acknowledge", "1")[0] == 2
+    assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1")[0] == 0
+    for words in (["push"], ["reconcile"]):
+        assert sync(*words)[0] == 0
+    assert "alarms" not in sync("status", "--json")[1]
