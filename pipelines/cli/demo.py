@@ -51,6 +51,9 @@ def demo(
             "TRACKLY_API_KEY": API_KEY,
             "TRACKLY_BASE_URL": server.url,
             "TRACKLY_DATA_DIR": str(data_dir),
+            # a proxy of this machine is not for an account of this process
+            "NO_PROXY": "*",
+            "no_proxy": "*",
             "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
             "DAGSTER_HOME": str(dagster_home(data_dir)),
         }
