@@ -34,7 +34,9 @@ FORMATS = {
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 """Compressions by what follows it; of text files only."""
 
-_CHECKSUMS = (".crc", ".md5", ".sha1", ".sha256")
+_PASSED_OVER = (".crc", ".md5", ".sha1", ".sha256", ".part")
+"""Checksums, and uploads that are not complete (README: upload under another name, then rename)."""
+
 _NAMED = re.compile(rf"({'|'.join(PUSHED)})(?![a-z])", re.IGNORECASE)
 _REMEDIES = {
     **dict.fromkeys(
@@ -189,7 +191,7 @@ def _files(root: Path, settings: Settings) -> Iterator[Entry]:
         if not root.is_dir():
             raise UsageError(f"{root} {NO_FILE}.", "Name a file or a folder.")
         for entry in walk(root, follow_links=settings.follow_links):
-            if not entry.path.name.lower().endswith(_CHECKSUMS):
+            if not entry.path.name.lower().endswith(_PASSED_OVER):
                 yield entry
 
 
