@@ -55,6 +55,8 @@ def conclude(
     data: Path,
     rows: int,
     quarantine: Path,
+    *,
+    steady: bool,
 ) -> Assembled:
     """See that the data file holds every row once, in its latest version, and write the quarantined rows.
 
@@ -66,6 +68,7 @@ def conclude(
         data: the file of published rows, as `output` left it; made anew where that is needed.
         rows: how many it has.
         quarantine: the file of rows set aside, to be written.
+        steady: whether the account was not seen to change.
 
     Raises:
         StorageError: the disk refused.
@@ -80,16 +83,23 @@ def conclude(
             )
             twice = f"SELECT 1 FROM good GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
             if connection.execute(twice).fetchone() is None:
-                _place_keyless(connection, dataset, parts, replies, bad)
+                _place_keyless(connection, dataset, parts, replies, bad, steady=steady)
                 _collect_bad(connection, dataset, bad)
                 if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is None:
                     aside = f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad"
                     return Assembled(rows, _copied(connection, aside, quarantine))
-    return assemble(name, snapshot, parts, replies, data, quarantine)
+    return assemble(name, snapshot, parts, replies, data, quarantine, steady=steady)
 
 
 def assemble(
-    name: str, snapshot: str, parts: Sequence[Part], replies: Sequence[Spooled], data: Path, quarantine: Path
+    name: str,
+    snapshot: str,
+    parts: Sequence[Part],
+    replies: Sequence[Spooled],
+    data: Path,
+    quarantine: Path,
+    *,
+    steady: bool,
 ) -> Assembled:
     """Write a snapshot's rows and its quarantined rows as zstd Parquet.
 
@@ -100,6 +110,7 @@ def assemble(
         replies: what the parts were made of.
         data: the file of published rows.
         quarantine: the file of rows set aside.
+        steady: whether the account was not seen to change.
 
     Raises:
         StorageError: the disk refused.
@@ -108,7 +119,7 @@ def assemble(
     bad = [path for part in parts for path in part.bad]
     with scratch(data.parent) as connection:
         files = list(map(_for_duckdb, parts))
-        _place_keyless(connection, dataset, parts, replies, bad, files)
+        _place_keyless(connection, dataset, parts, replies, bad, files, steady=steady)
         place = "(SELECT last_page || ':' || last_row FROM keyless WHERE (page, row) = (rows.page, rows.row))"
         connection.execute(f"CREATE VIEW good AS {_good(dataset, files, place)}")
         keys = ", ".join(_keys(dataset))
@@ -215,6 +226,8 @@ def _place_keyless(
     replies: Sequence[Spooled],
     bad: Sequence[Path],
     good: Sequence[Path] = (),
+    *,
+    steady: bool,
 ) -> None:
     """Make the table `keyless`: where each row without a usable key was seen, and where the same row was seen last.
 
@@ -225,6 +238,7 @@ def _place_keyless(
         replies: what the parts were made of.
         bad: the parts' bad rows.
         good: the parts' good rows as Parquet, which are needed where a good row may lack its key.
+        steady: see `told_apart`.
     """
     connection.execute(
         "CREATE TEMP TABLE keyless (page BIGINT, row INTEGER, last_page BIGINT, last_row INTEGER)"
@@ -242,8 +256,11 @@ def _place_keyless(
     if not rows:
         return
     sightings = [Sighting(*row) for row in rows]
-    places = {reply.page: Place.of(reply.request) for reply in replies}
-    latest = told_apart(sightings, _shared(connection, parts, {s.page for s in sightings}), places)
+    counts = {page.page: page.rows for part in parts for page in part.pages}
+    places = {reply.page: Place.of(reply.request, counts[reply.page]) for reply in replies}
+    latest = told_apart(
+        sightings, _shared(connection, parts, {s.page for s in sightings}), places, steady=steady
+    )
     table = pa.table(
         {
             "page": [one.page for one in latest],

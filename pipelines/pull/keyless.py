@@ -9,7 +9,7 @@ usable (see `identity`), and which sighting of a row stays (see `assemble`).
 """
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 _MOST_COMPARED = 4_000_000
 """Pairs of rows between two neighbours up to which all are compared; beyond it, equal contents pair off in order."""
 
-_REACH = 100
+_REACH = 20
 """Rows by which an account may shift between two replies that share no row with a key."""
 
 
@@ -46,17 +46,24 @@ class Place:
     Attributes:
         query: what was asked for, apart from the page.
         start: the position of its first row.
+        rows: how many it has.
     """
 
     query: tuple[tuple[str, str], ...]
     start: int
+    rows: int
+
+    @property
+    def stop(self) -> int:
+        """The position after its last row."""
+        return self.start + self.rows
 
     @classmethod
-    def of(cls, request: str) -> "Place":
+    def of(cls, request: str, rows: int) -> "Place":
         """Of a request as the spool has it, such as `GET /contacts?page=2&per_page=990`."""
         given = dict(parse_qsl(request.partition("?")[2], keep_blank_values=True))
         page, per_page = int(given.pop("page", "1")), int(given.pop("per_page", "0"))
-        return cls(tuple(sorted(given.items())), (page - 1) * per_page)
+        return cls(tuple(sorted(given.items())), (page - 1) * per_page, rows)
 
 
 Shared = tuple[int, int, int, int]
@@ -64,7 +71,7 @@ Shared = tuple[int, int, int, int]
 
 
 def told_apart(
-    sightings: Sequence[Sighting], shared: Iterable[Shared], places: Mapping[int, Place]
+    sightings: Sequence[Sighting], shared: Iterable[Shared], places: Mapping[int, Place], *, steady: bool
 ) -> dict[Sighting, Sighting]:
     """For each sighting the latest one of the same row.
 
@@ -72,6 +79,7 @@ def told_apart(
         sightings: of rows without a usable key.
         shared: the rows with keys that two of their replies share, by pages and then by place in the first.
         places: where each reply stands.
+        steady: whether the account was not seen to change, so that a position is always the same row.
     """
     by_page: dict[int, list[Sighting]] = defaultdict(list)
     for sighting in sorted(sightings, key=attrgetter("page", "row")):
@@ -85,7 +93,7 @@ def told_apart(
             same.unite(_aligned(upper, lower, ends))
     for first, second in _near(by_page, places, beside):
         shift = places[first].start - places[second].start
-        same.unite(_by_position(by_page[first], by_page[second], shift))
+        same.unite(_by_position(by_page[first], by_page[second], shift, steady=steady))
     return same.latest()
 
 
@@ -183,14 +191,10 @@ def _near(
     by_page: Mapping[int, Sequence[Sighting]], places: Mapping[int, Place], beside: set[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
     """Replies to the same query that reach over the same positions, or nearly, and share no row with a key."""
-    spans = sorted(
-        (places[page].query, places[page].start + rows[0].row, places[page].start + rows[-1].row, page)
-        for page, rows in by_page.items()
-        if rows
-    )
+    spans = sorted((places[page].query, places[page].start, places[page].stop, page) for page in by_page)
     for at, (query, _, stop, page) in enumerate(spans):
         for other_query, start, _, other in spans[at + 1 :]:
-            if other_query != query or start > stop + _REACH:
+            if other_query != query or start >= stop + _REACH:
                 break
             pair = (min(page, other), max(page, other))
             if pair not in beside:
@@ -198,36 +202,30 @@ def _near(
 
 
 def _by_position(
-    upper: Sequence[Sighting], lower: Sequence[Sighting], shift: int
+    upper: Sequence[Sighting], lower: Sequence[Sighting], shift: int, *, steady: bool
 ) -> Iterator[tuple[Sighting, Sighting]]:
     """Pairs of sightings of one row where no row with a key tells how two replies stand to each other.
+
+    Of a steady account those of equal content at one position are one row. Of one that changes, those that stand
+    nearly there and of which no other in their reply has the content.
 
     Args:
         upper: the rows of one reply.
         lower: the rows of the other.
         shift: what added to a place in the first gives the same position as a place in the other.
+        steady: whether the account was not seen to change.
     """
-    at = {sighting.row: sighting for sighting in lower}
-    here = [(one, at[one.row + shift]) for one in upper if one.row + shift in at]
-    if not here:
+    if steady:
+        at = {sighting.row: sighting for sighting in lower}
+        here = ((one, at.get(one.row + shift)) for one in upper)
+        yield from ((one, other) for one, other in here if other and one.content == other.content)
         return
-    if all(one.content == other.content for one, other in here):
-        yield from here
-        return
-    inside = [one for one in upper if lower[0].row - _REACH <= one.row + shift <= lower[-1].row + _REACH]
-    reach = {one.row + shift for one in inside}
-    most, least = max(reach, default=-1) + _REACH, min(reach, default=0) - _REACH
-    yield from _aligned_anywhere(inside, [other for other in lower if least <= other.row <= most])
+    alone = _alone(lower)
+    for content, one in _alone(upper).items():
+        if content in alone and abs(one.row + shift - alone[content].row) <= _REACH:
+            yield one, alone[content]
 
 
-def _aligned_anywhere(
-    upper: Sequence[Sighting], lower: Sequence[Sighting]
-) -> Iterator[tuple[Sighting, Sighting]]:
-    """Pairs of equal content in the same order, of stretches that are open at both ends."""
-    if len(upper) * len(lower) > _MOST_COMPARED:
-        yield from _paired_off(upper, lower)
-        return
-    one, other = [s.content for s in upper], [s.content for s in lower]
-    for block in SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks():
-        a, b, size = block
-        yield from zip(upper[a : a + size], lower[b : b + size], strict=True)
+def _alone(sightings: Sequence[Sighting]) -> dict[int, Sighting]:
+    counts = Counter(sighting.content for sighting in sightings)
+    return {sighting.content: sighting for sighting in sightings if counts[sighting.content] == 1}

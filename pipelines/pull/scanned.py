@@ -182,7 +182,7 @@ class _Intake:
                 evidence = await self._scan_and_check(concurrency, known)
             # the process that decodes is let go before files are written
             with ThreadPoolExecutor(1, thread_name_prefix="write") as writing:
-                await asyncio.wrap_future(writing.submit(self._write_files))
+                await asyncio.wrap_future(writing.submit(self._write_files, steady=not evidence.drifted))
         return evidence
 
     async def _scan_and_check(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
@@ -269,7 +269,7 @@ class _Intake:
         self._output.add(Rows.of(rows))
         return part
 
-    def _write_files(self) -> None:
+    def _write_files(self, *, steady: bool) -> None:
         folder = self._folder
         self._output.finish()
         self.assembled = conclude(
@@ -280,6 +280,7 @@ class _Intake:
             data_file(folder),
             self._output.rows,
             quarantine_file(folder),
+            steady=steady,
         )
         self.odd_times = odd_times(PULLED[self.name], data_file(folder))
         arrays, _ = arrow_columns(
