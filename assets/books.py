@@ -135,9 +135,11 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
     """Why rows of the current input were left out, and how many, the most frequent reasons first."""
     with reading(settings.warehouse) as connection:
         found = connection.execute(
-            "SELECT concat_ws(': ', outcome, code, reason), count(*) AS rows FROM imports.records "
+            "SELECT concat_ws(': ', outcome, code, min(reason)) AS why, count(*) AS rows FROM imports.records "
             f"WHERE in_input AND dataset = ? AND outcome IN {_LEFT_OUT} "
-            f"GROUP BY 1 ORDER BY rows DESC, 1 LIMIT {_MOST_REASONS}",
+            # the words that come with a code may differ from row to row
+            "GROUP BY outcome, code, CASE WHEN code IS NULL THEN reason END "
+            f"ORDER BY rows DESC, why LIMIT {_MOST_REASONS}",
             [name],
         ).fetchall()
     return dict(found)

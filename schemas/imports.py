@@ -49,7 +49,7 @@ class ImportRecord(msgspec.Struct):
     offer_id: Annotated[Text | None, Column("The offer (clicks and revenue only).")] = None
     revenue: Annotated[Money | None, Column("Amount earned (revenue only).", "account currency")] = None
     payout: Annotated[Money | None, Column("What the offer paid (revenue only).", "account currency")] = None
-    raw: Annotated[Json, Column("The row as it was read (quarantined rows).")] = ABSENT
+    raw: Annotated[Json, Column("The row as it was read (quarantined and rejected rows).")] = ABSENT
 
 
 class ImportChunk(msgspec.Struct):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.cli.show import pull_notes, push_notes
+from pipelines.cli.show import differing_notes, pull_notes, push_notes
+from pipelines.push.status import differing
 from pipelines.push.verdicts import Outcomes
 from pipelines.runs import unended
 from pipelines.settings import Settings
@@ -33,7 +34,13 @@ def attention(
         for record in unended(settings.data_dir)
         if record.status == "killed" and record.activity.startswith(("pull ", "push "))
     ]
-    return [*alerting, *killed, *pull_notes(pulled), *push_notes(pushed)]
+    return [
+        *alerting,
+        *killed,
+        *pull_notes(pulled),
+        *push_notes(pushed),
+        *differing_notes(differing(settings)),
+    ]
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:

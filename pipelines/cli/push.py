@@ -1,6 +1,7 @@
 """`trackly-sync push`."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -12,21 +13,31 @@ import typer
 
 from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
+from pipelines.cli.plan import show_plans
 from pipelines.cli.progress import progress
-from pipelines.cli.show import LEFT_OUT_AS, push_notes, show_cost, show_json, show_notes, show_pushed
+from pipelines.cli.show import (
+    LEFT_OUT_AS,
+    differing_notes,
+    push_notes,
+    show_cost,
+    show_json,
+    show_notes,
+    show_pushed,
+)
 from pipelines.cli.terminal import out, tell
 from pipelines.errors import UsageError
 from pipelines.logs import run_id
 from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import duration
-from pipelines.text import for_terminal, plain
+from pipelines.text import plain
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
-    from pipelines.push.plan import Plan
+    from pipelines.push.plan import Showing
     from pipelines.push.revenue import Unsettled
     from pipelines.push.run import PushReport
+    from pipelines.push.same_rows import Decision
     from pipelines.push.verdicts import Outcomes
 
 LEFT_OUT = 3
@@ -71,6 +82,26 @@ def push(
             help="Do not wait until revenue without an answer can be settled: end with 3, the next push settles it.",
         ),
     ] = False,
+    same_rows_count: Annotated[
+        bool,
+        typer.Option(
+            "--same-rows-count",
+            help="Held revenue that may be there twice: they are separate sales, send them.",
+        ),
+    ] = False,
+    same_rows_once: Annotated[
+        bool,
+        typer.Option(
+            "--same-rows-once", help="Held revenue that may be there twice: they are one sale, leave them."
+        ),
+    ] = False,
+    reason: Annotated[
+        str, typer.Option(help="Why --same-rows-count or --same-rows-once; kept in the ledger.")
+    ] = "",
+    show_values: Annotated[
+        bool,
+        typer.Option("--show-values", help="With --dry-run: values as they are, which are personal data."),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -81,9 +112,10 @@ def push(
     - `trackly-sync push`: everything in the history folder: sends, then clicks and revenue.
     - `trackly-sync push sends --from export/sends.csv`: one file.
     - `trackly-sync push --month 2025-03`: one month of years, to begin with.
+    - `trackly-sync push --same-rows-once --reason "exports overlap"`: held revenue is one sale.
 
-    Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE),
-    revenue waits to be settled, or is perhaps there twice.
+    Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE) or
+    differ from what was sent earlier; or revenue waits to be settled, or is perhaps there twice.
     """
     names = chosen(datasets, PUSHED)
     between = None if month is None else _month(month)
@@ -94,6 +126,7 @@ def push(
         settings.require_key()
     from pipelines.push.run import push as run_push  # noqa: PLC0415 - help answers at once
 
+    decision, showing = _decision(same_rows_count, same_rows_once, reason), _showing(as_json, show_values)
     started = time.monotonic()
     with progress("plan" if dry_run else "push", quiet=quiet or as_json) as report:
         done = run_push(
@@ -106,15 +139,45 @@ def push(
             between=between,
             wait=not no_wait,
             on_progress=report,
+            decision=decision,
+            showing=showing,
         )
     if dry_run:
-        _show_plans(done.plans, as_json)
+        show_plans(done.plans, done.unread, as_json=as_json, show_values=show_values)
         return 0
     if as_json:
         show_json({name: asdict(counts) for name, counts in done.outcomes.items()})
     else:
         _show_done(settings, done, time.monotonic() - started)
-    return unsettled(done.unsettled) or left_out(settings, done.outcomes)
+    return unsettled(done.unsettled) or left_out(settings, done.outcomes, done.differing)
+
+
+def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
+    """What was decided about held revenue.
+
+    Raises:
+        UsageError: both, or no reason.
+    """
+    from pipelines.push.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
+
+    if count and once:
+        raise UsageError("--same-rows-count and --same-rows-once exclude each other.", "Leave one out.")
+    if not (count or once):
+        if reason:
+            raise UsageError("--reason is for --same-rows-count and --same-rows-once.", "Leave it out.")
+        return None
+    if not reason.strip():
+        raise UsageError(
+            "A decision needs a reason, which is kept with it.",
+            'Add, for example, --reason "the exports overlap".',
+        )
+    return Decision(Choice.COUNT if count else Choice.ONCE, reason.strip())
+
+
+def _showing(as_json: bool, show_values: bool) -> "Showing":
+    from pipelines.push.plan import EXAMPLES, Showing  # noqa: PLC0415 - help answers at once
+
+    return Showing(None if as_json else EXAMPLES, masked=not show_values)
 
 
 def _month(name: str) -> tuple[datetime, datetime]:
@@ -132,7 +195,9 @@ def _month(name: str) -> tuple[datetime, datetime]:
 
 def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     show_pushed(done.outcomes)
-    show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes)])
+    advice = [line for found in done.intakes.values() for line in found.advice]
+    differ = differing_notes(done.differing)
+    show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes), *differ, *advice])
     for name, reasons in done.reasons.items():
         why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT_AS)]
         for reason, rows in why[:_REASONS_SHOWN]:
@@ -152,14 +217,18 @@ def _alarms(settings: Settings) -> list[str]:
     return [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
 
 
-def left_out(settings: Settings, outcomes: "dict[str, Outcomes]") -> int:
-    """3 where more rows were left out than the limit allows, else 0."""
+def left_out(
+    settings: Settings, outcomes: "dict[str, Outcomes]", differing: Mapping[str, int] | None = None
+) -> int:
+    """3 where more rows were left out, or differ from what was sent, than the limit allows; else 0."""
     rows = sum(counts.rows_in for counts in outcomes.values())
     left = sum(counts.left_out for counts in outcomes.values())
-    if left <= settings.push_left_out_share * rows:
+    differ = sum((differing or {}).values())
+    if left + differ <= settings.push_left_out_share * rows:
         return 0
+    other = f", {differ:,} differ from what was sent" if differ else ""
     tell(
-        f"{left:,} of {rows:,} rows were left out, more than TRACKLY_PUSH_LEFT_OUT_SHARE="
+        f"{left:,} of {rows:,} rows were left out{other}: more than TRACKLY_PUSH_LEFT_OUT_SHARE="
         f"{settings.push_left_out_share:g} allows."
     )
     return LEFT_OUT
@@ -177,51 +246,3 @@ def unsettled(found: "Unsettled") -> int:
         )
         return LEFT_OUT
     return 0
-
-
-def _show_plans(plans: "dict[str, Plan]", as_json: bool) -> None:
-    if as_json:
-        show_json({name: _plan_json(plan) for name, plan in plans.items()})
-        return
-    for name, plan in plans.items():
-        found = plan.intake
-        out.print(
-            f"[bold]{name}[/]: {found.rows_in:,} rows in "
-            f"{for_terminal(', '.join(path.name for path in found.files))}"
-        )
-        out.print(
-            f"  {found.pending:,} to send in {plan.chunks:,} requests ({plan.bytes / 1e6:,.1f} MB), "
-            f"{found.known:,} known already"
-        )
-        if plan.chunks:
-            basis = "as earlier calls took" if plan.measured else "a guess, until a first call was made"
-            out.print(f"  about {_duration(plan.seconds)}, at {plan.call_seconds:.2f} s a request ({basis})")
-        for reason, count in found.reasons.items():
-            out.print(f"  {count:,} {plain(reason)}", markup=False)
-        if plan.first_payload:
-            out.print(f"  first request begins: {plain(plan.first_payload[:160])}", markup=False)
-    out.print("\nNothing was sent. To send it: trackly-sync push")
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 100
-        else f"{minutes} min"
-        if minutes < 100
-        else f"{minutes / 60:.1f} h"
-    )
-
-
-def _plan_json(plan: "Plan") -> dict[str, object]:
-    found = plan.intake
-    names = ("rows_in", "pending", "known", "duplicate", "quarantined", "parked", "reasons")
-    return {
-        **{name: getattr(found, name) for name in names},
-        "files": [str(path) for path in found.files],
-        "requests": plan.chunks,
-        "bytes": plan.bytes,
-        "seconds": round(plan.seconds, 1),
-        "seconds_measured": plan.measured,
-    }

@@ -1,8 +1,9 @@
 """`trackly-sync rejects`: every row that was left out, and why."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,18 +26,22 @@ _NEXT = {
     "push rejected": "mend the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
     "push quarantined": "mend the files, then: trackly-sync push",
     "pull quarantined": "have them mended in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
-    "push parked": "their sends are not in the account; add those to the history, then: trackly-sync push",
+    "push parked": "their sends are not in the account: add those to the history, then: trackly-sync push; or they "
+    "wait for a decision, which their reason names",
+    "push differs": "the account keeps what it has; to be told no more, put the rows back as they were sent",
     "push in_doubt": "settle them: trackly-sync push revenue, and what that leaves: trackly-sync resolve",
 }
 
 
 class LeftOutAs(StrEnum):
-    """The outcomes of rows that were left out."""
+    """The outcomes of rows that were left out, and two kinds that are asked for alike."""
 
     REJECTED = "rejected"
     QUARANTINED = "quarantined"
     PARKED = "parked"
     IN_DOUBT = "in_doubt"
+    CONFLICT = "conflict"
+    DIFFERS = "differs"
 
 
 @guarded
@@ -51,13 +56,20 @@ def rejects(
     outcome: Annotated[
         list[LeftOutAs] | None, typer.Option(help="Only these; may be given several times.")
     ] = None,
+    show_values: Annotated[
+        bool,
+        typer.Option(
+            "--show-values", help="Values as they are, which are personal data, not only their form."
+        ),
+    ] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> int:
     """Rows that were left out: rejected, quarantined, parked or in doubt; a summary, then some of them.
 
-    Rows of the current history input that a push did not bring in, and rows that a pull did not publish. For revenue
-    that is both. --csv and --json give all rows, with the raw text of quarantined ones, which is personal data.
+    Rows of the current history input that a push did not bring in or that differ from what was sent, and rows that a
+    pull did not publish. For revenue that is both. --csv and --json give all rows. Values are masked: letters are x,
+    digits 9. --show-values gives them as they are, and the raw text of the rows.
 
     Examples:
     - `trackly-sync rejects`: how many for which reason.
@@ -72,14 +84,38 @@ def rejects(
     pulled, pushed = [n for n in names if n in PULLED], [n for n in names if n in PUSHED]
     with left_out(settings.warehouse, pulled, pushed, outcomes) as found:
         if as_json or as_csv:
-            write_rows(COLUMNS, found.rows(), as_json=as_json, as_csv=as_csv)
+            rows = _with_values(found.rows(), show_values=show_values)
+            write_rows(_columns(COLUMNS), rows, as_json=as_json, as_csv=as_csv)
         else:
-            _show(found, " ".join(datasets or ()))
+            _show(found, " ".join(datasets or ()), show_values=show_values)
     _say_if_old(settings, pushed, outcomes)
     return 0
 
 
-def _show(found: "LeftOut", asked: str) -> None:
+def _columns(names: Sequence[str]) -> list[str]:
+    """The columns that are shown: the values that a row is left out for stand before what was read of it."""
+    return [*(name for name in names if name not in ("message_id", "raw")), "value", "raw"]
+
+
+def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Iterator[list[Any]]:
+    """Rows as `_columns` names them."""
+    from pipelines.push.offending import offending  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - the same
+
+    columns = {name: dataset.columns for name, dataset in {**PULLED, **PUSHED}.items()}
+    for values in rows:
+        row = dict(zip(COLUMNS, values, strict=True))
+        message_id = row.pop("message_id")
+        raw = row.pop("raw")
+        reason, code = row["reason"] or "", row["code"] or ""
+        read = raw if raw or message_id is None else json.dumps({"message_id": message_id})
+        own = PULLED[row["dataset"]].columns if row["activity"] == "pull" else columns[row["dataset"]]
+        about = offending(reason, read, own, code, masked=not show_values)
+        value = "; ".join(f"{name}: {text}" for name, text in about.items()) or None
+        yield [*row.values(), value, raw if show_values else None]
+
+
+def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
 
     counts = found.counts()
@@ -91,22 +127,36 @@ def _show(found: "LeftOut", asked: str) -> None:
     out.print(_summary(reasons))
     if others := total - sum(reason.rows for reason in reasons):
         out.print(f"... and {others:,} rows for other reasons")
-    shown = [dict(zip(COLUMNS, row, strict=True)) for row in found.rows(_ROWS_SHOWN)]
+    names = _columns(COLUMNS)
+    rows = _with_values(found.rows(_ROWS_SHOWN), show_values=show_values)
+    shown = [dict(zip(names, row, strict=True)) for row in rows]
     out.print(
         f"\n[bold]{'The rows' if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
     )
     for row in shown:
         at = row["identity"] or (f"page {row['page']}" if row["page"] is not None else "-")
-        place = f"{row['file']}, row {row['row']:,}" if row["file"] else row["snapshot"] or ""
+        place = _place(row)
         call = f", call {row['chunk']}" if row["chunk"] is not None else ""
         why = ": ".join(part for part in (row["code"], row["reason"]) if part)
         out.print(f"  {row['dataset']} {for_terminal(at)}  [yellow]{row['outcome']}[/]  {for_terminal(why)}")
         out.print(f"    [dim]{for_terminal(place)}{call}[/]")
+        if row["value"]:
+            out.print(f"    {for_terminal(row['value'])}")
     out.print("\n[bold]Next[/]")
     for activity, outcome in counts:
         out.print(f"  {outcome.replace('_', ' ')}: {_NEXT[f'{activity} {outcome}']}", markup=False)
     command = f"trackly-sync rejects {asked}".rstrip()
-    out.print(f"  all rows: {command} --csv > rejects.csv (or --json); they hold personal data", markup=False)
+    out.print(f"  all rows: {command} --csv > rejects.csv (or --json)", markup=False)
+    if not show_values:
+        out.print("  values as they are, which are personal data: --show-values", markup=False)
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    if not row["file"]:
+        return row["snapshot"] or ""
+    if row["line"] is not None:
+        return f"{row['file']}, line {row['line']:,}"
+    return row["file"] if row["row"] is None else f"{row['file']}, row {row['row']:,}"
 
 
 def _summary(reasons: "list[Reason]") -> Table:
@@ -124,11 +174,16 @@ def _summary(reasons: "list[Reason]") -> Table:
 
 def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
     """The books in the warehouse are written at the end of a push; one that was killed has left them behind."""
-    from pipelines.push.status import outcomes as counted  # noqa: PLC0415 - help answers at once
-    from pipelines.warehouse.left_out import left_out  # noqa: PLC0415 - the same
+    from pipelines.push.status import differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.status import outcomes as counted  # noqa: PLC0415 - the same
+    from pipelines.warehouse.left_out import CONFLICT, DIFFERS, left_out  # noqa: PLC0415 - the same
 
-    ledger = counted(settings)
-    rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in outcomes)
+    if CONFLICT in outcomes:  # the ledger counts them among those that are quarantined
+        return
+    ledger, differ = counted(settings), differing(settings)
+    plain_outcomes = [outcome for outcome in outcomes if outcome != DIFFERS]
+    rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in plain_outcomes)
+    rows += sum(differ[name] for name in pushed if DIFFERS in outcomes)
     with left_out(settings.warehouse, (), pushed, outcomes) as found:
         listed = sum(found.counts().values())
     if rows != listed:

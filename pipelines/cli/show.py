@@ -39,12 +39,17 @@ def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
     }
 
 
-def status_json(pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]) -> dict[str, Any]:
-    """The document of `status --json`; a dataset that was never pulled is null."""
-    return {
+def status_json(
+    pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], differing: Mapping[str, int]
+) -> dict[str, Any]:
+    """The document of `status --json`; a dataset that was never pulled is null; `differs` only where rows do."""
+    document: dict[str, Any] = {
         "pull": {name: pull_json(pulled.get(name)) for name in PULLED},
         "push": {name: asdict(pushed[name]) for name in PUSHED},
     }
+    if any(differing.values()):
+        document["differs"] = {name: differing.get(name, 0) for name in PUSHED}
+    return document
 
 
 def show_pulled(manifests: Mapping[str, Manifest], names: Collection[str] = tuple(PULLED)) -> None:
@@ -123,6 +128,16 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
         if counts.pending:
             notes.append(f"{counts.pending:,} rows of {name} are still to be sent: trackly-sync push {name}")
     return notes
+
+
+def differing_notes(differing: Mapping[str, int]) -> list[str]:
+    """Rows that are in the account and say something else in their file by now."""
+    return [
+        f"{rows:,} rows of {name} differ from what was sent, which the account keeps: "
+        f"trackly-sync rejects {name} --outcome differs"
+        for name, rows in differing.items()
+        if rows
+    ]
 
 
 def show_cost(seconds: float, requests: int, retries: int, rows: int | None = None) -> None:

@@ -30,14 +30,14 @@ def status(as_json: AsJson = False) -> int:
     revenue is perhaps there twice it also has "alarms" and "needs_attention".
     """
     settings = load_settings()
-    from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.status import differing, outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
         alarms = alarms_json(settings)
         more = {"needs_attention": attention(settings, pulled, pushed), "alarms": alarms} if alarms else {}
-        show_json(status_json(pulled, pushed) | more)
+        show_json(status_json(pulled, pushed, differing(settings)) | more)
         return 0
     out.print(f"{_headline(settings, pulled)}\n", markup=False)
     show_pulled(pulled)

@@ -3,7 +3,7 @@
 What does not belong here: sending, and the order of datasets (`run`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import duckdb
 
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.cage import DEFAULT_BOUNDS, Bounds
+from pipelines.push.found import equal_files
 from pipelines.push.ledger.decisions import decide, note_files
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.presence import hold_against
+from pipelines.push.repeats import two_numberings
 from pipelines.push.same_rows import Decision, new_decided
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, count
@@ -43,6 +45,7 @@ class Intake:
         pending: rows that are new and ready to be sent.
         reasons: how many rows are held back for which reason, the most frequent 20.
         preview: a few rows that are ready, without texts and phone numbers.
+        advice: what the files as a whole look like, and what to do about it.
     """
 
     dataset: str
@@ -55,6 +58,7 @@ class Intake:
     pending: int
     reasons: dict[str, int]
     preview: tuple[dict[str, Any], ...]
+    advice: tuple[str, ...] = ()
 
 
 def take_in(
@@ -123,7 +127,20 @@ def describe(
         pending=rows_in - sum(held.values()) - known,
         reasons=held_reasons(connection),
         preview=tuple(dict(zip(shown, row, strict=True)) for row in rows),
+        advice=tuple(_advice(connection, dataset, [source.path for source in sources])),
     )
+
+
+def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequence[Path]) -> Iterator[str]:
+    for one, two in equal_files(paths):
+        yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
+    key = dataset.key[0]
+    for first, second in two_numberings(connection):
+        yield (
+            f"{paths[first].name} and {paths[second].name} use the same {key} for different rows, as two exports "
+            f"do that both number from 1. Prefix those of one in a .sql file: "
+            f"SELECT 'b-' || {key} AS {key}, * EXCLUDE ({key}) FROM …; what refers to them needs the same prefix."
+        )
 
 
 def held_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

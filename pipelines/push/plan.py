@@ -12,6 +12,7 @@ from pipelines.privacy import Privacy
 from pipelines.push import contacts
 from pipelines.push.cage import Bounds
 from pipelines.push.chunks import chunks
+from pipelines.push.found import FoundFile, found_files
 from pipelines.push.intake import Intake, describe
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.outgoing import to_send
@@ -20,13 +21,17 @@ from pipelines.push.same_rows import Decision
 from pipelines.push.sizes import Sizes
 from pipelines.push.sources import Source
 from pipelines.push.stage import Progress, building, opened
-from pipelines.push.validate import validate
+from pipelines.push.validate import unchecked, validate
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
 from schemas.registry import PUSHED
 
 _CALL_SECONDS = 1.0
 """What a call of 1,000 records is taken to last as long as none was made."""
+
+
+EXAMPLES = 3
+"""Rows that are shown of each reason and file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,9 @@ class Plan:
         seconds: how long the requests may take, at `call_seconds` each and as many at once as is set.
         call_seconds: of earlier calls of the dataset, where `measured`; else an assumption.
         measured: whether there were such calls.
+        files: each file, how it was read, and what becomes of its rows.
+        differing: rows that are in the account and say something else by now.
+        unchecked: fields that could not be looked up, since nothing was pulled.
     """
 
     intake: Intake
@@ -50,6 +58,22 @@ class Plan:
     seconds: float
     call_seconds: float
     measured: bool
+    files: tuple[FoundFile, ...] = ()
+    differing: int = 0
+    unchecked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """How much a plan shows of rows that are held back.
+
+    Attributes:
+        examples: so many of each reason and file; None: all.
+        masked: whether only the form of their values is shown.
+    """
+
+    examples: int | None = EXAMPLES
+    masked: bool = True
 
 
 def make_plans(
@@ -58,6 +82,7 @@ def make_plans(
     ledger: Ledger | None,
     on_progress: Progress | None = None,
     decision: Decision | None = None,
+    showing: Showing | None = None,
 ) -> dict[str, Plan]:
     """Plan the datasets in the order of PUSHED; works in a folder of the data directory that is gone afterwards.
 
@@ -70,7 +95,17 @@ def make_plans(
         for name in [name for name in PUSHED if name in sources]:
             path = folder / f"{name}.duckdb"
             coming = sends if name != "sends" and "sends" in sources else None
-            plans[name] = _plan(path, name, sources[name], settings, ledger, coming, on_progress, decision)
+            plans[name] = _plan(
+                path,
+                name,
+                sources[name],
+                settings,
+                ledger,
+                coming,
+                on_progress,
+                decision,
+                showing or Showing(),
+            )
     return plans
 
 
@@ -83,6 +118,7 @@ def _plan(
     coming: Path | None,
     on_progress: Progress | None,
     decision: Decision | None,
+    showing: Showing,
 ) -> Plan:
     dataset, warehouse = PUSHED[name], settings.warehouse
     with building(path, dataset, sources, warehouse, Bounds.of(settings)) as connection:
@@ -92,8 +128,9 @@ def _plan(
         validate(connection, dataset, warehouse, on_progress, hold_synced=hold)
     with opened(path) as connection:
         privacy.define(connection)
-        rows_in, held, _ = hold_against(connection, name, ledger, coming, decision=decision)
+        rows_in, held, presence = hold_against(connection, name, ledger, coming, decision=decision)
         intake = describe(connection, dataset, sources, rows_in, held)
+        files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         contacts.load(connection, None)
         number, size, first = 0, 0, ""
         for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in to_send(connection, name)):
@@ -103,4 +140,15 @@ def _plan(
     measured = ledger.call_seconds(name) if ledger else None
     each = _CALL_SECONDS if measured is None else measured
     at_once = min(settings.concurrency, number or 1)
-    return Plan(intake, number, size, first, number * each / at_once, each, measured is not None)
+    return Plan(
+        intake,
+        number,
+        size,
+        first,
+        number * each / at_once,
+        each,
+        measured is not None,
+        files,
+        presence.differs,
+        unchecked(dataset, warehouse),
+    )

@@ -22,6 +22,9 @@ from schemas.tables import literal
 CONFLICT = "conflict"
 """Our code for rows that have their key with others that differ."""
 
+NUMBERINGS = "numberings"
+"""Our code for the other rows of files that use the same keys for different rows."""
+
 NUMBERED = "base LIKE 'content:%'"
 """Revenue without a record_id: equal rows are told apart by a number."""
 
@@ -78,6 +81,19 @@ def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         " JOIN labels AS l_i ON l_i.file = i.file JOIN labels AS l_o ON l_o.file = o.file WHERE NOT c.is_sent",
         [f"{key}: rows that differ have the same {key}"],
     )
+    _hold_numberings(connection)
+
+
+def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Park the other new rows of two files that number from 1 each: their ids will have to change."""
+    files = {file for pair in two_numberings(connection) for file in pair}
+    if files:
+        connection.execute(
+            f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, '{NUMBERINGS}', NULL, true FROM ready"
+            f" WHERE file IN ({', '.join(map(str, files))})"
+            " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+            ["most keys of its file stand for other rows in another file; prefix those of one of them"],
+        )
 
 
 def label_files(connection: duckdb.DuckDBPyConnection) -> None:

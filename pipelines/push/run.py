@@ -25,7 +25,7 @@ from pipelines.push.ledger.totals import reasons
 from pipelines.push.ledger.verbs import Ledger, existing_ledger, open_ledger
 from pipelines.push.leftovers import hold_stages
 from pipelines.push.lock import part_lock, push_lock
-from pipelines.push.plan import Plan, make_plans
+from pipelines.push.plan import Plan, Showing, make_plans
 from pipelines.push.presence import SYNCED, Period, hold_against, later
 from pipelines.push.publish import publish_imports
 from pipelines.push.put_away import hold_ready, holds_phones, put_away
@@ -182,6 +182,7 @@ def push(
     on_progress: Progress | None = None,
     run: str | None = None,
     decision: Decision | None = None,
+    showing: Showing | None = None,
 ) -> PushReport:
     """Take history in, send what is not in the account yet, and publish the books, also of a push that failed.
 
@@ -197,13 +198,14 @@ def push(
         on_progress: called after every batch and answer.
         run: the run's id in sync.runs; by default a new one.
         decision: about revenue that may be there twice; kept, so that later pushes go by it.
+        showing: how much a plan shows of rows that are held back.
 
     Raises:
         TracklySyncError: as `intake` and `send` do.
     """
     sources = find_sources(settings, datasets, paths)
     if dry_run:
-        plans = _plans(settings, sources.found, on_progress, decision)
+        plans = _plans(settings, sources.found, on_progress, decision, showing)
         return PushReport({}, {}, {}, plans, sources.unread)
     refuse_unread(sources, ignore_unread)
     settings.require_key()
@@ -251,10 +253,11 @@ def _plans(
     sources: dict[str, list[Source]],
     on_progress: Progress | None,
     decision: Decision | None,
+    showing: Showing | None,
 ) -> dict[str, Plan]:
     with existing_ledger(settings) as ledger:
         refuse_forgotten(settings, ledger)
-        return make_plans(settings, sources, ledger, on_progress, decision)
+        return make_plans(settings, sources, ledger, on_progress, decision, showing)
 
 
 def _intake(

@@ -9,6 +9,16 @@ from pipelines.settings import Settings
 from schemas.registry import PUSHED
 
 
+def differing(settings: Settings) -> dict[str, int]:
+    """By dataset, how many rows are in the account and say something else in the current input.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    with existing_ledger(settings) as ledger:
+        return dict.fromkeys(PUSHED, 0) | (ledger.differing() if ledger else {})
+
+
 def outcomes(settings: Settings) -> dict[str, Outcomes]:
     """The outcomes of the current history input, by dataset; all zero before the first push.
 

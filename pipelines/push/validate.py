@@ -148,6 +148,13 @@ def _look_up(
         connection.unregister("offers")
 
 
+def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:
+    """The fields that cannot be looked up, since what they refer to was never pulled."""
+    if dataset.name == "sends":
+        return () if _pulled(warehouse, "lists", "id") else ("list_number", "list_id")
+    return () if _pulled(warehouse, "offers", "id") else ("offer_id",)
+
+
 def _pulled(warehouse: Path, table: str, columns: str) -> pa.Table | None:
     """A small table of the warehouse; None if it was never pulled (or holds nothing)."""
     if not warehouse.exists():

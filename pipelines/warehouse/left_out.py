@@ -14,13 +14,17 @@ import duckdb
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading
 
-OUTCOMES = ("rejected", "quarantined", "parked", "in_doubt")
-COLUMNS = (
-    "activity", "dataset", "outcome", "code", "reason", "identity", "chunk", "file", "row", "snapshot", "page",
-    "at", "raw",
-)  # fmt: skip
-"""What is told of a row. `raw` is the row as it was read, of quarantined rows: it holds personal data."""
+DIFFERS, CONFLICT = "differs", "conflict"
+"""Not outcomes, but asked for like them: what differs from what was sent, and quarantined rows of that code."""
 
+OUTCOMES = ("rejected", "quarantined", "parked", "in_doubt", DIFFERS)
+COLUMNS = (
+    "activity", "dataset", "outcome", "code", "reason", "identity", "chunk", "file", "line", "row", "snapshot",
+    "page", "at", "message_id", "raw",
+)  # fmt: skip
+"""What is known of a row. `raw` is the row as it was read, of quarantined and rejected rows: it is personal data."""
+
+_DIFFERS = "the account holds what was sent, and the file says something else by now"
 _QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)  # some are words of DuckDB's own
 _AT = "strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS \"at\""
 _BATCH_ROWS = 1_000
@@ -103,13 +107,15 @@ def left_out(
         if "quarantined" in outcomes:
             parts += [_of_pull(name) for name in pulled if has_table(connection, "quarantine", name)]
         if pushed and has_table(connection, "imports", "records"):
-            parts.append(_of_push(pushed, outcomes))
+            described = connection.execute("DESCRIBE imports.records").fetchall()
+            columns = {str(row[0]) for row in described}
+            parts.append(_of_push(pushed, outcomes, columns))
         yield LeftOut(connection, " UNION ALL BY NAME ".join(parts))
 
 
 def _none() -> str:
     """No row, and every column: a part need not have all of them."""
-    types = {"chunk": "BIGINT", "row": "BIGINT", "page": "BIGINT"}
+    types = dict.fromkeys(("chunk", "line", "row", "page"), "BIGINT")
     columns = (f'CAST(NULL AS {types.get(name, "VARCHAR")}) AS "{name}"' for name in COLUMNS)
     return f"(SELECT {', '.join(columns)} LIMIT 0)"
 
@@ -121,11 +127,22 @@ def _of_pull(name: str) -> str:
     )
 
 
-def _of_push(names: Collection[str], outcomes: Collection[str]) -> str:
+def _of_push(names: Collection[str], outcomes: Collection[str], columns: Collection[str]) -> str:
+    """Rows of imports.records, which an older program may have written without some columns."""
+    differs = "coalesce(differs, false)" if "differs" in columns else "false"
+    line = "line" if "line" in columns else "CAST(NULL AS BIGINT)"
+    wanted = [f"outcome IN ({_texts(outcomes)})"]
+    if CONFLICT in outcomes:
+        wanted.append(f"code = '{CONFLICT}'")
+    if DIFFERS in outcomes:
+        wanted.append(differs)
     return (
-        "(SELECT 'push' AS activity, dataset, outcome, code, reason, identity, chunk, file, \"row\", "
-        f"{_AT.format('records.at')}, raw::VARCHAR AS raw FROM imports.records "
-        f"WHERE in_input AND dataset IN ({_texts(names)}) AND outcome IN ({_texts(outcomes)}))"
+        "(SELECT 'push' AS activity, dataset, code,"
+        f" CASE WHEN {differs} THEN '{DIFFERS}' ELSE outcome END AS outcome,"
+        f" CASE WHEN {differs} THEN '{_DIFFERS}' ELSE reason END AS reason,"
+        f' identity, chunk, file, {line} AS line, "row", '
+        f"{_AT.format('records.at')}, message_id, raw::VARCHAR AS raw FROM imports.records "
+        f"WHERE in_input AND dataset IN ({_texts(names)}) AND ({' OR '.join(wanted)}))"
     )
 
 

@@ -42,7 +42,7 @@ def test_every_row_left_out_is_told_with_its_place(
     assert Counter(row["dataset"] for row in rows) == left_behind
     assert json.loads(sync("rejects", "--json").stdout) == [
         {
-            name: (int(value) if value and name in ("chunk", "row", "page") else value or None)
+            name: (int(value) if value and name in ("chunk", "line", "row", "page") else value or None)
             for name, value in row.items()
         }
         for row in rows
@@ -55,7 +55,15 @@ def test_every_row_left_out_is_told_with_its_place(
     with Path(bad_phone["file"]).open(newline="") as file:
         places = {row["id"]: number for number, row in enumerate(csv.DictReader(file), 1)}
     assert int(bad_phone["row"]) == places["bad-phone"]
-    assert "555-0100" in bad_phone["raw"]
+    assert (bad_phone["value"], bad_phone["raw"]) == ("to_number: 999-9999", ""), (
+        "values only where asked for"
+    )
+    lines = Path(bad_phone["file"]).read_text().splitlines()
+    assert lines[int(bad_phone["line"]) - 1].startswith("bad-phone,")
+    shown = rows_of(sync("rejects", "sends", "--csv", "--show-values").stdout)
+    bad_phone = next(row for row in shown if row["identity"] == "bad-phone")
+    assert bad_phone["value"] == "to_number: 555-0100"
+    assert json.loads(bad_phone["raw"])["to_number"] == "555-0100"
     done = sync("rejects")
     assert "the last push did not end" not in done.stderr
     told = done.stdout

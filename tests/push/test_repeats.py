@@ -64,6 +64,24 @@ def test_one_key_with_other_content_is_held_back_whole(
     }
 
 
+def test_two_exports_that_number_from_1_are_found_before_anything_is_sent(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """Nothing of either is sent, also not what only the longer one has; prefixed, all of it arrives."""
+    rows = some_sends(55)
+    first = [{**row, "id": str(n)} for n, row in enumerate(rows[:30], 1)]
+    second = [{**row, "id": str(n)} for n, row in enumerate(rows[30:], 1)]
+    write("sends-eu.ndjson", first)
+    write("sends-us.ndjson", second)
+    report = push(settings, ["sends"])
+    assert report.outcomes["sends"] == Outcomes(55, quarantined=50, parked=5)
+    (advice,) = report.intakes["sends"].advice
+    assert "sends-eu.ndjson and sends-us.ndjson use the same id" in advice
+    assert not account.sends
+    write("sends-us.ndjson", [{**row, "id": f"us-{row['id']}"} for row in second])
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(55, accepted=55)
+
+
 def test_what_the_account_holds_stays_accepted_beside_a_conflict(
     account: Account, settings: Settings, write: Write, some_sends: Some
 ) -> None:

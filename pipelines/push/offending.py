@@ -1,0 +1,65 @@
+"""The values that a row is left out for, by its reason and what was read of it; masked where nobody asked for them.
+
+What does not belong here: why a row is left out (`validate`), and printing.
+"""
+
+import json
+import re
+from collections.abc import Collection
+
+_NAMED = re.compile(r"([a-z_]+(?:(?:, | or )[a-z_]+)*):")
+_LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
+_LONGEST = 60
+
+LINE = "line"
+"""What a value is called that is the text of a whole line."""
+
+OF_CODES = {
+    "invalid_phone": ("to_number", "phone_number"),
+    "missing_to_number": ("to_number",),
+    "missing_phone_number": ("phone_number",),
+    "contact_not_found": ("message_id",),
+    "list_not_found": ("list_number", "list_id"),
+    "missing_message_id": ("message_id",),
+    "message_not_found": ("message_id",),
+    "missing_offer_id": ("offer_id",),
+    "offer_not_found": ("offer_id",),
+    "missing_timestamp": ("timestamp",),
+    "invalid_timestamp": ("timestamp",),
+    "missing_revenue": ("revenue",),
+}
+"""The fields that the API's codes are about."""
+
+
+def offending(
+    reason: str, raw: str | None, columns: Collection[str], code: str = "", *, masked: bool
+) -> dict[str, str]:
+    """The values that a reason is about, by field.
+
+    Args:
+        reason: why the row is left out: "field: …", several of them with semicolons between.
+        raw: what was read of it, as JSON: an object, or the text of its line.
+        columns: the fields that there are.
+        code: the API's code, which names no field but is about some.
+        masked: whether only their form is shown.
+    """
+    if not raw:
+        return {}
+    read = json.loads(raw)
+    if not isinstance(read, dict):
+        return {LINE: shown(str(read), masked=masked)}
+    parts = (_NAMED.match(part) for part in reason.split("; "))
+    named = [name for part in parts if part for name in re.split(", | or ", part[1]) if name in columns]
+    about = named or [name for name in OF_CODES.get(code, ()) if name in columns]
+    values = {name: read.get(name) for name in dict.fromkeys(about)}
+    return {
+        name: shown(value if isinstance(value, str) else json.dumps(value), masked=masked)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def shown(value: str, *, masked: bool) -> str:
+    """A value, cut where it is long; masked, letters are x and digits 9, so that its form is still to be seen."""
+    text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+    return _DIGIT.sub("9", _LETTER.sub("x", text)) if masked else text
