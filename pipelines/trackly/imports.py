@@ -15,6 +15,7 @@ from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.failures import Unreadable
 from pipelines.trackly.lenient import number_of, parse_leniently, whole_characters
 from pipelines.trackly.refusals import safe_words
+from pipelines.trackly.vendor_text import of_record
 
 MAX_RECORDS = 1000
 """Most records of one call; more are refused with 413 (/api-reference/v2/history/import-sends)."""
@@ -33,7 +34,7 @@ class RecordError(msgspec.Struct, frozen=True):
         index: its place in the call, from 0; None if the answer does not say.
         id: the id it was sent with (sends only); None if the answer does not say.
         code: such as "message_not_found" (/api-reference/v2/error-codes); "" if the answer does not say.
-        error: the vendor's words, shortened, with phone numbers masked; may be "".
+        error: what is kept of the vendor's text (`vendor_text`); may be "".
     """
 
     index: int | None
@@ -165,9 +166,10 @@ def _money(value: object) -> Decimal | None:
 def _record_error(item: object) -> RecordError:
     entry = item if isinstance(item, dict) else {}
     index, identity = _money(entry.get("index")), entry.get("id")
+    code = safe_words(whole_characters(str(entry.get("code") or "")))
     return RecordError(
         index=int(index) if index is not None and index == index.to_integral_value() else None,
         id=whole_characters(str(identity)) if isinstance(identity, str | int | Decimal) else None,
-        code=safe_words(whole_characters(str(entry.get("code") or ""))),
-        error=safe_words(whole_characters(str(entry.get("error") or ""))),
+        code=code,
+        error=of_record(code, safe_words(whole_characters(str(entry.get("error") or "")))),
     )

@@ -3,7 +3,7 @@
 An error body has `error` always, `code` mostly, `message` sometimes (/api-reference/v2/error-codes). Everything else
 that is no answer comes from something on the way: a gateway, a proxy, a load balancer. Such a page says nothing about
 what the account did. What does not belong here: whether to try again (failures.py). Messages quote the vendor's text,
-shortened, with keys and phone numbers masked; nothing else of a body reaches a message.
+shortened, with keys and phone numbers masked and without what it quotes; nothing else of a body reaches a message.
 """
 
 import re
@@ -23,6 +23,7 @@ from pipelines.errors import (
 from pipelines.trackly.answer import Answer
 from pipelines.trackly.failures import Failure, Kind, Unreadable, retry_after
 from pipelines.trackly.lenient import parse_leniently, whole_characters
+from pipelines.trackly.vendor_text import without_quotes
 
 _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")
@@ -85,7 +86,7 @@ def vendor_error(body: bytes, content_type: str | None = None) -> VendorError | 
         return None
     return VendorError(
         *(
-            safe_words(whole_characters(str(value))) if (value := found.get(name)) else ""
+            without_quotes(safe_words(whole_characters(str(value)))) if (value := found.get(name)) else ""
             for name in ("error", "code", "message")
         )
     )

@@ -28,7 +28,9 @@ def test_a_push_that_is_wrong_as_a_whole_stops_at_the_canary(
     """Where nearly all of the first small call is refused, nothing else leaves, and the reasons are told."""
     write("sends.ndjson", some_sends(3_000))
     account.refuse = lambda _, __: ("list_not_found", "No such list")
-    with pytest.raises(DataError, match=r"of the first 50 rows.*No such list \(list_not_found\) \(50\)"):
+    with pytest.raises(
+        DataError, match=r"of the first 50 rows.*its list is not in the account \(list_not_found\) \(50\)"
+    ):
         push(settings, ["sends"])
     assert outcomes(settings)["sends"] == Outcomes(3_000, rejected=50, pending=2_950)
     account.refuse = None

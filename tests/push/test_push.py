@@ -134,7 +134,7 @@ def test_errors_beyond_the_cap_are_all_told(
     check(settings, report)
     assert report.outcomes["sends"] == Outcomes(1500, accepted=1000, rejected=500)
     assert set(account.sends) == {f"m{n:06}" for n in range(1500)} - bad
-    assert report.reasons["sends"] == {"rejected: No such list (list_not_found)": 500}
+    assert report.reasons["sends"] == {"rejected: its list is not in the account (list_not_found)": 500}
 
 
 def test_revenue_beyond_the_cap_is_never_sent_again(

@@ -24,8 +24,8 @@ def test_a_full_answer_is_read() -> None:
         1,
         Decimal("1234.10"),
         (
-            RecordError(3, "m3", "invalid_phone", "Invalid phone [phone]"),
-            RecordError(5, None, "save_error", "x"),
+            RecordError(3, "m3", "invalid_phone", "its phone number is not valid"),
+            RecordError(5, None, "save_error", "the account could not save it"),
         ),
     )
 

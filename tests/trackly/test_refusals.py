@@ -17,7 +17,7 @@ from pipelines.trackly.refusals import safe_words, vendor_error
         ({"error": "Bad", "code": "bad_page", "message": "from 1"}, "Bad - from 1 [bad_page]"),
         ({"error": "missing_records", "code": "missing_records"}, "missing_records"),
         ({"error": "same", "message": "same", "code": None}, "same"),
-        ({"error": "x", "code": 17, "message": ["a"]}, "x - ['a'] [17]"),
+        ({"error": "x", "code": 17, "message": ["a"]}, "x - […] [17]"),
     ],
 )
 def test_an_error_body_is_quoted(body: object, words: str) -> None:
