@@ -18,9 +18,12 @@ hypothesis_settings.load_profile("busy")
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads the environment's settings or a .env file of the checkout."""
+    """No test reads the environment's settings, its proxies, or a .env file of the checkout."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"TRACKLY_{name.upper()}", raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.chdir(tmp_path)
 
 

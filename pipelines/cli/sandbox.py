@@ -8,7 +8,7 @@ import typer
 
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
-from pipelines.errors import UsageError
+from pipelines.errors import SettingsError, UsageError
 
 
 @guarded
@@ -70,8 +70,22 @@ def sandbox(
         ) from None
     out.print(f"A local account of {contacts:,} contacts. In another terminal:\n")
     out.print(f"export TRACKLY_BASE_URL={url}\nexport TRACKLY_API_KEY={API_KEY}")
+    if _needs_exception(url):
+        out.print(
+            "export NO_PROXY=127.0.0.0/8 no_proxy=127.0.0.0/8  # the proxy of this shell cannot reach it"
+        )
     if history is not None:
         out.print(f"export TRACKLY_HISTORY_DIR={history}", markup=False)
     out.print("\nCtrl-C stops it.")
     serve_forever(account, faults, listener)
     return 0
+
+
+def _needs_exception(url: str) -> bool:
+    """Whether a proxy is set that requests to the account would go to."""
+    from pipelines.trackly.proxies import proxy_for  # noqa: PLC0415 - help answers at once
+
+    try:
+        return proxy_for(url) is not None
+    except SettingsError:  # one that is not supported
+        return True

@@ -6,6 +6,7 @@
     BUSY            429 in the API's own form: refused for now
     TROUBLE         5xx or 408, whoever answered
     BROKEN          the connection failed or timed out once the request was on its way
+    MALFORMED       a reply whose head breaks the rules of HTTP
     UNREADABLE      2xx, but not the JSON expected
     TOO_LONG        a reply beyond the limit on its size
     PAGE            another status without the API's own form: a page of a gateway or proxy
@@ -46,6 +47,7 @@ class Kind(enum.Enum):
     BUSY = enum.auto()
     TROUBLE = enum.auto()
     BROKEN = enum.auto()
+    MALFORMED = enum.auto()
     UNREADABLE = enum.auto()
     TOO_LONG = enum.auto()
     PAGE = enum.auto()
@@ -55,7 +57,8 @@ class Kind(enum.Enum):
 
 # The most attempts at one request. A host that cannot be reached is given up after about 10 s of waiting, one
 # that answers badly after about 40 s; one that asks to wait is waited for as long as the total bound allows. A page
-# of a gateway is often there to stay (a redirect, a wrong path), but it also stands in for a time-out.
+# of a gateway is often there to stay (a redirect, a wrong path), but it also stands in for a time-out. A program that
+# sends a malformed head will do so again; one connection that fell out of step will not.
 _MOST_ATTEMPTS = {
     Kind.BARRED: 0,
     Kind.UNREACHABLE: 6,
@@ -63,6 +66,7 @@ _MOST_ATTEMPTS = {
     Kind.BUSY: math.inf,
     Kind.TROUBLE: 10,
     Kind.BROKEN: 10,
+    Kind.MALFORMED: 3,
     Kind.UNREADABLE: 10,
     Kind.TOO_LONG: 0,
     Kind.PAGE: 4,
@@ -156,6 +160,7 @@ def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
     remedy = {
         Kind.UNREACHABLE: "Check the network and TRACKLY_BASE_URL, then run it again.",
         Kind.BUSY: "Run it again later, or set TRACKLY_MAX_REQUESTS_PER_SECOND or a lower TRACKLY_CONCURRENCY.",
+        Kind.MALFORMED: "Look at the proxies and gateways on the way: one of them, or the host, sends such replies.",
         Kind.UNREADABLE: "Check that TRACKLY_BASE_URL is the API's address and ends in /api/v2.",
     }.get(failure.kind, "Run it again later.")
     return ServiceError(f"{what}: no usable answer after {times} ({failure.reason}{asked}).", remedy)

@@ -72,7 +72,9 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
             seen = read_pagination(found.get("pagination", NO_PAGINATION))
         except msgspec.ValidationError as problem:
             raise Unreadable(f"the JSON is of another shape: {problem}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except RecursionError:
+            raise Unreadable("the JSON is nested too deeply") from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise Unreadable(_not_json(body)) from None
         other = tuple(sorted(found.keys() - {envelope, "pagination"}))
         absent = rows == b"null"

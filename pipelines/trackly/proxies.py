@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import SettingsError
-from pipelines.urls import host_of, is_loopback, problem_of
+from pipelines.urls import host_of, problem_of
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -48,8 +48,7 @@ class Proxy:
 def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
     """The proxy for an address; None where it is reached directly.
 
-    An address of this machine goes through a proxy only if the proxy is on this machine too: from another one, it
-    would be another machine's.
+    Only NO_PROXY makes an exception, for addresses of this machine too, as with curl and requests.
 
     Args:
         url: http or https.
@@ -62,8 +61,7 @@ def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | 
     name, value = _asked_for(scheme, environment)
     if not value or _is_excepted(url, _first(environment, "NO_PROXY")[1]):
         return None
-    proxy = _parsed(name, value)
-    return None if is_loopback(url) and not is_loopback(proxy.url) else proxy
+    return _parsed(name, value)
 
 
 def _asked_for(scheme: str, environment: Mapping[str, str]) -> tuple[str, str]:

@@ -155,7 +155,7 @@ def _of_a_page(status: int, location: str | None) -> TracklySyncError:
             )
         case 401 | 403 | 429:
             return ServiceError(page, _ON_THE_WAY)
-        case _ if status < 400:
+        case _ if 300 <= status < 400:
             return RequestError(
                 f"Trackly, or a proxy on the way, answered with a redirect (status {status}, "
                 f"to {_origin(location)}), which is not followed.",

@@ -44,13 +44,11 @@ def failure_of_wire(error: BaseException, sent: Sent, place: str, proxy: Proxy |
         proxy: that the request went through, if any.
     """
     if sent.body_began:
-        return Failure(Kind.BROKEN, _words_after(error))
+        return _after(error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _refused_by_proxy(error.status, proxy)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return Failure(
-            Kind.UNREACHABLE, f"the proxy {_place(proxy)} cannot be reached: {_words_before(error)}"
-        )
+        return _no_proxy_there(f"the proxy {_place(proxy)} cannot be reached: {_words_before(error)}")
     for cause in _of_tls(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             message, remedy = about_certificate(cause, place)
@@ -59,7 +57,7 @@ def failure_of_wire(error: BaseException, sent: Sent, place: str, proxy: Proxy |
             return barred(problem)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Failure(Kind.UNREACHABLE, _words_before(error))
-    return Failure(Kind.BROKEN, _words_after(error))  # of a read, or of a write that had no time to begin
+    return _after(error)  # of a read, or of a write that had no time to begin
 
 
 def is_puzzling(error: BaseException) -> bool:
@@ -123,6 +121,14 @@ def _refused_by_proxy(status: int, proxy: Proxy | None) -> Failure:
     return Failure(Kind.UNREACHABLE, reason)
 
 
+def _no_proxy_there(reason: str) -> Failure:
+    remedy = (
+        "See that it runs, and that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names it as it should; hosts that are "
+        "reached without it belong in NO_PROXY."
+    )
+    return Failure(Kind.UNREACHABLE, reason, error=ServiceError(f"{reason[0].upper()}{reason[1:]}.", remedy))
+
+
 def _of_tls(error: BaseException) -> Iterator[ssl.SSLError]:
     """What OpenSSL says; aiohttp's own errors look like it and know less."""
     for cause in causes(error):
@@ -148,6 +154,14 @@ def _words_before(error: BaseException) -> str:
     return "the connection failed"
 
 
+def _after(error: BaseException) -> Failure:
+    """A request that ended without a complete reply."""
+    head = any(isinstance(cause, http_exceptions.BadHttpMessage) for cause in causes(error))
+    # a body in chunks that is cut off is malformed to aiohttp too
+    body = any(isinstance(cause, http_exceptions.PayloadEncodingError) for cause in causes(error))
+    return Failure(Kind.MALFORMED if head and not body else Kind.BROKEN, _words_after(error))
+
+
 def _words_after(error: BaseException) -> str:
     """Why a request ended without a complete reply; aiohttp's own text may hold the URL, and so a phone number."""
     found = list(causes(error))
@@ -168,5 +182,6 @@ def _of_http(error: http_exceptions.HttpProcessingError) -> str:
         case http_exceptions.BadStatusLine():
             return "it does not begin with a status"
         case _:
-            words = re.match(r"[A-Za-z][A-Za-z -]{0,58}", str(error.args[0]) if error.args else "")
-            return words.group().strip() if words else "its head is malformed"
+            # its first words are llhttp's own, what follows them may quote the reply
+            words = re.match(r"(?:b')?([A-Z][A-Za-z' -]{6,58})", str(error.message))
+            return words[1].strip(" -'") if words else "its head is malformed"

@@ -21,6 +21,7 @@ from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.failures import Kind
 from pipelines.trackly.imports import post_revenue, post_sends
+from pipelines.trackly.message import send_message
 from pipelines.trackly.pages import get_page
 from pipelines.trackly.wire import Sent, failure_of_wire
 
@@ -286,6 +287,40 @@ def test_a_head_that_is_no_http_is_named(wire: Any, head: bytes, words: str) -> 
     assert "OpenSSH" not in error.message
 
 
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "can't be present with",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: s3cret\0s3cret\r\n\r\n{}", "header"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}", "Content-Length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\ns3cret\r\n\r\n{}", "Invalid header"),
+    ],
+)
+def test_a_malformed_head_is_asked_for_three_times_only(wire: Any, head: bytes, words: str) -> None:
+    """What sends such heads goes on doing so; revenue behind one is in doubt at once."""
+    error, server = play(wire, read, wire.cut(head), timeout_seconds=5)
+    assert type(error) is ServiceError
+    assert words in error.message
+    assert "s3cret" not in error.message
+    assert "gateways" in error.remedy
+    assert len(server.heads) == 3
+    error, server = play(wire, post_revenue, wire.cut(head), timeout_seconds=5)
+    assert type(error) is OutcomeUnknown
+    assert len(server.heads) == 1
+
+
+@pytest.mark.usefixtures("naps")
+def test_a_reply_in_chunks_that_is_cut_off_is_not_malformed(wire: Any) -> None:
+    """A connection that ends early is tried as often as ever: aiohttp calls that a malformed message too."""
+    cut = wire.cut(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{")
+    reply, server = play(wire, read, cut, cut, cut, cut, wire.reply(PAGE), timeout_seconds=5)
+    assert reply.attempts == 5
+    assert len(server.heads) == 5
+
+
 def test_deprecated_replies_are_warned_of_once(wire: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Replies of v1 are marked; the warning names the way to v2."""
     step = wire.reply(PAGE, Deprecation="true", X_API_Deprecated="v1 is deprecated")
@@ -308,6 +343,14 @@ def test_netrc_is_not_read(wire: Any, tmp_path: Any, monkeypatch: pytest.MonkeyP
     for call, reply in ((read, PAGE), (post_sends, ANSWER), (post_revenue, ANSWER)):
         _, server = play(wire, call, wire.reply(reply))
         assert b"authorization" not in server.heads[0].lower()
+
+    async def alert() -> bytes:
+        async with wire.serve(wire.reply({})) as server:
+            url = f"http://127.0.0.1:{server.port}/hook"
+            assert await asyncio.to_thread(send_message, url, b"{}", 5) == ""
+            return bytes(server.heads[0])
+
+    assert b"authorization" not in asyncio.run(alert()).lower()
 
 
 def test_settings_made_by_hand_are_checked_too(wire: Any) -> None:

@@ -90,7 +90,7 @@ def test_pagination_may_be_absent(tail: bytes) -> None:
         (b'{"contacts":["\xff"]}', "not JSON, or cut off"),
         (b'{"contacts":[NaN]}', "not JSON, or cut off"),
         (b"[" * 5000, "another shape"),
-        (b'{"contacts":' + b"[" * 5000, "not JSON, or cut off"),
+        (b'{"contacts":' + b"[" * 5000, "nested too deeply"),
         (b"[]", "another shape"),
         (b"null", "another shape"),
         (b'{"data":{"contacts":[]}}', "no 'contacts'"),

@@ -71,10 +71,13 @@ def go(path: str, url: str, wire: Any, **overrides: Any) -> Any:
         ("https://a.example", {"HTTPS_PROXY": "HTTP://proxy:3128/"}, "proxy:3128"),
         ("https://a.example", {"HTTPS_PROXY": "user:pass@proxy:3128"}, "proxy:3128"),
         ("https://a.example", {"HTTPS_PROXY": "http://[::1]:3128"}, "[::1]:3128"),
-        # this machine, through a proxy of this machine only
+        # this machine is no exception: only NO_PROXY makes one
         ("http://127.0.0.1:9", {"HTTP_PROXY": "http://127.0.0.1:3128"}, "127.0.0.1:3128"),
-        ("http://localhost:9", {"HTTP_PROXY": "http://localhost:3128"}, "localhost:3128"),
-        ("http://127.0.0.1:9", {"HTTP_PROXY": "http://proxy:3128"}, None),
+        ("http://127.0.0.1:9", {"HTTP_PROXY": "http://proxy:3128"}, "proxy:3128"),
+        ("http://localhost:9", {"ALL_PROXY": "http://proxy:3128"}, "proxy:3128"),
+        ("https://[::1]:9", {"HTTPS_PROXY": "http://proxy:3128"}, "proxy:3128"),
+        ("http://localhost:9", {"ALL_PROXY": "http://proxy:3128", "NO_PROXY": "localhost"}, None),
+        ("http://127.0.0.1:9", {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "127.0.0.0/8"}, None),
     ],
 )
 def test_the_variables_are_read_as_curl_reads_them(
@@ -221,7 +224,8 @@ def test_a_proxy_that_is_down_is_named(
     assert error is not None
     if path != "alert":
         assert type(error) is ServiceError
-        assert f"the proxy 127.0.0.1:{port}" in error.message
+        assert f"The proxy 127.0.0.1:{port} cannot be reached" in error.message
+        assert "NO_PROXY" in error.remedy
         assert "s3cret" not in str(error)
 
 
