@@ -7,8 +7,12 @@ they grew by beyond that is other activity of the account, or the lost call afte
 
 A row is taken to have turned up where rows in doubt do not explain the rest and it does, to the digit; or where the
 rest has room for it beside other revenue, which is at least one conversion more. Revenue of another amount is no
-alarm. An account may count revenue on another list of the same number, so both totals are looked at: those of the
-number count where those of the list do not show what was acknowledged.
+alarm. Totals do not tell a row that came late from other revenue of its amount: a row that was sent again is an alarm
+in both cases, since it may be there twice. One that was not sent again cannot be, so that nothing has to stop: it is
+accepted, or in doubt where something else explains the growth too.
+
+An account may count revenue on another list of the same number, so both totals are looked at: those of the number
+count where those of the list do not show what was acknowledged.
 
 What does not belong here: keeping it (`ledger.absent`), and settling what is in doubt (`settle`).
 """
@@ -31,6 +35,7 @@ from pipelines.push.patience import later_by, seconds_until
 from pipelines.push.settle import AMBIGUOUS
 from pipelines.push.verdicts import SETTLED, Outcome, Verdict
 from pipelines.runs import now
+from pipelines.spans import duration
 
 _MOST_SUMS = 20_000
 """More partial sums than this are not followed."""
@@ -95,12 +100,12 @@ def find_late(
 
     Args:
         connection: where the reading is loaded; see `contacts.load`.
-        ledger: the ledger; an alarm is put on record there.
+        ledger: the ledger; an alarm is put on record there, which is open if rows are perhaps there twice.
         reading: the reading.
         settle_seconds: how long calls were given so far.
 
     Returns:
-        The new alarm's number; None where nothing turned up.
+        The number of what was put on record; None where nothing turned up.
     """
     times = reading.started_at, reading.finished_at
     with ledger.begin(REVENUE) as transaction:
@@ -115,24 +120,34 @@ def find_late(
         verdicts: list[tuple[Entry, Verdict]] = []
         for contact, some in _by_contact(entries).items():
             match = _turned_up(some, rows.get(contact, []), found, times)
-            late += match.entries
+            late += [one for one in match.entries if match.certain or not one.pending]
             verdicts += [(one, _verdict(certain=match.certain)) for one in match.entries if one.pending]
             others = [one for one in some if one not in match.entries]
             kept += _to_keep(others, rows.get(contact, []), found, times)
         ledger_absent.keep_totals(transaction, kept, times, found)
+        ledger_absent.take_back(transaction, verdicts, reading.started_at)
         horizon = max(_LONGEST, 10 * settle_seconds)
-        ledger_absent.retire(transaction, [one for one in entries if _is_over(one, horizon)])
+        over = [one for one in entries if _is_over(one, horizon)]
+        ledger_absent.retire(transaction, [*over, *(one for one, _ in verdicts)])
         if not late:
             return None
         seconds, learned = _learned(late, reading.finished_at)
         number = ledger_absent.raise_alarm(transaction, late, now(), seconds, learned)
-        ledger_absent.take_back(transaction, verdicts, reading.started_at)
-    _log.warning(
-        "revenue: %d rows turned up after they were called absent, up to %.0f s after they were sent; no more is sent"
-        " until somebody has looked: trackly-sync resolve",
-        len(late), seconds, extra={"event": "late_revenue", "alarm": number},
-    )  # fmt: skip
+    _tell(late, number, seconds, learned)
     return number
+
+
+def _tell(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
+    twice = any(not one.pending for one in late)
+    what = (
+        "no more is sent until somebody has looked: trackly-sync resolve"
+        if twice
+        else f"they were not sent again, and calls are given {duration(learned)} from now on"
+    )
+    _log.warning(
+        "revenue: %d rows turned up after they were called absent, up to %.0f s after they were sent; %s",
+        len(late), seconds, what, extra={"event": "late_revenue", "alarm": number},
+    )  # fmt: skip
 
 
 def _verdict(*, certain: bool) -> Verdict:

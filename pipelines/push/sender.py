@@ -212,7 +212,7 @@ class Sending:
             self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading, seen=self.seen
         )
         try:
-            reply = await self._post(chunk)
+            reply = await self._post(chunk, number)
         except asyncio.CancelledError:
             self.ledger.lose(self.dataset, number, "the push was stopped before the answer")
             raise
@@ -235,9 +235,11 @@ class Sending:
         else:
             self._note_answer(chunk, number, reply, fresh=not again and reply.attempts == 1)
 
-    async def _post(self, chunk: Chunk) -> Reply[ImportAnswer]:
+    async def _post(self, chunk: Chunk, number: int) -> Reply[ImportAnswer]:
         if self.dataset == REVENUE:
-            return await post_revenue(self.client, chunk.body())
+            return await post_revenue(
+                self.client, chunk.body(), lambda at: self.ledger.note_sent(self.dataset, number, at)
+            )
         post = {"sends": post_sends, "clicks": post_clicks}[self.dataset]
         most_cuts = None if chunk.count <= _PATIENT else 1 if self.sizes.cuts_in_a_row else 2
         return await post(self.client, chunk.body(), most_cuts)

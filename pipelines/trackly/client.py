@@ -77,6 +77,7 @@ class _Call(Generic[T]):
     read: Callable[[int, bytes], Awaitable[T]]
     patient: bool = True
     most_cuts: int | None = None
+    before: Callable[[datetime], None] | None = None
 
     @property
     def name(self) -> str:
@@ -200,6 +201,7 @@ class TracklyClient:
         *,
         repeatable: bool,
         most_cuts: int | None = None,
+        before: Callable[[datetime], None] | None = None,
     ) -> Reply[T]:
         """Write through one of the import endpoints.
 
@@ -211,6 +213,8 @@ class TracklyClient:
                 only failures that prove that nothing was carried out are retried.
             most_cuts: after how many attempts a request that is cut off each time is given up, where a smaller one
                 may pass; None to try it as often as any.
+            before: called with the time just before each attempt, which may be long after this call: an earlier
+                attempt was refused, or the pace made it wait. What it raises ends the request; nothing was sent then.
 
         Raises:
             AccessError: 401 or 403, at once.
@@ -223,7 +227,9 @@ class TracklyClient:
         async def read_at_once(status: int, answer: bytes) -> T:
             return read(status, answer)
 
-        return await self._run(_Call("POST", path, {}, body, repeatable, read_at_once, most_cuts=most_cuts))
+        return await self._run(
+            _Call("POST", path, {}, body, repeatable, read_at_once, True, most_cuts, before)
+        )
 
     async def _run(self, call: _Call[T]) -> Reply[T]:
         """Attempt until there is a reply or an error; stamina waits, `wait_or_error` decides."""
@@ -283,6 +289,8 @@ class TracklyClient:
         url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
         self.requests += 1
         sent_at, began, seconds = datetime.now(UTC), time.monotonic(), None
+        if call.before:
+            call.before(sent_at)
         try:
             answer = await carrier.send(call.method, url, call.body)
             seconds, received_at = time.monotonic() - began, datetime.now(UTC)

@@ -5,7 +5,8 @@ A call of at most 1,000 records is partly carried out as a matter of course: the
 (the push engine).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -93,18 +94,21 @@ async def post_clicks(
     return await client.post("/history/clicks", body, read_import, repeatable=True, most_cuts=most_cuts)
 
 
-async def post_revenue(client: TracklyClient, body: bytes) -> Reply[ImportAnswer]:
+async def post_revenue(
+    client: TracklyClient, body: bytes, before: Callable[[datetime], None] | None = None
+) -> Reply[ImportAnswer]:
     """Import revenue; the API does not skip repeats, so only what proves that nothing was done is retried.
 
     Args:
         client: the account.
         body: as for sends (/api-reference/v2/history/import-revenue).
+        before: as of `TracklyClient.post`.
 
     Raises:
         OutcomeUnknown: the records may or may not have been taken in.
         TracklySyncError: as `TracklyClient.post` does; then none was taken in.
     """
-    return await client.post("/history/revenue", body, read_import, repeatable=False)
+    return await client.post("/history/revenue", body, read_import, repeatable=False, before=before)
 
 
 def read_import(status: int, body: bytes) -> ImportAnswer:  # noqa: ARG001 - the counters count on any status

@@ -13,18 +13,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import process
 
 from pipelines.cli.app import app
-from pipelines.push.ledger.alarms import alarms
+from pipelines.push.ledger.alarms import alarms, learned_seconds
 from pipelines.push.ledger.verbs import open_ledger
 from pipelines.push.run import push
 from pipelines.push.verdicts import Outcomes
 from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
+from pipelines.sandbox.imports import import_records
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
 
 BOTH = ["sends", "revenue"]
+
+DYING = """
+import os
+from pipelines.push import run
+from pipelines.push.ledger.verbs import Ledger
+from pipelines.settings import load_settings
+
+def dying(self, *args, again, _real=Ledger.intend, **more):
+    if again:
+        os._exit(9)
+    return _real(self, *args, again=again, **more)
+
+Ledger.intend = dying
+run.push(load_settings(), ["revenue"])
+"""
+"""Dies just before rows are sent again."""
 
 
 @pytest.fixture
@@ -134,6 +152,28 @@ def test_a_call_that_was_never_carried_out_is_sent_again_after_the_settle_time(
     assert (first - datetime.fromisoformat(lost["sent_at"])).total_seconds() >= 4
 
 
+def test_a_call_is_as_old_as_its_last_attempt(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """An attempt that leaves later than the intent, here after a 429, is on record before the account has it."""
+    rows = give(5, ["5"])
+    push(slow, ["sends"])
+    calls: list[dict[str, Any]] = []
+
+    def look(entity: str, _: Row) -> None:
+        if not calls and entity == "revenue":
+            with open_ledger(slow) as ledger:
+                calls.extend(call for call in ledger.chunks() if call["dataset"] == "revenue")
+
+    account.refuse = look
+    server.faults.active.append(Fault("429", path="history/revenue", seconds=2, times=1))
+    push(slow, BOTH)
+    ((state, intended, sent),) = [(call["state"], call["intended_at"], call["sent_at"]) for call in calls]
+    assert state == "intended"
+    assert (datetime.fromisoformat(sent) - datetime.fromisoformat(intended)).total_seconds() >= 2
+    assert events(account) == once(rows)
+
+
 def test_without_waiting_the_next_push_settles_it(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
@@ -186,6 +226,32 @@ def test_what_turns_up_later_is_an_alarm(
     assert (alarm.rows, alarm.sent_again, alarm.contacts, alarm.amount) == (30, 30, 30, 1_325_000)
     assert alarm.settle_seconds >= alarm.seconds >= 4.0
     assert len(more) == 90
+
+
+def test_what_turns_up_before_it_was_sent_again_stops_nothing(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """Nothing is there twice: the rows are accepted, the settle time grows, and no alarm waits for a person."""
+    rows = give(5, ["5", "7.25", "1"])
+    hasty = slow.model_copy(update={"settle_seconds": 0.5})
+    push(hasty, ["sends"])
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    with process(DYING, hasty, TRACKLY_SETTLE_SECONDS="0.5") as dying:
+        _, words = dying.communicate(timeout=120)
+    assert dying.returncode == 9, words.decode()
+    with open_ledger(hasty) as ledger:
+        assert ledger.outcomes()["revenue"] == Outcomes(5, pending=5)
+    lines = (hasty.history / "revenue.ndjson").read_text().splitlines()
+    import_records(account, "revenue", {"records": [json.loads(line) for line in lines]})
+    report = push(hasty, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(5, accepted=5)
+    assert events(account) == once(rows)
+    assert report.unsettled.alarms == 0
+    assert not open_alarms(hasty)
+    with open_ledger(hasty) as ledger, ledger.begin() as connection:
+        (kept,) = alarms(connection, every=True)
+        assert learned_seconds(connection) == kept.settle_seconds > 0.5
+    assert (kept.rows, kept.sent_again) == (5, 0)
 
 
 def test_an_alarm_is_named_by_every_command_until_it_is_acknowledged(

@@ -79,6 +79,9 @@ class Counted(NamedTuple):
     ended_at: str
 
 
+NOT_SENT_AGAIN = "not sent again, so that nothing is there twice"
+"""Why an alarm is closed from the start: it only tells how long the account may take."""
+
 _AT_ONCE = 500  # parameters of one statement
 
 _LINES = [ABSENT.c[name] for name in Entry._fields if name != "pending"]
@@ -224,7 +227,7 @@ def retire(connection: sa.Connection, entries: Sequence[Entry]) -> None:
 def raise_alarm(
     connection: sa.Connection, entries: Sequence[Entry], at: str, seconds: float, settle_seconds: float
 ) -> int:
-    """Put on record that entries turned up.
+    """Put on record that entries turned up: an alarm, which is open only if some of them were sent again.
 
     Args:
         connection: a transaction.
@@ -236,12 +239,15 @@ def raise_alarm(
     Returns:
         The alarm's number.
     """
+    sent_again = sum(not one.pending for one in entries)
     result = connection.execute(
         sa.insert(ALARMS).values(
             dataset=REVENUE,
             raised_at=at,
             rows=len(entries),
-            sent_again=sum(not one.pending for one in entries),
+            sent_again=sent_again,
+            acknowledged_at=None if sent_again else at,
+            reason=None if sent_again else NOT_SENT_AGAIN,
             contacts=len({one.contact for one in entries}),
             amount=sum(one.amount for one in entries),
             seconds=seconds,

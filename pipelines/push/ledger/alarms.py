@@ -76,11 +76,11 @@ def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> 
 
 
 def acknowledged_contacts(connection: sa.Connection) -> list[tuple[str]]:
-    """The contacts of alarms that a person has acknowledged."""
+    """The contacts of alarms that a person has acknowledged: what is there twice is known of them."""
     query = (
         sa.select(ABSENT.c.contact)
         .join(ALARMS, ALARMS.c.alarm == ABSENT.c.alarm)
-        .where(ALARMS.c.acknowledged_at.is_not(None))
+        .where(ALARMS.c.acknowledged_at.is_not(None), ALARMS.c.sent_again > 0)
         .distinct()
     )
     return [(contact,) for (contact,) in connection.execute(query)]

@@ -43,6 +43,9 @@ from pipelines.storage import is_there
 
 _RECENT_CALLS = 200
 
+_AT_ONCE = 0.5
+"""Seconds. A call that leaves so soon after its intent is as old as that."""
+
 _INTENT = sa.insert(CHUNKS)
 
 _NOT_TOLD = Verdict(Outcome.IN_DOUBT, NO_ANSWER, "sent, and no usable answer came back")
@@ -186,6 +189,19 @@ class Ledger:
                 pack(connection, dataset, rows, chunk, seen)
         return chunk
 
+    def note_sent(self, dataset: str, chunk: int, at: datetime) -> None:
+        """Note that a call leaves now, where that is later than its intent has it: it waited for its turn.
+
+        How old a call without an answer is counts from there, so that it has to be on the disk before it leaves.
+        """
+        query = sa.select(CHUNKS.c.intended_at).where(CHUNKS.c.chunk == chunk)
+        with self.begin(dataset) as connection:
+            meant = connection.execute(query).scalar_one()
+            if (at - datetime.fromisoformat(meant)).total_seconds() > _AT_ONCE:
+                connection.execute(
+                    sa.update(CHUNKS).where(CHUNKS.c.chunk == chunk).values(sent_at=at.isoformat())
+                )
+
     def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
         """Record an answer; rows that are not in `own` are accepted."""
         values = {name: getattr(answered, name) for name in Answered.__slots__}
@@ -204,7 +220,9 @@ class Ledger:
             error: what went wrong.
             sent_at: when the attempt was sent that may have been carried out.
         """
-        values = {"error": error, "answered_at": now(), "sent_at": sent_at and sent_at.isoformat()}
+        values = {"error": error, "answered_at": now()}
+        if sent_at:
+            values["sent_at"] = sent_at.isoformat()
         with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.LOST, None, values)
             unpack(connection, dataset, [chunk])
