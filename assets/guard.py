@@ -46,13 +46,13 @@ class Rules:
         port: where the pages are.
         hosts: names beside loopback that a request may ask for, each with or without a port.
         password: what every request has to have; None for none.
-        may_enter: whether a peer, by address and port, may come in without a password.
+        may_enter: whether a peer may come in without a password, by address and port of its end and of ours.
     """
 
     port: int
     hosts: frozenset[str] = frozenset()
     password: str | None = field(default=None, repr=False)
-    may_enter: Callable[[str, int], bool] = lambda _host, _port: True
+    may_enter: Callable[[tuple[str, int], tuple[str, int]], bool] = lambda _peer, _server: True
 
 
 class _RefusedError(Exception):
@@ -117,8 +117,8 @@ def _let_in(scope: Scope, headers: "_Headers", host: str, rules: Rules) -> None:
         return
     if not is_loopback(_split(host)[0]):  # a name of the settings: a proxy, which asks for a log-in itself
         return
-    peer = scope.get("client") or ("", 0)
-    if not rules.may_enter(peer[0], peer[1]):
+    peer, server = (tuple(scope.get(end) or ("", 0)) for end in ("client", "server"))
+    if not rules.may_enter(peer, server):
         raise _RefusedError(
             403, "Only the user who started it can use it without a password: TRACKLY_UI_PASSWORD."
         )

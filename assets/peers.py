@@ -10,51 +10,64 @@ from pathlib import Path
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _ROOT = 0
+_ESTABLISHED = "01"
+
+Place = tuple[str, int]
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def may_enter(host: str, port: int) -> bool:
+def may_enter(peer: Place, server: Place) -> bool:
     """Whether the user of a connecting socket is our own, or root.
 
     Where the system does not tell (other than Linux) nobody is kept out: the documentation says to set a password
     there. A peer that is not of this machine has no entry, and does not come in.
 
     Args:
-        host: the peer's address.
-        port: its port.
+        peer: the address and port of the other end.
+        server: those of our own.
     """
     if not sys.platform.startswith("linux") or not _TABLES[0].exists():
         return True
-    return user_of(host, port) in (os.getuid(), _ROOT)
+    return user_of(peer, server) in (os.getuid(), _ROOT)
 
 
-def user_of(host: str, port: int) -> int | None:
-    """The user of the socket that is bound to an address and port of this machine; None where there is none."""
+def user_of(peer: Place, server: Place) -> int | None:
+    """The user of the socket of this machine at the other end of a connection; None where there is none.
+
+    Both ends are looked for: other connections may have the same port at this end, those of root too, and who wants
+    to can bind to such a port. And only while it stands: of a socket that was closed the system says root.
+    """
     try:
-        address = ipaddress.ip_address(host)
+        wanted = {tuple(_in_hex(*end) for end in ends) for ends in _forms(peer, server)}
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    wanted = {f"{_in_hex(each)}:{port:04X}" for each in _forms(mapped or address)}
     for table in _TABLES:
         if table.exists():
             for line in table.read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
-                if fields[1] in wanted:
+                if (fields[1], fields[2]) in wanted and fields[3] == _ESTABLISHED:
                     return int(fields[7])
     return None
 
 
-def _forms(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """As the tables may have it: IPv4 over a socket of IPv6 is there as such."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return [address, ipaddress.IPv6Address(f"::ffff:{address}")]
-    return [address]
+def _forms(peer: Place, server: Place) -> list[tuple[tuple[_Address, int], tuple[_Address, int]]]:
+    """As the tables may have a connection: IPv4 over sockets of IPv6 is there as such."""
+    ends = [(_plain(host), port) for host, port in (peer, server)]
+    found = [(ends[0], ends[1])]
+    if all(isinstance(address, ipaddress.IPv4Address) for address, _ in ends):
+        mapped = [(ipaddress.IPv6Address(f"::ffff:{address}"), port) for address, port in ends]
+        found.append((mapped[0], mapped[1]))
+    return found
 
 
-def _in_hex(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """Words of four bytes in the machine's own order."""
+def _plain(host: str) -> _Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _in_hex(address: _Address, port: int) -> str:
+    """Words of four bytes in the machine's own order, and the port."""
     packed = address.packed
     words = (packed[n : n + 4] for n in range(0, len(packed), 4))
-    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
 from pipelines.errors import SettingsError
-from pipelines.urls import host_of, is_loopback, problem_of_base
+from pipelines.urls import host_of, is_loopback, problem_of, problem_of_base
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
@@ -194,8 +194,8 @@ class Settings(BaseSettings):
     @field_validator("alert_webhook")
     @classmethod
     def _check_webhook(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().lower().startswith(("http://", "https://")):
-            raise ValueError("must begin with https:// (or http:// for this machine)")
+        if value is not None and (problem := problem_of(value.get_secret_value())):
+            raise ValueError(problem.replace("for a local account", "for this machine"))
         return value
 
     @model_validator(mode="after")

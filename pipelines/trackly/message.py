@@ -4,12 +4,16 @@ What does not belong here: what the message says and how long it is waited for (
 """
 
 import logging
+import socket
+import ssl
 
 import httpx
 
 from pipelines.errors import SettingsError
-from pipelines.trackly.certificates import causes
+from pipelines.trackly.certificates import about_certificate, causes, tls_words
+from pipelines.trackly.proxies import Proxy
 from pipelines.trackly.route import Route, route_to
+from pipelines.urls import host_of
 
 
 def send_message(url: str, content: bytes, seconds: float) -> str:
@@ -24,6 +28,7 @@ def send_message(url: str, content: bytes, seconds: float) -> str:
         Why it did not arrive, in a few words without the URL; "" where it did.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL
+    route = None
     try:
         route = route_to(url)
         with (
@@ -44,7 +49,7 @@ def send_message(url: str, content: bytes, seconds: float) -> str:
     except SettingsError as error:
         return error.message.rstrip(".")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return _reason(error)
+        return _reason(error, url, route.proxy if route else None)
 
 
 def _proxy_of(route: Route) -> httpx.Proxy | None:
@@ -56,8 +61,19 @@ def _proxy_of(route: Route) -> httpx.Proxy | None:
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, url: str, proxy: Proxy | None) -> str:
     if isinstance(error, httpx.ProxyError):
         return "the proxy refused the connection"
-    deepest = list(causes(error))[-1]
-    return f"not reached ({type(deepest).__name__})"
+    found = list(causes(error))
+    for cause in found:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return about_certificate(cause, host_of(url))[0].rstrip(".")
+        if isinstance(cause, ssl.SSLError):
+            return tls_words(cause)
+    if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return f"the proxy {proxy.place} cannot be reached"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
+        return "the connection was refused"
+    if any(isinstance(cause, socket.gaierror) for cause in found):
+        return "the host name was not found"
+    return f"not reached ({type(found[-1]).__name__})"

@@ -217,12 +217,13 @@ def test_the_system_tells_whose_a_connection_is(family: socket.AddressFamily) ->
         server.bind((host, 0))
         server.listen()
         client.connect(server.getsockname())
-        address, port = client.getsockname()[:2]
-        assert user_of(address, port) == os.getuid()
-        assert may_enter(address, port)
-        assert user_of("192.0.2.1", port) is None
-        assert not may_enter("192.0.2.1", port)
-        assert not may_enter("testclient", port)
+        peer, own = client.getsockname()[:2], server.getsockname()[:2]
+        assert user_of(peer, own) == os.getuid()
+        assert may_enter(peer, own)
+        for other in ("192.0.2.1", "testclient", ""):
+            assert user_of((other, peer[1]), own) is None
+            assert not may_enter((other, peer[1]), own)
+        assert not may_enter(peer, (own[0], own[1] ^ 1))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
@@ -237,9 +238,49 @@ def test_another_user_of_the_machine_is_told_apart() -> None:
             f"s = socket.create_connection(('127.0.0.1', {server.getsockname()[1]})); s.recv(1)"
         )
         with subprocess.Popen([sys.executable, "-c", code]):
-            connection, (host, port) = server.accept()
-            assert user_of(host, port) == 65534
-            assert not may_enter(host, port)
+            connection, peer = server.accept()
+            assert user_of(peer, server.getsockname()) == 65534
+            assert not may_enter(peer, server.getsockname())
+            connection.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the user of a socket")
+def test_a_closed_socket_is_nobodys() -> None:
+    """Who sends a request and closes at once does not come in: the system lists such a socket as root's."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        peer = client.getsockname()
+        connection, _ = server.accept()
+        with connection:
+            client.close()
+            connection.settimeout(60)
+            assert connection.recv(1) == b""
+            assert user_of(peer, server.getsockname()) is None
+            assert not may_enter(peer, server.getsockname())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_a_port_that_root_uses_elsewhere_lets_nobody_in() -> None:
+    """Another user may bind to the port from which root has a connection to another server, and is told apart."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.socket() as of_root,
+    ):
+        of_root.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        of_root.bind(("127.0.0.1", 0))
+        of_root.connect(other.getsockname())
+        server.settimeout(60)
+        code = (
+            "import encodings.idna, os, socket; os.setgid(65534); os.setuid(65534); s = socket.socket(); "
+            "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
+            f"s.bind({of_root.getsockname()!r}); s.connect({server.getsockname()!r}); s.recv(1)"
+        )
+        with subprocess.Popen([sys.executable, "-c", code]):
+            connection, peer = server.accept()
+            assert peer == of_root.getsockname()
+            assert user_of(peer, server.getsockname()) == 65534
+            assert not may_enter(peer, server.getsockname())
             connection.close()
 
 

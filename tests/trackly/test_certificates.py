@@ -16,6 +16,7 @@ from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue
+from pipelines.trackly.message import send_message
 from pipelines.trackly.pages import get_page
 
 PAGE = json.dumps({"lists": [], "success_count": 0}).encode()
@@ -97,8 +98,11 @@ def test_a_certificate_that_is_not_accepted_is_named_at_once(
             assert f"{host}:{seen.port}" in error.message
             assert error.remedy
             assert "\n" not in str(error)
+        told = send_message(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
+        assert words in told  # alerts say so too
+        assert "s3cret" not in told
     assert seen.heads == []
-    assert seen.connections == 2
+    assert seen.connections == 3
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_tls_goes_through_a_tunnel(
         assert head.startswith(b"CONNECT api.example.test:443 HTTP/1.1\r\n")
         assert wire.KEY.encode() not in head
         other = go(path, "https://other.example.test/api/v2", wire)
-        assert "name" in str(other) or "SSLCertVerificationError" in str(other)
+        assert "is for another name" in str(other)
         assert len(server.heads) == 1
 
 
@@ -221,8 +221,9 @@ def test_a_proxy_that_is_down_is_named(
     port = free_port()
     monkeypatch.setenv("ALL_PROXY", f"http://user:s3cret@127.0.0.1:{port}")
     error = go(path, f"{scheme}://api.example.test/api/v2", wire)
-    assert error is not None
-    if path != "alert":
+    if path == "alert":
+        assert error == f"the proxy 127.0.0.1:{port} cannot be reached"
+    else:
         assert type(error) is ServiceError
         assert f"The proxy 127.0.0.1:{port} cannot be reached" in error.message
         assert "NO_PROXY" in error.remedy
