@@ -8,16 +8,16 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any, TextIO
 
 from pipelines.errors import UsageError
 from pipelines.push.columns import Columns, known, match, normal, rename
 from pipelines.push.facts import Facts
 from pipelines.push.formats import WHITE
-from pipelines.push.records import Records
+from pipelines.push.records import Columnar, Records
+from pipelines.push.regular import Shape, read_block
 from pipelines.push.sources import Source
 from pipelines.push.text_files import MAX_LINE, Evidence, is_damaged, line_too_long, look, opened_text
 from schemas.columns import Dataset, Kind
@@ -28,6 +28,7 @@ _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _QUOTES = {'"': "double quotes", "'": "single quotes"}
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _BATCH_CHARACTERS = 16_000_000
+_BLOCK = 1 << 21
 
 MISFIT = "not as many columns as the header"
 NOT_CLOSED = "a quote is not closed, or stands inside a text without being doubled"
@@ -57,32 +58,60 @@ class _Dialect:
         return f"{_DELIMITERS.get(self.delimiter, repr(self.delimiter))}, {_QUOTES[self.quote]}{after}"
 
 
-@dataclass(slots=True)
 class _Lines:
-    """The lines of a file, of which those of the record that is being read are kept."""
+    """The rest of a text: blocks of whole lines, or single lines, of which those of a record are kept."""
 
-    text: Iterator[str]
-    source: Source
-    record: list[str] = field(default_factory=list)
-    characters: int = 0
+    def __init__(self, text: TextIO, source: Source, size: int) -> None:
+        self._text, self._source, self._rest, self._most = text, source, "", size
+        self._block, self._size = io.StringIO(), 0
+        self.record: list[str] = []
+        self.characters, self.before = 0, 0
+
+    def block(self) -> str:
+        """The next lines; empty at the end. What is not used of them is to be given back."""
+        if len(self._rest) > self._most and (end := self._rest.find("\n", self._most) + 1):
+            block, self._rest = self._rest[:end], self._rest[end:]
+            return block
+        rest, self._rest = self._rest, ""
+        more = self._text.read(self._most)
+        return rest + more + (self._text.readline(MAX_LINE) if more else "")
+
+    def skip(self, lines: int, rest: str) -> None:
+        """Count lines of a block that were read, and give back the rest."""
+        self.before += lines
+        self._rest = rest + self._rest
+
+    def open(self, block: str) -> None:
+        """Give a block back, to be read line by line."""
+        self._block, self._size = io.StringIO(block, newline=""), len(block)
+
+    @property
+    def between(self) -> bool:
+        """Whether the block that was opened is read to its end."""
+        return self._block.tell() == self._size
 
     def __iter__(self) -> Iterator[str]:
         keep = self.record.append
-        for line in self.text:
-            if len(line) >= MAX_LINE and line[-1] not in "\r\n":
-                raise line_too_long(self.source)
-            self.characters += len(line)
-            keep(line)
-            yield line
+        while self._size:
+            for line in iter(partial(self._block.readline, MAX_LINE), ""):
+                if len(line) >= MAX_LINE and line[-1] not in "\r\n":
+                    raise line_too_long(self._source)
+                self.characters += len(line)
+                keep(line)
+                yield line
+            self.open(self.block())
 
 
-def read_delimited(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Records]:
+def read_delimited(
+    dataset: Dataset, source: Source, facts: Facts, block: int = _BLOCK
+) -> Iterator[Records | Columnar]:
     """The records of a file, in batches.
 
     Args:
         dataset: what they are of.
         source: the file.
         facts: filled in; complete at the end.
+        block: about how many characters are looked at at once; with 0 each record is read with care.
 
     Raises:
         UsageError: the file has no header, or its columns do not fit.
@@ -93,7 +122,7 @@ def read_delimited(dataset: Dataset, source: Source, facts: Facts) -> Iterator[R
     with opened_text(source, evidence) as text:
         if evidence.empty and "part-" in source.path.name:  # Spark writes them
             return
-        yield from _Reader(dataset, source, facts, evidence).batches(text)
+        yield from _Reader(dataset, source, facts, evidence).batches(text, block)
 
 
 class _Reader:
@@ -103,11 +132,9 @@ class _Reader:
         self._dataset, self._source, self._facts, self._evidence = dataset, source, facts, evidence
         self._blank, self._headers = 0, 0
 
-    def batches(self, text: TextIO) -> Iterator[Records]:
-        lines = iter(partial(text.readline, MAX_LINE), "")
-        before, first, said = self._first_line(lines)
-        kept: list[str] = []
-        sample = "".join(_peek(lines, kept))
+    def batches(self, text: TextIO, block: int) -> Iterator[Records | Columnar]:
+        before, first, said = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
+        sample = text.read(_SAMPLE) + text.readline(MAX_LINE)
         dialect = self._dialect(first, sample, said)
         self._facts.dialect = str(dialect)
         names = _cells(dialect, first)
@@ -118,8 +145,11 @@ class _Reader:
             )
         columns = match(self._dataset, names, self._source.path)
         self._facts.note_columns(columns)
-        reader = _Whole(dialect, _Lines(chain(kept, lines), self._source), before)
-        yield from self._records(reader, _Fit(self._dataset, names, columns, dialect), columns.places)
+        fit = _Fit(self._dataset, names, columns, dialect)
+        lines = _Lines(text, self._source, block or _BLOCK)
+        lines.skip(before, sample)
+        shape = fit.shape(self._dataset, columns.places, self._evidence) if block else None
+        yield from self._blocks(lines, fit, shape, columns.places)
         if self._blank:
             self._facts.notes.append(f"{self._blank:,} blank rows skipped")
         if self._headers:
@@ -157,8 +187,21 @@ class _Reader:
         best.spaces = bool(spaced) and all(spaced)
         return best
 
+    def _blocks(
+        self, lines: _Lines, fit: "_Fit", shape: Shape | None, places: dict[str, int]
+    ) -> Iterator[Records | Columnar]:
+        """Blocks as columns where they are beyond doubt; from the others on record by record, to the next block."""
+        while text := lines.block():
+            block = read_block(text, shape, lines.before) if shape else None
+            if block:
+                lines.skip(block.lines, block.rest)
+                yield block.records
+            else:
+                lines.open(text)
+                yield from self._records(_Whole(fit.dialect, lines), fit, places)
+
     def _records(self, reader: "_Whole", fit: "_Fit", places: dict[str, int]) -> Iterator[Records]:
-        """Batches of what `reader` yields, each record judged by its shape."""
+        """Batches of what `reader` yields, each record judged by its shape, to the end of a block."""
         batch = Records(self._dataset, places)
         careful = self._evidence.damaged or self._evidence.backslashes
         width, kept = fit.width, reader.lines.record
@@ -181,6 +224,9 @@ class _Reader:
             if batch.full or reader.lines.characters > _BATCH_CHARACTERS:
                 yield batch
                 batch, reader.lines.characters = Records(self._dataset, places), 0
+            if reader.lines.between:
+                break
+        reader.lines.before = reader.last
         yield batch
 
     def _doubt(self, row: Sequence[str], reader: "_Whole", fit: "_Fit") -> str:
@@ -210,10 +256,10 @@ class _Reader:
 class _Whole:
     """The records of a file, each with its place; None for one whose quotes are wrong."""
 
-    def __init__(self, dialect: _Dialect, lines: _Lines, before: int) -> None:
-        self.lines, self._before = lines, before
+    def __init__(self, dialect: _Dialect, lines: _Lines) -> None:
+        self.lines, self._before = lines, lines.before
         self._reader = dialect.reader(iter(lines))
-        self.first, self.last = before, before
+        self.first, self.last = lines.before, lines.before
 
     def __iter__(self) -> Iterator[list[str] | None]:
         while True:
@@ -234,12 +280,28 @@ class _Fit:
     def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: _Dialect) -> None:
         self.names, self.width = names, len(names)
         self._named = max(place for place, name in enumerate(names) if name) + 1
-        self._dialect = dialect
+        self.dialect = dialect
         times = [f.name for f in dataset.fields if f.kind is Kind.INSTANT and f.name in columns.places]
         phones = [name for name in ("to_number", "phone_number") if name in columns.places]
         self._telling = [columns.places[name] for name in (*times, *phones)]
         spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)}
         self.repeated = {names[0], *spellings, *(f"\ufeff{name}" for name in (names[0], *spellings))}
+
+    def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
+        """What rows look like that need no care; None where all need it."""
+        if self.dialect.spaces or self.dialect.delimiter not in _DELIMITERS:
+            return None
+        return Shape(
+            dataset,
+            self.dialect.delimiter,
+            self.dialect.quote,
+            self.width,
+            self._named,
+            places,
+            frozenset(self.repeated),
+            BACKSLASHED if evidence.backslashes else "",
+            self.like_a_row,
+        )
 
     def odd(self, row: list[str]) -> tuple[list[str], str]:
         """A row that is blank or of another width: padded or cut where that loses nothing, else its problem."""
@@ -253,12 +315,13 @@ class _Fit:
 
     def swallows(self, lines: Sequence[str]) -> bool:
         """Whether a line inside a record of several lines looks like a row of its own."""
-        return any(self._looks_like_a_row(line) for line in lines[1:])
+        return any(self.like_a_row(line) for line in lines[1:])
 
-    def _looks_like_a_row(self, line: str) -> bool:
-        if line.count(self._dialect.delimiter) < self._named - 1:
+    def like_a_row(self, line: str) -> bool:
+        """Whether a line inside a record looks like a row of its own."""
+        if line.count(self.dialect.delimiter) < self._named - 1:
             return False
-        cells = next(csv.reader([line], delimiter=self._dialect.delimiter, quotechar=self._dialect.quote), [])
+        cells = next(csv.reader([line], delimiter=self.dialect.delimiter, quotechar=self.dialect.quote), [])
         return any(
             place < len(cells)
             and (_PHONE.fullmatch(cell := cells[place].strip(WHITE)) or parse_instant(cell))
@@ -277,17 +340,6 @@ def _add_broken(batch: Records, lines: Sequence[str], at: _Whole, problem: str) 
     for line in lines:
         if line.strip(WHITE):
             batch.add_broken(line, at.first, at.last, place + problem)
-
-
-def _peek(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
-    """The beginning of a file; what is read of it is kept for reading it again."""
-    size = 0
-    for line in lines:
-        kept.append(line)
-        size += len(line)
-        yield line
-        if size > _SAMPLE:
-            return
 
 
 def _cells(dialect: _Dialect, line: str) -> list[str]:

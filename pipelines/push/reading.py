@@ -20,7 +20,7 @@ from pipelines.push.columns import match
 from pipelines.push.delimited import read_delimited
 from pipelines.push.facts import Facts
 from pipelines.push.json_lines import read_json
-from pipelines.push.records import Records, numbered, schema
+from pipelines.push.records import Columnar, Records, numbered, schema
 from pipelines.push.sources import Source
 from pipelines.push.typed_columns import quoted, select_texts
 from pipelines.storage import storage_errors
@@ -80,7 +80,7 @@ def reading(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Sou
             yield Reading(_parquet(connection, dataset, source, facts), facts)
 
 
-_TEXTS: dict[str, Callable[[Dataset, Source, Facts], Iterator[Records]]] = {
+_TEXTS: dict[str, Callable[[Dataset, Source, Facts], Iterator[Records | Columnar]]] = {
     "csv": read_delimited,
     "ndjson": read_json,
 }

@@ -3,8 +3,11 @@
 What does not belong here: how records are found (`delimited`, `json_lines`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.push.text_files import readable
@@ -66,7 +69,7 @@ class Records:
             problems[place], broken[place] = problem, text
         return pa.record_batch(
             [
-                pa.array(range(before + 1, before + number + 1), pa.int64()),
+                pa.array(np.arange(before + 1, before + number + 1)),
                 pa.array(self._first, pa.int64()),
                 pa.array(self._last, pa.int64()),
                 *(
@@ -85,7 +88,44 @@ class Records:
         return len(self._rows)
 
 
-def numbered(batches: Iterator[Records]) -> Iterator[pa.RecordBatch]:
+@dataclass(frozen=True, slots=True)
+class Columnar:
+    """A batch of records that were read as columns; nothing is wrong with any.
+
+    Attributes:
+        dataset: what they are of.
+        columns: by field, its texts.
+        first: the first line of each record.
+        last: the last line of each record.
+    """
+
+    dataset: Dataset
+    columns: Mapping[str, "pa.Array[Any]"]
+    first: "pa.Array[Any]"
+    last: "pa.Array[Any]"
+
+    def arrow(self, before: int) -> pa.RecordBatch:
+        """The batch, numbered like `Records.arrow`."""
+        number = len(self)
+        nothing = pa.nulls(number, pa.string())
+        texts = [self.columns.get(name, nothing) for name in self.dataset.columns]
+        return pa.record_batch(
+            [
+                pa.array(np.arange(before + 1, before + number + 1)),
+                self.first,
+                self.last,
+                *texts,
+                nothing,
+                nothing,
+            ],
+            schema=schema(self.dataset),
+        )
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def numbered(batches: Iterator[Records | Columnar]) -> Iterator[pa.RecordBatch]:
     """Batches as Arrow, their rows numbered from 1."""
     before = 0
     for batch in batches:

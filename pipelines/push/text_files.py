@@ -177,6 +177,8 @@ def _wide_ends(head: bytes, codec: str) -> tuple[str, ...]:
 
 
 def _ends(block: bytes) -> tuple[str, ...]:
+    if b"\r" not in block:
+        return ("LF",) if b"\n" in block else ()
     both = block.count(b"\r\n")
     found = {"CRLF": both, "LF": block.count(b"\n") - both, "CR": block.count(b"\r") - both}
     return tuple(name for name, number in found.items() if number)
@@ -195,8 +197,9 @@ def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
         if run > MAX_LINE * _MOST_BYTES:
             raise line_too_long(source)
         empty = empty and not block.strip(b" \t\r\n\0")
-        text = decoder.decode(block)
-        if not text.isascii():
+        plain = block.isascii() and decoder.getstate()[0] == b""
+        text = "" if plain else decoder.decode(block)
+        if text and not text.isascii():
             escaped = _ESCAPED.search(text) is not None
             bad = bad or escaped
             good = good or re.search("[^\0-\x7f\udc80-\udcff]", text) is not None
