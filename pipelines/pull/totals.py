@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.identity import Seen, has_usable_key, reply_reader
+from pipelines.pull.judge import judge
 from pipelines.pull.personal import reader
 from pipelines.pull.scan import scan
 from pipelines.pull.scratch import scratch
@@ -26,6 +27,7 @@ from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import TracklyClient
 from schemas.registry import PULLED
+from schemas.sync import Consistency
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
@@ -69,7 +71,8 @@ class Reading:
             these, save the last, cannot be read are missing.
         started_at: before the first request; ISO 8601, UTC.
         finished_at: after the last reply.
-        complete: whether it is proven that no contact was missed, and every one could be read.
+        complete: whether it is proven that no contact was missed, as for a snapshot that is not fuzzy, and every
+            one could be read. Where the account claims more contacts than it serves, nothing is proven.
     """
 
     file: Path
@@ -130,20 +133,22 @@ async def read_totals(
 
         evidence = await scan(CONTACTS, fetch, settings.concurrency)
     file = folder / "totals.parquet"
-    _keep_latest(folder, raw, file)
-    return Reading(file, started_at, now(), evidence.complete and not unreadable)
+    contacts = _keep_latest(folder, raw, file)
+    consistency, _ = judge(evidence, contacts)
+    return Reading(file, started_at, now(), consistency != Consistency.FUZZY and not unreadable)
 
 
-def _keep_latest(folder: Path, raw: Path, file: Path) -> None:
-    """One row per contact, of several the one that was read last."""
+def _keep_latest(folder: Path, raw: Path, file: Path) -> int:
+    """One row per contact, of several the one that was read last; returns how many there are."""
     names = ", ".join(_COLUMNS.names)
     with scratch(folder) as connection:
-        connection.execute(
+        ((contacts,),) = connection.execute(
             f"COPY (SELECT {names} FROM read_parquet({literal(str(raw))})"
             " QUALIFY row_number() OVER (PARTITION BY phone_number, list_id ORDER BY reply DESC) = 1)"
             f" TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        ).fetchall()
     raw.unlink()
+    return int(contacts)
 
 
 class _Reply(msgspec.Struct):
