@@ -194,9 +194,8 @@ class Chain:
         for upper in (place - 1, place):
             if upper in self._open and upper + 1 in self._open:
                 above, below = self._open[upper], self._open[upper + 1]
-                shared = above.window.stop - below.window.start
-                if shared > 0 and not above.ends and above.window.start < below.window.start:
-                    self._evidence.drifted |= above.keys[-shared:] != below.keys[:shared]
+                if _overlap(above, below):
+                    self._evidence.drifted |= not _overlap_alike(above, below)
                 if self._are_linked(above, below):
                     self._joined.add(upper)
                     self._onward += (last_keyed(below.keys) or below.keys[-1]) not in above.keys
@@ -223,7 +222,7 @@ class Chain:
         for place, following in pairwise(sorted(self._filled)):
             if place in self._joined:
                 continue
-            self._evidence.drifted = True
+            self._evidence.drifted |= not _overlap_alike(self._open[place], self._open[following])
             if not await self._join(self._open[place], self._open[following], budget):
                 chained_from = following
         if not self._filled:
@@ -296,6 +295,22 @@ class Chain:
     def _shift_since(self, seen: Slice) -> int:
         """How far the order has moved since a reply, as far as totals tell."""
         return 0 if self._asking.total is None or seen.total is None else self._asking.total - seen.total
+
+
+def _overlap(above: Slice, below: Slice) -> int:
+    """How many rows two full replies share by their positions; 0 where that tells nothing."""
+    if above.ends or above.window.start >= below.window.start:
+        return 0
+    return max(above.window.stop - below.window.start, 0)
+
+
+def _overlap_alike(above: Slice, below: Slice) -> bool:
+    """Whether two replies have the same rows, as far as is seen of them, at the positions that they share.
+
+    Then nothing was seen to change, also where they have no row that proves it: too many look alike, without a key.
+    """
+    shared = _overlap(above, below)
+    return shared > 0 and above.keys[-shared:] == below.keys[:shared]
 
 
 def _is_everything(top: Slice) -> bool:

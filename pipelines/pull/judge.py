@@ -23,6 +23,9 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
             [numbers, f"{unserved:,} rows that the API claims were not there to be read", *notes]
         )
     if not evidence.complete:
+        more = pulled - evidence.total if evidence.total is not None else 0
+        if more > 0:
+            notes.append(f"{more:,} rows more than claimed: they have gone meanwhile, or were counted twice")
         return Consistency.FUZZY, "; ".join([numbers, *notes])
     if evidence.drifted:
         proof = "; ".join(notes) or "every reply shares a row with the next"

@@ -6,7 +6,9 @@ needs of each row only what tells it apart, so it never waits for validation, no
 belong here: what rows mean, and which of two versions of a row stays (see `snapshot`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle, islice
+from random import Random
 
 from pipelines.pull.chain import LEAST_EXTRA, TOP_ROWS, Chain, first_slice
 from pipelines.pull.endpoints import Endpoint
@@ -19,11 +21,14 @@ from pipelines.pull.windows import Window
 _EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9
 """How many rounds over the queries of an endpoint must be equal, and how many there are at the most."""
 
+_TURNS = (False, False, True, True)
+"""Which rounds ask in the opposite order."""
+
 _CUT_SHARE = 100
 """One row in so many may be claimed and not served while an account changes: its total may lag behind."""
 
 
-async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
+async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int, seed: str = "") -> Evidence:
     """Read every row of a dataset.
 
     Args:
@@ -31,6 +36,7 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
         fetch: gets and keeps replies; all of them, also those read again: of two versions of a row the one read
             later is the truer one.
         concurrency: how many requests to keep under way.
+        seed: draws the order in which several queries are asked.
 
     Raises:
         AccessError: the key or the account was refused, also half-way.
@@ -39,7 +45,7 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
     """
     evidence = Evidence()
     if len(endpoint.filters) > 1:
-        await _scan_in_rounds(endpoint, fetch, concurrency, evidence)
+        await _scan_in_rounds(endpoint, fetch, concurrency, evidence, _turns(seed))
     else:
         one = _Pass(endpoint, endpoint.filters[0], fetch, evidence)
         await one.run(concurrency)
@@ -47,19 +53,32 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int) -> Evidence:
     return evidence
 
 
-async def _scan_in_rounds(endpoint: Endpoint, fetch: Fetch, concurrency: int, evidence: Evidence) -> None:
+def _turns(seed: str) -> Iterator[bool]:
+    """Whether to ask in the opposite order, round by round: two rounds as they are and two the other way about.
+
+    Where that begins is drawn, so that no schedule of changes that is fixed before hides from all of them.
+    """
+    drawn = Random(seed).randrange(len(_TURNS))  # noqa: S311 - no secret
+    return islice(cycle(_TURNS), drawn, None)
+
+
+async def _scan_in_rounds(
+    endpoint: Endpoint, fetch: Fetch, concurrency: int, evidence: Evidence, turns: Iterator[bool]
+) -> None:
     """Read all queries of an endpoint until three rounds in a row find the same rows in each.
 
     The queries ask for states of rows, which can change, so they are no partition: a row that changes its state
-    between two of them is met twice, or by none. One that moves shows as a difference between rounds. To hide from
-    three rounds, of which one asks in the opposite order, it would have to change at four moments or more, each of
-    them between two certain queries, and be in the right state at each.
+    between two of them is met twice, or by none. One that moves shows as a difference between rounds. Of any three
+    rounds in a row two ask in one order, one after the other, and one in the opposite order. To hide from all of them
+    a row has to change at four moments or more, each of them between two certain queries. Of the four ways in which
+    the rounds may begin, one that is fixed before hides from one at the most. What no order helps against is a row
+    that changes in answer to our requests.
     """
     rounds: list[dict[int, tuple[frozenset[int], int | None]]] = []
     while len(rounds) < _MOST_ROUNDS:
         asked, found = evidence.requests, {}
         places = list(enumerate(endpoint.filters))
-        for at, filters in reversed(places) if len(rounds) % _EQUAL_ROUNDS == _EQUAL_ROUNDS - 1 else places:
+        for at, filters in reversed(places) if next(turns) else places:
             keys: set[int] = set()
             one = _Pass(endpoint, filters, _noting(fetch, keys), evidence)
             await one.run(concurrency)

@@ -93,7 +93,7 @@ async def scanned(
         account = f"{settings.base_url} {settings.require_key()}"
         spool = Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
         stack.callback(spool.close)
-        intake = _Intake(client, name, snapshot, folder, spool, privacy, on_progress)
+        intake = _Intake(client, name, run, snapshot, folder, spool, privacy, on_progress)
         known = stack.enter_context(known_contacts(settings)) if since_last else None
         evidence = await intake.read(settings.concurrency, known)
         before = published(settings.warehouse).get(name)
@@ -147,6 +147,7 @@ class _Intake:
         self,
         client: TracklyClient,
         name: str,
+        run: str,
         snapshot: str,
         folder: Path,
         spool: Spool,
@@ -161,6 +162,7 @@ class _Intake:
         self.parts: list[Part] = []
         self.assembled = Assembled(0, 0)
         self.odd_times: dict[str, int] = {}
+        self._run = run
         self._client = client
         self._endpoint = ENDPOINTS[name]
         self._folder = folder
@@ -189,7 +191,7 @@ class _Intake:
         self._checking = asyncio.create_task(self._check_parts())
         try:
             if known is None:
-                evidence = await scan(self._endpoint, self._fetch, concurrency)
+                evidence = await scan(self._endpoint, self._fetch, concurrency, self._run)
             else:
                 evidence = await scan_new(self._endpoint, self._fetch, known)
             self._cut()

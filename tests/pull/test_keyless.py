@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.evidence import Evidence
 from pipelines.pull.identity import Seen, keyless, reply_reader
+from pipelines.pull.judge import judge
 from pipelines.pull.keyless import Place, Shared, Sighting, told_apart
 from pipelines.pull.scan import scan
 from pipelines.pull.slices import Check, Query
@@ -137,6 +138,18 @@ def test_those_that_stayed_are_there_and_none_twice(
         assert not +account.stayed - found
 
 
+@pytest.mark.parametrize("run", [30, 130, 390])
+@pytest.mark.parametrize("start", [0, 45, 200])
+def test_a_long_run_of_rows_that_look_alike_is_counted_by_place(start: int, run: int) -> None:
+    """No row in it proves that replies belong together, but none was seen to change: each place is a row."""
+    account = Account(600, 0, 1, 0, 1)
+    account.rows[start : start + run] = [{"id": None, "pad": _PADDING, "content": 0}] * run
+    evidence, found = read(account)
+    assert not evidence.drifted
+    assert found == account.counts()
+    assert run == 30 or not evidence.complete
+
+
 def test_one_row_without_a_key_links_no_replies() -> None:
     """Its content may be another row's too; two that stand as far apart in both replies do, if they are alone so."""
     key, one, other, third = 1 << 40, 11, 12, 13
@@ -160,3 +173,10 @@ def test_one_row_without_a_key_links_no_replies() -> None:
 def test_a_reply_stands_where_it_was_asked_for(request_line: str, start: int) -> None:
     """The position of its first row follows from the page and its size."""
     assert Place.of(request_line, 1).start == start
+
+
+def test_more_rows_than_claimed_are_named() -> None:
+    """Where nothing is proven, rows may have been counted twice: the snapshot says how many at the most."""
+    consistency, words = judge(Evidence(complete=False, total=4_000), 4_250)
+    assert consistency == "fuzzy"
+    assert "250 rows more than claimed" in words
