@@ -15,7 +15,7 @@ _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u180e\u200b\u200e-\u200f\u2028-\u202e\u2060-\u206f"
                      r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")  # fmt: skip
 _OPEN_TAG = re.compile(r"\[(?=[a-z#/@][^\[\]]*(?:\[|$))")
-_NOTHING = "\u2060"  # a word joiner: no width, no break
+_NOTHING = "\u200c"  # of no width, and not among the unsafe ones, which our consoles write out
 _FORMULA = (
     "=",
     "+",

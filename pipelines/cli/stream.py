@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.errors import UsageError
-from pipelines.text import for_csv, for_json
+from pipelines.text import for_csv, for_json, plain
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, all rows.")]
 
@@ -32,13 +32,20 @@ def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
         if as_csv:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows(map(for_csv, row) for row in rows)
+            shown = _for_eyes if file.isatty() else for_csv
+            writer.writerows(map(shown, row) for row in rows)
             return
         before = "[\n"
         for row in rows:
             file.write(before + for_json(json.dumps(dict(zip(columns, row, strict=True)))))
             before = ",\n"
         file.write("\n]\n" if before == ",\n" else "[]\n")
+
+
+def _for_eyes(value: Any) -> Any:
+    """A value of a CSV that goes to a terminal, which obeys control characters; a file has them as they are."""
+    found = for_csv(value)
+    return plain(found) if isinstance(found, str) else found
 
 
 def one_form(*, as_json: bool, as_csv: bool) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections import Counter
@@ -208,3 +209,17 @@ def test_what_looks_like_markup_or_a_formula_is_shown_as_it_is(sync: Sync, tmp_p
         "'=1+1" if one == "=1+1" else one for one in nasty
     ]
     assert [row["identity"] for row in json.loads(sync("rejects", "--json").stdout)] == nasty
+
+
+def test_a_csv_that_goes_to_a_terminal_has_no_escape_sequences() -> None:
+    """A terminal would obey them; a file has the text as it is."""
+    text = "\x1b]8;;http://there\x1b\\\\x\x9b31m\u202e"
+    code = f"from pipelines.cli.stream import write_rows; write_rows(['a'], [['{text}']], as_json=False, as_csv=True)"
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", code], stdout=theirs, check=True)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as terminal:
+        shown = terminal.read1().decode()
+    assert shown.split() == ["a", r"\x1b]8;;http://there\x1b\x\x9b31m\u202e"]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == f"a\n{text}\n".replace("\\\\", "\\")
