@@ -221,11 +221,12 @@ def _judge(
         """When the account was done with a row's call, as far as that matters to a reading.
 
         Of our own lost calls nothing is sent to their contacts until they are settled, so that all that counts in
-        a reading of ours is theirs, or of other activity.
+        a reading of ours is theirs, or of other activity. What was not there at first came later, and other rows may
+        have been sent in between: it was called absent.
         """
         lost = row.in_doubt or row.code in (SETTLED, RESOLVED)
         if not lost or (row.ours and boundary.ours):
-            return row.ended_at
+            return (row.absent_since and row.settled_at) or row.ended_at
         return row.settled_at or max(row.ended_at, later_by(row.sent_at or row.intended_at, seconds))
 
     def is_loose(row: Sent, boundary: _Boundary) -> bool:

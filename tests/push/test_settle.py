@@ -320,6 +320,21 @@ def test_a_row_is_settled_beside_another_push(now: int, outcome: str) -> None:
         assert {who: verdict.outcome for who, verdict in verdicts.items()} == {"ours": outcome}
 
 
+def test_a_row_is_settled_beside_one_that_turned_up_late() -> None:
+    """Called absent at first, and there at the reading of now: it is part of what the contact grew by since then."""
+    late = _sent("late", 7, ours=True, call=(3, 4), reading=(1, 2))._replace(
+        in_doubt=False,
+        code="settled",
+        absent_since="2026-01-01T00:05:00+00:00",
+        settled_at="2026-01-01T00:20:00+00:00",
+    )
+    doubt = _sent("ours", 5, ours=True, call=(13, 14), reading=(10, 11))
+    for there, outcome in ((Totals(12, 2), "accepted"), (Totals(7, 1), "pending")):
+        found = {("+15550000001", "1"): Found(there, there, None, None)}
+        verdicts = settled([late, doubt], "2026-01-01T00:20:00+00:00", found, complete=True, content={})
+        assert verdicts["ours"].outcome == outcome
+
+
 def test_a_row_beside_a_call_that_goes_on_is_read_again_later() -> None:
     """What the numbers leave open only until the other push has ended keeps the code of a row not read yet."""
     other = _sent("theirs", 5, ours=False, call=(15, 30), reading=(1, 2))
