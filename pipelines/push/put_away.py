@@ -14,11 +14,19 @@ from pipelines.errors import StorageError
 from pipelines.privacy import Privacy
 from pipelines.push.stage import discard, opened
 from pipelines.storage import storage_errors
-from schemas.columns import Dataset
+from schemas.columns import Dataset, Kind
 from schemas.tables import literal
 
 _PHONES = ("to_number", "phone_number")
-_MASKED = "regexp_replace({0}, '\\+[1-9][0-9]{{6,14}}', '(phone)', 'g')"
+_IDS = ("id", "message_id", "record_id", "offer_id")
+"""Texts that rows are found by: only a number in E.164 is masked in them."""
+
+_E164 = "\\+[1-9][0-9]{6,14}"
+_NUMBER = "\\p{N}(?:[ ()./\u00a0-]*\\p{N}){6}"
+"""Seven digits or more, with what people write between them."""
+
+_SHORTEST = 1_000_000
+"""A number from here on has seven digits and may be somebody's."""
 
 
 def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
@@ -88,26 +96,49 @@ def is_readable(path: Path) -> bool:
 def _kept(dataset: Dataset) -> str:
     """The columns of `input` that may hold something personal, each as what is kept of it.
 
-    A row that was set aside may hold a phone number anywhere: in a line that has too many columns, or where a list's
-    number should be.
+    A row that is quarantined may hold a phone number anywhere: in a line that has too many columns, as the number of
+    a list, as an amount, and in whatever form people write it.
     """
     bad = "seq IN (SELECT seq FROM verdicts WHERE outcome = 'quarantined')"
-    values = ", ".join(
-        f"{literal(name)}: {f'kept_phone({name})' if name in _PHONES else f'CAST({name} AS VARCHAR)'}"
-        for name in dataset.columns
+    values = ", ".join(f"{literal(name)}: {_kept_text(name)}" for name in dataset.columns)
+    line = "raw->>'$'"  # where it is a JSON string, it is the text of a line
+    raw = (
+        f"CASE WHEN json_type(raw) = 'VARCHAR' THEN CAST(to_json({_form(line)}) AS VARCHAR)"
+        f" WHEN raw IS NOT NULL OR {bad} THEN CAST(to_json({{{values}}}) AS VARCHAR) END AS raw"
     )
-    raws = [f"'{name}', kept_phone(raw->>'{name}')" for name in _PHONES if name in dataset.columns]
-    patched = f"json_merge_patch(raw::JSON, json_object({', '.join(raws)}))" if raws else "raw"
-    masked = _MASKED.format(f"CAST({patched} AS VARCHAR)")
-    whole = _MASKED.format(f"CAST(to_json({{{values}}}) AS VARCHAR)")
-    kept = [
-        f"CASE WHEN json_type(raw) = 'OBJECT' THEN {masked} WHEN raw IS NULL AND {bad} THEN {whole} END AS raw"
-    ]
-    for name in dataset.columns:
+    kept = [raw]
+    for field in dataset.fields:
+        name = field.name
         if name in _PHONES:
             kept.append(f"kept_phone({name}) AS {name}")
         elif name == "list_number":
             kept.append(f"CASE WHEN NOT {bad} THEN list_number END AS list_number")
         elif name == "message":
             kept.append("NULL::VARCHAR AS message")
+        elif field.kind is Kind.TEXT and name not in _IDS:
+            kept.append(f"{_without_number(name)} AS {name}")
+        elif field.kind in (Kind.INTEGER, Kind.MONEY):
+            kept.append(f"CASE WHEN NOT {bad} OR abs({name}) < {_SHORTEST} THEN {name} END AS {name}")
     return ", ".join(kept)
+
+
+def _kept_text(name: str) -> str:
+    """What is kept in `raw` of one field: of the text as it was read, where there is one."""
+    text = f"CASE WHEN raw IS NULL THEN CAST({name} AS VARCHAR) ELSE raw->>{literal(name)} END"
+    if name in _PHONES:
+        return f"kept_phone({text})"
+    if name == "message":
+        return "NULL::VARCHAR"
+    if name in _IDS:
+        return f"regexp_replace({text}, '{_E164}', '(phone)', 'g')"
+    return _without_number(text)
+
+
+def _without_number(text: str) -> str:
+    """A text, of which only the form is kept where it holds what may be a phone number."""
+    return f"CASE WHEN regexp_matches({text}, '{_NUMBER}') THEN {_form(text)} ELSE {text} END"
+
+
+def _form(text: str) -> str:
+    """The form of a text: letters as x, digits as 9, as `offending.shown` masks values."""
+    return f"regexp_replace(regexp_replace({text}, '\\p{{L}}', 'x', 'g'), '\\p{{N}}', '9', 'g')"
