@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from assets.books import outcomes_between
 from assets.failures import engine
@@ -23,6 +24,14 @@ from schemas.registry import PUSHED
 
 GROUP = "backfill"
 _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
+
+
+class MonthConfig(dg.Config):
+    """What to make of files that cannot be read."""
+
+    ignore_unread: bool = Field(
+        default=False, description="Go on without files that are named like a dataset and cannot be read."
+    )
 
 
 def build_months(settings: Settings) -> dg.AssetsDefinition:
@@ -50,13 +59,20 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
         "through the ledger of the push; history files that have changed are taken in first.",
     )
     def imported_months(
-        context: dg.AssetExecutionContext, trackly: Trackly
+        context: dg.AssetExecutionContext, config: MonthConfig, trackly: Trackly
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.monotonic()
         start, end = context.partition_time_window
         run = context.run.run_id
         with engine(trackly) as settings:
-            intake(settings, list(PUSHED), changed=True, attended=attended(context.run), run=run)
+            intake(
+                settings,
+                list(PUSHED),
+                changed=True,
+                ignore_unread=config.ignore_unread,
+                attended=attended(context.run),
+                run=run,
+            )
             with books_published(settings):
                 send(settings, list(PUSHED), between=(start, end), run=run)
             counts = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}

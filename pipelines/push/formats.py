@@ -5,8 +5,10 @@ and decides nothing. docs/history-files.md describes the formats for people. Wha
 columns (`reading`), declared checks of values (`schemas.history`), and what becomes of a bad row (`validate`).
 """
 
+from datetime import UTC, datetime
+
 from schemas.columns import Field, Kind
-from schemas.instants import BASIC, EXTENDED
+from schemas.instants import BASIC, EXTENDED, plausible_between
 from schemas.tables import literal
 
 ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD = 1, 2, 4
@@ -57,8 +59,7 @@ _COMMON_INSTANT = r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{
 """The usual spellings of UTC, which are read much faster than by the general way."""
 _COMMON_OFFSET = _COMMON_INSTANT.removesuffix("Z?") + r"[+-](?:0\d|1[0-4]):[0-5]\d"
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone")
-_EARLIEST = "TIMESTAMP '2000-01-01'"
-_END_OF_TOMORROW = "CAST(date_trunc('day', timezone('UTC', now())) AS TIMESTAMP) + INTERVAL 2 DAYS"
+_OFFER_ID = "[0-9A-Fa-f]{24}"
 
 _SCIENTIFIC = r"[+-]?\d(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d[.,]\d+[eE]\d+"
 _FLOATED = r"\d+\.0+"
@@ -116,8 +117,9 @@ def typed(field: Field, text: str) -> str:
             return f"CASE WHEN {_is(text, _AMOUNT)} THEN TRY_CAST({text} AS DECIMAL(18, 4)) END"
         case Kind.INSTANT:
             instant = _instant(text)
+            first, end = (f"TIMESTAMP '{time:%Y-%m-%d}'" for time in plausible_between(datetime.now(UTC)))
             return (
-                f"list_transform([{instant}], lambda t: CASE WHEN t >= {_EARLIEST} AND t < {_END_OF_TOMORROW}"
+                f"list_transform([{instant}], lambda t: CASE WHEN t >= {first} AND t < {end}"
                 " THEN make_timestamptz(epoch_us(t)) END)[1]"
             )
         case _:
@@ -138,11 +140,16 @@ def problem(field: Field, text: str, value: str) -> str | None:
     if field.kind is Kind.TEXT:
         if name not in _IDENTIFIERS:
             return None
+        offer = (
+            f" WHEN NOT {_is(text, _OFFER_ID)} THEN '{name}: must be 24 hexadecimal characters'"
+            if name == "offer_id"
+            else ""
+        )
         return (
             f"CASE WHEN {_is(text, _SCIENTIFIC)} THEN"
             f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
             f" WHEN {_is(text, _FLOATED)} THEN"
-            f" '{name}: a number with .0, as floats are written; export it as text' END"
+            f" '{name}: a number with .0, as floats are written; export it as text'{offer} END"
         )
     cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))
     return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN NULL{cases} ELSE '{name}: {_MUST[field.kind]}' END"

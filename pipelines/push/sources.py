@@ -177,7 +177,8 @@ def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
         return
     raise UsageError(
         f"Nothing was sent, because files of history would be left out: {files}.",
-        "Convert, rename or move them, or go on without them: --ignore-unread.",
+        "Convert, rename or move them, or go on without them: --ignore-unread, or ignore_unread: true in the run's "
+        "configuration in Dagster.",
     )
 
 

@@ -179,3 +179,25 @@ def test_every_month_since_the_start_is_there(monkeypatch: pytest.MonkeyPatch) -
     keys = months.get_partition_keys()
     assert keys[:2] == ["2024-11", "2024-12"]
     assert len(set(keys)) == len(keys) >= 20
+
+
+def test_unread_files_stop_a_month_until_it_is_told_to_go_on(settings: Settings) -> None:
+    settings.history.mkdir(parents=True, exist_ok=True)
+    settings.history.joinpath("sends.csv").write_text(
+        "id,to_number,timestamp\nx,+12000000000,2023-02-02T10:00:00Z\n"
+    )
+    settings.history.joinpath("sends-2022.xlsx").write_bytes(b"PK")
+    job = build_defs(resource_overrides={"trackly": GivenTrackly(settings)}).resolve_job_def("backfill")
+
+    def run(config: dict[str, Any]) -> dg.ExecuteInProcessResult:
+        ops = {"ops": {"imported_months": {"config": config}}}
+        with dg.DagsterInstance.ephemeral() as instance:
+            return job.execute_in_process(
+                run_config=ops, instance=instance, partition_key="2023-01", raise_on_error=False
+            )
+
+    stopped = run({})
+    (failure,) = [event for event in stopped.all_events if event.is_step_failure]
+    assert "sends-2022.xlsx is a spreadsheet" in str(failure.event_specific_data)
+    assert "ignore_unread" in str(failure.event_specific_data)
+    assert run({"ignore_unread": True}).success

@@ -116,29 +116,37 @@ def staged(folder: Path, dataset: str, name: str, content: str | bytes) -> list[
 
 def test_identity_does_not_depend_on_the_format(tmp_path: Path) -> None:
     """Equal revenue has one identity, however its amount and time are written, and in whatever format."""
-    csv = "revenue,offer_id,message_id,timestamp\n12.50,o1,m1,2024-05-01 12:00:00+02:00\n"
-    ndjson = '{"message_id":"m1","offer_id":"o1","revenue":12.5,"timestamp":"2024-05-01T10:00:00Z"}\n'
+    csv = (
+        "revenue,offer_id,message_id,timestamp\n12.50,269e0d37f2a74de452e6b438,m1,2024-05-01 12:00:00+02:00\n"
+    )
+    ndjson = (
+        '{"message_id":"m1","offer_id":"269e0d37f2a74de452e6b438","revenue":12.5,'
+        '"timestamp":"2024-05-01T10:00:00Z"}\n'
+    )
     sql = (
-        "SELECT 'm1' AS message_id, 'o1' AS offer_id, 12.5::DOUBLE AS revenue,"
+        "SELECT 'm1' AS message_id, '269e0d37f2a74de452e6b438' AS offer_id, 12.5::DOUBLE AS revenue,"
         " TIMESTAMP '2024-05-01 10:00:00' AS timestamp;"
     )
     rows = [
         staged(tmp_path, "revenue", name, text)[0]
         for name, text in (("a.csv", csv), ("b.ndjson", ndjson), ("c.sql", sql))
     ]
-    content = "message_id=m1\x1foffer_id=o1\x1frevenue=12.5000\x1ftimestamp=1714557600000000\x1f"
+    content = (
+        "message_id=m1\x1foffer_id=269e0d37f2a74de452e6b438\x1frevenue=12.5000\x1f"
+        "timestamp=1714557600000000\x1f"
+    )
     digest = hashlib.sha256(content.encode()).hexdigest()[:32]
     assert {row["identity"] for row in rows} == {f"content:{digest}"}
     assert {row["record"] for row in rows} == {
-        '{"message_id":"m1","offer_id":"o1","revenue":12.5,"timestamp":"2024-05-01T10:00:00Z"}'
+        '{"message_id":"m1","offer_id":"269e0d37f2a74de452e6b438","revenue":12.5,"timestamp":"2024-05-01T10:00:00Z"}'
     }
 
 
 def test_record_id_is_the_identity_and_never_sent(tmp_path: Path) -> None:
     """A record_id tells rows apart and stays here."""
-    text = '{"message_id":"m1","offer_id":"o1","revenue":0.1,"record_id":"r1"}\n'
+    text = '{"message_id":"m1","offer_id":"269e0d37f2a74de452e6b438","revenue":0.1,"record_id":"r1"}\n'
     (row,) = staged(tmp_path, "revenue", "a.ndjson", text)
     assert (row["identity"], row["record"]) == (
         "record:r1",
-        '{"message_id":"m1","offer_id":"o1","revenue":0.1}',
+        '{"message_id":"m1","offer_id":"269e0d37f2a74de452e6b438","revenue":0.1}',
     )
