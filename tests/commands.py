@@ -35,6 +35,7 @@ def trackly_sync(arguments: tuple[str, ...], environment: Mapping[str, str], fol
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], folder: Path, streams: list[Path]) -> None:
+    os.umask(0o022)  # a shell's; a test before may have made its own process, and so this one, a private one
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

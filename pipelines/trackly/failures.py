@@ -161,6 +161,7 @@ def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
         Kind.UNREACHABLE: "Check the network and TRACKLY_BASE_URL, then run it again.",
         Kind.BUSY: "Run it again later, or set TRACKLY_MAX_REQUESTS_PER_SECOND or a lower TRACKLY_CONCURRENCY.",
         Kind.MALFORMED: "Look at the proxies and gateways on the way: one of them, or the host, sends such replies.",
+        Kind.TOO_LONG: "If pages of the account are so large, raise TRACKLY_MAX_REPLY_MB; else look at what answers.",
         Kind.UNREADABLE: "Check that TRACKLY_BASE_URL is the API's address and ends in /api/v2.",
     }.get(failure.kind, "Run it again later.")
     return ServiceError(f"{what}: no usable answer after {times} ({failure.reason}{asked}).", remedy)

@@ -228,6 +228,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit(wire: Any) -> None:
     printed = asyncio.run(run())
     assert "ServiceError" in printed
     assert "larger than 64 MB" in printed
+    assert "raise TRACKLY_MAX_REPLY_MB" in printed
     assert int(printed.split()[-1]) < 400_000  # KiB
 
 
