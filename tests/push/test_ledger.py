@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.errors import BusyError, DataError, SettingsError, StorageError
+from pipelines.push.ledger.engine import ledger_errors
 from pipelines.push.ledger.moves import Answered, LedgerRows, Presence
 from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.totals import totals
@@ -211,7 +212,12 @@ def test_the_ledger_is_in_wal_mode_and_holds_no_key(settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     ("url", "words"),
-    [("nonsense", "not an SQLAlchemy URL"), ("sqlite://", "must name a file"), ("nodb://x/y", "driver")],
+    [
+        ("nonsense", "not an SQLAlchemy URL"),
+        ("postgresql://us3r:s3cret@host:54x/db", "not an SQLAlchemy URL"),
+        ("sqlite://", "must name a file"),
+        ("nodb://x/y", "driver"),
+    ],
 )
 def test_a_wrong_ledger_url_is_named(tmp_path: Path, url: str, words: str) -> None:
     """A ledger URL that cannot be used names the setting."""
@@ -219,6 +225,16 @@ def test_a_wrong_ledger_url_is_named(tmp_path: Path, url: str, words: str) -> No
     with pytest.raises(SettingsError, match=words) as caught, open_ledger(settings):
         pass
     assert "TRACKLY_LEDGER_URL" in caught.value.message
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_error_of_the_database_does_not_name_the_user() -> None:
+    """What the driver says of a log-in is kept without the user of the ledger's URL."""
+    said = Exception('connection failed: FATAL:  password authentication failed for user "us3r"')
+    with pytest.raises(StorageError) as caught, ledger_errors("the ledger"):
+        raise sa.exc.OperationalError("SELECT", {}, said)
+    assert "us3r" not in str(caught.value)
+    assert "authentication failed for user of TRACKLY_LEDGER_URL" in caught.value.message
 
 
 def test_a_file_that_is_no_ledger_is_a_storage_error(settings: Settings) -> None:

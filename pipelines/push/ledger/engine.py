@@ -5,6 +5,7 @@ What does not belong here: tables and states (`tables`, `verbs`).
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -138,9 +139,11 @@ def ledger_errors(where: str) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         # the driver's own words; SQLAlchemy's would add the statement and its parameters
         words = next(iter(str(error.orig).splitlines()), "no reason given").rstrip(".")
+        words = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", words)
         raise StorageError(f"Cannot use {where}: {words}.", _REMEDY) from error
 
 
+_NAMED_USER = re.compile(r'(user|role) "[^"]*"')
 _REMEDY = "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice."
 
 
@@ -149,7 +152,7 @@ def _parsed(url: str) -> sa.URL:
         found = sa.make_url(url)
         # the driver that is maintained, where none is named
         return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # a port that is no number
         raise SettingsError(
             "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"
         ) from None
