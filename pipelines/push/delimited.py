@@ -120,8 +120,12 @@ def read_delimited(
     facts.note_text(evidence)
     csv.field_size_limit(MAX_LINE)
     with opened_text(source, evidence) as text:
-        if evidence.empty and "part-" in source.path.name:  # Spark writes them
-            return
+        if evidence.empty:
+            if "part-" in source.path.name:  # Spark writes them
+                return
+            raise UsageError(
+                f"{source.path} is empty, without even a header.", "Export it again, or take it away."
+            )
         yield from _Reader(dataset, source, facts, evidence).batches(text, block)
 
 

@@ -59,6 +59,7 @@ _COMMON_INSTANT = r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{
 """The usual spellings of UTC, which are read much faster than by the general way."""
 _COMMON_OFFSET = _COMMON_INSTANT.removesuffix("Z?") + r"[+-](?:0\d|1[0-4]):[0-5]\d"
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone")
+_INVISIBLE = r"\p{Cf}"
 _OFFER_ID = "[0-9A-Fa-f]{24}"
 
 _SCIENTIFIC = r"[+-]?\d(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d[.,]\d+[eE]\d+"
@@ -149,7 +150,9 @@ def problem(field: Field, text: str, value: str) -> str | None:
             f"CASE WHEN {_is(text, _SCIENTIFIC)} THEN"
             f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
             f" WHEN {_is(text, _FLOATED)} THEN"
-            f" '{name}: a number with .0, as floats are written; export it as text'{offer} END"
+            f" '{name}: a number with .0, as floats are written; export it as text'"
+            f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}') THEN"
+            f" '{name}: has invisible characters'{offer} END"
         )
     cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))
     return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN NULL{cases} ELSE '{name}: {_MUST[field.kind]}' END"

@@ -104,6 +104,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: So
     """The rows of a Parquet file, or those that lie in another one; errors name the first."""
     path, rows = source.path, source.rows or source.path
     file = _named(rows)
+    if not rows.stat().st_size:
+        raise UsageError(f"{path} is empty.", "Export it again, or take it away.")
     try:
         refuse_parquet(path, rows)
         given = pq.read_schema(rows).names

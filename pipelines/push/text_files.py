@@ -33,6 +33,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_OTHERS = (
+    (b"PK\x03\x04", "a zip archive or a spreadsheet", "Unpack it, or save each sheet as CSV UTF-8."),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet", "Save each sheet as CSV UTF-8."),
+    (b"\x1f\x8b", "compressed by gzip", "Give it a name that ends in .gz."),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", "Give it a name that ends in .zst."),
+    (b"PAR1", "Parquet", "Give it a name that ends in .parquet."),
+)
+"""How files begin that are no text, whatever their name says."""
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _HALF = re.compile("[\ud800-\udfff]")
 _UNDEFINED_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
@@ -73,6 +81,9 @@ def look(source: Source) -> Evidence:
     """
     with opened_bytes(source) as file:
         head = file.read(4)
+        for start, what, remedy in _OTHERS:
+            if head.startswith(start):
+                raise UsageError(f"{source.path} is not text but {what}.", remedy)
         codec, mark = _marked(head)
         head += file.read(_BLOCK - len(head))
         if not codec:

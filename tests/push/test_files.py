@@ -248,3 +248,66 @@ def test_two_keys_of_one_field_hold_the_row_back(tmp_path: Path) -> None:
         tmp_path, f'{{"id":"a","id":"b",{good}}}\n{{"id":"a","ID":"b",{good}}}\n', "s.ndjson", "ndjson"
     )
     assert [row["problem"] for row in rows] == ["has two keys for the same field"] * 2
+
+
+def test_a_quote_open_beyond_the_longest_line_counts_every_line(tmp_path: Path) -> None:
+    """A record may not take up more than a line may: its lines are left out, and those after it are read."""
+    filler = "x" * 1000 + "\n"
+    rows = text(
+        tmp_path, f"{HEADER}\n{LINE.format('m0', 'hi')}\n{LINE.format('m1', chr(34))}\n" + filler * 6500
+    )
+    assert [row["id"] for row in rows if row["problem"] is None] == ["m0"]
+    assert len(rows) == 6502
+    first = rows[1]
+    assert first["line"] == 3
+    assert first["last_line"] > 5000
+    assert first["problem"].startswith(f"lines 3 to {first['last_line']}: a quote is not closed")
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_invisible_characters_in_an_id_or_a_phone_are_named(tmp_path: Path, column: int) -> None:
+    """Whoever looks at two such ids sees one; the account would hold both."""
+    cells = LINE.format("m1", "in a message \u200d they stay").split(",")
+    content = "\n".join(
+        [HEADER, ",".join(cells), ",".join([*cells[:column], f"{cells[column]}\u200b", *cells[column + 1 :]])]
+    )
+    good, bad = text(tmp_path, content)
+    assert (good["problem"], good["message"]) == (None, "in a message \u200d they stay")
+    assert bad["problem"] == f"{HEADER.split(',')[column]}: has invisible characters"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PK\x03\x04[Content_Types].xml\0\xff", "a zip archive or a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a spreadsheet"),
+        (gzip.compress(b"id"), "compressed by gzip"),
+        (b"PAR1\x15\0", "Parquet"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_what_is_no_text_is_named(tmp_path: Path, content: bytes, what: str, kind: str) -> None:
+    with pytest.raises(UsageError, match=f"is not text but {what}"):
+        text(tmp_path, content, f"sends.{kind}", kind)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_empty_file_is_named(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UsageError, match="is empty"):
+        text(tmp_path, b"", f"sends.{kind}", kind)
+
+
+@pytest.mark.parametrize(
+    ("offer", "problem"),
+    [
+        ("269e0d37f2a74de452e6b438", None),
+        ("269E0D37F2A74DE452E6B438", None),
+        ("offer_abc123", "offer_id: must be 24 hexadecimal characters"),
+        ("269e0d37f2a74de452e6b43", "offer_id: must be 24 hexadecimal characters"),
+    ],
+)
+def test_offer_ids_are_hexadecimal(tmp_path: Path, offer: str, problem: str | None) -> None:
+    path = tmp_path / "clicks.csv"
+    path.write_text(f"message_id,offer_id,phone_number,timestamp\nm,{offer},+12000000000,2024-05-01\n")
+    (row,) = load(path, "clicks")
+    assert row["problem"] == problem
