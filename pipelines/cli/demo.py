@@ -21,6 +21,9 @@ from pipelines.storage import private_folder, storage_errors
 
 _MARKER = ".made-by-trackly-sync-demo"
 
+_OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
+"""What the environment may say of the real account's data; the demo has its own."""
+
 _QUERY = """\
 SELECT lists.list_name, count(*) AS contacts, sum(revenue_total) AS revenue
 FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY revenue DESC"""
@@ -50,14 +53,14 @@ def demo(
             **{name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")},
             "TRACKLY_API_KEY": API_KEY,
             "TRACKLY_BASE_URL": server.url,
-            "TRACKLY_DATA_DIR": str(data_dir),
+            "TRACKLY_DATA_DIR": str(data_dir.absolute()),
             # a proxy of this machine is not for an account of this process
             "NO_PROXY": "*",
             "no_proxy": "*",
             "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
             "DAGSTER_HOME": str(dagster_home(data_dir)),
         }
-        code = _run_job(environment)
+        code = _run_job(environment, data_dir)
     if code:
         return code
     _summary(data_dir, sum(export.bad.values()), sum(export.repeated.values()), time.monotonic() - started)
@@ -79,10 +82,13 @@ def _empty(data_dir: Path) -> None:
         marker.write_text("This folder is emptied by each demo.\n", encoding="utf-8")
 
 
-def _run_job(environment: dict[str, str]) -> int:
-    """Run the Dagster job `sync` in a process of its own: this room does not know Dagster."""
+def _run_job(environment: dict[str, str], folder: Path) -> int:
+    """Run the Dagster job `sync` in a process of its own: this room does not know Dagster.
+
+    In the demo's folder, where no .env says anything: its ledger and history would be the real account's.
+    """
     command = [sys.executable, "-m", "assets.running", "sync"]
-    with subprocess.Popen(command, env=environment, process_group=0) as job:  # noqa: S603 - our own interpreter
+    with subprocess.Popen(command, env=environment, cwd=folder, process_group=0) as job:  # noqa: S603 - our own interpreter
         try:
             return job.wait()
         except KeyboardInterrupt:
@@ -94,7 +100,7 @@ def _run_job(environment: dict[str, str]) -> int:
 
 
 def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(_env_file=None, data_dir=data_dir, **_OF_OTHERS)
     from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 

@@ -303,8 +303,17 @@ def test_help_teaches(sync: Sync) -> None:
 
 
 def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
-    """The demo runs without settings, also where one ran before, its query works, and it leaves no process behind."""
+    """The demo runs without settings, also where one ran before, its query works, and it leaves no process behind.
+
+    Beside the real account's .env it leaves that one's ledger and history alone, and no proxy keeps it from its own.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    kept |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    kept["TRACKLY_LEDGER_URL"] = f"sqlite:///{tmp_path}/real.db"
+    (tmp_path / "real").mkdir()
+    (tmp_path / ".env").write_text(
+        f"TRACKLY_LEDGER_URL=sqlite:///{tmp_path}/real.db\nTRACKLY_HISTORY_DIR=real\n"
+    )
     (tmp_path / "demo").mkdir()
     for left in (_MARKER, "warehouse.duckdb"):
         (tmp_path / "demo" / left).write_text("of a demo before")
@@ -321,6 +330,8 @@ def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
     assert "1,000" in told
     assert "accepted" in told
     assert of_session(demo.pid) == []
+    assert not (tmp_path / "real.db").exists()
+    assert (tmp_path / "demo" / "ledger.db").exists()
     assert (tmp_path / "demo" / _MARKER).exists()
     script = told.partition("-c ")[2].partition("\n\n")[0]
     answer = subprocess.run(
