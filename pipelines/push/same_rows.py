@@ -3,6 +3,7 @@
     SAME_ROWS  a row without a record_id that stands in several files
     LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of files
                that were in the input when that one was sent are left alone while it still is: they are other sales
+    NEW_AMOUNT a row without a record_id that equals a sent one in all but the amount, and that one has left the input
 
 Equal rows within one file are as many sales. A decision is kept in the ledger by what the rows are known by, and for
 how many of them it was: what is added later is held again. What does not belong here: rows with one key (`repeats`).
@@ -14,8 +15,10 @@ from enum import StrEnum
 import duckdb
 import pyarrow as pa
 
+from pipelines.push.casts import identity_base
 from pipelines.push.content import likeness
 from pipelines.push.ledger.decisions import Decided, call_times, decided, files_since
+from pipelines.push.ledger.rows import ledger_rows
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import Ledger
 from pipelines.push.repeats import NUMBERED, SENT
@@ -24,13 +27,15 @@ from pipelines.push.verdicts import Outcome
 from pipelines.warehouse.tables import insert
 from schemas.registry import PUSHED
 
-SAME_ROWS, LIKE_SENT = "same_rows", "like_sent"
+SAME_ROWS, LIKE_SENT, NEW_AMOUNT = "same_rows", "like_sent", "new_amount"
 """Our codes."""
 
 _WHY = {
     SAME_ROWS: "the same row, without a record_id, stands in several files; "
     "--same-rows-count or --same-rows-once decides",
     LIKE_SENT: "a row that was sent has the same message, offer and amount, but another time or record_id; "
+    "--same-rows-count or --same-rows-once decides",
+    NEW_AMOUNT: "a row that was sent and is no longer in the files is the same but for the amount; "
     "--same-rows-count or --same-rows-once decides",
 }
 _ONCE = "decided by --same-rows-once: it is a row that is there already"
@@ -106,6 +111,13 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
             f" WHERE {new} AND EXISTS (SELECT 1 FROM sent WHERE sent.likeness = {likeness(PUSHED[REVENUE])}"
             " AND sent.base <> ready.base AND (NOT sent.is_in OR since.moment IS NULL OR since.moment > sent.moment))"
         )
+        if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
+            _load_gone(connection, ledger)
+            connection.execute(
+                f"INSERT INTO held SELECT DISTINCT seq, base, number, '{NEW_AMOUNT}', NULL"
+                f" FROM ({_with_amounts_of_gone()}) JOIN gone AS g ON g.identity = before"
+                f" WHERE seq NOT IN (SELECT seq FROM held)"
+            )
     if count(connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE {NUMBERED} LIMIT 1)"):
         connection.execute(
             f"INSERT INTO held SELECT seq, ready.base, r.ordinal, '{SAME_ROWS}', files"
@@ -140,11 +152,39 @@ def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     )
 
 
+def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """The temporary table `gone`: revenue without a record_id that was sent and is not in the input any more."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE gone (identity VARCHAR, outcome VARCHAR, message_id VARCHAR, amount BIGINT)"
+    )
+    for rows in ledger_rows(
+        ledger, REVENUE, ("identity", "outcome", "message_id", "amount"), every_part=True
+    ):
+        insert(connection, "gone", rows)
+    connection.execute(
+        f"DELETE FROM gone WHERE outcome NOT IN {SENT} OR NOT starts_with(identity, 'content:')"
+        " OR identity IN (SELECT identity FROM ready);"
+        "UPDATE gone SET identity = left(identity, 40)"  # without the number of a repeat
+    )
+
+
+def _with_amounts_of_gone() -> str:
+    """New rows, each with what it would be known by if it had the amount of a row of its message that is gone."""
+    amount = "CAST(CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4)) AS DECIMAL(18, 4))"
+    before = identity_base(REVENUE, PUSHED[REVENUE].fields)
+    return (
+        f"SELECT seq, base, number, {before} AS before FROM (SELECT ready.* REPLACE ({amount} AS revenue),"
+        f" {_NUMBER} AS number FROM ready LEFT JOIN ordinals USING (seq)"
+        " JOIN (SELECT DISTINCT message_id AS gone_id, amount FROM gone) ON gone_id = ready.message_id"
+        " WHERE record_id IS NULL AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity))"
+    )
+
+
 def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     """Decide about what is held and was not decided, or for fewer rows."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT base, max(number) AS most,"
-        f" CASE WHEN bool_or(code = '{LIKE_SENT}') THEN 0 ELSE coalesce(max(inside), 1) END AS inside FROM held"
+        f" CASE WHEN bool_or(code <> '{SAME_ROWS}') THEN 0 ELSE coalesce(max(inside), 1) END AS inside FROM held"
         " LEFT JOIN (SELECT base, max(n) AS inside FROM (SELECT base, file, count(*) AS n FROM repeats GROUP BY ALL)"
         " GROUP BY base) USING (base) LEFT JOIN decided AS d USING (base)"
         " GROUP BY base HAVING max(number) > coalesce(any_value(d.rows), 0)"

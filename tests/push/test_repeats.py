@@ -267,6 +267,39 @@ def test_a_row_that_is_like_a_sent_one_waits_for_a_decision(
     assert push(settings, ALL).outcomes == done.outcomes
 
 
+@pytest.mark.parametrize(("choice", "there"), [(Choice.COUNT, 2), (Choice.ONCE, 1)])
+def test_a_sent_row_whose_amount_was_changed_waits_for_a_decision(
+    account: Account, either: Settings, write: Write, sale: Row, choice: Choice, there: int
+) -> None:
+    """Without a record_id it looks new; but the row that is the same except for the amount has left the files."""
+    other = {**sale, "timestamp": "2024-08-01", "revenue": 7.0001}
+    write("revenue.ndjson", [sale, other])
+    push(either, ALL)
+    write("revenue.ndjson", [{**sale, "revenue": 31.5}, other])
+    report = push(either, ALL)
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
+    assert len(held(either, "new_amount")) == 1
+    assert len(account.revenue) == 2
+    done = push(either, ALL, decision=Decision(choice, "looked"))
+    assert done.outcomes["revenue"] == Outcomes(2, accepted=there, duplicate=2 - there)
+    assert len(account.revenue) == there + 1
+    assert push(either, ALL).outcomes == done.outcomes
+
+
+def test_another_amount_beside_the_sent_row_is_another_sale(
+    account: Account, settings: Settings, write: Write, sale: Row
+) -> None:
+    """While the row that was sent is in the files, one with another amount is new; so is one of another time."""
+    write("revenue.ndjson", [sale])
+    push(settings, ALL)
+    write("revenue-b.ndjson", [{**sale, "revenue": 31.5}])
+    assert push(settings, ALL).outcomes["revenue"] == Outcomes(2, accepted=2)
+    (settings.history / "revenue.ndjson").unlink()
+    write("revenue-b.ndjson", [{**sale, "revenue": 31.5}, {**sale, "revenue": 32, "timestamp": "2024-09-09"}])
+    assert push(settings, ALL).outcomes["revenue"] == Outcomes(2, accepted=2)
+    assert len(account.revenue) == 3
+
+
 def test_sales_alike_that_came_together_all_go(
     account: Account, settings: Settings, write: Write, sale: Row
 ) -> None:
