@@ -64,9 +64,12 @@ def write_history(account: Account, folder: Path, chance: random.Random) -> dict
 
 
 def losses(chance: random.Random, longest: float) -> list[Fault]:
-    """Some calls whose answers are lost; some of them are carried out later, up to so many seconds."""
+    """The first calls lose their answers; some of them are carried out later, up to so many seconds.
+
+    Each is struck once: the delays of two faults would add up.
+    """
     faults = []
-    for _ in range(chance.randint(2, 4)):
+    for number in range(chance.randint(2, 4)):
         later = round(chance.uniform(0.5, longest), 1)
         fault = chance.choice(
             [
@@ -76,7 +79,7 @@ def losses(chance: random.Random, longest: float) -> list[Fault]:
                 Fault(chance.choice(["reset-before", "reset-after", "half", "html"])),
             ]
         )
-        faults.append(replace(fault, path="history/revenue", skip=chance.randint(0, 2), times=1))
+        faults.append(replace(fault, path="history/revenue", skip=number, times=1))
     return faults
 
 
