@@ -524,6 +524,6 @@ def test_an_endpoint_that_is_not_there_is_named(
     settings: Settings, settings_of: Callable[..., Settings]
 ) -> None:
     """A base URL that is not the API's says so."""
-    wrong = settings_of(settings.base_url.replace("/api/v2", "/v1"), settings.data_dir)
+    wrong = settings_of(settings.base_url.replace("/api/v2", "/v3"), settings.data_dir)
     with pytest.raises(NotFoundError, match="TRACKLY_BASE_URL"):
         pull(wrong, ["lists"], "r1")
