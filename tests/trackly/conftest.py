@@ -118,10 +118,11 @@ class Wire:
         finally:
             server.gate.set()
             listener.close()
+            await _some_turns()  # a connection that was just accepted gets its writer
             for writer in server._writers:
                 writer.transport.abort()
             await listener.wait_closed()
-            await REAL_SLEEP(0)
+            await _some_turns()
 
     @staticmethod
     def closed_port() -> int:
@@ -131,6 +132,12 @@ class Wire:
 
 
 REAL_SLEEP = asyncio.sleep
+
+
+async def _some_turns() -> None:
+    """Let the event loop do what it has begun: to accept a connection takes it four turns, to close one takes two."""
+    for _ in range(8):
+        await REAL_SLEEP(0)
 
 
 class Naps(list[float]):
