@@ -18,7 +18,7 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 	@$(BIN)/trackly-sync demo
 
 test: lint .venv/.clients ## install and run every check: lint, types, layers, tests
-	@$(BIN)/python -m pytest -n 2 -q
+	@$(BIN)/python -m pytest -n 4 -q
 
 lint: .venv/.dev ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
