@@ -94,7 +94,7 @@ ROWS = st.lists(
     st.fixed_dictionaries(
         {
             "message_id": st.sampled_from(["m000000", "m000001", "gone", ""]),
-            "offer_id": st.just("o"),
+            "offer_id": st.just("0" * 24),
             "revenue": st.sampled_from(["1.5", "1.50", "-1", "x", "", "0.00001"]),
             "record_id": st.sampled_from([None, "r1", "r2"]),
         }
