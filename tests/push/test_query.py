@@ -532,7 +532,7 @@ def test_typed_values_become_the_fields_that_they_are(folder: Path, tmp_path: Pa
     ]
     path.write_text(
         "SELECT r AS record_id, t AS timestamp, v AS revenue, 'm' AS message_id, 'sale' AS attribution_type,"
-        f" 'o' AS offer_id FROM (VALUES {', '.join(rows)}) x(r, t, v)",
+        f" '{'0' * 24}' AS offer_id FROM (VALUES {', '.join(rows)}) x(r, t, v)",
         encoding="utf-8",
     )
     with building(
