@@ -1,7 +1,7 @@
 """Text from outside made harmless: one function for each place where it is shown, all of them over `plain`.
 
 From outside is what the API, history files, messages, file names and settings hold. Whoever shows it calls the
-function of the place: the terminal (`for_terminal`), Slack (`for_slack`), CSV (`for_csv`), Markdown (`for_markdown`).
+function of the place: the terminal (`for_terminal`), Slack (`for_slack`), CSV (`for_csv`), Dagster (`for_pages`).
 HTML and JSON have their own escaping (jinja2, json); `plain` is for them too. What does not belong here: what may be
 shown at all (personal data: `privacy`), and styles of our own.
 """
@@ -16,21 +16,10 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u180e\u200b\u2
                      r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")  # fmt: skip
 _OPEN_TAG = re.compile(r"\[(?=[a-z#/@][^\[\]]*(?:\[|$))")
 _NOTHING = "\u200c"  # of no width, and not among the unsafe ones, which our consoles write out
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "\uff1d",
-    "\uff0b",
-    "\uff0d",
-    "\uff20",
-)  # the last are wide forms
+FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""What a text begins with that a spreadsheet takes for a formula (OWASP's rule); the last four are wide forms."""
+
 _LOOKALIKES = str.maketrans("[]<>`*|#", "()\u2039\u203a'\u2217\u2502\u266f")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&@:$^=])")
 
 
 def plain(text: str) -> str:
@@ -77,18 +66,13 @@ def for_csv(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return f"'{value}" if value.startswith(tuple(FORMULA_STARTS)) else value
 
 
 def for_json(document: str) -> str:
     """A JSON document whose texts a terminal does not obey: the same document, more of its characters escaped."""
     lines = document.replace("\x7f", "\\u007f").split("\n")  # json takes DEL for a letter
     return "\n".join(_UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in lines)
-
-
-def for_markdown(text: str) -> str:
-    """As part of Markdown: no link, image, HTML, heading or table comes of it."""
-    return _MARKDOWN.sub(r"\\\1", plain(text)).replace("\\<", "&lt;").replace("\\&", "&amp;")
 
 
 def for_pages(text: str) -> str:

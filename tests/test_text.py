@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli.terminal import _Console, cell
-from pipelines.text import for_csv, for_json, for_markdown, for_slack, for_terminal, is_plain, plain
+from pipelines.text import for_csv, for_json, for_slack, for_terminal, is_plain, plain
 
 NASTY = [
     "[/nope]", "[bold]x", "[link=https://evil.example]click[/link]", "[red", "a]", "x\\", "x\\\\", "\\[/a]",
@@ -106,12 +106,3 @@ def test_json_says_the_same_with_nothing_to_obey(text: str) -> None:
     shown = for_json(json.dumps({"a": text}, ensure_ascii=False))
     assert json.loads(shown) == {"a": text}
     assert is_plain(shown)
-
-
-def test_markdown_is_shown_and_not_rendered() -> None:
-    """Images, links, HTML, tables and code."""
-    for text in ("![](http://127.0.0.1:1/x)", "[a](javascript:alert(1))", "<img src=x>", "a|b", "`x`", "# x"):
-        shown = for_markdown(text)
-        assert "](" not in shown.replace("\\]\\(", "")
-        assert "<" not in shown
-        assert not shown.startswith(("#", "!", "`"))

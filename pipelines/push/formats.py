@@ -7,6 +7,7 @@ columns (`reading`), declared checks of values (`schemas.history`), and what bec
 
 from datetime import UTC, datetime
 
+from pipelines.text import FORMULA_STARTS
 from schemas.columns import Field, Kind
 from schemas.instants import BASIC, EXTENDED, plausible_between
 from schemas.tables import literal
@@ -33,8 +34,8 @@ NULL_WORDS = (
 )
 """Texts that stand for no value in exports, in lower case; in a number column `nan` is an error instead."""
 
-GUARDED = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""An apostrophe before one of these is a spreadsheet guard (OWASP's rule) and no part of the text."""
+GUARDED = FORMULA_STARTS
+"""An apostrophe before one of these is a spreadsheet guard and no part of the text."""
 
 WHITE = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680"
