@@ -19,7 +19,7 @@ from pipelines.pull.slices import (
     in_same_order,
     is_short_of,
 )
-from pipelines.pull.windows import Window, around, last_keyed, linked, plan, top_of
+from pipelines.pull.windows import Window, around, ending_of, linked, plan, reaches_further, top_of
 
 TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -92,8 +92,8 @@ class Chain:
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
         self._filled: list[int] = []
         """Places whose reply had rows."""
-        self._last_keys: set[int] = set()
-        """The last row of each reply that has a key; a digest of the reply where none has."""
+        self._endings: set[int] = set()
+        """A digest of how each reply ends, from its last row with a key on."""
         self._joined: set[int] = set()
         """Places whose reply shares a row with the one after it."""
         self._onward = 0
@@ -178,10 +178,10 @@ class Chain:
 
     def _is_last(self, seen: Slice) -> bool:
         """Whether nothing is to be expected below a reply: it is empty, or ends as one read before it does."""
-        last = last_keyed(seen.keys) or hash(seen.keys)
-        if not seen.keys or last in self._last_keys:
+        ending = hash(ending_of(seen.keys))
+        if not seen.keys or ending in self._endings:
             return True
-        self._last_keys.add(last)
+        self._endings.add(ending)
         return seen.ends and seen.total is not None and seen.window.stop >= seen.total
 
     def _note(self, place: int, seen: Slice) -> None:
@@ -198,7 +198,7 @@ class Chain:
                     self._evidence.drifted |= not _overlap_alike(above, below)
                 if self._are_linked(above, below):
                     self._joined.add(upper)
-                    self._onward += (last_keyed(below.keys) or below.keys[-1]) not in above.keys
+                    self._onward += reaches_further(below.keys, above.keys)
         for done in (place - 1, place, place + 1):
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
@@ -282,7 +282,7 @@ class Chain:
                 below = lower is not None and self._are_linked(seen, lower)
                 if (above and (below or seen.ends)) or (below and seen.window.start == 0):
                     return seen  # from one to the other, or all the way to the end or from the top
-                if above and (last_keyed(seen.keys) or seen.keys[-1]) not in upper.keys:
+                if above and reaches_further(seen.keys, upper.keys):
                     upper, edge = seen, seen.stop
                     break
                 if below and lower is not None and top_of(seen.keys)[-1] not in lower.keys:

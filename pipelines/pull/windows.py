@@ -124,12 +124,25 @@ def is_keyed(key: int) -> bool:
     return key >= KEYLESS
 
 
-def last_keyed(keys: Sequence[int]) -> int | None:
-    """The last row of a reply that has a key."""
-    return next(filter(is_keyed, reversed(keys)), None)
-
-
 def top_of(keys: Sequence[int]) -> Sequence[int]:
     """The rows of a reply down to the first one that has a key: where those are as they were, nothing came above."""
     first = next((at for at, key in enumerate(keys) if is_keyed(key)), len(keys))
     return keys[: first + 1]
+
+
+def ending_of(keys: Sequence[int]) -> Sequence[int]:
+    """The rows of a reply from its last one that has a key, all of them where none has."""
+    last = next((at for at in range(len(keys) - 1, 0, -1) if is_keyed(keys[at])), 0)
+    return keys[last:]
+
+
+def reaches_further(lower: Sequence[int], upper: Sequence[int]) -> bool:
+    """Whether the first of two replies that share a row goes on beyond the end of the other.
+
+    It has a row with a key that the other has not, or the same one as the other and more rows below it.
+    """
+    ending = ending_of(lower)
+    last = ending[0] if is_keyed(ending[0]) else ending[-1]
+    if last not in upper or not is_keyed(last):
+        return last not in upper
+    return len(ending) > len(upper) - upper.index(last)

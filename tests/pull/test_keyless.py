@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.pull.endpoints import Endpoint
@@ -21,7 +21,7 @@ from pipelines.pull.judge import judge
 from pipelines.pull.keyless import Place, Shared, Sighting, told_apart
 from pipelines.pull.scan import scan
 from pipelines.pull.slices import Check, Query
-from pipelines.pull.windows import is_keyed, linked
+from pipelines.pull.windows import ending_of, is_keyed, linked, reaches_further
 
 Row = dict[str, Any]
 ROWS = Endpoint("/rows", "rows", 50, ("id",))
@@ -102,6 +102,7 @@ def read(account: Account) -> tuple[Evidence, Counter[str]]:
     contents=st.sampled_from([1, 3, 10**9]),
     seed=st.integers(0, 10**6),
 )
+@example(count=337, share=0.9, contents=1, seed=341)  # two replies have one last row with a key
 @settings(max_examples=100)
 def test_a_quiet_account_has_each_of_them_once(count: int, share: float, contents: int, seed: int) -> None:
     """Nothing changes: whatever their share, and however many are alike, the scan finds as many as there are.
@@ -160,6 +161,20 @@ def test_one_row_without_a_key_links_no_replies() -> None:
     assert not linked((one, 5, other), (one, other)), "they do not stand as far apart"
     assert not linked((one, one, other), (one, other)), "one of them is there twice"
     assert linked((5, one, other), (one, other, third))
+
+
+def test_rows_without_a_key_below_the_last_key_reach_further_down() -> None:
+    """The same last row with a key is not the same end: a reply with more rows below it goes on from the other."""
+    key, below, plain, other = 1 << 40, (1 << 40) + 1, 11, 12
+    assert not reaches_further((plain, key, plain), (key, plain))
+    assert reaches_further((key, plain, plain), (key, plain))
+    assert reaches_further((key, below), (key, plain, plain))
+    assert not reaches_further((key, plain), (key, plain, below))
+    assert reaches_further((plain, other), (plain, plain)), "without keys, by the last content"
+    assert not reaches_further((plain, other), (other, other))
+    assert ending_of((key, plain, key, plain)) == (key, plain)
+    assert ending_of((plain, other)) == (plain, other)
+    assert ending_of(()) == ()
 
 
 @pytest.mark.parametrize(
