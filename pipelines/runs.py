@@ -6,6 +6,7 @@ that is killed leaves that file behind, unlocked.
 """
 
 import fcntl
+import getpass
 import logging
 import os
 from collections.abc import Iterator
@@ -240,3 +241,11 @@ def _write(data_dir: Path, record: RunRecord) -> None:
         if record.status == "succeeded":
             raise
         # the block's own error says more: a full disk fails both
+
+
+def person() -> str | None:
+    """Who runs this, as the machine knows them, for what a person decides; None where it knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user need not have a name
+        return None

@@ -1,4 +1,4 @@
-"""How long something took and how long ago it was, in words. What does not belong here: measuring it."""
+"""Figures in words: how long something took, how long ago it was, how many there are. Nothing is measured here."""
 
 from datetime import UTC, datetime
 
@@ -21,3 +21,14 @@ def age(instant: str | datetime) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """How many there are of something: `1 row`, `2 rows`, `1,000 replies`.
+
+    Args:
+        number: how many.
+        one: the noun for one of them.
+        many: the noun for several, where it is not that with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

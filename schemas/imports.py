@@ -39,6 +39,9 @@ class ImportRecord(msgspec.Struct):
         Flag | None,
         Column("Whether it is in the account, and its file says something else by now than what was sent."),
     ] = None
+    differs_acknowledged: Annotated[
+        Flag | None, Column("Whether that was acknowledged: `trackly-sync resolve --differs`.")
+    ] = None
     happened_at: Annotated[
         Instant | None, Column("When it was sent, clicked or earned, as the row says.", "UTC")
     ] = None
@@ -86,20 +89,24 @@ class ImportChunk(msgspec.Struct):
 
 
 class ImportResolution(msgspec.Struct):
-    """One row of revenue that a person decided about."""
+    """One decision of a person about a row."""
 
-    dataset: Annotated[Text, Column("revenue.")]
+    dataset: Annotated[Text, Column("sends, clicks or revenue.")]
     identity: Annotated[Text, Column("The row, as in imports.records.")]
     outcome: Annotated[
         Text,
         Column(
             "accepted: it is in the account; pending: it was sent again; rejected: it was left out; acknowledged: it "
-            "turned up after it was called absent, and somebody has looked.",
-            known=("accepted", "pending", "rejected", "acknowledged"),
+            "turned up after it was called absent, and somebody has looked; differs: its file says something else "
+            "than was sent, and somebody has looked.",
+            known=("accepted", "pending", "rejected", "acknowledged", "differs"),
         ),
     ]
     reason: Annotated[Text, Column("Why, in that person's words.")]
     resolved_at: Annotated[Instant, Column("When.", "UTC")]
+    resolved_by: Annotated[
+        Text | None, Column("Who, as the machine knows them; null where it knows no name.")
+    ] = None
 
 
 RECORDS = Dataset(
@@ -120,7 +127,7 @@ RESOLUTIONS = Dataset(
     name="resolutions",
     row=ImportResolution,
     key=(),
-    doc="One row per decision of a person about a row of revenue (`trackly-sync resolve`).",
+    doc="One row per decision of a person about a row (`trackly-sync resolve`).",
     source="",
 )
 

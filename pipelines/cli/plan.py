@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
+from pipelines.spans import plural
 from pipelines.text import plain
 
 if TYPE_CHECKING:
@@ -83,9 +84,13 @@ def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
         yield from _lines(
             f"about {_duration(plan.seconds)}, at {plan.call_seconds:.2f} s a request ({basis})", "  "
         )
-    if plan.differing:
+    if plan.differing or plan.acknowledged:
+        rows = plan.differing + plan.acknowledged
+        seen = f" ({plan.acknowledged:,} acknowledged)" if plan.acknowledged else ""
         yield from _lines(
-            f"{plan.differing:,} rows differ from what was sent; the account keeps what it has", "  "
+            f"{plural(rows, 'row')} {'differs' if rows == 1 else 'differ'} from what was sent{seen}; "
+            "the account keeps what it has",
+            "  ",
         )
     if plan.unchecked and found.rows_in:
         yield from _lines(_UNCHECKED.format(_REFERENCES[name]), "  ! ")
@@ -148,6 +153,7 @@ def _document(plan: "Plan", unread: "Sequence[Unread]") -> dict[str, Any]:
     return {
         **{name: getattr(found, name) for name in names},
         "differs": plan.differing,
+        "differs_acknowledged": plan.acknowledged,
         "files": [_file_document(file) for file in plan.files],
         "unread": [{"path": str(file.path), "why": file.why} for file in unread],
         "unchecked": list(plan.unchecked),

@@ -28,7 +28,8 @@ _NEXT = {
     "pull quarantined": "have them mended in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
     "push parked": "their sends are not in the account: add those to the history, then: trackly-sync push; or they "
     "wait for a decision, which their reason names",
-    "push differs": "the account keeps what it has; to be told no more, put the rows back as they were sent",
+    "push differs": "the account keeps what it has; put the rows back as they were sent, or acknowledge them: "
+    "trackly-sync resolve --differs",
     "push in_doubt": "settle them: trackly-sync push revenue, and what that leaves: trackly-sync resolve",
 }
 

@@ -1,24 +1,29 @@
 """`trackly-sync resolve`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.cli.arguments import AsJson
+from pipelines.cli.arguments import AsJson, chosen
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import cell, out
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
 from pipelines.text import plain
+from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
     from pipelines.push.alarms import Late
+    from pipelines.push.differing import Place
     from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20
@@ -35,7 +40,11 @@ class ByHand(StrEnum):
 @guarded
 def resolve(
     rows: Annotated[
-        list[str] | None, typer.Argument(help="Identities of rows, as the list shows them.", metavar="ROW")
+        list[str] | None,
+        typer.Argument(
+            help="Identities of rows, as the list shows them; with --differs names of datasets.",
+            metavar="ROW",
+        ),
     ] = None,
     outcome: Annotated[
         ByHand | None,
@@ -55,6 +64,13 @@ def resolve(
             help="Revenue that turned up after it was called absent has been seen to: pushes go on.",
         ),
     ] = None,
+    differs: Annotated[
+        bool,
+        typer.Option(
+            "--differs",
+            help="Rows that differ from what was sent: list them, or with --reason acknowledge them.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """List the revenue in doubt, or settle it by hand, with a reason that is kept.
@@ -66,9 +82,16 @@ def resolve(
     - `trackly-sync resolve`: the list.
     - `trackly-sync resolve record:8841 --as accepted --reason "in the account, seen by support"`
     - `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
+    - `trackly-sync resolve --differs sends --reason "texts were corrected in the export only"`
     - `trackly-sync resolve --acknowledge 3 --reason "Trackly removed the second events, ticket 1234"`
     """
     settings = load_settings()
+    if differs:
+        if outcome or every or alarm is not None:
+            raise UsageError(
+                "--differs excludes --as, --all and --acknowledge.", "Give it alone, or with --reason."
+            )
+        return _differs(settings, chosen(rows, PUSHED), reason, as_json)
     if alarm is not None:
         return _acknowledge(settings, alarm, reason, as_json, other=bool(rows or outcome or every))
     from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
@@ -108,6 +131,52 @@ def _acknowledge(settings: Settings, alarm: int, reason: str, as_json: bool, *, 
     else:
         out.print(f"Alarm {alarm} is acknowledged. To go on: trackly-sync push revenue")
     return 0
+
+
+def _differs(settings: Settings, names: Sequence[str], reason: str, as_json: bool) -> int:
+    from pipelines.push.resolve import acknowledge_differing, differing_rows  # noqa: PLC0415 - help answers at once
+
+    if reason:
+        done = acknowledge_differing(settings, names, reason)
+        if as_json:
+            show_json({"acknowledged": {name: done.get(name, 0) for name in names}})
+            return 0
+        for name, number in done.items():
+            out.print(f"{plural(number, 'row')} of {name} acknowledged.")
+        if not any(done.values()):
+            out.print("No row of the last push differed without being acknowledged.")
+        return 0
+    found = differing_rows(settings, names)
+    if as_json:
+        show_json([asdict(place) for place in found])
+        return 0
+    _show_differing(found)
+    return 0
+
+
+def _show_differing(found: "Sequence[Place]") -> None:
+    if not found:
+        out.print("No row of the last push differs from what was sent.")
+        return
+    table = Table("dataset", "row", "file", box=None, pad_edge=False, header_style="bold")
+    table.add_column("line or row", justify="right")
+    table.add_column("")
+    for place in found[:_MOST_SHOWN]:
+        number = place.row if place.line is None else place.line
+        table.add_row(
+            place.dataset,
+            cell(place.identity),
+            cell(Path(place.file).name),
+            f"{number:,}",
+            "acknowledged" if place.acknowledged else "",
+        )
+    out.print(table)
+    if len(found) > _MOST_SHOWN:
+        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --differs --json")
+    out.print(
+        "\nThe account keeps what was sent. To acknowledge these rows: trackly-sync resolve --differs --reason '...'",
+        markup=False,
+    )
 
 
 def _show_alarms(found: "list[Late]") -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipelines.cli.terminal import out
 from pipelines.push.verdicts import Outcomes
-from pipelines.spans import age, duration
+from pipelines.spans import age, duration, plural
 from pipelines.text import for_json, plain
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Manifest
@@ -133,8 +133,8 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
 def differing_notes(differing: Mapping[str, int]) -> list[str]:
     """Rows that are in the account and say something else in their file by now."""
     return [
-        f"{rows:,} rows of {name} differ from what was sent, which the account keeps: "
-        f"trackly-sync rejects {name} --outcome differs"
+        f"{plural(rows, 'row')} of {name} {'differs' if rows == 1 else 'differ'} from what was sent, which the "
+        f"account keeps: trackly-sync rejects {name} --outcome differs, then trackly-sync resolve --differs {name}"
         for name, rows in differing.items()
         if rows
     ]

@@ -65,7 +65,7 @@ class FoundFile:
         ignored: columns that are not ours and are not sent.
         notes: what else a person should know.
         outcomes: rows by outcome.
-        groups: why rows are held back; those that differ from what was sent are `differs`.
+        groups: why rows are held back; those that differ from what was sent are DIFFERS or ACKNOWLEDGED.
     """
 
     path: Path
@@ -83,8 +83,8 @@ class FoundFile:
     groups: tuple[Group, ...]
 
 
-DIFFERS = "differs"
-"""What rows are called here that are in the account and say something else in their file by now."""
+DIFFERS, ACKNOWLEDGED = "differs", "differs, acknowledged"
+"""What rows are called here that are in the account and say something else in their file by now; see `differing`."""
 
 _DIFFERS = "differs from what was sent: the account holds what was sent first"
 
@@ -113,7 +113,8 @@ def found_files(
     ).fetchall():
         counts.setdefault(file, {})[outcome] = rows
     connection.execute(
-        f"INSERT INTO fates SELECT seq, file, '{DIFFERS}', '', {literal(_DIFFERS)}, NULL"
+        f"INSERT INTO fates SELECT seq, file, CASE WHEN acknowledged THEN '{ACKNOWLEDGED}' ELSE '{DIFFERS}' END,"
+        f" '', {literal(_DIFFERS)}, NULL"
         " FROM input JOIN differing USING (seq)"
     )
     groups: dict[int, list[Group]] = {}

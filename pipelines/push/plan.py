@@ -20,7 +20,7 @@ from pipelines.push.presence import hold_against
 from pipelines.push.same_rows import Decision
 from pipelines.push.sizes import Sizes
 from pipelines.push.sources import Source
-from pipelines.push.stage import Progress, building, opened
+from pipelines.push.stage import Progress, building, count, opened
 from pipelines.push.validate import unchecked, validate
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
@@ -48,6 +48,7 @@ class Plan:
         measured: whether there were such calls.
         files: each file, how it was read, and what becomes of its rows.
         differing: rows that are in the account and say something else by now.
+        acknowledged: how many more do, and somebody has seen it.
         unchecked: fields that could not be looked up, since nothing was pulled.
     """
 
@@ -60,6 +61,7 @@ class Plan:
     measured: bool
     files: tuple[FoundFile, ...] = ()
     differing: int = 0
+    acknowledged: int = 0
     unchecked: tuple[str, ...] = ()
 
 
@@ -131,6 +133,7 @@ def _plan(
         rows_in, held, presence = hold_against(connection, name, ledger, coming, decision=decision)
         intake = describe(connection, dataset, sources, rows_in, held)
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
+        acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
         contacts.load(connection, None)
         number, size, first = 0, 0, ""
         for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in to_send(connection, name)):
@@ -150,5 +153,6 @@ def _plan(
         measured is not None,
         files,
         presence.differs,
+        acknowledged,
         unchecked(dataset, warehouse),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.push import differing
 from pipelines.push.content import changed, content
 from pipelines.push.ledger.moves import Presence
 from pipelines.push.ledger.rows import ledger_rows
@@ -95,7 +96,7 @@ def hold_against(
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
         hold_same(connection, ledger, decision)
-    _find_differing(connection, PUSHED[dataset])
+    differing.find(connection, PUSHED[dataset], ledger)
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
     presence = _presence(connection)
     if between:
@@ -138,15 +139,6 @@ def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) ->
         f" CASE WHEN {differ} THEN ? ELSE ? END, CASE WHEN {differ} THEN '{CONFLICT}' END, NULL, true"
         " FROM ready JOIN known ON NOT ours AND known.identity = ready.identity",
         [f"{dataset.key[0]}: {_OTHER_ELSEWHERE}", ELSEWHERE],
-    )
-
-
-def _find_differing(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """Rows that are in the account, and say something else than what it was given."""
-    connection.execute(
-        "CREATE OR REPLACE TABLE differing AS SELECT seq FROM ready JOIN known ON known.identity = ready.identity"
-        f" WHERE known.outcome IN {_IN_ACCOUNT} AND known.content IS NOT NULL"
-        f" AND {changed('known.content', content(dataset))}"
     )
 
 
@@ -217,5 +209,5 @@ def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
     deltas = connection.execute(
         "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
     ).fetchall()
-    differs = count(connection, "SELECT count(*) FROM differing")
+    differs = count(connection, "SELECT count(*) FROM differing WHERE NOT acknowledged")
     return Presence(dict(changed), dict(deltas), dict(packs), differs)

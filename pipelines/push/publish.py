@@ -4,7 +4,7 @@ What does not belong here: what the columns mean (`schemas.imports`), and how th
 (`pipelines.warehouse.swap`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
         insert(connection, "known", rows)
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        connection.execute(_from_stage(PUSHED[name], _has_codes(connection)))
+        connection.execute(_from_stage(PUSHED[name], _columns_of_differing(connection)))
         connection.execute("DETACH stage")
     message = "known.identity" if name != "revenue" else "message_id"
     others = "NOT current" if stage.exists() else "true"
@@ -126,7 +126,8 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{name}' AS dataset, known.identity, {message} AS message_id, known.outcome,"
         " nullif(code, '') AS code, nullif(message, '') AS reason, known.chunk, tries AS attempt,"
-        " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
+        " coalesce(answered_at, intended_at) AS at, current AS in_input,"
+        " false AS differs, false AS differs_acknowledged,"
         f" {', '.join(f'earlier.{fact}' for fact in _FACTS)}"
         " FROM known JOIN imports.chunks AS c ON c.chunk = known.chunk"
         f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity WHERE {others}"
@@ -134,18 +135,30 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledg
     connection.execute("DROP TABLE known")
 
 
-def _has_codes(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the attached stage is of a program that gives codes, places and lines."""
-    there = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'stage' AND table_name = 'differing'"
-    return connection.execute(there).fetchone() is not None
+def _columns_of_differing(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The columns of `differing` in the attached stage: an older program has fewer, or no such table."""
+    there = (
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = 'stage' AND table_name = 'differing'"
+    )
+    return {str(name) for (name,) in connection.execute(there).fetchall()}
 
 
-def _from_stage(dataset: Dataset, has_codes: bool) -> str:
-    """Every row of the current input: its verdict, else what the ledger knows, else pending."""
+def _from_stage(dataset: Dataset, differing: Collection[str]) -> str:
+    """Every row of the current input: its verdict, else what the ledger knows, else pending.
+
+    Args:
+        dataset: what the stage holds.
+        differing: `_columns_of_differing`; a stage without that table has no codes, places and lines either.
+    """
     code, places, line, differs = (
         ("v.code", "v.places", "i.line", "i.seq IN (SELECT seq FROM stage.differing)")
-        if has_codes
+        if differing
         else ("NULL", "NULL", "NULL", "false")
+    )
+    seen = (
+        "i.seq IN (SELECT seq FROM stage.differing WHERE acknowledged)"
+        if "acknowledged" in differing
+        else "false"
     )
     values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
     facts = "".join(f" i.{name}," for name in _FACTS if name in dataset.columns)
@@ -157,7 +170,7 @@ def _from_stage(dataset: Dataset, has_codes: bool) -> str:
         f" coalesce(v.outcome, k.outcome, 'pending') AS outcome, coalesce({code}, nullif(w.code, '')) AS code,"
         f" coalesce(v.reason || coalesce(': ' || {places}, ''), nullif(w.message, '')) AS reason, k.chunk,"
         " coalesce(k.tries, 0) AS attempt, coalesce(c.answered_at, c.intended_at) AS at, true AS in_input,"
-        f" {differs} AS differs, f.path AS file, i.row, {line} AS line,"
+        f" {differs} AS differs, {seen} AS differs_acknowledged, f.path AS file, i.row, {line} AS line,"
         f" i.timestamp AS happened_at,{facts}"
         " CASE WHEN coalesce(v.outcome, k.outcome) IN ('quarantined', 'rejected')"
         f" THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"

@@ -1,6 +1,7 @@
-"""Rows in doubt, for the person who settles what no reading could: the list with its evidence, and the settling.
+"""What a person decides about rows: those in doubt that no reading could settle, alarms, and rows that differ.
 
-What does not belong here: settling by reading (`settle`).
+Each has its list with the evidence, and the decision with its reason. What does not belong here: settling by reading
+(`settle`), and revenue that is held before it is sent (`same_rows`).
 """
 
 from collections.abc import Sequence
@@ -8,14 +9,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.errors import UsageError
+from pipelines.push import differing
 from pipelines.push.alarms import of_alarms
 from pipelines.push.forgotten import refuse_forgotten
 from pipelines.push.ledger import alarms as ledger_alarms
+from pipelines.push.ledger import decisions as ledger_decisions
 from pipelines.push.ledger import doubt as ledger_doubt
 from pipelines.push.ledger.tables import REVENUE
 from pipelines.push.ledger.verbs import existing_ledger, open_ledger
 from pipelines.push.lock import push_lock
 from pipelines.push.publish import publish_imports
+from pipelines.push.stage import opened, stage_path
 from pipelines.push.status import outcomes
 from pipelines.push.verdicts import Outcome
 from pipelines.runs import now
@@ -118,6 +122,57 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
             rows = [row.identity for row in ledger_alarms.named(connection, alarm)]
             ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
         publish_imports(settings)
+
+
+def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differing.Place]:
+    """Rows of the last intake that are in the account and say something else in their file by now.
+
+    Args:
+        settings: where the stages lie.
+        datasets: names out of PUSHED; one that was never taken in has no such rows.
+
+    Raises:
+        StorageError: a stage cannot be used.
+    """
+    found: list[differing.Place] = []
+    for name in datasets:
+        path = stage_path(settings, name)
+        if path.exists():
+            with opened(path) as connection:
+                found += differing.places(connection, name)
+    return found
+
+
+@watched(outcomes, of_alarms)
+def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: str) -> dict[str, int]:
+    """A person has seen the rows that differ from what was sent: they count as what they are.
+
+    What they say is kept with the reason, so that a further change of the same row is reported again.
+
+    Args:
+        settings: where the stages, the ledger and the warehouse lie.
+        datasets: names out of PUSHED.
+        reason: why they may differ, in that person's words.
+
+    Returns:
+        By dataset, how many rows were acknowledged now.
+
+    Raises:
+        UsageError: no reason.
+        BusyError: a push is under way.
+        StorageError: a stage, the ledger or the warehouse cannot be written.
+    """
+    _require(reason)
+    done = {}
+    with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        for name in [name for name in datasets if stage_path(settings, name).exists()]:
+            with opened(stage_path(settings, name)) as connection:
+                rows = differing.unseen(connection)
+                ledger_decisions.acknowledge(ledger, name, reason.strip(), rows)
+                differing.mark_seen(connection)
+            done[name] = len(rows)
+        publish_imports(settings)
+    return done
 
 
 def _require(reason: str) -> None:

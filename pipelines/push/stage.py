@@ -12,7 +12,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
               that are `fleeting` depend on the ledger and are given again whenever the stage is held against it
     repeats   rows whose key occurs several times, and what they say (`repeats`)
-    differing rows that are in the account and say something else by now
+    differing rows that are in the account and say something else by now (`differing`)
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
     risky     revenue that the API may well refuse, to go in chunks of which every error is named
@@ -47,7 +47,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 7
+VERSION = 8
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _PLAIN = " USING COMPRESSION uncompressed"
@@ -264,7 +264,9 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         "CREATE TABLE repeats (seq BIGINT, file INTEGER, base VARCHAR, content BIGINT, compared BIGINT,"
         " ordinal BIGINT)"
     )
-    connection.execute("CREATE TABLE differing (seq BIGINT)")
+    connection.execute(
+        "CREATE TABLE differing (seq BIGINT, identity VARCHAR, content BIGINT, acknowledged BOOLEAN)"
+    )
     connection.execute("CREATE TABLE risky (seq BIGINT)")
     connection.execute("CREATE TABLE synced (seq BIGINT)")
     connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")

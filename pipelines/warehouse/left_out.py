@@ -15,7 +15,8 @@ from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading
 
 DIFFERS, CONFLICT = "differs", "conflict"
-"""Not outcomes, but asked for like them: what differs from what was sent, and quarantined rows of that code."""
+"""Not outcomes, but asked for like them: what differs from what was sent and nobody has acknowledged, and quarantined
+rows of that code."""
 
 OUTCOMES = ("rejected", "quarantined", "parked", "in_doubt", DIFFERS)
 COLUMNS = (
@@ -130,6 +131,8 @@ def _of_pull(name: str) -> str:
 def _of_push(names: Collection[str], outcomes: Collection[str], columns: Collection[str]) -> str:
     """Rows of imports.records, which an older program may have written without some columns."""
     differs = "coalesce(differs, false)" if "differs" in columns else "false"
+    if "differs_acknowledged" in columns:
+        differs = f"({differs} AND NOT coalesce(differs_acknowledged, false))"
     line = "line" if "line" in columns else "CAST(NULL AS BIGINT)"
     wanted = [f"outcome IN ({_texts(outcomes)})"]
     if CONFLICT in outcomes:

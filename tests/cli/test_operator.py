@@ -121,7 +121,14 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     ndjson(history / "sends-b.ndjson", [{**corrected[1], "message": "new"}, corrected[2]])
     assert sync("push").returncode == 3
     assert account.sends["b-m0"]["message"] == "=cmd()"
-    assert "1 rows of sends differ from what was sent" in sync("status").stdout
+    assert "1 row of sends differs from what was sent" in sync("status").stdout
     (row,) = rejected(sync, "--outcome", "differs")
     assert (row["outcome"], row["identity"], row["line"]) == ("differs", "b-m0", "1")
-    assert json.loads(sync("push", "--dry-run", "--json").stdout)["sends"]["differs"] == 1
+    (listed,) = json.loads(sync("resolve", "--differs", "--json").stdout)
+    assert (listed["identity"], listed["line"], listed["acknowledged"]) == ("b-m0", 1, False)
+    assert sync("resolve", "--differs", "sends", "--reason", "a text that was corrected").returncode == 0
+    assert "differ" not in sync("status").stdout
+    assert sync("push").returncode == 0
+    assert rejected(sync) == []
+    plan = json.loads(sync("push", "--dry-run", "--json").stdout)["sends"]
+    assert (plan["differs"], plan["differs_acknowledged"]) == (0, 1)

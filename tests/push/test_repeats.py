@@ -15,9 +15,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from oracle import query
 
+from pipelines.errors import UsageError
+from pipelines.push.resolve import acknowledge_differing, differing_rows
 from pipelines.push.run import push
 from pipelines.push.same_rows import Choice, Decision
-from pipelines.push.status import outcomes
+from pipelines.push.status import differing, outcomes
 from pipelines.push.verdicts import Outcomes
 from pipelines.sandbox import Account, running, seed_account
 from pipelines.settings import Settings
@@ -163,6 +165,69 @@ def test_what_changed_since_it_was_sent_is_told(
     assert found == [("revenue", 1), ("sends", 1), ("sends", 1200)]
     write("sends.ndjson", rows)
     assert push(either, ["sends"]).differing["sends"] == 0
+
+
+def test_what_differs_is_acknowledged_until_it_changes_again(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """An acknowledged row counts as what it is; the plan still lists it, and another change is reported again."""
+    rows = some_sends(3)
+    sale = {
+        "message_id": "m000001",
+        "offer_id": offer,
+        "timestamp": "2024-06-01",
+        "record_id": "r",
+        "revenue": 5,
+    }
+
+    def groups() -> list[tuple[str, int]]:
+        plan = push(settings, ["sends"], dry_run=True).plans["sends"]
+        return [(group.outcome, group.rows) for group in plan.files[0].groups]
+
+    write("sends.ndjson", rows)
+    write("revenue.ndjson", [sale])
+    push(settings, ALL)
+    write("sends.ndjson", [{**rows[0], "message": "other"}, {**rows[1], "delivered": True}, rows[2]])
+    write("revenue.ndjson", [{**sale, "revenue": 7}])
+    assert push(settings, ALL).differing == {"sends": 2, "clicks": 0, "revenue": 1}
+    assert [(place.identity, place.line) for place in differing_rows(settings, ["sends"])] == [
+        ("m000000", 1),
+        ("m000001", 2),
+    ]
+    with pytest.raises(UsageError, match="reason"):
+        acknowledge_differing(settings, ["sends"], " ")
+    assert acknowledge_differing(settings, ["sends"], "corrected texts") == {"sends": 2}
+    assert differing(settings) == {"sends": 0, "clicks": 0, "revenue": 1}
+    assert acknowledge_differing(settings, ALL, "a price") == {"sends": 0, "clicks": 0, "revenue": 1}
+    columns = "dataset, identity, outcome, differs_acknowledged"
+    records = f"SELECT {columns} FROM imports.records WHERE differs ORDER BY ALL"
+    expected = [
+        ("revenue", "record:r", "accepted", True),
+        ("sends", "m000000", "accepted", True),
+        ("sends", "m000001", "accepted", True),
+    ]
+    assert query(settings.warehouse, records) == expected
+    again = push(settings, ALL)
+    assert again.differing == {"sends": 0, "clicks": 0, "revenue": 0}
+    assert (again.outcomes["sends"].accepted, again.outcomes["revenue"].accepted) == (3, 1)
+    assert query(settings.warehouse, records) == expected
+    assert groups() == [("differs, acknowledged", 2)]
+    kept = query(
+        settings.warehouse,
+        "SELECT dataset, identity, outcome, reason, resolved_by IS NOT NULL FROM imports.resolutions ORDER BY ALL",
+    )
+    assert kept == [
+        ("revenue", "record:r", "differs", "a price", True),
+        ("sends", "m000000", "differs", "corrected texts", True),
+        ("sends", "m000001", "differs", "corrected texts", True),
+    ]
+    write("sends.ndjson", [{**rows[0], "message": "third"}, {**rows[1], "delivered": True}, rows[2]])
+    assert groups() == [("differs", 1), ("differs, acknowledged", 1)]
+    assert push(settings, ["sends"]).differing["sends"] == 1
+    assert acknowledge_differing(settings, ["sends"], "again") == {"sends": 1}
+    assert push(settings, ["sends"]).differing["sends"] == 0
+    assert "message" not in account.sends["m000000"]
+    assert [row["revenue"] for row in account.revenue if row.get("message_id") == "m000001"] == [5]
 
 
 def test_rows_that_were_rejected_may_be_corrected(

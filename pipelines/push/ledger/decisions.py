@@ -1,6 +1,7 @@
-"""What a person decided about revenue that may be there twice, and what such questions are judged by.
+"""What a person decided about rows of the input, and what such questions are judged by.
 
-What does not belong here: which rows are in question (`pipelines.push.same_rows`).
+That is revenue that may be there twice, and rows that differ from what was sent. What does not belong here: which
+rows are in question (`pipelines.push.same_rows`, `pipelines.push.differing`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +10,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipelines.push.ledger.tables import CHUNKS, DECIDED, DECISIONS, FILES, REVENUE
+from pipelines.push.ledger.doubt import note_resolutions
+from pipelines.push.ledger.tables import ACKNOWLEDGED, CHUNKS, DECIDED, DECISIONS, FILES, INTAKES, REVENUE
 from pipelines.push.ledger.verbs import Ledger
-from pipelines.runs import now
+from pipelines.runs import now, person
 
 _BATCH = 50_000
 
@@ -36,7 +38,12 @@ def decide(ledger: Ledger, choice: str, reason: str, rows: Sequence[Decided]) ->
         return
     with ledger.begin(REVENUE) as connection:
         made = sa.insert(DECISIONS).values(
-            dataset=REVENUE, part=ledger.part, choice=choice, reason=reason, decided_at=now()
+            dataset=REVENUE,
+            part=ledger.part,
+            choice=choice,
+            reason=reason,
+            decided_at=now(),
+            decided_by=person(),
         )
         number = int((connection.execute(made).inserted_primary_key or [0])[0])
         same = {"dataset": REVENUE, "part": ledger.part, "decision": number}
@@ -64,6 +71,53 @@ def decided(ledger: Ledger) -> Iterator[pa.Table]:
                     "times": pa.array(times, pa.int64()),
                     "is_new": pa.array([False] * len(base), pa.bool_()),
                 }
+            )
+
+
+class Differing(NamedTuple):
+    """A row that differs from what was sent.
+
+    Attributes:
+        identity: what it is known by.
+        content: the digest of what its file says.
+    """
+
+    identity: str
+    content: int
+
+
+DIFFERS = "differs"
+"""What imports.resolutions says of rows that differ from what was sent, once a person has seen them."""
+
+
+def acknowledge(ledger: Ledger, dataset: str, reason: str, rows: Sequence[Differing]) -> None:
+    """Keep that a person has seen what these rows say, all that differ in this part of the input now."""
+    if not rows:
+        return
+    same = {"dataset": dataset, "part": ledger.part}
+    with ledger.begin(dataset) as connection:
+        gone = sa.delete(ACKNOWLEDGED).where(
+            ACKNOWLEDGED.c.dataset == dataset,
+            ACKNOWLEDGED.c.part == ledger.part,
+            ACKNOWLEDGED.c.identity == sa.bindparam("who"),
+        )
+        connection.execute(gone, [{"who": row.identity} for row in rows])
+        connection.execute(sa.insert(ACKNOWLEDGED), [{**same, **row._asdict()} for row in rows])
+        note_resolutions(connection, [row.identity for row in rows], DIFFERS, reason, now(), dataset)
+        mine = (INTAKES.c.dataset == dataset, INTAKES.c.part == ledger.part)
+        connection.execute(sa.update(INTAKES).where(*mine).values(differs=0))
+
+
+def acknowledged(ledger: Ledger, dataset: str) -> Iterator[pa.Table]:
+    """What was acknowledged of a dataset in this part of the input, in batches: identity, content."""
+    query = sa.select(ACKNOWLEDGED.c.identity, ACKNOWLEDGED.c.content).where(
+        ACKNOWLEDGED.c.dataset == dataset, ACKNOWLEDGED.c.part == ledger.part
+    )
+    with ledger.begin() as connection:
+        for batch in connection.execution_options(yield_per=_BATCH).execute(query).partitions():
+            identity, content = zip(*batch, strict=True)
+            yield pa.table(
+                {"identity": pa.array(identity, pa.string()), "content": pa.array(content, pa.int64())}
             )
 
 

@@ -15,7 +15,7 @@ from pipelines.push.ledger.absent import UNDER_WAY, watch_resolved
 from pipelines.push.ledger.moves import unsettled_contacts
 from pipelines.push.ledger.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
 from pipelines.push.verdicts import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Verdict
-from pipelines.runs import now
+from pipelines.runs import now, person
 
 
 class Sent(NamedTuple):
@@ -237,18 +237,34 @@ def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outco
 
 
 def note_resolutions(
-    connection: sa.Connection, identities: Sequence[str], outcome: str, reason: str, at: str
+    connection: sa.Connection,
+    identities: Sequence[str],
+    outcome: str,
+    reason: str,
+    at: str,
+    dataset: str = REVENUE,
 ) -> None:
-    """Keep what a person has decided of rows of revenue, and why."""
+    """Keep what a person has decided of rows: why, when and who.
+
+    Args:
+        connection: a transaction.
+        identities: the rows.
+        outcome: what was decided, as imports.resolutions has it.
+        reason: why, in that person's words.
+        at: when; ISO 8601, UTC.
+        dataset: what the rows are of.
+    """
+    by = person()
     connection.execute(
         sa.insert(RESOLUTIONS),
         [
             {
-                "dataset": REVENUE,
+                "dataset": dataset,
                 "identity": identity,
                 "outcome": outcome,
                 "reason": reason,
                 "resolved_at": at,
+                "resolved_by": by,
             }
             for identity in identities
         ],
@@ -256,6 +272,6 @@ def note_resolutions(
 
 
 def resolutions(connection: sa.Connection) -> list[dict[str, object]]:
-    """Every row that a person settled, oldest first, as push_resolutions has it."""
+    """Every decision about a row, oldest first, as push_resolutions has it."""
     found = connection.execute(sa.select(RESOLUTIONS).order_by(RESOLUTIONS.c.resolution))
     return [dict(row) for row in found.mappings()]

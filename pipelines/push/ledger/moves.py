@@ -103,7 +103,8 @@ class Presence:
         chunks: by chunk, by how much its count of current rows changes.
         packs: by chunk, for those whose rows change all at once and are packed, whether they are in the input now;
             these rows are not among `changed`.
-        differs: how many rows are in the account and say something else in their file by now.
+        differs: how many rows are in the account, say something else in their file by now, and nobody has
+            acknowledged that.
     """
 
     changed: Mapping[str, bool]

@@ -5,7 +5,8 @@
     push_rows     one row per history row that was ever part of an intent, save those that are packed
     push_packs    one row per call of sends or clicks whose rows have no outcome of their own: all of its rows
     push_readings      one row per reading of the contacts' totals that revenue was sent after
-    push_resolutions   one row per row in doubt that a person settled, with the reason
+    push_resolutions   one row per decision of a person about a row: when, why and who
+    push_acknowledged  what the rows say that differ from what was sent, once a person has seen it
     push_files         the files of the current input of each dataset and part, and since when they are in it
     push_decisions     what a person decided about revenue that may be there twice, with the reason
     push_decided       the rows of a decision
@@ -54,7 +55,7 @@ INTAKES = sa.Table(
     sa.Column("parked", sa.BigInteger, nullable=False),
     sa.Column("taken_in_at", sa.Text, nullable=False),
     sa.Column("first_taken_in_at", sa.Text),
-    _counter("differs"),  # rows in the account whose content in the file is another by now
+    _counter("differs"),  # rows that say something else by now than was sent, without those acknowledged
 )
 
 CHUNKS = sa.Table(
@@ -155,6 +156,16 @@ RESOLUTIONS = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("resolved_at", sa.Text, nullable=False),
+    sa.Column("resolved_by", sa.Text),  # the user of the machine; null where there is none
+)
+
+ACKNOWLEDGED = sa.Table(
+    "push_acknowledged",
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("identity", sa.Text, primary_key=True),
+    sa.Column("content", sa.BigInteger, nullable=False),  # the digest of what the file says
 )
 
 FILES = sa.Table(
@@ -175,6 +186,7 @@ DECISIONS = sa.Table(
     sa.Column("choice", sa.Text, nullable=False),  # count or once
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("decided_at", sa.Text, nullable=False),
+    sa.Column("decided_by", sa.Text),
 )
 
 DECIDED = sa.Table(

@@ -10,7 +10,7 @@ from pipelines.errors import StorageError
 from pipelines.push.ledger.engine import making, sqlite_file
 from pipelines.push.ledger.tables import ROWS
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest migration."""
 
 FIRST = "0001"

@@ -1,0 +1,83 @@
+"""Rows that are in the account and say something else in their file by now; those that a person has seen are marked.
+
+The account keeps what it was given first, so that nothing can be done about them but know it. What a person has seen
+is kept in the ledger by what the row says: another change is new. What does not belong here: rows that are not in the
+account (`validate`, `same_rows`), and the ledger's tables.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from pipelines.push.content import changed, content
+from pipelines.push.ledger.decisions import Differing, acknowledged
+from pipelines.push.ledger.verbs import Ledger
+from pipelines.push.verdicts import Outcome
+from pipelines.warehouse.tables import insert
+from schemas.columns import Dataset
+
+_IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row that differs, and where it stands.
+
+    Attributes:
+        dataset: what it is of.
+        identity: what it is known by.
+        file: the file.
+        row: its place in it, from 1, the header not counted.
+        line: the line that it begins in; None where the file has none.
+        acknowledged: whether a person has seen it.
+    """
+
+    dataset: str
+    identity: str
+    file: str
+    row: int
+    line: int | None
+    acknowledged: bool
+
+
+def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger | None) -> None:
+    """Fill the stage's table `differing`, by `known` (see `presence`); its `content` is of the file's row."""
+    connection.execute("DELETE FROM differing")
+    now = content(dataset)
+    connection.execute(
+        f"INSERT INTO differing SELECT seq, ready.identity, {now}, false"
+        " FROM ready JOIN known ON known.identity = ready.identity"
+        f" WHERE known.outcome IN {_IN_ACCOUNT} AND known.content IS NOT NULL AND {changed('known.content', now)}"
+    )
+    if ledger is None or connection.execute("SELECT 1 FROM differing LIMIT 1").fetchone() is None:
+        return
+    connection.execute("CREATE OR REPLACE TEMP TABLE seen (identity VARCHAR, content BIGINT)")
+    for rows in acknowledged(ledger, dataset.name):
+        insert(connection, "seen", rows)
+    connection.execute(
+        "UPDATE differing SET acknowledged = true FROM seen"
+        " WHERE seen.identity = differing.identity AND seen.content = differing.content"
+    )
+
+
+def places(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Place]:
+    """Every row of a stage that differs, in the order of the input."""
+    found = connection.execute(
+        "SELECT identity, path, row, line, acknowledged FROM differing JOIN input USING (seq) JOIN files USING (file)"
+        " ORDER BY seq"
+    ).fetchall()
+    return [Place(dataset, *row) for row in found]
+
+
+def unseen(connection: duckdb.DuckDBPyConnection) -> Sequence[Differing]:
+    """The rows of a stage that differ and that nobody has acknowledged."""
+    found = connection.execute(
+        "SELECT DISTINCT identity, content FROM differing WHERE NOT acknowledged ORDER BY identity"
+    ).fetchall()
+    return [Differing(*row) for row in found]
+
+
+def mark_seen(connection: duckdb.DuckDBPyConnection) -> None:
+    """Mark all rows of a stage that differ as acknowledged."""
+    connection.execute("UPDATE differing SET acknowledged = true")

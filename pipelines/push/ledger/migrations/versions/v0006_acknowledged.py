@@ -1,0 +1,20 @@
+"""Rows that differ from what was sent, once a person has seen them; and who it was."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Add them; of what was decided before, nobody knows by whom."""
+    op.add_column("push_resolutions", sa.Column("resolved_by", sa.Text))
+    op.add_column("push_decisions", sa.Column("decided_by", sa.Text))
+    op.create_table(
+        "push_acknowledged",
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("part", sa.Text, primary_key=True),
+        sa.Column("identity", sa.Text, primary_key=True),
+        sa.Column("content", sa.BigInteger, nullable=False),
+    )
