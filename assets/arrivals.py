@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import UsageError
-from pipelines.push.query_inputs import files_of
-from pipelines.push.sources import find_sources, without_queries
+from pipelines.push.files.find import find_sources, without_queries
+from pipelines.push.files.query_inputs import files_of
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import StorageError
-from pipelines.push.presence import Period
-from pipelines.push.stage import opened, read, stage_path
+from pipelines.push.checks.compare import Period
+from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.warehouse.swap import dicts, reading

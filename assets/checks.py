@@ -24,11 +24,11 @@ from assets.failures import engine
 from assets.pulled import PULLED_ASSETS, warehouse
 from assets.pushed import PUSHED_ASSETS, imported_revenue, reconciliation
 from assets.resources import Trackly
-from pipelines.push.alarms import condition, open_alarms
-from pipelines.push.books import books
-from pipelines.push.ledger.verbs import existing_ledger
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcome
+from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.alarms import condition, open_alarms
+from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcome
 from pipelines.settings import Settings
 from pipelines.text import for_pages, plain
 from schemas.columns import Dataset

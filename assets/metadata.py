@@ -13,10 +13,10 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
+from pipelines.push.audit.reconcile import Reconciliation
+from pipelines.push.checks.compare import Period
 from pipelines.push.intake import Intake
-from pipelines.push.presence import Period
-from pipelines.push.reconcile import Reconciliation
-from pipelines.push.verdicts import Outcome, Outcomes
+from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from pipelines.text import plain
 from schemas.bookkeeping import BOOKKEEPING

@@ -17,8 +17,8 @@ from assets.pulled import warehouse
 from assets.pushed import books_published
 from assets.resources import Trackly
 from assets.started import attended
+from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
-from pipelines.push.verdicts import Outcome
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
 

@@ -18,10 +18,10 @@ from assets.pulled import warehouse
 from assets.resources import Trackly
 from assets.started import attended
 from pipelines.errors import BusyError, UsageError
-from pipelines.push.publish import publish_imports
-from pipelines.push.reconcile import reconcile
+from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.files.find import find_sources
 from pipelines.push.run import intake, send
-from pipelines.push.sources import find_sources
 from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.imports import RECORDS

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.push.ledger.verbs import Ledger
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.run import push
 from pipelines.settings import load_settings
 

@@ -5,7 +5,7 @@
 
 Replies of the API are filtered before anything looks at them or writes them down: spool, snapshots, quarantine and
 warehouse never hold more. History files have to be sent as they are; what a push keeps of them is filtered
-(`pipelines.push.put_away`). Equal numbers have equal hashes, so that joins work, within one secret.
+(`pipelines.push.stage.redact`). Equal numbers have equal hashes, so that joins work, within one secret.
 What does not belong here: lists' own numbers, which are the account's and stay.
 """
 

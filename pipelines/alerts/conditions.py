@@ -6,7 +6,7 @@
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and nobody knows whether they arrived
-    twice:revenue        revenue turned up after it was called absent and sent again (`pipelines.push.alarms`)
+    twice:revenue        revenue turned up after it was called absent and sent again (`pipelines.push.audit.alarms`)
 
 What does not belong here: reading anything, and telling anybody.
 """

@@ -30,8 +30,8 @@ def alerts(
     """
     settings = load_settings()
     from pipelines.alerts.notify import notify, try_out  # noqa: PLC0415 - help answers at once
-    from pipelines.push.alarms import of_alarms  # noqa: PLC0415 - the same
-    from pipelines.push.status import outcomes  # noqa: PLC0415 - the same
+    from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - the same
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
     from pipelines.trackly.route import route_to  # noqa: PLC0415 - the same
     from pipelines.watched import conditions  # noqa: PLC0415 - the same
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.cli.show import differing_notes, pull_notes, push_notes
-from pipelines.push.status import differing
-from pipelines.push.verdicts import Outcomes
+from pipelines.push.ledger.status import differing
+from pipelines.push.outcomes import Outcomes
 from pipelines.runs import unended
 from pipelines.settings import Settings
 from schemas.sync import Manifest
@@ -21,7 +21,7 @@ def attention(
     Raises:
         StorageError: the warehouse or a run's record cannot be read.
     """
-    from pipelines.push.alarms import of_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.watched import conditions  # noqa: PLC0415 - help answers at once
 
     alerting = [
@@ -49,7 +49,7 @@ def alarms_json(settings: Settings) -> list[dict[str, Any]]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
 
     return [
         {

@@ -101,7 +101,7 @@ def _run_job(environment: dict[str, str], folder: Path) -> int:
 
 def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
     settings = load_settings(_env_file=None, data_dir=data_dir, **_OF_OTHERS)
-    from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     out.print("\n[bold]In the warehouse[/]")

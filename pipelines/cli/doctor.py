@@ -208,7 +208,7 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _ledger(settings: Settings) -> Finding:
-    from pipelines.push.status import outcomes  # noqa: PLC0415 - other checks do not need it
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - other checks do not need it
 
     rows = sum(counts.rows_in for counts in outcomes(settings).values())
     return Finding("ledger", "ok", f"opens, {rows:,} rows of history on record")

@@ -27,7 +27,7 @@ def rollback(
     """
     (name,) = chosen([dataset], PULLED)
     settings = load_settings()
-    from pipelines.pull.earlier import rollback as run_rollback  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import rollback as run_rollback  # noqa: PLC0415 - help answers at once
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
     snapshot = run_rollback(settings, name, this_run(), to)
@@ -44,7 +44,7 @@ def replay(dataset: Name) -> int:
     """Validate the quarantined rows again, and publish those that now pass."""
     (name,) = chosen([dataset], PULLED)
     settings = load_settings()
-    from pipelines.pull.earlier import replay as run_replay  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import replay as run_replay  # noqa: PLC0415 - help answers at once
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
     snapshot, passed = run_replay(settings, name, this_run())

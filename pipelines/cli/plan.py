@@ -17,9 +17,9 @@ from pipelines.text import plain
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipelines.push.found import Example, FoundFile, Group
+    from pipelines.push.file_findings import Example, FoundFile, Group
+    from pipelines.push.files.find import Unread
     from pipelines.push.plan import Plan
-    from pipelines.push.sources import Unread
 
 _WIDTH = 80
 _UNCHECKED = (

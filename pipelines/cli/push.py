@@ -34,11 +34,11 @@ from pipelines.text import plain
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
+    from pipelines.push.checks.same_rows import Decision
+    from pipelines.push.outcomes import Outcomes
     from pipelines.push.plan import Showing
-    from pipelines.push.revenue import Unsettled
+    from pipelines.push.revenue.loop import Unsettled
     from pipelines.push.run import PushReport
-    from pipelines.push.same_rows import Decision
-    from pipelines.push.verdicts import Outcomes
 
 LEFT_OUT = 3
 _REASONS_SHOWN = 3
@@ -158,7 +158,7 @@ def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
     Raises:
         UsageError: both, or no reason.
     """
-    from pipelines.push.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
+    from pipelines.push.checks.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
 
     if count and once:
         raise UsageError("--same-rows-count and --same-rows-once exclude each other.", "Leave one out.")
@@ -212,7 +212,7 @@ def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
 
 
 def _alarms(settings: Settings) -> list[str]:
-    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
 
     return [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
 

@@ -13,7 +13,7 @@ from pipelines.cli.terminal import out, tell
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipelines.push.reconcile import Reconciliation
+    from pipelines.push.audit.reconcile import Reconciliation
 
 _MEANING = {
     "missing": "hold less than was accepted",
@@ -41,8 +41,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     """
     settings = load_settings()
     settings.require_key()
-    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
-    from pipelines.push.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
 
     with progress("reconcile", quiet=quiet or as_json) as report:
         done = run_reconcile(settings, report)

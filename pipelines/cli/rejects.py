@@ -175,8 +175,8 @@ def _summary(reasons: "list[Reason]") -> Table:
 
 def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
     """The books in the warehouse are written at the end of a push; one that was killed has left them behind."""
-    from pipelines.push.status import differing  # noqa: PLC0415 - help answers at once
-    from pipelines.push.status import outcomes as counted  # noqa: PLC0415 - the same
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
     from pipelines.warehouse.left_out import CONFLICT, DIFFERS, left_out  # noqa: PLC0415 - the same
 
     if CONFLICT in outcomes:  # the ledger counts them among those that are quarantined

@@ -34,7 +34,7 @@ def report(
     - `trackly-sync report --output /srv/www/trackly.html`: after each pull, where people look.
     """
     settings = load_settings()
-    from pipelines.push.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.report.write import NAME, write_report  # noqa: PLC0415 - the same
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 

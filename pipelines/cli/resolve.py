@@ -22,7 +22,7 @@ from pipelines.text import plain
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
-    from pipelines.push.alarms import Late
+    from pipelines.push.audit.alarms import Late
     from pipelines.push.differing import Place
     from pipelines.push.resolve import Doubt
 
@@ -94,10 +94,10 @@ def resolve(
         return _differs(settings, chosen(rows, PUSHED), reason, as_json)
     if alarm is not None:
         return _acknowledge(settings, alarm, reason, as_json, other=bool(rows or outcome or every))
-    from pipelines.push.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - the same
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
-    from pipelines.push.verdicts import Outcome  # noqa: PLC0415 - the same
 
     found = in_doubt(settings)
     if outcome is None:

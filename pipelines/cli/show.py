@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from pipelines.cli.terminal import out
-from pipelines.push.verdicts import Outcomes
+from pipelines.push.outcomes import Outcomes
 from pipelines.spans import age, duration, plural
 from pipelines.text import for_json, plain
 from schemas.registry import PULLED, PUSHED

@@ -30,7 +30,7 @@ def status(as_json: AsJson = False) -> int:
     revenue is perhaps there twice it also has "alarms" and "needs_attention".
     """
     settings = load_settings()
-    from pipelines.push.status import differing, outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     pulled, pushed = published(settings.warehouse), outcomes(settings)

@@ -1,1 +1,9 @@
-"""Pull: a consistent set of rows out of shifting pages, validated, written as Parquet snapshots."""
+"""Pull: a consistent set of rows out of shifting pages, validated, written as Parquet snapshots.
+
+    run ─▶ snapshot ─▶ read (pages) ─▶ decode (replies into columns) ─▶ write (one data file) ─▶ consistency
+
+Here lie the whole pull (`run`), one snapshot (`snapshot`), what is done with earlier ones (`rollback`), which
+endpoint serves which dataset (`endpoints`), what may be claimed of a scan (`consistency`), where revenue comes from
+(`revenue_events`, `revenue_derived`), and the reading of contacts that a push settles by (`contact_totals`). What
+does not belong here: HTTP (`pipelines.trackly`), the columns (`schemas`), and publishing (`pipelines.warehouse`).
+"""

@@ -1,6 +1,6 @@
 """Where each pulled dataset is read from, and what tells its rows apart on the wire.
 
-What does not belong here: the columns (in `schemas`) and how pages are read (in `scan`).
+What does not belong here: the columns (in `schemas`) and how pages are read (in `read.scan`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Pulling datasets and publishing them: what the commands and the Dagster assets call.
 
 `snapshot_dataset` makes one dataset's snapshot and publishes nothing; `pull` makes several at once and publishes
-them in one swap. What does not belong here: how one dataset is read (see `scanned`), and printing.
+them in one swap. What does not belong here: how one dataset is read (see `snapshot`), and printing.
 """
 
 import gc
@@ -12,9 +12,9 @@ from pathlib import Path
 from pipelines import stopping
 from pipelines.concurrent import run_all
 from pipelines.errors import StorageError
-from pipelines.pull.events import serves_events
-from pipelines.pull.revenue import derive_revenue
-from pipelines.pull.scanned import Progress, scanned, silent
+from pipelines.pull.revenue_derived import derive_revenue
+from pipelines.pull.revenue_events import serves_events
+from pipelines.pull.snapshot import Progress, scanned, silent
 from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots

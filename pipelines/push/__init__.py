@@ -1,1 +1,9 @@
-"""Push: history rows from files, validated, in chunks, through the ledger, into the account."""
+"""Push: history rows from files, validated, in chunks, through the ledger, into the account.
+
+    files ─▶ parse ─▶ stage ─▶ checks ─▶ send, revenue ─▶ audit
+             values: what a text means        ledger: what was meant to be sent, and what came of it
+
+Here lie the whole push (`run`), its two halves for an orchestrator (`intake`, and `send` in `run`), the dry run
+(`plan`, `file_findings`, `offending`), what a person settles (`resolve`), and the outcomes of rows (`outcomes`). What
+does not belong here: HTTP (`pipelines.trackly`) and reading contacts (`pipelines.pull.contact_totals`).
+"""

@@ -2,7 +2,7 @@
 
 The account keeps what it was given first, so that nothing can be done about them but know it. What a person has seen
 is kept in the ledger by what the row says: another change is new. What does not belong here: rows that are not in the
-account (`validate`, `same_rows`), and the ledger's tables.
+account (`checks.validate`, `checks.same_rows`), and the ledger's tables.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipelines.push.content import changed, content
-from pipelines.push.ledger.decisions import Differing, acknowledged
-from pipelines.push.ledger.verbs import Ledger
-from pipelines.push.verdicts import Outcome
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.decisions import Differing, acknowledged
+from pipelines.push.outcomes import Outcome
+from pipelines.push.values.content import changed, content
 from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset
 
@@ -42,7 +42,7 @@ class Place:
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger | None) -> None:
-    """Fill the stage's table `differing`, by `known` (see `presence`); its `content` is of the file's row."""
+    """Fill the stage's table `differing`, by `known` (see `checks.compare`); its `content` is of the file's row."""
     connection.execute("DELETE FROM differing")
     now = content(dataset)
     connection.execute(

@@ -11,18 +11,18 @@ from typing import Any
 import duckdb
 
 from pipelines.privacy import KEEP_ALL, Privacy
-from pipelines.push.cage import DEFAULT_BOUNDS, Bounds
-from pipelines.push.found import equal_files
-from pipelines.push.ledger.decisions import decide, note_files
-from pipelines.push.ledger.tables import REVENUE
-from pipelines.push.ledger.verbs import Ledger
-from pipelines.push.presence import hold_against
-from pipelines.push.repeats import two_numberings
-from pipelines.push.same_rows import Decision, new_decided
-from pipelines.push.sources import Source
-from pipelines.push.stage import Progress, building, count
-from pipelines.push.validate import validate
-from pipelines.push.verdicts import Outcome
+from pipelines.push.checks.compare import hold_against
+from pipelines.push.checks.conflicts import two_numberings
+from pipelines.push.checks.same_rows import Decision, new_decided
+from pipelines.push.checks.validate import validate
+from pipelines.push.file_findings import equal_files
+from pipelines.push.files.find import Source
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.decisions import decide, note_files
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import Progress, building, count
+from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds
 from schemas.columns import Dataset
 
 _PREVIEW_ROWS = 5

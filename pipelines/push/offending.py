@@ -1,6 +1,6 @@
 """The values that a row is left out for, by its reason and what was read of it; masked where nobody asked for them.
 
-What does not belong here: why a row is left out (`validate`), and printing.
+What does not belong here: why a row is left out (`checks.validate`), and printing.
 """
 
 import json

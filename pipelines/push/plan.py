@@ -9,19 +9,19 @@ from itertools import chain
 from pathlib import Path
 
 from pipelines.privacy import Privacy
-from pipelines.push import contacts
-from pipelines.push.cage import Bounds
-from pipelines.push.chunks import chunks
-from pipelines.push.found import FoundFile, found_files
+from pipelines.push.checks.compare import hold_against
+from pipelines.push.checks.same_rows import Decision
+from pipelines.push.checks.validate import unchecked, validate
+from pipelines.push.file_findings import FoundFile, found_files
+from pipelines.push.files.find import Source
 from pipelines.push.intake import Intake, describe
-from pipelines.push.ledger.verbs import Ledger
-from pipelines.push.outgoing import to_send
-from pipelines.push.presence import hold_against
-from pipelines.push.same_rows import Decision
-from pipelines.push.sizes import Sizes
-from pipelines.push.sources import Source
-from pipelines.push.stage import Progress, building, count, opened
-from pipelines.push.validate import unchecked, validate
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.revenue import totals
+from pipelines.push.send.call_sizes import Sizes
+from pipelines.push.send.chunks import chunks
+from pipelines.push.send.queries import to_send
+from pipelines.push.stage.database import Progress, building, count, opened
+from pipelines.push.stage.query_cage import Bounds
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
 from schemas.registry import PUSHED
@@ -134,7 +134,7 @@ def _plan(
         intake = describe(connection, dataset, sources, rows_in, held)
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
-        contacts.load(connection, None)
+        totals.load(connection, None)
         number, size, first = 0, 0, ""
         for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in to_send(connection, name)):
             first = first or chunk.body().decode()

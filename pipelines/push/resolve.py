@@ -1,7 +1,7 @@
 """What a person decides about rows: those in doubt that no reading could settle, alarms, and rows that differ.
 
 Each has its list with the evidence, and the decision with its reason. What does not belong here: settling by reading
-(`settle`), and revenue that is held before it is sent (`same_rows`).
+(`revenue.settle`), and revenue that is held before it is sent (`checks.same_rows`).
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from decimal import Decimal
 
 from pipelines.errors import UsageError
 from pipelines.push import differing
-from pipelines.push.alarms import of_alarms
-from pipelines.push.forgotten import refuse_forgotten
-from pipelines.push.ledger import alarms as ledger_alarms
-from pipelines.push.ledger import decisions as ledger_decisions
-from pipelines.push.ledger import doubt as ledger_doubt
-from pipelines.push.ledger.tables import REVENUE
-from pipelines.push.ledger.verbs import existing_ledger, open_ledger
-from pipelines.push.lock import push_lock
-from pipelines.push.publish import publish_imports
-from pipelines.push.stage import opened, stage_path
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcome
+from pipelines.push.audit.adopt import refuse_forgotten
+from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.publish import publish_imports
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import existing_ledger, open_ledger
+from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.queries import alarms as ledger_alarms
+from pipelines.push.ledger.queries import decisions as ledger_decisions
+from pipelines.push.ledger.queries import in_doubt as ledger_doubt
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import opened, stage_path
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.watched import watched

@@ -15,27 +15,27 @@ import duckdb
 from pipelines import stopping
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
-from pipelines.pull.totals import room_for_readings
-from pipelines.push.alarms import of_alarms
-from pipelines.push.cage import Bounds
-from pipelines.push.forgotten import refuse_forgotten
+from pipelines.pull.contact_totals import room_for_readings
+from pipelines.push.audit.adopt import refuse_forgotten
+from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.publish import publish_imports
+from pipelines.push.checks.compare import SYNCED, Period, hold_against, later
+from pipelines.push.checks.same_rows import Decision
+from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.intake import MOST_REASONS, Intake, held_reasons, take_in
-from pipelines.push.ledger.tables import REVENUE
-from pipelines.push.ledger.totals import reasons
-from pipelines.push.ledger.verbs import Ledger, existing_ledger, open_ledger
-from pipelines.push.leftovers import hold_stages
-from pipelines.push.lock import part_lock, push_lock
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger, existing_ledger, open_ledger
+from pipelines.push.ledger.lock import part_lock, push_lock
+from pipelines.push.ledger.queries.sums import reasons
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.plan import Plan, Showing, make_plans
-from pipelines.push.presence import SYNCED, Period, hold_against, later
-from pipelines.push.publish import publish_imports
-from pipelines.push.put_away import hold_ready, holds_phones, put_away
-from pipelines.push.revenue import RevenuePush, Unsettled
-from pipelines.push.same_rows import Decision
-from pipelines.push.sender import Sending
-from pipelines.push.sources import Source, Sources, Unread, find_sources, refuse_unread, without_queries
-from pipelines.push.stage import Progress, is_current, opened, stage_path
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcome, Outcomes
+from pipelines.push.revenue.loop import RevenuePush, Unsettled
+from pipelines.push.send.sender import Sending
+from pipelines.push.stage.database import Progress, is_current, opened, stage_path
+from pipelines.push.stage.leftovers import hold_stages
+from pipelines.push.stage.query_cage import Bounds
+from pipelines.push.stage.redact import hold_ready, holds_phones, put_away
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
@@ -106,7 +106,7 @@ def intake(
     Raises:
         UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
         BusyError: another push is under way.
-        StorageError: the disk refused, or the ledger has forgotten revenue (see `forgotten`).
+        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.adopt`).
     """
     sources = find_sources(settings, datasets, paths)
     if not attended and not settings.sql_sources:
@@ -158,7 +158,7 @@ def send(
         RequestError: the API refused a call as a whole; likewise.
         ServiceError: no usable answer within the bounds; likewise.
         BusyError: another push is under way.
-        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `forgotten`);
+        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `audit.adopt`);
             nothing leaves that is not on record.
     """
     with _pushing(settings) as ledger:

@@ -21,10 +21,10 @@ from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcome, Outcomes
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.published import published

@@ -29,10 +29,10 @@ from assets.running import JobResult, Step, main, run_job
 from pipelines.cli.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
 from pipelines.pull.run import publish_latest, snapshot_dataset
-from pipelines.push.ledger.absent import Entry, raise_alarm
-from pipelines.push.ledger.alarms import acknowledge
-from pipelines.push.ledger.verbs import open_ledger
-from pipelines.push.stage import stage_path
+from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.queries.absent import Entry, raise_alarm
+from pipelines.push.ledger.queries.alarms import acknowledge
+from pipelines.push.stage.database import stage_path
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.published import published
@@ -149,7 +149,7 @@ def test_a_blocking_check_stops_what_comes_after(
 ) -> None:
     """Rows that break the contract behind the engine's back are not published."""
     account.contacts()[0]["send_count"] = -3
-    monkeypatch.setattr("pipelines.pull.check.broken_rows", lambda *_: {})
+    monkeypatch.setattr("pipelines.pull.write.validate.broken_rows", lambda *_: {})
     with pytest.raises(DataError, match="contract"):
         run_job("pull", settings)
     assert not settings.warehouse.exists()

@@ -15,8 +15,8 @@ from assets.definitions import build_defs
 from assets.metadata import of_month
 from assets.resources import GivenTrackly
 from assets.running import run_job
+from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
-from pipelines.push.status import outcomes
 from pipelines.sandbox import Account, running, seed_account, write_history
 from pipelines.settings import Settings
 from schemas.registry import PUSHED

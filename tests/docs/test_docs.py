@@ -16,8 +16,8 @@ from oracle import query
 
 from pipelines.cli.reference import reference
 from pipelines.pull.run import pull
+from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
-from pipelines.push.verdicts import Outcomes
 from pipelines.sandbox import API_KEY, Account, Server, write_history
 from pipelines.settings import Settings
 

@@ -18,10 +18,10 @@ import pytest
 from processes import process
 
 from pipelines.errors import TracklySyncError
-from pipelines.push.ledger.alarms import alarms, named
-from pipelines.push.ledger.verbs import open_ledger
+from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.queries.alarms import alarms, named
+from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
-from pipelines.push.status import outcomes
 from pipelines.sandbox import Account, Fault, running, seed_account
 from pipelines.settings import Settings
 

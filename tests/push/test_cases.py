@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from commands import Done, trackly_sync
 
-from pipelines.push.status import outcomes
+from pipelines.push.ledger.status import outcomes
 from pipelines.sandbox import API_KEY, Account, Server, running
 from pipelines.settings import Settings, load_settings
 

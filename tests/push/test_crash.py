@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from processes import process
 
-from pipelines.push.ledger.verbs import open_ledger
+from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import intake, push
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcomes
 from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
 
@@ -26,7 +26,7 @@ Write = Callable[[str, list[Row]], Path]
 DYING = """
 import os
 from pipelines.push import run
-from pipelines.push.ledger.verbs import Ledger
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.settings import load_settings
 
 verb, before, dataset, left = os.environ["DIE"].split(",")

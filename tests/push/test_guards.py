@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from pipelines.errors import DataError
 from pipelines.pull.run import pull
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcomes
 from pipelines.sandbox import Account
 from pipelines.settings import Settings
 

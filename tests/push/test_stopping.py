@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
-from pipelines.push.status import outcomes
-from pipelines.push.verdicts import Outcomes
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault
 from pipelines.settings import Settings
 

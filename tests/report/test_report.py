@@ -12,7 +12,7 @@ from oracle import key_of, query
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
-from pipelines.push.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.report.write import write_report
 from pipelines.runs import records

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from pipelines.pull.decode import row_decoder
-from pipelines.pull.identity import Seen, reply_reader
+from pipelines.pull.decode.columns import row_decoder
+from pipelines.pull.decode.row_keys import Seen, reply_reader
 from pipelines.trackly.client import Unreadable
 from pipelines.trackly.salvage import tolerant
 from schemas.registry import PULLED

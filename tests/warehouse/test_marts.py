@@ -12,7 +12,7 @@ import pytest
 from oracle import expected, key_of, query
 
 from pipelines.pull.run import pull
-from pipelines.push.publish import publish_imports
+from pipelines.push.audit.publish import publish_imports
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Server, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings

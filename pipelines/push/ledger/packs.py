@@ -5,7 +5,7 @@ these. So an intent packs its rows. Where a row gets an outcome of its own, or l
 of its call, the pack is opened: its rows go to push_rows, in the same transaction, and are what they would have been
 from the start. Revenue is never packed.
 
-What does not belong here: when that is (`verbs`), and reading rows for the stage and the warehouse (`rows`).
+What does not belong here: when that is (`ledger`), and reading rows for the stage and the warehouse (`rows`).
 """
 
 import zlib
@@ -17,8 +17,8 @@ import msgspec
 import sqlalchemy as sa
 
 from pipelines.errors import StorageError
-from pipelines.push.ledger.moves import KEPT, LedgerRows, add
-from pipelines.push.ledger.tables import PACKS, REVENUE, ROWS
+from pipelines.push.ledger.db.tables import PACKS, REVENUE, ROWS
+from pipelines.push.ledger.statements import KEPT, LedgerRows, add
 
 _FAST = 1  # of zlib's levels
 

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection that `pipelines.push.ledger.upgrade` hands over."""
+"""What Alembic runs: the migrations, on the connection that `pipelines.push.ledger.db.upgrade` hands over."""
 
 from alembic import context
 

@@ -1,0 +1,80 @@
+"""What may be claimed of a snapshot, and whether it is good enough to be one."""
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipelines.errors import DataError
+from pipelines.pull.read.evidence import Evidence
+from schemas.sync import Consistency, Manifest, unserved_rows
+
+_REASONS_SHOWN = 3
+
+
+def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
+    """The claim that the evidence supports, and the evidence in words."""
+    notes = list(dict.fromkeys(evidence.notes))
+    claimed = "no total given" if evidence.total is None else f"{evidence.total:,} rows claimed by the API"
+    numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
+    unserved = unserved_rows(evidence.total, pulled)
+    if unserved:
+        return Consistency.FUZZY, "; ".join(
+            [numbers, f"{unserved:,} rows that the API claims were not there to be read", *notes]
+        )
+    if not evidence.complete:
+        more = pulled - evidence.total if evidence.total is not None else 0
+        if more > 0:
+            notes.append(f"{more:,} rows more than claimed: they have gone meanwhile, or were counted twice")
+        return Consistency.FUZZY, "; ".join([numbers, *notes])
+    if evidence.drifted:
+        proof = "; ".join(notes) or "every reply shares a row with the next"
+        extra = f"{evidence.extra_requests:,} of them to look again"
+        return Consistency.REPAIRED, f"{numbers}, {extra}; the account changed, {proof}"
+    if evidence.confirmed:
+        return Consistency.REPAIRED, "; ".join([numbers, *notes])
+    if evidence.total not in (None, pulled):
+        return Consistency.FUZZY, f"{numbers}; the two do not agree and nothing was seen to change"
+    return Consistency.EXACT, f"{numbers}; nothing was seen to change"
+
+
+def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
+    """Refuse a snapshot with too many bad rows.
+
+    Raises:
+        DataError: naming the most common reasons.
+    """
+    if manifest.bad_share <= limit:
+        return
+    reasons = Counter(pq.read_table(quarantine, columns=["reason"])["reason"].to_pylist())
+    common = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_REASONS_SHOWN))
+    pulled = manifest.rows + manifest.quarantined
+    raise DataError(
+        f"{manifest.dataset}: {manifest.quarantined:,} of {pulled:,} rows ({manifest.bad_share:.1%}) are bad, the "
+        f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
+        "Have the rows mended in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
+    )
+
+
+def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: frozenset[str]) -> str:
+    """How the fields that the API sends differ from those of an earlier snapshot, in words.
+
+    Args:
+        before: the earlier snapshot, if there is one.
+        unknown: fields that the contract does not know.
+        missing: fields of the contract that no row carried.
+    """
+    if before is None:
+        return ""
+    unknown_before, missing_before = set(_names(before.unknown_fields)), set(_names(before.missing_fields))
+    changes = [
+        *(f"new field {name}, kept in extra" for name in sorted(unknown - unknown_before)),
+        *(f"field {name} is not sent any more" for name in sorted(unknown_before - unknown)),
+        *(f"field {name} is not sent any more and null" for name in sorted(missing - missing_before)),
+        *(f"field {name} is sent" for name in sorted(missing_before - missing)),
+    ]
+    return "; ".join(changes)
+
+
+def _names(joined: str) -> list[str]:
+    return joined.split(", ") if joined else []

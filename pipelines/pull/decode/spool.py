@@ -1,0 +1,180 @@
+"""Replies on disk between the scan and the validation, so that neither waits for the other.
+
+The spool outlives a pull that fails or is killed: its journal says which reply answered which request, and the
+next pull of the same account goes on from them if they are many and young. No row is missed by that, since the
+proof of consistency (see `read.windows`) does not depend on when replies were read; values are as of the reply, as in
+any long scan. Raw rows lie here only until the snapshot is done.
+"""
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from xxhash import xxh3_128_hexdigest
+
+from pipelines.storage import private_folder, storage_errors
+
+_TAKEN_UP = timedelta(minutes=15)
+"""How old a reply of an interrupted pull may be to be taken up: values in it are as old as it is."""
+
+_WORTH_TAKING_UP = 20
+"""Replies that an interrupted pull must have read; a short pull had better see the account as it is now."""
+
+_JOURNAL, _BODIES = "journal.ndjson", "bodies"
+
+
+class Body(msgspec.Struct, frozen=True):
+    """Where a reply's body lies.
+
+    Attributes:
+        path: the file that holds it, among others.
+        offset: where in the file it begins.
+        size: its bytes.
+    """
+
+    path: str
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """The body.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        with storage_errors("read", Path(self.path)), Path(self.path).open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+class Spooled(Body, frozen=True, kw_only=True):
+    """One reply as it lies in the spool.
+
+    Attributes:
+        page: its number in the order of arrival, from 1; rows name it.
+        request: what was asked, without host and key.
+        total: the number of rows that the API claimed, if any.
+        account: a digest that tells accounts apart.
+    """
+
+    page: int
+    request: str
+    sent_at: datetime
+    received_at: datetime
+    total: int | None
+    account: str = ""
+
+
+@dataclass(slots=True)
+class Spool:
+    """A folder of replies, numbered in the order of arrival: their bodies in one file, a journal of them in another.
+
+    Attributes:
+        earlier: what an interrupted pull left, by request.
+    """
+
+    earlier: dict[str, Spooled]
+    _folder: Path
+    _account: str
+    _count: int
+    _bodies: BinaryIO
+    _journal: BinaryIO
+
+    @classmethod
+    def open(cls, folder: Path, account: str) -> "Spool":
+        """Open a dataset's spool; the caller holds the dataset's lock.
+
+        Args:
+            folder: made if it is not there.
+            account: what tells the account from others; replies of another one are thrown away.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        account = sha256(account.encode()).hexdigest()[:16]
+        with storage_errors("open", folder):
+            left = _left_behind(folder, account)
+            if not left:
+                shutil.rmtree(folder, ignore_errors=True)
+            private_folder(folder)
+            bodies, journal = (folder / _BODIES).open("ab"), (folder / _JOURNAL).open("ab")
+        earlier = {reply.request: reply for reply in left}
+        return cls(earlier, folder, account, max((reply.page for reply in left), default=0), bodies, journal)
+
+    def write(self, body: bytes) -> Body:
+        """Write a body down; it belongs to the pull only once it is `put`.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        path = self._folder / _BODIES
+        with storage_errors("write", path):
+            offset = self._bodies.tell()
+            self._bodies.write(body)
+            self._bodies.flush()
+        return Body(str(path), offset, len(body))
+
+    def put(self, request: str, body: Body, total: int | None, sent: datetime, received: datetime) -> Spooled:
+        """Note which request a body answers.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._count += 1
+        reply = Spooled(
+            body.path,
+            body.offset,
+            body.size,
+            page=self._count,
+            request=request,
+            sent_at=sent,
+            received_at=received,
+            total=total,
+            account=self._account,
+        )
+        with storage_errors("write", self._folder / _JOURNAL):
+            self._journal.write(msgspec.json.encode(reply) + b"\n")
+            self._journal.flush()
+        return reply
+
+    def close(self) -> None:
+        """Close the files; what is in them stays for the next pull. What could not be written is lost."""
+        for file in (self._bodies, self._journal):
+            with suppress(OSError):
+                file.close()
+
+    def discard(self) -> None:
+        """Delete everything: the snapshot is done."""
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def digest(body: bytes) -> str:
+    """A short digest of a reply, to tell whether two replies were equal."""
+    return xxh3_128_hexdigest(body)
+
+
+def _left_behind(folder: Path, account: str) -> list[Spooled]:
+    """The replies of an interrupted pull that can be taken up, oldest first."""
+    journal = folder / _JOURNAL
+    if not journal.exists():
+        return []
+    found = []
+    for line in journal.read_bytes().splitlines():
+        try:
+            found.append(msgspec.json.decode(line, type=Spooled))
+        except msgspec.DecodeError:
+            break  # the line that was being written when the pull was killed
+    since = datetime.now(UTC) - _TAKEN_UP
+    young = [reply for reply in found if reply.received_at >= since and _whole(reply, account)]
+    return young if len(young) >= _WORTH_TAKING_UP else []
+
+
+def _whole(reply: Spooled, account: str) -> bool:
+    path = Path(reply.path)
+    return reply.account == account and path.exists() and path.stat().st_size >= reply.offset + reply.size

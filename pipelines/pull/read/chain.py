@@ -1,0 +1,333 @@
+"""Overlapping windows of one query, read concurrently and joined to a chain from the top to the end.
+
+Windows are planned to share rows (see `windows` for why a shared row is a proof). Neighbours that share none are
+joined by reading between them, within a budget, and the top is looked at once more at the end. What does not belong
+here: what to do where the chain is not as long as the API claims, and pages that cannot overlap (see `scan`).
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from pipelines.concurrent import run_all
+from pipelines.pull.read.evidence import Evidence
+from pipelines.pull.read.pages import (
+    Asking,
+    FixedPages,
+    Slice,
+    all_at_once,
+    dated_apart,
+    in_same_order,
+    is_short_of,
+)
+from pipelines.pull.read.windows import Window, around, ending_of, linked, plan, reaches_further, top_of
+
+TOP_ROWS = 100
+"""Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
+
+_WINDOWS_NEAR_TOP = 10
+"""Windows whose rows the last look at the top may join, should those of the first be gone."""
+
+LEAST_EXTRA = 60
+"""Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
+
+_AHEAD = 6
+"""Windows of a long scan that may be asked for beyond the requests under way: some replies wait to be read."""
+
+_LONG = 100
+"""Pages of a scan from which on that is worth it."""
+
+_MOST_GROWTH = 8
+"""How many times the pages that an account had at first may be read, should it grow faster than it is read."""
+
+_MOST_GAPS = LEAST_EXTRA * _MOST_GROWTH
+"""Replies that lead no further down after which an account without a total is taken to outgrow the reading."""
+
+_OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
+"""Where to look for a lost neighbour, in pages from where it should be."""
+
+
+async def first_slice(asking: Asking) -> Slice:
+    """The first page; where the server gives fewer rows a page than asked for, as a full one of that size."""
+    top = await asking.ask(Window(1, asking.largest))
+    if not is_short_of(top):
+        return top
+    rows = len(top.keys)
+    beyond = await asking.ask(Window(2, rows), may_be_last=True)
+    if set(beyond.keys) <= set(top.keys):  # nothing, or what had just been pushed down
+        again = await asking.ask(top.window)
+        if again.keys == top.keys:
+            return top
+    asking.largest = rows
+    return replace(top, window=Window(1, rows))
+
+
+class Chain:
+    """The replies to one query.
+
+    Args:
+        path: the endpoint's, for notes.
+        asking: the query.
+        evidence: added to.
+
+    Attributes:
+        spent: extra requests of the last reading.
+        unsteady: whether rows were seen to change places: those of one date come in another order each time.
+        by_date: whether replies are joined only where their dates prove it too.
+        not_served: rows beyond the end that the reply which ends the order claims.
+    """
+
+    def __init__(self, path: str, asking: Asking, evidence: Evidence) -> None:
+        self._path = path
+        self._asking = asking
+        self._evidence = evidence
+        self.unsteady = False
+        self.by_date = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin from the top."""
+        self.spent = 0
+        self._near_top: dict[int, Slice] = {}
+        self._open: dict[int, Slice] = {}
+        """Replies by their place in the plan, each kept until it is joined to both neighbours."""
+        self._filled: list[int] = []
+        """Places whose reply had rows."""
+        self._endings: set[int] = set()
+        """A digest of how each reply ends, from its last row with a key on."""
+        self._joined: set[int] = set()
+        """Places whose reply shares a row with the one after it."""
+        self._onward = 0
+        """How many of them are followed by one that reaches further."""
+        self.not_served = 0
+
+    async def read_all(self, concurrency: int) -> int:
+        """Read every row and join the replies to a chain; returns how far it reaches."""
+        self._forget()
+        top = await first_slice(self._asking)
+        if _is_everything(top):
+            return len(top.keys)
+        self._asking.know_first(top)
+        planned = await self._read_plan(top, concurrency)
+        budget = _Budget(max(LEAST_EXTRA, planned))
+        chained_from, end = await self._join_all(budget)
+        chained = end is not None and await self._join_top(top, chained_from, budget)
+        self.spent = budget.spent
+        if not chained:
+            await self._see_whether_fixed(top)
+            self._give_up(budget)
+        return end or 0
+
+    async def _see_whether_fixed(self, top: Slice) -> None:
+        """Ask for half of the first page.
+
+        Raises:
+            FixedPages: more came, so the pages that could not be joined were never meant to overlap.
+        """
+        half = await self._asking.ask(Window(1, max(1, len(top.keys) // 2)))
+        if len(half.keys) > half.window.per_page:
+            raise FixedPages(len(half.keys))
+
+    def _give_up(self, budget: "_Budget") -> None:
+        """Say that the replies could not be joined.
+
+        Raises:
+            RequestError: a page was refused that is not beyond the end then.
+        """
+        if self._asking.refusal:
+            raise self._asking.refusal
+        self._evidence.complete = False
+        why = "; rows of one date change places" if self.unsteady else ""
+        self._evidence.notes.append(
+            f"{self._path}: replies could not be joined within {budget.spent} extra requests{why}"
+        )
+
+    async def _read_plan(self, top: Slice, concurrency: int) -> int:
+        """Read the planned windows below the top one; returns how many replies there were."""
+        self._note(0, top)
+        places = enumerate(plan(self._asking.largest))
+        _, previous = next(places)
+        most = LEAST_EXTRA + _MOST_GROWTH * (top.total or 0) // self._asking.largest
+        ended, believed = False, True
+
+        async def work() -> None:
+            nonlocal previous, ended
+            while not ended:
+                total = self._asking.total if believed else None
+                if total is not None and previous.stop > total:
+                    break
+                place, previous = next(places)
+                seen = await self._asking.ask(previous, fresh=False)
+                gaps = 0 if total is not None else place - self._onward
+                ended |= self._is_last(seen) or (total is not None and place >= most)
+                ended |= gaps > max(_MOST_GAPS, place // 2)
+                self._note(place, seen)
+
+        ahead = _AHEAD if (top.total or 0) >= _LONG * self._asking.largest else 0
+        await run_all(work() for _ in range(concurrency + ahead))
+        if not ended and self._goes_on():
+            believed = False
+            await run_all(work() for _ in range(concurrency))
+        return next(places)[0]
+
+    def _goes_on(self) -> bool:
+        """Whether the last reply is full beyond the total: then that tells nothing of where the end is."""
+        if not self._filled:
+            return False
+        tail = self._open[max(self._filled)]
+        return not tail.ends and tail.total is not None and tail.stop > tail.total
+
+    def _is_last(self, seen: Slice) -> bool:
+        """Whether nothing is to be expected below a reply: it is empty, or ends as one read before it does."""
+        ending = hash(ending_of(seen.keys))
+        if not seen.keys or ending in self._endings:
+            return True
+        self._endings.add(ending)
+        return seen.ends and seen.total is not None and seen.window.stop >= seen.total
+
+    def _note(self, place: int, seen: Slice) -> None:
+        """Compare a reply with its neighbours, and let go of those that are joined on both sides."""
+        self._open[place] = seen
+        if seen.keys:
+            self._filled.append(place)
+        if place < _WINDOWS_NEAR_TOP:
+            self._near_top[place] = seen
+        for upper in (place - 1, place):
+            if upper in self._open and upper + 1 in self._open:
+                above, below = self._open[upper], self._open[upper + 1]
+                if _overlap(above, below):
+                    self._evidence.drifted |= not _overlap_alike(above, below)
+                if self._are_linked(above, below):
+                    self._joined.add(upper)
+                    self._onward += reaches_further(below.keys, above.keys)
+        for done in (place - 1, place, place + 1):
+            if done in self._joined and done - 1 in self._joined:
+                self._open.pop(done, None)
+
+    def _are_linked(self, upper: Slice, lower: Slice) -> bool:
+        """Whether two replies share a row, and that proves that nothing between them was missed."""
+        if not linked(upper.keys, lower.keys):
+            return False
+        for keys in lower.replies or (lower.keys,):
+            self.unsteady |= not in_same_order(upper.keys, keys)
+        return not self.by_date or dated_apart(upper, lower)
+
+    async def _join_all(self, budget: "_Budget") -> tuple[int, int | None]:
+        """Join the neighbours that share no row, and the last reply to the end.
+
+        Returns:
+            The place from which on all are joined, 0 if all are; and the position of the end, None where the
+            last reply could not be joined to it.
+        """
+        chained_from = 0
+        for place, following in pairwise(sorted(self._filled)):
+            if place in self._joined:
+                continue
+            self._evidence.drifted |= not _overlap_alike(self._open[place], self._open[following])
+            if not await self._join(self._open[place], self._open[following], budget):
+                chained_from = following
+        if not self._filled:
+            return chained_from, 0
+        tail = self._open[max(self._filled)]
+        end = tail if tail.ends else await self._join(tail, None, budget)
+        if end is not None and end.total is not None:
+            self.not_served = end.total - end.stop
+        return chained_from, end.stop if end else None
+
+    async def _join_top(self, top: Slice, chained_from: int, budget: "_Budget") -> bool:
+        """Look at the top once more, for rows that came or moved there since; whether they join the rest.
+
+        Rows near the top may all have gone, and nothing can be joined to them then; but what is at the top now
+        may join what is chained to the end.
+        """
+        budget.spent += 1
+        look = await self._look_at_top()
+        same = top_of(look.keys) == top_of(top.keys[: len(look.keys)])
+        self._evidence.drifted |= look.total != top.total or not same
+        if same and chained_from == 0:
+            return True
+        chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
+        keys = tuple(key for of in chained for key in of.keys)
+        newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
+        lower = Slice(top.window, keys, top.total, newest, oldest, tuple(of.keys for of in chained))
+        while True:
+            before = budget.spent
+            if await self._join(look, lower, budget) is None:
+                return False
+            if budget.spent == before or not budget.take():
+                return budget.spent == before  # else rows may have moved up while the two were joined
+            lower, look = look, await self._look_at_top()
+
+    async def _look_at_top(self) -> Slice:
+        return await self._asking.ask(Window(1, min(TOP_ROWS, self._asking.largest)))
+
+    async def _join(self, upper: Slice, lower: Slice | None, budget: "_Budget") -> Slice | None:
+        """Read between two replies until a chain of shared rows leads from one to the other.
+
+        Args:
+            upper: where the chain stands.
+            lower: where it must get to; None for the end of the order.
+            budget: bounds the requests.
+
+        Returns:
+            The reply that closes the gap; None where the budget is spent or nothing more can be joined.
+        """
+        edge = upper.stop + self._shift_since(upper)
+        largest = self._asking.largest
+        while lower is None or not self._are_linked(upper, lower):
+            for offset in _OUTWARD:
+                if not budget.take():
+                    return None
+                seen = await self._asking.ask(around(edge + int(offset * largest), largest))
+                above = self._are_linked(upper, seen)
+                below = lower is not None and self._are_linked(seen, lower)
+                if (above and (below or seen.ends)) or (below and seen.window.start == 0):
+                    return seen  # from one to the other, or all the way to the end or from the top
+                if above and reaches_further(seen.keys, upper.keys):
+                    upper, edge = seen, seen.stop
+                    break
+                if below and lower is not None and top_of(seen.keys)[-1] not in lower.keys:
+                    lower, edge = seen, seen.window.start
+                    break
+            else:
+                return None
+        return upper
+
+    def _shift_since(self, seen: Slice) -> int:
+        """How far the order has moved since a reply, as far as totals tell."""
+        return 0 if self._asking.total is None or seen.total is None else self._asking.total - seen.total
+
+
+def _overlap(above: Slice, below: Slice) -> int:
+    """How many rows two full replies share by their positions; 0 where that tells nothing."""
+    if above.ends or above.window.start >= below.window.start:
+        return 0
+    return max(above.window.stop - below.window.start, 0)
+
+
+def _overlap_alike(above: Slice, below: Slice) -> bool:
+    """Whether two replies have the same rows, as far as is seen of them, at the positions that they share.
+
+    Then nothing was seen to change, also where they have no row that proves it: too many look alike, without a key.
+    """
+    shared = _overlap(above, below)
+    return shared > 0 and above.keys[-shared:] == below.keys[:shared]
+
+
+def _is_everything(top: Slice) -> bool:
+    """Whether the first reply holds all rows, as they were at one moment, be it because the API does not page."""
+    return top.ends or all_at_once(top.window, len(top.keys), top.total)
+
+
+@dataclass(slots=True)
+class _Budget:
+    """A bound on extra requests."""
+
+    limit: int
+    spent: int = 0
+
+    def take(self) -> bool:
+        """Spend one, if there is one left."""
+        if self.spent >= self.limit:
+            return False
+        self.spent += 1
+        return True

@@ -1,0 +1,233 @@
+"""One page asked for, and the slice of the order that its reply is: where its rows stand, and what they share.
+
+What the vendor's page leaves open is settled here: servers that give fewer rows a page than asked for, and what
+they answer to a page beyond the last one (nothing, a refusal, or the last page once more). What does not belong
+here: which pages to ask for, and what follows from their rows (see `scan`).
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from pipelines.errors import RequestError
+from pipelines.pull.decode.row_keys import Keys, Seen
+from pipelines.pull.endpoints import Endpoint
+from pipelines.pull.read.windows import Window, after, is_keyed
+from pipelines.trackly.client import Unreadable
+
+UNPAGED_ROWS = 1 << 62
+"""`per_page` of a reply that is not paged: any number of rows fits."""
+
+_TELLING_ROWS = 10
+"""Rows that the first page must have to be known again by them: so many do not come to stand on another by chance."""
+
+Query = Mapping[str, str | int]
+
+
+Check = Callable[[Seen], None]
+"""Raises Unreadable where a reply is not the page asked for."""
+
+
+class Fetch(Protocol):
+    """Gets one reply and keeps it for the snapshot."""
+
+    def __call__(self, query: Query, check: Check, *, fresh: bool) -> Awaitable[Seen]:
+        """Ask for one page.
+
+        Args:
+            query: its parameters.
+            check: is shown the reply before it is kept.
+            fresh: whether it must be asked for now; else a young reply of an interrupted pull will do.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A window's reply, reduced to what links it to others.
+
+    Attributes:
+        window: what was asked for.
+        keys: one per row.
+        total: rows in all, as the reply says it.
+        newest: when its first row came, where the order is documented and the row says so.
+        oldest: so of its last row.
+        replies: where it is put together of several replies, the keys of each; they may be of different moments.
+    """
+
+    window: Window
+    keys: Keys
+    total: int | None
+    newest: datetime | None = None
+    oldest: datetime | None = None
+    replies: tuple[Keys, ...] = ()
+
+    @property
+    def ends(self) -> bool:
+        """Whether the order ended within this reply."""
+        return len(self.keys) < self.window.per_page
+
+    @property
+    def stop(self) -> int:
+        """Position after its last row."""
+        return self.window.start + len(self.keys)
+
+
+def dated_apart(upper: Slice, lower: Slice) -> bool:
+    """Whether two replies overlap by more than rows of one date.
+
+    Then they hold every row between them also where rows of the same date come in another order each time: those
+    newer than the last one of the upper reply are in it, and those older than the first one of the lower in that.
+    """
+    return upper.oldest is not None and lower.newest is not None and lower.newest > upper.oldest
+
+
+class FixedPages(Exception):  # noqa: N818 - how a server pages, for the scan
+    """The server gives pages of one size, whatever size is asked for.
+
+    Args:
+        rows: the size.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+
+class Asking:
+    """One query of an endpoint, page by page.
+
+    Attributes:
+        largest: the most rows that the API gives on one page, as far as is known.
+        total: rows in all, as the latest reply says it.
+        totals_differ: whether replies said different totals.
+        replies: how many were read.
+    """
+
+    def __init__(self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch) -> None:
+        self.largest = endpoint.largest or UNPAGED_ROWS
+        self.total: int | None = None
+        self.totals_differ = False
+        self.replies = 0
+        self._fixed = False
+        self._refused: tuple[int, RequestError] | None = None
+        self._first: tuple[Keys, int | None] = ((), None)
+        self._filters = filters
+        self._get = fetch
+
+    @property
+    def refusal(self) -> RequestError | None:
+        """The last refusal of a page, where rows should have been there by the latest total."""
+        start, refusal = self._refused or (0, None)
+        return refusal if self.total is not None and start < self.total else None
+
+    def know_first(self, top: Slice) -> None:
+        """Remember the first page, so that it is not taken for another one."""
+        self._first = (top.keys, top.total) if len(set(top.keys)) >= _TELLING_ROWS else ((), None)
+
+    def fix(self, rows: int) -> None:
+        """From now on ask for pages of one size only, the one that the server gives."""
+        self._fixed, self.largest = True, rows
+
+    def following(self, seen: Slice) -> Window:
+        """The window that comes after a reply; pages of one size do not overlap."""
+        stop = seen.window.stop
+        return Window(stop // self.largest + 1, self.largest) if self._fixed else after(stop, self.largest)
+
+    async def ask(self, window: Window, *, fresh: bool = True, may_be_last: bool = False) -> Slice:
+        """Ask for one window; one beyond the end has no rows, or those of the last page at their own place.
+
+        Args:
+            window: which.
+            fresh: see `Fetch`.
+            may_be_last: whether the first page may be the last one, although no total says so.
+
+        Raises:
+            FixedPages: more rows came than were asked for, which is not known of this server yet.
+        """
+        query: Query = self._filters
+        if window.per_page != UNPAGED_ROWS:
+            query = {**self._filters, "page": window.page, "per_page": window.per_page}
+
+        def check(seen: Seen) -> None:
+            self._check_place(window, seen, may_be_last)
+
+        try:
+            seen = await self._get(query, check, fresh=fresh)
+        except RequestError as refusal:
+            if window.page == 1:
+                raise
+            self._refused = (window.start, refusal)
+            return Slice(window, (), self.total)
+        self.replies += 1
+        size = max(len(seen.keys), seen.per_page or 0) if window.page > 1 else len(seen.keys)
+        if size > window.per_page and not self._fixed and not all_at_once(window, size, seen.total):
+            raise FixedPages(size)
+        self.totals_differ |= self.total is not None and seen.total != self.total
+        self.total = seen.total
+        if seen.page is not None and seen.page != window.page:
+            window = Window(seen.page, window.per_page)
+        if seen.per_page is not None and 0 < seen.per_page < window.per_page:
+            self.largest = seen.per_page
+            window = Window(1, seen.per_page)
+        return Slice(window, seen.keys, seen.total, seen.newest, seen.oldest)
+
+    def _check_place(self, window: Window, seen: Seen, may_be_last: bool) -> None:
+        """Refuse a reply that is not the page asked for.
+
+        Raises:
+            Unreadable: another page came, or the first one again, or null for rows that are claimed.
+        """
+        if seen.page not in (None, window.page) and not _is_last_instead(window, seen, may_be_last):
+            raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
+        if window.page > 1 and seen.per_page and seen.per_page < window.per_page:
+            raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
+        if seen.absent and seen.total is not None and seen.total > window.start:
+            raise Unreadable(f"no array of rows came, and {seen.total:,} rows are claimed")
+        keys, total = self._first
+        if window.page > 1 and keys and seen.total == total and seen.keys == keys[: window.per_page]:
+            raise Unreadable(f"the first page came again in answer to page {window.page}")
+
+
+def _is_last_instead(window: Window, seen: Seen, may_be_first: bool) -> bool:
+    """Whether the last page, by its own number, came in answer to one beyond it."""
+    if seen.page is None or seen.page >= window.page:
+        return False
+    if seen.total is None:
+        return seen.page > 1 or may_be_first
+    return window.start >= seen.total
+
+
+def all_at_once(window: Window, rows: int, total: int | None) -> bool:
+    """Whether the first reply has more rows than asked for because it has them all: the API does not page."""
+    return window.page == 1 and rows > window.per_page and total in (None, rows)
+
+
+def is_short_of(asked: Slice) -> bool:
+    """Whether a first reply has fewer rows than asked for without saying that these are all.
+
+    It may be all there is; or the server gives no more than so many on a page.
+    """
+    rows = len(asked.keys)
+    if asked.window.per_page == UNPAGED_ROWS and asked.total is None:
+        return rows > 0 and rows % _DEFAULT_PAGE == 0
+    return 0 < rows < asked.window.per_page and asked.total != rows
+
+
+_DEFAULT_PAGE = 50
+"""Rows of a page where no number is asked for (/api-reference/v2/overview); maxima are multiples of it."""
+
+
+def in_same_order(upper: Sequence[int], lower: Sequence[int]) -> bool:
+    """Whether the rows that two replies share stand in the same order in both; rows that come twice tell nothing.
+
+    Nor do rows without a key: those of the same content may be several.
+    """
+    both = set(filter(is_keyed, set(upper).intersection(lower)))
+    above, below = list(filter(both.__contains__, upper)), list(filter(both.__contains__, lower))
+    if len(above) == len(both) == len(below):
+        return above == below
+    counts = Counter(above), Counter(below)
+    once = {key for key in both if counts[0][key] == counts[1][key] == 1}
+    return [key for key in above if key in once] == [key for key in below if key in once]

@@ -1,0 +1,356 @@
+"""The two files of a snapshot, proven: of each row the latest version read, everything else accounted for.
+
+`conclude` looks at every key of the data file that was written while the scan went on (`data_file`). Where a row
+stands in it twice, or a version that is not the latest, `deduplicate` makes it anew out of the parts. The work is
+DuckDB's, within a memory limit and with room to spill, so that it stays flat whatever the account's size.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.pull.decode.batches import KEY_SEPARATOR, Part, read_rows, set_aside, write_bad
+from pipelines.pull.decode.row_keys import KEYLESS
+from pipelines.pull.decode.spool import Spooled
+from pipelines.pull.write.keyless import Place, Sighting, told_apart
+from pipelines.pull.write.scratch import scratch
+from pipelines.snapshots import Snapshot
+from pipelines.storage import storage_errors
+from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.columns import Dataset
+from schemas.registry import PULLED
+from schemas.tables import literal
+
+_ORDER = "(page * 1048576 + row)"
+"""When a row was read: pages are numbered in the order of arrival and hold fewer rows than that."""
+
+_NO_BAD = "NULL::VARCHAR AS identity, '' AS raw, '' AS reason, now() AS synced_at, 0 AS page, 0 AS row"
+"""The columns of bad parts, for a snapshot without any."""
+
+_PLACE = "rows.page || ':' || rows.row"
+"""What tells rows without a key apart that were told apart before."""
+
+_ROWS_AT_ONCE = 10_000
+
+_SAME_REPLY = "the key stands on another row of the same reply too"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """How many rows each file has."""
+
+    rows: int
+    quarantined: int
+
+
+def conclude(
+    name: str,
+    snapshot: str,
+    parts: Sequence[Part],
+    replies: Sequence[Spooled],
+    data: Path,
+    rows: int,
+    quarantine: Path,
+    *,
+    steady: bool,
+) -> Assembled:
+    """See that the data file holds every row once, in its latest version, and write the quarantined rows.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        snapshot: the snapshot's id, which every row names.
+        parts: at least one.
+        replies: what the parts were made of.
+        data: the file of published rows, as `data_file` left it; made anew where that is needed.
+        rows: how many it has.
+        quarantine: the file of rows set aside, to be written.
+        steady: whether the account was not seen to change.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    dataset = PULLED[name]
+    bad = [path for part in parts for path in part.bad]
+    if _keys(dataset) == dataset.key:
+        with scratch(data.parent) as connection:
+            keys = ", ".join(dataset.key)
+            connection.execute(
+                f"CREATE VIEW good AS SELECT *, 0 AS row FROM read_parquet({literal(str(data))})"
+            )
+            twice = f"SELECT 1 FROM good GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
+            if connection.execute(twice).fetchone() is None:
+                _place_keyless(connection, dataset, parts, replies, bad, steady=steady)
+                _collect_bad(connection, dataset, bad)
+                if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is None:
+                    aside = f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad"
+                    return Assembled(rows, _copied(connection, aside, quarantine))
+    return assemble(name, snapshot, parts, replies, data, quarantine, steady=steady)
+
+
+def assemble(
+    name: str,
+    snapshot: str,
+    parts: Sequence[Part],
+    replies: Sequence[Spooled],
+    data: Path,
+    quarantine: Path,
+    *,
+    steady: bool,
+) -> Assembled:
+    """Write a snapshot's rows and its quarantined rows as zstd Parquet.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        snapshot: the snapshot's id, which every row names.
+        parts: at least one.
+        replies: what the parts were made of.
+        data: the file of published rows.
+        quarantine: the file of rows set aside.
+        steady: whether the account was not seen to change.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    dataset = PULLED[name]
+    bad = [path for part in parts for path in part.bad]
+    with scratch(data.parent) as connection:
+        files = list(map(_for_duckdb, parts))
+        _place_keyless(connection, dataset, parts, replies, bad, files, steady=steady)
+        place = "(SELECT last_page || ':' || last_row FROM keyless WHERE (page, row) = (rows.page, rows.row))"
+        connection.execute(f"CREATE VIEW good AS {_good(dataset, files, place)}")
+        keys = ", ".join(_keys(dataset))
+        connection.execute(
+            f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
+            f"FROM good GROUP BY {keys} HAVING count(*) > 1"
+        )
+        bad += _twins(connection, dataset, replies, parts[0].good[0].parent)
+        _collect_bad(connection, dataset, bad)
+        return Assembled(
+            rows=_copied(connection, _good_rows(dataset, snapshot), data),
+            quarantined=_copied(connection, f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad", quarantine),
+        )
+
+
+def carry_on(name: str, data: Path, earlier: Path) -> int:
+    """Add to a snapshot's rows those of an earlier one that it did not see; they keep where they came from.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        data: the snapshot's file, written anew.
+        earlier: the earlier snapshot's file.
+
+    Returns:
+        How many rows were added.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    seen, before = (f"read_parquet({literal(str(path))})" for path in (data, earlier))
+    unseen = f"SELECT * FROM {before} ANTI JOIN {seen} AS seen USING ({', '.join(PULLED[name].key)})"
+    both = data.with_name("both.parquet")
+    with scratch(data.parent) as connection:
+        (added,) = connection.execute(f"SELECT count(*) FROM ({unseen})").fetchall()[0]
+        _copied(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
+        both.replace(data)
+    return int(added)
+
+
+def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, int]]:
+    """Write a snapshot's rows together with some that were set aside and now pass.
+
+    Args:
+        name: the dataset's name in `PULLED`.
+        before: the snapshot.
+        part: its quarantined rows, refined again.
+        data: the file of published rows to write.
+
+    Returns:
+        The places (page, row) of those that passed; a row whose key is published is not among them.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    dataset = PULLED[name]
+    old = f"read_parquet({literal(str(before.data))})"
+    keys = ", ".join(_keys(dataset))
+    unpublished = "" if keys == "content_key" else f"ANTI JOIN {old} AS published USING ({keys})"
+    with scratch(data.parent) as connection:
+        connection.execute(
+            f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "
+            f"{_kept(BOOKKEEPING, before.manifest.snapshot)}, row "
+            f"FROM ({_good(dataset, [_for_duckdb(part)], _PLACE)}) AS good {unpublished} "
+            f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
+        )
+        _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", data)
+        return set(connection.execute("SELECT page, row FROM passed").fetchall())
+
+
+def _for_duckdb(part: Part) -> Path:
+    """The good rows of a part as Parquet, which DuckDB reads and Arrow IPC it does not."""
+    path = part.good[0].with_suffix(".parquet")
+    with storage_errors("write", path):
+        pq.write_table(read_rows(part), path, compression="lz4", use_dictionary=False, write_statistics=False)
+    return path
+
+
+def _keys(dataset: Dataset) -> tuple[str, ...]:
+    """The columns that tell rows apart; made up for a dataset whose rows may lack a key."""
+    nullable = {field.name for field in dataset.fields if field.nullable}
+    return ("content_key",) if nullable.intersection(dataset.key) else dataset.key
+
+
+def _good(dataset: Dataset, files: Sequence[Path], place: str) -> str:
+    """All good parts, with when each row was read and what tells it apart.
+
+    Args:
+        dataset: what the rows are.
+        files: the parts, as Parquet.
+        place: what tells a row of `rows` apart that has no key.
+    """
+    parts = ", ".join(literal(str(path)) for path in files)
+    rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{parts}])"
+    if _keys(dataset) == dataset.key:
+        return rows
+    (key,) = dataset.key
+    return f"SELECT *, coalesce({key}, {place}) AS content_key FROM ({rows}) AS rows"
+
+
+def _place_keyless(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    parts: Sequence[Part],
+    replies: Sequence[Spooled],
+    bad: Sequence[Path],
+    good: Sequence[Path] = (),
+    *,
+    steady: bool,
+) -> None:
+    """Make the table `keyless`: where each row without a usable key was seen, and where the same row was seen last.
+
+    Args:
+        connection: of `scratch`.
+        dataset: what the rows are.
+        parts: what was read, for the rows with keys that replies share.
+        replies: what the parts were made of.
+        bad: the parts' bad rows.
+        good: the parts' good rows as Parquet, which are needed where a good row may lack its key.
+        steady: see `told_apart`.
+    """
+    connection.execute(
+        "CREATE TEMP TABLE keyless (page BIGINT, row INTEGER, last_page BIGINT, last_row INTEGER)"
+    )
+    found = (
+        [f"SELECT page, row, hash(raw) FROM read_parquet([{_listed(bad)}]) WHERE identity IS NULL"]
+        if bad
+        else []
+    )
+    if good and _keys(dataset) != dataset.key:
+        content = f"hash(row({', '.join(dataset.columns)}, extra))"
+        (key,) = dataset.key
+        found.append(f"SELECT page, row, {content} FROM read_parquet([{_listed(good)}]) WHERE {key} IS NULL")
+    rows = connection.execute(" UNION ALL ".join(found)).fetchall() if found else []
+    if not rows:
+        return
+    sightings = [Sighting(*row) for row in rows]
+    counts = {page.page: page.rows for part in parts for page in part.pages}
+    places = {reply.page: Place.of(reply.request, counts[reply.page]) for reply in replies}
+    latest = told_apart(
+        sightings, _shared(connection, parts, {s.page for s in sightings}), places, steady=steady
+    )
+    table = pa.table(
+        {
+            "page": [one.page for one in latest],
+            "row": [one.row for one in latest],
+            "last_page": [last.page for last in latest.values()],
+            "last_row": [last.row for last in latest.values()],
+        }
+    )
+    connection.register("placed", table)
+    connection.execute("INSERT INTO keyless BY NAME FROM placed")
+
+
+def _shared(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], pages: set[int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """The rows with keys that each two of some replies share; see `keyless.Shared`."""
+    rows = pa.concat_tables([read_rows(part).select(["page", "row", "row_key"]) for part in parts])
+    connection.register("read_rows", rows)
+    connection.register("some_pages", pa.table({"page": pa.array(sorted(pages), pa.int64())}))
+    connection.execute(
+        "WITH keyed AS (FROM read_rows SEMI JOIN some_pages USING (page) "
+        f"WHERE row_key >= {KEYLESS}) SELECT one.page, other.page, one.row, other.row FROM keyed AS one "
+        "JOIN keyed AS other ON one.row_key = other.row_key AND one.page < other.page ORDER BY ALL"
+    )
+    while some := connection.fetchmany(_ROWS_AT_ONCE):
+        yield from some
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return ", ".join(literal(str(path)) for path in files)
+
+
+def _twins(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, replies: Sequence[Spooled], folder: Path
+) -> list[Path]:
+    """Rows whose key stands twice in the reply it was last read from: all but one are bad."""
+    places = connection.execute(
+        f"SELECT page, row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
+        "WHERE page = last_page AND read_order < latest"
+    ).fetchall()
+    by_page = {reply.page: reply for reply in replies}
+    rows = set_aside(dataset, by_page, ((page, row, _SAME_REPLY) for page, row in places))
+    path = write_bad(rows, folder / "bad-twins.parquet")
+    return [path] if path else []
+
+
+def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path]) -> None:
+    """Bad rows as last read: those of a key that was read well later, or read badly again, are history."""
+    if not files:
+        connection.execute(f"CREATE TEMP TABLE bad AS SELECT {_NO_BAD} LIMIT 0")
+        connection.execute("CREATE TEMP TABLE outdated AS SELECT page, row FROM good LIMIT 0")
+        return
+    identity = f"concat_ws('{KEY_SEPARATOR}', {', '.join(_keys(dataset))})"
+    connection.execute(
+        f"CREATE TEMP TABLE bad AS SELECT * FROM read_parquet([{_listed(files)}]) "
+        "ANTI JOIN (SELECT page, row FROM keyless WHERE (page, row) <> (last_page, last_row)) USING (page, row) "
+        "QUALIFY identity IS NULL OR page = max(page) OVER (PARTITION BY identity)"
+    )
+    connection.execute(
+        f"CREATE TEMP TABLE also_good AS SELECT {identity} AS identity, page, row FROM good "
+        f"WHERE {identity} IN (SELECT identity FROM bad)"
+    )
+    connection.execute(
+        "DELETE FROM bad WHERE EXISTS "
+        "(FROM also_good WHERE also_good.identity = bad.identity AND also_good.page > bad.page)"
+    )
+    connection.execute(
+        "CREATE TEMP TABLE outdated AS SELECT also_good.page, also_good.row FROM also_good "
+        "JOIN bad USING (identity) WHERE bad.page > also_good.page"
+    )
+
+
+def _good_rows(dataset: Dataset, snapshot: str) -> str:
+    columns = ", ".join(f'"{name}"' for name in dataset.columns)
+    return (
+        f"SELECT {columns}, {_kept(BOOKKEEPING, snapshot)} FROM good "
+        f"ANTI JOIN (SELECT good.page, good.row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
+        "WHERE read_order < latest UNION ALL FROM outdated) AS superseded USING (page, row)"
+    )
+
+
+def _kept(dataset: Dataset, snapshot: str) -> str:
+    """A declaration's columns, the snapshot's id being a constant."""
+    return ", ".join(
+        f"{literal(snapshot)} AS snapshot" if name == "snapshot" else name for name in dataset.columns
+    )
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    copied = connection.execute(
+        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+    ).fetchall()
+    return int(copied[0][0])

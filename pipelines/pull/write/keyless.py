@@ -1,0 +1,231 @@
+"""Rows without a usable key: which of their sightings are of one row, by their place among the rows around them.
+
+Replies overlap, and some pages are read more than once, so one such row may be seen several times; and two of them
+may have the same content. What tells them apart is their place in the account's order. Two replies that share rows
+with keys are laid side by side by those, and between two neighbours of them rows of the same content, in the same
+order, are the same; so is a row that changed where no other came or went. Replies that share no row with a key are
+laid side by side by their positions. Two rows of one reply are never one. What does not belong here: when a key is
+usable (see `decode.row_keys`), and which sighting of a row stays (see `deduplicate`).
+"""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+from operator import attrgetter
+from urllib.parse import parse_qsl
+
+_MOST_COMPARED = 4_000_000
+"""Pairs of rows between two neighbours up to which all are compared; beyond it, equal contents pair off in order."""
+
+_REACH = 20
+"""Rows by which an account may shift between two replies that share no row with a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A row without a usable key in one reply.
+
+    Attributes:
+        page: the reply's number, in the order of arrival.
+        row: its place there.
+        content: a digest of it.
+    """
+
+    page: int
+    row: int
+    content: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reply stands.
+
+    Attributes:
+        query: what was asked for, apart from the page.
+        start: the position of its first row.
+        rows: how many it has.
+    """
+
+    query: tuple[tuple[str, str], ...]
+    start: int
+    rows: int
+
+    @property
+    def stop(self) -> int:
+        """The position after its last row."""
+        return self.start + self.rows
+
+    @classmethod
+    def of(cls, request: str, rows: int) -> "Place":
+        """Of a request as the spool has it, such as `GET /contacts?page=2&per_page=990`."""
+        given = dict(parse_qsl(request.partition("?")[2], keep_blank_values=True))
+        page, per_page = int(given.pop("page", "1")), int(given.pop("per_page", "0"))
+        return cls(tuple(sorted(given.items())), (page - 1) * per_page, rows)
+
+
+Shared = tuple[int, int, int, int]
+"""A row with a key in two replies: the first one's page, the other's, its place in the first, and in the other."""
+
+
+def told_apart(
+    sightings: Sequence[Sighting], shared: Iterable[Shared], places: Mapping[int, Place], *, steady: bool
+) -> dict[Sighting, Sighting]:
+    """For each sighting the latest one of the same row.
+
+    Args:
+        sightings: of rows without a usable key.
+        shared: the rows with keys that two of their replies share, by pages and then by place in the first.
+        places: where each reply stands.
+        steady: whether the account was not seen to change, so that a position is always the same row.
+    """
+    by_page: dict[int, list[Sighting]] = defaultdict(list)
+    for sighting in sorted(sightings, key=attrgetter("page", "row")):
+        by_page[sighting.page].append(sighting)
+    same = _Same(sightings)
+    beside: set[tuple[int, int]] = set()
+    for (first, second), rows in groupby(shared, key=lambda row: row[:2]):
+        beside.add((first, second))
+        anchors = _in_order([(row[2], row[3]) for row in rows])
+        for upper, lower, ends in _between(by_page[first], by_page[second], anchors):
+            same.unite(_aligned(upper, lower, ends))
+    for first, second in _near(by_page, places, beside):
+        shift = places[first].start - places[second].start
+        same.unite(_by_position(by_page[first], by_page[second], shift, steady=steady))
+    return same.latest()
+
+
+class _Same:
+    """Sightings of one row, put together; never two of one reply."""
+
+    def __init__(self, sightings: Iterable[Sighting]) -> None:
+        self._groups: dict[Sighting, list[Sighting]] = {sighting: [sighting] for sighting in sightings}
+
+    def unite(self, pairs: Iterable[tuple[Sighting, Sighting]]) -> None:
+        for one, other in pairs:
+            mine, theirs = self._groups[one], self._groups[other]
+            if mine is theirs or {s.page for s in mine} & {s.page for s in theirs}:
+                continue
+            mine += theirs
+            for sighting in theirs:
+                self._groups[sighting] = mine
+
+    def latest(self) -> dict[Sighting, Sighting]:
+        return {one: max(group, key=attrgetter("page")) for one, group in self._groups.items()}
+
+
+def _in_order(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The most pairs whose second places are in order too, of those given in the order of their first ones."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int | None] = []
+    for at, (_, second) in enumerate(pairs):
+        length = bisect_left(tails, second)
+        before.append(ends[length - 1] if length else None)
+        if length == len(tails):
+            tails.append(second)
+            ends.append(at)
+        else:
+            tails[length], ends[length] = second, at
+    chosen: list[tuple[int, int]] = []
+    at_end = ends[-1] if ends else None
+    while at_end is not None:
+        chosen.append(pairs[at_end])
+        at_end = before[at_end]
+    return chosen[::-1]
+
+
+_OPEN_ABOVE, _CLOSED, _OPEN_BELOW = -1, 0, 1
+
+
+def _between(
+    upper: Sequence[Sighting], lower: Sequence[Sighting], anchors: Sequence[tuple[int, int]]
+) -> Iterator[tuple[list[Sighting], list[Sighting], int]]:
+    """The rows of two replies between the same two neighbours with keys, and which end of them is open."""
+    firsts, seconds = [one for one, _ in anchors], [other for _, other in anchors]
+    left: dict[int, list[Sighting]] = defaultdict(list)
+    right: dict[int, list[Sighting]] = defaultdict(list)
+    for sighting in upper:
+        left[bisect_left(firsts, sighting.row)].append(sighting)
+    for sighting in lower:
+        right[bisect_left(seconds, sighting.row)].append(sighting)
+    for gap in left.keys() & right.keys():
+        ends = _OPEN_ABOVE if gap == 0 else _OPEN_BELOW if gap == len(anchors) else _CLOSED
+        yield left[gap], right[gap], ends
+
+
+def _aligned(
+    upper: Sequence[Sighting], lower: Sequence[Sighting], ends: int
+) -> Iterator[tuple[Sighting, Sighting]]:
+    """Pairs of sightings of one row in two stretches that lie between the same neighbours."""
+    if ends == _OPEN_ABOVE:
+        pairs = _aligned(upper[::-1], lower[::-1], _OPEN_BELOW)
+        yield from pairs
+        return
+    one, other = [s.content for s in upper], [s.content for s in lower]
+    least = min(len(one), len(other))
+    if one[:least] == other[:least] and (ends == _OPEN_BELOW or len(one) == len(other)):
+        yield from zip(upper, lower, strict=False)
+        return
+    if len(one) * len(other) > _MOST_COMPARED:
+        yield from _paired_off(upper, lower)
+        return
+    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        to_open_end = ends == _OPEN_BELOW and (b == len(one) or d == len(other))
+        if kind == "equal" or (kind == "replace" and b - a == d - c and not to_open_end):
+            yield from zip(upper[a:b], lower[c:d], strict=True)
+
+
+def _paired_off(upper: Sequence[Sighting], lower: Sequence[Sighting]) -> Iterator[tuple[Sighting, Sighting]]:
+    waiting: dict[int, list[Sighting]] = defaultdict(list)
+    for sighting in reversed(upper):
+        waiting[sighting.content].append(sighting)
+    for sighting in lower:
+        if waiting[sighting.content]:
+            yield waiting[sighting.content].pop(), sighting
+
+
+def _near(
+    by_page: Mapping[int, Sequence[Sighting]], places: Mapping[int, Place], beside: set[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Replies to the same query that reach over the same positions, or nearly, and share no row with a key."""
+    spans = sorted((places[page].query, places[page].start, places[page].stop, page) for page in by_page)
+    for at, (query, _, stop, page) in enumerate(spans):
+        for other_query, start, _, other in spans[at + 1 :]:
+            if other_query != query or start >= stop + _REACH:
+                break
+            pair = (min(page, other), max(page, other))
+            if pair not in beside:
+                yield pair
+
+
+def _by_position(
+    upper: Sequence[Sighting], lower: Sequence[Sighting], shift: int, *, steady: bool
+) -> Iterator[tuple[Sighting, Sighting]]:
+    """Pairs of sightings of one row where no row with a key tells how two replies stand to each other.
+
+    Of a steady account those of equal content at one position are one row. Of one that changes, those that stand
+    nearly there and of which no other in their reply has the content.
+
+    Args:
+        upper: the rows of one reply.
+        lower: the rows of the other.
+        shift: what added to a place in the first gives the same position as a place in the other.
+        steady: whether the account was not seen to change.
+    """
+    if steady:
+        at = {sighting.row: sighting for sighting in lower}
+        here = ((one, at.get(one.row + shift)) for one in upper)
+        yield from ((one, other) for one, other in here if other and one.content == other.content)
+        return
+    alone = _alone(lower)
+    for content, one in _alone(upper).items():
+        if content in alone and abs(one.row + shift - alone[content].row) <= _REACH:
+            yield one, alone[content]
+
+
+def _alone(sightings: Sequence[Sighting]) -> dict[int, Sighting]:
+    counts = Counter(sighting.content for sighting in sightings)
+    return {sighting.content: sighting for sighting in sightings if counts[sighting.content] == 1}

@@ -1,0 +1,85 @@
+"""The books: what the ledger says was accepted, against what the API acknowledged, call by call.
+
+What does not belong here: the contacts' totals (`reconcile`).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.sums import Totals, totals
+from schemas.registry import PUSHED
+
+_UNIT = Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The books of one dataset, over every push on record.
+
+    Attributes:
+        dataset: its name.
+        accepted: rows that are in the account through us, by the ledger.
+        settled: those of them that no answer acknowledged, but a reading of the contacts or a person.
+        acknowledged: records that the API counted as taken in.
+        skipped: records that it counted as there already; a row that was sent again is among them.
+        in_doubt: rows without a usable answer.
+        amount: revenue of the accepted rows, in the account's currency; 0 for other datasets.
+        amount_settled: of the settled ones.
+        amount_in_doubt: of those in doubt.
+        amount_acknowledged: what the API added up in its answers; None where an answer did not say.
+    """
+
+    dataset: str
+    accepted: int
+    settled: int
+    acknowledged: int
+    skipped: int
+    in_doubt: int
+    amount: Decimal
+    amount_settled: Decimal
+    amount_in_doubt: Decimal
+    amount_acknowledged: Decimal | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both sides can be right.
+
+        An accepted row was acknowledged, or skipped when sent again, or settled. Of a call that failed in part
+        without telling for which rows, the acknowledged ones may be settled or in doubt now.
+        """
+        rows = (
+            self.accepted - self.settled - self.skipped <= self.acknowledged <= self.accepted + self.in_doubt
+        )
+        if self.amount_acknowledged is None:
+            return rows
+        least, most = self.amount - self.amount_settled, self.amount + self.amount_in_doubt
+        return rows and least <= self.amount_acknowledged <= most
+
+
+def books(ledger: Ledger | None) -> dict[str, Books]:
+    """The books of every dataset; all zero before the first push.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    found: dict[str, Totals] = {}
+    if ledger:
+        with ledger.begin() as connection:
+            found = totals(connection)
+    return {name: _of(name, found.get(name, Totals())) for name in PUSHED}
+
+
+def _of(name: str, of: Totals) -> Books:
+    return Books(
+        dataset=name,
+        accepted=of.accepted,
+        settled=of.settled,
+        acknowledged=of.success_count,
+        skipped=of.duplicates_skipped,
+        in_doubt=of.in_doubt,
+        amount=of.amount / _UNIT,
+        amount_settled=of.amount_settled / _UNIT,
+        amount_in_doubt=of.amount_in_doubt / _UNIT,
+        amount_acknowledged=None if of.total_revenue is None else of.total_revenue / _UNIT,
+    )

@@ -1,0 +1,104 @@
+"""Revenue that is perhaps there twice, for the person who has to look: what alarms say, and acknowledging one.
+
+What does not belong here: finding it (`revenue.late`), and anything that imports duckdb: `status` reads this.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipelines.alerts.conditions import Condition
+from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.queries.alarms import Alarm, Named, alarms, named
+from pipelines.settings import Settings
+from pipelines.spans import duration
+
+_UNIT = Decimal(10_000)
+_MOST_NAMED = 5
+_SHOWN_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An alarm that is open.
+
+    Attributes:
+        alarm: its number in the ledger.
+        rows: the rows that turned up.
+        contacts: how many contacts they are of.
+        amount: their revenue, in the account's currency.
+    """
+
+    alarm: Alarm
+    rows: tuple[Named, ...]
+
+    @property
+    def amount(self) -> Decimal:
+        """What turned up, in the account's currency."""
+        return self.alarm.amount / _UNIT
+
+    @property
+    def text(self) -> str:
+        """What happened, in one line, without personal data."""
+        of = self.alarm
+        twice = "they" if of.sent_again == of.rows else f"{of.sent_again:,} of them"
+        again = f"; {twice} had been sent again and count twice" if of.sent_again else ""
+        return (
+            f"{of.rows:,} rows of {of.dataset} ({self.amount:,.4f}) of {of.contacts:,} contacts ({self.masked})"
+            f" turned up after they were called absent, up to {duration(of.seconds)} after they were sent{again}."
+            f" No more {of.dataset} is sent until somebody has acknowledged this"
+        )
+
+    @property
+    def masked(self) -> str:
+        """The contacts, without what could be dialled."""
+        contacts = list(dict.fromkeys(row.contact for row in self.rows))
+        more = ["..."] if len(contacts) > _MOST_NAMED else []
+        return ", ".join([*(mask(contact) for contact in contacts[:_MOST_NAMED]), *more])
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return (
+            "Look at the rows (trackly-sync resolve) and have what is there twice removed; then: trackly-sync resolve"
+            f" --acknowledge {self.alarm.alarm} --reason '...'"
+        )
+
+
+def mask(contact: str) -> str:
+    """A phone number without what could be dialled: its last digits only. A hash stays as it is."""
+    return f"…{contact[-_SHOWN_DIGITS:]}" if re.fullmatch(r"\+[0-9]+", contact) else contact
+
+
+def open_alarms(settings: Settings) -> list[Late]:
+    """The alarms that nobody has acknowledged, oldest first.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    with existing_ledger(settings) as ledger:
+        if ledger is None:
+            return []
+        with ledger.begin() as connection:
+            return [Late(one, tuple(named(connection, one.alarm))) for one in alarms(connection)]
+
+
+def of_alarms(settings: Settings) -> list[Condition]:
+    """Whether revenue is perhaps there twice, as a condition that alerts."""
+    return [condition(open_alarms(settings))]
+
+
+def condition(found: Sequence[Late]) -> Condition:
+    """The condition of some open alarms."""
+    if not found:
+        return Condition(
+            "twice:revenue", firing=False, text="no revenue turned up after it was called absent"
+        )
+    figures = {
+        "alarms": [one.alarm.alarm for one in found],
+        "rows": sum(one.alarm.rows for one in found),
+        "amount": str(sum((one.amount for one in found), Decimal(0))),
+    }
+    text = "; ".join(one.text for one in found)
+    return Condition("twice:revenue", firing=True, text=text, remedy=found[0].remedy, figures=figures)

@@ -1,0 +1,203 @@
+"""Reconciliation: do the contacts' totals hold what the ledger says was accepted, contact by contact.
+
+Revenue and conversions: the totals before our first row of a contact (the ledger keeps them) plus what was accepted
+since, against the totals now. Clicks: their totals before are not on record, so they can only be shown to be too few.
+More than expected is other activity, except where it matches rows that were sent again; less is money that is
+missing. What turned up after it was called absent is an alarm, as in a push. What does not belong here: how it is
+compared (`totals_compared`), and the ledger against the API's answers (`acknowledged`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines import stopping
+from pipelines.pull.contact_totals import Reading, read_totals, room_for_readings
+from pipelines.pull.write.scratch import scratch
+from pipelines.push.audit.acknowledged import Books, books
+from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.publish import publish_differences
+from pipelines.push.audit.totals_compared import (
+    ACKNOWLEDGED_COLUMNS,
+    CLICKED_COLUMNS,
+    COMPARE,
+    REVENUE_COLUMNS,
+    SENDS_COLUMNS,
+    Columns,
+)
+from pipelines.push.ledger.ledger import Ledger, existing_ledger
+from pipelines.push.ledger.queries.alarms import acknowledged_contacts, alarms
+from pipelines.push.ledger.queries.rows import ledger_rows
+from pipelines.push.ledger.queries.sums import sent_revenue
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.revenue import totals
+from pipelines.push.revenue.late import find_late
+from pipelines.push.revenue.waiting import patience
+from pipelines.push.stage.database import Progress
+from pipelines.runs import details, recorded, this_run
+from pipelines.settings import Settings
+from pipelines.trackly.client import TracklyClient
+from pipelines.warehouse.tables import insert
+from pipelines.watched import watched
+from schemas.imports import FINDINGS
+
+_UNIT = Decimal(10_000)
+
+_NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What came of it.
+
+    Attributes:
+        books: by dataset, the ledger against the API's answers.
+        contacts: how many contacts were compared.
+        findings: by finding (see `schemas.imports`), how many contacts and measures; all of them are in
+            imports.differences.
+        missing: revenue that was accepted and is not in the contacts' totals, in the account's currency.
+        complete: whether every contact of the account was seen.
+        alarms: how often revenue turned up after it was called absent, as long as nobody has acknowledged it.
+    """
+
+    books: dict[str, Books]
+    contacts: int
+    findings: dict[str, int]
+    missing: Decimal
+    complete: bool
+    alarms: int = 0
+
+    @property
+    def twice(self) -> bool:
+        """Whether contacts hold more than was acknowledged, in a way that matches rows that were sent again."""
+        return self.alarms > 0 or self.findings["perhaps_twice"] > 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all that was accepted is there, as far as can be seen."""
+        return all(book.agrees for book in self.books.values()) and not self.findings["missing"]
+
+
+@watched(outcomes, of_alarms)
+def reconcile(
+    settings: Settings, on_progress: Progress | None = None, run: str | None = None
+) -> Reconciliation:
+    """Read the contacts and compare; the differences are published as imports.differences.
+
+    Args:
+        settings: the account, and where the ledger and the warehouse lie.
+        on_progress: called after every reply.
+        run: the run's id in sync.runs; by default a new one.
+
+    Raises:
+        AccessError, RequestError, ServiceError: the contacts cannot be read.
+        StorageError: the ledger or the warehouse cannot be used.
+        BusyError: another writer held the warehouse for too long.
+    """
+    settings.require_key()
+    with room_for_readings(settings) as folder, existing_ledger(settings) as ledger:
+        with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
+            reading = stopping.run(_read(settings, folder, on_progress))
+            with scratch(folder) as connection:
+                totals.load(connection, reading)
+                if ledger:
+                    find_late(connection, ledger, reading, patience(settings, ledger).settle)
+                done, differences = _reconciled(connection, reading, ledger)
+            record.rows = done.contacts
+            record.details = details(
+                findings=done.findings, missing=str(done.missing), agrees=done.agrees, alarms=done.alarms
+            )
+        publish_differences(settings, differences)
+    return done
+
+
+def _reconciled(
+    connection: duckdb.DuckDBPyConnection, reading: Reading, ledger: Ledger | None
+) -> tuple[Reconciliation, pa.Table]:
+    compared = _compare(connection, ledger)
+    found = connection.execute(
+        "SELECT finding, count(*), coalesce(sum(CASE WHEN measure = 'revenue' THEN -difference END), 0)"
+        f" FROM compared WHERE {_NOTABLE} GROUP BY finding"
+    ).fetchall()
+    counts = {finding: count for finding, count, _ in found}
+    amounts = {finding: amount for finding, _, amount in found}
+    done = Reconciliation(
+        books=books(ledger),
+        contacts=compared,
+        findings={finding: counts.get(finding, 0) for finding in FINDINGS},
+        missing=amounts.get("missing", Decimal(0)),
+        complete=reading.complete,
+        alarms=_alarms(ledger),
+    )
+    return done, _notable(connection, reading.finished_at)
+
+
+async def _read(settings: Settings, folder: Path, on_progress: Progress | None) -> Reading:
+    def on_read(rows: int, total: int | None) -> None:
+        if on_progress:
+            on_progress("contacts", rows, max(total or 0, rows))
+
+    async with TracklyClient(settings) as client:
+        return await read_totals(client, settings, folder, on_read)
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int:
+    """Make the table `compared`, after `totals.load`; returns how many contacts are in it."""
+    tables = {
+        "revenue": REVENUE_COLUMNS,
+        "sends": SENDS_COLUMNS,
+        "clicked": CLICKED_COLUMNS,
+        "acknowledged": ACKNOWLEDGED_COLUMNS,
+    }
+    for name, columns in tables.items():
+        connection.register("incoming", pa.schema(columns).empty_table())
+        connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
+        connection.unregister("incoming")
+    if ledger:
+        with ledger.begin() as transaction:
+            _insert(connection, "revenue", REVENUE_COLUMNS, sent_revenue(transaction))
+            _insert(connection, "acknowledged", ACKNOWLEDGED_COLUMNS, [acknowledged_contacts(transaction)])
+        for table, dataset, kept in (
+            ("sends", "sends", SENDS_COLUMNS),
+            ("clicked", "clicks", CLICKED_COLUMNS),
+        ):
+            for batch in ledger_rows(ledger, dataset, [name for name, _ in kept], every_part=True):
+                insert(connection, table, batch)
+    connection.execute(COMPARE)
+    ((contacts_compared,),) = connection.execute(
+        "SELECT count(DISTINCT (phone_number, list_id)) FROM compared"
+    ).fetchall()
+    return int(contacts_compared)
+
+
+def _alarms(ledger: Ledger | None) -> int:
+    if ledger is None:
+        return 0
+    with ledger.begin() as transaction:
+        return len(alarms(transaction))
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Columns,
+    batches: Iterable[Sequence[Sequence[Any]]],
+) -> None:
+    for rows in filter(None, batches):
+        values = zip(*rows, strict=True)
+        arrays = [pa.array(some, kind) for some, (_, kind) in zip(values, columns, strict=True)]
+        insert(connection, table, pa.table(arrays, schema=pa.schema(columns)))
+
+
+def _notable(connection: duckdb.DuckDBPyConnection, checked_at: str) -> pa.Table:
+    found: pa.Table = connection.sql(
+        f"SELECT *, CAST($at AS TIMESTAMPTZ) AS checked_at FROM compared WHERE {_NOTABLE}"
+        " ORDER BY finding, abs(difference) DESC, phone_number, list_id, measure",
+        params={"at": checked_at},
+    ).to_arrow_table()
+    return found

@@ -1,0 +1,213 @@
+"""The input held against the ledger: what is in the account already, what is parked, what is to be sent.
+
+Works inside the stage's connection, so that memory stays flat however many rows either side has. What does not
+belong here: judging rows by themselves (`validate`), and cutting chunks (`send.chunks`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from pipelines.push import differing
+from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
+from pipelines.push.checks.same_rows import Decision, hold_same
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.rows import ledger_rows
+from pipelines.push.ledger.statements import Presence
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import count
+from pipelines.push.values.content import changed, content
+from pipelines.runs import now
+from pipelines.warehouse.tables import insert
+from schemas.columns import Dataset
+from schemas.registry import PUSHED
+from schemas.tables import literal
+
+_LONG = 3_000  # bytes; the longest text message has 1,600 characters
+
+Period = tuple[datetime, datetime]
+"""From the first instant on, up to but not including the second."""
+
+ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
+"""Why a row is not sent from here where several machines push."""
+
+_OTHER_ELSEWHERE = "another part of the input, pushed on the same ledger, has it with other values"
+
+SYNCED = (
+    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice; "
+    "TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
+)
+"""Why recent revenue of a TUNE-linked offer is parked."""
+
+_KNOWN = {
+    "identity": "VARCHAR",
+    "chunk": "INTEGER",
+    "outcome": "VARCHAR",
+    "own": "BOOLEAN",
+    "current": "BOOLEAN",
+    "ours": "BOOLEAN",
+    "packed": "BOOLEAN",
+    "content": "BIGINT",
+    "likeness": "BIGINT",
+}
+"""What is loaded of the rows that the ledger knows; see `ledger_rows`."""
+
+_IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
+
+
+def hold_against(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: str,
+    ledger: Ledger | None,
+    coming: Path | None = None,
+    between: Period | None = None,
+    decision: Decision | None = None,
+) -> tuple[int, dict[str, int], Presence]:
+    """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
+
+    Leaves the temporary tables `known` (see _KNOWN) and, for clicks and revenue,
+    `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
+
+    Args:
+        connection: the stage, validated.
+        dataset: what it holds.
+        ledger: None where there is none yet.
+        coming: the stage of sends, for a plan: sends that are ready there count as if they were accepted.
+        between: rows of other times, and without one, stay pending: `known` has them too.
+        decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
+
+    Returns:
+        Rows of the input; how many of them are quarantined, duplicate and parked; and which rows of the ledger
+        came into the input or left it since the ledger was last told.
+    """
+    declared = ", ".join(f"{name} {kind}" for name, kind in _KNOWN.items())
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
+    _make_room(connection, dataset)
+    _load(connection, "known", ledger, dataset, tuple(_KNOWN))
+    connection.execute("DELETE FROM verdicts WHERE fleeting")
+    label_files(connection)
+    _leave_to_others(connection, PUSHED[dataset])
+    conflicts(connection, PUSHED[dataset])
+    if dataset != "sends":
+        _park(connection, ledger, coming)
+    if dataset == REVENUE:
+        _hold_synced(connection, ledger)
+        hold_same(connection, ledger, decision)
+    differing.find(connection, PUSHED[dataset], ledger)
+    held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
+    presence = _presence(connection)
+    if between:
+        _set_later(connection, between)
+    return count(connection, "SELECT count(*) FROM input"), dict(held), presence
+
+
+def later(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many new rows are not of the time that `hold_against` was given."""
+    return count(connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
+
+
+def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
+    """Texts far longer than a text message need more memory: DuckDB encodes 2,048 rows at a time."""
+    longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
+    if dataset == "sends" and count(connection, longest) > _LONG:
+        connection.execute("SET memory_limit = '512MB'")
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    ledger: Ledger | None,
+    dataset: str,
+    columns: Sequence[str],
+) -> None:
+    """Copy columns of `ledger_rows` into a table."""
+    for rows in ledger_rows(ledger, dataset, columns, every_part=True) if ledger else ():
+        insert(connection, table, rows)
+
+
+def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Rows that another part of the input has: duplicates, and in conflict where they say something else."""
+    if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM known WHERE NOT ours LIMIT 1)"):
+        return
+    differ = changed("known.content", content(dataset))
+    outcome = f"CASE WHEN {differ} THEN '{Outcome.QUARANTINED}' ELSE '{Outcome.DUPLICATE}' END"
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, {outcome},"
+        f" CASE WHEN {differ} THEN ? ELSE ? END, CASE WHEN {differ} THEN '{CONFLICT}' END, NULL, true"
+        " FROM ready JOIN known ON NOT ours AND known.identity = ready.identity",
+        [f"{dataset.key[0]}: {_OTHER_ELSEWHERE}", ELSEWHERE],
+    )
+
+
+def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: Path | None) -> None:
+    """Rows that wait for their send; those that the ledger knows were sent and wait for nothing."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
+    )
+    _load(connection, "parents", ledger, "sends", ("identity", "outcome", "contact", "list_ref"))
+    if coming:
+        connection.execute(f"ATTACH {literal(str(coming))} AS coming (READ_ONLY)")
+        connection.execute(
+            f"UPDATE parents SET outcome = '{Outcome.ACCEPTED}' WHERE outcome = '{Outcome.PENDING}';"
+            f"INSERT INTO parents SELECT base, '{Outcome.ACCEPTED}', to_number,"
+            " coalesce(list_number, CAST(list_id AS VARCHAR)) FROM coming.input AS i WHERE"
+            " NOT EXISTS (SELECT 1 FROM coming.verdicts AS v WHERE v.seq = i.seq)"
+            " AND NOT EXISTS (SELECT 1 FROM parents AS p WHERE p.identity = i.base)"
+        )
+        connection.execute("DETACH coming")
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}',"
+        " CASE WHEN outcome IS NULL THEN 'message_id: no send of this id is in the account through us'"
+        " ELSE 'message_id: its send is ' || outcome END, NULL, NULL, true"
+        " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
+        f" WHERE (outcome IS NULL OR outcome NOT IN {_IN_ACCOUNT})"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    )
+
+
+def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+    """Park what a network syncs by itself: from 7 days before the first intake on, and for ever.
+
+    The sync looks back 7 days (/api-reference/v2/history/import-revenue). A row that it has counted must not go
+    once it is older, so the day is that of the first intake and not today.
+    """
+    first = ledger.first_intake(REVENUE) if ledger else None
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
+        " WHERE seq IN (SELECT seq FROM synced)"
+        " AND timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+        [SYNCED, first or now()],
+    )
+
+
+def _set_later(connection: duckdb.DuckDBPyConnection, between: Period) -> None:
+    start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)
+    connection.execute(
+        "INSERT INTO known (identity) SELECT identity FROM ready"
+        f" WHERE NOT coalesce(timestamp >= {start} AND timestamp < {end}, false)"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    )
+
+
+def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, packed, NOT current AS is_in"
+        " FROM known WHERE ours AND current <> (identity IN (SELECT identity FROM ready))"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE whole AS SELECT chunk, bool_and(is_in) AS is_in FROM changed WHERE packed"
+        " GROUP BY chunk HAVING count(*) = (SELECT count(*) FROM known WHERE known.chunk = changed.chunk)"
+    )
+    packs = connection.execute("SELECT chunk, is_in FROM whole").fetchall()
+    changed = connection.execute(
+        "SELECT identity, is_in FROM changed WHERE chunk NOT IN (SELECT chunk FROM whole)"
+    ).fetchall()
+    deltas = connection.execute(
+        "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
+    ).fetchall()
+    differs = count(connection, "SELECT count(*) FROM differing WHERE NOT acknowledged")
+    return Presence(dict(changed), dict(deltas), dict(packs), differs)

@@ -1,0 +1,182 @@
+"""Rows of one key: equal ones are duplicates, and rows that differ are a conflict, held back whole.
+
+    find      while an input is judged: which rows repeat a key, and which of them are equal (duplicate)
+    conflicts whenever the stage is held against the ledger: the others are quarantined, each with two places
+
+The row that the account holds already is what it is: a conflict quarantines the others. Clicks of one message that
+differ in their time only are no conflict: a message is clicked several times, the API keeps one click, and the
+earliest is sent. What does not belong here: equal revenue without a record_id (`same_rows`).
+"""
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import count, in_order
+from pipelines.push.values.content import compared, content
+from schemas.columns import Dataset
+from schemas.tables import literal
+
+CONFLICT = "conflict"
+"""Our code for rows that have their key with others that differ."""
+
+NUMBERINGS = "numberings"
+"""Our code for the other rows of files that use the same keys for different rows."""
+
+NUMBERED = "base LIKE 'content:%'"
+"""Revenue without a record_id: equal rows are told apart by a number."""
+
+_MOST_ALIKE = 20
+"""So many keys with two meanings, and 9 in 10 rows of a file: two files number their rows by themselves."""
+
+
+SENT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}', '{Outcome.IN_DOUBT}')"
+
+
+def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Fill `repeats`, and the verdicts and ordinals that do not depend on the ledger.
+
+    Of equal rows the first is sent; of clicks the earliest. Equal revenue may well be earned twice: its repeats are
+    numbered and sent, counted within each file first.
+    """
+    if in_order(connection):
+        return
+    connection.execute(
+        "INSERT INTO repeats BY NAME SELECT seq, file, base, content, compared,"
+        f" row_number() OVER (PARTITION BY base ORDER BY {_order(dataset)}) AS ordinal"
+        f" FROM ({_repeated(dataset)})"
+    )
+    connection.execute(
+        "INSERT INTO verdicts (seq, outcome, reason) SELECT seq, 'duplicate', ? FROM repeats"
+        f" WHERE ordinal > 1 AND NOT {_numbered(dataset)} AND base NOT IN ({_IN_CONFLICT})",
+        [_why_repeated(dataset)],
+    )
+    connection.execute(
+        f"INSERT INTO ordinals SELECT seq, ordinal FROM repeats WHERE ordinal > 1 AND {_numbered(dataset)}"
+    )
+    connection.execute(f"DELETE FROM repeats WHERE {_settled(dataset)}")
+
+
+_IN_CONFLICT = "SELECT base FROM repeats GROUP BY base HAVING min(compared) <> max(compared)"
+
+
+def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Quarantine what is in conflict, by `known` (see `presence`); of rows that equal the one that was sent, none."""
+    if not count(
+        connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE NOT {_numbered(dataset)} LIMIT 1)"
+    ):
+        return
+    key = dataset.key[0]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE conflicts AS {_conflicting()};"
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', {literal(_why_repeated(dataset))}, NULL, NULL, true"
+        " FROM conflicts WHERE is_sent AND ordinal > kept"
+    )
+    connection.execute(
+        f"INSERT INTO verdicts SELECT c.seq, '{Outcome.QUARANTINED}', ?, '{CONFLICT}', "
+        f"{place('i')} || ' and ' || {place('o')}, true"
+        " FROM conflicts AS c JOIN input AS i ON i.seq = c.seq JOIN input AS o ON o.seq = c.other"
+        " JOIN labels AS l_i ON l_i.file = i.file JOIN labels AS l_o ON l_o.file = o.file WHERE NOT c.is_sent",
+        [f"{key}: rows that differ have the same {key}"],
+    )
+    _hold_numberings(connection)
+
+
+def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Park the other new rows of two files that number from 1 each: their ids will have to change."""
+    files = {file for pair in two_numberings(connection) for file in pair}
+    if files:
+        connection.execute(
+            f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, '{NUMBERINGS}', NULL, true FROM ready"
+            f" WHERE file IN ({', '.join(map(str, files))})"
+            " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+            ["most keys of its file stand for other rows in another file; prefix those of one of them"],
+        )
+
+
+def label_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary table `labels`: what each file is called in places, as short as tells it from the others."""
+    paths = dict(connection.execute("SELECT file, path FROM files ORDER BY file").fetchall())
+    names = [Path(path).name for path in paths.values()]
+    common = os.path.commonpath([str(Path(path).parent) for path in paths.values()]) if paths else ""
+    connection.execute("CREATE OR REPLACE TEMP TABLE labels (file INTEGER, label VARCHAR)")
+    for file, path in paths.items():
+        name = Path(path).name
+        label = name if names.count(name) == 1 else os.path.relpath(path, common)
+        connection.execute("INSERT INTO labels VALUES (?, ?)", [file, label])
+
+
+def place(row: str) -> str:
+    """Where a row stands, as SQL: by its file's label (`l_` and the row's alias), and its line where it has one."""
+    return f"l_{row}.label || coalesce(' line ' || {row}.line, ' row ' || {row}.row, '')"
+
+
+def _repeated(dataset: Dataset) -> str:
+    """The rows of keys that occur twice; by hash, which takes less memory, so that a few others are among them."""
+    inside = (
+        ", row_number() OVER (PARTITION BY base, file ORDER BY seq) AS inside" if _is_revenue(dataset) else ""
+    )
+    time = ", timestamp" if dataset.name == "clicks" else ""
+    return (
+        f"SELECT seq, file, base, {content(dataset)} AS content, {compared(dataset)} AS compared{time}{inside}"
+        " FROM ready WHERE hash(base) IN (SELECT hash(base) FROM ready GROUP BY ALL HAVING count(*) > 1)"
+    )
+
+
+def _order(dataset: Dataset) -> str:
+    return {"clicks": "timestamp, seq", "revenue": "inside, seq"}.get(dataset.name, "seq")
+
+
+def _is_revenue(dataset: Dataset) -> bool:
+    return dataset.name == "revenue"
+
+
+def _numbered(dataset: Dataset) -> str:
+    return NUMBERED if _is_revenue(dataset) else "false"
+
+
+def _why_repeated(dataset: Dataset) -> str:
+    which = "an earlier click" if dataset.name == "clicks" else "a row before it"
+    return f"the input repeats it: {which} has the same {dataset.key[0]}"
+
+
+def _settled(dataset: Dataset) -> str:
+    """Rows that nothing is to be judged of any more: equal ones, and repeats within one file."""
+    shared = "SELECT base FROM repeats GROUP BY base HAVING min(file) <> max(file)"
+    return f"CASE WHEN {_numbered(dataset)} THEN base NOT IN ({shared}) ELSE base NOT IN ({_IN_CONFLICT}) END"
+
+
+def _conflicting() -> str:
+    """Each row in conflict: whether it is what was sent, the first row that is, and another row that differs.
+
+    Of rows that a program sent which kept no digest the first is taken for what was sent, as that program did.
+    """
+    return (
+        "WITH firsts AS (SELECT base, arg_min(seq, ordinal) AS first_seq,"
+        " arg_min(compared, ordinal) AS first_compared"
+        f" FROM repeats WHERE NOT ({NUMBERED}) GROUP BY base),"
+        " others AS (SELECT base, arg_min(seq, ordinal) AS other_seq FROM repeats JOIN firsts USING (base)"
+        " WHERE compared <> first_compared GROUP BY base),"
+        " rows AS (SELECT r.*,"
+        " CASE WHEN r.compared = f.first_compared THEN o.other_seq ELSE f.first_seq END AS other,"
+        f" coalesce(k.outcome IN {SENT} AND CASE WHEN k.content IS NULL OR k.content & 255 <> r.content & 255"
+        " THEN r.compared = f.first_compared ELSE k.content = r.content END, false) AS is_sent"
+        " FROM repeats AS r JOIN firsts AS f USING (base) JOIN others AS o USING (base)"
+        " LEFT JOIN known AS k ON k.ours AND k.identity = r.base)"
+        " SELECT *, min(CASE WHEN is_sent THEN ordinal END) OVER (PARTITION BY base) AS kept FROM rows"
+    )
+
+
+def two_numberings(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
+    """Pairs of files that use the same keys for different rows, and so seem to number their rows by themselves."""
+    found = connection.execute(
+        "WITH pairs AS (SELECT a.file AS one, b.file AS two, count(DISTINCT a.base) AS n"
+        " FROM repeats AS a JOIN repeats AS b ON a.base = b.base AND a.file < b.file AND a.compared <> b.compared"
+        f" WHERE NOT (a.{NUMBERED}) GROUP BY ALL HAVING n >= {_MOST_ALIKE}),"
+        " sizes AS (SELECT file, count(*) AS rows FROM input GROUP BY file)"
+        " SELECT one, two FROM pairs JOIN sizes AS s ON s.file = one JOIN sizes AS t ON t.file = two"
+        " WHERE n >= 0.9 * least(s.rows, t.rows) ORDER BY ALL"
+    ).fetchall()
+    return [(int(one), int(two)) for one, two in found]

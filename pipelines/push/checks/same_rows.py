@@ -1,0 +1,197 @@
+"""Revenue that may be there twice: held (parked) until a person decides whether it is one sale or several.
+
+    SAME_ROWS  a row without a record_id that stands in several files
+    LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of files
+               that were in the input when that one was sent are left alone while it still is: they are other sales
+    NEW_AMOUNT a row without a record_id that equals a sent one in all but the amount, and that one has left the input
+
+Equal rows within one file are as many sales. A decision is kept in the ledger by what the rows are known by, and for
+how many of them it was: what is added later is held again. What does not belong here: rows with one key
+(`conflicts`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.push.checks.conflicts import NUMBERED, SENT
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since
+from pipelines.push.ledger.queries.rows import ledger_rows
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import count
+from pipelines.push.values.content import likeness
+from pipelines.push.values.expressions import identity_base
+from pipelines.warehouse.tables import insert
+from schemas.registry import PUSHED
+
+SAME_ROWS, LIKE_SENT, NEW_AMOUNT = "same_rows", "like_sent", "new_amount"
+"""Our codes."""
+
+_WHY = {
+    SAME_ROWS: "the same row, without a record_id, stands in several files; "
+    "--same-rows-count or --same-rows-once decides",
+    LIKE_SENT: "a row that was sent has the same message, offer and amount, but another time or record_id; "
+    "--same-rows-count or --same-rows-once decides",
+    NEW_AMOUNT: "a row that was sent and is no longer in the files is the same but for the amount; "
+    "--same-rows-count or --same-rows-once decides",
+}
+_ONCE = "decided by --same-rows-once: it is a row that is there already"
+_NUMBER = "coalesce(ordinal, 1)"
+
+
+class Choice(StrEnum):
+    """What rows that may be one sale are."""
+
+    COUNT = "count"
+    ONCE = "once"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decides about all rows that are held.
+
+    Attributes:
+        choice: whether they count as they stand, or are one with what they equal.
+        reason: why; kept with it.
+    """
+
+    choice: Choice
+    reason: str
+
+
+def hold_same(
+    connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, decision: Decision | None
+) -> None:
+    """Park what may be there twice and was not decided about; with a decision, decide first.
+
+    Leaves the temporary table `decided` (base, rows, times, is_new): `new_decided` has what is to be kept of it.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE decided (base VARCHAR, rows BIGINT, times BIGINT, is_new BOOLEAN)"
+    )
+    for rows in decided(ledger) if ledger else ():
+        insert(connection, "decided", rows)
+    _find_held(connection, ledger)
+    if decision:
+        _decide(connection, decision.choice)
+    judged = "FROM held AS h LEFT JOIN decided AS d USING (base)"
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', ?, NULL, NULL, true {judged}"
+        " WHERE number > times AND number <= rows",
+        [_ONCE],
+    )
+    for code, why in _WHY.items():
+        connection.execute(
+            f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, '{code}', places, true {judged}"
+            f" WHERE code = '{code}' AND number > coalesce(rows, 0)",
+            [why],
+        )
+
+
+def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
+    """What `hold_same` decided anew."""
+    found = connection.execute("SELECT base, rows, times FROM decided WHERE is_new ORDER BY base").fetchall()
+    return [Decided(*row) for row in found]
+
+
+def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+    """The temporary table `held`: rows that are not in the ledger and may be there twice; each once."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR)"
+    )
+    new = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    if ledger is not None and count(connection, "SELECT count(*) FROM (SELECT 1 FROM known LIMIT 1)"):
+        _load_times(connection, ledger)
+        connection.execute(
+            f"INSERT INTO held SELECT ready.seq, ready.base, {_NUMBER}, '{LIKE_SENT}', NULL"
+            f" FROM ready LEFT JOIN ordinals USING (seq) LEFT JOIN since ON since.file = ready.file"
+            f" WHERE {new} AND EXISTS (SELECT 1 FROM sent WHERE sent.likeness = {likeness(PUSHED[REVENUE])}"
+            " AND sent.base <> ready.base AND (NOT sent.is_in OR since.moment IS NULL OR since.moment > sent.moment))"
+        )
+        if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
+            _load_gone(connection, ledger)
+            connection.execute(
+                f"INSERT INTO held SELECT DISTINCT seq, base, number, '{NEW_AMOUNT}', NULL"
+                f" FROM ({_with_amounts_of_gone()}) JOIN gone AS g ON g.identity = before"
+                f" WHERE seq NOT IN (SELECT seq FROM held)"
+            )
+    if count(connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE {NUMBERED} LIMIT 1)"):
+        connection.execute(
+            f"INSERT INTO held SELECT seq, ready.base, r.ordinal, '{SAME_ROWS}', files"
+            " FROM ready JOIN repeats AS r USING (seq) JOIN ("
+            "SELECT base, string_agg(DISTINCT label, ', ' ORDER BY label) AS files"
+            f" FROM repeats JOIN labels USING (file) WHERE {NUMBERED} GROUP BY base) AS f ON f.base = ready.base"
+            f" WHERE {new} AND seq NOT IN (SELECT seq FROM held)"
+        )
+
+
+def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Temporary tables: `sent`, revenue in the account or in doubt; `since`, when each file came into the input."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
+    insert(connection, "calls", call_times(ledger))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sent AS SELECT likeness, moment,"
+        " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
+        " identity IN (SELECT identity FROM ready) AS is_in FROM known JOIN calls USING (chunk)"
+        f" WHERE likeness IS NOT NULL AND outcome IN {SENT}"
+    )
+    since = files_since(ledger)
+    connection.execute("CREATE OR REPLACE TEMP TABLE paths (path VARCHAR, moment VARCHAR)")
+    insert(
+        connection,
+        "paths",
+        pa.table(
+            {"path": pa.array(list(since), pa.string()), "at": pa.array(list(since.values()), pa.string())}
+        ),
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE since AS SELECT file, moment FROM files JOIN paths USING (path)"
+    )
+
+
+def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """The temporary table `gone`: revenue without a record_id that was sent and is not in the input any more."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE gone (identity VARCHAR, outcome VARCHAR, message_id VARCHAR, amount BIGINT)"
+    )
+    for rows in ledger_rows(
+        ledger, REVENUE, ("identity", "outcome", "message_id", "amount"), every_part=True
+    ):
+        insert(connection, "gone", rows)
+    connection.execute(
+        f"DELETE FROM gone WHERE outcome NOT IN {SENT} OR NOT starts_with(identity, 'content:')"
+        " OR identity IN (SELECT identity FROM ready);"
+        "UPDATE gone SET identity = left(identity, 40)"  # without the number of a repeat
+    )
+
+
+def _with_amounts_of_gone() -> str:
+    """New rows, each with what it would be known by if it had the amount of a row of its message that is gone."""
+    amount = "CAST(CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4)) AS DECIMAL(18, 4))"
+    before = identity_base(REVENUE, PUSHED[REVENUE].fields)
+    return (
+        f"SELECT seq, base, number, {before} AS before FROM (SELECT ready.* REPLACE ({amount} AS revenue),"
+        f" {_NUMBER} AS number FROM ready LEFT JOIN ordinals USING (seq)"
+        " JOIN (SELECT DISTINCT message_id AS gone_id, amount FROM gone) ON gone_id = ready.message_id"
+        " WHERE record_id IS NULL AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity))"
+    )
+
+
+def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
+    """Decide about what is held and was not decided, or for fewer rows."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS SELECT base, max(number) AS most,"
+        f" CASE WHEN bool_or(code <> '{SAME_ROWS}') THEN 0 ELSE coalesce(max(inside), 1) END AS inside FROM held"
+        " LEFT JOIN (SELECT base, max(n) AS inside FROM (SELECT base, file, count(*) AS n FROM repeats GROUP BY ALL)"
+        " GROUP BY base) USING (base) LEFT JOIN decided AS d USING (base)"
+        " GROUP BY base HAVING max(number) > coalesce(any_value(d.rows), 0)"
+    )
+    counted = "most" if choice is Choice.COUNT else "inside"
+    connection.execute(
+        "DELETE FROM decided WHERE base IN (SELECT base FROM fresh);"
+        f"INSERT INTO decided SELECT base, most, {counted}, true FROM fresh"
+    )

@@ -1,0 +1,105 @@
+"""How much a history file may turn into: small files that unfold into more than a machine has are refused.
+
+No history comes near these bounds. What does not belong here: queries, which have bounds of their own
+(`stage.query_cage`).
+"""
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow.parquet as pq
+
+from pipelines.errors import UsageError
+
+MOST_COLUMNS = 2_000
+"""Columns of a file, or different keys of its objects."""
+
+LONGEST_VALUE = 100_000
+"""Bytes of a value in a typed column. One value, kept once, can stand in a billion rows."""
+
+_MOST_ROWS = 1_000_000_000
+_ROWS_PER_BYTE = 50
+"""The best that compression makes of rows that differ is some ten rows a byte."""
+_FEW_ROWS = 1_000_000
+
+_FREE = 256 << 20
+_EXPANSION = 100
+"""What a file unfolds into: anything up to the first, and beyond it so many times its size. Texts of real exports
+are five to thirty times as large as their compressed file."""
+
+
+def refuse_columns(path: Path, number: int) -> None:
+    """Raise where a file has more columns than anybody's export.
+
+    Raises:
+        UsageError: it has.
+    """
+    if number > MOST_COLUMNS:
+        raise UsageError(
+            f"{path} has more than {MOST_COLUMNS:,} columns or keys.",
+            "Export a row per record, with the names of fields as columns; values may have been taken for names.",
+        )
+
+
+def refuse_parquet(path: Path, rows: Path) -> None:
+    """Raise where a Parquet file claims to hold more than its size can be.
+
+    Args:
+        path: the file that the operator knows.
+        rows: the Parquet file, which is another where a query yielded it.
+
+    Raises:
+        UsageError: it is no history.
+        ArrowInvalid: it is no Parquet file.
+    """
+    with pq.ParquetFile(rows) as file:
+        found = file.metadata
+    refuse_columns(path, found.num_columns)
+    size = rows.stat().st_size
+    if found.num_rows > _MOST_ROWS or found.num_rows > max(_FEW_ROWS, _ROWS_PER_BYTE * size):
+        raise UsageError(
+            f"{path} holds {found.num_rows:,} rows in {size:,} bytes, which no history does.",
+            "Export it again; split a history of more than a billion rows into several files.",
+        )
+    for group in range(found.num_row_groups):
+        for place in range(found.num_columns):
+            chunk = found.row_group(group).column(place)
+            if chunk.total_uncompressed_size > _allowed(chunk.total_compressed_size):
+                raise UsageError(
+                    f"{path} unfolds into more than {_EXPANSION} times its size.", "Export it again."
+                )
+
+
+def bounded(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
+    """A decompressed stream that ends with an error where it yields more than its file can reasonably hold.
+
+    Args:
+        stream: what is decompressed.
+        path: the file, for the error.
+        size: bytes of the compressed file.
+    """
+    return io.BufferedReader(_Bounded(stream, path, _allowed(size)), 1 << 20)
+
+
+def _allowed(size: int) -> int:
+    return max(_FREE, _EXPANSION * size)
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, path: Path, most: int) -> None:
+        self._stream, self._path, self._left, self._most = stream, path, most, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        block = self._stream.read(len(buffer))
+        self._left -= len(block)
+        if self._left < 0:
+            raise UsageError(
+                f"{self._path} unfolds into more than {self._most:,} bytes.",
+                "Compress it again from the export that it was made of, or unpack it and look at it.",
+            )
+        buffer[: len(block)] = block
+        return len(block)

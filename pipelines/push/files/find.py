@@ -1,0 +1,251 @@
+"""Which files hold the history, and of which dataset: found by name, in a fixed order. None is overlooked.
+
+A file belongs to the dataset that its name begins with (`sends.csv`, `sends-2024.parquet`, `sends_eu.ndjson.gz`), or
+to the one that the name of a folder above it begins with (`sends/2024/01.csv`, `sends-2023/a.csv`,
+`sends.csv/part-00000`). Other names of folders mean nothing. What does not belong here: reading them
+(`parse.relation`).
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.errors import UsageError
+from pipelines.push.files.query_inputs import files_of
+from pipelines.push.files.walk import NO_FILE, Entry, walk
+from pipelines.settings import Settings
+from pipelines.storage import is_there, storage_errors
+from schemas.registry import PUSHED
+
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".sql": "sql",
+}
+"""Formats by the end of a file's name, in any case of letters."""
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+"""Compressions by what follows it; of text files only."""
+
+_PASSED_OVER = (".crc", ".md5", ".sha1", ".sha256", ".part")
+"""Checksums, and uploads that are not complete (README: upload under another name, then rename)."""
+
+_NAMED = re.compile(rf"({'|'.join(PUSHED)})(?![a-z])", re.IGNORECASE)
+_REMEDIES = {
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), "is a spreadsheet: save each sheet as CSV UTF-8"
+    ),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"), "is an archive: unpack it"),
+}
+_MOST_NAMED = 5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of history.
+
+    Attributes:
+        path: where it lies.
+        dataset: the dataset that its rows are of.
+        format: one of the values of FORMATS.
+        compression: "gzip", "zstd", or "" for a file that is not compressed.
+        rows: of a `.sql` file whose query has been run, the Parquet file with what it yielded.
+        real: where it lay when it was found, links resolved; it is not read if that has changed.
+    """
+
+    path: Path
+    dataset: str
+    format: str
+    compression: str = ""
+    rows: Path | None = None
+    real: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that is named like a dataset and is not read.
+
+    Attributes:
+        path: where it lies.
+        why: the reason, as the end of a sentence that begins with its name.
+        dataset: whose history it would be.
+    """
+
+    path: Path
+    why: str
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The history files that were found.
+
+    Attributes:
+        found: by dataset, the files that are read, sorted by path.
+        unread: the files that are named like one of the datasets and are not read.
+    """
+
+    found: dict[str, list[Source]]
+    unread: tuple[Unread, ...] = field(default=())
+
+
+def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Path] | None = None) -> Sources:
+    """The files of each dataset, sorted by path; a dataset may have none.
+
+    Args:
+        settings: name the folder that is searched when no paths are given.
+        datasets: names out of PUSHED.
+        paths: files and folders to take instead. A file whose name tells no dataset is taken for the only one
+            that is asked for.
+
+    Raises:
+        UsageError: a path does not exist, or there is no history at all; the message says what is expected.
+        StorageError: a folder cannot be read.
+    """
+    roots = list(paths) if paths else [settings.history]
+    found: list[Source] = []
+    strays: list[Path] = []
+    unread: list[Unread] = []
+    for root in roots:
+        if not is_there(root):
+            raise UsageError(
+                f"There is no history at {root}.",
+                "Name a file or folder that is there." if paths else _expected(settings),
+            )
+        for entry in _files(root, settings):
+            dataset = _dataset_of(entry.path, root) or _only(datasets, entry.path, root)
+            if dataset is None:
+                strays.append(entry.path)
+                continue
+            kind, compression = _format_of(entry.path, root)
+            if why := entry.problem or _why_not(entry.path, kind, compression):
+                unread.append(Unread(entry.path, why, dataset))
+            else:
+                found.append(Source(entry.path, dataset, kind, compression, real=entry.path.resolve()))
+    queried = _read_by_queries(found, settings)
+    found = [source for source in found if source.path.resolve() not in queried]
+    unread = [file for file in unread if file.dataset in datasets and file.path.resolve() not in queried]
+    if not found:
+        others = [*(file.path for file in unread), *strays]
+        seen = f" (only {', '.join(sorted(path.name for path in others)[:_MOST_NAMED])})" if others else ""
+        raise UsageError(f"There is no history in {', '.join(map(str, roots))}{seen}.", _expected(settings))
+    for path in strays:
+        _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))
+    # a link beside the file that it leads to is the same file
+    by_file = {(source.dataset, source.real): source for source in sorted(found, key=_by_path, reverse=True)}
+    unique = sorted(by_file.values(), key=_by_path)
+    return Sources(
+        {name: [source for source in unique if source.dataset == name] for name in datasets},
+        tuple(sorted(set(unread), key=lambda file: str(file.path))),
+    )
+
+
+def without_queries(sources: Sources) -> Sources:
+    """The sources of a run that no person started: `.sql` files count as not read."""
+    unread = [
+        Unread(source.path, "is read by a run that no person started only with TRACKLY_SQL_SOURCES=on", name)
+        for name, files in sources.found.items()
+        for source in files
+        if source.format == "sql"
+    ]
+    found = {name: [s for s in files if s.format != "sql"] for name, files in sources.found.items()}
+    return Sources(found, (*sources.unread, *unread))
+
+
+def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
+    """Stop before anything is sent where a file of history would be overlooked.
+
+    Raises:
+        UsageError: there is such a file, and it is not to be ignored.
+    """
+    if not sources.unread:
+        return
+    named = "; ".join(f"{file.path} {file.why}" for file in sources.unread[:_MOST_NAMED])
+    more = len(sources.unread) - _MOST_NAMED
+    files = f"{named}{f'; and {more} more' if more > 0 else ''}"
+    if ignore_unread:
+        _log.warning("Not read: %s.", files)
+        return
+    raise UsageError(
+        f"Nothing was sent, because files of history would be left out: {files}.",
+        "Convert, rename or move them, or go on without them: --ignore-unread, or ignore_unread: true in the run's "
+        "configuration in Dagster.",
+    )
+
+
+def _files(root: Path, settings: Settings) -> Iterator[Entry]:
+    with storage_errors("read the folder", root, "TRACKLY_HISTORY_DIR"):
+        if root.is_file():
+            if not _format_of(root, root)[0]:
+                raise UsageError(f"{root} is in no known format.", f"Known: {', '.join(FORMATS)}.")
+            yield Entry(root)
+            return
+        if not root.is_dir():
+            raise UsageError(f"{root} {NO_FILE}.", "Name a file or a folder.")
+        for entry in walk(root, follow_links=settings.follow_links):
+            if not entry.path.name.lower().endswith(_PASSED_OVER):
+                yield entry
+
+
+def _dataset_of(path: Path, root: Path) -> str | None:
+    """By the file's own name, else by the nearest folder at or below the root that is named like a dataset."""
+    folders = [root.name, *path.relative_to(root).parts[:-1]] if root.is_dir() else [path.parent.name]
+    matches = (_NAMED.match(name) for name in (path.name, *reversed(folders)))
+    return next((found[1].lower() for found in matches if found), None)
+
+
+def _format_of(path: Path, root: Path) -> tuple[str, str]:
+    """Format and compression by the ends of a name; those of a folder count for the `part-…` files inside it."""
+    name = Path(path.name.lower())
+    compression = COMPRESSIONS.get(name.suffix, "")
+    end = (name.with_suffix("") if compression else name).suffix
+    if end in FORMATS or not name.name.startswith("part-"):
+        return FORMATS.get(end, ""), compression
+    folders = [root.name, *path.relative_to(root).parts[:-1]] if root.is_dir() else [path.parent.name]
+    ends = (Path(folder.lower()).suffix for folder in reversed(folders))
+    return next((FORMATS[end] for end in ends if end in FORMATS), ""), compression
+
+
+def _why_not(path: Path, kind: str, compression: str) -> str:
+    """Why a file of a dataset is not read; empty where it is."""
+    if not kind:
+        end = path.suffix.lower()
+        return _REMEDIES.get(
+            end, f"has the ending {end}, which is not read" if end else "has no ending that is known"
+        )
+    if compression and kind in ("parquet", "sql"):
+        return f"is {kind} inside {compression}: unpack it"
+    return "" if os.access(path, os.R_OK) else "may not be read by this user"
+
+
+def _read_by_queries(found: Sequence[Source], settings: Settings) -> set[Path]:
+    """The files that `.sql` files read: their input, and no history of its own."""
+    queries = [source.path for source in found if source.format == "sql"]
+    return {
+        path.resolve() for query in queries for path in files_of(query, follow_links=settings.follow_links)
+    }
+
+
+def _by_path(source: Source) -> str:
+    return str(source.path)
+
+
+def _only(datasets: Sequence[str], path: Path, root: Path) -> str | None:
+    return datasets[0] if len(datasets) == 1 and path == root else None
+
+
+def _expected(settings: Settings) -> str:
+    return (
+        f"Put files named sends, clicks or revenue ({', '.join(FORMATS)}; also sends-2024.csv or a folder "
+        f"sends/) into {settings.history}, or set TRACKLY_HISTORY_DIR."
+    )

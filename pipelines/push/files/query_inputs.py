@@ -1,0 +1,105 @@
+"""The files that a `.sql` file reads: those that its names match, all of them below the folder that it lies in.
+
+They are its input: whether a stage is current, the sensor of new history, and the check for files that nobody reads
+ask here. What does not belong here: what the query says (`query_statement`), and running it (`stage.query_cage`).
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+import duckdb
+
+from pipelines.errors import TracklySyncError, UsageError
+from pipelines.push.files.query_statement import Query, Scan, parse
+from pipelines.push.files.walk import LEADS_OUT, problem_of
+from pipelines.storage import storage_errors
+
+_PATTERN = re.compile(r"[*?\[]")
+_REACH = "A .sql source reads only files of its own folder and of folders in it, by names from there."
+
+
+def inputs(query: Query, *, follow_links: bool) -> tuple[Path, ...]:
+    """The files that a query reads, each once, in order of their paths.
+
+    Args:
+        query: the query.
+        follow_links: whether links may lead out of its folder.
+
+    Raises:
+        UsageError: it reads something that it may not, or that is not there.
+    """
+    found: set[Path] = set()
+    for scan in query.scans:
+        for name in scan.names:
+            matches = list(_matches(query.path, name))
+            if not matches:
+                raise UsageError(
+                    f"{query.path} cannot run: No files found that match `{name}`.",
+                    f"Correct it. {_REACH}",
+                )
+            for match in matches:
+                _check(query.path, scan, match, follow_links=follow_links)
+            found.update(matches)
+    return tuple(sorted(found))
+
+
+def files_of(path: Path, *, follow_links: bool) -> tuple[Path, ...]:
+    """The files that a `.sql` file reads, without itself; none where it cannot be used as it is."""
+    try:
+        return inputs(parse(path), follow_links=follow_links)
+    except TracklySyncError:  # whoever takes it in learns why
+        return ()
+
+
+def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path, ...]:
+    """What the rows of a `.sql` file depend on besides itself: the files that it reads, and perhaps the warehouse.
+
+    Raises:
+        UsageError: it cannot be used as it is.
+    """
+    query = parse(path)
+    files = inputs(query, follow_links=follow_links)
+    return (*files, warehouse) if query.warehouse and warehouse.exists() else files
+
+
+def _matches(path: Path, name: str) -> Iterator[Path]:
+    """The files that a name or a pattern stands for, as DuckDB would find them."""
+    folder = path.parent.resolve()
+    parts = PurePath(name).parts
+    if "://" in name or name.startswith(("~", "file:")) or ".." in parts:
+        raise UsageError(f"{path} reads `{name}`, which is not in its folder.", _REACH)
+    inside = Path(name)
+    if inside.is_absolute():
+        above = next((top for top in (folder, path.parent.absolute()) if inside.is_relative_to(top)), None)
+        if above is None:
+            raise UsageError(f"{path} reads `{name}`, which is not in its folder.", _REACH)
+        inside = inside.relative_to(above)
+    if not _PATTERN.search(name):
+        if (folder / inside).exists() or (folder / inside).is_symlink():
+            yield folder / inside
+        return
+    escaped = _PATTERN.sub(r"[\g<0>]", str(folder))  # a folder's name is no pattern
+    with storage_errors("read", path.parent), duckdb.connect(config={"threads": 1}) as connection:
+        found = connection.execute("SELECT file FROM glob(?)", [f"{escaped}/{inside}"]).fetchall()
+    yield from (Path(file) for (file,) in found)
+
+
+def _check(path: Path, scan: Scan, file: Path, *, follow_links: bool) -> None:
+    """Raise where a file may not be read."""
+    folder = path.parent.resolve()
+    inside = file.relative_to(folder)
+    problem = problem_of(file, folder, follow_links=follow_links)
+    if problem == LEADS_OUT:
+        problem = problem.replace("the history folder", "its folder")
+    elif not problem and not file.is_file():
+        problem = "is a folder; name the files in it, such as 'folder/*.csv'"
+    elif any(part.startswith(".") for part in inside.parts):
+        problem = "is hidden"
+    if problem:
+        raise UsageError(f"{path} may not read `{inside}`, which {problem}.", _REACH)
+    if not scan.hive and any("=" in part for part in inside.parts[:-1]):
+        raise UsageError(
+            f"{path} reads `{inside}`, and DuckDB would take columns from the names of its folders.",
+            "Say which: hive_partitioning = false (or true) in read_parquet, read_csv or read_json.",
+        )

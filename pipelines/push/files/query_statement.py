@@ -1,0 +1,330 @@
+"""What a `.sql` file says, before any of it is run: that it is one SELECT, and which files it reads by which names.
+
+DuckDB's own parser is the judge; nothing is bound or executed. What does not belong here: which files those names
+match (`query_inputs`), and running the query (`stage.query_cage`).
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.errors import UsageError
+from pipelines.storage import storage_errors
+
+_LONGEST = 1 << 20
+"""Bytes of a query; nobody writes one by hand that is longer."""
+
+ONE_SELECT = (
+    "A .sql source is exactly one SELECT that yields the columns of its dataset; take out everything else."
+)
+
+_READERS = {
+    **dict.fromkeys(("read_csv", "read_csv_auto"), "csv"),
+    **dict.fromkeys(("read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto"), "json"),
+    **dict.fromkeys(("read_json_objects", "read_json_objects_auto", "read_ndjson_objects"), "text"),
+    **dict.fromkeys(("read_text", "read_blob"), "text"),
+    **dict.fromkeys(("read_parquet", "parquet_scan"), "parquet"),
+}
+"""Functions that read files, by what they take a file for; only csv and json guess types."""
+
+_TABLES = frozenset({"range", "generate_series", "unnest", "repeat", "json_each", "json_tree"})
+"""The other table functions that may be used: they compute, and reach nothing."""
+
+_ENDINGS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"} | dict.fromkeys(
+    (".json", ".jsonl", ".ndjson"), "json"
+)
+"""What DuckDB takes a name in place of a table for, by its end; `.gz` and `.zst` may follow."""
+
+_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+"""Nodes that only read. A WITH may also hold INSERT, DELETE or COPY, and is a SELECT to the parser all the same."""
+
+_STATEMENTS = {"VARIABLE_SET": "SET", "MULTI": "PIVOT without the list of its values"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A place where a query reads files.
+
+    Attributes:
+        kind: csv, json, parquet or text.
+        names: the names or patterns, as written.
+        call: the SQL of this place alone, with its alias.
+        textual: for csv, the same with every column as text.
+        alias: what the query calls it.
+        declared: columns whose types the query declares; None where it declares all of them.
+        formats: kinds of time whose form the query declares.
+        hive: whether it says what folders named `key=value` are.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    call: str
+    textual: str
+    alias: str
+    declared: frozenset[str] | None
+    formats: frozenset[str]
+    hive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A `.sql` file that is one SELECT.
+
+    Attributes:
+        path: the file.
+        text: the SELECT, without a semicolon.
+        scans: where it reads files.
+        names: every name of a column or a table that it refers to, in lower case.
+        any_column: whether it may also use columns of its files that it does not name, as `*` does.
+        warehouse: whether it reads the warehouse.
+    """
+
+    path: Path
+    text: str
+    scans: tuple[Scan, ...]
+    names: frozenset[str]
+    any_column: bool
+    warehouse: bool
+
+
+def parse(path: Path) -> Query:
+    """Read and check a `.sql` file; the names are not looked up.
+
+    Raises:
+        UsageError: it is not one SELECT, or uses what a source may not use.
+        StorageError: it cannot be read.
+    """
+    text, tree = _tree(path, _text(path))
+    nodes = list(_nodes(tree))
+    _refuse_changes(path, nodes)
+    made = {str(pair.get("key", "")).lower() for node in nodes for pair in _pairs(node)}
+    scans = [scan for node in nodes if (scan := _scan(path, text.encode(), node, made))]
+    names, any_column = _used(nodes, scans)
+    warehouse = any("warehouse" in _path_of(node)[:-1] for node in nodes)
+    return Query(path, text, tuple(scans), names, any_column, warehouse)
+
+
+def _text(path: Path) -> str:
+    with storage_errors("read", path):
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not block
+        with open(handle, "rb") as file:  # noqa: PTH123 - by its handle
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"{path} is not a file.", "Put the query into a plain file.")
+            content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise UsageError(f"{path} is longer than 1 MB.", "Keep data in files beside it and read them.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
+
+
+def _tree(path: Path, text: str) -> tuple[str, Any]:
+    """The one statement as text without what may follow it, and parsed."""
+    with duckdb.connect(config={"enable_external_access": False, "threads": 1}) as connection:
+        try:
+            statements = connection.extract_statements(text)
+        except duckdb.Error as error:  # it speaks of the query, nothing else has been read
+            why = str(error).splitlines()[0]
+            raise UsageError(f"{path} is not a SELECT that DuckDB can run: {why}.", "Correct it.") from None
+        kinds = [statement.type.name for statement in statements]
+        if len(kinds) != 1:
+            raise UsageError(f"{path} holds {len(kinds) or 'no'} statements.", ONE_SELECT)
+        if kinds != ["SELECT"]:
+            kind = _STATEMENTS.get(kinds[0], kinds[0].replace("_", " "))
+            raise UsageError(f"{path} is no SELECT: it holds {kind}.", ONE_SELECT)
+        found = _serialized(connection, text)
+        # DuckDB takes a statement with a semicolon and a comment behind it, but not as part of another one
+        while (end := text.rfind(";")) >= 0 and _serialized(connection, text[:end]) == found:
+            text = text[:end]
+    try:
+        tree = json.loads(found)
+    except RecursionError:
+        tree = {"error": True}
+    if tree.get("error"):
+        raise UsageError(f"{path} is a query that cannot be looked into.", "Nest it less deeply.")
+    return f"{text}\n", tree["statements"]
+
+
+def _serialized(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    ((found,),) = connection.execute(
+        "SELECT json_serialize_sql(?::VARCHAR, skip_empty := true, skip_null := true)", [text]
+    ).fetchall()
+    return str(found)
+
+
+def _nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object of the parsed statement, in the order of the text as far as it matters."""
+    todo = [tree]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, dict):
+            yield part
+            todo += reversed(part.values())
+        elif isinstance(part, list):
+            todo += reversed(part)
+
+
+def _pairs(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The names that a WITH gives, of one node."""
+    found = node.get("cte_map")
+    pairs = found.get("map", []) if isinstance(found, dict) else []
+    return [pair for pair in pairs if isinstance(pair, dict)]
+
+
+def _refuse_changes(path: Path, nodes: list[Mapping[str, Any]]) -> None:
+    for node in nodes:
+        kind = node.get("type")
+        if not isinstance(kind, str) or "class" in node:
+            continue
+        if kind.endswith("_NODE") and kind not in _NODES:
+            name = kind.removesuffix("_NODE").removesuffix("_QUERY")
+            raise UsageError(f"{path} does more than read: it holds {name}.", ONE_SELECT)
+        if kind == "SHOW_REF":
+            raise UsageError(f"{path} is no SELECT: it holds DESCRIBE, SHOW or SUMMARIZE.", ONE_SELECT)
+
+
+def _scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]) -> Scan | None:
+    """The scan that a node of the statement is, if it is one."""
+    kind = node.get("type")
+    if kind == "BASE_TABLE":
+        return _named_scan(path, text, node, made)
+    if kind == "TABLE_FUNCTION":
+        return _called_scan(path, text, node)
+    return None
+
+
+def _named_scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]) -> Scan | None:
+    """A file's name in place of a table's."""
+    name = str(node.get("table_name", ""))
+    if len(_path_of(node)) > 1 or not set(name) & set("./*?[~") or name.lower() in made:
+        return None
+    stem = name.lower().removesuffix(".gz").removesuffix(".zst")
+    kind = next((kind for ending, kind in _ENDINGS.items() if stem.endswith(ending)), None)
+    if kind is None:
+        raise UsageError(
+            f"{path} reads `{name}`, and the name does not say what it is.",
+            f"Use read_csv('{name}', all_varchar = true), read_parquet or read_json.",
+        )
+    alias = str(node.get("alias") or Path(name).name.partition(".")[0])
+    quoted = name.replace("'", "''")
+    textual = f"read_csv('{quoted}', all_varchar = true){_renamed(node, alias)}"
+    return Scan(kind, (name,), _slice(text, node), textual, alias, frozenset(), frozenset(), hive=False)
+
+
+def _path_of(node: Mapping[str, Any]) -> list[str]:
+    """A table's name, catalog and schema first, in lower case; empty where the node names none."""
+    found = node.get("qualified_name", {}).get("path", []) if node.get("type") == "BASE_TABLE" else []
+    return [str(name).lower() for name in found]
+
+
+def _renamed(node: Mapping[str, Any], alias: str) -> str:
+    """`AS alias(columns)`, where the query names the columns anew."""
+    columns = [str(name).replace('"', '""') for name in node.get("column_name_alias", [])]
+    quoted = alias.replace('"', '""')
+    return f' AS "{quoted}"(' + ", ".join(f'"{name}"' for name in columns) + ")" if columns else ""
+
+
+def _called_scan(path: Path, text: bytes, node: Mapping[str, Any]) -> Scan | None:
+    function = node["function"]
+    called = str(function.get("function_name", "")).lower()
+    if called in _TABLES:
+        return None
+    kind = _READERS.get(called)
+    if kind is None:
+        raise UsageError(
+            f"{path} uses {called}(), which a .sql source may not.",
+            f"It may read files beside it ({', '.join(sorted(_READERS))}) and use {', '.join(sorted(_TABLES))}.",
+        )
+    given, options = _arguments(function)
+    names = _names(given[0]) if len(given) == 1 else None
+    if names is None:
+        raise UsageError(
+            f"{path}: the files of {called}() must be written out.",
+            "Name them in quotes, such as 'export.csv', '2024-*.csv' or ['a.csv', 'b.csv'].",
+        )
+    first = given[0]
+    end = first["query_location"] + first["query_location_length"]
+    start, stop = node["query_location"], node["query_location"] + node["query_location_length"]
+    textual = (text[start:end] + b", all_varchar = true" + text[end:stop]).decode(errors="replace")
+    formats = {"timestampformat": "TIMESTAMP", "dateformat": "DATE"}
+    return Scan(
+        kind,
+        names,
+        _slice(text, node),
+        textual,
+        str(node.get("alias") or called),
+        _declared(options),
+        frozenset(formats[name] for name in options if name in formats),
+        hive="hive_partitioning" in options,
+    )
+
+
+def _slice(text: bytes, node: Mapping[str, Any]) -> str:
+    start = node["query_location"]
+    return text[start : start + node["query_location_length"]].decode(errors="replace")
+
+
+def _arguments(function: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
+    """The arguments by place, and those by name in any of the three ways to write them."""
+    given: list[Mapping[str, Any]] = []
+    options: dict[str, Mapping[str, Any]] = {}
+    for argument in function.get("arguments", []):
+        expression = argument["expression"]
+        left = expression.get("left", {})
+        if argument.get("name"):
+            options[str(argument["name"]).lower()] = expression
+        elif expression.get("type") == "COMPARE_EQUAL" and len(left.get("column_names", [])) == 1:
+            options[str(left["column_names"][0]).lower()] = expression["right"]
+        else:
+            given.append(expression)
+    return given, options
+
+
+def _names(expression: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """A text, or a list of texts, that is written out; else None."""
+    if expression.get("function_name") == "list_value":
+        found = [_names(argument["expression"]) for argument in expression.get("arguments", [])]
+        if not found or any(names is None or len(names) != 1 for names in found):
+            return None
+        return tuple(name for names in found if names for name in names)
+    literal = expression.get("literal") if expression.get("class") == "CONSTANT" else None
+    text = literal.get("text") if isinstance(literal, dict) and literal.get("kind") == "STRING" else None
+    return (text,) if isinstance(text, str) and text else None
+
+
+def _declared(options: Mapping[str, Mapping[str, Any]]) -> frozenset[str] | None:
+    """The columns whose types are declared, in lower case; None for all of them."""
+    if "columns" in options or options.get("auto_detect", {}).get("literal", {}).get("text") == "false":
+        return None
+    names: set[str] = set()
+    for option in ("types", "dtypes", "column_types"):
+        if option not in options:
+            continue
+        arguments = options[option].get("arguments", [])
+        if options[option].get("function_name") != "struct_pack":
+            return None  # by place: whoever counts them out has declared them
+        names |= {str(argument.get("name", "")).lower() for argument in arguments}
+    return frozenset(names)
+
+
+def _used(nodes: list[Mapping[str, Any]], scans: list[Scan]) -> tuple[frozenset[str], bool]:
+    """The names that a query refers to, and whether it may use columns that it does not name."""
+    aliases = {scan.alias.lower() for scan in scans}
+    names: set[str] = set()
+    every = False
+    for node in nodes:
+        kind = node.get("type")
+        every |= kind in ("STAR", "POSITIONAL_REFERENCE", "PIVOT") or node.get("ref_type") == "NATURAL"
+        if kind == "COLUMN_REF":
+            found = [str(name).lower() for name in node.get("column_names", [])]
+            every |= len(found) == 1 and found[0] in aliases  # a table's name stands for the row of it
+            names.update(found)
+        names.update(str(name).lower() for name in node.get("using_columns", []))
+    return frozenset(names), every

@@ -1,0 +1,65 @@
+"""The version of a ledger's tables: made anew, brought up to date by Alembic, or refused where it is newer.
+
+Alembic is imported only where there is something to do; `status` asks for the version each time. To change a table:
+change `tables`, add a file to `migrations/versions`, and raise VERSION. What does not belong here: the tables.
+"""
+
+import sqlalchemy as sa
+
+from pipelines.errors import StorageError
+from pipelines.push.ledger.db.engine import making, sqlite_file
+from pipelines.push.ledger.db.tables import ROWS
+
+VERSION = "0006"
+"""The newest migration."""
+
+FIRST = "0001"
+"""What ledgers were before they said which version they are."""
+
+_VERSIONS = sa.table("push_version", sa.column("version_num", sa.Text))
+
+
+def version(connection: sa.Connection) -> str | None:
+    """The version of a ledger's tables; None where there are none."""
+    tables = set(sa.inspect(connection).get_table_names())
+    if _VERSIONS.name in tables:
+        return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar()
+    return FIRST if ROWS.name in tables else None
+
+
+def upgrade(engine: sa.Engine, url: str) -> None:
+    """Make the tables, or bring those of an older program up to date; one process at a time.
+
+    Raises:
+        StorageError: a newer program wrote them.
+    """
+    file = sqlite_file(url)
+    if file is None or file.exists():
+        with engine.begin() as connection:
+            if version(connection) == VERSION:
+                return
+    with making(url), engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # for SQLite `making` sees to it
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('trackly-sync upgrade'))"))
+        found = version(connection)
+        if found is not None and found > VERSION:
+            raise StorageError(
+                f"The ledger was written by a newer Trackly Sync (its version is {found}, this one knows {VERSION}).",
+                "Install the newer Trackly Sync again.",
+            )
+        if found != VERSION:
+            if file:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver leaves it out before a CREATE
+            _migrate(connection, found)
+
+
+def _migrate(connection: sa.Connection, found: str | None) -> None:
+    from alembic import command  # noqa: PLC0415 - it takes longer than all that status does
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
+    config = Config()
+    config.set_main_option("script_location", "pipelines.push.ledger:migrations")
+    config.attributes["connection"] = connection
+    if found == FIRST:
+        command.stamp(config, FIRST)
+    command.upgrade(config, VERSION)

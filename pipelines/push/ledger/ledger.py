@@ -1,0 +1,433 @@
+"""The ledger's verbs: what moves a call and its rows from state to state, durable and in this order.
+
+    intend ──▶ intended ─┬─ answer ─▶ answered   the answer is here; rows with an outcome of their own are told
+                         ├─ lose ───▶ lost       it may have been carried out: revenue in_doubt, else pending
+                         └─ refuse ─▶ refused    it was not carried out: pending
+    recover                                      what a dead process left intended is lost
+
+Every verb is one transaction; a move from another state raises. What does not belong here: deciding what an
+answer means for a row (`send.answers`), and the tables (`ledger.db.tables`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.push.ledger.db.engine import (
+    ledger_errors,
+    one_view,
+    open_engine,
+    sqlite_file,
+)
+from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db.upgrade import upgrade, version
+from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
+from pipelines.push.ledger.statements import (
+    Answered,
+    LedgerRows,
+    Presence,
+    add,
+    give,
+    give_all,
+    leave,
+    move,
+    unsettled_contacts,
+)
+from pipelines.push.outcomes import NO_ANSWER, NOT_SENT, RESOLVED, SETTLED, Outcome, Outcomes, Verdict
+from pipelines.runs import now
+from pipelines.settings import Settings
+from pipelines.storage import is_there
+
+_RECENT_CALLS = 200
+
+_AT_ONCE = 0.5
+"""Seconds. A call that leaves so soon after its intent is as old as that."""
+
+_INTENT = sa.insert(CHUNKS)
+
+_NOT_TOLD = Verdict(Outcome.IN_DOUBT, NO_ANSWER, "sent, and no usable answer came back")
+_AGAIN = Verdict(Outcome.PENDING, NO_ANSWER, "sent, and no usable answer came back; it is sent again")
+
+
+class Ledger:
+    """An open ledger; see `open_ledger`.
+
+    Args:
+        engine: for what may be lost with the last second before a power cut, since sending it again is harmless.
+        durable: for revenue: a transaction is on the disk before the call returns.
+        where: for messages.
+        part: whose input and calls the verbs are about; see `Settings.part`.
+    """
+
+    def __init__(self, engine: sa.Engine, durable: sa.Engine, where: str, part: str) -> None:
+        self.part = part
+        self._engine, self._durable, self._where = engine, durable, where
+
+    @contextmanager
+    def begin(self, dataset: str = "") -> Iterator[sa.Connection]:
+        """A transaction; durable for revenue. What the database does wrong in it becomes a StorageError."""
+        engine = self._durable if dataset == REVENUE else self._engine
+        with ledger_errors(self._where), engine.begin() as connection:
+            yield connection
+
+    def bring_up_to_date(self, url: str) -> None:
+        """See `upgrade`."""
+        with ledger_errors(self._where):
+            upgrade(self._durable, url)
+
+    def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], presence: Presence) -> None:
+        """Record the current input: its size, how many rows are held back, and which old rows are in it."""
+        row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
+        with self.begin() as connection:
+            at = now()
+            first = self._first_intake(connection, dataset) or at
+            connection.execute(sa.delete(INTAKES).where(*self._intake(dataset)))
+            connection.execute(
+                sa.insert(INTAKES).values(
+                    dataset=dataset,
+                    part=self.part,
+                    rows_in=rows_in,
+                    taken_in_at=at,
+                    first_taken_in_at=first,
+                    differs=presence.differs,
+                    **row,
+                )
+            )
+            unpack(connection, dataset, presence.chunks.keys() - presence.packs.keys())
+            mark(connection, presence.packs)
+            if presence.changed:
+                connection.execute(
+                    sa.update(ROWS)
+                    .where(ROWS.c.dataset == dataset, ROWS.c.identity == sa.bindparam("who"))
+                    .values(current=sa.bindparam("is_in")),
+                    [{"who": identity, "is_in": is_in} for identity, is_in in presence.changed.items()],
+                )
+            if presence.chunks:
+                connection.execute(
+                    sa.update(CHUNKS)
+                    .where(CHUNKS.c.chunk == sa.bindparam("which"))
+                    .values(current=CHUNKS.c.current + sa.bindparam("more")),
+                    [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
+                )
+
+    def differing(self) -> dict[str, int]:
+        """By dataset, how many rows are in the account and say something else in the current input."""
+        with self.begin() as connection:
+            found = connection.execute(
+                sa.select(INTAKES.c.dataset, INTAKES.c.differs).where(INTAKES.c.part == self.part)
+            )
+            return {str(dataset): int(rows) for dataset, rows in found}
+
+    def first_intake(self, dataset: str) -> str | None:
+        """When input of a dataset was first taken in; ISO 8601, UTC."""
+        with self.begin() as connection:
+            return self._first_intake(connection, dataset)
+
+    def _first_intake(self, connection: sa.Connection, dataset: str) -> str | None:
+        first = sa.func.coalesce(INTAKES.c.first_taken_in_at, INTAKES.c.taken_in_at)
+        return connection.execute(sa.select(first).where(*self._intake(dataset))).scalar()
+
+    def _intake(self, dataset: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return INTAKES.c.dataset == dataset, INTAKES.c.part == self.part
+
+    def last_chunk(self, dataset: str) -> int:
+        """The number of the latest call of a dataset, of any part of the input; 0 where there was none."""
+        with self.begin() as connection:
+            latest = sa.select(sa.func.max(CHUNKS.c.chunk)).where(CHUNKS.c.dataset == dataset)
+            return connection.execute(latest).scalar() or 0
+
+    def intend(
+        self,
+        dataset: str,
+        rows: LedgerRows,
+        size: int,
+        *,
+        again: bool,
+        reading: int | None = None,
+        seen: int = 0,
+    ) -> int:
+        """Make an intent durable; only then may the request leave.
+
+        Args:
+            dataset: the dataset.
+            rows: its rows, in the order of the request.
+            size: bytes of the request's body.
+            again: whether they were in earlier intents and are pending again; else all of them are new.
+            reading: for revenue, the number of the reading that the contacts' totals are of.
+            seen: `last_chunk` before the rows were held against the ledger; what came later is looked through.
+
+        Returns:
+            The chunk's number.
+
+        Raises:
+            DataError: with again, a row is not pending in the ledger.
+            StorageError: else, a row is in the ledger already; or the ledger cannot be written.
+        """
+        with self.begin(dataset) as connection:
+            take_turns(connection, dataset)
+            size_of = {"rows": len(rows.identity), "current": len(rows.identity), "bytes": size}
+            result = connection.execute(
+                _INTENT,
+                {
+                    "dataset": dataset,
+                    "part": self.part,
+                    "state": ChunkState.INTENDED,
+                    "intended_at": now(),
+                    "reading": reading,
+                    **size_of,
+                },
+            )
+            chunk = int((result.inserted_primary_key or [0])[0])
+            if again:
+                move(connection, dataset, rows, chunk)
+            elif dataset == REVENUE:
+                add(connection, dataset, rows, chunk, current=True)
+            else:
+                pack(connection, dataset, rows, chunk, seen)
+        return chunk
+
+    def note_sent(self, dataset: str, chunk: int, at: datetime) -> None:
+        """Note that a call leaves now, where that is later than its intent has it: it waited for its turn.
+
+        How old a call without an answer is counts from there, so that it has to be on the disk before it leaves.
+        """
+        query = sa.select(CHUNKS.c.intended_at).where(CHUNKS.c.chunk == chunk)
+        with self.begin(dataset) as connection:
+            meant = connection.execute(query).scalar_one()
+            if (at - datetime.fromisoformat(meant)).total_seconds() > _AT_ONCE:
+                connection.execute(
+                    sa.update(CHUNKS).where(CHUNKS.c.chunk == chunk).values(sent_at=at.isoformat())
+                )
+
+    def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
+        """Record an answer; rows that are not in `own` are accepted."""
+        values = {name: getattr(answered, name) for name in Answered.__slots__}
+        with self.begin(dataset) as connection:
+            leave(connection, chunk, ChunkState.ANSWERED, len(own), values)
+            if own:
+                unpack(connection, dataset, [chunk])
+            give(connection, dataset, chunk, own)
+
+    def lose(self, dataset: str, chunk: int, error: str, sent_at: datetime | None = None) -> None:
+        """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending.
+
+        Args:
+            dataset: the dataset.
+            chunk: the call.
+            error: what went wrong.
+            sent_at: when the attempt was sent that may have been carried out.
+        """
+        values = {"error": error, "answered_at": now()}
+        if sent_at:
+            values["sent_at"] = sent_at.isoformat()
+        with self.begin(dataset) as connection:
+            leave(connection, chunk, ChunkState.LOST, None, values)
+            unpack(connection, dataset, [chunk])
+            give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
+
+    def refuse(self, dataset: str, chunk: int, error: str) -> None:
+        """The call was not carried out, for a reason that is not its rows': they are pending again."""
+        with self.begin(dataset) as connection:
+            leave(connection, chunk, ChunkState.REFUSED, None, {"error": error})
+            unpack(connection, dataset, [chunk])
+            give_all(connection, dataset, [chunk], Verdict(Outcome.PENDING, NOT_SENT))
+
+    def recover(self, dataset: str) -> int:
+        """What a dead process left intended is lost. Only for the one that holds the push lock.
+
+        Returns:
+            How many chunks.
+        """
+        with self.begin(dataset) as connection:
+            query = sa.select(CHUNKS.c.chunk).where(
+                CHUNKS.c.dataset == dataset,
+                CHUNKS.c.part == self.part,
+                CHUNKS.c.state == ChunkState.INTENDED,
+            )
+            dead = [int(chunk) for chunk in connection.execute(query).scalars()]
+            for chunk in dead:
+                ended = {"error": "the push ended before the answer", "answered_at": now()}
+                leave(connection, chunk, ChunkState.LOST, None, ended)
+            if dead:
+                unpack(connection, dataset, dead)
+                give_all(connection, dataset, dead, _NOT_TOLD if dataset == REVENUE else _AGAIN)
+        return len(dead)
+
+    def reopen(self, dataset: str) -> None:
+        """Rows that the API rejected are pending again, to be tried afresh; not those that a person did."""
+        with self.begin(dataset) as connection:
+            connection.execute(
+                sa.update(ROWS)
+                .where(
+                    ROWS.c.dataset == dataset,
+                    ROWS.c.outcome == Outcome.REJECTED,
+                    sa.func.coalesce(ROWS.c.code, "") != RESOLVED,
+                    ROWS.c.chunk.in_(sa.select(CHUNKS.c.chunk).where(CHUNKS.c.part == self.part)),
+                )
+                .values(outcome=Outcome.PENDING, code="reopened", message=None, tries=0)
+            )
+
+    def reject(self, dataset: str, identities: Sequence[str]) -> None:
+        """Pending rows that were tried often enough are rejected, with the code and words they have."""
+        with self.begin(dataset) as connection:
+            connection.execute(
+                sa.update(ROWS)
+                .where(
+                    ROWS.c.dataset == dataset,
+                    ROWS.c.identity == sa.bindparam("who"),
+                    ROWS.c.outcome == Outcome.PENDING,
+                )
+                .values(outcome=Outcome.REJECTED),
+                [{"who": identity} for identity in identities],
+            )
+
+    def to_retry(self, dataset: str) -> list[tuple[str, str, int, int]]:
+        """Rows of the current input that are pending again: identity, code, tries, rows of the last chunk.
+
+        Revenue of a contact with rows that a later reading may settle waits for that: it would blur the numbers.
+        """
+        free = sa.or_(ROWS.c.contact.is_(None), ROWS.c.contact.not_in(unsettled_contacts(self.part)))
+        query = (
+            sa.select(ROWS.c.identity, sa.func.coalesce(ROWS.c.code, ""), ROWS.c.tries, CHUNKS.c.rows)
+            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+            .where(
+                ROWS.c.dataset == dataset,
+                ROWS.c.outcome == Outcome.PENDING,
+                ROWS.c.current,
+                CHUNKS.c.part == self.part,
+                free if dataset == REVENUE else sa.true(),
+            )
+        )
+        with self.begin() as connection:
+            return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
+
+    def chunks(self) -> list[dict[str, Any]]:
+        """Every call on record, oldest first, as push_chunks has it."""
+        with self.begin() as connection:
+            ours = sa.select(CHUNKS).where(CHUNKS.c.part == self.part)
+            found = connection.execute(ours.order_by(CHUNKS.c.chunk))
+            return [dict(row) for row in found.mappings()]
+
+    def call_seconds(self, dataset: str) -> float | None:
+        """How long the last calls took on average, from sending to the answer; None where there was none."""
+        query = (
+            sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at)
+            .where(CHUNKS.c.dataset == dataset, CHUNKS.c.state == ChunkState.ANSWERED)
+            .order_by(CHUNKS.c.chunk.desc())
+            .limit(_RECENT_CALLS)
+        )
+        with self.begin() as connection:
+            calls = connection.execute(query).all()
+        spans = [datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls]
+        return sum(span.total_seconds() for span in spans) / len(spans) if spans else None
+
+    def slowest_call(self) -> float:
+        """Seconds that the slowest call of this account took, as far as is known; 0 where there was none.
+
+        An answered call took from sending to its answer. A lost one that was carried out took at least as long as a
+        reading still did not show it.
+        """
+        answered = sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at).where(
+            CHUNKS.c.state == ChunkState.ANSWERED, CHUNKS.c.sent_at.is_not(None)
+        )
+        late = (
+            sa.select(
+                sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at), sa.func.max(ROWS.c.absent_since)
+            )
+            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+            .where(
+                ROWS.c.dataset == REVENUE,
+                ROWS.c.outcome == Outcome.ACCEPTED,
+                ROWS.c.code == SETTLED,
+                ROWS.c.absent_since.is_not(None),
+            )
+            .group_by(CHUNKS.c.sent_at, CHUNKS.c.intended_at)
+        )
+        with self.begin() as connection:
+            calls = [*connection.execute(answered), *connection.execute(late)]
+        spans = (datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls)
+        return max((span.total_seconds() for span in spans), default=0.0)
+
+    def outcomes(self) -> dict[str, Outcomes]:
+        """The counts of each dataset that was ever taken in."""
+        ours = CHUNKS.c.part == self.part
+        with self.begin() as connection:
+            one_view(connection)  # of all three, beside a push that goes on
+            intakes = (
+                connection.execute(sa.select(INTAKES).where(INTAKES.c.part == self.part)).mappings().all()
+            )
+            by_chunk = connection.execute(
+                sa.select(CHUNKS.c.dataset, CHUNKS.c.state, sa.func.sum(CHUNKS.c.current))
+                .where(ours)
+                .group_by(CHUNKS.c.dataset, CHUNKS.c.state)
+            ).all()
+            own = connection.execute(
+                sa.select(ROWS.c.dataset, ROWS.c.outcome, sa.func.count())
+                .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+                .where(ROWS.c.outcome.is_not(None), ROWS.c.current, ours)
+                .group_by(ROWS.c.dataset, ROWS.c.outcome)
+            ).all()
+        counts: dict[str, dict[str, int]] = {
+            row["dataset"]: {name: row[name] for name in ("quarantined", "duplicate", "parked")}
+            for row in intakes
+        }
+        for dataset, state, rows in by_chunk:
+            answered = state == ChunkState.ANSWERED
+            name = (
+                Outcome.ACCEPTED if answered else Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
+            )
+            _add(counts[dataset], name, int(rows or 0))
+        for dataset, outcome, rows in own:
+            _add(counts[dataset], outcome, int(rows))
+        return {row["dataset"]: Outcomes.of(row["rows_in"], counts[row["dataset"]]) for row in intakes}
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[Ledger]:
+    """The ledger, made if it is not there yet, and brought up to date if an older program made it.
+
+    Raises:
+        SettingsError: TRACKLY_LEDGER_URL cannot be used.
+        StorageError: it cannot be opened or written, or a newer program wrote it.
+    """
+    with _opened(settings) as ledger:
+        ledger.bring_up_to_date(settings.ledger)
+        yield ledger
+
+
+@contextmanager
+def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
+    """The ledger to be read, brought up to date, or None if there is none yet; makes none.
+
+    Raises:
+        SettingsError: TRACKLY_LEDGER_URL cannot be used.
+        StorageError: it cannot be read, or a newer program wrote it.
+    """
+    file = sqlite_file(settings.ledger)
+    if file and not is_there(file):
+        yield None
+        return
+    with _opened(settings) as ledger:
+        with ledger.begin() as connection:
+            found = version(connection)
+        if found is not None:  # else a push may be making it just now
+            ledger.bring_up_to_date(settings.ledger)
+        yield ledger if found is not None else None
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Ledger]:
+    url = settings.ledger
+    engine, durable = open_engine(url, durable=False), open_engine(url, durable=True)
+    try:
+        yield Ledger(engine, durable, str(sqlite_file(url) or "the ledger"), settings.part)
+    finally:
+        engine.dispose()
+        durable.dispose()
+
+
+def _add(counts: dict[str, int], name: str, rows: int) -> None:
+    counts[name] = counts.get(name, 0) + rows

@@ -1,0 +1,289 @@
+"""What the ledger keeps of revenue that was called absent, and raising an alarm where some of it turned up after all.
+
+What does not belong here: telling what turned up (`pipelines.push.revenue.late`), and reading alarms (`alarms`).
+Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.readings import Found, Totals
+from pipelines.push.outcomes import Outcome, Verdict
+
+UNDER_WAY = "~"
+"""Later than any time."""
+
+
+class Entry(NamedTuple):
+    """A row of a lost call that was called absent.
+
+    Attributes:
+        entry: its number.
+        identity: the row.
+        chunk: the lost call.
+        contact: the phone number that it would count in.
+        list_ref: the list, as push_rows has it.
+        amount: in ten-thousandths of the account's currency.
+        sent_at: when the lost call was sent; ISO 8601, UTC, as all times here.
+        read_from, read_to: the last reading that did not show it; None where there was none yet.
+        amount_then, count_then: the contact's totals at that reading; None where it was not there.
+        phone_amount_then, phone_count_then: those of all contacts of the phone number.
+        pending: whether the row has not been sent again yet.
+    """
+
+    entry: int
+    identity: str
+    chunk: int
+    contact: str
+    list_ref: str | None
+    amount: int
+    sent_at: str
+    read_from: str | None
+    read_to: str | None
+    amount_then: int | None
+    count_then: int | None
+    phone_amount_then: int | None
+    phone_count_then: int | None
+    pending: bool
+
+    @property
+    def on_list_then(self) -> Totals:
+        """The contact's totals at that reading; a contact that was not there had none."""
+        return Totals(self.amount_then or 0, self.count_then or 0)
+
+    @property
+    def on_phone_then(self) -> Totals:
+        """Those of all contacts of its phone number."""
+        return Totals(self.phone_amount_then or 0, self.phone_count_then or 0)
+
+
+class Counted(NamedTuple):
+    """A row of revenue that is in the account, or may be.
+
+    Attributes:
+        contact, list_ref, amount: as of `Entry`.
+        accepted: else it is in doubt or under way.
+        intended_at: just before its call.
+        ended_at: when the account had surely carried it out: when it was settled, else when it was answered;
+            UNDER_WAY where it is in doubt.
+    """
+
+    contact: str
+    list_ref: str | None
+    amount: int
+    accepted: bool
+    intended_at: str
+    ended_at: str
+
+
+NOT_SENT_AGAIN = "not sent again, so that nothing is there twice"
+"""Why an alarm is closed from the start: it only tells how long the account may take."""
+
+_AT_ONCE = 500  # parameters of one statement
+
+_LINES = [ABSENT.c[name] for name in Entry._fields if name != "pending"]
+
+
+def call_absent(
+    connection: sa.Connection,
+    rows: Sequence[Mapping[str, Any]],
+    at: str,
+    reading: tuple[str, str] | None,
+    found: Mapping[tuple[str | None, str | None], Found],
+) -> None:
+    """Keep that rows of lost calls were called absent.
+
+    Args:
+        connection: a transaction.
+        rows: identity, chunk, contact, list_ref, amount and sent_at of each.
+        at: when.
+        reading: when the reading that showed it began and ended; None where a person has decided it.
+        found: what that reading has of their contacts.
+    """
+    if not rows:
+        return
+    read_from, read_to = reading or (None, None)
+    connection.execute(
+        sa.insert(ABSENT),
+        [
+            {
+                **row,
+                "called_at": at,
+                "read_from": read_from,
+                "read_to": read_to,
+                "watched": True,
+                **_then(found.get((row["contact"], row["list_ref"]))),
+            }
+            for row in rows
+        ],
+    )
+
+
+def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str) -> None:
+    """Watch rows that a person has called absent; what their contacts hold is not on record yet."""
+    query = (
+        sa.select(
+            ROWS.c.identity,
+            ROWS.c.chunk,
+            ROWS.c.contact,
+            ROWS.c.list_ref,
+            sa.func.coalesce(ROWS.c.amount, 0).label("amount"),
+            sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at).label("sent_at"),
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(
+            ROWS.c.dataset == REVENUE,
+            ROWS.c.identity.in_(sa.bindparam("these", expanding=True)),
+            ROWS.c.contact.is_not(None),
+        )
+    )
+    for start in range(0, len(identities), _AT_ONCE):
+        rows = connection.execute(query, {"these": list(identities[start : start + _AT_ONCE])}).mappings()
+        call_absent(connection, [dict(row) for row in rows], at, None, {})
+
+
+def watched(connection: sa.Connection) -> list[Entry]:
+    """Every row that was called absent and may still turn up, of every part of the input."""
+    pending = sa.and_(ROWS.c.chunk == ABSENT.c.chunk, ROWS.c.outcome == Outcome.PENDING)
+    query: sa.Select[Any] = (
+        sa.select(*_LINES, sa.func.coalesce(pending, False))
+        .outerjoin(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
+        .where(ABSENT.c.watched)
+        .order_by(ABSENT.c.entry)
+    )
+    return [Entry(*row) for row in connection.execute(query)]
+
+
+def counted(connection: sa.Connection) -> list[Counted]:
+    """All revenue of the contacts of `watched` that is in the account or may be."""
+    doubt = sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT
+    under_way = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.INTENDED)
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
+    ended = sa.func.coalesce(ROWS.c.settled_at, CHUNKS.c.answered_at, CHUNKS.c.intended_at)
+    query = (
+        sa.select(
+            ROWS.c.contact,
+            ROWS.c.list_ref,
+            sa.func.coalesce(ROWS.c.amount, 0),
+            sa.case((accepted, 1), else_=0),
+            CHUNKS.c.intended_at,
+            sa.case((accepted, ended), else_=UNDER_WAY),
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(
+            ROWS.c.dataset == REVENUE,
+            ROWS.c.contact.in_(sa.select(ABSENT.c.contact).where(ABSENT.c.watched)),
+            sa.or_(accepted, doubt, under_way),
+        )
+    )
+    return [
+        Counted(contact, ref, amount, bool(is_in), start, end)
+        for contact, ref, amount, is_in, start, end in connection.execute(query)
+    ]
+
+
+def keep_totals(
+    connection: sa.Connection,
+    entries: Sequence[Entry],
+    reading: tuple[str, str],
+    found: Mapping[tuple[str | None, str | None], Found],
+) -> None:
+    """Note what the contacts of entries hold at a reading that did not show them."""
+    if entries:
+        names = ("amount_then", "count_then", "phone_amount_then", "phone_count_then")
+        connection.execute(
+            sa.update(ABSENT)
+            .where(ABSENT.c.entry == sa.bindparam("which"), ABSENT.c.watched)
+            .values(
+                read_from=reading[0],
+                read_to=reading[1],
+                **{name: sa.bindparam(f"new_{name}") for name in names},
+            ),
+            [
+                {
+                    "which": one.entry,
+                    **{f"new_{k}": v for k, v in _then(found.get((one.contact, one.list_ref))).items()},
+                }
+                for one in entries
+            ],
+        )
+
+
+def retire(connection: sa.Connection, entries: Sequence[Entry]) -> None:
+    """Watch entries no longer."""
+    if entries:
+        connection.execute(
+            sa.update(ABSENT).where(ABSENT.c.entry == sa.bindparam("which")).values(watched=False),
+            [{"which": one.entry} for one in entries],
+        )
+
+
+def raise_alarm(
+    connection: sa.Connection, entries: Sequence[Entry], at: str, seconds: float, settle_seconds: float
+) -> int:
+    """Put on record that entries turned up: an alarm, which is open only if some of them were sent again.
+
+    Args:
+        connection: a transaction.
+        entries: which, at least one.
+        at: when that was seen.
+        seconds: how old their calls were, at most.
+        settle_seconds: how long calls are to be given from now on.
+
+    Returns:
+        The alarm's number.
+    """
+    sent_again = sum(not one.pending for one in entries)
+    result = connection.execute(
+        sa.insert(ALARMS).values(
+            dataset=REVENUE,
+            raised_at=at,
+            rows=len(entries),
+            sent_again=sent_again,
+            acknowledged_at=None if sent_again else at,
+            reason=None if sent_again else NOT_SENT_AGAIN,
+            contacts=len({one.contact for one in entries}),
+            amount=sum(one.amount for one in entries),
+            seconds=seconds,
+            settle_seconds=settle_seconds,
+        )
+    )
+    (number,) = result.inserted_primary_key or (0,)
+    connection.execute(
+        sa.update(ABSENT)
+        .where(ABSENT.c.entry == sa.bindparam("which"))
+        .values(alarm=int(number), watched=False),
+        [{"which": one.entry} for one in entries],
+    )
+    return int(number)
+
+
+def take_back(connection: sa.Connection, verdicts: Sequence[tuple[Entry, Verdict]], at: str) -> None:
+    """Give rows that turned up before they were sent again another outcome than pending."""
+    for entry, verdict in verdicts:
+        connection.execute(
+            sa.update(ROWS)
+            .where(
+                ROWS.c.dataset == REVENUE,
+                ROWS.c.identity == entry.identity,
+                ROWS.c.chunk == entry.chunk,
+                ROWS.c.outcome == Outcome.PENDING,
+            )
+            .values(outcome=verdict.outcome, code=verdict.code, message=verdict.message, settled_at=at)
+        )
+
+
+def _then(found: Found | None) -> dict[str, int | None]:
+    on_list, on_phone = (found.on_list, found.on_phone) if found else (None, None)
+    return {
+        "amount_then": on_list.amount if on_list else None,
+        "count_then": on_list.conversions if on_list else None,
+        "phone_amount_then": on_phone.amount if on_phone else None,
+        "phone_count_then": on_phone.conversions if on_phone else None,
+    }

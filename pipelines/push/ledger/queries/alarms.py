@@ -1,0 +1,86 @@
+"""Alarms in the ledger: revenue that turned up after it was called absent, until a person has acknowledged it.
+
+What does not belong here: raising one (`absent`), and anything that imports duckdb: `status` reads this.
+"""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from pipelines.errors import DataError
+from pipelines.push.ledger.db.tables import ABSENT, ALARMS
+
+
+class Alarm(NamedTuple):
+    """Revenue that turned up after it was called absent; the columns of push_alarms."""
+
+    alarm: int
+    dataset: str
+    raised_at: str
+    rows: int
+    sent_again: int
+    contacts: int
+    amount: int
+    seconds: float
+    settle_seconds: float
+    acknowledged_at: str | None
+    reason: str | None
+
+
+class Named(NamedTuple):
+    """A row that an alarm names: what `resolve` shows of it."""
+
+    identity: str
+    contact: str
+    amount: int
+    chunk: int
+    sent_at: str
+
+
+def alarms(connection: sa.Connection, *, every: bool = False) -> list[Alarm]:
+    """The alarms that nobody has acknowledged, oldest first; or every one."""
+    query = sa.select(*(ALARMS.c[name] for name in Alarm._fields)).order_by(ALARMS.c.alarm)
+    if not every:
+        query = query.where(ALARMS.c.acknowledged_at.is_(None))
+    return [Alarm(*row) for row in connection.execute(query)]
+
+
+def named(connection: sa.Connection, alarm: int) -> list[Named]:
+    """The rows of an alarm."""
+    query = (
+        sa.select(*(ABSENT.c[name] for name in Named._fields))
+        .where(ABSENT.c.alarm == alarm)
+        .order_by(ABSENT.c.contact, ABSENT.c.entry)
+    )
+    return [Named(*row) for row in connection.execute(query)]
+
+
+def learned_seconds(connection: sa.Connection) -> float:
+    """How long calls are to be given by what turned up so far; 0 where nothing has."""
+    return float(connection.execute(sa.select(sa.func.max(ALARMS.c.settle_seconds))).scalar() or 0.0)
+
+
+def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> None:
+    """A person has seen an alarm.
+
+    Raises:
+        DataError: there is no such alarm, or it is acknowledged already.
+    """
+    changed = connection.execute(
+        sa.update(ALARMS)
+        .where(ALARMS.c.alarm == alarm, ALARMS.c.acknowledged_at.is_(None))
+        .values(acknowledged_at=at, reason=reason)
+    )
+    if changed.rowcount != 1:
+        raise DataError(f"No alarm {alarm} is open.", "List them: trackly-sync resolve")
+
+
+def acknowledged_contacts(connection: sa.Connection) -> list[tuple[str]]:
+    """The contacts of alarms that a person has acknowledged: what is there twice is known of them."""
+    query = (
+        sa.select(ABSENT.c.contact)
+        .join(ALARMS, ALARMS.c.alarm == ABSENT.c.alarm)
+        .where(ALARMS.c.acknowledged_at.is_not(None), ALARMS.c.sent_again > 0)
+        .distinct()
+    )
+    return [(contact,) for (contact,) in connection.execute(query)]

@@ -1,0 +1,277 @@
+"""What the ledger has on revenue in doubt: the rows of its contacts, the readings round them, and their settling.
+
+What does not belong here: deciding (`revenue.settle`), and reading contacts (`pipelines.pull.contact_totals`).
+Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from pipelines.errors import DataError
+from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.queries.absent import UNDER_WAY, watch_resolved
+from pipelines.push.ledger.readings import Totals
+from pipelines.push.ledger.statements import unsettled_contacts
+from pipelines.push.outcomes import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Verdict
+from pipelines.runs import now, person
+
+
+class Sent(NamedTuple):
+    """A row of revenue that was sent, in doubt or accepted, for a contact that has rows in doubt.
+
+    Attributes:
+        identity: the row.
+        contact: the phone number of its send; None where that is not known.
+        list_ref: the list's id, or what the send has.
+        amount: in ten-thousandths of the account's currency.
+        ours: whether it belongs to this part of the input.
+        in_doubt: else it is accepted. Rows of another part's call that is under way are in doubt, too.
+        code: why it is in doubt.
+        chunk: its call.
+        intended_at: just before that call; ISO 8601, UTC, as all times here.
+        ended_at: when its answer was there or was given up; UNDER_WAY where it is yet to be.
+        amount_before, count_before: the contact's totals at the reading; None where it was not found.
+        phone_amount_before, phone_count_before: the same over all contacts of the phone number.
+        read_from, read_to: when that reading began and ended; None where there was none.
+        complete: whether that reading saw every contact.
+        sent_at: when the call was sent; where that is not known, when it was meant to be.
+        absent_since: when a reading began that did not show the row, if the last one did not.
+        settled_at: when it was settled.
+    """
+
+    identity: str
+    contact: str | None
+    list_ref: str | None
+    amount: int
+    ours: bool
+    in_doubt: bool
+    code: str
+    chunk: int
+    intended_at: str
+    ended_at: str
+    amount_before: int | None
+    count_before: int | None
+    phone_amount_before: int | None
+    phone_count_before: int | None
+    read_from: str | None
+    read_to: str | None
+    complete: bool
+    sent_at: str = ""
+    absent_since: str | None = None
+    settled_at: str | None = None
+
+    @property
+    def on_list_before(self) -> Totals | None:
+        """The contact's totals at the reading."""
+        if self.amount_before is None or self.count_before is None:
+            return None
+        return Totals(self.amount_before, self.count_before)
+
+    @property
+    def on_phone_before(self) -> Totals | None:
+        """Those of all contacts of its phone number."""
+        if self.phone_amount_before is None or self.phone_count_before is None:
+            return None
+        return Totals(self.phone_amount_before, self.phone_count_before)
+
+
+def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *, complete: bool) -> int:
+    """Put a reading on record; returns its number."""
+    result = connection.execute(
+        sa.insert(READINGS).values(started_at=started_at, finished_at=finished_at, complete=complete)
+    )
+    return int((result.inserted_primary_key or [0])[0])
+
+
+def unsettled(connection: sa.Connection, part: str) -> int:
+    """How many rows of a part are in doubt that a later reading may settle."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(ROWS)
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(
+            CHUNKS.c.part == part,
+            ROWS.c.dataset == REVENUE,
+            ROWS.c.outcome == Outcome.IN_DOUBT,
+            ROWS.c.code.in_(UNSETTLED),
+        )
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def contacts_unsettled(connection: sa.Connection, part: str) -> list[str]:
+    """The contacts of those rows."""
+    return [contact for (contact,) in connection.execute(unsettled_contacts(part).distinct())]
+
+
+def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
+    """All sent revenue of the contacts that have rows in doubt; rows in doubt of unknown contacts among it."""
+    doubt = sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+    under_way = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.INTENDED)
+    contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
+    query = (
+        sa.select(
+            ROWS.c.identity,
+            ROWS.c.contact,
+            ROWS.c.list_ref,
+            sa.func.coalesce(ROWS.c.amount, 0),
+            CHUNKS.c.part == part,
+            sa.or_(sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT, under_way),
+            sa.func.coalesce(ROWS.c.code, ""),
+            ROWS.c.chunk,
+            CHUNKS.c.intended_at,
+            sa.case(
+                (CHUNKS.c.state == ChunkState.INTENDED, UNDER_WAY),
+                else_=sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
+            ),
+            ROWS.c.amount_before,
+            ROWS.c.count_before,
+            ROWS.c.phone_amount_before,
+            ROWS.c.phone_count_before,
+            READINGS.c.started_at,
+            READINGS.c.finished_at,
+            sa.func.coalesce(READINGS.c.complete, False),
+            sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at),
+            ROWS.c.absent_since,
+            ROWS.c.settled_at,
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
+        .where(
+            ROWS.c.dataset == REVENUE,
+            sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), sa.or_(accepted, under_way))),
+        )
+    )
+    return [Sent(*row) for row in connection.execute(query)]
+
+
+def doubts(connection: sa.Connection) -> list[tuple[str, str, int, int, str, str, str]]:
+    """Rows in doubt, oldest call first: identity, message_id, amount, chunk, intended_at, code, message."""
+    query = (
+        sa.select(
+            ROWS.c.identity,
+            sa.func.coalesce(ROWS.c.message_id, ""),
+            sa.func.coalesce(ROWS.c.amount, 0),
+            ROWS.c.chunk,
+            CHUNKS.c.intended_at,
+            sa.func.coalesce(ROWS.c.code, NO_ANSWER),
+            sa.func.coalesce(ROWS.c.message, ""),
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+        .order_by(ROWS.c.chunk, ROWS.c.identity)
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def settle(
+    connection: sa.Connection,
+    verdicts: Mapping[str, Verdict],
+    read_from: str,
+    unseen: Mapping[str, str],
+) -> None:
+    """Give rows in doubt the verdicts of a reading; those that are not in doubt any more are left alone.
+
+    Args:
+        connection: a transaction.
+        verdicts: by identity.
+        read_from: when the reading began.
+        unseen: since when readings have not shown a row; a row that is not in here was seen, or may have been.
+    """
+    if verdicts:
+        connection.execute(
+            sa.update(ROWS)
+            .where(
+                ROWS.c.dataset == REVENUE,
+                ROWS.c.identity == sa.bindparam("who"),
+                ROWS.c.outcome == Outcome.IN_DOUBT,
+            )
+            .values(
+                outcome=sa.bindparam("what"),
+                code=sa.bindparam("why"),
+                message=sa.bindparam("words"),
+                absent_since=sa.bindparam("since"),
+                settled_at=sa.bindparam("at"),
+            ),
+            [
+                {
+                    "who": identity,
+                    "what": verdict.outcome,
+                    "why": verdict.code,
+                    "words": verdict.message,
+                    # of a row that is there, it tells how long the account took at least
+                    "since": unseen.get(identity),
+                    "at": None if verdict.outcome is Outcome.IN_DOUBT else read_from,
+                }
+                for identity, verdict in verdicts.items()
+            ],
+        )
+
+
+def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
+    """Settle rows in doubt by a person's word, and keep who said what of which row and when.
+
+    Raises:
+        DataError: one of them is not in doubt; then none is settled.
+    """
+    at = now()
+    for identity in identities:
+        changed = connection.execute(
+            sa.update(ROWS)
+            .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == identity, ROWS.c.outcome == Outcome.IN_DOUBT)
+            .values(outcome=outcome, code=RESOLVED, message=reason, settled_at=at)
+        )
+        if changed.rowcount != 1:
+            raise DataError(
+                f"Row {identity!r} is not in doubt; nothing was resolved.", "List them: trackly-sync resolve"
+            )
+    if outcome is Outcome.PENDING:
+        watch_resolved(connection, identities, at)
+    note_resolutions(connection, identities, outcome, reason, at)
+
+
+def note_resolutions(
+    connection: sa.Connection,
+    identities: Sequence[str],
+    outcome: str,
+    reason: str,
+    at: str,
+    dataset: str = REVENUE,
+) -> None:
+    """Keep what a person has decided of rows: why, when and who.
+
+    Args:
+        connection: a transaction.
+        identities: the rows.
+        outcome: what was decided, as imports.resolutions has it.
+        reason: why, in that person's words.
+        at: when; ISO 8601, UTC.
+        dataset: what the rows are of.
+    """
+    by = person()
+    connection.execute(
+        sa.insert(RESOLUTIONS),
+        [
+            {
+                "dataset": dataset,
+                "identity": identity,
+                "outcome": outcome,
+                "reason": reason,
+                "resolved_at": at,
+                "resolved_by": by,
+            }
+            for identity in identities
+        ],
+    )
+
+
+def resolutions(connection: sa.Connection) -> list[dict[str, object]]:
+    """Every decision about a row, oldest first, as push_resolutions has it."""
+    found = connection.execute(sa.select(RESOLUTIONS).order_by(RESOLUTIONS.c.resolution))
+    return [dict(row) for row in found.mappings()]

@@ -1,0 +1,162 @@
+"""The ledger's rows in columns, for the stage and the warehouse; apart, since `status` must not import pyarrow.
+
+What does not belong here: the ledger's verbs and counts (`ledger.ledger`, `totals`).
+"""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from pipelines.push.ledger.db.engine import one_view
+from pipelines.push.ledger.db.tables import CHUNKS, PACKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.packs import decoded
+from pipelines.push.outcomes import Outcome
+
+_PACKS = 125  # read at a time: as many rows as DuckDB has in a row group, which it takes in best when whole
+
+COLUMNS: dict[str, pa.DataType] = {
+    "identity": pa.string(),
+    "chunk": pa.int64(),
+    "outcome": pa.string(),
+    "own": pa.bool_(),
+    "current": pa.bool_(),
+    "ours": pa.bool_(),
+    "packed": pa.bool_(),
+    "tries": pa.int64(),
+    "code": pa.string(),
+    "message": pa.string(),
+    "message_id": pa.string(),
+    "contact": pa.string(),
+    "list_ref": pa.string(),
+    "content": pa.int64(),
+    "likeness": pa.int64(),
+    "amount": pa.int64(),
+}
+"""What `ledger_rows` has of a row: its columns in push_rows, and
+
+    outcome  its own, else its chunk's
+    own      whether the outcome is its own
+    ours     whether it belongs to this part of the input
+    packed   whether it is in a pack
+"""
+
+
+def ledger_rows(
+    ledger: Ledger, dataset: str, names: Sequence[str], batch: int = 50_000, *, every_part: bool = False
+) -> Iterator[pa.Table]:
+    """Every row of a dataset that was ever in an intent of this part of the input, in batches.
+
+    Args:
+        ledger: an open one.
+        dataset: the dataset.
+        names: which columns of COLUMNS, in the order wanted.
+        batch: rows of a batch.
+        every_part: those of other parts too.
+
+    Yields:
+        Tables with those columns.
+    """
+    otherwise = Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
+    answered = CHUNKS.c.state == ChunkState.ANSWERED
+    by_chunk = sa.case((answered, Outcome.ACCEPTED.value), else_=otherwise.value)
+    known: dict[str, sa.ColumnElement[Any]] = {
+        "outcome": sa.func.coalesce(ROWS.c.outcome, by_chunk),
+        "own": sa.case((ROWS.c.outcome.is_not(None), 1), else_=0),
+        "current": sa.case((ROWS.c.current, 1), else_=0),
+        "ours": sa.case((CHUNKS.c.part == ledger.part, 1), else_=0),
+        "packed": sa.literal(0),
+    }
+    query = (
+        sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(ROWS.c.dataset == dataset, sa.true() if every_part else CHUNKS.c.part == ledger.part)
+    )
+    schema = pa.schema([(name, COLUMNS[name]) for name in names])
+    packs = (
+        sa.select(PACKS.c.chunk, PACKS.c.current, PACKS.c.rows, by_chunk, CHUNKS.c.part == ledger.part)
+        .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
+        .where(PACKS.c.dataset == dataset, sa.true() if every_part else CHUNKS.c.part == ledger.part)
+    )
+    with ledger.begin() as connection:
+        one_view(connection)  # a pack may be opened meanwhile
+        yield from _fetched(connection, query, schema, batch)
+        yield from _unpacked(connection, packs, schema)
+
+
+def _fetched(
+    connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema, batch: int
+) -> Iterator[pa.Table]:
+    """The rows of a query in batches, straight from the driver: SQLAlchemy's rows cost more than the query.
+
+    Args:
+        connection: within a transaction.
+        query: its columns in the order of the schema; flags as 0 and 1.
+        schema: of the tables.
+        batch: rows of a table.
+    """
+    dialect = connection.dialect
+    sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    driver: Any = connection.connection
+    # a named cursor of PostgreSQL stays on the server, where an unnamed one brings all rows at once
+    cursor = driver.cursor("rows") if dialect.name == "postgresql" else driver.cursor()
+    try:
+        cursor.execute(sql)
+        while True:
+            with _no_collection():
+                rows = cursor.fetchmany(batch)
+                if not rows:
+                    return
+                arrays = [
+                    pa.array(column, pa.int8() if field.type == pa.bool_() else field.type).cast(field.type)
+                    for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+                ]
+            yield pa.table(arrays, schema=schema)
+    finally:
+        cursor.close()
+
+
+def _unpacked(connection: sa.Connection, query: sa.Select[Any], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of packs, many packs at a time: a table costs what it costs, whatever is in it."""
+    found = connection.execution_options(yield_per=_PACKS).execute(query)
+    for packs in found.partitions():
+        yield pa.concat_tables(_of_pack(schema, *pack) for pack in packs)
+
+
+def _of_pack(
+    schema: pa.Schema, chunk: int, current: bool, content: bytes, outcome: str, ours: bool
+) -> pa.Table:
+    kept = decoded(content)
+    same: dict[str, Any] = {
+        "chunk": chunk,
+        "outcome": outcome,
+        "own": False,
+        "current": bool(current),
+        "ours": bool(ours),
+        "packed": True,
+        "tries": 1,
+    }
+    rows = len(kept["identity"])
+    columns = [
+        pa.array(kept[field.name], field.type)
+        if field.name in kept
+        else pa.repeat(pa.scalar(same.get(field.name), field.type), rows)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cycles in the block, which makes none: among so many tuples it takes longer than the work."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,122 @@
+"""What the ledger adds up to: by outcome, by reason, and by what the API acknowledged.
+
+What does not belong here: counts of the current input that must be there at once (`Ledger.outcomes`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS, ChunkState
+from pipelines.push.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over every row and call of one dataset that is on record; money in ten-thousandths.
+
+    `settled` are the accepted rows that no answer acknowledged. `total_revenue` is None where an answered call
+    did not say it.
+    """
+
+    accepted: int = 0
+    settled: int = 0
+    in_doubt: int = 0
+    amount: int = 0
+    amount_settled: int = 0
+    amount_in_doubt: int = 0
+    success_count: int = 0
+    duplicates_skipped: int = 0
+    total_revenue: int | None = 0
+
+
+_SUMS = ("accepted", "settled", "in_doubt", "amount", "amount_settled", "amount_in_doubt")
+
+
+def totals(connection: sa.Connection) -> dict[str, Totals]:
+    """By dataset; those without a call are left out."""
+    settled = ROWS.c.outcome == Outcome.ACCEPTED
+    accepted = sa.or_(settled, sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED))
+    kinds = (accepted, settled, ROWS.c.outcome == Outcome.IN_DOUBT)
+    amount = sa.func.coalesce(ROWS.c.amount, 0)
+    rows = connection.execute(
+        sa.select(
+            ROWS.c.dataset,
+            *(sa.func.sum(sa.case((kind, 1), else_=0)) for kind in kinds),
+            *(sa.func.sum(sa.case((kind, amount), else_=0)) for kind in kinds),
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .group_by(ROWS.c.dataset)
+    ).all()
+    answered = CHUNKS.c.state == ChunkState.ANSWERED
+    packed = connection.execute(
+        sa.select(PACKS.c.dataset, sa.func.sum(sa.case((answered, CHUNKS.c.rows), else_=0)))
+        .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
+        .group_by(PACKS.c.dataset)
+    ).all()
+    unsaid = sa.and_(answered, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
+    calls = connection.execute(
+        sa.select(
+            CHUNKS.c.dataset,
+            sa.func.sum(CHUNKS.c.success_count),
+            sa.func.sum(CHUNKS.c.duplicates_skipped),
+            sa.func.coalesce(sa.func.sum(CHUNKS.c.total_revenue), 0),
+            sa.func.sum(sa.case((unsaid, 1), else_=0)),
+        ).group_by(CHUNKS.c.dataset)
+    ).all()
+    counted = {
+        str(name): (int(success), int(skipped), None if unsaid_calls else int(revenue))
+        for name, success, skipped, revenue, unsaid_calls in calls
+    }
+    figures = {str(name): dict(zip(_SUMS, map(int, sums), strict=True)) for name, *sums in rows}
+    for name, accepted_rows in packed:
+        of = figures.setdefault(str(name), dict.fromkeys(_SUMS, 0))
+        of["accepted"] += int(accepted_rows)
+    found = {}
+    for dataset, sums_of in figures.items():
+        success, skipped, revenue = counted[dataset]
+        found[dataset] = Totals(
+            **sums_of, success_count=success, duplicates_skipped=skipped, total_revenue=revenue
+        )
+    return found
+
+
+def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
+    """Why rows of the current input have outcomes of their own: "outcome: words (code)" and how many rows."""
+    number = sa.func.count().label("number")
+    query = (
+        sa.select(ROWS.c.outcome, ROWS.c.code, ROWS.c.message, number)
+        .where(ROWS.c.dataset == dataset, ROWS.c.outcome.is_not(None), ROWS.c.current)
+        .group_by(ROWS.c.outcome, ROWS.c.code, ROWS.c.message)
+        .order_by(number.desc())
+        .limit(most)
+    )
+    found = connection.execute(query)
+    return {f"{outcome}: {words or 'no words'} ({code})": int(rows) for outcome, code, words, rows in found}
+
+
+def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
+    """Revenue that is in the account or may be, in batches.
+
+    Yields:
+        Sequences of (contact, list_ref, whether it is accepted and not in doubt, amount, tries, intended_at,
+        amount_before, count_before, phone_amount_before, phone_count_before, when the reading of these ended).
+    """
+    doubt = sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT
+    accepted = sa.or_(
+        ROWS.c.outcome == Outcome.ACCEPTED,
+        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
+    )
+    query = (
+        sa.select(
+            ROWS.c.contact, ROWS.c.list_ref, sa.not_(doubt), sa.func.coalesce(ROWS.c.amount, 0), ROWS.c.tries,
+            CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before,
+            ROWS.c.phone_amount_before, ROWS.c.phone_count_before, READINGS.c.finished_at,
+        )
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
+        .where(ROWS.c.dataset == REVENUE, sa.or_(doubt, accepted))
+    )  # fmt: skip
+    yield from connection.execution_options(yield_per=batch).execute(query).partitions()

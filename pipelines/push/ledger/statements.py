@@ -1,0 +1,205 @@
+"""What the ledger's verbs take, and the statements that move chunks and rows.
+
+What does not belong here: which moves there are, and their transactions (`ledger`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from pipelines.errors import DataError
+from pipelines.push.ledger.db.engine import insert_many
+from pipelines.push.ledger.db.tables import CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.outcomes import NO_ANSWER, UNSETTLED, Outcome, Verdict
+
+
+class LedgerRows(NamedTuple):
+    """The rows of an intent, column by column: what push_rows keeps of each.
+
+    Attributes:
+        identity: what it is known by.
+        content: the digest of what the API is given.
+        contact: for sends and revenue, the phone number that it went to.
+        list_ref: for sends, the number or id of its list; for revenue, its id, or what the send has.
+        message_id: for revenue, the send.
+        amount: for revenue, in ten-thousandths of the currency.
+        amount_before: for revenue, the contact's revenue_total before it is sent, likewise.
+        count_before: for revenue, the contact's conversion_count before it is sent.
+        phone_amount_before, phone_count_before: the same over all contacts of its phone number.
+        likeness: for revenue, the digest of its message, offer and amount.
+
+    A column that the dataset does not have is empty.
+    """
+
+    identity: list[str]
+    content: list[int | None]
+    contact: list[str | None]
+    list_ref: list[str | None]
+    message_id: list[str | None]
+    amount: list[int | None]
+    amount_before: list[int | None]
+    count_before: list[int | None]
+    phone_amount_before: list[int | None]
+    phone_count_before: list[int | None]
+    likeness: list[int | None]
+
+    @classmethod
+    def none(cls) -> "LedgerRows":
+        """No rows, to be extended."""
+        return cls(*([] for _ in cls._fields))
+
+    @classmethod
+    def of(cls, columns: Sequence[list[Any]]) -> "LedgerRows":
+        """Of the first so many columns."""
+        return cls(*columns, *([] for _ in cls._fields[len(columns) :]))
+
+    def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
+        """Append a slice of other rows."""
+        columns: Iterator[tuple[list[Any], list[Any]]] = zip(self, other, strict=True)
+        for mine, more in columns:
+            mine.extend(more[start:stop])
+
+
+KEPT = {
+    "sends": ("identity", "content", "contact", "list_ref"),
+    "clicks": ("identity", "content"),
+    REVENUE: LedgerRows._fields,
+}
+"""What is kept of a dataset's rows; the rest would be nulls."""
+
+_RENEWED = (
+    "content", "contact", "list_ref", "message_id", "amount", "amount_before", "count_before", "phone_amount_before",
+    "phone_count_before", "likeness",
+)  # fmt: skip
+"""What a row that is sent again gets anew: what it says by now, its contact, and that one's totals by now."""
+
+_FIRST_COUNTS = ROWS.c.code == NO_ANSWER
+"""The call before may have been carried out, and the account keeps what it was given first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The figures of an answer, as push_chunks keeps them."""
+
+    sent_at: str
+    answered_at: str
+    attempts: int
+    http_status: int
+    success_count: int
+    error_count: int
+    duplicates_skipped: int
+    invalid_phones: int
+    total_revenue: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """How the current input differs from what the ledger took it to be.
+
+    Attributes:
+        changed: by identity, whether the row is in the input now.
+        chunks: by chunk, by how much its count of current rows changes.
+        packs: by chunk, for those whose rows change all at once and are packed, whether they are in the input now;
+            these rows are not among `changed`.
+        differs: how many rows are in the account, say something else in their file by now, and nobody has
+            acknowledged that.
+    """
+
+    changed: Mapping[str, bool]
+    chunks: Mapping[int, int]
+    packs: Mapping[int, bool] = field(default_factory=dict)
+    differs: int = 0
+
+
+def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
+    """Put new rows on record, each by itself."""
+    same: dict[str, str | int | bool] = {"dataset": dataset, "chunk": chunk, "tries": 1, "current": current}
+    insert_many(connection, ROWS, same, {name: getattr(rows, name) for name in KEPT[dataset]})
+
+
+def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
+    """Put pending rows into another chunk, with what their contacts' totals are by now."""
+    renewed = [name for name in _RENEWED if getattr(rows, name)]
+    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in renewed}
+    if "content" in given:
+        given["content"] = sa.case((_FIRST_COUNTS, ROWS.c.content), else_=given["content"])
+    result = connection.execute(
+        sa.update(ROWS)
+        .where(
+            ROWS.c.dataset == dataset,
+            ROWS.c.identity == sa.bindparam("who"),
+            ROWS.c.outcome == Outcome.PENDING,
+            ROWS.c.current,
+        )
+        .values(
+            chunk=chunk,
+            outcome=None,
+            code=None,
+            message=None,
+            absent_since=None,
+            settled_at=None,
+            tries=ROWS.c.tries + 1,
+            **given,
+        ),
+        [
+            dict(zip(("who", *(f"new_{name}" for name in renewed)), row, strict=True))
+            for row in zip(rows.identity, *(getattr(rows, name) for name in renewed), strict=True)
+        ],
+    )
+    if result.rowcount not in (-1, len(rows.identity)):
+        raise DataError(
+            f"Of {len(rows.identity)} rows of {dataset} only {result.rowcount} are pending.", "Push again."
+        )
+
+
+_UNDER_WAY = (CHUNKS.c.chunk == sa.bindparam("which"), CHUNKS.c.state == ChunkState.INTENDED)
+_LEAVE = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=CHUNKS.c.current - sa.bindparam("own"))
+_LEAVE_ALL = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=0)
+
+
+def leave(
+    connection: sa.Connection, chunk: int, state: ChunkState, own: int | None, values: Mapping[str, Any]
+) -> None:
+    """Move a chunk out of `intended`; `own` rows (None: all) no longer take their outcome from it."""
+    given = {"which": chunk, "state": state, **values}
+    moved = connection.execute(*((_LEAVE_ALL, given) if own is None else (_LEAVE, {**given, "own": own})))
+    if moved.rowcount != 1:
+        raise DataError(f"Chunk {chunk} is not under way and cannot become {state}.", "Push again.")
+
+
+def give(connection: sa.Connection, dataset: str, chunk: int, own: Mapping[str, Verdict]) -> None:
+    """Rows of a chunk get outcomes of their own."""
+    if own:
+        connection.execute(
+            sa.update(ROWS)
+            .where(ROWS.c.dataset == dataset, ROWS.c.identity == sa.bindparam("who"), ROWS.c.chunk == chunk)
+            .values(outcome=sa.bindparam("what"), code=sa.bindparam("why"), message=sa.bindparam("words")),
+            [{"who": i, "what": v.outcome, "why": v.code, "words": v.message} for i, v in own.items()],
+        )
+
+
+def give_all(connection: sa.Connection, dataset: str, chunks: Sequence[int], verdict: Verdict) -> None:
+    """All rows of chunks that have no outcome of their own get this one."""
+    connection.execute(
+        sa.update(ROWS)
+        .where(ROWS.c.dataset == dataset, ROWS.c.chunk.in_(chunks), ROWS.c.outcome.is_(None))
+        .values(outcome=verdict.outcome, code=verdict.code, message=verdict.message)
+    )
+
+
+def unsettled_contacts(part: str) -> sa.Select[Any]:
+    """The contacts that have revenue in doubt of a part which a later reading may settle."""
+    rows, chunks = ROWS.alias("unsettled"), CHUNKS.alias("their_calls")
+    return (
+        sa.select(rows.c.contact)
+        .join(chunks, chunks.c.chunk == rows.c.chunk)
+        .where(
+            rows.c.dataset == REVENUE,
+            rows.c.outcome == Outcome.IN_DOUBT,
+            rows.c.code.in_(UNSETTLED),
+            rows.c.contact.is_not(None),
+            chunks.c.part == part,
+        )
+    )

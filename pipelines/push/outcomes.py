@@ -1,0 +1,98 @@
+"""The seven outcomes that a history row can have, and their counts.
+
+What does not belong here: how a row comes by its outcome (`checks.validate`, `send.answers`, `ledger`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a row of history; every row has exactly one, at any moment."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    PARKED = "parked"
+    IN_DOUBT = "in_doubt"
+    PENDING = "pending"
+
+
+NO_ANSWER = "no_answer"
+"""Our code for rows that were sent without a usable answer."""
+
+NOT_NAMED = "not_named"
+"""Our code for rows of a call that failed in part without telling which."""
+
+UNSETTLED = (NO_ANSWER, NOT_NAMED)
+"""Codes of rows in doubt that a later reading may settle."""
+
+SETTLED = "settled"
+"""Our code for rows that a reading has shown to be in the account."""
+
+RESOLVED = "resolved"
+"""Our code for rows in doubt that a person settled."""
+
+NOT_SENT = "not_sent"
+"""Our code for rows of a call that was not carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one row, and why.
+
+    Attributes:
+        outcome: the outcome.
+        code: the API's code, or one of ours: "not_named", "no_answer", "not_sent", "already_there"; or "".
+        message: the vendor's words, or ours; without personal data.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How many rows of the current history input of one dataset have which outcome.
+
+    Attributes:
+        rows_in: rows of the input, malformed lines included; the others sum to it.
+        accepted: in the account, through us.
+        duplicate: the account already had it before us, or the input repeats it.
+        rejected: refused by the API, with its code.
+        quarantined: not sent, since the row itself is wrong.
+        parked: not sent yet, since its send is not in the account.
+        in_doubt: sent without a usable answer, and not to be sent again on a guess (revenue only).
+        pending: yet to be sent.
+
+    Raises:
+        ValueError: the outcomes do not sum to rows_in, or one is negative.
+    """
+
+    rows_in: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    quarantined: int = 0
+    parked: int = 0
+    in_doubt: int = 0
+    pending: int = 0
+
+    def __post_init__(self) -> None:
+        counts = [getattr(self, outcome.value) for outcome in Outcome]
+        if sum(counts) != self.rows_in or min(counts) < 0:
+            raise ValueError(f"outcomes do not add up: {asdict(self)}")
+
+    @property
+    def left_out(self) -> int:
+        """Rows that a finished push did not bring in, and that someone should look at."""
+        return self.rejected + self.quarantined + self.parked + self.in_doubt
+
+    @classmethod
+    def of(cls, rows_in: int, counted: Mapping[str, int]) -> "Outcomes":
+        """From the counts that are recorded; what is left of rows_in is pending."""
+        known = {name: n for name, n in counted.items() if name != Outcome.PENDING}
+        return cls(rows_in=rows_in, pending=rows_in - sum(known.values()), **known)

@@ -1,0 +1,8 @@
+"""One history file as a relation of texts with their places, whatever its format.
+
+    text (encoding, lines) ─▶ delimited, json_lines ─▶ records;  Parquet and queries ─▶ typed_columns  ─▶ relation
+
+`regular_blocks` is the fast way through delimited text that is beyond doubt; `facts` is what was found, for the plan.
+What does not belong here: which files there are (`pipelines.push.files`), and what a text means
+(`pipelines.push.values`).
+"""

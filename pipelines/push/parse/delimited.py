@@ -1,0 +1,385 @@
+"""Delimited text (`.csv`, `.tsv`, `.txt`) as records with their places, exactly as RFC 4180 has them or not at all.
+
+A record that is not whole is held back with every line that it takes up: a quote that never closes would otherwise
+swallow rows in silence. What does not belong here: bytes and encodings (`text`), and values (`values.formats`).
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TextIO
+
+from pipelines.errors import UsageError
+from pipelines.push.files.find import Source
+from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.records import Columnar, Records
+from pipelines.push.parse.regular_blocks import Shape, read_block
+from pipelines.push.parse.text import MAX_LINE, Evidence, is_damaged, line_too_long, look, opened_text
+from pipelines.push.values.columns import Columns, known, match, normal, rename
+from pipelines.push.values.formats import WHITE
+from schemas.columns import Dataset, Kind
+from schemas.instants import parse_instant
+
+_SAMPLE = 1 << 20
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_QUOTES = {'"': "double quotes", "'": "single quotes"}
+_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_BATCH_CHARACTERS = 16_000_000
+_BLOCK = 1 << 21
+
+MISFIT = "not as many columns as the header"
+NOT_CLOSED = "a quote is not closed, or stands inside a text without being doubled"
+BACKSLASH = "a quote is escaped by a backslash, which cannot be read for certain"
+SKIP = "skip"
+BACKSLASHED = '\\"'
+BAD_BYTES = "holds bytes that are not text in the file's encoding"
+
+
+@dataclass(slots=True)
+class _Dialect:
+    delimiter: str
+    quote: str
+    spaces: bool = False
+
+    def reader(self, lines: Iterator[str] | TextIO) -> Any:
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            skipinitialspace=self.spaces,
+            strict=True,
+        )
+
+    def __str__(self) -> str:
+        after = ", a space after each delimiter" if self.spaces else ""
+        return f"{_DELIMITERS.get(self.delimiter, repr(self.delimiter))}, {_QUOTES[self.quote]}{after}"
+
+
+class _Lines:
+    """The rest of a text: blocks of whole lines, or single lines, of which those of a record are kept."""
+
+    def __init__(self, text: TextIO, source: Source, size: int) -> None:
+        self._text, self._source, self._rest, self._most = text, source, "", size
+        self._block, self._size = io.StringIO(), 0
+        self.record: list[str] = []
+        self.characters, self.before = 0, 0
+
+    def block(self) -> str:
+        """The next lines; empty at the end. What is not used of them is to be given back."""
+        if len(self._rest) > self._most and (end := self._rest.find("\n", self._most) + 1):
+            block, self._rest = self._rest[:end], self._rest[end:]
+            return block
+        rest, self._rest = self._rest, ""
+        more = self._text.read(self._most)
+        return rest + more + (self._text.readline(MAX_LINE) if more else "")
+
+    def skip(self, lines: int, rest: str) -> None:
+        """Count lines of a block that were read, and give back the rest."""
+        self.before += lines
+        self._rest = rest + self._rest
+
+    def open(self, block: str) -> None:
+        """Give a block back, to be read line by line."""
+        self._block, self._size = io.StringIO(block, newline=""), len(block)
+
+    @property
+    def between(self) -> bool:
+        """Whether the block that was opened is read to its end."""
+        return self._block.tell() == self._size
+
+    def __iter__(self) -> Iterator[str]:
+        keep = self.record.append
+        while self._size:
+            for line in iter(partial(self._block.readline, MAX_LINE), ""):
+                if len(line) >= MAX_LINE and line[-1] not in "\r\n":
+                    raise line_too_long(self._source)
+                self.characters += len(line)
+                keep(line)
+                yield line
+            self.open(self.block())
+
+
+def read_delimited(
+    dataset: Dataset, source: Source, facts: Facts, block: int = _BLOCK
+) -> Iterator[Records | Columnar]:
+    """The records of a file, in batches.
+
+    Args:
+        dataset: what they are of.
+        source: the file.
+        facts: filled in; complete at the end.
+        block: about how many characters are looked at at once; with 0 each record is read with care.
+
+    Raises:
+        UsageError: the file has no header, or its columns do not fit.
+    """
+    evidence = look(source)
+    facts.note_text(evidence)
+    csv.field_size_limit(MAX_LINE)
+    with opened_text(source, evidence) as text:
+        if evidence.empty:
+            if "part-" in source.path.name:  # Spark writes them
+                return
+            raise UsageError(
+                f"{source.path} is empty, without even a header.", "Export it again, or take it away."
+            )
+        yield from _Reader(dataset, source, facts, evidence).batches(text, block)
+
+
+class _Reader:
+    """One pass over one file."""
+
+    def __init__(self, dataset: Dataset, source: Source, facts: Facts, evidence: Evidence) -> None:
+        self._dataset, self._source, self._facts, self._evidence = dataset, source, facts, evidence
+        self._blank, self._headers = 0, 0
+
+    def batches(self, text: TextIO, block: int) -> Iterator[Records | Columnar]:
+        before, first, said = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
+        sample = text.read(_SAMPLE) + text.readline(MAX_LINE)
+        dialect = self._dialect(first, sample, said)
+        self._facts.dialect = str(dialect)
+        names = _cells(dialect, first)
+        if known(self._dataset, names) == 0:
+            raise UsageError(
+                f"{self._source.path} has no header line: its first line names no column of {self._dataset.name}.",
+                rename(self._dataset),
+            )
+        columns = match(self._dataset, names, self._source.path)
+        self._facts.note_columns(columns)
+        fit = _Fit(self._dataset, names, columns, dialect)
+        lines = _Lines(text, self._source, block or _BLOCK)
+        lines.skip(before, sample)
+        shape = fit.shape(self._dataset, columns.places, self._evidence) if block else None
+        yield from self._blocks(lines, fit, shape, columns.places)
+        if self._blank:
+            self._facts.notes.append(f"{self._blank:,} blank rows skipped")
+        if self._headers:
+            self._facts.notes.append(
+                f"the header is repeated {self._headers:,} times, as in files that were joined"
+            )
+
+    def _first_line(self, lines: Iterator[str]) -> tuple[int, str, str]:
+        """How many lines were read, the first that is not blank, and the delimiter that a `sep=` line names."""
+        said = ""
+        for number, line in enumerate(lines, start=1):
+            bare = line.strip(WHITE)
+            if found := _SEP.fullmatch(bare.removesuffix("\t") if bare != "sep=" else bare):
+                said = found[1]
+                self._facts.notes.append("a sep= line names the delimiter")
+            elif line.rstrip("\r\n") in ("sep=\t", '"sep=\t"'):
+                said = "\t"
+            elif bare.strip(",;|\t" + WHITE):
+                return number, line, said
+        raise UsageError(f"{self._source.path} has no header line.", rename(self._dataset))
+
+    def _dialect(self, first: str, sample: str, said: str) -> _Dialect:
+        """The delimiter and quote with which the header names most fields and most records fit it."""
+        best, most = _Dialect(said or ",", '"'), (-1, -1)
+        for delimiter in [said] if said else list(_DELIMITERS):
+            tried = _Dialect(delimiter, '"')
+            names = _cells(tried, first)
+            score = known(self._dataset, names), _fitting(_rows(tried, sample), len(names))
+            if score > most:
+                best, most = tried, score
+        single = _Dialect(best.delimiter, "'")
+        if known(self._dataset, _cells(single, first)) > most[0] or _in_single_quotes(single, best, sample):
+            best = single
+        spaced = [cell.startswith(" ") for row in _rows(best, sample) for cell in row[1:] if cell]
+        best.spaces = bool(spaced) and all(spaced)
+        return best
+
+    def _blocks(
+        self, lines: _Lines, fit: "_Fit", shape: Shape | None, places: dict[str, int]
+    ) -> Iterator[Records | Columnar]:
+        """Blocks as columns where they are beyond doubt; from the others on record by record, to the next block."""
+        while text := lines.block():
+            block = read_block(text, shape, lines.before) if shape else None
+            if block:
+                lines.skip(block.lines, block.rest)
+                yield block.records
+            else:
+                lines.open(text)
+                yield from self._records(_Whole(fit.dialect, lines), fit, places)
+
+    def _records(self, reader: "_Whole", fit: "_Fit", places: dict[str, int]) -> Iterator[Records]:
+        """Batches of what `reader` yields, each record judged by its shape, to the end of a block."""
+        batch = Records(self._dataset, places)
+        careful = self._evidence.damaged or self._evidence.backslashes
+        width, kept = fit.width, reader.lines.record
+        for found in reader:
+            row, problem = found, ""
+            if row is None:
+                problem = NOT_CLOSED
+            elif row and row[0] in fit.repeated and self._is_header(row, fit.names, reader.last):
+                problem = SKIP
+            elif len(row) != width or not any(row):
+                row, problem = fit.odd(row)
+                self._blank += problem == SKIP
+            if row is not None and not problem:
+                problem = self._doubt(row, reader, fit) if careful or reader.last > reader.first else ""
+            if row is not None and not problem:
+                batch.add(row, reader.first, reader.last)
+            elif problem != SKIP:
+                _add_broken(batch, kept, reader, problem)
+            kept.clear()
+            if batch.full or reader.lines.characters > _BATCH_CHARACTERS:
+                yield batch
+                batch, reader.lines.characters = Records(self._dataset, places), 0
+            if reader.lines.between:
+                break
+        reader.lines.before = reader.last
+        yield batch
+
+    def _doubt(self, row: Sequence[str], reader: "_Whole", fit: "_Fit") -> str:
+        """Why a record that has the right shape cannot be read for certain; empty where it can."""
+        lines = reader.lines.record
+        if reader.last > reader.first and fit.swallows(lines):
+            return NOT_CLOSED
+        if self._evidence.backslashes and any(BACKSLASHED in line for line in lines):
+            return BACKSLASH
+        return BAD_BYTES if self._evidence.damaged and any(map(is_damaged, row)) else ""
+
+    def _is_header(self, row: Sequence[str], names: Sequence[str], line: int) -> bool:
+        """Whether a row is the header again, as in files that were joined."""
+        again = [normal(cell) for cell in row]
+        if again == [normal(name) for name in names]:
+            self._headers += 1
+            return True
+        needed = {column.name for column in self._dataset.fields if not column.nullable}
+        if needed <= set(again):
+            raise UsageError(
+                f"{self._source.path} has a second header in line {line}, with other columns than the first.",
+                "It is two exports in one file: split it there.",
+            )
+        return False
+
+
+class _Whole:
+    """The records of a file, each with its place; None for one whose quotes are wrong."""
+
+    def __init__(self, dialect: _Dialect, lines: _Lines) -> None:
+        self.lines, self._before = lines, lines.before
+        self._reader = dialect.reader(iter(lines))
+        self.first, self.last = lines.before, lines.before
+
+    def __iter__(self) -> Iterator[list[str] | None]:
+        while True:
+            try:
+                for row in self._reader:
+                    self.first, self.last = self.last + 1, self._before + self._reader.line_num
+                    yield row
+            except csv.Error:  # the next record begins with the next line
+                self.first, self.last = self.last + 1, self._before + self._reader.line_num
+                yield None
+            else:
+                return
+
+
+class _Fit:
+    """Whether rows that are not as wide as the header can be read all the same, and whether rows hide in one."""
+
+    def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: _Dialect) -> None:
+        self.names, self.width = names, len(names)
+        self._named = max(place for place, name in enumerate(names) if name) + 1
+        self.dialect = dialect
+        times = [f.name for f in dataset.fields if f.kind is Kind.INSTANT and f.name in columns.places]
+        phones = [name for name in ("to_number", "phone_number") if name in columns.places]
+        self._telling = [columns.places[name] for name in (*times, *phones)]
+        spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)}
+        self.repeated = {names[0], *spellings, *(f"\ufeff{name}" for name in (names[0], *spellings))}
+
+    def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
+        """What rows look like that need no care; None where all need it."""
+        if self.dialect.spaces or self.dialect.delimiter not in _DELIMITERS:
+            return None
+        return Shape(
+            dataset,
+            self.dialect.delimiter,
+            self.dialect.quote,
+            self.width,
+            self._named,
+            places,
+            frozenset(self.repeated),
+            BACKSLASHED if evidence.backslashes else "",
+            self.like_a_row,
+        )
+
+    def odd(self, row: list[str]) -> tuple[list[str], str]:
+        """A row that is blank or of another width: padded or cut where that loses nothing, else its problem."""
+        if not any(cell.strip(WHITE) for cell in row):
+            return row, SKIP
+        if len(row) > self.width and not any(cell.strip(WHITE) for cell in row[self.width :]):
+            return row[: self.width], ""
+        if self._named <= len(row) < self.width:
+            return row + [""] * (self.width - len(row)), ""
+        return row, MISFIT
+
+    def swallows(self, lines: Sequence[str]) -> bool:
+        """Whether a line inside a record of several lines looks like a row of its own."""
+        return any(self.like_a_row(line) for line in lines[1:])
+
+    def like_a_row(self, line: str) -> bool:
+        """Whether a line inside a record looks like a row of its own."""
+        if line.count(self.dialect.delimiter) < self._named - 1:
+            return False
+        cells = next(csv.reader([line], delimiter=self.dialect.delimiter, quotechar=self.dialect.quote), [])
+        return any(
+            place < len(cells)
+            and (_PHONE.fullmatch(cell := cells[place].strip(WHITE)) or parse_instant(cell))
+            for place in self._telling
+        )
+
+
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def _add_broken(batch: Records, lines: Sequence[str], at: _Whole, problem: str) -> None:
+    """Every line of a record that is not whole, as a row that is left out."""
+    if problem == NOT_CLOSED and any(BACKSLASHED in line for line in lines):
+        problem = BACKSLASH
+    place = f"lines {at.first} to {at.last}: " if at.last > at.first else ""
+    for line in lines:
+        if line.strip(WHITE):
+            batch.add_broken(line, at.first, at.last, place + problem)
+
+
+def _cells(dialect: _Dialect, line: str) -> list[str]:
+    try:
+        return [cell.strip(WHITE) for cell in next(dialect.reader(iter([line])), [])]
+    except csv.Error:
+        return [cell.strip(WHITE) for cell in line.rstrip("\r\n").split(dialect.delimiter)]
+
+
+def _rows(dialect: _Dialect, sample: str) -> list[list[str]]:
+    """The records of a sample that can be read."""
+    reader = dialect.reader(io.StringIO(sample, newline=""))
+    rows: list[list[str]] = []
+    while True:
+        try:
+            for row in reader:
+                rows.append(row)  # noqa: PERF402 - those before an error are kept
+        except csv.Error:
+            continue
+        else:
+            return rows
+
+
+def _fitting(rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many records are as wide as the header."""
+    return sum(len(row) == width for row in rows)
+
+
+def _in_single_quotes(single: _Dialect, double: _Dialect, sample: str) -> bool:
+    """Whether texts are in single quotes: none is in double ones, and a column's are all, or more records fit."""
+    rows, others = _rows(single, sample), _rows(double, sample)
+    if any(cell.startswith('"') for row in rows for cell in row):
+        return False
+    for column in zip(*others, strict=False):
+        texts = [cell for cell in column if cell]
+        if len(texts) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in texts):
+            return True
+    width = max((len(row) for row in rows), key=[len(row) for row in rows].count, default=0)
+    return len(rows) >= len(others) and _fitting(rows, width) > _fitting(others, width)

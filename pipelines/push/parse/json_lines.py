@@ -1,0 +1,224 @@
+"""JSON (`.ndjson`, `.jsonl`, `.json`) as records, each with its place: one object a line, or an array of objects.
+
+What does not belong here: bytes and encodings (`text`), and what the texts mean (`values.formats`).
+"""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from math import ulp
+from typing import Any, TextIO
+
+import msgspec
+
+from pipelines.errors import UsageError
+from pipelines.push.files.bounds import refuse_columns
+from pipelines.push.files.find import Source
+from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.records import Records
+from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look, opened_text
+from pipelines.push.values.columns import match, normal
+from pipelines.push.values.formats import LARGEST_AMOUNT, WHITE
+from schemas.columns import Dataset, Field, Kind
+
+NOT_AN_OBJECT = "the line is not a JSON object"
+BAD_BYTES = "holds bytes that are not text in the file's encoding"
+TWO_KEYS = "has two keys for the same field"
+_NESTED = "is nested, where a plain value belongs"
+_BLOCK = 1 << 20
+_MOST_LAYOUTS = 1_000
+_BATCH_CHARACTERS = 16_000_000
+_NOISE_ULPS = 3
+_PLACES = 4
+
+Place = tuple[str, int, int]
+"""The text of a record, its first and its last line."""
+
+
+class _Number(str):
+    """A JSON number with a point or an exponent, as it is written."""
+
+    __slots__ = ()
+
+
+_decode = msgspec.json.Decoder(float_hook=_Number).decode
+
+
+def read_json(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Records]:
+    """The records of a file, in batches.
+
+    Args:
+        dataset: what they are of.
+        source: the file.
+        facts: filled in; complete at the end.
+
+    Raises:
+        UsageError: the file is no JSON, or its keys do not fit.
+    """
+    evidence = look(source)
+    facts.note_text(evidence)
+    if evidence.empty:
+        facts.notes.append("the file is empty")
+        return
+    reader = _Reader(dataset, source, evidence.damaged)
+    with opened_text(source, evidence) as text:
+        batch, characters = Records(dataset, reader.places), 0
+        for record in _records(text, source, facts):
+            reader.add(batch, *record)
+            characters += len(record[0])
+            if batch.full or characters > _BATCH_CHARACTERS:
+                yield batch
+                batch, characters = Records(dataset, reader.places), 0
+        yield batch
+    if not reader.names:
+        raise UsageError(
+            f"{source.path} has no line that is a JSON object.",
+            "NDJSON is one object a line; export it again.",
+        )
+    facts.note_columns(match(dataset, list(reader.names), source.path))
+
+
+def _records(text: TextIO, source: Source, facts: Facts) -> Iterator[Place]:
+    """The records' texts; blank lines are none."""
+    lines = iter(partial(text.readline, MAX_LINE), "")
+    for number, line in enumerate(lines, start=1):
+        if len(line) >= MAX_LINE and line[-1] not in "\r\n":
+            raise line_too_long(source)
+        bare = line.strip(WHITE)
+        if not facts.dialect and bare:
+            facts.dialect = (
+                "one array" if bare[0] == "[" and not _is_array_line(bare) else "one object a line"
+            )
+            if bare == "{":
+                facts.dialect = "objects over several lines"
+            if facts.dialect != "one object a line":
+                yield from _values(line, number, text, source)
+                return
+        if bare:
+            yield bare, number, number
+
+
+def _is_array_line(line: str) -> bool:
+    """Whether a first line is an array of something else than objects: a row that is none."""
+    return line[1:].lstrip(WHITE)[:1] not in ("", "{", "]")
+
+
+def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Place]:
+    """The values of an array, or one after the other."""
+    decoder, at = json.JSONDecoder(), 0
+    while True:
+        start = at
+        while at < len(buffer) and (buffer[at] in WHITE or buffer[at] in "[],"):
+            at += 1
+        line += buffer.count("\n", start, at)
+        try:
+            _, end = decoder.raw_decode(buffer, at)
+        except (ValueError, RecursionError):
+            more = text.read(_BLOCK)
+            if not more and at >= len(buffer):
+                return
+            if not more or len(buffer) - at > MAX_LINE:
+                raise UsageError(
+                    f"{source.path} is no JSON from line {line} on.", "Export it again, as one object a line."
+                ) from None
+            buffer, at = buffer[at:] + more, 0
+            continue
+        value = buffer[at:end]
+        lines = value.count("\n")
+        yield value, line, line + lines
+        line, at = line + lines, end
+
+
+class _Reader:
+    """Objects as rows of texts."""
+
+    def __init__(self, dataset: Dataset, source: Source, careful: bool) -> None:
+        self._fields, self._source = dataset.fields, source
+        self.places = {name: place for place, name in enumerate(dataset.columns)}
+        self.names: dict[str, None] = {}
+        self._careful = careful
+        self._layouts: dict[tuple[str, ...], list[int]] = {}
+
+    def add(self, batch: Records, text: str, line: int, last_line: int) -> None:
+        """Add one record to a batch."""
+        if self._careful and is_damaged(text):
+            return batch.add_broken(text, line, last_line, BAD_BYTES)
+        try:
+            found: Any = _decode(text)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return batch.add_broken(text, line, last_line, NOT_AN_OBJECT)
+        if type(found) is not dict:
+            return batch.add_broken(text, line, last_line, NOT_AN_OBJECT)
+        keys = tuple(found)
+        layout = self._layouts.get(keys) or self._layout(keys)
+        if text.count('":') != len(keys) and _repeats_a_key(text):
+            return batch.add_broken(text, line, last_line, TWO_KEYS)
+        row: list[str | None] = [None] * len(self._fields)
+        problem = ""
+        for place, value in zip(layout, found.values(), strict=True):
+            if place < 0 or value is None:
+                continue
+            if row[place] is not None:
+                problem = problem or TWO_KEYS
+            if type(value) is str:
+                row[place] = value
+            else:
+                row[place], wrong = _text(self._fields[place], value)
+                problem = problem or wrong
+        return batch.add(row, line, last_line, problem)
+
+    def _layout(self, keys: tuple[str, ...]) -> list[int]:
+        """The place of each key's field, -1 where it is none."""
+        layout = [self.places.get(normal(key), -1) for key in keys]
+        for key, place in zip(keys, layout, strict=True):
+            if place >= 0:
+                self.names.setdefault(self._fields[place].name)
+            else:
+                self.names.setdefault(key)
+        refuse_columns(self._source.path, len(self.names))
+        if len(self._layouts) < _MOST_LAYOUTS:
+            self._layouts[keys] = layout
+        return layout
+
+
+def _repeats_a_key(text: str) -> bool:
+    """Whether an object has a key twice, at any depth."""
+    repeated = False
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal repeated
+        repeated = repeated or len({key for key, _ in pairs}) < len(pairs)
+
+    json.loads(text, object_pairs_hook=check)
+    return repeated
+
+
+def _text(field: Field, value: Any) -> tuple[str, str]:
+    """A value that is no string as a text, and what is wrong with it."""
+    if isinstance(value, _Number):
+        return _number(field, value)
+    if isinstance(value, bool):
+        wrong = "" if field.kind is Kind.FLAG else "is true or false, where neither belongs"
+        return str(value).lower(), wrong and f"{field.name}: {wrong}"
+    if isinstance(value, int):
+        return str(value), ""
+    return msgspec.json.encode(value).decode(), f"{field.name}: {_NESTED}"
+
+
+def _number(field: Field, number: _Number) -> tuple[str, str]:
+    """A JSON number, which is a float to most writers: exact where it can be, else as it is written."""
+    if field.kind not in (Kind.MONEY, Kind.INTEGER):
+        return str(number), f"{field.name}: is a float, which may have lost digits; export it as text"
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:
+        return str(number), ""
+    if abs(exact) >= LARGEST_AMOUNT or not exact:
+        return (str(number) if exact else "0"), ""
+    rounded = round(exact, _PLACES)
+    near = abs(exact) < 1e9 and abs(exact - rounded) <= Decimal(ulp(float(exact))) * _NOISE_ULPS
+    if field.kind is Kind.MONEY and (exact == rounded or near):
+        return f"{rounded:f}", ""
+    whole = exact == exact.to_integral_value()
+    return (f"{exact:.0f}" if field.kind is Kind.INTEGER and whole else str(number)), ""

@@ -1,0 +1,134 @@
+"""Records of a text file on their way into the stage: a batch of them as Arrow.
+
+What does not belong here: how records are found (`delimited`, `json_lines`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.push.parse.text import readable
+from schemas.columns import Dataset
+
+BATCH_ROWS = 20_000
+
+
+def schema(dataset: Dataset) -> pa.Schema:
+    """The columns of a batch: `row`, `line`, `last_line`, the dataset's as texts, `problem`, `broken`."""
+    numbers = [(name, pa.int64()) for name in ("row", "line", "last_line")]
+    texts = [(name, pa.string()) for name in (*dataset.columns, "problem", "broken")]
+    return pa.schema([pa.field(name, kind) for name, kind in (*numbers, *texts)])
+
+
+class Records:
+    """A batch of records: those that are whole, and lines of those that are not."""
+
+    def __init__(self, dataset: Dataset, places: dict[str, int]) -> None:
+        self._dataset, self._places = dataset, places
+        self._rows: list[Sequence[str | None]] = []
+        self._first: list[int] = []
+        self._last: list[int] = []
+        self._problems: dict[int, tuple[str, str | None]] = {}
+        self._nothing = [None] * (max(places.values(), default=-1) + 1)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is large enough to be passed on."""
+        return len(self._rows) >= BATCH_ROWS
+
+    def add(self, row: Sequence[str | None], line: int, last_line: int, problem: str = "") -> None:
+        """A record: its cells, by the columns' places, and what is wrong with it."""
+        if problem:
+            self._problems[len(self._rows)] = problem, None
+        self._rows.append(row)
+        self._first.append(line)
+        self._last.append(last_line)
+
+    def add_broken(self, text: str, line: int, last_line: int, problem: str) -> None:
+        """A line that cannot be read as a record, or is part of one that cannot."""
+        self._problems[len(self._rows)] = problem, readable(text).rstrip("\r\n")
+        self._rows.append(self._nothing)
+        self._first.append(line)
+        self._last.append(last_line)
+
+    def arrow(self, before: int) -> pa.RecordBatch:
+        """The batch; its rows are numbered after those of earlier ones.
+
+        Args:
+            before: how many rows earlier batches have.
+        """
+        number = len(self._rows)
+        cells = list(zip(*self._rows, strict=False)) if number else []
+        nothing = pa.nulls(number, pa.string())
+        problems: list[str | None] = [None] * number
+        broken: list[str | None] = [None] * number
+        for place, (problem, text) in self._problems.items():
+            problems[place], broken[place] = problem, text
+        return pa.record_batch(
+            [
+                pa.array(np.arange(before + 1, before + number + 1)),
+                pa.array(self._first, pa.int64()),
+                pa.array(self._last, pa.int64()),
+                *(
+                    pa.array(cells[self._places[name]], pa.string())
+                    if name in self._places and cells
+                    else nothing
+                    for name in self._dataset.columns
+                ),
+                pa.array(problems, pa.string()) if self._problems else nothing,
+                pa.array(broken, pa.string()) if self._problems else nothing,
+            ],
+            schema=schema(self._dataset),
+        )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Columnar:
+    """A batch of records that were read as columns; nothing is wrong with any.
+
+    Attributes:
+        dataset: what they are of.
+        columns: by field, its texts.
+        first: the first line of each record.
+        last: the last line of each record.
+    """
+
+    dataset: Dataset
+    columns: Mapping[str, "pa.Array[Any]"]
+    first: "pa.Array[Any]"
+    last: "pa.Array[Any]"
+
+    def arrow(self, before: int) -> pa.RecordBatch:
+        """The batch, numbered like `Records.arrow`."""
+        number = len(self)
+        nothing = pa.nulls(number, pa.string())
+        texts = [self.columns.get(name, nothing) for name in self.dataset.columns]
+        return pa.record_batch(
+            [
+                pa.array(np.arange(before + 1, before + number + 1)),
+                self.first,
+                self.last,
+                *texts,
+                nothing,
+                nothing,
+            ],
+            schema=schema(self.dataset),
+        )
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def numbered(batches: Iterator[Records | Columnar]) -> Iterator[pa.RecordBatch]:
+    """Batches as Arrow, their rows numbered from 1."""
+    before = 0
+    for batch in batches:
+        if len(batch):
+            yield batch.arrow(before)
+            before += len(batch)

@@ -1,0 +1,158 @@
+"""One history file as a relation of texts, whatever its format: what the stage loads.
+
+Column names are checked here. What does not belong here: which files there are (`files.find`), and what the texts
+mean (`values.formats`).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import UsageError
+from pipelines.push.files.bounds import LONGEST_VALUE, refuse_parquet
+from pipelines.push.files.find import Source
+from pipelines.push.parse.delimited import read_delimited
+from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.json_lines import read_json
+from pipelines.push.parse.records import Columnar, Records, numbered, schema
+from pipelines.push.parse.typed_columns import quoted, select_texts
+from pipelines.push.values.columns import match
+from pipelines.storage import storage_errors
+from schemas.columns import Dataset
+from schemas.tables import literal
+
+_INCOMING = "incoming"
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file that is being read.
+
+    Attributes:
+        query: SQL that yields `row` (from 1), `line` and `last_line` (in a text file, else NULL), the dataset's
+            columns as VARCHAR, `problem` (why the row cannot be read, else NULL) and `broken` (the line, where it
+            is no record).
+        facts: what was found in the file; complete once the query was run.
+        failed: the error that ended the query early, to be raised in its place.
+    """
+
+    query: str
+    facts: Facts
+    failed: list[Exception] = field(default_factory=list)
+
+
+@contextmanager
+def reading(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Source) -> Iterator[Reading]:
+    """A query over one file, to be run inside the block.
+
+    Args:
+        connection: where the query is to run.
+        dataset: what the rows are of.
+        source: the file; of a `.sql` file, with what its query yielded.
+
+    Raises:
+        UsageError: a column is missing, or the file is not what its name says.
+        StorageError: the file cannot be read.
+    """
+    with storage_errors("read", source.path):
+        facts = Facts()
+        if source.format in _TEXTS:
+            read = Reading("", facts)
+            batches = pa.RecordBatchReader.from_batches(schema(dataset), _kept(dataset, source, read))
+            connection.register(_INCOMING, batches)
+            read.query = f"FROM {_INCOMING}"
+            try:
+                yield read
+            except duckdb.Error:
+                if not read.failed:
+                    raise
+            finally:
+                connection.unregister(_INCOMING)
+            if read.failed:
+                raise read.failed[0]
+        else:
+            yield Reading(_parquet(connection, dataset, source, facts), facts)
+
+
+_TEXTS: dict[str, Callable[[Dataset, Source, Facts], Iterator[Records | Columnar]]] = {
+    "csv": read_delimited,
+    "ndjson": read_json,
+}
+
+
+def _kept(dataset: Dataset, source: Source, read: Reading) -> Iterator[pa.RecordBatch]:
+    """The batches of a text file; an error is kept, since Arrow and DuckDB would pass on its text only."""
+    try:
+        yield from numbered(_TEXTS[source.format](dataset, source, read.facts))
+    except Exception as error:  # raised again by `relation`
+        read.failed.append(error)
+        raise
+
+
+def _named(path: Path) -> str:
+    """A file's name in SQL, as itself: DuckDB would take some characters for a pattern, and read other files."""
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
+
+
+def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Source, facts: Facts) -> str:
+    """The rows of a Parquet file, or those that lie in another one; errors name the first."""
+    path, rows = source.path, source.rows or source.path
+    file = _named(rows)
+    if not rows.stat().st_size:
+        raise UsageError(f"{path} is empty.", "Export it again, or take it away.")
+    try:
+        refuse_parquet(path, rows)
+        given = pq.read_schema(rows).names
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise UsageError(f"{path} is not a Parquet file.", "Export it again.") from None
+    # folders such as list_id=101 are only folders; rows that are numbered by the file can be read by several threads
+    relation = f"read_parquet({file}, file_row_number = true, hive_partitioning = false)"
+    described = _described(connection, path, relation, "is not a Parquet file that DuckDB can read")
+    columns = match(dataset, given, path)
+    _refuse_long(connection, path, relation, {name: described[at] for name, at in columns.places.items()})
+    facts.note_columns(columns)
+    # DuckDB gives other names to columns whose names differ in case only; their places stay
+    return select_texts(dataset, described, columns, relation, row="file_row_number + 1")
+
+
+def _refuse_long(
+    connection: duckdb.DuckDBPyConnection, path: Path, relation: str, fields: dict[str, tuple[str, str]]
+) -> None:
+    """Raise where a field has a value that is too long: one that the file keeps once may stand in every row."""
+    lengths = {"VARCHAR": "strlen", "JSON": "strlen", "BLOB": "octet_length"}
+    texts = {name: column for name, column in fields.items() if column[1] in lengths}
+    longest = ", ".join(f"max({lengths[kind]}({quoted(column)}))" for column, kind in texts.values())
+    if not longest:
+        return
+    (found,) = connection.execute(f"SELECT {longest} FROM {relation}").fetchall()
+    for name, length in zip(texts, found, strict=True):
+        if length is not None and length > LONGEST_VALUE:
+            raise UsageError(
+                f"{path} has a value of {length:,} bytes in `{name}`; more than {LONGEST_VALUE:,} is no history.",
+                "Leave that row out: a .sql file can do it.",
+            )
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, path: Path, relation: str, complaint: str
+) -> list[tuple[str, str]]:
+    """Name and type of a relation's columns."""
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except (
+        duckdb.ParserException,
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.IOException,
+    ) as error:
+        # these speak of names and files, never of values
+        raise UsageError(f"{path} {complaint}: {str(error).splitlines()[0]}", "Correct it.") from error
+    except duckdb.Error as error:
+        raise UsageError(f"{path} {complaint}.", "Export it again.") from error
+    return [(str(row[0]), str(row[1])) for row in described]

@@ -1,0 +1,124 @@
+"""Columns that have a type of their own (Parquet, `.sql`) as texts, so that one grammar reads them all.
+
+A value that its type changed or that is none of the field's kind is a problem of its row: a float where a text
+belongs, something nested, bytes that are no text. What does not belong here: what the texts mean (`values.formats`).
+"""
+
+from collections.abc import Sequence
+
+from pipelines.push.values.columns import Columns
+from schemas.columns import Dataset, Field, Kind
+from schemas.tables import literal
+
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_WHOLES = {*_WHOLE, *(f"U{name}" for name in _WHOLE)}
+_TEXTS = {"VARCHAR", "UUID"}
+_NOTHING = {"NULL", '"NULL"'}
+
+_MOST_NOISE = 6.7e-16
+"""A double this close, as a share of itself, to one with 4 decimals is that one: 0.1 + 0.2 is 0.30000000000000004."""
+_EXACT = 9_007_199_254_740_992  # beyond 2^53 a double has lost digits
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def select_texts(
+    dataset: Dataset, described: Sequence[tuple[str, str]], columns: Columns, relation: str, row: str
+) -> str:
+    """A SELECT of texts.
+
+    Args:
+        dataset: what the rows are of.
+        described: name and DuckDB type of every column of the relation.
+        columns: how they match.
+        relation: what to select from.
+        row: the SQL expression that numbers the rows from 1.
+
+    Returns:
+        SQL that yields what `relation` describes; `line`, `last_line` and `broken` are NULL.
+    """
+    texts, problems = [], ["NULL"]
+    for field in dataset.fields:
+        if field.name not in columns.places:
+            texts.append(f"NULL::VARCHAR AS {field.name}")
+            continue
+        name, kind = described[columns.places[field.name]]
+        text, problem = as_text(field, kind, quoted(name))
+        texts.append(f"{text} AS {field.name}")
+        if problem:
+            problems.append(problem)
+    return (
+        f"SELECT {row} AS row, NULL::BIGINT AS line, NULL::BIGINT AS last_line, {', '.join(texts)},"
+        f" nullif(concat_ws('; ', {', '.join(problems)}), '') AS problem, NULL::VARCHAR AS broken FROM {relation}"
+    )
+
+
+def as_text(field: Field, kind: str, column: str) -> tuple[str, str | None]:
+    """A column as text, and what is wrong with values of its type; None where nothing can be.
+
+    Args:
+        field: the field that it is.
+        kind: its DuckDB type.
+        column: its name in SQL.
+    """
+    text = f"CAST({column} AS VARCHAR)"
+    if kind in _NOTHING:
+        return "NULL::VARCHAR", None
+    if kind in _TEXTS or kind in _WHOLES or kind.startswith("ENUM("):
+        return text, None
+    if kind == "BLOB":
+        decoded = f"TRY(decode({column}))"
+        return decoded, _where(
+            field, f"{column} IS NOT NULL AND {decoded} IS NULL", "holds bytes that are not UTF-8"
+        )
+    if kind == "JSON":
+        nested = f"json_type({column}) IN ('OBJECT', 'ARRAY')"
+        return f"json_extract_string({column}, '$')", _where(field, nested, _NESTED)
+    if kind in ("FLOAT", "DOUBLE"):
+        return _float(field, kind, column)
+    right = _RIGHT.get(
+        kind.split("(", maxsplit=1)[0].removesuffix("_NS").removesuffix("_MS").removesuffix("_S")
+    )
+    if right is None:
+        return text, _where(field, f"{column} IS NOT NULL", _NESTED)
+    kinds, words = right
+    if field.kind in kinds or (kind.startswith("DECIMAL") and kind.endswith(",0)")):
+        return text, None
+    return text, _where(field, f"{column} IS NOT NULL", words)
+
+
+_NESTED = "is nested or binary, where a plain value belongs"
+_IS_TIME = (frozenset({Kind.INSTANT}), "is a date or a time, where none belongs")
+_RIGHT = {
+    "BOOLEAN": (frozenset({Kind.FLAG}), "is true or false, where neither belongs"),
+    "DECIMAL": (frozenset({Kind.MONEY, Kind.INTEGER}), "is a number with decimals; export it as text"),
+    "DATE": _IS_TIME,
+    "TIMESTAMP": _IS_TIME,
+    "TIMESTAMP WITH TIME ZONE": _IS_TIME,
+}
+"""By DuckDB type: the kinds of fields that it fits, and what is wrong with all others."""
+
+
+def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
+    text = f"CAST({column} AS VARCHAR)"
+    if field.kind is Kind.INTEGER:
+        whole = f"{column} = trunc({column}) AND abs({column}) < {_EXACT}"
+        return f"CASE WHEN {whole} THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE {text} END", None
+    if field.kind is Kind.MONEY:
+        if kind == "FLOAT":
+            return text, None
+        rounded = f"round({column}, 4)"
+        near = f"abs({column}) < 1e9 AND abs({column} - {rounded}) <= abs({column}) * {_MOST_NOISE}"
+        return (
+            f"CASE WHEN {near} THEN CAST(CAST({rounded} AS DECIMAL(18, 4)) AS VARCHAR) ELSE {text} END",
+            None,
+        )
+    floated = f"{column} IS NOT NULL AND NOT isnan({column})"
+    return text, _where(field, floated, "is a float, which may have lost digits; export it as text")
+
+
+def _where(field: Field, condition: str, words: str) -> str:
+    return f"CASE WHEN {condition} THEN {literal(f'{field.name}: {words}')} END"

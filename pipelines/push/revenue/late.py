@@ -1,0 +1,302 @@
+"""Revenue that turned up after it was called absent: found whenever contacts are read, and put on record as an alarm.
+
+Since the last reading that did not show such a row, its contact's totals grew by what was acknowledged since. What
+they grew by beyond that is other activity of the account, or the lost call after all:
+
+    growth = acknowledged + rows in doubt, as far as they are there + other revenue + rows that turned up
+
+A row is taken to have turned up where rows in doubt do not explain the rest and it does, to the digit; or where the
+rest has room for it beside other revenue, which is at least one conversion more. Revenue of another amount is no
+alarm. Totals do not tell a row that came late from other revenue of its amount: a row that was sent again is an alarm
+in both cases, since it may be there twice. One that was not sent again cannot be, so that nothing has to stop: it is
+accepted, or in doubt where something else explains the growth too.
+
+An account may count revenue on another list of the same number, so both totals are looked at: those of the number
+count where those of the list do not show what was acknowledged.
+
+What does not belong here: keeping it (`ledger.absent`), and settling what is in doubt (`settle`).
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import duckdb
+
+from pipelines.pull.contact_totals import Reading
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries import absent as ledger_absent
+from pipelines.push.ledger.queries.absent import Counted, Entry
+from pipelines.push.ledger.readings import Found, Totals
+from pipelines.push.outcomes import SETTLED, Outcome, Verdict
+from pipelines.push.revenue import totals
+from pipelines.push.revenue.settle import AMBIGUOUS
+from pipelines.push.revenue.waiting import later_by, seconds_until
+from pipelines.runs import now
+from pipelines.spans import duration
+
+_MOST_SUMS = 20_000
+"""More partial sums than this are not followed."""
+
+_CENT = 100
+
+_MARGIN = 1.5
+"""A call is given so many times the age at which one turned up."""
+
+_NEAR = 3600.0
+"""Seconds. Where a reading came later than this after the call, when the row turned up is known but roughly."""
+
+_LONGEST = 86_400.0
+"""Seconds. The settle time is not raised beyond this. A row that a reading so long after its call does not show is
+not watched any more, nor one after ten times the settle time, if that is longer."""
+
+_TURNED_UP = "called absent, and turned up afterwards"
+
+_log = logging.getLogger(__name__)
+
+_Where = tuple[str | None, str | None]
+_Row = TypeVar("_Row", Entry, Counted)
+
+
+class _Level(NamedTuple):
+    """Totals to be compared: those of a contact on a list, or of all contacts of its phone number."""
+
+    then: Totals
+    now: Totals
+    rows: list[Counted]
+
+
+class _Rest(NamedTuple):
+    """What totals grew by beyond what was acknowledged.
+
+    Attributes:
+        conversions, amount: by how much.
+        grew, acknowledged: the conversions of both.
+        may_be: amounts of rows that may be in it.
+        rounding: by how much the amount may be off.
+    """
+
+    conversions: int
+    amount: int
+    grew: int
+    acknowledged: int
+    may_be: list[int]
+    rounding: int
+
+
+class _Match(NamedTuple):
+    """Entries that turned up; `certain`: nothing else explains the growth."""
+
+    entries: list[Entry]
+    certain: bool
+
+
+def find_late(
+    connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Reading, settle_seconds: float
+) -> int | None:
+    """Look at a reading for revenue that turned up after it was called absent.
+
+    Args:
+        connection: where the reading is loaded; see `totals.load`.
+        ledger: the ledger; an alarm is put on record there, which is open if rows are perhaps there twice.
+        reading: the reading.
+        settle_seconds: how long calls were given so far.
+
+    Returns:
+        The number of what was put on record; None where nothing turned up.
+    """
+    times = reading.started_at, reading.finished_at
+    with ledger.begin(REVENUE) as transaction:
+        entries = ledger_absent.watched(transaction)
+        if not entries:
+            return None
+        rows = _by_contact(ledger_absent.counted(transaction))
+        where: list[_Where] = [(one.contact, one.list_ref) for one in entries]
+        found = totals.look_up(connection, where)
+        late: list[Entry] = []
+        kept: list[Entry] = []
+        verdicts: list[tuple[Entry, Verdict]] = []
+        for contact, some in _by_contact(entries).items():
+            match = _turned_up(some, rows.get(contact, []), found, times)
+            late += [one for one in match.entries if match.certain or not one.pending]
+            verdicts += [(one, _verdict(certain=match.certain)) for one in match.entries if one.pending]
+            others = [one for one in some if one not in match.entries]
+            kept += _to_keep(others, rows.get(contact, []), found, times)
+        ledger_absent.keep_totals(transaction, kept, times, found)
+        ledger_absent.take_back(transaction, verdicts, reading.started_at)
+        horizon = max(_LONGEST, 10 * settle_seconds)
+        over = [one for one in entries if _is_over(one, horizon)]
+        ledger_absent.retire(transaction, [*over, *(one for one, _ in verdicts)])
+        if not late:
+            return None
+        seconds, learned = _learned(late, reading.finished_at)
+        number = ledger_absent.raise_alarm(transaction, late, now(), seconds, learned)
+    _tell(late, number, seconds, learned)
+    return number
+
+
+def _tell(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
+    twice = any(not one.pending for one in late)
+    what = (
+        "no more is sent until somebody has looked: trackly-sync resolve"
+        if twice
+        else f"they were not sent again, and calls are given {duration(learned)} from now on"
+    )
+    _log.warning(
+        "revenue: %d rows turned up after they were called absent, up to %.0f s after they were sent; %s",
+        len(late), seconds, what, extra={"event": "late_revenue", "alarm": number},
+    )  # fmt: skip
+
+
+def _verdict(*, certain: bool) -> Verdict:
+    """Of a row that turned up before it was sent again."""
+    if certain:
+        return Verdict(Outcome.ACCEPTED, SETTLED, _TURNED_UP)
+    return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, f"{_TURNED_UP}, or other revenue did")
+
+
+def _is_over(entry: Entry, horizon: float) -> bool:
+    return entry.read_from is not None and entry.read_from >= later_by(entry.sent_at, horizon)
+
+
+def _learned(late: Sequence[Entry], read_to: str) -> tuple[float, float]:
+    """How old the calls were, at most, and how long calls are to be given for that."""
+    seen = max(seconds_until(read_to, one.sent_at) for one in late)
+    if (
+        seen > _NEAR
+    ):  # it may have been there for long: what the last reading did not show is all that is known
+        least = max(seconds_until(one.read_from or one.sent_at, one.sent_at) for one in late)
+        return seen, min(max(_NEAR, 2 * least), _LONGEST)
+    return seen, _MARGIN * seen
+
+
+def _by_contact(rows: Sequence[_Row]) -> dict[str, list[_Row]]:
+    groups: dict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.contact].append(row)
+    return groups
+
+
+def _to_keep(
+    entries: Sequence[Entry],
+    rows: Sequence[Counted],
+    found: Mapping[_Where, Found],
+    times: tuple[str, str],
+) -> list[Entry]:
+    """Entries of a contact whose later growth can be measured from these totals.
+
+    Not where rows may or may not be in them; an entry that no reading was held against begins with any.
+    """
+    clear = all(row.ended_at <= times[0] or row.intended_at >= times[1] for row in rows)
+    return [
+        one
+        for one in entries
+        if found[one.contact, one.list_ref].on_phone is not None and (clear or one.read_from is None)
+    ]
+
+
+def _turned_up(
+    entries: Sequence[Entry],
+    rows: Sequence[Counted],
+    found: Mapping[_Where, Found],
+    times: tuple[str, str],
+) -> _Match:
+    """Which entries of a contact a reading shows.
+
+    Args:
+        entries: those of the contact.
+        rows: what counts in it, or may.
+        found: the totals that were read.
+        times: when the reading began and ended.
+    """
+    known = sorted((one for one in entries if one.read_from), key=lambda one: str(one.read_from))
+    on_phone = found[entries[0].contact, entries[0].list_ref].on_phone
+    if not known or on_phone is None:
+        return _Match([], certain=True)
+    over_all = _rest(known[0], _Level(known[0].on_phone_then, on_phone, list(rows)), times)
+    of_phone = _explained(known, over_all)
+    late: list[Entry] = []
+    certain = True
+    for ref in dict.fromkeys(one.list_ref for one in known):
+        on_it = [one for one in known if one.list_ref == ref]
+        on_list = found[on_it[0].contact, ref].on_list
+        if on_list is None:  # the account does not count on this list
+            match = _Match([one for one in of_phone.entries if one.list_ref == ref], of_phone.certain)
+        else:
+            its = [row for row in rows if row.list_ref == ref]
+            rest = _rest(on_it[0], _Level(on_it[0].on_list_then, on_list, its), times)
+            match = _explained(on_it, rest)
+            if not match.entries and (rest.grew == 0 or rest.grew < rest.acknowledged):
+                match = _Match([one for one in of_phone.entries if one.list_ref == ref], of_phone.certain)
+        late += match.entries
+        certain = certain and match.certain
+    return _Match(late, certain)
+
+
+def _rest(first: Entry, level: _Level, times: tuple[str, str]) -> _Rest:
+    """What totals grew by since the reading of an entry beyond what was acknowledged since."""
+    start_from, start_to = str(first.read_from), str(first.read_to)
+    sure: list[int] = []
+    may_be: list[int] = []
+    for row in level.rows:
+        if row.ended_at <= start_from or row.intended_at >= times[1]:
+            continue  # it was in the earlier totals, or is not in those of now
+        inside = row.accepted and row.intended_at >= start_to and row.ended_at <= times[0]
+        (sure if inside else may_be).append(row.amount)
+    conversions, amount = (
+        level.now.conversions - level.then.conversions,
+        level.now.amount - level.then.amount,
+    )
+    whole = level.then.amount % _CENT == level.now.amount % _CENT == 0
+    fractions = sum(each % _CENT > 0 for each in (*sure, *may_be, first.amount))
+    return _Rest(
+        conversions - len(sure),
+        amount - sum(sure),
+        conversions,
+        len(sure),
+        may_be,
+        _CENT * fractions if whole else 0,
+    )
+
+
+def _explained(entries: Sequence[Entry], rest: _Rest) -> _Match:
+    """Which entries are in what totals grew by."""
+    nothing = _Match([], certain=True)
+    if rest.conversions <= 0 or rest.amount < -rest.rounding:
+        return nothing
+    doubts = _sums(rest.may_be)
+    if any(_is_near(rest, *both) for both in doubts):
+        return nothing
+    for (count, amount), chosen in _chosen([one.amount for one in entries]):
+        if any(_is_near(rest, count + n, amount + a) for n, a in doubts):
+            return _Match([entries[place] for place in chosen], certain=True)
+    conversions, amount = rest.conversions - len(rest.may_be), rest.amount - sum(rest.may_be)
+    beside: list[Entry] = []
+    for one in sorted(entries, key=lambda one: one.amount):
+        if conversions - len(beside) > 1 and one.amount <= amount:
+            beside.append(one)
+            amount -= one.amount
+    return _Match(beside, certain=False)
+
+
+def _is_near(rest: _Rest, conversions: int, amount: int) -> bool:
+    return conversions == rest.conversions and abs(rest.amount - amount) <= rest.rounding
+
+
+def _sums(amounts: Sequence[int]) -> set[tuple[int, int]]:
+    """How many of some rows, and their amount together, for every choice of them."""
+    return {(0, 0)} | {both for both, _ in _chosen(amounts)}
+
+
+def _chosen(amounts: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
+    """For each number of rows and amount together that a choice of at least one makes: the places of one choice."""
+    sums: dict[tuple[int, int], tuple[int, ...]] = {(0, 0): ()}
+    for place, each in enumerate(amounts):
+        if len(sums) > _MOST_SUMS:
+            break
+        for (count, amount), chosen in list(sums.items()):
+            sums.setdefault((count + 1, amount + each), (*chosen, place))
+    del sums[0, 0]
+    yield from sums.items()

@@ -1,0 +1,267 @@
+"""Revenue, which the API counts again when it is sent again: read, settle, send, and read again, until all is told.
+
+    read the contacts' totals ──▶ settle what is in doubt ──▶ send what is pending ──┐
+              ▲          │                                                           │ answers lost
+              │          └─ what an open call may still change waits ◀───────────────┤
+              └──────────── until the calls are old enough ◀─────────────────────────┘
+
+Nothing is sent to a contact with rows that a later reading may settle; everything else goes on meanwhile. Where
+revenue turned up that was called absent, nothing is sent until a person has acknowledged that.
+What does not belong here: sending (`send.sender`), what the totals say (`settle`), how long to wait (`waiting`), what
+turned up late (`late`), and reading (`pipelines.pull.contact_totals`).
+"""
+
+import asyncio
+import logging
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import OutcomeUnknown
+from pipelines.privacy import Privacy
+from pipelines.pull.contact_totals import Reading, read_totals
+from pipelines.push.checks.compare import Period, hold_against, later
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries import absent as ledger_absent
+from pipelines.push.ledger.queries import in_doubt as ledger_doubt
+from pipelines.push.ledger.queries.alarms import alarms
+from pipelines.push.ledger.queries.recent import recent_calls
+from pipelines.push.outcomes import Outcome
+from pipelines.push.revenue import totals
+from pipelines.push.revenue.late import find_late
+from pipelines.push.revenue.settle import Settlement, patiently, settled
+from pipelines.push.revenue.waiting import Patience, due, patience, seconds_until
+from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
+from pipelines.push.send.queries import contents
+from pipelines.push.send.sender import Sending
+from pipelines.push.stage.database import Progress, count
+from pipelines.runs import now
+from pipelines.settings import Settings
+from pipelines.spans import duration
+from pipelines.trackly.client import TracklyClient
+
+MOST_ROUNDS = 20
+"""Readings in a row that brought no row further: where answers are lost every time, a person should look."""
+
+MOST_WAITS = 3
+"""The same for waits, each of which takes the settle time."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What a push of revenue has left open.
+
+    Attributes:
+        waiting: rows that a later push can settle.
+        seconds: after how long.
+        alarms: alarms that nobody has acknowledged; nothing was sent since they were raised.
+    """
+
+    waiting: int = 0
+    seconds: float = 0.0
+    alarms: int = 0
+
+
+@dataclass(slots=True)
+class RevenuePush:
+    """The revenue of a stage on its way.
+
+    Attributes:
+        connection: the stage, after `presence.hold_against`, and `take_in` of what that found.
+        client: the account.
+        ledger: the ledger, after `recover`.
+        settings: how many calls at once, and how long the account may take over a lost one.
+        folder: of `room_for_readings`.
+        on_progress: called after every reply and answer.
+        between: as `hold_against` was given it.
+        wait: whether to wait for calls to be old enough; else the next push settles them.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    client: TracklyClient
+    ledger: Ledger
+    settings: Settings
+    folder: Path
+    on_progress: Progress | None = None
+    between: Period | None = None
+    wait: bool = True
+    _held: bool = True
+    _sent: bool = False
+    _sizes: Sizes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """How large calls may be: where the latest ones had no answer, this push begins with small ones."""
+        self._sizes = Sizes(bytes=REVENUE_BYTES)
+        with self.ledger.begin() as transaction:
+            self._sizes.replay(Call(*call) for call in recent_calls(transaction, REVENUE, self.ledger.part))
+
+    async def run(self) -> Unsettled:
+        """Send what is not in the account yet, and settle what no answer told.
+
+        Raises:
+            OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
+            TracklySyncError: as `Sending.run`, and as a pull for the readings.
+        """
+        failure: OutcomeUnknown | None = None
+        rounds, waits, least, rests = 0, 0, math.inf, False
+        while rounds < MOST_ROUNDS and waits < MOST_WAITS and self._is_open():
+            number, open_alarms = await self._look()
+            if open_alarms:
+                return Unsettled(self._unsettled(), alarms=open_alarms)
+            ready, waiting = self._hold(), self._unsettled()
+            left = self._left(waiting)
+            rounds, waits, least = (0, 0, left) if left < least else (rounds + 1, waits, least)
+            if ready and not (rests and waiting):
+                failure = await self._send(number, ready)
+                rests = failure is not None  # what is lost is settled before more is risked
+            elif not waiting:
+                failure = None
+                break
+            elif not self.wait:
+                return Unsettled(waiting, self._due())
+            else:
+                waits, rests = waits + 1, False
+                await self._let_it_finish(waiting)
+        if failure:
+            raise failure
+        waiting = self._unsettled()
+        return Unsettled(waiting, self._due()) if waiting else Unsettled()
+
+    def _is_open(self) -> bool:
+        """Whether the contacts are to be read: for rows in doubt, to be sent, or called absent and sent again."""
+        if self._unsettled():
+            return True
+        with self.ledger.begin(REVENUE) as transaction:
+            watching = bool(ledger_absent.watched(transaction) or alarms(transaction))
+        if self._sent:  # everything was answered, or refused for good
+            return watching
+        return watching or self.ledger.outcomes()[REVENUE].pending > later(self.connection)
+
+    async def _look(self) -> tuple[int, int]:
+        """Read the contacts and settle by that: the reading's number, and how many alarms are open."""
+        reading = await self._read()
+        totals.load(self.connection, reading)
+        find_late(self.connection, self.ledger, reading, patience(self.settings, self.ledger).settle)
+        number = self._settle(reading, patience(self.settings, self.ledger))
+        self._sent = False
+        with self.ledger.begin(REVENUE) as transaction:
+            return number, len(alarms(transaction))
+
+    def _hold(self) -> int:
+        """Hold the stage against the ledger again, and back what has to wait; how many rows can be sent."""
+        if not self._held:  # what was sent meanwhile is known now, and sends that another machine brought
+            self.ledger.take_in(
+                REVENUE, *hold_against(self.connection, REVENUE, self.ledger, between=self.between)
+            )
+        self._held = False
+        with self.ledger.begin(REVENUE) as transaction:
+            totals.hold(self.connection, ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
+        new = count(
+            self.connection,
+            "SELECT count(*) FROM ready WHERE NOT EXISTS"
+            " (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+        )
+        return new + len(self.ledger.to_retry(REVENUE))
+
+    async def _send(self, number: int, ready: int) -> OutcomeUnknown | None:
+        """Send what is ready; returns why it stopped, where answers were lost."""
+        sending = Sending(
+            self.client,
+            self.ledger,
+            REVENUE,
+            ready,
+            self.on_progress,
+            self.settings.push_canary_share,
+            number,
+            privacy=Privacy.of(self.settings),
+            sizes=self._sizes,
+        )
+        self._sent = True
+        try:
+            await sending.run(self.connection, self.settings.concurrency)
+        except OutcomeUnknown as error:
+            return error
+        return None
+
+    async def _read(self) -> Reading:
+        def on_read(rows: int, total: int | None) -> None:
+            if self.on_progress:
+                self.on_progress("contacts", rows, max(total or 0, rows))
+
+        reading = await read_totals(self.client, self.settings, self.folder, on_read)
+        if not reading.complete:
+            reading = await read_totals(self.client, self.settings, self.folder, on_read)
+        return reading
+
+    def _settle(self, reading: Reading, of: Patience) -> int:
+        """Put a reading on record and settle by it; returns its number."""
+        with self.ledger.begin(REVENUE) as transaction:
+            number = ledger_doubt.note_reading(
+                transaction, reading.started_at, reading.finished_at, complete=reading.complete
+            )
+            rows = ledger_doubt.doubtful(transaction, self.ledger.part)
+            if not rows:
+                return number
+            where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]
+            found = totals.look_up(self.connection, where)
+            doubts = [row.identity for row in rows if row.in_doubt and row.ours]
+            verdicts = settled(
+                rows,
+                reading.started_at,
+                found,
+                complete=reading.complete,
+                content=contents(self.connection, doubts),
+                seconds=of.settle,
+            )
+            done = patiently(rows, verdicts, reading.started_at, of)
+            ledger_doubt.settle(transaction, done.verdicts, reading.started_at, done.unseen)
+            names = ("identity", "chunk", "contact", "list_ref", "amount", "sent_at")
+            ledger_absent.call_absent(
+                transaction,
+                [{name: getattr(row, name) for name in names} for row in done.absent],
+                now(),
+                (reading.started_at, reading.finished_at),
+                found,
+            )
+        _tell(done)
+        return number
+
+    def _unsettled(self) -> int:
+        with self.ledger.begin(REVENUE) as transaction:
+            return ledger_doubt.unsettled(transaction, self.ledger.part)
+
+    def _left(self, waiting: int) -> int:
+        """Rows that are neither in the account nor left out yet."""
+        return waiting + self.ledger.outcomes()[REVENUE].pending
+
+    def _due(self) -> float:
+        """In how many seconds a reading can settle what is in doubt."""
+        with self.ledger.begin(REVENUE) as transaction:
+            rows = ledger_doubt.doubtful(transaction, self.ledger.part)
+        at = now()
+        return seconds_until(due(rows, at, patience(self.settings, self.ledger)), at)
+
+    async def _let_it_finish(self, waiting: int) -> None:
+        """Wait until calls without an answer are so old that no account still works on them."""
+        seconds = self._due()
+        if seconds >= 1:
+            _log.warning(
+                "revenue: waiting %s until the account has surely finished the calls without an answer; then their %d"
+                " rows are read again. Ctrl-C is safe: nothing is lost, and the next push settles them.",
+                duration(seconds), waiting, extra={"event": "settling", "rows": waiting, "seconds": seconds},
+            )  # fmt: skip
+        await asyncio.sleep(seconds)
+
+
+def _tell(done: Settlement) -> None:
+    outcomes = [verdict.outcome for verdict in done.verdicts.values()]
+    _log.info(
+        "revenue: of %d rows in doubt the contacts' totals show %d to be in the account, %d not; %d stay in doubt.",
+        len(outcomes), outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.PENDING),
+        outcomes.count(Outcome.IN_DOUBT),
+    )  # fmt: skip

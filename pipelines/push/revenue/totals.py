@@ -1,0 +1,94 @@
+"""A reading of the contacts' totals inside a stage, where rows of revenue meet the contacts that they count in.
+
+What does not belong here: reading them (`pipelines.pull.contact_totals`), and what their growth means (`settle`).
+"""
+
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.pull.contact_totals import Reading
+from pipelines.push.ledger.readings import Found, Totals
+from pipelines.warehouse.tables import insert
+from schemas.tables import literal
+
+
+def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
+    """Make the temporary tables of a reading; without one they are empty.
+
+    totals    contact, list_key, amount, count, clicks, signed_up, and phone_amount, phone_count over all lists
+    list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE list_keys (ref VARCHAR, list_key VARCHAR);"
+        "CREATE OR REPLACE TEMP TABLE totals (contact VARCHAR, list_key VARCHAR, amount BIGINT, count BIGINT,"
+        " clicks BIGINT, signed_up TIMESTAMPTZ, phone_amount BIGINT, phone_count BIGINT)"
+    )
+    if reading is None:
+        return
+    read = f"read_parquet({literal(str(reading.file))})"
+    connection.execute(
+        "INSERT INTO list_keys WITH lists AS (SELECT DISTINCT list_id, list_number FROM " + read + "),"
+        " keys AS (SELECT list_number AS ref, CAST(min(list_id) AS VARCHAR) AS list_key FROM lists"
+        "  WHERE list_number IS NOT NULL GROUP BY list_number)"
+        " FROM keys UNION ALL SELECT CAST(list_id AS VARCHAR), min(coalesce(list_key, CAST(list_id AS VARCHAR)))"
+        " FROM lists LEFT JOIN keys ON ref = list_number GROUP BY list_id"
+    )
+    connection.execute(
+        "INSERT INTO totals SELECT phone_number, list_key, sum(revenue_total)::BIGINT,"
+        " sum(conversion_count)::BIGINT, sum(click_count)::BIGINT, max(TRY_CAST(signup_date AS TIMESTAMPTZ)),"
+        " (sum(sum(revenue_total)) OVER of_phone)::BIGINT, (sum(sum(conversion_count)) OVER of_phone)::BIGINT"
+        f" FROM {read} JOIN list_keys ON ref = CAST(list_id AS VARCHAR)"
+        " GROUP BY phone_number, list_key WINDOW of_phone AS (PARTITION BY phone_number)"
+    )
+
+
+def look_up(
+    connection: duckdb.DuckDBPyConnection, contacts: Iterable[tuple[str | None, str | None]]
+) -> dict[tuple[str | None, str | None], Found]:
+    """The totals of phone numbers and lists, after `load`."""
+    asked = list(dict.fromkeys(contacts))
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked (contact VARCHAR, ref VARCHAR)")
+    insert(
+        connection,
+        "asked",
+        pa.table(
+            [pa.array([c for c, _ in asked], pa.string()), pa.array([r for _, r in asked], pa.string())],
+            names=["contact", "ref"],
+        ),
+    )
+    rows = connection.execute(
+        "WITH phones AS (SELECT contact, phone_amount, phone_count, max(signed_up) AS signed_up FROM totals"
+        " GROUP BY ALL)"
+        " SELECT asked.contact, asked.ref, t.amount, t.count, p.phone_amount, p.phone_count,"
+        f" {_iso('t.signed_up')}, {_iso('p.signed_up')} FROM asked"
+        " LEFT JOIN list_keys AS k ON k.ref = asked.ref"
+        " LEFT JOIN totals AS t ON t.contact = asked.contact AND t.list_key = coalesce(k.list_key, asked.ref)"
+        " LEFT JOIN phones AS p ON p.contact = asked.contact"
+    ).fetchall()
+    return {
+        (contact, ref): Found(
+            None if count is None else Totals(amount, count),
+            None if phone_count is None else Totals(phone_amount, phone_count),
+            since,
+            phone_since,
+        )
+        for contact, ref, amount, count, phone_amount, phone_count, since, phone_since in rows
+    }
+
+
+def hold(connection: duckdb.DuckDBPyConnection, phones: Iterable[str]) -> None:
+    """Hold new revenue of some contacts back for now, after `presence.hold_against`: `known` has it too."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE held (contact VARCHAR)")
+    insert(connection, "held", pa.table({"contact": pa.array(list(phones), pa.string())}))
+    connection.execute(
+        "INSERT INTO known (identity) SELECT ready.identity FROM ready JOIN parents AS p"
+        " ON p.identity = ready.message_id WHERE p.contact IN (SELECT contact FROM held)"
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    )
+
+
+def _iso(instant: str) -> str:
+    """An instant as the ledger writes times."""
+    return f"strftime({instant} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')"

@@ -1,0 +1,80 @@
+"""How long calls without an answer are given: when one is old enough, and when the next reading is due.
+
+What does not belong here: what a reading tells (`settle`), and the waiting itself (`revenue`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.absent import UNDER_WAY
+from pipelines.push.ledger.queries.alarms import learned_seconds
+from pipelines.push.ledger.queries.in_doubt import Sent
+from pipelines.push.outcomes import UNSETTLED
+from pipelines.settings import Settings
+
+TIMES = 4
+"""How many time-outs, and how many times the slowest call that was ever answered, a lost one is given at least."""
+
+_APART, _MOST_APART = 0.25, 10.0
+"""Two readings that agree lie this share of the settle time apart, and not more than so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what, in seconds.
+
+    Attributes:
+        settle: how old a call must be, from when it was sent, before its rows can be called absent.
+        apart: how far the two readings must be apart that agree on it.
+    """
+
+    settle: float
+    apart: float
+
+
+def patience(settings: Settings, ledger: Ledger) -> Patience:
+    """As the settings say, and as what is on record of this account demands."""
+    with ledger.begin(REVENUE) as connection:
+        learned = learned_seconds(connection)
+    settle = settings.settle_seconds
+    if "settle_seconds" not in settings.model_fields_set:
+        settle = max(settle, TIMES * settings.timeout_seconds, TIMES * ledger.slowest_call())
+    settle = max(settle, learned)
+    return Patience(settle, min(settle * _APART, _MOST_APART))
+
+
+def due(rows: Sequence[Sent], now: str, of: Patience) -> str:
+    """When a reading can settle all rows of this part that one can settle; `now` where there are none.
+
+    Args:
+        rows: of `ledger.doubt.doubtful`.
+        now: the time.
+        of: how long to wait for what.
+    """
+    waiting = [row for row in rows if row.ours and row.in_doubt and row.code in UNSETTLED]
+    contacts = {row.contact for row in waiting}
+    times = [now]
+    for row in rows:
+        if row.contact not in contacts or not row.in_doubt:
+            continue
+        if row.ended_at == UNDER_WAY:  # of another push: nobody knows when it ends
+            times.append(later_by(now, max(of.apart, 1.0)))
+        elif row.code in UNSETTLED:
+            times.append(later_by(row.sent_at, of.settle))
+    times += [later_by(row.absent_since, of.apart) for row in waiting if row.absent_since]
+    return max(times)
+
+
+def seconds_until(time: str, now: str) -> float:
+    """Seconds from one time to another; 0 where that is past."""
+    return max((datetime.fromisoformat(time) - datetime.fromisoformat(now)).total_seconds(), 0.0)
+
+
+def later_by(time: str, seconds: float) -> str:
+    """A time so many seconds later."""
+    if time == UNDER_WAY or not seconds:
+        return time
+    return (datetime.fromisoformat(time) + timedelta(seconds=seconds)).isoformat()

@@ -1,0 +1,145 @@
+"""What an answer of the API says about each row of the call.
+
+The answer counts, and names at most 100 of the records that failed; its counters need not add up
+(/api-reference/v2/history/import-sends). So it is complete, as to rows, where the records it does not name are
+covered by what it counts as taken in or skipped. Of revenue it also says the sum that it took in: where that is
+not the sum of the records it does not name, it has named others than those that failed. What does not belong
+here: sending, and the ledger.
+"""
+
+import math
+from collections.abc import Sequence
+
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
+from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
+
+TRANSIENT = frozenset({"save_error", "message_not_found"})
+"""Codes that may pass: a failure on the server's side, and a message that is not to be seen yet.
+
+Clicks and revenue are sent only once their send is accepted, so a message that is not found should be soon.
+"""
+
+_UNTOLD = "the call failed in part, and the answer does not tell for which rows"
+_UNSAID = "the answer does not say whether it was taken in"
+
+_ROUNDING = (
+    50  # ten-thousandths: half a cent, by which an account that counts in cents may be off for each row
+)
+
+
+def attribute(
+    dataset: str,
+    answer: ImportAnswer,
+    identities: Sequence[str],
+    amounts: Sequence[int | None] = (),
+    *,
+    fresh: bool,
+) -> dict[str, Verdict]:
+    """The rows that an answer does not simply accept, each with its verdict.
+
+    Rows that the API skips as duplicates are not named either. Where the call held nothing but new rows, so that
+    the account must have had them before us, as many of its unnamed rows are called duplicates: the count is
+    exact, and which rows they are is not told by the API, unless it is all of them. Where rows may have arrived
+    by an earlier attempt of ours, a skipped row is one that is there now: accepted.
+
+    Args:
+        dataset: sends, clicks or revenue.
+        answer: the answer.
+        identities: the rows of the call, in its order.
+        amounts: of revenue, what each of them earned, in ten-thousandths of the account's currency.
+        fresh: whether no row of the call can have reached the account by an earlier attempt of ours.
+    """
+    own = _named(dataset, answer, identities)
+    unnamed = [identity for identity in identities if identity not in own]
+    if dataset == REVENUE and own and amounts:
+        taken = sum(amount or 0 for who, amount in zip(identities, amounts, strict=True) if who not in own)
+        if _contradicts(answer, taken, unnamed, len(identities)):
+            return dict.fromkeys(identities, Verdict(Outcome.IN_DOUBT, NOT_NAMED, _UNTOLD))
+    there = (answer.success_count or 0) + answer.duplicates_skipped
+    if _failed(answer, len(own), len(identities)) > len(own) or there < len(unnamed):
+        verdict = _incomplete(dataset, answer, len(identities), there)
+        return own | dict.fromkeys(unnamed, verdict) if verdict else own
+    skipped = min(answer.duplicates_skipped, len(unnamed)) if fresh else 0
+    if skipped and dataset != REVENUE:
+        words = (
+            "the account already had it"
+            if skipped == len(unnamed)
+            else f"the account already had {skipped} of the {len(unnamed)} good rows of this call, untold which"
+        )
+        own |= dict.fromkeys(unnamed[-skipped:], Verdict(Outcome.DUPLICATE, "already_there", words))
+    return own
+
+
+def next_limit(code: str, rows: int) -> int:
+    """The most rows of the next chunk that a pending row may be in, so that its errors are named.
+
+    Args:
+        code: why it is pending.
+        rows: how many rows its last chunk had.
+    """
+    if code == NOT_NAMED:
+        return next((limit for limit in (MAX_NAMED_ERRORS, 10) if rows > limit), 1)
+    return MAX_RECORDS if code in (NO_ANSWER, NOT_SENT) else MAX_NAMED_ERRORS
+
+
+def most_tries(code: str) -> float:
+    """After how many calls a row that is still pending with this code is rejected with the words it has."""
+    return 4 if code in TRANSIENT else 8 if code == NOT_NAMED else math.inf
+
+
+def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dict[str, Verdict]:
+    """The rows that `errors` names: by id where that is one of the call's, else by index.
+
+    An index beyond the call shows that the answer does not count from 0 as its documentation does, and then none
+    of its indexes is to be relied on. In a call of one row there is but one that an error can be about.
+    """
+    rows = len(identities)
+    known = frozenset(identities) if dataset == "sends" else frozenset[str]()
+    by_index = all(error.index is None or 0 <= error.index < rows for error in answer.errors)
+    own: dict[str, Verdict] = {}
+    for error in answer.errors:
+        if error.id is not None and error.id in known:
+            identity = error.id
+        elif rows == 1:
+            identity = identities[0]
+        elif by_index and error.index is not None:
+            identity = identities[error.index]
+        else:
+            continue
+        outcome = Outcome.PENDING if error.code in TRANSIENT else Outcome.REJECTED
+        own[identity] = Verdict(outcome, error.code or "no_code", error.error)
+    return own
+
+
+def _failed(answer: ImportAnswer, named: int, rows: int) -> int:
+    """How many records failed: whether the duplicates are among error_count is not documented, but shows.
+
+    Taken for that only where fewer are named than can be, and nothing is left over.
+    """
+    skipped = answer.duplicates_skipped
+    whole = (answer.success_count or 0) + answer.error_count == rows
+    if whole and len(answer.errors) < MAX_NAMED_ERRORS and answer.error_count == named + skipped:
+        return named
+    return answer.error_count
+
+
+def _contradicts(answer: ImportAnswer, taken: int, unnamed: Sequence[str], rows: int) -> bool:
+    """Whether an answer's sum, or else its count, is not that of the rows it is taken to have accepted."""
+    if answer.total_revenue is None or rows == 1:  # of one row a sum of zero says nothing
+        return (answer.success_count or 0) > len(unnamed)
+    return abs(answer.total_revenue * 10_000 - taken) > _ROUNDING * rows
+
+
+def _incomplete(dataset: str, answer: ImportAnswer, rows: int, there: int) -> Verdict | None:
+    """The verdict on rows that an incomplete answer leaves open; None: they are accepted."""
+    if rows == 1 and there:  # a call of one row is told by its counters
+        return None
+    if rows == 1 and (answer.error_count or answer.invalid_phones):
+        code = "invalid_phone" if answer.invalid_phones else NOT_NAMED
+        return Verdict(Outcome.REJECTED, code, "refused without a reason")
+    words = _UNSAID if rows == 1 else _UNTOLD
+    if dataset != REVENUE:
+        return Verdict(Outcome.PENDING, NOT_NAMED, words)
+    nothing_stored = answer.success_count == 0 and answer.error_count >= rows and not answer.total_revenue
+    return Verdict(Outcome.PENDING if nothing_stored else Outcome.IN_DOUBT, NOT_NAMED, words)

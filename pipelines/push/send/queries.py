@@ -1,0 +1,175 @@
+"""Rows on their way out of a stage: which go, in which order, encoded and in batches.
+
+Revenue goes in waves, in each of which every contact has one row: the next begins when every answer of the one before
+is there. So of a contact at most one row is in doubt at a time, and its totals tell whether it was stored. What does
+not belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`chunks`).
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.statements import LedgerRows
+from pipelines.push.send.chunks import Batch
+from pipelines.push.stage.database import in_order, read
+from pipelines.push.values.content import content, likeness
+from pipelines.push.values.expressions import record
+from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
+from pipelines.warehouse.tables import insert
+from schemas.registry import PUSHED
+
+Waves = Iterator[Iterator[Batch]]
+
+CANARY_ROWS = 50
+"""Rows of the first small call; their errors are all named (at most 100 are)."""
+
+MOST_WAVES = 1000
+"""Rows of one contact beyond so many go together in the last wave: few contacts have more conversions."""
+
+_SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
+
+_CONTENT = {name: content(dataset) for name, dataset in PUSHED.items()}
+
+_KEPT = {
+    "sends": f", {_CONTENT['sends']}, kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR))",
+    "clicks": f", {_CONTENT['clicks']}",
+    "revenue": f", {_CONTENT['revenue']}, p.contact, coalesce(k.list_key, p.list_ref), message_id,"
+    " CAST(revenue * 10000 AS BIGINT), t.amount, t.count, n.phone_amount, n.phone_count,"
+    f" {likeness(PUSHED['revenue'])}",
+}
+"""What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
+
+_RECORD = {name: f"encode({record(dataset.fields)} || ',')" for name, dataset in PUSHED.items()}
+"""What `chunks` takes of a row. A column of `ready` would be made of every row, before any is chosen."""
+
+_ROWS = {
+    "sends": "ready",
+    "clicks": "ready",
+    "revenue": "ready LEFT JOIN parents AS p ON p.identity = ready.message_id"
+    " LEFT JOIN list_keys AS k ON k.ref = p.list_ref"
+    " LEFT JOIN totals AS t ON t.contact = p.contact AND t.list_key = coalesce(k.list_key, p.list_ref)"
+    " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact",
+}
+"""Where those columns come from; for revenue after `contacts.load`."""
+
+_NEW = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+
+
+def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
+    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on.
+
+    Of revenue, no two are of one contact, as in a wave.
+    """
+    chosen = f"SELECT identity FROM ready WHERE {_NEW}"
+    if dataset == REVENUE:
+        chosen = (
+            f"SELECT ready.identity FROM {_ROWS[dataset]} WHERE {_NEW}"
+            " QUALIFY row_number() OVER (PARTITION BY p.contact ORDER BY hash(ready.identity)) = 1"
+        )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE first AS"
+        f" SELECT identity FROM ({chosen}) ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
+    )
+    yield from _batches(
+        connection,
+        f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD[dataset]}, {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
+        " WHERE ready.identity IN (SELECT identity FROM first) ORDER BY ready.identity",
+    )
+    connection.execute("INSERT INTO known (identity) FROM first")
+
+
+def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Waves:
+    """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
+    if dataset == REVENUE:
+        unseen = "t.contact IS NULL AND EXISTS (SELECT 1 FROM totals)"
+        risky = f"seq IN (SELECT seq FROM risky) OR ({unseen})"
+        limit = f"CASE WHEN {risky} THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
+        yield from _waves(
+            connection,
+            f"SELECT ready.identity, {limit} AS most, p.contact FROM {_ROWS[dataset]} WHERE {_NEW}",
+        )
+    else:
+        columns = ", ".join(PUSHED[dataset].columns)
+        order = "" if in_order(connection) else " ORDER BY identity"
+        # several threads would hand on rows as each happens to have them, and to sort many they need more memory
+        connection.execute("SET threads = 1")
+        yield _batches(
+            connection,
+            # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
+            f"SELECT identity{_KEPT[dataset]}, {_RECORD[dataset]}, {MAX_RECORDS} AS most"
+            f" FROM (SELECT identity, {columns} FROM ready WHERE {_NEW}{order})",
+        )
+
+
+def to_send_again(
+    connection: duckdb.DuckDBPyConnection, dataset: str, limits: Sequence[tuple[str, int]]
+) -> Waves:
+    """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
+    identities, most = zip(*limits, strict=True)
+    connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
+    insert(
+        connection, "again", pa.table({"identity": pa.array(identities), "most": pa.array(most, pa.int32())})
+    )
+    chosen = f"{_ROWS[dataset]} JOIN again ON again.identity = ready.identity"
+    if dataset == REVENUE:
+        yield from _waves(connection, f"SELECT ready.identity, again.most, p.contact FROM {chosen}")
+    else:
+        yield _batches(
+            connection,
+            f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD[dataset]}, most FROM {chosen}"
+            " ORDER BY most DESC, ready.identity",
+        )
+
+
+@contextmanager
+def ahead(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """The same batches, the next one encoded by a thread while the last one is on its way."""
+    with ThreadPoolExecutor(1) as thread:
+
+        def each() -> Iterator[Batch]:
+            coming = thread.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(next, batches, None)
+                yield batch
+
+        yield each()
+
+
+def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
+    """What the API is given of rows of revenue, as a digest; of those in the stage."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked (identity VARCHAR)")
+    insert(connection, "asked", pa.table({"identity": pa.array(identities, pa.string())}))
+    found = connection.execute(
+        f"SELECT identity, sha256({record(PUSHED[REVENUE].fields)}) FROM ready"
+        " WHERE identity IN (SELECT identity FROM asked)"
+    )
+    return dict(found.fetchall())
+
+
+def _waves(connection: duckdb.DuckDBPyConnection, rows: str) -> Waves:
+    """Rows of revenue, given by a query of identity, most and contact."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE outgoing AS SELECT identity, most,"
+        f" least(row_number() OVER (PARTITION BY contact ORDER BY identity), {MOST_WAVES}) AS wave FROM ({rows})"
+    )
+    numbers = connection.execute("SELECT DISTINCT wave FROM outgoing ORDER BY wave").fetchall()
+    for (number,) in numbers:
+        yield _batches(
+            connection,
+            f"SELECT ready.identity{_KEPT[REVENUE]}, {_RECORD[REVENUE]}, o.most FROM {_ROWS[REVENUE]}"
+            f" JOIN outgoing AS o ON o.identity = ready.identity WHERE o.wave = {number}"
+            " ORDER BY o.most DESC, ready.identity",
+        )
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:
+    for batch in read(connection, query, _SEND_ROWS):
+        columns: list[Any] = batch.columns
+        *kept, records, limits = columns
+        rows = LedgerRows.of([column.to_pylist() for column in kept])
+        yield Batch.of(rows, records, limits.to_pylist())

@@ -1,0 +1,360 @@
+"""Sending: chunks of one dataset through the ledger to the API, several at once.
+
+    intent in the ledger ─▶ request ─▶ answer (or what is known instead) in the ledger
+
+Rows are encoded by a thread beside the event loop, mostly by DuckDB. The ledger is written on the loop's own thread:
+a second thread would fight for the interpreter's lock with every row. What does not belong here: retries of requests
+(the client), what an answer means for a row (`answers`), which rows are sent (`checks.compare`), how large calls may
+be (`call_sizes`).
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+
+from pipelines.errors import (
+    CutOffError,
+    DataError,
+    OutcomeUnknown,
+    ServiceError,
+    TooLargeError,
+    TracklySyncError,
+)
+from pipelines.privacy import KEEP_ALL, Privacy
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.statements import Answered
+from pipelines.push.outcomes import Outcome, Verdict
+from pipelines.push.send.answers import TRANSIENT, attribute, most_tries, next_limit
+from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
+from pipelines.push.send.chunks import Batch, Chunk, chunks
+from pipelines.push.send.queries import Waves, ahead, canary, to_send, to_send_again
+from pipelines.push.send.turns import Turns
+from pipelines.push.stage.database import Progress
+from pipelines.trackly.client import Reply, TracklyClient
+from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
+
+MOST_LOST = 4
+"""After so many calls in a row without a usable answer no more revenue is sent for now: each would be in doubt."""
+
+_MOST_QUICKLY_LOST = 4 * MOST_LOST
+_QUICK = 20.0
+"""Seconds. As long as lost calls have cost no more than that, some more of them are made."""
+
+_PATIENT = 1
+"""Rows of a call that is tried as often as any request: it cannot be made smaller."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sending:
+    """One dataset on its way.
+
+    Attributes:
+        client: the account.
+        ledger: the ledger; nothing else writes to this dataset's rows meanwhile.
+        dataset: its name.
+        total: rows to be sent, for progress.
+        on_progress: called after every answer.
+        canary_share: the share of the first small call that may be refused.
+        reading: for revenue, the number of the reading whose totals the stage holds.
+        seen: for the others, the ledger's `last_chunk` before the stage was held against it.
+        lost: calls of revenue so far that left rows in doubt.
+        privacy: what is kept of phone numbers in the words of answers.
+        sizes: how large calls may be; handed on from one round of revenue to the next.
+    """
+
+    client: TracklyClient
+    ledger: Ledger
+    dataset: str
+    total: int = 0
+    on_progress: Progress | None = None
+    canary_share: float = 1.0
+    reading: int | None = None
+    lost: int = 0
+    privacy: Privacy = KEEP_ALL
+    seen: int = 0
+    sizes: Sizes = field(default_factory=Sizes)
+    _turns: Turns = field(init=False)
+    _done: int = 0
+    _lost: int = 0
+    _lost_seconds: float = 0.0
+    _stop: bool = False
+    _refused: Counter[str] = field(default_factory=Counter)
+    _failures: list[Exception] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.sizes)
+
+    async def run(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
+        """Send what is to be sent, then again what is pending, until no row is, or revenue came to be in doubt.
+
+        Args:
+            connection: the dataset's stage, after `presence.hold_against`.
+            workers: chunks under way at once.
+
+        Raises:
+            DataError: too much of the first small call was refused; nothing more was sent.
+            TracklySyncError: the push had to stop; what was not sent is pending. The calls that were under way
+                were waited for.
+        """
+        if self.total > MAX_RECORDS and not self.sizes.begun:
+            await self._send_canary(connection)
+        await self._send_waves(to_send(connection, self.dataset), workers, again=False)
+        pause = 0.0
+        while not self._stop and not self.lost and (pending := self.ledger.to_retry(self.dataset)):
+            spent = [identity for identity, code, tries, _ in pending if tries >= most_tries(code)]
+            if spent:
+                self.ledger.reject(self.dataset, spent)
+                continue
+            if any(code in TRANSIENT for _, code, _, _ in pending):
+                await asyncio.sleep(pause)
+                pause = min(max(pause * 2, 0.25), 4)
+            limits = [(identity, next_limit(code, rows)) for identity, code, _, rows in pending]
+            if not await self._send_waves(
+                to_send_again(connection, self.dataset, limits), workers, again=True
+            ):
+                return  # what is pending is not in the stage, which only another intake can mend
+
+    async def _send_waves(self, waves: Waves, workers: int, *, again: bool) -> int:
+        """One wave after the other, up to one in which revenue came to be in doubt: that is to be settled first.
+
+        Returns:
+            How many chunks there were.
+        """
+        sent = 0
+        for wave in waves:
+            if self.lost:
+                break
+            sent += await self._send(wave, workers, again=again)
+        return sent
+
+    async def _send_canary(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """A few rows from all over the input go first: what is wrong with all of it is found with these.
+
+        Raises:
+            DataError: more of them were refused than may be.
+        """
+        rows = list(canary(connection, self.dataset))
+        await self._send(rows, 1, again=False)
+        sent, refused = sum(len(batch.limits) for batch in rows), self._refused.total()
+        if refused > self.canary_share * sent:
+            reasons = "; ".join(f"{reason} ({count})" for reason, count in self._refused.most_common(3))
+            raise DataError(
+                f"{self.dataset}: of the first {sent} rows, taken from all over the input, {refused} were refused; "
+                f"the rest was not sent. Reasons: {reasons}.",
+                "Mend the input or the account, then push again; --retry-rejected tries the refused rows again.",
+            )
+
+    async def _send(self, batches: Iterable[Batch], workers: int, *, again: bool) -> int:
+        """Chunks in any order, several at once. After a failure, or when cancelled, those under way are ended.
+
+        Returns:
+            How many chunks there were.
+        """
+        with ahead(iter(batches)) as coming:
+            queue = chunks(coming, self.sizes)
+            tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
+            try:
+                await asyncio.shield(asyncio.wait(tasks))
+            except asyncio.CancelledError:
+                self._stop = True
+                await self._end(tasks)
+                raise
+        sent = sum(task.result() for task in tasks)
+        if self._failures:
+            raise self._failures[0]
+        return sent
+
+    async def _end(self, tasks: Collection[asyncio.Task[int]]) -> None:
+        """Wait for the answers of the calls under way, but not longer than for a reply that does not come."""
+        longest, calls = self.client.timeout_seconds, self._turns.under_way
+        if calls:
+            _log.warning(
+                "%s: stopping. Waiting for the answers of calls under way (%d), for at most %g s. Nothing is lost: "
+                "what has no answer by then is settled by the next push. Ctrl-C again ends at once.",
+                self.dataset,
+                calls,
+                longest,
+            )
+        await asyncio.wait(tasks, timeout=longest)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _work(self, queue: Iterator[Chunk], *, again: bool) -> int:
+        sent = 0
+        while True:
+            async with self._turns.one():
+                if self._stop or (chunk := next(queue, None)) is None:
+                    return sent
+                sent += 1
+                try:
+                    await self._one(chunk, again=again)
+                except BaseException as failure:
+                    self._stop = True
+                    if not isinstance(failure, TracklySyncError):
+                        raise
+                    self._failures.append(failure)
+            self._done += chunk.count
+            if self.on_progress:
+                self.on_progress(self.dataset, min(self._done, self.total), self.total)
+
+    async def _one(self, chunk: Chunk, *, again: bool) -> None:
+        number = self.ledger.intend(
+            self.dataset, chunk.rows, chunk.size, again=again, reading=self.reading, seen=self.seen
+        )
+        try:
+            reply = await self._post(chunk, number)
+        except asyncio.CancelledError:
+            self.ledger.lose(self.dataset, number, "the push was stopped before the answer")
+            raise
+        except OutcomeUnknown as error:
+            self.ledger.lose(self.dataset, number, error.message, error.sent_at)
+            self._note_lost(chunk, number, error)
+        except CutOffError as error:
+            self.ledger.lose(self.dataset, number, error.message)
+            self._note_cut(chunk, error)
+        except ServiceError as error:
+            # Revenue that may have been carried out is OutcomeUnknown; for the others it does not matter.
+            verb = self.ledger.refuse if self.dataset == REVENUE else self.ledger.lose
+            verb(self.dataset, number, error.message)
+            raise
+        except TooLargeError as error:
+            self._note_too_large(chunk, number, error)
+        except TracklySyncError as error:
+            self.ledger.refuse(self.dataset, number, error.message)
+            raise
+        else:
+            self._note_answer(chunk, number, reply, fresh=not again and reply.attempts == 1)
+
+    async def _post(self, chunk: Chunk, number: int) -> Reply[ImportAnswer]:
+        if self.dataset == REVENUE:
+            return await post_revenue(
+                self.client, chunk.body(), lambda at: self.ledger.note_sent(self.dataset, number, at)
+            )
+        post = {"sends": post_sends, "clicks": post_clicks}[self.dataset]
+        most_cuts = None if chunk.count <= _PATIENT else 1 if self.sizes.cuts_in_a_row else 2
+        return await post(self.client, chunk.body(), most_cuts)
+
+    def _note_answer(self, chunk: Chunk, number: int, reply: Reply[ImportAnswer], *, fresh: bool) -> None:
+        self._lost, self._lost_seconds = 0, 0.0
+        self.sizes.answered(chunk.count, chunk.size, (reply.received_at - reply.sent_at).total_seconds())
+        own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
+        if self.privacy.key:  # the API's words may name a phone number
+            own = {
+                who: replace(verdict, message=self.privacy.words(verdict.message))
+                for who, verdict in own.items()
+            }
+        self._refused.update(
+            f"{verdict.message or 'no words'} ({verdict.code})"
+            for verdict in own.values()
+            if verdict.outcome is Outcome.REJECTED
+        )
+        self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
+        answered = _figures(reply)
+        self.ledger.answer(self.dataset, number, answered, own)
+        _log.debug(
+            "%s: call %d of %d rows is answered",
+            self.dataset,
+            number,
+            chunk.count,
+            extra=_told(self.dataset, number, answered),
+        )
+
+    def _note_lost(self, chunk: Chunk, number: int, error: OutcomeUnknown) -> None:
+        """A call of revenue has no usable answer: the next ones are small.
+
+        Raises:
+            OutcomeUnknown: so many calls in a row had none that no more is sent for now.
+        """
+        known = chunk.count > self.sizes.rows  # it was under way with one that was lost before it
+        self.lost += 1
+        if error.status == TOO_LARGE:
+            self.sizes.too_large(chunk.count, chunk.size)
+        self.sizes.lost(chunk.count, error.seconds)
+        figures = {"event": "in_doubt", "dataset": self.dataset, "chunk": number}
+        _log.warning("%s: %d rows are in doubt: %s", self.dataset, chunk.count, error.message, extra=figures)
+        self._tell_once(too_large_note() if error.status == TOO_LARGE else None)
+        self._tell_once(self._cut_note())
+        if known:
+            return
+        self._lost += 1
+        self._lost_seconds += error.seconds
+        most = MOST_LOST if self._lost_seconds > _QUICK else _MOST_QUICKLY_LOST
+        if self._lost >= most:
+            raise OutcomeUnknown(
+                f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent."
+                + (f" {note[0].upper()}{note[1:]}" if (note := self._cut_note()) else ""),
+                "See that the service answers, then push again: nothing is sent twice.",
+            ) from error
+
+    def _note_cut(self, chunk: Chunk, error: CutOffError) -> None:
+        """A call that may be repeated was cut off: its rows go again in smaller ones."""
+        self.sizes.cut(chunk.count, error.seconds)
+        _log.info(
+            "%s: a call of %d rows was cut off (%s); the next ones have %d at most",
+            self.dataset,
+            chunk.count,
+            error.message,
+            self.sizes.rows,
+        )
+        self._tell_once(self._cut_note())
+
+    def _note_too_large(self, chunk: Chunk, number: int, error: TooLargeError) -> None:
+        """A call was refused for its size, and nothing of it carried out: its rows go again in smaller ones."""
+        self.sizes.too_large(chunk.count, chunk.size)
+        if chunk.count > 1:
+            self.ledger.refuse(self.dataset, number, error.message)
+            self._tell_once(too_large_note())
+            return
+        text = f"alone it is too large for the account, or for a proxy on the way ({chunk.size:,} bytes)"
+        self._refused[f"{text} (too_large)"] += 1
+        at = datetime.now(UTC).isoformat()
+        answered = Answered(at, at, 1, TOO_LARGE, 0, 1, 0, 0, None)
+        verdict = Verdict(Outcome.REJECTED, "too_large", text)
+        self.ledger.answer(self.dataset, number, answered, {chunk.rows.identity[0]: verdict})
+
+    def _cut_note(self) -> str | None:
+        after = self.sizes.cut_after
+        return None if after is None else cut_note(after, self.client.timeout_seconds)
+
+    def _tell_once(self, note: str | None) -> None:
+        """A warning that a run needs once for each dataset."""
+        kind = note and note.split(" after ")[0]
+        if note and kind not in self.sizes.noted:
+            self.sizes.noted.add(str(kind))
+            _log.warning("%s: %s", self.dataset, note)
+
+
+def _told(dataset: str, number: int, answered: Answered) -> dict[str, object]:
+    counts = ("attempts", "http_status", "success_count", "error_count", "duplicates_skipped")
+    return {
+        "event": "chunk",
+        "dataset": dataset,
+        "chunk": number,
+        **{name: getattr(answered, name) for name in counts},
+    }
+
+
+def _figures(reply: Reply[ImportAnswer]) -> Answered:
+    answer = reply.value
+    revenue = answer.total_revenue
+    return Answered(
+        sent_at=reply.sent_at.isoformat(),
+        answered_at=reply.received_at.isoformat(),
+        attempts=reply.attempts,
+        http_status=reply.status,
+        success_count=answer.success_count or 0,
+        error_count=answer.error_count,
+        duplicates_skipped=answer.duplicates_skipped,
+        invalid_phones=answer.invalid_phones,
+        total_revenue=None if revenue is None else int((revenue * Decimal(10_000)).to_integral_value()),
+    )

@@ -1,0 +1,36 @@
+"""Who may make the next call: all workers at once, or one alone while nobody knows whether calls are answered.
+
+What does not belong here: when that is so (`call_sizes`), and the calls (`sender`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pipelines.push.send.call_sizes import Sizes
+
+
+class Turns:
+    """The calls under way of one dataset.
+
+    Attributes:
+        under_way: how many.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        self.under_way = 0
+        self._sizes = sizes
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a turn, and have it for the length of a block."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not (self._sizes.alone and self.under_way))
+            self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+            async with self._changed:
+                self._changed.notify_all()

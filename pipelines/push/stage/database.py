@@ -1,0 +1,364 @@
+"""The stage: the current history input of one dataset, typed, in a DuckDB file of its own.
+
+It is rebuilt from the files by every intake and holds nothing that the ledger needs to keep. Tables:
+
+    version   of these tables
+    files     the input files in order: how they were when they were read (path, size, changed), and what was
+              found in them: format, compression, encoding, dialect, the times that had no zone, the columns
+              that are not ours, and notes for the plan
+    inputs    the files that a `.sql` file among them reads, how they were when it ran
+    input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
+              its values, or what is wrong with it, and marks (see `values.formats`)
+    verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
+              that are `fleeting` depend on the ledger and are given again whenever the stage is held against it
+    repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
+    differing rows that are in the account and say something else by now (`differing`)
+    ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
+    synced    revenue that its network syncs to Trackly by itself, where that is to be held back
+    risky     revenue that the API may well refuse, to go in chunks of which every error is named
+    ready     a view: the rows without a verdict, each with its identity
+
+What does not belong here: judging rows (`checks.validate`), and what was sent (`ledger`).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.errors import StorageError, UsageError
+from pipelines.privacy import KEEP_ALL
+from pipelines.push.files.find import Source
+from pipelines.push.files.query_inputs import inputs_of
+from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.relation import reading
+from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds, readable
+from pipelines.push.values.expressions import identity_base
+from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
+from pipelines.settings import Settings
+from pipelines.storage import private_folder, storage_errors
+from schemas.columns import PHONE, Dataset
+from schemas.tables import TYPES, literal
+
+READ_ROWS = 50_000
+"""Rows per batch in which a stage is read: pandera's cost is per call."""
+
+VERSION = 8
+"""Of the tables above; a stage of another version is rebuilt by the next intake."""
+
+_PLAIN = " USING COMPRESSION uncompressed"
+"""For texts that differ in every row: to compress them takes longer than all else that loads a row."""
+
+_BUILDING, _READING = "208MB", "160MB"  # DuckDB's share; it spills what is beyond
+
+_REMEDIES = {
+    "parquet": "Export the file again.",
+    "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
+}
+"""What to do about a file that cannot be read to its end."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
+
+
+def stage_path(settings: Settings, dataset: str) -> Path:
+    """Where the stage of a dataset lies."""
+    return settings.data_dir / "push" / f"{dataset}.duckdb"
+
+
+@contextmanager
+def building(
+    path: Path,
+    dataset: Dataset,
+    sources: Sequence[Source],
+    warehouse: Path,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new stage with the rows of all sources in `input`; it takes its place when the block ends well.
+
+    Args:
+        path: where it goes; what is in the making lies beside it.
+        dataset: what the rows are of.
+        sources: the files, in order.
+        warehouse: what `.sql` files may read besides their own folder.
+        bounds: what they may take.
+
+    Raises:
+        UsageError: a source cannot be used as it is.
+        StorageError: the disk refused; the stage before is as it was.
+    """
+    aside = path.with_name(f".{path.name}.building")
+    with storage_errors("write", path):
+        private_folder(path.parent)
+        discard(aside)
+        try:
+            with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                KEEP_ALL.define(connection)
+                _create(connection, dataset)
+                for number, source in enumerate(sources):
+                    with _still(connection, number, source, warehouse, bounds):
+                        rows = aside.with_name(f"{aside.name}.rows")
+                        with readable(source, dataset.columns, warehouse, rows, bounds) as ready:
+                            _load(connection, dataset, number, ready)
+                yield connection
+            path.with_name(f"{path.name}.wal").unlink(
+                missing_ok=True
+            )  # of a killed push; it is of the old file
+            os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
+        finally:
+            discard(aside)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The stage as an earlier intake left it.
+
+    Raises:
+        StorageError: there is none, or it cannot be used.
+    """
+    if not path.exists():
+        raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
+    with (
+        storage_errors("open", path),
+        duckdb.connect(str(path), config=_config(path, _READING)) as connection,
+    ):
+        connection.execute("SET TimeZone = 'UTC'")
+        known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
+        if not count(connection, known) or count(connection, "SELECT version FROM version") != VERSION:
+            raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
+        KEEP_ALL.define(connection)
+        yield connection
+
+
+def is_current(
+    path: Path, sources: Sequence[Source], warehouse: Path, bounds: Bounds = DEFAULT_BOUNDS
+) -> bool:
+    """Whether the stage is of these files as they are now, and of what the queries among them read.
+
+    Args:
+        path: the stage.
+        sources: the files.
+        warehouse: what `.sql` files may read besides their own folder.
+        bounds: what they may take.
+    """
+    if not path.exists():
+        return False
+    try:
+        with opened(path) as connection:
+            files = connection.execute("SELECT file, path, size, changed FROM files ORDER BY file").fetchall()
+            read = connection.execute("SELECT * FROM inputs ORDER BY file, path").fetchall()
+        now = [tuple(_file(number, source)) for number, source in enumerate(sources)]
+        return files == now and read == [
+            tuple(row)
+            for number, source in enumerate(sources)
+            for row in _inputs(number, source, warehouse, bounds)
+        ]
+    # a stage of another version or damaged, or a query that cannot be used now: an intake makes it anew or tells why
+    except (StorageError, UsageError):
+        return False
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection, query: str, rows: int = READ_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a query in batches, memory flat. Nothing else may use the connection meanwhile."""
+    yield from connection.sql(query).to_arrow_reader(rows)
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
+    """The single number that a query yields."""
+    ((number,),) = connection.execute(query, parameters).fetchall()
+    return int(number)
+
+
+def in_order(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the rows of `input` stand in the order of what they are known by, and none repeats another.
+
+    Most exports do, by a number or a time, and this look is far cheaper than sorting and searching them.
+    """
+    return not count(
+        connection,
+        "SELECT count(*) FROM (SELECT seq, base, lag(seq) OVER () AS seq_before, lag(base) OVER () AS base_before"
+        " FROM input WHERE base IS NOT NULL) WHERE seq <= seq_before OR base <= base_before",
+    )
+
+
+def _file(number: int, source: Source) -> list[int | str]:
+    """A row of `files`: which it is, and how it is now."""
+    return _state(number, source.path)
+
+
+def _inputs(number: int, source: Source, warehouse: Path, bounds: Bounds) -> list[list[int | str]]:
+    """Rows of `inputs`, in order: what the rows of a source depend on besides the file itself, as it is now."""
+    if source.format != "sql":
+        return []
+    found = inputs_of(source.path, warehouse, follow_links=bounds.follow_links)
+    return [_state(number, path) for path in sorted(found, key=str)]
+
+
+def _state(number: int, path: Path) -> list[int | str]:
+    status = path.stat()
+    return [number, str(path), status.st_size, status.st_mtime_ns]
+
+
+def _refuse_replaced(source: Source) -> None:
+    """Raise where a file is another one than was found: a link that leads elsewhere, a pipe, or nothing."""
+    real = source.real or source.path.resolve()
+    if source.path.resolve() != real or not real.is_file():
+        raise UsageError(f"{source.path} was replaced since it was found.", "Look at it, and push again.")
+
+
+@contextmanager
+def _still(
+    connection: duckdb.DuckDBPyConnection, number: int, source: Source, warehouse: Path, bounds: Bounds
+) -> Iterator[None]:
+    """Record how a source is before the block, and raise where it is otherwise afterwards: half of it was read."""
+    _refuse_replaced(source)
+    before = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
+    connection.execute("INSERT INTO files (file, path, size, changed) VALUES (?, ?, ?, ?)", before[0])
+    if before[1:]:
+        connection.executemany("INSERT INTO inputs VALUES (?, ?, ?, ?)", before[1:])
+    yield
+    _refuse_replaced(source)
+    # an analyst's warehouse is swapped whole, so that the query has read one or the other
+    after = [_file(number, source), *_inputs(number, source, warehouse, bounds)]
+    changed = [row[1] for row in before if row not in after and row[1] != str(warehouse)]
+    if changed:
+        raise UsageError(f"{changed[0]} was changed while it was read.", "Push again when it is complete.")
+
+
+def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | list[str]]:
+    return {"memory_limit": memory, "threads": "2", "temp_directory": str(path.with_suffix(".spill"))}
+
+
+def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    columns = ", ".join(
+        f"{field.name} {TYPES[field.kind]}"
+        f"{_PLAIN if field.name in dataset.key or PHONE in field.column.checks else ''}"
+        for field in dataset.fields
+    )
+    known_by = identity_base(dataset.name, dataset.fields)
+    base = f"AS ({known_by}) VIRTUAL" if known_by in dataset.columns else _PLAIN
+    connection.execute(f"CREATE TABLE version AS SELECT {VERSION} AS version")
+    connection.execute(
+        "CREATE TABLE files (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT, format VARCHAR,"
+        " compression VARCHAR, encoding VARCHAR, dialect VARCHAR, zone_assumed BIGINT, ignored VARCHAR[],"
+        " notes VARCHAR[])"
+    )
+    connection.execute(
+        "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, line BIGINT, last_line BIGINT,"
+        " problem VARCHAR, raw VARCHAR, marks UTINYINT, "
+        f"base VARCHAR {base}, {columns})"
+    )
+    connection.execute("CREATE TABLE inputs (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
+    connection.execute(
+        "CREATE TABLE verdicts (seq BIGINT, outcome VARCHAR, reason VARCHAR, code VARCHAR, places VARCHAR,"
+        " fleeting BOOLEAN DEFAULT false)"
+    )
+    connection.execute(
+        "CREATE TABLE repeats (seq BIGINT, file INTEGER, base VARCHAR, content BIGINT, compared BIGINT,"
+        " ordinal BIGINT)"
+    )
+    connection.execute(
+        "CREATE TABLE differing (seq BIGINT, identity VARCHAR, content BIGINT, acknowledged BOOLEAN)"
+    )
+    connection.execute("CREATE TABLE risky (seq BIGINT)")
+    connection.execute("CREATE TABLE synced (seq BIGINT)")
+    connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")
+    connection.execute(
+        "CREATE VIEW ready AS SELECT input.*, "
+        "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity "
+        "FROM input LEFT JOIN ordinals USING (seq) "
+        "WHERE NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.seq = input.seq)"
+    )
+
+
+def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
+    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were."""
+    before = count(connection, "SELECT count(*) FROM input")
+    try:
+        with reading(connection, dataset, source) as read:
+            connection.execute(_insertion(dataset, number, before, read.query))
+    except duckdb.OutOfMemoryException as error:
+        if source.format == "parquet" and "temp directory" not in str(error):
+            raise UsageError(
+                f"{source.path} takes more memory than a history file may.",
+                "Export it again, with smaller row groups and pages.",
+            ) from None
+        raise
+    except duckdb.IOException:
+        raise
+    except duckdb.Error as error:
+        # DuckDB's words may quote the file, and with it personal data.
+        raise UsageError(
+            f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
+            _REMEDIES.get(source.format, "Export the file again."),
+        ) from None
+    _note(connection, number, source, read.facts)
+
+
+def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
+    """Fill in what was found in a file."""
+    assumed, guards, words = (
+        count(
+            connection,
+            f"SELECT count(*) FROM input WHERE file = ? AND marks & {bit} <> 0 AND problem IS NULL",
+            [number],
+        )
+        for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD)
+    )
+    notes = list(facts.notes)
+    if guards:
+        notes.append(f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {guards:,} rows')
+    if words:
+        notes.append(f"texts such as NULL are taken for no value in {words:,} rows")
+    connection.execute(
+        "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
+        " notes = ? WHERE file = ?",
+        [
+            source.format,
+            source.compression,
+            facts.encoding,
+            facts.dialect,
+            assumed,
+            facts.ignored,
+            notes,
+            number,
+        ],
+    )
+
+
+def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+    """The statement that loads the texts of a query: as they are, then bare, then typed, then judged."""
+    fields = dataset.fields
+    names = ", ".join(dataset.columns)
+    cleaned = ", ".join(f"{bare(field, field.name)} AS b_{field.name}" for field in fields)
+    values = ", ".join(f"{typed(field, f'b_{field.name}')} AS v_{field.name}" for field in fields)
+    found = [problem(field, f"b_{field.name}", f"v_{field.name}") for field in fields]
+    complaints = ", ".join(words for words in found if words)
+    bits = " | ".join(bits for field in fields if (bits := marks(field, field.name, f"b_{field.name}")))
+    renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
+    raw = (
+        f"coalesce(to_json(broken), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
+    )
+    known_by = identity_base(dataset.name, fields)
+    base = "" if known_by in dataset.columns else f"{known_by} AS base, "
+    return (
+        f"INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks, {base}{names} FROM ("
+        f"SELECT {before} + row AS seq, {number} AS file, row, line, last_line, nullif(found, '') AS problem, "
+        f"raw, marks, {renamed} FROM ("
+        f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
+        f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
+        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({query})))))"
+    )
+
+
+def discard(aside: Path) -> None:
+    """Delete a file that was being built, if it is there."""
+    for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""What a killed push, plan or settlement left in the data directory, removed by the next command of any kind.
+
+    .work-*              copies of a dry run, readings of contacts (`storage.work_folder`)
+    push/.*.building     a stage, half built, with what DuckDB wrote beside it
+    push/*.duckdb        where phone numbers are to be hashed: a stage that was not sent to its end; it is put away
+
+Nothing is touched that a running process uses. A stage is used from its intake until the process that took it in
+ends: an orchestrator sends it in a later step, and holds no lock in between. What does not belong here: what is left
+of a pull, which goes on from there (`pipelines.pull.decode.spool`).
+"""
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from pipelines.errors import BusyError, StorageError
+from pipelines.settings import Settings
+from pipelines.storage import private_folder, storage_errors, sweep
+from schemas.registry import PUSHED
+
+_held: dict[Path, int] = {}
+"""By data directory, the open file by which this process holds its stages."""
+
+
+def hold_stages(data_dir: Path) -> None:
+    """Keep the stages of a data directory from being put away until this process ends.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    if data_dir not in _held:
+        with storage_errors("lock", _lock(data_dir)):
+            private_folder(data_dir / "push")
+            _held[data_dir] = os.open(_lock(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(_held[data_dir], fcntl.LOCK_SH)
+
+
+def tidy(settings: Settings) -> None:
+    """Remove what killed processes left; looks at a few names where there is nothing.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    sweep(settings.data_dir)
+    if settings.data_dir in _held:
+        return
+    folder = settings.data_dir / "push"
+    if not (_half_built(folder) or _with_phones(settings)):
+        return
+    from pipelines.push.ledger.lock import push_lock  # noqa: PLC0415 - most commands find nothing to do
+
+    try:
+        with push_lock(settings.data_dir):
+            _tidy_stages(settings)
+    except BusyError:  # they are in use
+        return
+
+
+def _tidy_stages(settings: Settings) -> None:
+    from pipelines.privacy import Privacy  # noqa: PLC0415 - as above
+    from pipelines.push.stage.redact import is_readable, put_away  # noqa: PLC0415 - the same
+
+    for path in _half_built(settings.data_dir / "push"):
+        with storage_errors("remove", path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if not _free(settings.data_dir):
+        return
+    privacy = Privacy.of(settings)
+    for name, path in _with_phones(settings).items():
+        try:
+            put_away(path, PUSHED[name], privacy)
+        except StorageError:
+            if is_readable(path):
+                raise
+            # killed in the midst of a write, or of another version: an intake makes it again
+            for one in (path, path.with_name(f"{path.name}.wal")):
+                one.unlink(missing_ok=True)
+
+
+def _half_built(folder: Path) -> list[Path]:
+    """Files and folders that only an intake which was killed leaves, or one that is under way."""
+    return [*folder.glob(".*.building*"), *folder.glob("*.spill")]
+
+
+def _with_phones(settings: Settings) -> dict[str, Path]:
+    """The stages that hold phone numbers and should not, by dataset."""
+    if settings.hash_phones is None:
+        return {}
+    from pipelines.push.stage.database import stage_path  # noqa: PLC0415 - the same
+    from pipelines.push.stage.redact import holds_phones  # noqa: PLC0415 - as above
+
+    paths = {name: stage_path(settings, name) for name in PUSHED}
+    return {name: path for name, path in paths.items() if path.exists() and holds_phones(path)}
+
+
+def _free(data_dir: Path) -> bool:
+    """Whether no process holds the stages."""
+    if not _lock(data_dir).exists():
+        return True
+    handle = os.open(_lock(data_dir), os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _lock(data_dir: Path) -> Path:
+    return data_dir / "push" / ".stages.lock"

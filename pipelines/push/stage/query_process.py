@@ -1,0 +1,225 @@
+"""The program that runs the query of a `.sql` file, as a process of its own: `python caged.py`, see `query_cage`.
+
+It is started with an empty environment, in the folder of the file. What it is to do comes as one JSON object on
+standard input; what came of it goes as one to standard output. It imports the standard library and DuckDB only. It
+ends when standard input ends, so that it never outlives whoever started it.
+
+What does not belong here: which queries may run at all (`files.query_statement`, `files.query_inputs`).
+"""
+
+import json
+import os
+import resource
+import sys
+import threading
+from typing import Any, NamedTuple
+
+_TEXTS = ("DATE", "TIME", "TIMESTAMP", "UUID", "INTERVAL")
+_DECIMALS = "DECIMAL(38, 12)"
+_NATIVE = ("DOUBLE", "FLOAT", "BLOB", "VARCHAR")
+_NESTED = ("STRUCT", "MAP")
+_NO_COLUMN = ("JSON", "UNION", "VARIANT", "GEOMETRY")
+
+
+class _RefusedError(Exception):
+    """What the caller is to be told: a kind, and a text that quotes no data."""
+
+    def __init__(self, kind: str, text: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class _Column(NamedTuple):
+    name: str
+    type: str
+
+
+def main() -> None:
+    """Run one query; the exit code is 0 also where it fails, and the answer then says how."""
+    task = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+    _limit(task)
+    answer: dict[str, Any] = {}
+    try:
+        _run(task)
+    except _RefusedError as refused:
+        answer = {"error": refused.kind, "text": str(refused)}
+    except MemoryError:
+        answer = {"error": "OutOfMemoryException", "text": ""}
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    os._exit(0)  # what a broken DuckDB might do while it is taken down is of no interest
+
+
+def _end_with_caller() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def _limit(task: dict[str, Any]) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (task["file_size"], task["file_size"]))
+    resource.setrlimit(resource.RLIMIT_AS, (task["address_space"], task["address_space"]))
+
+
+def _run(task: dict[str, Any]) -> None:
+    sys.path.append(sys.argv[1])
+    import duckdb  # noqa: PLC0415 - only under the limits
+
+    try:
+        connection = _connect(duckdb, task)
+        for scan in task["scans"]:
+            _refuse_guesses(duckdb, connection, scan, set(task["names"]))
+        _write(connection, task)
+    except duckdb.Error as error:
+        raise _RefusedError(type(error).__name__, _plain(error)) from None
+
+
+def _connect(duckdb: Any, task: dict[str, Any]) -> Any:
+    connection = duckdb.connect(
+        config={
+            "memory_limit": task["memory"],
+            "threads": 2,
+            "temp_directory": task["spill"],
+            "max_temp_directory_size": task["spill_size"],
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "allow_persistent_secrets": False,
+            "python_enable_replacements": False,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    if task["warehouse"]:
+        connection.execute(f"ATTACH {_literal(task['warehouse'])} AS warehouse (READ_ONLY)")
+    connection.execute(f"SET allowed_directories = [{_literal(os.getcwd() + '/')}]")  # noqa: PTH109 - no pathlib here
+    paths = ", ".join(map(_literal, [task["output"], *task["files"]]))
+    connection.execute(f"SET allowed_paths = [{paths}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _refuse_guesses(duckdb: Any, connection: Any, scan: dict[str, Any], known: set[str]) -> None:
+    """Refuse columns whose type DuckDB guessed, where the values are not certain to be what the file says."""
+    if scan["declared"] is None or scan["kind"] not in ("csv", "json"):
+        return
+    columns = _described(connection, scan["call"])
+    guessed = [
+        place
+        for place, column in enumerate(columns)
+        if column.type != "VARCHAR" and column.name.lower() not in scan["declared"]
+        if scan["used"] is None or column.name.lower() in scan["used"]
+    ]
+    doubtful = [
+        place
+        for place in guessed
+        if any(word in columns[place].type for word in _TEXTS)
+        and not columns[place].type.startswith(tuple(scan["formats"]))
+    ]
+    if not doubtful and guessed and scan["kind"] == "csv":
+        doubtful = _changed(duckdb, connection, scan, columns, guessed)
+    if doubtful:
+        raise _RefusedError(f"guessed {scan['kind']}", _names(columns, doubtful, known))
+
+
+def _changed(
+    duckdb: Any, connection: Any, scan: dict[str, Any], columns: list[_Column], guessed: list[int]
+) -> list[int]:
+    """Columns of guessed numbers or flags of which at least one text would not come out as it is in the file."""
+    try:
+        texts = _described(connection, scan["textual"])
+        if [column.name for column in texts] != [column.name for column in columns]:
+            return guessed
+        tests = ", ".join(
+            f"coalesce(bool_and({_same(_quoted(columns[place].name), columns[place].type)}), true)"
+            for place in guessed
+        )
+        (same,) = connection.execute(f"SELECT {tests} FROM {scan['textual']}\n").fetchall()
+    except duckdb.Error:  # read as texts it is another file: then nothing about it is certain
+        return guessed
+    return [place for place, good in zip(guessed, same, strict=True) if not good]
+
+
+def _same(name: str, type_: str) -> str:
+    """An SQL condition: the text is what its value would be written as, or the same decimal."""
+    if type_ == "BOOLEAN":
+        return f"lower({name}) IN ('true', 'false')"
+    if type_ in ("DOUBLE", "FLOAT"):
+        value = f"TRY_CAST(CAST(TRY_CAST({name} AS {type_}) AS VARCHAR) AS {_DECIMALS})"
+        plain = f"regexp_full_match({name}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?')"
+        return f"({plain} AND coalesce(TRY_CAST({name} AS {_DECIMALS}) = {value}, false))"
+    return f"coalesce(CAST(TRY_CAST({name} AS {type_}) AS VARCHAR) = {name}, false)"
+
+
+def _described(connection: Any, relation: str) -> list[_Column]:
+    found = connection.execute(f"DESCRIBE FROM {relation}\n").fetchall()
+    return [_Column(str(row[0]), str(row[1])) for row in found]
+
+
+def _write(connection: Any, task: dict[str, Any]) -> None:
+    """Write what the query yields as Parquet: numbers, times and flags as their exact text, the rest as it is."""
+    relation = connection.sql(task["text"])
+    columns = [_Column(*pair) for pair in zip(relation.columns, map(str, relation.types), strict=True)]
+    known = set(task["names"])
+    unusable = [place for place, column in enumerate(columns) if column.type.startswith(_NO_COLUMN)]
+    if unusable:
+        raise _RefusedError("unusable", _names(columns, unusable, known))
+    folded = [column.name.lower() for column in columns]
+    if twice := [place for place, name in enumerate(folded) if name in folded[:place]]:
+        raise _RefusedError("twice", _names(columns, twice, known))
+    if any(scan["kind"] == "csv" for scan in task["scans"]):
+        said = task["text"].lower()
+        outside = [name not in known and name not in said for name in folded]
+    else:
+        outside = [False] * len(columns)
+    projected = [
+        # a CSV without a header has somebody's data for names, and those are shown as columns that are not ours
+        _projected(column, f"column {place}" if strange else column.name)
+        for place, (column, strange) in enumerate(zip(columns, outside, strict=True), start=1)
+    ]
+    relation.project(", ".join(projected)).write_parquet(task["output"], compression="zstd")
+
+
+def _projected(column: _Column, name: str) -> str:
+    value = _quoted(column.name)
+    if column.type not in _NATIVE and not column.type.startswith(_NESTED) and not column.type.endswith("]"):
+        value = f"CAST({value} AS VARCHAR)"
+    return f"{value} AS {_quoted(name)}"
+
+
+def _plain(error: Exception) -> str:
+    """The first line of an error that speaks of names; nothing of one that may quote data."""
+    if type(error).__name__ not in (
+        "BinderException",
+        "CatalogException",
+        "IOException",
+        "NotImplementedException",
+        "ParserException",
+        "PermissionException",
+        "SyntaxException",
+    ):
+        return ""
+    text = (str(error).splitlines() or [""])[0]
+    return text.partition("Candidate")[0].strip().rstrip(".!")
+
+
+def _names(columns: list[_Column], places: list[int], known: set[str]) -> str:
+    """Columns by name where the query or the contract has it; a file without a header has data for names."""
+    return ", ".join(
+        f"`{columns[place].name}`" if columns[place].name.lower() in known else f"column {place + 1}"
+        for place in places
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+if __name__ == "__main__":
+    main()

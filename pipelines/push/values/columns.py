@@ -1,0 +1,116 @@
+"""Which columns of a history file are which fields: one rule for every format.
+
+Letters match in any case, and white space round a name does not count. What does not belong here: what the values
+mean (`formats`).
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import UsageError
+from pipelines.push.files.bounds import refuse_columns
+from pipelines.push.values.formats import WHITE
+from schemas.columns import Dataset
+
+_ALIASES = {
+    "phone": ("to_number", "phone_number"),
+    "to": ("to_number",),
+    "recipient": ("to_number",),
+    "text": ("message",),
+    "body": ("message",),
+    "sent_at": ("timestamp",),
+    "clicked_at": ("timestamp",),
+    "date": ("timestamp",),
+    "amount": ("revenue",),
+    "from": ("list_number",),
+    "from_number": ("list_number",),
+    "sender": ("list_number",),
+    "send_id": ("message_id", "id"),
+    "type": ("send_type", "attribution_type"),
+}
+"""What other platforms call the API's fields."""
+
+_LIKE_A_NAME = re.compile(r"[^\W\d][\w .:/()#$-]{0,60}")
+"""Only such names are shown: the first line of a file without a header holds a person's data."""
+_MOST_IGNORED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How a file's columns and a dataset's fields match.
+
+    Attributes:
+        places: by field, the number of its column from 0.
+        ignored: the columns that are no field, as they may be shown.
+        notes: sentences for the plan.
+    """
+
+    places: dict[str, int]
+    ignored: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def normal(name: str) -> str:
+    """A column's name as it is compared."""
+    return name.strip(WHITE).lower()
+
+
+def known(dataset: Dataset, names: Sequence[str]) -> int:
+    """How many of the names are fields, or what other platforms call them: whether a line is a header."""
+    return sum(name in dataset.columns or name in _ALIASES for name in map(normal, names))
+
+
+def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
+    """Match columns with fields.
+
+    Raises:
+        UsageError: a field that is needed has no column, or a field has two, or there are too many.
+    """
+    refuse_columns(path, len(names))
+    given = [normal(name) for name in names]
+    places = {name: place for place, name in reversed(list(enumerate(given))) if name in dataset.columns}
+    twice = [name for name in dataset.columns if given.count(name) > 1]
+    if twice:
+        raise UsageError(f"{path} has the column {_quoted(twice)} more than once.", "Leave one of them out.")
+    others = [(place, name) for place, name in enumerate(given) if name not in dataset.columns]
+    hints = [hint for _, name in others if (hint := _hint(dataset, name, places))]
+    missing = [field.name for field in dataset.fields if not field.nullable and field.name not in places]
+    if missing:
+        because = f": {'; '.join(hints)}" if hints else ""
+        raise UsageError(f"{path} lacks the column {_quoted(missing)}{because}.", rename(dataset))
+    ignored = tuple(dict.fromkeys(_shown(names[place], place) for place, _ in others))[:_MOST_IGNORED]
+    return Columns(
+        places,
+        ignored,
+        tuple(f"{hint[0].upper() if hint[0] != '`' else hint[0]}{hint[1:]}" for hint in hints),
+    )
+
+
+def rename(dataset: Dataset) -> str:
+    """What to do about columns that do not fit."""
+    return (
+        f"Rename it or leave it out; a .sql file can do either. The fields of {dataset.name} are "
+        f"{', '.join(dataset.columns)}."
+    )
+
+
+def _hint(dataset: Dataset, name: str, places: dict[str, int]) -> str:
+    """Which field a name that is none may mean; empty where none is near."""
+    if not _LIKE_A_NAME.fullmatch(name):
+        return ""
+    free = [column for column in dataset.columns if column not in places]
+    near = [alias for alias in _ALIASES.get(name, ()) if alias in free]
+    near = near or difflib.get_close_matches(re.sub(r"[ .-]+", "_", name), free, n=1, cutoff=0.75)
+    return f"`{name}` is not a field of {dataset.name}; did you mean `{near[0]}`?" if near else ""
+
+
+def _shown(name: str, place: int) -> str:
+    trimmed = name.strip(WHITE)
+    return trimmed if _LIKE_A_NAME.fullmatch(trimmed) else f"column {place + 1}"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,274 @@
+"""The declared format of every kind of value in a history file, as SQL over its text. Nothing is guessed.
+
+A text is accepted only if a regular expression says that it is of its kind; a database cast then computes the value
+and decides nothing. docs/history-files.md describes the formats for people. What does not belong here: files and
+columns (`parse.relation`), declared checks of values (`schemas.history`), and what becomes of a bad row
+(`checks.validate`).
+"""
+
+from datetime import UTC, datetime
+
+from pipelines.text import FORMULA_STARTS
+from schemas.columns import Field, Kind
+from schemas.instants import BASIC, EXTENDED, plausible_between
+from schemas.tables import literal
+
+ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD = 1, 2, 4
+"""Bits of `marks`: what a reader of the plan has to know of a row's values."""
+
+LARGEST_AMOUNT = 100_000_000_000
+"""Below it a JSON number is exact to 4 decimals even in a reader that uses 64-bit floats, such as the API's."""
+
+NULL_WORDS = (
+    "null",
+    r"\n",
+    "none",
+    "nil",
+    "<na>",
+    "n/a",
+    "#n/a",
+    "undefined",
+    "nan",
+    "nat",
+    "<null>",
+    "(null)",
+)
+"""Texts that stand for no value in exports, in lower case; in a number column `nan` is an error instead."""
+
+GUARDED = FORMULA_STARTS
+"""An apostrophe before one of these is a spreadsheet guard and no part of the text."""
+
+WHITE = (
+    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680"
+    + "".join(map(chr, range(0x2000, 0x200B)))
+    + ("\u2028\u2029\u202f\u205f\u3000\ufeff")
+)
+"""White space that is no part of any value but a message's."""
+
+_IDENTIFIERS = ("id", "message_id", "record_id", "offer_id", "to_number", "phone_number", "list_number")
+_NUMBERS = (Kind.INTEGER, Kind.MONEY)
+
+_ORDINARY = "[0-9A-Za-z+](?:.*[!-~])?"
+"""Nothing to trim and no guard: most texts, and much faster than the careful way."""
+_LONGEST_WORD = max(map(len, NULL_WORDS))
+_LONG = 40  # a longer message is no word for null, whatever is round it
+
+_AMOUNT = r"[+-]?(?:0*\d{1,11}(?:\.\d{1,4}0*)?|\.\d{1,4}0*)"
+_WHOLE = r"[+-]?\d{1,19}(?:\.0+)?"
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+_COMMON_INSTANT = r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z?"
+"""The usual spellings of UTC, which are read much faster than by the general way."""
+_COMMON_OFFSET = _COMMON_INSTANT.removesuffix("Z?") + r"[+-](?:0\d|1[0-4]):[0-5]\d"
+_PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone")
+_INVISIBLE = r"\p{Cf}"
+_OFFER_ID = "[0-9A-Fa-f]{24}"
+
+_SCIENTIFIC = r"[+-]?\d(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d[.,]\d+[eE]\d+"
+_FLOATED = r"\d+\.0+"
+_LOCAL_DATE = (
+    r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}(?:\D.*)?|\d{2}-\d{1,2}-\d{1,4}(?:\D.*)?|\d{1,2}-\d{1,2}-\d{4}(?:\D.*)?"
+)
+_ZONE_NAME = r"\d{4}-?\d\d-?\d\d[T ][0-9:.,]+ ?(?:[A-Za-z][A-Za-z_/+-]*|.*\[.*)"
+
+
+def bare(field: Field, text: str) -> str:
+    """The text of a value without what is round it; NULL where there is none.
+
+    White space is trimmed except in a message, a spreadsheet's guard (`'+1…`, `="…"`) is taken off, and words for
+    null are no value.
+
+    Args:
+        field: the column.
+        text: the name of an SQL column of type VARCHAR.
+    """
+    words = _null_words(field)
+    if field.name == "message":
+        ordinary = (
+            f"strlen({text}) > {_LONG} AND NOT starts_with({text}, '''') AND NOT starts_with({text}, '=')"
+        )
+        careful = (
+            f"CASE WHEN lower({_trim('t')}) IN {words} THEN NULL ELSE nullif({_without_guard('t')}, '') END"
+        )
+        return f"CASE WHEN {ordinary} THEN {text} ELSE list_transform([{text}], lambda t: {careful})[1] END"
+    known = (
+        f"CASE WHEN strlen({text}) <= {_LONGEST_WORD} AND lower({text}) IN {words} THEN NULL ELSE {text} END"
+    )
+    # the guard may be inside white space, and white space inside the guard
+    careful = f"nullif(CASE WHEN lower(t) IN {words} THEN '' ELSE {_trim(_without_guard('t'))} END, '')"
+    return (
+        f"CASE WHEN {text} IS NULL THEN NULL WHEN {_is(text, _ORDINARY)} THEN {known}"
+        f" ELSE list_transform([{_trim(text)}], lambda t: {careful})[1] END"
+    )
+
+
+def typed(field: Field, text: str) -> str:
+    """The value of a column, or NULL where the text is none of its kind.
+
+    Args:
+        field: the column.
+        text: the name of an SQL column that `bare` made.
+    """
+    match field.kind:
+        case Kind.INTEGER:
+            return f"CASE WHEN {_is(text, _WHOLE)} THEN TRY_CAST(split_part({text}, '.', 1) AS BIGINT) END"
+        case Kind.FLAG:
+            return (
+                f"CASE WHEN lower({text}) IN {_TRUE} THEN true WHEN lower({text}) IN {_FALSE} THEN false END"
+            )
+        case Kind.MONEY:
+            return f"CASE WHEN {_is(text, _AMOUNT)} THEN TRY_CAST({text} AS DECIMAL(18, 4)) END"
+        case Kind.INSTANT:
+            instant = _instant(text)
+            first, end = (f"TIMESTAMP '{time:%Y-%m-%d}'" for time in plausible_between(datetime.now(UTC)))
+            return (
+                f"list_transform([{instant}], lambda t: CASE WHEN t >= {first} AND t < {end}"
+                " THEN make_timestamptz(epoch_us(t)) END)[1]"
+            )
+        case _:
+            return text
+
+
+def problem(field: Field, text: str, value: str) -> str | None:
+    """What is wrong with a text; NULL where nothing is. None for columns where nothing can be.
+
+    Reasons are stable and never quote the value.
+
+    Args:
+        field: the column.
+        text: the name of an SQL column that `bare` made.
+        value: that of what `typed` made of it.
+    """
+    name = field.name
+    if field.kind is Kind.TEXT:
+        if name not in _IDENTIFIERS:
+            return None
+        offer = (
+            f" WHEN NOT {_is(text, _OFFER_ID)} THEN '{name}: must be 24 hexadecimal characters'"
+            if name == "offer_id"
+            else ""
+        )
+        return (
+            f"CASE WHEN {_is(text, _SCIENTIFIC)} THEN"
+            f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
+            f" WHEN {_is(text, _FLOATED)} THEN"
+            f" '{name}: a number with .0, as floats are written; export it as text'"
+            f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}') THEN"
+            f" '{name}: has invisible characters'{offer} END"
+        )
+    cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))
+    return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN NULL{cases} ELSE '{name}: {_MUST[field.kind]}' END"
+
+
+def marks(field: Field, text: str, cleaned: str) -> str | None:
+    """The bits that a value contributes to `marks`.
+
+    Args:
+        field: the column.
+        text: the name of the SQL column as it was read.
+        cleaned: that of what `bare` made of it.
+    """
+    if field.kind is Kind.INSTANT:
+        zone = r"(?:[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
+        return (
+            f"CASE WHEN {cleaned} IS NULL OR ends_with({cleaned}, 'Z') THEN 0"
+            f" WHEN regexp_matches(substr({cleaned}, 11), {literal(zone)}) THEN 0 ELSE {ZONE_ASSUMED} END"
+        )
+    if field.kind is not Kind.TEXT:
+        return None
+    # bound once: DuckDB would compute what occurs twice for all rows, also for those that the CASE spares
+    odd = (
+        f"list_transform([{_trim(text)}], lambda t: CASE WHEN {cleaned} IS NULL AND lower(t) IN {_null_words(field)}"
+        f" THEN {NULL_WORD} WHEN {cleaned} IS NOT NULL AND (regexp_matches(t, {literal(_GUARD)})"
+        f" OR {_is('t', _FORMULA)}) THEN {GUARD_REMOVED} ELSE 0 END)[1]"
+    )
+    return f"CASE WHEN {text} IS NULL OR {text} = '' OR coalesce({cleaned} = {text}, false) THEN 0 ELSE {odd} END"
+
+
+_WHITE = literal(WHITE)
+_FORMULA = '="[^"]*"'
+_GUARD = "^'[" + "".join("\\" + c if c in "=+-@" else c for c in GUARDED) + "]"
+
+_MUST = {
+    Kind.INTEGER: "must be a whole number",
+    Kind.FLAG: "must be true or false",
+    Kind.MONEY: f"must be an amount below {LARGEST_AMOUNT:,} with at most 4 decimals, digits and a point only",
+    Kind.INSTANT: "must be a date and time in ISO 8601",
+}
+
+
+def _named(kind: Kind) -> tuple[tuple[str, str], ...]:
+    """Damage that is recognized, and how it is named."""
+    if kind is Kind.MONEY:
+        return (
+            (r"[+-]?\d*\.\d{5,}", "has more than the 4 decimals that the account keeps"),
+            (
+                r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+",
+                "a spreadsheet or a float has changed it (scientific notation)",
+            ),
+        )
+    if kind is Kind.INSTANT:
+        any_time = f"(?:{EXTENDED}|{BASIC})"
+        return (
+            (
+                _LOCAL_DATE,
+                "a date as a spreadsheet or a country writes it; must be a date and time in ISO 8601",
+            ),
+            (r"\d{4}-?W.*", "a week date; must be a date and time in ISO 8601"),
+            (any_time, "is not a time between 2000 and tomorrow"),
+            (r"\d+(?:\.\d+)?", "a number of seconds or days; must be a date and time in ISO 8601"),
+            (_ZONE_NAME, "the name of a time zone; must be Z, UTC, GMT or an offset such as +02:00"),
+        )
+    if kind is Kind.INTEGER:
+        return ((_SCIENTIFIC, "a spreadsheet has rounded it (scientific notation)"),)
+    return ()
+
+
+def _is(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, {literal(pattern)})"
+
+
+def _trim(text: str) -> str:
+    return f"trim({text}, {_WHITE})"
+
+
+def _without_guard(text: str) -> str:
+    return (
+        f"CASE WHEN regexp_matches({text}, {literal(_GUARD)}) THEN substr({text}, 2)"
+        f" WHEN regexp_full_match({text}, {literal(_FORMULA)}) THEN substr({text}, 3, length({text}) - 3)"
+        f" ELSE {text} END"
+    )
+
+
+def _null_words(field: Field) -> str:
+    """The words for null of a column, as an SQL list."""
+    words = [word for word in NULL_WORDS if word != "nan" or field.kind not in _NUMBERS]
+    return f"({', '.join(map(literal, words))})"
+
+
+def _instant(text: str) -> str:
+    """The time as TIMESTAMP in UTC, or NULL where the text is none."""
+    names = "[" + ", ".join(map(literal, _PARTS)) + "]"
+    parts = (
+        f"CASE WHEN {_is(text, EXTENDED)} THEN regexp_extract({text}, {literal(f'^(?:{EXTENDED})$')}, {names})"
+        f" WHEN {_is(text, BASIC)} THEN regexp_extract({text}, {literal(f'^(?:{BASIC})$')}, {names}) END"
+    )
+    clock = (
+        "coalesce(nullif(p.hour, ''), '00') || ':' || coalesce(nullif(p.minute, ''), '00') || ':'"
+        " || coalesce(nullif(p.second, ''), '00') || '.' || rpad(left(p.fraction, 6), 6, '0')"
+    )
+    local = f"TRY_CAST(p.year || '-' || p.month || '-' || p.day || ' ' || {clock} AS TIMESTAMP)"
+    digits = "replace(p.zone, ':', '')"  # of an offset: sign, two digits of hours, perhaps two of minutes
+    hours, minutes = f"substr({digits}, 2, 2)", f"coalesce(nullif(substr({digits}, 4, 2), ''), '00')"
+    ahead = f"to_minutes(CAST({hours} AS INTEGER) * 60 + CAST({minutes} AS INTEGER))"
+    general = (
+        f"list_transform([{parts}], lambda p: CASE WHEN p IS NULL OR p.hour > '23' THEN NULL"
+        f" WHEN NOT starts_with(p.zone, '+') AND NOT starts_with(p.zone, '-') THEN {local}"
+        f" WHEN {hours} > '23' OR {minutes} > '59' THEN NULL"
+        f" WHEN starts_with(p.zone, '+') THEN {local} - {ahead} ELSE {local} + {ahead} END)[1]"
+    )
+    return (
+        f"CASE WHEN {_is(text, _COMMON_INSTANT)} THEN TRY_CAST({text} AS TIMESTAMP)"
+        f" WHEN {_is(text, _COMMON_OFFSET)} THEN make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
+        f" ELSE {general} END"
+    )

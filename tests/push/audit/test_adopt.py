@@ -1,0 +1,195 @@
+"""A ledger that was lost or restored from a backup: revenue is not sent twice, and the push goes on."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from commands import Done, trackly_sync
+from oracle import query, restore_key
+
+from pipelines.errors import AccessError, StorageError
+from pipelines.pull.run import pull
+from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.adopt import adopt
+from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.outcomes import Outcome
+from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import push
+from pipelines.sandbox import API_KEY, Account, Fault, Server
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+ALL = ("sends", "clicks", "revenue")
+
+
+def rows_of(sends: list[Row], offer: str, first: int, last: int) -> list[Row]:
+    return [
+        {
+            "record_id": f"r{number}",
+            "message_id": sends[number]["id"],
+            "offer_id": offer,
+            "revenue": 1.25 + number,
+            "timestamp": "2024-05-02T10:00:00Z",
+        }
+        for number in range(first, last)
+    ]
+
+
+@pytest.fixture
+def pushed(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> tuple[list[Row], Path]:
+    """Forty rows of revenue pushed, the ledger backed up after, and sixty more pushed since; the backup."""
+    account.revenue.clear()
+    pull(settings, ["contacts", "offers", "lists"], "r1")
+    sends = some_sends(120)
+    write("sends.ndjson", sends)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 40))
+    push(settings, ALL)
+    backup = settings.data_dir / "backup.db"
+    shutil.copy(settings.data_dir / "ledger.db", backup)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 100))
+    push(settings, ALL)
+    assert len(account.revenue) == 100
+    return sends, backup
+
+
+def restore(settings: Settings, backup: Path | None) -> None:
+    """Put a backup in place of the ledger; None: it is lost."""
+    for file in settings.data_dir.glob("ledger.db*"):
+        file.unlink()
+    if backup:
+        shutil.copy(backup, settings.data_dir / "ledger.db")
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "restored"])
+def test_nothing_is_sent_until_the_revenue_is_taken_over(
+    account: Account,
+    settings: Settings,
+    write: Write,
+    offer: str,
+    posted: Callable[[], int],
+    pushed: tuple[list[Row], Path],
+    lost: bool,
+) -> None:
+    """Every way to a push is refused and leaves the warehouse alone; afterwards only what is new is sent."""
+    sends, backup = pushed
+    restore(settings, None if lost else backup)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 110))
+    before, requests = settings.warehouse.read_bytes(), posted()
+    for paths in (ALL, ("sends",)):
+        for dry_run in (False, True):
+            with pytest.raises(StorageError, match=r"does not know [0-9]+ calls of revenue") as refused:
+                push(settings, paths, dry_run=dry_run)
+    assert "trackly-sync adopt" in refused.value.remedy
+    with pytest.raises(StorageError, match="calls of revenue"):
+        resolve(settings, ["record:r1"], Outcome.PENDING, "no")
+    assert (settings.warehouse.read_bytes(), posted()) == (before, requests)
+
+    done = adopt(settings)
+    assert (done.rows, done.in_doubt) == ((100, 0) if lost else (60, 0))
+    told = Decimal("1.25") * done.rows + sum(range(0 if lost else 40, 100))
+    assert done.amount == told
+    report = push(settings, ALL)
+    assert report.outcomes["revenue"].accepted == 110
+    assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(110)]
+    with existing_ledger(settings) as ledger:
+        assert books(ledger)["revenue"].agrees
+    assert adopt(settings).calls == 0
+    found = query(
+        settings.warehouse,
+        "SELECT outcome, count(*) FROM imports.records WHERE dataset = 'revenue' GROUP BY 1",
+    )
+    assert found == [("accepted", 110)]
+    assert reconcile(settings).agrees
+
+
+def test_what_had_no_answer_is_in_doubt(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A call without an answer is not taken for carried out, nor sent again: a person says what it was."""
+    account.revenue.clear()
+    pull(settings, ["contacts", "offers", "lists"], "r1")
+    sends = some_sends(3)
+    write("sends.ndjson", sends)
+    push(settings, ["sends"])
+    write("revenue.ndjson", rows_of(sends, offer, 0, 3))
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    # the key is revoked before what was stored can be read
+    account.before_request = lambda _, of: (
+        server.faults.active.append(Fault("revoke", path="contacts")) if of.revenue else None
+    )
+    with pytest.raises(AccessError):
+        push(settings, ["revenue"])
+    account.before_request = None
+    server.faults.active.clear()
+    restore_key(server)
+    doubtful = [doubt.identity for doubt in in_doubt(settings)]
+    assert doubtful
+    stored = len(account.revenue)
+    restore(settings, None)
+    done = adopt(settings)
+    assert done.in_doubt == len(doubtful)
+    push(settings, ALL)
+    assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"] * len(doubtful)
+    resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
+    push(settings, ALL)
+    # two of the three are of one phone number, and so one of them was not sent at first
+    assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
+
+
+def test_either_database_takes_calls_over(
+    account: Account, either: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """On SQLite and on PostgreSQL: an empty ledger is refused, takes over what was sent, and numbers go on."""
+    account.revenue.clear()
+    pull(either, ["contacts", "offers", "lists"], "r1")
+    sends = some_sends(40)
+    write("sends.ndjson", sends)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 30))
+    push(either, ALL)
+    if either.ledger_url:
+        with psycopg.connect(either.ledger_url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+    restore(either, None)
+    with pytest.raises(StorageError, match="calls of revenue"):
+        push(either, ALL)
+    assert adopt(either).rows == 30
+    write("revenue.ndjson", rows_of(sends, offer, 0, 40))
+    assert push(either, ALL).outcomes["revenue"].accepted == 40
+    assert len(account.revenue) == 40
+    with existing_ledger(either) as ledger:
+        assert books(ledger)["revenue"].agrees
+
+
+def test_the_command_says_what_it_did(settings: Settings, pushed: tuple[list[Row], Path]) -> None:
+    """In words and as JSON; a push before it is one line with the remedy, and exit 1."""
+    _, backup = pushed
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    env = {
+        **kept,
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": settings.base_url,
+        "TRACKLY_DATA_DIR": str(settings.data_dir),
+    }
+
+    def run(*arguments: str) -> Done:
+        return trackly_sync(arguments, env, settings.data_dir)
+
+    assert "nothing is to be taken over" in " ".join(run("adopt").stdout.split())
+    restore(settings, backup)
+    refused = run("push", "revenue")
+    assert refused.returncode == 1
+    assert "trackly-sync adopt" in " ".join(refused.stderr.split())
+    assert json.loads(run("adopt", "--json").stdout)["rows"] == 60
+    assert run("push", "revenue").returncode == 0

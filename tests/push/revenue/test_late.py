@@ -1,0 +1,287 @@
+"""Accounts that carry out calls after they were given up: never twice within the settle time, beyond it an alarm.
+
+The oracle is the account itself: its list of events of revenue.
+"""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import process
+
+from pipelines.cli.app import app
+from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.queries.alarms import alarms, learned_seconds
+from pipelines.push.outcomes import Outcomes
+from pipelines.push.run import push
+from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
+from pipelines.sandbox.imports import import_records
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+
+BOTH = ["sends", "revenue"]
+
+DYING = """
+import os
+from pipelines.push import run
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.settings import load_settings
+
+def dying(self, *args, again, _real=Ledger.intend, **more):
+    if again:
+        os._exit(9)
+    return _real(self, *args, again=again, **more)
+
+Ledger.intend = dying
+run.push(load_settings(), ["revenue"])
+"""
+"""Dies just before rows are sent again."""
+
+
+@pytest.fixture
+def account() -> Account:
+    """A small account, so that a reading is one request."""
+    account = seed_account(contacts=60)
+    account.revenue.clear()
+    return account
+
+
+@pytest.fixture
+def slow(either: Settings) -> Settings:
+    """Settings with which calls are given up after 0.4 s, and are old enough after 4 s."""
+    return either.model_copy(update={"timeout_seconds": 0.4, "settle_seconds": 4.0})
+
+
+@pytest.fixture
+def give(account: Account, either: Settings) -> Callable[..., list[Row]]:
+    """Write a history: sends to the account's first contacts, and revenue of each."""
+
+    def give(number: int, amounts: list[str], contacts: int = 40) -> list[Row]:
+        return write_history(account, either.history, number, amounts, contacts)
+
+    return give
+
+
+def write_history(
+    account: Account, folder: Path, number: int, amounts: list[str], contacts: int = 40
+) -> list[Row]:
+    offer = next(str(offer["id"]) for offer in account.offers if offer["status"] == "active")
+    known = list({row["phone_number"]: row for row in account.contacts()}.values())[:contacts]
+    assert len(known) == contacts
+    sends = [
+        {
+            "id": f"m{n:06}",
+            "to_number": known[n % contacts]["phone_number"],
+            "list_id": known[n % contacts]["list_id"],
+            "timestamp": "2024-05-01T10:00:00Z",
+        }
+        for n in range(number)
+    ]
+    sales = [
+        {"message_id": row["id"], "offer_id": offer, "revenue": amounts[n % len(amounts)],
+         "timestamp": "2024-06-01"}
+        for n, row in enumerate(sends)
+    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("sends", sends), ("revenue", sales)):
+        (folder / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return sends
+
+
+def events(account: Account) -> Counter[str]:
+    """How often the account has each row."""
+    return Counter(row["message_id"] for row in account.revenue)
+
+
+def once(rows: list[Row]) -> Counter[str]:
+    return Counter(row["id"] for row in rows)
+
+
+def let_commit(account: Account, number: int) -> None:
+    """Wait until the account has so many events: it works on by itself."""
+    for _ in range(600):
+        if len(account.revenue) >= number:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the account has {len(account.revenue)} events")
+
+
+def open_alarms(settings: Settings) -> list[Any]:
+    with open_ledger(settings) as ledger, ledger.begin() as connection:
+        return alarms(connection)
+
+
+@pytest.mark.parametrize("delay", [1.0, 2.5])
+def test_a_call_that_is_carried_out_within_the_settle_time_counts_once(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]], delay: float
+) -> None:
+    """However late: it is not there yet when it is read first, and its rows are not sent again."""
+    rows = give(120, ["5"])
+    server.faults.active.append(Fault("latency", path="history/revenue", seconds=delay, times=2))
+    report = push(slow, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(120, accepted=120)
+    assert events(account) == once(rows)
+    assert not open_alarms(slow)
+
+
+def test_a_call_that_was_never_carried_out_is_sent_again_after_the_settle_time(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """It takes two readings that agree, the second one after the settle time; a line says how long that takes."""
+    rows = give(40, ["5", "7.25"])
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    with caplog.at_level(logging.WARNING):
+        report = push(slow, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(40, accepted=40)
+    assert events(account) == once(rows)
+    assert not open_alarms(slow)
+    assert "Ctrl-C is safe" in caplog.text
+    with open_ledger(slow) as ledger:
+        lost, *again = (call for call in ledger.chunks() if call["dataset"] == "revenue")
+    assert lost["state"] == "lost"
+    assert {call["state"] for call in again} == {"answered"}
+    first = datetime.fromisoformat(again[0]["intended_at"])
+    assert (first - datetime.fromisoformat(lost["sent_at"])).total_seconds() >= 4
+
+
+def test_a_call_is_as_old_as_its_last_attempt(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """An attempt that leaves later than the intent, here after a 429, is on record before the account has it."""
+    rows = give(5, ["5"])
+    push(slow, ["sends"])
+    calls: list[dict[str, Any]] = []
+
+    def look(entity: str, _: Row) -> None:
+        if not calls and entity == "revenue":
+            with open_ledger(slow) as ledger:
+                calls.extend(call for call in ledger.chunks() if call["dataset"] == "revenue")
+
+    account.refuse = look
+    server.faults.active.append(Fault("429", path="history/revenue", seconds=2, times=1))
+    push(slow, BOTH)
+    ((state, intended, sent),) = [(call["state"], call["intended_at"], call["sent_at"]) for call in calls]
+    assert state == "intended"
+    assert (datetime.fromisoformat(sent) - datetime.fromisoformat(intended)).total_seconds() >= 2
+    assert events(account) == once(rows)
+
+
+def test_without_waiting_the_next_push_settles_it(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """Rows of other contacts go meanwhile; what waits stays in doubt, and is settled once it is old enough."""
+    rows = give(60, ["5"])
+    patient = slow.model_copy(update={"settle_seconds": 3600.0})
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    for _ in range(2):
+        report = push(patient, BOTH, wait=False)
+        assert report.unsettled.waiting == report.outcomes["revenue"].in_doubt > 0
+        assert 0 < report.unsettled.seconds <= 3600
+    assert max(events(account).values(), default=1) == 1
+    impatient = slow.model_copy(update={"settle_seconds": 0.0})
+    report = push(impatient, BOTH, wait=False)
+    assert report.outcomes["revenue"] == Outcomes(60, accepted=60)
+    assert events(account) == once(rows)
+
+
+def test_rows_of_the_same_contact_wait_and_all_others_go_on(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """A second row of a contact with a row in doubt is not sent before that is settled."""
+    give(1_200, ["5"], contacts=40)
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    patient = slow.model_copy(update={"settle_seconds": 3600.0})
+    report = push(patient, BOTH, wait=False)
+    of = report.outcomes["revenue"]
+    waiting = of.in_doubt
+    assert 0 < waiting <= 40
+    assert of == Outcomes(1_200, accepted=30 * (40 - waiting), in_doubt=waiting, pending=29 * waiting)
+    assert max(events(account).values(), default=1) == 1
+
+
+def test_what_turns_up_later_is_an_alarm(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """It was called absent and sent again: the next push sees both, sends no more, and waits longer from then on."""
+    rows = give(30, ["5", "7.25", "1"])
+    hasty = slow.model_copy(update={"settle_seconds": 1.0})
+    server.faults.active.append(Fault("latency", path="history/revenue", seconds=4.0, times=1))
+    push(hasty, BOTH)
+    let_commit(account, 60)
+    assert events(account) == once(rows + rows)
+    more = give(90, ["5", "7.25", "1"])
+    report = push(hasty, BOTH)
+    assert report.unsettled.alarms == 1
+    assert report.outcomes["revenue"] == Outcomes(90, accepted=30, pending=60)
+    assert events(account) == once(rows + rows)
+    (alarm,) = open_alarms(hasty)
+    assert (alarm.rows, alarm.sent_again, alarm.contacts, alarm.amount) == (30, 30, 30, 1_325_000)
+    assert alarm.settle_seconds >= alarm.seconds >= 4.0
+    assert len(more) == 90
+
+
+def test_what_turns_up_before_it_was_sent_again_stops_nothing(
+    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """Nothing is there twice: the rows are accepted, the settle time grows, and no alarm waits for a person."""
+    rows = give(5, ["5", "7.25", "1"])
+    hasty = slow.model_copy(update={"settle_seconds": 0.5})
+    push(hasty, ["sends"])
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    with process(DYING, hasty, TRACKLY_SETTLE_SECONDS="0.5") as dying:
+        _, words = dying.communicate(timeout=120)
+    assert dying.returncode == 9, words.decode()
+    with open_ledger(hasty) as ledger:
+        assert ledger.outcomes()["revenue"] == Outcomes(5, pending=5)
+    lines = (hasty.history / "revenue.ndjson").read_text().splitlines()
+    import_records(account, "revenue", {"records": [json.loads(line) for line in lines]})
+    report = push(hasty, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(5, accepted=5)
+    assert events(account) == once(rows)
+    assert report.unsettled.alarms == 0
+    assert not open_alarms(hasty)
+    with open_ledger(hasty) as ledger, ledger.begin() as connection:
+        (kept,) = alarms(connection, every=True)
+        assert learned_seconds(connection) == kept.settle_seconds > 0.5
+    assert (kept.rows, kept.sent_again) == (5, 0)
+
+
+def test_an_alarm_is_named_by_every_command_until_it_is_acknowledged(
+    account: Account, settings: Settings, server: Server, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Push and reconcile exit with 3; status, alerts and resolve name rows, contacts and sum; then all goes on."""
+    rows = write_history(account, settings.history, 5, ["5"])
+    server.faults.active.append(Fault("gateway", path="history/revenue", commit=6.0, times=1))
+    given = {"api_key": API_KEY, "base_url": settings.base_url, "data_dir": settings.data_dir}
+    for name, value in {**given, "settle_seconds": 1}.items():
+        monkeypatch.setenv(f"TRACKLY_{name.upper()}", str(value))
+
+    def sync(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            app([*words])
+        return int(ended.value.code or 0), "".join(capsys.readouterr())
+
+    sync("push")
+    let_commit(account, 10)
+    assert sync("push")[0] == 3
+    assert events(account) == once(rows + rows)
+    for words, code in ((["status"], 0), (["status", "--json"], 0), (["alerts"], 0), (["reconcile"], 3)):
+        found, text = sync(*words)
+        assert found == code
+        assert "5 rows of revenue (25.0000) of 5 contacts" in text
+        assert not any(row["to_number"] in text for row in rows)
+    assert rows[0]["to_number"] in sync("resolve")[1]
+    assert sync("resolve", "--acknowledge", "1")[0] == 2
+    assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1")[0] == 0
+    for words in (["push"], ["reconcile"]):
+        assert sync(*words)[0] == 0
+    assert "alarms" not in sync("status", "--json")[1]

@@ -1,0 +1,416 @@
+"""Pushes from files into an account over HTTP; the account's own state is the oracle."""
+
+import csv
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.errors import AccessError, BusyError, ServiceError, StorageError, UsageError
+from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcomes
+from pipelines.push.run import PushReport, intake, push, send
+from pipelines.sandbox import Account, Fault, Server, write_history
+from pipelines.settings import Settings
+
+ALL = ["sends", "clicks", "revenue"]
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+
+
+def books(settings: Settings) -> dict[str, Counter[str]]:
+    """imports.records, counted: outcomes of the rows of the current input by dataset."""
+    query = "SELECT dataset, outcome, count(*) FROM imports.records WHERE in_input GROUP BY ALL"
+    found: dict[str, Counter[str]] = {name: Counter() for name in ALL}
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        for dataset, outcome, rows in connection.execute(query).fetchall():
+            found[dataset][outcome] = rows
+    return found
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def check(settings: Settings, report: PushReport) -> None:
+    """The report, the ledger and the warehouse tell the same, and it adds up."""
+    told = outcomes(settings)
+    for name, of in report.outcomes.items():
+        assert told[name] == of
+        counts = {key: value for key, value in asdict(of).items() if value and key != "rows_in"}
+        assert books(settings)[name] == Counter(counts)
+
+
+def test_a_history_arrives_once_and_a_second_push_sends_nothing(
+    account: Account, either: Settings, posted: Callable[[], int]
+) -> None:
+    """Every good row is in the account once, every bad one has a reason, and another push posts nothing."""
+    before = sum(Decimal(str(row["revenue"])) for row in account.revenue)
+    export = write_history(account, either.history, sends=2_500)
+    report = push(either, ALL)
+    check(either, report)
+    assert report.outcomes == {
+        "sends": Outcomes(2504, accepted=2500, duplicate=1, quarantined=2, rejected=1),
+        "clicks": Outcomes(503, accepted=500, duplicate=1, rejected=1, parked=1),
+        "revenue": Outcomes(128, accepted=125, duplicate=1, quarantined=1, parked=1),
+    }
+    assert (len(account.sends), len(account.clicks)) == (2500, 500)
+    after = sum(Decimal(str(row["revenue"])) for row in account.revenue)
+    assert (after - before) * 10_000 == export.revenue
+    assert reconcile(either).agrees
+    calls = posted()
+    again = push(either, ALL)
+    assert (posted(), again.outcomes) == (calls, report.outcomes)
+    check(either, again)
+
+
+def test_fields_arrive_as_they_were_given(
+    account: Account, settings: Settings, history: Path, some_sends: Some
+) -> None:
+    """A record holds what its row holds, with nothing added, changed or rounded."""
+    optional = {
+        "message": 'a\n"b" \u00e9\U0001f600',
+        "delivered": False,
+        "length": 7,
+        "send_type": "campaign",
+    }
+    row = {**some_sends(1)[0], **optional}
+    write_csv(history / "sends.csv", [row])
+    push(settings, ["sends"])
+    (stored,) = account.sends.values()
+    assert {name: stored[name] for name in row} == row
+
+
+def test_input_may_change_between_pushes(
+    account: Account, settings: Settings, history: Path, write: Write, some_sends: Some
+) -> None:
+    """Rows are known by identity: moved to other files and formats, in another order, they are not sent again."""
+    rows = some_sends(1500)
+    write("sends.ndjson", rows[:1200])
+    push(settings, ["sends"])
+    (history / "sends.ndjson").unlink()
+    random.Random(1).shuffle(rows)
+    write("sends-a.jsonl", rows[:700])
+    duckdb.read_json(str(write("x.json", rows[700:]))).write_parquet(str(history / "sends-b.parquet"))
+    report = push(settings, ["sends"])
+    check(settings, report)
+    assert report.outcomes["sends"] == Outcomes(1500, accepted=1500)
+    assert sum(request.records or 0 for request in account.log) == 1500
+    (history / "sends-b.parquet").unlink()
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(700, accepted=700)
+    assert books(settings)["sends"] == {"accepted": 700}
+    write("sends-a.jsonl", rows)  # all are back
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(1500, accepted=1500)
+    write("sends-a.jsonl", [{**row, "id": f"x{row['id']}"} for row in rows[:10]])  # none of them is
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(10, accepted=10)
+    assert books(settings)["sends"] == {"accepted": 10}
+    assert len(account.sends) == 1510
+
+
+@pytest.mark.parametrize("status", [200, 207, 400, 422])
+def test_errors_beyond_the_cap_are_all_told(
+    account: Account, settings: Settings, write: Write, some_sends: Some, status: int
+) -> None:
+    """With more failures than an answer names, every row still gets its own outcome, whatever the status."""
+    account.options.partial_status = status
+    bad = {f"m{n:06}" for n in range(0, 1500, 3)}
+    account.refuse = lambda _, record: ("list_not_found", "No such list") if record["id"] in bad else None
+    write("sends.ndjson", some_sends(1500))
+    report = push(settings, ["sends"])
+    check(settings, report)
+    assert report.outcomes["sends"] == Outcomes(1500, accepted=1000, rejected=500)
+    assert set(account.sends) == {f"m{n:06}" for n in range(1500)} - bad
+    assert report.reasons["sends"] == {"rejected: its list is not in the account (list_not_found)": 500}
+
+
+def test_revenue_beyond_the_cap_is_never_sent_again(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Revenue goes in chunks of which every error is named, so that none is in doubt, and none goes twice."""
+    write("sends.ndjson", some_sends(600))
+    write(
+        "revenue.ndjson",
+        [{"message_id": f"m{n:06}", "offer_id": offer, "revenue": n / 8} for n in range(600)],
+    )
+    account.refuse = lambda _, record: ("contact_not_found", "No") if record.get("revenue", 99) < 40 else None
+    account.revenue.clear()
+    report = push(settings, ALL)
+    check(settings, report)
+    assert report.outcomes["revenue"] == Outcomes(600, accepted=280, rejected=320)
+    assert sorted(row["revenue"] for row in account.revenue) == [n / 8 for n in range(320, 600)]
+
+
+def test_equal_revenue_without_an_id_counts_as_often_as_it_stands(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Rows that are equal in all their values are told apart by how often they occur."""
+    account.revenue.clear()
+    write("sends.ndjson", some_sends(1))
+    sale = {"message_id": "m000000", "offer_id": offer, "revenue": 0.1}
+    write("revenue.ndjson", [sale] * 3)
+    push(settings, ALL)
+    write("revenue.ndjson", [sale] * 4)
+    report = push(settings, ALL)
+    assert report.outcomes["revenue"] == Outcomes(4, accepted=4)
+    assert len(account.revenue) == 4
+
+
+def test_the_earliest_click_wins(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Of several clicks on a message the earliest is sent, whatever their order."""
+    write("sends.ndjson", some_sends(2))
+    click = {"message_id": "m000001", "offer_id": offer, "phone_number": "+15551234567"}
+    times = ["2024-05-03T00:00:00", "2024-05-02T02:00:00+02:00", "2024-05-02T01:00:00Z"]
+    write("clicks.ndjson", [{**click, "timestamp": time} for time in times])
+    report = push(settings, ALL)
+    assert report.outcomes["clicks"] == Outcomes(3, accepted=1, duplicate=2)
+    assert account.clicks["m000001"]["timestamp"] == "2024-05-02T00:00:00Z"
+
+
+def test_parked_rows_go_by_themselves(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A click waits for its send, and goes with a later push once the send is accepted."""
+    sends = some_sends(2)
+    click = {
+        "message_id": "m000001",
+        "offer_id": offer,
+        "phone_number": "+15551234567",
+        "timestamp": "2024-05-03",
+    }
+    write("sends.ndjson", sends[:1])
+    write("clicks.ndjson", [click])
+    first = push(settings, ALL)
+    check(settings, first)
+    assert first.outcomes["clicks"] == Outcomes(1, parked=1)
+    assert first.reasons["clicks"] == {
+        "parked: message_id: no send of this id is in the account through us": 1
+    }
+    write("sends.ndjson", sends)
+    assert push(settings, ALL).outcomes["clicks"] == Outcomes(1, accepted=1)
+    assert set(account.clicks) == {"m000001"}
+
+
+def test_a_nul_character_holds_up_no_other_row(
+    account: Account, either: Settings, some_sends: Some, offer: str
+) -> None:
+    """Neither one in a row, which PostgreSQL cannot keep, nor one in the words of an answer."""
+    either.history.mkdir(parents=True, exist_ok=True)
+    rows = some_sends(3)
+    rows[0]["id"] = "m\0"
+    sale = {"offer_id": offer, "revenue": 5, "timestamp": "2024-06-01"}
+    sales = [{**sale, "message_id": "m000001", "record_id": name} for name in ("r\0", "r1")]
+    for name, some in (("sends", rows), ("revenue", sales)):
+        (either.history / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in some))
+    account.refuse = lambda _, row: ("invalid_phone", "No\0") if row.get("id") == "m000002" else None
+    report = push(either, ["sends", "revenue"])
+    assert report.outcomes["sends"] == Outcomes(3, accepted=1, rejected=1, quarantined=1)
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=1, quarantined=1)
+
+
+def test_what_the_account_had_before_is_a_duplicate(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Rows that the account already had are counted as duplicates, and their clicks are not held back."""
+    rows = some_sends(10)
+    for row in rows[:4]:
+        account.sends[row["id"]] = {**row, "list_id": 1}
+    write("sends.ndjson", rows)
+    click = {"offer_id": offer, "phone_number": "+15551234567", "timestamp": "2024-05-03"}
+    write("clicks.ndjson", [{**click, "message_id": row["id"]} for row in rows])
+    report = push(settings, ALL)
+    check(settings, report)
+    assert report.outcomes["sends"] == Outcomes(10, accepted=6, duplicate=4)
+    assert report.outcomes["clicks"] == Outcomes(10, accepted=10)
+
+
+def test_failures_that_may_pass_are_tried_again(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """A record that failed on the server's side is sent again, within bounds."""
+    seen: Counter[str] = Counter()
+
+    def refuse(_: str, record: Row) -> tuple[str, str] | None:
+        seen[record["id"]] += 1
+        number = int(record["id"][1:])
+        return (
+            ("save_error", "Try later")
+            if number % 50 == 0 and seen[record["id"]] <= 1 + number % 100
+            else None
+        )
+
+    account.refuse = refuse
+    write("sends.ndjson", some_sends(200))
+    report = push(settings, ["sends"])
+    check(settings, report)
+    assert report.outcomes["sends"] == Outcomes(200, accepted=198, rejected=2)
+    assert max(seen.values()) == 4
+    assert set(account.sends) == {f"m{n:06}" for n in range(200)} - {"m000050", "m000150"}
+
+
+def test_rejected_rows_are_tried_again_on_request(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """What the API rejected stays rejected until it is asked for again."""
+    account.refuse = lambda _, record: ("list_not_found", "No") if record["id"] == "m000001" else None
+    write("sends.ndjson", some_sends(3))
+    push(settings, ["sends"])
+    account.refuse = None
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(3, accepted=2, rejected=1)
+    assert push(settings, ["sends"], retry_rejected=True).outcomes["sends"] == Outcomes(3, accepted=3)
+
+
+def test_revenue_without_an_answer_is_settled_by_reading(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A reset after the work leaves revenue in doubt until the contacts are read, and nothing is sent again."""
+    account.revenue.clear()
+    write("sends.ndjson", some_sends(150))
+    write("revenue.ndjson", [{"message_id": f"m{n:06}", "offer_id": offer, "revenue": 1} for n in range(150)])
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    report = push(settings, ALL)
+    check(settings, report)
+    assert report.outcomes["revenue"] == Outcomes(150, accepted=150)
+    assert push(settings, ALL).outcomes == report.outcomes
+    assert len(account.revenue) == 150
+
+
+def test_sends_survive_lost_answers(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some
+) -> None:
+    """Sends whose answer was lost are there once, and accepted."""
+    server.faults.active.append(Fault("reset-after", path="sends", times=1))
+    write("sends.ndjson", some_sends(1200))
+    report = push(settings, ["sends"])
+    assert report.outcomes["sends"] == Outcomes(1200, accepted=1200)
+    assert len(account.sends) == 1200
+
+
+def test_a_stopped_push_goes_on_where_it_was(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """When the access ends in the middle, what was not sent is pending, and a later push sends that only."""
+    write("sends.ndjson", some_sends(9000))
+
+    def suspend(number: int, of: Account) -> None:
+        of.suspended = number >= 3
+
+    account.before_request = suspend
+    with pytest.raises(AccessError):
+        push(settings, ["sends"])
+    stopped = outcomes(settings)["sends"]
+    assert stopped == Outcomes(9000, accepted=len(account.sends), pending=9000 - len(account.sends))
+    assert books(settings)["sends"] == Counter(accepted=stopped.accepted, pending=stopped.pending)
+    account.before_request, account.suspended = None, False
+    sent = sum(request.records or 0 for request in account.log if request.status == 200)
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(9000, accepted=9000)
+    assert sum(request.records or 0 for request in account.log if request.status == 200) - sent == 9000 - sent
+
+
+def test_an_unreachable_service_leaves_all_pending(
+    settings: Settings, settings_of: Callable[..., Settings], write: Write, some_sends: Some
+) -> None:
+    """Nothing is lost or rejected when the service cannot be reached."""
+    write("sends.ndjson", some_sends(5))
+    away = settings_of("http://127.0.0.1:9/api/v2", settings.data_dir, retry_seconds=0.0)
+    with pytest.raises(ServiceError):
+        push(away, ["sends"])
+    assert outcomes(settings)["sends"] == Outcomes(5, pending=5)
+    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(5, accepted=5)
+
+
+def test_a_dry_run_leaves_no_trace(account: Account, settings: Settings, posted: Callable[[], int]) -> None:
+    """A plan tells what would be done, and nothing is written or sent."""
+    write_history(account, settings.history, sends=1_500)
+    plans = push(settings, ALL, dry_run=True).plans
+    assert [path.name for path in settings.data_dir.iterdir()] == ["history"]
+    assert posted() == 0
+    sends, clicks = plans["sends"], plans["clicks"]
+    assert (sends.chunks, sends.intake.pending, sends.intake.quarantined) == (2, 1501, 2)
+    assert (clicks.intake.pending, clicks.intake.parked) == (301, 1)
+    assert len(json.loads(sends.first_payload)["records"]) == 1000
+    push(settings, ALL)
+    assert [plan.chunks for plan in push(settings, ALL, dry_run=True).plans.values()] == [0, 0, 0]
+
+
+def test_the_halves_do_what_the_whole_does(account: Account, settings: Settings) -> None:
+    """Intake of everything, then sending dataset by dataset, is a push."""
+    write_history(account, settings.history, sends=600)
+    found = intake(settings, ALL)
+    assert found["sends"].pending == 601
+    assert found["clicks"].parked == 122
+    assert outcomes(settings)["sends"].pending == 601
+    for name in ALL:
+        assert send(settings, [name])[name].pending == 0
+    assert (len(account.sends), len(account.clicks)) == (600, 120)
+
+
+def test_nothing_is_sent_before_all_files_are_known_to_be_usable(
+    settings: Settings, write: Write, some_sends: Some, posted: Callable[[], int]
+) -> None:
+    """A file that cannot be used stops the push before its first request."""
+    write("sends.ndjson", some_sends(5))
+    write("revenue.ndjson", [{"message": "x"}])
+    with pytest.raises(UsageError, match=r"revenue\.ndjson"):
+        push(settings, ALL)
+    assert posted() == 0
+
+
+def test_two_pushes_at_once(settings: Settings, write: Write, some_sends: Some) -> None:
+    """While a push is under way another one is refused."""
+    write("sends.ndjson", some_sends(1))
+    with push_lock(settings.data_dir), pytest.raises(BusyError):
+        push(settings, ["sends"])
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    settings: Settings, write: Write, some_sends: Some, posted: Callable[[], int]
+) -> None:
+    """Where the stage cannot be written the error says where, and nothing is sent."""
+    write("sends.ndjson", some_sends(1))
+    (settings.data_dir / "push").write_text("a file in the way")
+    with pytest.raises(StorageError, match="push"):
+        push(settings, ["sends"])
+    assert posted() == 0
+
+
+def test_bodies_stay_within_the_limit(
+    account: Account, settings: Settings, history: Path, some_sends: Some
+) -> None:
+    """Long messages make smaller chunks, and a record that fits no request is quarantined."""
+    rows = [{**row, "message": "\u00e9" * 6_000} for row in some_sends(1_000)]
+    write_csv(history / "sends.csv", [*rows, {**rows[0], "id": "huge", "message": "x" * 5_100_000}])
+    report = push(settings, ["sends"])
+    check(settings, report)
+    assert report.outcomes["sends"] == Outcomes(1001, accepted=1000, quarantined=1)
+    assert sorted(request.records or 0 for request in account.log) == [176, 412, 412]
+
+
+def test_progress_is_told(settings: Settings, write: Write, some_sends: Some) -> None:
+    """Progress ends at all of the rows, and is told on the caller's own thread."""
+    write("sends.ndjson", some_sends(2500))
+    told: list[tuple[str, int, int]] = []
+    threads = set()
+
+    def note(*what: Any) -> None:
+        told.append(what)
+        threads.add(threading.get_ident())
+
+    push(settings, ["sends"], on_progress=note)
+    assert told[-1] == ("sends", 2500, 2500)
+    assert threads == {threading.get_ident()}
