@@ -23,7 +23,7 @@ from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
     from pipelines.push.audit.alarms import Late
-    from pipelines.push.differing import Place
+    from pipelines.push.checks.differing import Place
     from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20
