@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.errors import UsageError
-from pipelines.push import differing
 from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.publish import publish_imports
+from pipelines.push.checks import differing
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import existing_ledger, open_ledger
 from pipelines.push.ledger.lock import push_lock

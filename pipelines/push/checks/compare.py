@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.push import differing
+from pipelines.push.checks import differing
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.same_rows import Decision, hold_same
 from pipelines.push.ledger.db.tables import REVENUE
