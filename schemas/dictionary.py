@@ -7,12 +7,12 @@ from pathlib import Path
 
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
-from schemas.contacts_history import VALIDITY
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import PAGES, RUNS, SNAPSHOTS
+from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.tables import TYPES, describe
+from schemas.versions import BEGINNINGS, VERSIONED, ended, history, since
 
 DOCUMENT = Path("docs/data-dictionary.md")
 
@@ -26,12 +26,15 @@ def dictionary() -> str:
         *(_section(dataset, (*dataset.fields, *BOOKKEEPING.fields)) for dataset in PULLED.values()),
         "## Set aside: one table per pulled dataset in schema `quarantine`",
         _section(QUARANTINED, QUARANTINED.fields),
-        "## Every version of a contact: `contacts_history`, the columns of `contacts` and",
-        _section(VALIDITY, VALIDITY.fields),
+        "## Every version of a row: the columns of `contacts`, `lists` or `offers` and",
+        *(_section(history(dataset), history(dataset).fields) for dataset in VERSIONED.values()),
         "## Marts: views for analysts, schema `marts`",
         *(_section(mart, mart.fields) for mart in MARTS.values()),
         "## What ran and what was read: schema `sync`",
-        *(_section(dataset, dataset.fields) for dataset in (SNAPSHOTS, PAGES, RUNS)),
+        *(_section(dataset, dataset.fields) for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, WRITTEN_BY)),
+        "### What the histories are made of, in schema `sync`",
+        "Read `<dataset>_history` instead, which has these and the present rows.",
+        *(f"- `{kept.name}`: {kept.doc}" for of in VERSIONED.values() for kept, _ in (ended(of), since(of))),
         "## What was pushed: schema `imports`",
         *(_section(dataset, dataset.fields) for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES)),
         "## Columns of history files",

@@ -89,6 +89,16 @@ class PublishedManifest(Manifest, frozen=True, kw_only=True):
     """A manifest as a row of sync.snapshots."""
 
     published: Annotated[Flag, Column("Whether the tables in main hold this snapshot now.")]
+    path: Annotated[
+        Text, Column("Parquet file of its published rows, relative to the data directory; for read_parquet.")
+    ]
+    quarantine_path: Annotated[Text, Column("The same of its quarantined rows.")]
+
+
+class WrittenBy(msgspec.Struct):
+    """Which programs may write here."""
+
+    version: Annotated[Integer, Column("A number; a program that knows only lower ones does not write here.")]
 
 
 class PageRow(msgspec.Struct):
@@ -131,6 +141,13 @@ PAGES = Dataset(
     row=PageRow,
     key=("dataset", "snapshot", "page"),
     doc="One row per reply that a snapshot was read from; contacts.page and so on refer to it.",
+    source="",
+)
+WRITTEN_BY = Dataset(
+    name="version",
+    row=WrittenBy,
+    key=(),
+    doc="One row: which version of the tables this warehouse has.",
     source="",
 )
 RUNS = Dataset(

@@ -22,7 +22,7 @@ from pipelines.sandbox.flaws import flawed
 from pipelines.sandbox.imports import import_records
 from pipelines.sandbox.reads import not_found, page_of, read, read_contact
 from pipelines.sandbox.transport import abort
-from pipelines.sandbox.wire import as_json, gateway_reply, page, send_dripping, send_half
+from pipelines.sandbox.wire import as_json, gateway_reply, page, rewritten, send_dripping, send_half
 
 PREFIX = "/api/v2"
 MAX_BODY = 5 * 1024 * 1024
@@ -216,6 +216,8 @@ def _spoilt(struck: dict[str, Fault], status: int, reply: Any) -> Response:
         return as_json(200, {"data": {"items": []}})
     if "zeros" in struck:
         return as_json(200, {"success_count": 0, "error_count": 0, "errors": []})
+    if "rewritten" in struck:
+        return rewritten(status, reply)
     return as_json(status, reply)
 
 

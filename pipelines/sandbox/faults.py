@@ -27,6 +27,7 @@ KINDS = {
     "html": "do the work, answer 200 with HTML",
     "shape": "do the work, answer JSON of another shape",
     "zeros": "do the work, answer with counters that are all 0",
+    "rewritten": "answer with the same values in other JSON: keys the other way round, escapes, 1.0 for 1",
     "repeat": "serve page 1 whatever page is asked for",
     "total": "claim `value` rows in all",
     "no-pages": "claim total_pages 0",

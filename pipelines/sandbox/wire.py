@@ -24,6 +24,31 @@ def as_json(status: int, content: Any, headers: dict[str, str] | None = None) ->
     return Response(body, status, headers, media_type="application/json")
 
 
+def rewritten(status: int, content: Any) -> Response:
+    """The same values in JSON that is written in another way; whole numbers become 1.0 in objects of rows only.
+
+    A row's own numbers stay as they are: the documentation has them as integers.
+    """
+    text = json.dumps(_turned_round(content, depth=0)).replace("/", "\\/")
+    return Response(text, status, media_type="application/json")
+
+
+_OF_ROWS = 3
+"""How deep the values of a row's own objects lie: the reply, the array, the row."""
+
+
+def _turned_round(value: Any, depth: int) -> Any:
+    match value:
+        case dict():
+            return {name: _turned_round(value[name], depth + 1) for name in reversed(value)}
+        case list():
+            return [_turned_round(item, depth + 1) for item in value]
+        case int() if depth > _OF_ROWS and not isinstance(value, bool):
+            return float(value)
+        case _:
+            return value
+
+
 def page(status: int, title: str) -> Response:
     """A proxy's page."""
     return HTMLResponse(_HTML.format(title), status)

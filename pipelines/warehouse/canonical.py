@@ -1,4 +1,4 @@
-"""JSON texts compared by their value: keys in another order and other escapes make no difference.
+"""JSON texts compared by their value: other orders of keys, escapes and ways to write a number make no difference.
 
 What does not belong here: which texts are compared (`history`).
 """
@@ -7,7 +7,24 @@ from decimal import Decimal
 
 import msgspec
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_WRITTEN_OUT = 25
+"""Whole numbers of at most so many digits are written out; beyond, 1e999999999 would fill the memory."""
+
+
+def _number(text: str) -> int | Decimal:
+    """A number that is not written as a whole one: 1.0 and 10e-1 are 1, and 0.10 is 0.1; no digit is rounded."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101 - JSON has neither infinities nor NaN
+    significant = "".join(map(str, digits)).rstrip("0")
+    exponent += len(digits) - len(significant)
+    if not significant:
+        return 0
+    if exponent >= 0 and len(significant) + exponent <= _WRITTEN_OUT:
+        return int(f"{'-' if sign else ''}{significant}{'0' * exponent}")
+    return Decimal((sign, tuple(map(int, significant)), exponent))
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
 _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
@@ -19,9 +36,9 @@ def same_json(one: str | None, other: str | None) -> bool:
 def canonical(text: str) -> str:
     """A JSON text with its keys sorted at every depth, without white space and needless escapes.
 
-    Numbers keep the digits that they are written with. A text that is no JSON stays as it is.
+    Numbers keep all their digits, but for zeros at the end of a fraction. A text that is no JSON stays as it is.
     """
     try:
         return _encoder.encode(_decoder.decode(text)).decode()
-    except (msgspec.DecodeError, RecursionError, ValueError):
+    except (msgspec.DecodeError, ArithmeticError, RecursionError, ValueError):
         return text

@@ -1,15 +1,17 @@
-"""contacts_history: versions of contacts, kept while snapshots are published.
+"""Histories: versions of contacts, lists and offers, kept while snapshots are published.
 
-The version that holds now is the row in main.contacts, so only what differs from that is stored:
-`history.closed` has the versions that no longer hold, `history.opened` since when a present row holds where that
-is not the first snapshot, `history.began` when that was. Publishing the first snapshot, or one without changes,
-therefore adds nothing. Rows are compared by a hash over all their columns, computed on both sides at that
-moment, so that it need not stay the same from one version of DuckDB to the next. JSON is compared by its value: the
-same object with its keys in another order, or with other escapes, is no new version.
+The version that holds now is the row in main.<dataset>, so only what differs from that is stored:
+`sync.<dataset>_ended` has the versions that no longer hold, `sync.<dataset>_since` since when a present row holds
+where that is not the first snapshot, `sync.history_began` when that was. Publishing the first snapshot, or one
+without changes, therefore adds nothing. Rows are compared by a hash over all their columns, computed on both sides at
+that moment, so that it need not stay the same from one version of DuckDB to the next. JSON is compared by its value:
+the same object with its keys in another order, or with other escapes, is no new version.
+
+What does not belong here: the views and macros that analysts read (`history_views`), and the tables (`tables`).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -17,141 +19,166 @@ import pyarrow as pa
 
 from pipelines.snapshots import Snapshot
 from pipelines.warehouse.canonical import same_json
-from schemas.columns import Field, Kind
-from schemas.contacts import CONTACTS
-from schemas.contacts_history import HISTORY_FIELDS, VALIDITY
+from schemas.columns import Dataset, Kind
 from schemas.sync import Consistency
-from schemas.tables import TYPES, comments, create_table, literal
+from schemas.tables import TYPES, literal
+from schemas.versions import VERSIONED
 
-_KEY = ", ".join(CONTACTS.key)
-_JSON = (*(field.name for field in CONTACTS.fields if field.kind is Kind.JSON), "extra")
-_DIGEST = f"hash({', '.join((*CONTACTS.columns, 'extra'))})"
 _READ_ROWS = 50_000
-_BUT_JSON = f"hash({', '.join(name for name in CONTACTS.columns if name not in _JSON)})"
-_SINCE = "coalesce(opened.valid_from, (SELECT began_at FROM history.began))"
 
 
-def create_history(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables, and the view over them, where they are not there yet; main.contacts must be."""
-    key = tuple(field for field in CONTACTS.fields if field.name in CONTACTS.key)
-    connection.execute("CREATE SCHEMA IF NOT EXISTS history")
-    connection.execute(create_table("history.closed", HISTORY_FIELDS, or_keep=True))
-    connection.execute(create_table("history.opened", (*key, VALIDITY.fields[0]), or_keep=True))
-    connection.execute("CREATE TABLE IF NOT EXISTS history.began (began_at TIMESTAMPTZ)")
-    for comment in _comments(key):
-        connection.execute(comment)
-    connection.execute(
-        f"CREATE OR REPLACE VIEW main.contacts_history AS SELECT contacts.*, {_SINCE} AS valid_from, "
-        "NULL::TIMESTAMPTZ AS valid_to, NULL::TIMESTAMPTZ AS removed_at "
-        f"FROM main.contacts LEFT JOIN history.opened AS opened USING ({_KEY}) "
-        "UNION ALL BY NAME FROM history.closed"
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How the tables of one history and their columns are named in SQL.
+
+    Attributes:
+        dataset: whose history it is.
+        main: the table of the present rows.
+        ended: the table of versions that no longer hold.
+        since: the table of when present rows began to hold.
+        key: the columns of the key, with commas.
+        json: the columns that hold JSON.
+        digest: a hash over all columns.
+        others: a hash over those that hold no JSON.
+        valid_from: when a present row began to hold, where `since` is joined as `since`.
+    """
+
+    dataset: Dataset
+    main: str
+    ended: str
+    since: str
+    key: str
+    json: tuple[str, ...]
+    digest: str
+    others: str
+    valid_from: str
+
+
+@cache
+def names(dataset_name: str) -> Names:
+    """Those of a versioned dataset."""
+    dataset = VERSIONED[dataset_name]
+    json = (*(field.name for field in dataset.fields if field.kind is Kind.JSON), "extra")
+    return Names(
+        dataset=dataset,
+        main=f"main.{dataset.name}",
+        ended=f"sync.{dataset.name}_ended",
+        since=f"sync.{dataset.name}_since",
+        key=", ".join(dataset.key),
+        json=json,
+        digest=f"hash({', '.join((*dataset.columns, 'extra'))})",
+        others=f"hash({', '.join(name for name in dataset.columns if name not in json)})",
+        valid_from="coalesce(since.valid_from, "
+        f"(SELECT began_at FROM sync.history_began WHERE dataset = {literal(dataset.name)}))",
     )
-    for comment in comments("main.contacts_history", VALIDITY, HISTORY_FIELDS, kind="VIEW"):
-        connection.execute(comment)
-
-
-def _comments(key: Sequence[Field]) -> Iterator[str]:
-    for table, doc, fields in (
-        ("closed", "Versions of contacts that no longer hold; read main.contacts_history.", HISTORY_FIELDS),
-        ("opened", "Since when contacts hold that have changed.", (*key, VALIDITY.fields[0])),
-    ):
-        yield from comments(f"history.{table}", replace(VALIDITY, doc=doc, source=""), fields)
-    yield "COMMENT ON TABLE history.began IS 'When history begins.'"
-    yield "COMMENT ON COLUMN history.began.began_at IS 'When the first contact was read. In UTC.'"
 
 
 def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Compare main.contacts with the snapshot that is about to take its place, and keep what changes.
+    """Compare the published rows with the snapshot that is about to take their place, and keep what changes.
 
-    A fuzzy snapshot carries on the contacts that it did not see, so only a complete one closes versions of
-    contacts that have gone. One that was read and set aside has not gone: its version ends, and it is removed when
-    a complete snapshot is without it.
+    A fuzzy snapshot carries on the rows that it did not see, so only a complete one closes versions of rows that have
+    gone. One that was read and quarantined has not gone: its version ends, and it is removed when a complete snapshot
+    is without it.
     """
-    if connection.execute("SELECT 1 FROM history.began").fetchone() is None:
-        connection.execute(
-            f"INSERT INTO history.began SELECT min(synced_at) FROM read_parquet({literal(str(snapshot.data))})"
-        )
-        connection.execute("DELETE FROM history.began WHERE began_at IS NULL")
-        return
+    at = names(snapshot.manifest.dataset)
     new = f"read_parquet({literal(str(snapshot.data))})"
+    if not _has_begun(connection, at):
+        connection.execute(
+            f"INSERT INTO sync.history_began SELECT {literal(at.dataset.name)}, min(synced_at) FROM {new} "
+            "HAVING count(*) > 0"
+        )
+        return
+    _find_changes(connection, at, snapshot, new)
+    _pass_over_equal_json(connection, at, new)
+    if snapshot.manifest.consistency != Consistency.FUZZY:
+        _remove_quarantined(connection, at, new, snapshot.manifest.finished_at)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE aside AS "
-        + _set_aside(f"read_parquet({literal(str(snapshot.quarantine))})")
+        f"INSERT INTO {at.ended} BY NAME SELECT present.*, {at.valid_from} AS valid_from, moment AS valid_to, "
+        f"CASE WHEN NOT begins AND ({at.key}) NOT IN (SELECT ({at.key}) FROM set_aside) THEN moment END "
+        "AS removed_at "
+        f"FROM {at.main} AS present JOIN changes USING ({at.key}) "
+        f"LEFT JOIN {at.since} AS since USING ({at.key}) WHERE ends"
     )
+    connection.execute(f"DELETE FROM {at.since} WHERE ({at.key}) IN (SELECT ({at.key}) FROM changes)")
+    connection.execute(f"INSERT INTO {at.since} SELECT {at.key}, moment FROM changes WHERE begins")
+    connection.execute("DROP TABLE changes")
+    connection.execute("DROP TABLE set_aside")
+
+
+def _has_begun(connection: duckdb.DuckDBPyConnection, at: Names) -> bool:
+    query = "SELECT 1 FROM sync.history_began WHERE dataset = ?"
+    return connection.execute(query, [at.dataset.name]).fetchone() is not None
+
+
+def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Snapshot, new: str) -> None:
+    """Make the tables `set_aside` (quarantined rows that can be told) and `changes` (keys whose row differs)."""
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {_KEY}, before.others = after.others AS only_json, "
+        "CREATE OR REPLACE TEMP TABLE set_aside AS "
+        + _set_aside(at, f"read_parquet({literal(str(snapshot.quarantine))})")
+    )
+    digests = f"{at.key}, {at.digest} AS digest, {at.others} AS others"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE changes AS SELECT {at.key}, before.others = after.others AS only_json, "
         "before.digest IS NOT NULL AS ends, after.digest IS NOT NULL AS begins, "
         f"coalesce(after.synced_at, seen_at, {literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ) AS moment "
-        f"FROM (SELECT {_KEY}, {_DIGEST} AS digest, {_BUT_JSON} AS others FROM main.contacts) AS before "
-        f"FULL JOIN (SELECT {_KEY}, synced_at, {_DIGEST} AS digest, {_BUT_JSON} AS others FROM {new}) AS after "
-        f"USING ({_KEY}) "
-        f"LEFT JOIN aside USING ({_KEY}) "
+        f"FROM (SELECT {digests} FROM {at.main}) AS before "
+        f"FULL JOIN (SELECT {digests}, synced_at FROM {new}) AS after USING ({at.key}) "
+        f"LEFT JOIN set_aside USING ({at.key}) "
         "WHERE before.digest IS DISTINCT FROM after.digest"
     )
-    _pass_over_equal_json(connection, new)
-    if snapshot.manifest.consistency != Consistency.FUZZY:
-        _remove_set_aside(connection, new, snapshot.manifest.finished_at)
-    connection.execute(
-        f"INSERT INTO history.closed BY NAME SELECT contacts.*, {_SINCE} AS valid_from, moment AS valid_to, "
-        f"CASE WHEN NOT begins AND ({_KEY}) NOT IN (SELECT ({_KEY}) FROM aside) THEN moment END AS removed_at "
-        f"FROM main.contacts JOIN changes USING ({_KEY}) "
-        f"LEFT JOIN history.opened AS opened USING ({_KEY}) WHERE ends"
-    )
-    connection.execute(f"DELETE FROM history.opened WHERE ({_KEY}) IN (SELECT ({_KEY}) FROM changes)")
-    connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, moment FROM changes WHERE begins")
-    connection.execute("DROP TABLE changes")
-    connection.execute("DROP TABLE aside")
 
 
-def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, new: str) -> None:
-    """Take contacts out of the changes whose JSON is written in another way and has the same value."""
-    pairs = ", ".join(f"contacts.{name} AS before_{name}, after.{name} AS after_{name}" for name in _JSON)
+def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, at: Names, new: str) -> None:
+    """Take rows out of the changes whose JSON is written in another way and has the same value."""
+    pairs = ", ".join(f"present.{name} AS before_{name}, after.{name} AS after_{name}" for name in at.json)
     rewritten = connection.sql(
-        f"SELECT {_KEY}, {pairs} FROM changes JOIN main.contacts USING ({_KEY}) "
-        f"JOIN {new} AS after USING ({_KEY}) WHERE only_json"
+        f"SELECT {at.key}, {pairs} FROM changes JOIN {at.main} AS present USING ({at.key}) "
+        f"JOIN {new} AS after USING ({at.key}) WHERE only_json"
     ).to_arrow_reader(_READ_ROWS)
+    key = at.dataset.key
     equal = pa.Table.from_batches(
-        (batch.filter(_equal_json(batch)).select(CONTACTS.key) for batch in rewritten),
-        pa.schema([rewritten.schema.field(name) for name in CONTACTS.key]),
+        (batch.filter(_equal_json(batch, at.json)).select(key) for batch in rewritten),
+        pa.schema([rewritten.schema.field(name) for name in key]),
     )
     connection.register("equal", equal)
-    connection.execute(f"DELETE FROM changes WHERE ({_KEY}) IN (SELECT ({_KEY}) FROM equal)")
+    connection.execute(f"DELETE FROM changes WHERE ({at.key}) IN (SELECT ({at.key}) FROM equal)")
     connection.unregister("equal")
 
 
-def _equal_json(batch: pa.RecordBatch) -> "pa.Array[Any]":
+def _equal_json(batch: pa.RecordBatch, columns: tuple[str, ...]) -> "pa.Array[Any]":
     """Which rows have JSON of the same value before and after."""
     equal = [True] * batch.num_rows
-    for name in _JSON:
+    for name in columns:
         pairs = zip(batch[f"before_{name}"].to_pylist(), batch[f"after_{name}"].to_pylist(), strict=True)
         equal = [so_far and same_json(*pair) for so_far, pair in zip(equal, pairs, strict=True)]
     return pa.array(equal, pa.bool_())
 
 
-def _remove_set_aside(connection: duckdb.DuckDBPyConnection, new: str, finished_at: str) -> None:
-    """Mark contacts as removed that were set aside before, and that a complete snapshot is without."""
+def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: str, finished_at: str) -> None:
+    """Mark rows as removed that were quarantined before, and that a complete snapshot is without."""
+    before = _set_aside(at, f"quarantine.{at.dataset.name}")
     gone = (
-        f"SELECT {_KEY} FROM ({_set_aside('quarantine.contacts')}) ANTI JOIN main.contacts USING ({_KEY}) "
-        f"ANTI JOIN aside USING ({_KEY}) ANTI JOIN {new} AS after USING ({_KEY})"
+        f"SELECT {at.key} FROM ({before}) ANTI JOIN {at.main} USING ({at.key}) "
+        f"ANTI JOIN set_aside USING ({at.key}) ANTI JOIN {new} AS after USING ({at.key})"
     )
     connection.execute(
-        f"UPDATE history.closed SET removed_at = {literal(finished_at)}::TIMESTAMPTZ "
-        f"WHERE removed_at IS NULL AND ({_KEY}, valid_to) IN "
-        f"(SELECT {_KEY}, max(valid_to) FROM history.closed SEMI JOIN ({gone}) USING ({_KEY}) GROUP BY {_KEY})"
+        f"UPDATE {at.ended} SET removed_at = {literal(finished_at)}::TIMESTAMPTZ "
+        f"WHERE removed_at IS NULL AND ({at.key}, valid_to) IN "
+        f"(SELECT {at.key}, max(valid_to) FROM {at.ended} SEMI JOIN ({gone}) USING ({at.key}) GROUP BY {at.key})"
     )
 
 
-def _set_aside(rows: str) -> str:
-    """A query for the contacts among quarantined rows that can be told by their raw JSON, and when each was seen."""
-    kinds = {field.name: TYPES[field.kind] for field in CONTACTS.fields}
+def _set_aside(at: Names, rows: str) -> str:
+    """A query for the quarantined rows that can be told by their raw JSON, and when each was seen."""
+    kinds = {field.name: TYPES[field.kind] for field in at.dataset.fields}
     keys = ", ".join(
         f"CASE WHEN json_valid(raw) THEN TRY_CAST(raw ->> '$.{name}' AS {kinds[name]}) END AS {name}"
-        for name in CONTACTS.key
+        for name in at.dataset.key
     )
-    known = " AND ".join(f"{name} IS NOT NULL" for name in CONTACTS.key)
+    known = " AND ".join(f"{name} IS NOT NULL" for name in at.dataset.key)
     return (
-        f"SELECT {_KEY}, max(synced_at) AS seen_at FROM (SELECT {keys}, synced_at FROM {rows}) "
-        f"WHERE {known} GROUP BY {_KEY}"
+        f"SELECT {at.key}, max(synced_at) AS seen_at FROM (SELECT {keys}, synced_at FROM {rows}) "
+        f"WHERE {known} GROUP BY {at.key}"
     )
 
 
@@ -159,29 +186,35 @@ def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     """Make history what it was when the snapshot was whole, and lead it from there to the snapshot.
 
     Later versions are forgotten. What was published then need not be this snapshot: an earlier one may have been put
-    back before it, or nothing have been published of it. So main.contacts is made what it was then, and what
+    back before it, or nothing have been published of it. So the published rows are made what they were then, and what
     differs from that is another step of history, none where the two are the same.
     """
+    at = names(snapshot.manifest.dataset)
     then = f"{literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ"
-    if connection.execute(f"SELECT 1 FROM history.began WHERE began_at > {then}").fetchone():
-        for table in ("closed", "opened", "began"):  # of a later beginning, when the warehouse was made anew
-            connection.execute(f"DELETE FROM history.{table}")
+    _forget_later_beginning(connection, at, then)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE reopened AS "
-        f"SELECT * FROM history.closed WHERE valid_to > {then} AND valid_from <= {then}"
+        f"SELECT * FROM {at.ended} WHERE valid_to > {then} AND valid_from <= {then}"
     )
     connection.execute(
-        f"DELETE FROM main.contacts WHERE ({_KEY}) IN "
-        f"(SELECT ({_KEY}) FROM history.opened WHERE valid_from > {then} UNION ALL SELECT ({_KEY}) FROM reopened)"
+        f"DELETE FROM {at.main} WHERE ({at.key}) IN "
+        f"(SELECT ({at.key}) FROM {at.since} WHERE valid_from > {then} UNION ALL SELECT ({at.key}) FROM reopened)"
     )
     connection.execute(
-        "INSERT INTO main.contacts BY NAME SELECT * EXCLUDE (valid_from, valid_to, removed_at) FROM reopened"
+        f"INSERT INTO {at.main} BY NAME SELECT * EXCLUDE (valid_from, valid_to, removed_at) FROM reopened"
     )
-    connection.execute(f"DELETE FROM history.closed WHERE valid_to > {then}")
-    connection.execute(f"UPDATE history.closed SET removed_at = NULL WHERE removed_at > {then}")
+    connection.execute(f"DELETE FROM {at.ended} WHERE valid_to > {then}")
+    connection.execute(f"UPDATE {at.ended} SET removed_at = NULL WHERE removed_at > {then}")
     connection.execute(
-        f"DELETE FROM history.opened WHERE valid_from > {then} OR ({_KEY}) IN (SELECT ({_KEY}) FROM reopened)"
+        f"DELETE FROM {at.since} WHERE valid_from > {then} OR ({at.key}) IN (SELECT ({at.key}) FROM reopened)"
     )
-    connection.execute(f"INSERT INTO history.opened SELECT {_KEY}, valid_from FROM reopened")
+    connection.execute(f"INSERT INTO {at.since} SELECT {at.key}, valid_from FROM reopened")
     connection.execute("DROP TABLE reopened")
     note_changes(connection, snapshot)
+
+
+def _forget_later_beginning(connection: duckdb.DuckDBPyConnection, at: Names, then: str) -> None:
+    """Where history begins after that moment, since the warehouse was made again, it begins with what comes now."""
+    began = f"FROM sync.history_began WHERE dataset = {literal(at.dataset.name)}"
+    if connection.execute(f"SELECT 1 {began} AND began_at > {then}").fetchone():
+        connection.execute(f"DELETE FROM {at.ended}; DELETE FROM {at.since}; DELETE {began}")

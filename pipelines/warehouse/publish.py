@@ -27,6 +27,7 @@ from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import literal
+from schemas.versions import VERSIONED
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
         for snapshot in new:
             if not allow_shrink:
                 guard(connection, snapshot, settings.pull_shrink_share)
-            if snapshot.manifest.dataset == "contacts":
+            if snapshot.manifest.dataset in VERSIONED:
                 note_changes(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
@@ -68,7 +69,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
 
 
 def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
-    """Put earlier snapshots back, and contacts_history with them to what it was then.
+    """Put earlier snapshots back, and histories with them to what they were then.
 
     Raises:
         BusyError, StorageError: as `publish`.
@@ -77,7 +78,7 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
         complete(connection)
         before = _published(connection)
         for snapshot in earlier:
-            if snapshot.manifest.dataset == "contacts":
+            if snapshot.manifest.dataset in VERSIONED:
                 rewind(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
@@ -139,6 +140,8 @@ def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current:
         {
             **msgspec.to_builtins(s.manifest),
             "published": current.get(s.manifest.dataset) == s.manifest.snapshot,
+            "path": s.data.relative_to(settings.data_dir).as_posix(),
+            "quarantine_path": s.quarantine.relative_to(settings.data_dir).as_posix(),
         }
         for s in kept
     ]

@@ -28,7 +28,7 @@ def published(warehouse: Path) -> dict[str, Manifest]:
         if not has_table(connection, "sync", "snapshots"):
             return {}
         rows = connection.execute(
-            "SELECT to_json(s)::VARCHAR FROM (SELECT * EXCLUDE (published) FROM sync.snapshots WHERE published) s"
+            "SELECT to_json(s)::VARCHAR FROM (FROM sync.snapshots WHERE published) s"
         ).fetchall()
     manifests = [_manifest(row) for (row,) in rows]
     return {manifest.dataset: manifest for manifest in manifests}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pyarrow as pa
 
-from pipelines.warehouse.history import create_history
+from pipelines.warehouse.history_views import create_histories
 from pipelines.warehouse.version import stamp
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
@@ -16,6 +16,7 @@ from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PULLED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, comments, create_table
+from schemas.versions import BEGINNINGS, VERSIONED, ended, since
 
 _ROWS_WORTH_A_CHECKPOINT = 10_000
 """A checkpoint waits for the disk; the blocks of smaller tables are freed by the one at the end."""
@@ -45,7 +46,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f'ALTER TABLE {table} ADD COLUMN "{field.name}" {TYPES[field.kind]}')
         for comment in comments(table, dataset, fields) if missing else ():
             connection.execute(comment)
-    create_history(connection)
+    create_histories(connection)
     stamp(connection)
     connection.execute("COMMIT")
 
@@ -69,7 +70,10 @@ def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
     for name, dataset in PULLED.items():
         yield f"main.{name}", dataset, (*dataset.fields, *BOOKKEEPING.fields)
         yield f"quarantine.{name}", QUARANTINED, QUARANTINED.fields
-    for dataset in (SNAPSHOTS, PAGES, RUNS):
+    for dataset in VERSIONED.values():
+        for declared, fields in (ended(dataset), since(dataset)):
+            yield f"sync.{declared.name}", declared, fields
+    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS):
         yield f"sync.{dataset.name}", dataset, dataset.fields
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield f"imports.{dataset.name}", dataset, dataset.fields

@@ -7,8 +7,10 @@ newer one is refused. What does not belong here: the tables.
 import duckdb
 
 from pipelines.errors import StorageError
+from schemas.sync import WRITTEN_BY
+from schemas.tables import comments
 
-VERSION = 2
+VERSION = 3
 """Raise it when a table changes in a way that an older program cannot write."""
 
 _TABLE = "sync.version"
@@ -34,7 +36,7 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
 def stamp(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that all tables are of this version."""
     connection.execute(
-        f"CREATE SCHEMA IF NOT EXISTS sync; CREATE OR REPLACE TABLE {_TABLE} AS SELECT {VERSION} AS version;"
-        f"COMMENT ON TABLE {_TABLE} IS 'Which version of the tables this warehouse has.';"
-        f"COMMENT ON COLUMN {_TABLE}.version IS 'A number; a program that knows only lower ones does not write here.'"
+        f"CREATE SCHEMA IF NOT EXISTS sync; CREATE OR REPLACE TABLE {_TABLE} AS SELECT {VERSION}::BIGINT AS version"
     )
+    for comment in comments(_TABLE, WRITTEN_BY, WRITTEN_BY.fields):
+        connection.execute(comment)

@@ -28,6 +28,10 @@ names = connection.execute(
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
     " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
 ).fetchall()
+macros = connection.execute(
+    "SELECT schema_name, function_name FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
+).fetchall()
+names += [(schema, f'{name}"(now())--') for schema, name in macros]
 print(json.dumps({f"{schema}.{name}": len(connection.execute(f'FROM "{schema}"."{name}"').fetchall())
                   for schema, name in names}))
 """
@@ -55,6 +59,11 @@ def rows(warehouse: Path) -> dict[str, int]:
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
             " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
         ).fetchall()
+        macros = connection.execute(
+            "SELECT schema_name, function_name FROM duckdb_functions() WHERE function_type = 'table_macro' "
+            "AND NOT internal"
+        ).fetchall()
+        names += [(schema, f'{name}"(now())--') for schema, name in macros]
         return {
             f"{schema}.{name}": len(connection.execute(f'FROM "{schema}"."{name}"').fetchall())
             for schema, name in names
@@ -78,7 +87,7 @@ def test_an_older_client_reads_every_table_and_every_mart(lock: Path, warehouse:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found == rows(warehouse)
-    assert found["main.contacts"] == 1_200
+    assert found["main.contacts"] == found['main.contacts_as_of"(now())--'] == 1_200
 
 
 def test_a_warehouse_of_another_storage_version_is_written_in_ours(tmp_path: Path) -> None:
@@ -90,6 +99,7 @@ def test_a_warehouse_of_another_storage_version_is_written_in_ours(tmp_path: Pat
             "COMMENT ON COLUMN s.t.x IS 'a number'; CREATE VIEW v AS SELECT x FROM s.t WHERE x < 3"
         )
         connection.execute("CREATE MACRO s.twice(a) AS 2 * a")
+        connection.execute("CREATE MACRO s.below(a) AS TABLE FROM s.t WHERE x < a")
     with replacing(path) as connection:
         connection.execute("CREATE TABLE other AS SELECT 1 AS x")
     with reading(path) as connection:
@@ -98,6 +108,7 @@ def test_a_warehouse_of_another_storage_version_is_written_in_ours(tmp_path: Pat
         )
         assert connection.execute(version).fetchall() == [(f"{STORAGE_VERSION}+",)]
         assert connection.execute("SELECT count(*), sum(s.twice(x)) FROM s.t").fetchall() == [(1000, 999_000)]
+        assert connection.execute("SELECT count(*) FROM s.below(7)").fetchall() == [(7,)]
         assert connection.execute("SELECT count(*) FROM v").fetchall() == [(3,)]
         comments = "SELECT comment FROM duckdb_columns() WHERE table_name = 't'"
         assert connection.execute(comments).fetchall() == [("a number",)]

@@ -2,7 +2,7 @@
 WITH
 gone AS (
     SELECT phone_number, list_id, max(removed_at) AS removed_at, arg_max(signup_date, removed_at) AS signup_date
-    FROM history.closed ANTI JOIN main.contacts USING (phone_number, list_id)
+    FROM sync.contacts_ended ANTI JOIN main.contacts USING (phone_number, list_id)
     WHERE removed_at IS NOT NULL
     GROUP BY phone_number, list_id
 ),

@@ -1,0 +1,58 @@
+"""What analysts read of histories: a view and a table macro for each versioned dataset.
+
+`main.<dataset>_history` has every version, `main.<dataset>_as_of(t)` the rows as pulls had found them at an instant.
+What does not belong here: how versions come about (`history`).
+"""
+
+import duckdb
+
+from pipelines.warehouse.history import Names, names
+from schemas.tables import comments, literal
+from schemas.versions import VERSIONED, history, history_fields
+
+
+def create_histories(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the views and macros; the tables that they read must be there (see `tables`)."""
+    _take_over_schema(connection)
+    for name, dataset in VERSIONED.items():
+        at = names(name)
+        view = f"main.{name}_history"
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {view} AS SELECT present.*, {at.valid_from} AS valid_from, "
+            "NULL::TIMESTAMPTZ AS valid_to, NULL::TIMESTAMPTZ AS removed_at "
+            f"FROM {at.main} AS present LEFT JOIN {at.since} AS since USING ({at.key}) "
+            f"UNION ALL BY NAME FROM {at.ended}"
+        )
+        for comment in comments(view, history(dataset), history_fields(dataset), kind="VIEW"):
+            connection.execute(comment)
+        _create_macro(connection, at)
+
+
+def _create_macro(connection: duckdb.DuckDBPyConnection, at: Names) -> None:
+    name = at.dataset.name
+    validity = ", ".join(history(at.dataset).columns)
+    connection.execute(
+        f"CREATE OR REPLACE MACRO main.{name}_as_of(t) AS TABLE SELECT * EXCLUDE ({validity}) "
+        f"FROM main.{name}_history WHERE valid_from <= t::TIMESTAMPTZ "
+        "AND (valid_to IS NULL OR valid_to > t::TIMESTAMPTZ)"
+    )
+    connection.execute(
+        f"COMMENT ON MACRO TABLE main.{name}_as_of IS "
+        + literal(
+            f"The rows of {name} as pulls had found them at an instant, such as now() or TIMESTAMPTZ "
+            "'2026-01-31 12:00:00+00'; none before the first pull."
+        )
+    )
+
+
+def _take_over_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    """Move what version 2 of the warehouse kept in a schema of its own, `history`, to where it is now."""
+    schema = (
+        "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'history' AND database_name = current_database()"
+    )
+    if not connection.execute(schema).fetchone():
+        return
+    for old, new in (("closed", "contacts_ended"), ("opened", "contacts_since")):
+        connection.execute(f"INSERT INTO sync.{new} BY NAME FROM history.{old}")
+    connection.execute("INSERT INTO sync.history_began SELECT 'contacts', began_at FROM history.began")
+    connection.execute("DROP SCHEMA history CASCADE")

@@ -1,0 +1,87 @@
+"""The histories: every version of a contact, a list and an offer that a pull has seen.
+
+Each is a view, `main.<dataset>_history`, over the published rows and two tables of the sync schema, which are
+declared here too. What does not belong here: how versions are found (see `pipelines.warehouse.history`).
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.bookkeeping import BOOKKEEPING
+from schemas.columns import Column, Dataset, Field, Instant, Text
+from schemas.contacts import CONTACTS
+from schemas.lists import LISTS
+from schemas.offers import OFFERS
+
+VERSIONED: dict[str, Dataset] = {dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS)}
+"""The datasets whose versions are kept. Revenue has none: its rows are events and changes."""
+
+
+class Validity(msgspec.Struct):
+    """When a version of a row held."""
+
+    valid_from: Annotated[Instant, Column("When a pull first saw this version.", "UTC")]
+    valid_to: Annotated[
+        Instant | None, Column("When a pull first saw another one; null while it holds.", "UTC")
+    ]
+    removed_at: Annotated[
+        Instant | None, Column("When a complete snapshot was first without the row; else null.", "UTC")
+    ]
+
+
+class Beginning(msgspec.Struct):
+    """When a history begins."""
+
+    dataset: Annotated[Text, Column("The dataset that the history is of.")]
+    began_at: Annotated[Instant, Column("When its first row was read.", "UTC")]
+
+
+BEGINNINGS = Dataset(
+    name="history_began",
+    row=Beginning,
+    key=("dataset",),
+    doc="One row per history: when it begins. Nothing is known of versions before.",
+    source="",
+)
+
+
+def history(dataset: Dataset) -> Dataset:
+    """The columns that a dataset's history has beyond those of the dataset."""
+    return Dataset(
+        name=f"{dataset.name}_history",
+        row=Validity,
+        key=(*dataset.key, "valid_from"),
+        doc=f"One row per version of a row of {dataset.name}. As of an instant: FROM {dataset.name}_as_of(t).",
+        source=dataset.source,
+    )
+
+
+def history_fields(dataset: Dataset) -> tuple[Field, ...]:
+    """All columns of a dataset's history."""
+    return (*dataset.fields, *BOOKKEEPING.fields, *history(dataset).fields)
+
+
+def ended(dataset: Dataset) -> tuple[Dataset, tuple[Field, ...]]:
+    """The table of versions that no longer hold, and its columns."""
+    declared = Dataset(
+        name=f"{dataset.name}_ended",
+        row=Validity,
+        key=(*dataset.key, "valid_from"),
+        doc=f"One row per version that no longer holds; {dataset.name}_history has these and the present ones.",
+        source="",
+    )
+    return declared, history_fields(dataset)
+
+
+def since(dataset: Dataset) -> tuple[Dataset, tuple[Field, ...]]:
+    """The table of when present rows began to hold that have changed, and its columns."""
+    declared = Dataset(
+        name=f"{dataset.name}_since",
+        row=Validity,
+        key=dataset.key,
+        doc=f"One row per present row of {dataset.name} that is not as it was at first: valid_from of its version.",
+        source="",
+    )
+    key = tuple(field for field in dataset.fields if field.name in dataset.key)
+    return declared, (*key, declared.fields[0])

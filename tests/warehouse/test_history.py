@@ -1,0 +1,160 @@
+"""Histories of lists, offers and contacts, and how they are asked: as of an instant, or from a snapshot's files."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from oracle import key_of, query
+
+from pipelines.pull.rollback import rollback
+from pipelines.pull.run import pull
+from pipelines.sandbox import Account, Server, parse_fault, seed_account
+from pipelines.settings import Settings
+from pipelines.warehouse.publish import publish
+from pipelines.warehouse.swap import replacing
+from schemas.versions import VERSIONED
+
+CUSTOM = {
+    "name": "Zoé",
+    "page": "a/b",
+    "visits": 1,
+    "rate": 0.5,
+    "deep": {"p": 2, "q": [1, {"r": 3, "s": "ü"}]},
+}
+
+
+@pytest.fixture
+def account() -> Account:
+    """Two pages of contacts: every test here pulls several times."""
+    return seed_account(contacts=1_200)
+
+
+def as_of(settings: Settings, dataset: str, moment: dt.datetime) -> list[tuple[Any, ...]]:
+    """The rows of a dataset at an instant, by the macro."""
+    columns = ", ".join(VERSIONED[dataset].columns)
+    return sorted(query(settings.warehouse, f"SELECT {columns} FROM {dataset}_as_of(?)", moment), key=repr)
+
+
+def present(settings: Settings, dataset: str) -> list[tuple[Any, ...]]:
+    """The rows of a dataset now."""
+    columns = ", ".join(VERSIONED[dataset].columns)
+    return sorted(query(settings.warehouse, f"SELECT {columns} FROM {dataset}"), key=repr)
+
+
+def test_every_state_that_was_published_can_be_asked_for(account: Account, settings: Settings) -> None:
+    """`<dataset>_as_of` gives back what the table was after each pull: changed, removed, new, and back again."""
+    states = []
+    gone = account.lists[-1], account.offers[-1]
+
+    def change(step: int) -> None:
+        if step == 1:
+            account.lists[0]["list_name"] = "renamed"
+            account.offers[0]["payout"] = 99
+            account.lists.remove(gone[0])
+            account.offers.remove(gone[1])
+            account.contacts()[0]["active"] = not account.contacts()[0]["active"]
+            account.remove_contact(key_of(account.contacts()[1]))
+        if step == 2:
+            account.lists.append(gone[0])
+            account.offers.append(gone[1])
+            account.offers[0]["metadata"] = {"note": "new"}
+
+    for step in range(3):
+        change(step)
+        pull(settings, list(VERSIONED), f"r{step}")
+        states.append((dt.datetime.now(dt.UTC), {name: present(settings, name) for name in VERSIONED}))
+    for moment, tables in states:
+        for name, rows in tables.items():
+            assert as_of(settings, name, moment) == rows, name
+    assert as_of(settings, "contacts", dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) == []
+    removed = "SELECT id FROM {}_history WHERE removed_at IS NOT NULL"
+    assert query(settings.warehouse, removed.format("lists")) == [(gone[0]["id"],)]
+    assert query(settings.warehouse, removed.format("offers")) == [(gone[1]["id"],)]
+    versions = "SELECT count(*), count(valid_to) FROM offers_history WHERE id = ?"
+    assert query(settings.warehouse, versions, account.offers[0]["id"]) == [(3, 2)]
+    rollback(settings, "offers", "back")
+    assert query(settings.warehouse, versions, account.offers[0]["id"]) == [(2, 1)]
+    assert present(settings, "offers") == states[1][1]["offers"]
+
+
+def test_the_same_values_in_other_json_make_no_version(
+    account: Account, server: Server, settings: Settings
+) -> None:
+    r"""Keys in another order, `\u00e9` for `é`, `\/` for `/`, 1.0 for 1: custom fields and metadata are the same."""
+    for row in account.contacts():
+        row["custom_fields"] = CUSTOM
+    for row in account.offers:
+        row["metadata"] = CUSTOM
+    pull(settings, list(VERSIONED), "r1")
+    server.faults.active.append(parse_fault("rewritten"))
+    pull(settings, list(VERSIONED), "r2")
+    texts = query(settings.warehouse, "SELECT custom_fields::VARCHAR FROM contacts LIMIT 1")
+    assert "\\u00e9" in texts[0][0]
+    assert "a\\/b" in texts[0][0]
+    assert '"visits": 1.0' in texts[0][0]
+    assert json.loads(texts[0][0]) == CUSTOM
+    for name in VERSIONED:
+        assert query(settings.warehouse, f"SELECT count(valid_to) FROM {name}_history") == [(0,)], name
+    account.contacts()[0]["custom_fields"] = {**CUSTOM, "visits": 1.5}
+    pull(settings, list(VERSIONED), "r3")
+    assert query(settings.warehouse, "SELECT count(valid_to) FROM contacts_history") == [(1,)]
+
+
+def test_what_is_listed_is_what_the_pages_name(account: Account, settings: Settings) -> None:
+    """No internal schema shows, and every table and view is in the data dictionary."""
+    del account
+    pull(settings, list(VERSIONED), "r1")
+    schemas = "SELECT schema_name FROM information_schema.schemata WHERE catalog_name = current_database()"
+    found = {name for (name,) in query(settings.warehouse, schemas)} - {"information_schema", "pg_catalog"}
+    assert found == {"main", "quarantine", "sync", "imports", "marts"}
+    page = (Path(__file__).parents[2] / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+    tables = "SELECT table_schema, table_name FROM information_schema.tables"
+    for schema, name in query(settings.warehouse, tables):
+        assert schema == "quarantine" or f"### {name}\n" in page or f"`{name}`" in page, (schema, name)
+
+
+def test_a_snapshots_file_is_where_its_path_says(
+    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sync.snapshots.path` is relative to the data directory; DuckDB reads the rows of earlier pulls from it."""
+    pull(settings, ["contacts"], "r1")
+    account.remove_contact(key_of(account.contacts()[0]))
+    pull(settings, ["contacts"], "r2")
+    monkeypatch.chdir(settings.data_dir)
+    with duckdb.connect("warehouse.duckdb", read_only=True) as connection:
+        connection.execute("SET VARIABLE files = (SELECT list(path ORDER BY snapshot) FROM sync.snapshots)")
+        counted = (
+            "SELECT count(*) FROM read_parquet(getvariable('files')) GROUP BY snapshot ORDER BY snapshot"
+        )
+        assert connection.execute(counted).fetchall() == [(1_200,), (1_199,)]
+        set_aside = connection.execute("SELECT quarantine_path FROM sync.snapshots").fetchall()
+    assert all((settings.data_dir / path).exists() for (path,) in set_aside)
+
+
+def test_a_history_that_an_earlier_version_kept_is_taken_over(account: Account, settings: Settings) -> None:
+    """Version 2 had contacts' versions in a schema `history`; no version of them is lost."""
+    pull(settings, ["contacts"], "r1")
+    account.contacts()[0]["send_count"] += 1
+    pull(settings, ["contacts"], "r2")
+    versions = (
+        "SELECT * FROM contacts_history WHERE valid_to IS NOT NULL OR valid_from > (FROM x) ORDER BY ALL"
+    )
+    versions = versions.replace("(FROM x)", "(SELECT min(valid_from) FROM contacts_history)")
+    before = query(settings.warehouse, versions)
+    assert len(before) == 2
+    with replacing(settings.warehouse) as connection:
+        connection.execute(
+            "CREATE SCHEMA history; CREATE TABLE history.closed AS FROM sync.contacts_ended;"
+            "CREATE TABLE history.opened AS FROM sync.contacts_since;"
+            "CREATE TABLE history.began AS SELECT began_at FROM sync.history_began;"
+            "DROP TABLE sync.contacts_ended; DROP TABLE sync.contacts_since; DROP TABLE sync.history_began;"
+            "UPDATE sync.version SET version = 2"
+        )
+    publish(settings, [])
+    assert query(settings.warehouse, versions) == before
+    assert query(
+        settings.warehouse, "SELECT count(*) FROM duckdb_schemas() WHERE schema_name = 'history'"
+    ) == [(0,)]
