@@ -42,16 +42,19 @@ class Privacy:
     Attributes:
         key: the secret that phone numbers are hashed with; None where they are kept.
         drop_custom_fields: whether custom fields are left out.
+        keep_messages: whether messages of imported sends are kept, without numbers where phones are hashed.
     """
 
     key: bytes | None = field(default=None, repr=False)
     drop_custom_fields: bool = False
+    keep_messages: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> "Privacy":
         """As the settings say."""
         secret = settings.hash_phones
-        return cls(secret.get_secret_value().encode() if secret else None, settings.drop_custom_fields)
+        key = secret.get_secret_value().encode() if secret else None
+        return cls(key, settings.drop_custom_fields, settings.keep_messages)
 
     @property
     def label(self) -> str:

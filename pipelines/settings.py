@@ -43,6 +43,11 @@ class Settings(BaseSettings):
         None, description="Secret to hash phone numbers with, at least 16 characters; default: they are kept."
     )
     drop_custom_fields: bool = Field(False, description="Whether contacts' custom fields are left out.")
+    keep_messages: bool = Field(
+        False,
+        description="Whether the messages of imported sends are kept in the warehouse, of those sent from then on; "
+        "on or off.",
+    )
     history_dir: Path | None = Field(
         None, description="History files to push; default: history/ in the data dir."
     )

@@ -52,6 +52,22 @@ class ImportRecord(msgspec.Struct):
     offer_id: Annotated[Text | None, Column("The offer (clicks and revenue only).")] = None
     revenue: Annotated[Money | None, Column("Amount earned (revenue only).", "account currency")] = None
     payout: Annotated[Money | None, Column("What the offer paid (revenue only).", "account currency")] = None
+    phone_number: Annotated[
+        Text | None,
+        Column(
+            "Whom it was sent to, or who clicked; or that number's hash, as in contacts (not for revenue)."
+        ),
+    ] = None
+    send_type: Annotated[Text | None, Column("Kind of send, such as campaign (sends only).")] = None
+    delivered: Annotated[Flag | None, Column("Whether it was delivered (sends only).")] = None
+    length: Annotated[Integer | None, Column("Length of the text (sends only).", "characters")] = None
+    message: Annotated[
+        Text | None, Column("The text (sends only); null unless TRACKLY_KEEP_MESSAGES is on.")
+    ] = None
+    send_timestamp: Annotated[
+        Instant | None, Column("When the message had been sent, as the click says (clicks only).", "UTC")
+    ] = None
+    attribution_type: Annotated[Text | None, Column("Such as sale or migration (revenue only).")] = None
     raw: Annotated[Json, Column("The row as it was read (quarantined and rejected rows).")] = ABSENT
 
 
@@ -116,6 +132,27 @@ RECORDS = Dataset(
     doc="One row per row of history: those of the current input, and those that were sent from earlier ones.",
     source="",
 )
+FACTS = tuple(
+    field
+    for field in RECORDS.fields
+    if field.name
+    in (
+        "happened_at",
+        "list_id",
+        "list_number",
+        "offer_id",
+        "revenue",
+        "payout",
+        "phone_number",
+        "send_type",
+        "delivered",
+        "length",
+        "message",
+        "send_timestamp",
+        "attribution_type",
+    )
+)
+"""What imports.records says of a row beside its outcome, and what is archived of it: only its file says so too."""
 CHUNKS = Dataset(
     name="chunks",
     row=ImportChunk,

@@ -18,6 +18,7 @@ from pipelines.privacy import Privacy
 from pipelines.pull.contact_totals import room_for_readings
 from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.archive import keep
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.compare import SYNCED, Period, hold_against, later
 from pipelines.push.checks.same_rows import Decision
@@ -316,6 +317,7 @@ async def _send(
                     seen = ledger.last_chunk(name)
                     rows_in, held, presence = hold_against(connection, name, ledger, between=how.between)
                     ledger.take_in(name, rows_in, held, presence)
+                    keep(connection, name, settings)
                     if name == REVENUE:
                         with room_for_readings(settings) as folder:
                             unsettled = await RevenuePush(

@@ -11,18 +11,21 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.privacy import Privacy
+from pipelines.push.audit.archive import archive_folder, archived, facts_of, rows_of
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
 from pipelines.push.ledger.queries.in_doubt import resolutions
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import stage_path
+from pipelines.push.stage.database import count, stage_path
+from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
 from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
 from schemas.columns import Dataset, Kind
-from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.tables import literal
 
@@ -38,11 +41,12 @@ _KNOWN = {
     "code": "VARCHAR",
     "message": "VARCHAR",
     "message_id": "VARCHAR",
+    "content": "BIGINT",
 }
 """What is published of the rows that the ledger knows, in types that are small: a join has to hold them all."""
 
-_FACTS = ("happened_at", "list_id", "list_number", "offer_id", "revenue", "payout")
-"""What imports.records tells of a row beside its outcome."""
+_SAME_CONTENT = "a.identity = known.identity AND a.content = known.content"
+"""Whether a row of the archive, `a`, is what the ledger says was sent."""
 
 
 def publish_imports(settings: Settings) -> None:
@@ -55,7 +59,9 @@ def publish_imports(settings: Settings) -> None:
     with existing_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'; SET threads = 2")  # each takes a share of it
         complete(connection)
-        _keep_facts(connection)
+        privacy = Privacy.of(settings)
+        privacy.define(connection)
+        _keep_facts(connection, settings)
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
             replace_table(connection, f"imports.{dataset.name}", dataset, dataset.fields)
         if ledger is not None:
@@ -63,7 +69,7 @@ def publish_imports(settings: Settings) -> None:
             with ledger.begin() as transaction:
                 _fill(connection, RESOLUTIONS, resolutions(transaction))
             for name in PUSHED:
-                _records(connection, name, stage_path(settings, name), ledger)
+                _records(connection, name, settings, ledger)
         publish_runs(connection, settings.data_dir)
         create_marts(connection)
 
@@ -88,12 +94,20 @@ def publish_differences(settings: Settings, differences: pa.Table) -> None:
         create_marts(connection)
 
 
-def _keep_facts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Of rows that were sent, what only their file says: it may have left the input since."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT dataset, identity, {', '.join(_FACTS)} "
-        "FROM imports.records WHERE attempt > 0"
+def _keep_facts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Of rows that an earlier version sent, what only their file says: nothing of it is in the archive."""
+    rows = " UNION ALL BY NAME ".join(
+        f"SELECT dataset, identity, {_names('r')} FROM imports.records AS r"
+        f" WHERE dataset = '{name}' AND attempt > 0"
+        + (
+            f" AND NOT EXISTS (SELECT 1 FROM {rows_of(files)} AS a WHERE a.identity = r.identity)"
+            if files
+            else ""
+        )
+        for name in PUSHED
+        for files in (archived(archive_folder(settings, name)),)
     )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS {rows}")
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequence[dict[str, Any]]) -> None:
@@ -111,28 +125,83 @@ def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequ
     connection.unregister("incoming")
 
 
-def _records(connection: duckdb.DuckDBPyConnection, name: str, stage: Path, ledger: Ledger) -> None:
+def _records(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings, ledger: Ledger) -> None:
     declared = ", ".join(f"{column} {kind}" for column, kind in _KNOWN.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
     for rows in ledger_rows(ledger, name, list(_KNOWN)):
         insert(connection, "known", rows)
+    stage, privacy = stage_path(settings, name), Privacy.of(settings)
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        connection.execute(_from_stage(PUSHED[name], _columns_of_differing(connection)))
+        differing, put_away = _columns_of_differing(connection), is_put_away(connection)
+        connection.execute(_from_stage(PUSHED[name], privacy, differing, put_away))
         connection.execute("DETACH stage")
-    message = "known.identity" if name != "revenue" else "message_id"
-    others = "NOT current" if stage.exists() else "true"
-    connection.execute(
+        connection.execute("DELETE FROM known WHERE current")
+    if count(connection, "SELECT count(*) FROM known"):
+        _records_of_earlier_inputs(connection, name, archived(archive_folder(settings, name)), privacy)
+    connection.execute("DROP TABLE known")
+
+
+def _records_of_earlier_inputs(
+    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], privacy: Privacy
+) -> None:
+    """The rows of `known`, each with what its file said: by the archive, else by the warehouse before.
+
+    Args:
+        connection: to the warehouse, with the tables `known` and `earlier`.
+        name: the dataset.
+        files: its archive.
+        privacy: what of it may be published.
+    """
+    message = "known.identity" if name != "revenue" else "known.message_id"
+    record = (
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{name}' AS dataset, known.identity, {message} AS message_id, known.outcome,"
-        " nullif(code, '') AS code, nullif(message, '') AS reason, known.chunk, tries AS attempt,"
-        " coalesce(answered_at, intended_at) AS at, current AS in_input,"
-        " false AS differs, false AS differs_acknowledged,"
-        f" {', '.join(f'earlier.{fact}' for fact in _FACTS)}"
-        " FROM known JOIN imports.chunks AS c ON c.chunk = known.chunk"
-        f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity WHERE {others}"
+        " nullif(code, '') AS code, nullif(known.message, '') AS reason, known.chunk, tries AS attempt,"
+        " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
+        " false AS differs_acknowledged, {facts}"
+        " FROM {known} AS known JOIN imports.chunks AS c ON c.chunk = known.chunk"
     )
-    connection.execute("DROP TABLE known")
+    if files:
+        connection.execute(
+            record.format(facts=_facts("a", privacy), known="known")
+            + f" JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}"
+        )
+        _set_rest(connection, name, files)
+    connection.execute(
+        record.format(facts=_facts("earlier", privacy), known="rest" if files else "known")
+        + f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity"
+    )
+
+
+def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
+    """Make the table `rest`: the rows of `known` whose content is not in the archive.
+
+    Rows that the ledger took over have no digest; of those the newest content is added to `earlier`.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE rest AS FROM known"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {rows_of(files)} AS a WHERE {_SAME_CONTENT})"
+    )
+    connection.execute(
+        f"INSERT INTO earlier SELECT '{name}', identity, {_names('a')} FROM {rows_of(files)} AS a"
+        " WHERE identity IN (SELECT identity FROM rest WHERE content IS NULL)"
+        " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1"
+    )
+
+
+def _names(table: str) -> str:
+    return ", ".join(f"{table}.{field.name}" for field in FACTS)
+
+
+def _facts(table: str, privacy: Privacy) -> str:
+    """The facts of a table that was written earlier, when settings may have let more be kept than now."""
+    kept = {
+        "phone_number": f"CASE WHEN {table}.phone_number LIKE '+%' THEN kept_phone({table}.phone_number)"
+        f" ELSE {table}.phone_number END",
+        "message": f"{table}.message" if privacy.keep_messages else "NULL",
+    }
+    return ", ".join(f"{kept.get(field.name, f'{table}.{field.name}')} AS {field.name}" for field in FACTS)
 
 
 def _columns_of_differing(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -143,12 +212,14 @@ def _columns_of_differing(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {str(name) for (name,) in connection.execute(there).fetchall()}
 
 
-def _from_stage(dataset: Dataset, differing: Collection[str]) -> str:
+def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], put_away: bool) -> str:
     """Every row of the current input: its verdict, else what the ledger knows, else pending.
 
     Args:
         dataset: what the stage holds.
+        privacy: what of it may be published.
         differing: `_columns_of_differing`; a stage without that table has no codes, places and lines either.
+        put_away: whether the stage holds no more than that; else it is still to be sent.
     """
     code, places, line, differs = (
         ("v.code", "v.places", "i.line", "i.seq IN (SELECT seq FROM stage.differing)")
@@ -161,7 +232,9 @@ def _from_stage(dataset: Dataset, differing: Collection[str]) -> str:
         else "false"
     )
     values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
-    facts = "".join(f" i.{name}," for name in _FACTS if name in dataset.columns)
+    kept = (
+        "" if put_away or not privacy.key else f"REPLACE ({kept_columns(dataset, privacy, 'stage.verdicts')})"
+    )
     message = "i.id" if dataset.name == "sends" else "i.message_id"
     identity = "CASE WHEN o.ordinal IS NULL THEN i.base ELSE i.base || ':' || o.ordinal END"
     return (
@@ -171,10 +244,10 @@ def _from_stage(dataset: Dataset, differing: Collection[str]) -> str:
         f" coalesce(v.reason || coalesce(': ' || {places}, ''), nullif(w.message, '')) AS reason, k.chunk,"
         " coalesce(k.tries, 0) AS attempt, coalesce(c.answered_at, c.intended_at) AS at, true AS in_input,"
         f" {differs} AS differs, {seen} AS differs_acknowledged, f.path AS file, i.row, {line} AS line,"
-        f" i.timestamp AS happened_at,{facts}"
+        f" {facts_of(dataset, privacy, 'i')},"
         " CASE WHEN coalesce(v.outcome, k.outcome) IN ('quarantined', 'rejected')"
         f" THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"
-        " FROM stage.input AS i JOIN stage.files AS f USING (file)"
+        f" FROM (SELECT * {kept} FROM stage.input) AS i JOIN stage.files AS f USING (file)"
         " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"
         f" LEFT JOIN known AS k ON v.outcome IS NULL AND k.identity = {identity}"
         # few rows have words of their own; with the others' nulls the join above would not fit in memory

@@ -22,7 +22,7 @@ _IDS = ("id", "message_id", "record_id", "offer_id")
 """Texts that rows are found by: only a number in E.164 is masked in them."""
 
 _E164 = "\\+[1-9][0-9]{6,14}"
-_NUMBER = "\\p{N}(?:[ ()./\u00a0-]*\\p{N}){6}"
+_NUMBER = "\\p{N}(?:[ ()./\u00a0-]*\\p{N}){6,}"
 """Seven digits or more, with what people write between them."""
 
 _SHORTEST = 1_000_000
@@ -47,7 +47,8 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
             connection.execute(f"ATTACH {literal(str(aside))} AS aside")
             for table in ("version", "files", "inputs", "verdicts", "ordinals", "differing"):
                 connection.execute(f"CREATE TABLE aside.{table} AS FROM {table}")
-            connection.execute(f"CREATE TABLE aside.input AS SELECT * REPLACE ({_kept(dataset)}) FROM input")
+            kept = kept_columns(dataset, privacy)
+            connection.execute(f"CREATE TABLE aside.input AS SELECT * REPLACE ({kept}) FROM input")
             connection.execute("DETACH aside")
             os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
@@ -93,13 +94,18 @@ def is_readable(path: Path) -> bool:
         return False
 
 
-def _kept(dataset: Dataset) -> str:
+def kept_columns(dataset: Dataset, privacy: Privacy, verdicts: str = "verdicts") -> str:
     """The columns of `input` that may hold something personal, each as what is kept of it.
 
     A row that is quarantined may hold a phone number anywhere: in a line that has too many columns, as the number of
     a list, as an amount, and in whatever form people write it.
+
+    Args:
+        dataset: what the stage holds.
+        privacy: whose macros the connection has.
+        verdicts: the stage's table of that name, as the query finds it.
     """
-    bad = "seq IN (SELECT seq FROM verdicts WHERE outcome = 'quarantined')"
+    bad = f"seq IN (SELECT seq FROM {verdicts} WHERE outcome = 'quarantined')"
     values = ", ".join(f"{literal(name)}: {_kept_text(name)}" for name in dataset.columns)
     line = "raw->>'$'"  # where it is a JSON string, it is the text of a line
     raw = (
@@ -114,7 +120,8 @@ def _kept(dataset: Dataset) -> str:
         elif name == "list_number":
             kept.append(f"CASE WHEN NOT {bad} THEN list_number END AS list_number")
         elif name == "message":
-            kept.append("NULL::VARCHAR AS message")
+            text = f"CASE WHEN NOT {bad} THEN regexp_replace(message, '{_NUMBER}', '(number)', 'g') END"
+            kept.append(f"{text if privacy.keep_messages else 'NULL::VARCHAR'} AS message")
         elif field.kind is Kind.TEXT and name not in _IDS:
             kept.append(f"{_without_number(name)} AS {name}")
         elif field.kind in (Kind.INTEGER, Kind.MONEY):

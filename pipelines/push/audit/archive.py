@@ -1,0 +1,187 @@
+"""The archive: what history files say of the rows that are sent, as Parquet in `parquet/imports/<dataset>/`.
+
+History files get deleted once they are in, the API gives none of it back, and the next intake rebuilds the stage.
+So a push writes the rows that it is about to send into a file of their own, before the first of them leaves: a crash,
+other files in the next push, a ledger that is taken over and a warehouse made from nothing lose none of it. It is not
+in the ledger, which every push reads whole, nor in the warehouse alone, which is a product that can be made again.
+
+    00000007-00000007.parquet    the rows that one push archived
+    00000001-00000016.parquet    those of sixteen, merged; files whose numbers it covers count no more
+
+A row is in it once for each content that was sent: by identity and the digest that the ledger keeps too. Phone
+numbers are hashed, and messages left out, where settings say so. What does not belong here: what became of a row
+(`ledger`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.privacy import Privacy
+from pipelines.push.stage.database import count
+from pipelines.push.stage.redact import kept_columns
+from pipelines.push.values.content import content
+from pipelines.settings import Settings
+from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder
+from schemas.columns import Dataset
+from schemas.imports import FACTS
+from schemas.registry import PUSHED
+from schemas.tables import TYPES, literal
+
+_FILES = "[0-9]*-[0-9]*.parquet"
+_ROW_GROUP = 20_480  # a row group is held in memory, and messages are long
+_SMALL = 64_000_000  # bytes; a file of more is not merged again
+_MANY = 16
+"""Small files that are merged into one: a push a day leaves hundreds, and each has to be opened."""
+
+_NAMES = {"happened_at": ("timestamp",), "phone_number": ("to_number", "phone_number")}
+"""What a fact is called in history files, where it is not by its own name."""
+
+_TYPE = {field.name: TYPES[field.kind] for field in FACTS}
+
+
+def archive_folder(settings: Settings, dataset: str) -> Path:
+    """Where the archive of a dataset lies."""
+    return settings.parquet_dir / "imports" / dataset
+
+
+def archived(folder: Path) -> list[Path]:
+    """The files that count, oldest first.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    with storage_errors("read", folder):
+        found = sorted((*_span(path), path) for path in folder.glob(_FILES))
+    files, covered = [], 0
+    for first, last, path in sorted(found, key=lambda item: (item[0], -item[1])):
+        if last > covered and first > covered:
+            files.append(path)
+            covered = last
+    return files
+
+
+def rows_of(files: Sequence[Path]) -> str:
+    """What to select from for the rows of some files: identity, content, file, and the facts."""
+    names = ", ".join(literal(str(path)) for path in files)
+    return f"read_parquet([{names}], union_by_name = true, filename = 'file')"
+
+
+def facts_of(dataset: Dataset, privacy: Privacy, table: str) -> str:
+    """The facts as columns of a query over a stage's rows, those that the dataset does not have as nulls.
+
+    Args:
+        dataset: what the stage holds.
+        privacy: whether messages are kept; phone numbers are taken as they stand in the table.
+        table: its name in the query.
+    """
+    return ", ".join(f"{_fact(field.name, dataset, privacy, table)} AS {field.name}" for field in FACTS)
+
+
+def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> int:
+    """Archive the rows of a stage that are not there yet, before they are sent.
+
+    Those that came in by an earlier version are archived too, as long as they are in the input.
+
+    Args:
+        connection: the stage, held against the ledger, with the macros of `Privacy.define`.
+        name: what it holds.
+        settings: where the archive lies, and what may be kept.
+
+    Returns:
+        How many rows were new.
+
+    Raises:
+        StorageError: the disk refused; the archive is as it was, and nothing may be sent.
+    """
+    folder = archive_folder(settings, name)
+    with storage_errors("write", folder):
+        private_folder(folder)
+        files = archived(folder)
+        _clean(folder, files)
+        number = _span(files[-1])[1] + 1 if files else 1
+        new = _write(connection, _new_rows(PUSHED[name], files, Privacy.of(settings)), folder, number, number)
+        _merge(connection, folder)
+    return new
+
+
+def _fact(name: str, dataset: Dataset, privacy: Privacy, table: str) -> str:
+    column = next((own for own in _NAMES.get(name, (name,)) if own in dataset.columns), None)
+    if column is None or (name == "message" and not privacy.keep_messages):
+        return f"NULL::{_TYPE[name]}"
+    return f"{table}.{column}"
+
+
+def _new_rows(dataset: Dataset, files: Sequence[Path], privacy: Privacy) -> str:
+    """The query of what is to be archived; the digest is of what the API is given, so it is made first."""
+    rows = f"SELECT *, {content(dataset)} AS content FROM ready"
+    if privacy.key:
+        rows = f"SELECT * REPLACE ({kept_columns(dataset, privacy)}) FROM ({rows})"
+    there = (
+        f" AND NOT EXISTS (SELECT 1 FROM {rows_of(files)} AS there"
+        " WHERE there.identity = new.identity AND there.content = new.content)"
+        if files
+        else ""
+    )
+    return (
+        f"SELECT identity, content, {facts_of(dataset, privacy, 'new')} FROM ({rows}) AS new"
+        " WHERE seq NOT IN (SELECT seq FROM differing)"  # the account was given something else
+        # rows of another month than the one that is pushed are known without a call
+        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.chunk IS NULL AND known.identity = new.identity)"
+        f"{there}"
+    )
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, folder: Path, first: int, last: int) -> int:
+    """A file of the rows of a query, complete or not there; none where there are no rows.
+
+    Args:
+        connection: what the query is for.
+        query: its columns are those of the archive.
+        folder: where to.
+        first: the lowest number that it covers.
+        last: the highest.
+
+    Returns:
+        How many rows.
+    """
+    aside = folder / f".{last:08}.building"
+    try:
+        rows = count(
+            connection,
+            f"COPY ({query}) TO {literal(str(aside))}"
+            f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
+        )
+        if rows:
+            sync_file(aside)
+            aside.replace(folder / f"{first:08}-{last:08}.parquet")
+            sync_folder(folder)
+    finally:
+        aside.unlink(missing_ok=True)
+    return rows
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Merge the newest files where many of them are small; those that were merged go with the next push."""
+    small: list[Path] = []
+    for path in reversed(archived(folder)):
+        if path.stat().st_size > _SMALL:
+            break
+        small.insert(0, path)
+    if len(small) >= _MANY:
+        facts = ", ".join(field.name for field in FACTS)
+        query = f"SELECT identity, content, {facts} FROM {rows_of(small)}"
+        _write(connection, query, folder, _span(small[0])[0], _span(small[-1])[1])
+
+
+def _clean(folder: Path, files: Sequence[Path]) -> None:
+    """Remove what a killed push left, and what was merged: by now nobody reads it any more."""
+    for path in (*folder.glob(".*.building"), *folder.glob(_FILES)):
+        if path not in files:
+            path.unlink()
+
+
+def _span(path: Path) -> tuple[int, int]:
+    first, _, last = path.stem.partition("-")
+    return int(first), int(last)

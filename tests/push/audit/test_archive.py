@@ -1,0 +1,324 @@
+"""What history files say of imported rows outlives the files, the stages and the warehouse."""
+
+import datetime as dt
+import stat
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from oracle import query
+from pydantic import SecretStr
+
+from pipelines.pull.run import pull
+from pipelines.push.audit import archive
+from pipelines.push.audit.adopt import adopt
+from pipelines.push.audit.archive import archive_folder, archived
+from pipelines.push.audit.publish import publish_imports
+from pipelines.push.run import intake, push, send
+from pipelines.sandbox import Account
+from pipelines.settings import Settings
+from pipelines.warehouse.swap import replacing
+from schemas.imports import FACTS
+from schemas.registry import PUSHED
+
+Row = dict[str, Any]
+Write = Callable[..., Path]
+SECRET = "a secret that nobody can guess"  # noqa: S105 - the tests' own
+NAMES = [field.name for field in FACTS]
+
+
+def facts(settings: Settings) -> dict[tuple[str, str], Row]:
+    """What imports.records says of the rows that were sent, by dataset and message."""
+    found = query(
+        settings.warehouse,
+        f"SELECT dataset, message_id, {', '.join(NAMES)} FROM imports.records WHERE attempt > 0",
+    )
+    return {(row[0], row[1]): dict(zip(NAMES, row[2:], strict=True)) for row in found}
+
+
+def instant(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def wanted(rows: dict[str, list[Row]], messages: bool = False) -> dict[tuple[str, str], Row]:
+    """The same, from the rows as they stand in the files."""
+    nothing = dict.fromkeys(NAMES)
+    told = {}
+    for row in rows["sends"]:
+        same = {name: row.get(name) for name in ("list_number", "send_type", "delivered", "length")}
+        message = {"message": row["message"] if messages else None}
+        told["sends", row["id"]] = (
+            nothing
+            | same
+            | message
+            | {
+                "happened_at": instant(row["timestamp"]),
+                "phone_number": row["to_number"],
+            }
+        )
+    for row in rows["clicks"]:
+        told["clicks", row["message_id"]] = nothing | {
+            "happened_at": instant(row["timestamp"]),
+            "offer_id": row["offer_id"],
+            "phone_number": row["phone_number"],
+            "send_timestamp": instant(row["send_timestamp"]),
+        }
+    for row in rows["revenue"]:
+        told["revenue", row["message_id"]] = nothing | {
+            "happened_at": instant(row["timestamp"]),
+            "offer_id": row["offer_id"],
+            "revenue": Decimal(str(row["revenue"])),
+            "payout": Decimal(str(row["payout"])),
+            "attribution_type": row["attribution_type"],
+        }
+    return told
+
+
+@pytest.fixture
+def rows(some_sends: Callable[[int], list[Row]], offer: str) -> dict[str, list[Row]]:
+    """Six sends, four clicks and two sales with every field."""
+    sends = [
+        row
+        | {
+            "message": f"Deal {n}, call (200) 000-00{n:02}",
+            "send_type": kind,
+            "delivered": n != 2,
+            "length": 20 + n,
+        }
+        for n, (row, kind) in enumerate(zip(some_sends(6), ("campaign", "flow") * 3, strict=True))
+    ]
+    clicks = [
+        {
+            "message_id": row["id"],
+            "offer_id": offer,
+            "phone_number": row["to_number"],
+            "timestamp": "2024-05-01T11:00:00Z",
+            "send_timestamp": row["timestamp"],
+        }
+        for row in sends[:4]
+    ]
+    revenue = [
+        {
+            "message_id": row["id"],
+            "offer_id": offer,
+            "revenue": 10.5,
+            "payout": 2.25,
+            "timestamp": "2024-05-02T10:00:00Z",
+            "attribution_type": "sale",
+        }
+        for row in sends[:2]
+    ]
+    return {"sends": sends, "clicks": clicks, "revenue": revenue}
+
+
+@pytest.fixture
+def written(write: Write, rows: dict[str, list[Row]]) -> Callable[[], None]:
+    """Write all files."""
+
+    def all_files() -> None:
+        for name in PUSHED:
+            write(f"{name}.ndjson", rows[name])
+
+    return all_files
+
+
+def other_input(settings: Settings, write: Write, some_sends: Callable[[int], list[Row]]) -> None:
+    """Push another month, whose files stand in place of those before."""
+    for path in settings.history.iterdir():
+        path.unlink()
+    later = some_sends(1)[0] | {"id": "later", "timestamp": "2024-06-01T10:00:00Z"}
+    write("sends.ndjson", [later])
+    push(settings, ["sends"])
+
+
+def without_later(found: dict[tuple[str, str], Row]) -> dict[tuple[str, str], Row]:
+    return {key: row for key, row in found.items() if key[1] != "later"}
+
+
+def test_what_files_say_outlives_them_and_the_warehouse(
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    written: Callable[[], None],
+    write: Write,
+    some_sends: Callable[[int], list[Row]],
+) -> None:
+    """In the input, after other files, and in a warehouse made from nothing: every field, messages by a setting."""
+    keeping = settings.model_copy(update={"keep_messages": True})
+    written()
+    push(keeping, list(PUSHED))
+    assert facts(keeping) == wanted(rows, messages=True)
+    other_input(keeping, write, some_sends)
+    assert without_later(facts(keeping)) == wanted(rows, messages=True)
+    settings.warehouse.unlink()
+    publish_imports(keeping)
+    assert without_later(facts(keeping)) == wanted(rows, messages=True)
+    publish_imports(settings)
+    assert without_later(facts(settings)) == wanted(rows), "no message once the setting is off"
+    for path in settings.parquet_dir.rglob("*"):
+        assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
+
+
+def test_with_hashed_phones_the_persons_key_is_the_hash(
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    written: Callable[[], None],
+    write: Write,
+    some_sends: Callable[[int], list[Row]],
+) -> None:
+    """It joins to contacts, at every step of an orchestrator too; of a message's numbers nothing is kept."""
+    private = settings.model_copy(
+        update={"hash_phones": SecretStr(SECRET), "keep_messages": True, "history_dir": settings.history}
+    )
+    pull(private, ["contacts", "lists", "offers"], "run")
+    written()
+    intake(private, list(PUSHED))
+    for name in PUSHED:
+        send(private, [name])
+        publish_imports(private)  # clicks and revenue are still to be sent, from stages with plain numbers
+        assert plain_numbers(private, rows) == []
+    other_input(private, write, some_sends)
+    found = without_later(facts(private))
+    assert {row["message"] for key, row in found.items() if key[0] == "sends"} == {
+        f"Deal {n}, call ((number)" for n in range(6)
+    }
+    joined = query(
+        private.warehouse,
+        "SELECT count(DISTINCT r.message_id) FROM imports.records AS r JOIN contacts AS c USING (phone_number)"
+        " WHERE dataset = 'sends' AND r.message_id <> 'later'",
+    )
+    assert joined == [(6,)]
+    assert plain_numbers(private, rows) == []
+
+
+def plain_numbers(settings: Settings, rows: dict[str, list[Row]]) -> list[str]:
+    """Phone numbers of the input that stand in imports.records or in the archive."""
+    files = [str(path) for name in PUSHED for path in archived(archive_folder(settings, name))]
+    texts = query(settings.warehouse, "SELECT r::VARCHAR FROM imports.records AS r")
+    with duckdb.connect() as connection:
+        texts += connection.execute("SELECT a::VARCHAR FROM read_parquet($1) AS a", [files]).fetchall()
+    numbers = {row["to_number"] for row in rows["sends"]} | {"000-00"}
+    return [number for number in numbers for (text,) in texts if number in text]
+
+
+def test_a_crash_before_the_books_loses_nothing(
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    written: Callable[[], None],
+    write: Write,
+    some_sends: Callable[[int], list[Row]],
+) -> None:
+    """What was sent and never published is known after the next push, of other files."""
+    written()
+    intake(settings, list(PUSHED))
+    send(settings, list(PUSHED))
+    assert not settings.warehouse.exists()
+    other_input(settings, write, some_sends)
+    assert without_later(facts(settings)) == wanted(rows)
+
+
+def test_what_is_taken_over_from_the_warehouse_keeps_its_facts(
+    settings: Settings, rows: dict[str, list[Row]], written: Callable[[], None]
+) -> None:
+    """Revenue that the ledger takes over has no digest there, and is found by its identity."""
+    written()
+    push(settings, list(PUSHED))
+    for path in (
+        *settings.history.iterdir(),
+        *settings.data_dir.glob("push/*.duckdb"),
+        *settings.data_dir.glob("ledger.db*"),
+    ):
+        path.unlink()
+    assert adopt(settings).rows == 2
+    of_revenue = {key: row for key, row in wanted(rows).items() if key[0] == "revenue"}
+    assert facts(settings) == of_revenue
+
+
+def test_an_older_warehouse_keeps_what_it_knows(
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    write: Write,
+    some_sends: Callable[[int], list[Row]],
+) -> None:
+    """Without archive and new columns: facts that were published stay; of rows in the input all is archived."""
+    rows |= {"clicks": [], "revenue": []}
+    write("sends.ndjson", rows["sends"])
+    push(settings, ["sends"])
+    for path in archived(archive_folder(settings, "sends")):
+        path.unlink()
+    new = (
+        "phone_number",
+        "send_type",
+        "delivered",
+        "length",
+        "message",
+        "send_timestamp",
+        "attribution_type",
+    )
+    with replacing(settings.warehouse) as connection:
+        for column in new:
+            connection.execute(f"ALTER TABLE imports.records DROP COLUMN {column}")
+    other_input(settings, write, some_sends)
+    older = {key: row | dict.fromkeys(new) for key, row in wanted(rows).items()}
+    assert without_later(facts(settings)) == older
+    write("sends.ndjson", rows["sends"])
+    push(settings, ["sends"])
+    other_input(settings, write, some_sends)
+    assert without_later(facts(settings)) == wanted(rows)
+
+
+def test_a_row_is_archived_once_and_as_it_was_sent(
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    write: Write,
+    account: Account,
+    some_sends: Callable[[int], list[Row]],
+) -> None:
+    """Refused, corrected and sent again: the later content. Changed after it was accepted: what was sent."""
+    account.refuse = lambda _, row: ("save_error", "no") if row.get("id") == "m000001" else None
+    write("sends.ndjson", rows["sends"])
+    push(settings, ["sends"])
+    account.refuse = None
+    rows["sends"][1]["length"] = 99
+    rows["sends"][2]["length"] = 77
+    write("sends.ndjson", rows["sends"])
+    push(settings, ["sends"], retry_rejected=True)
+    other_input(settings, write, some_sends)
+    lengths = {key[1]: row["length"] for key, row in facts(settings).items()}
+    assert lengths == {
+        "m000000": 20,
+        "m000001": 99,
+        "m000002": 22,
+        "m000003": 23,
+        "m000004": 24,
+        "m000005": 25,
+        "later": None,
+    }
+    with duckdb.connect() as connection:
+        files = [str(path) for path in archived(archive_folder(settings, "sends"))]
+        held = connection.execute(
+            "SELECT identity, count(*) FROM read_parquet($1) GROUP BY ALL HAVING count(*) > 1", [files]
+        )
+        assert held.fetchall() == [("m000001", 2)]
+
+
+def test_small_files_are_merged(
+    settings: Settings, write: Write, some_sends: Callable[[int], list[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pushes of one row each leave few files, and every row is in them once, whatever a crash left beside them."""
+    monkeypatch.setattr(archive, "_MANY", 2)
+    folder = archive_folder(settings, "sends")
+    for number, row in enumerate(some_sends(3)):
+        write("sends.ndjson", [row | {"length": number}])
+        push(settings, ["sends"])
+        if number == 1:
+            assert len(list(folder.iterdir())) == 3, "those that were merged are read until the next push"
+            (folder / ".00000003.building").write_text("of a killed push")
+            assert [path.name for path in archived(folder)] == ["00000001-00000002.parquet"]
+    assert [path.name for path in archived(folder)] == ["00000001-00000003.parquet"]
+    assert len(list(folder.iterdir())) == 3
+    assert {key[1]: row["length"] for key, row in facts(settings).items()} == {
+        f"m{n:06}": n for n in range(3)
+    }
