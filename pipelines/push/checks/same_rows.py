@@ -3,7 +3,7 @@
     SAME_ROWS  a row without a record_id that stands in several files
     LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of files
                that were in the input when that one was sent are left alone while it still is: they are other sales
-    NEW_AMOUNT a row without a record_id that equals a sent one in all but the amount, and that one has left the input
+    NEW_AMOUNT, REPLACED  a row that may be the correction of one that was sent and has left the files (`replaced`)
 
 Equal rows within one file are as many sales. A decision is kept in the ledger by what the rows are known by, and for
 how many of them it was: what is added later is held again. What does not belong here: rows with one key
@@ -17,18 +17,17 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED, SENT
+from pipelines.push.checks.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since
-from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
 from pipelines.push.values.content import likeness
-from pipelines.push.values.expressions import identity_base
 from pipelines.warehouse.tables import insert
 from schemas.registry import PUSHED
 
-SAME_ROWS, LIKE_SENT, NEW_AMOUNT = "same_rows", "like_sent", "new_amount"
+SAME_ROWS, LIKE_SENT = "same_rows", "like_sent"
 """Our codes."""
 
 _WHY = {
@@ -37,6 +36,8 @@ _WHY = {
     LIKE_SENT: "a row that was sent has the same message, offer and amount, but another time or record_id; "
     "--same-rows-count or --same-rows-once decides",
     NEW_AMOUNT: "a row that was sent and is no longer in the files is the same but for the amount; "
+    "--same-rows-count or --same-rows-once decides",
+    REPLACED: "a row that was sent for the same message or contact is no longer in the files, and this one is new; "
     "--same-rows-count or --same-rows-once decides",
 }
 _ONCE = "decided by --same-rows-once: it is a row that is there already"
@@ -101,7 +102,8 @@ def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
 def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
     """The temporary table `held`: rows that are not in the ledger and may be there twice; each once."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR)"
+        "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR);"
+        f"CREATE OR REPLACE TEMP TABLE replaced ({REPLACED_COLUMNS})"
     )
     new = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
     if ledger is not None and count(connection, "SELECT count(*) FROM (SELECT 1 FROM known LIMIT 1)"):
@@ -113,12 +115,11 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
             " AND sent.base <> ready.base AND (NOT sent.is_in OR since.moment IS NULL OR since.moment > sent.moment))"
         )
         if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
-            _load_gone(connection, ledger)
-            connection.execute(
-                f"INSERT INTO held SELECT DISTINCT seq, base, number, '{NEW_AMOUNT}', NULL"
-                f" FROM ({_with_amounts_of_gone()}) JOIN gone AS g ON g.identity = before"
-                f" WHERE seq NOT IN (SELECT seq FROM held)"
-            )
+            find_replaced(connection, ledger)
+        connection.execute(
+            f"INSERT INTO held SELECT DISTINCT seq, ready.base, {_NUMBER}, code, NULL FROM replaced"
+            " JOIN ready USING (seq) LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
+        )
     if count(connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE {NUMBERED} LIMIT 1)"):
         connection.execute(
             f"INSERT INTO held SELECT seq, ready.base, r.ordinal, '{SAME_ROWS}', files"
@@ -153,34 +154,6 @@ def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     )
 
 
-def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """The temporary table `gone`: revenue without a record_id that was sent and is not in the input any more."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE gone (identity VARCHAR, outcome VARCHAR, message_id VARCHAR, amount BIGINT)"
-    )
-    for rows in ledger_rows(
-        ledger, REVENUE, ("identity", "outcome", "message_id", "amount"), every_part=True
-    ):
-        insert(connection, "gone", rows)
-    connection.execute(
-        f"DELETE FROM gone WHERE outcome NOT IN {SENT} OR NOT starts_with(identity, 'content:')"
-        " OR identity IN (SELECT identity FROM ready);"
-        "UPDATE gone SET identity = left(identity, 40)"  # without the number of a repeat
-    )
-
-
-def _with_amounts_of_gone() -> str:
-    """New rows, each with what it would be known by if it had the amount of a row of its message that is gone."""
-    amount = "CAST(CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4)) AS DECIMAL(18, 4))"
-    before = identity_base(REVENUE, PUSHED[REVENUE].fields)
-    return (
-        f"SELECT seq, base, number, {before} AS before FROM (SELECT ready.* REPLACE ({amount} AS revenue),"
-        f" {_NUMBER} AS number FROM ready LEFT JOIN ordinals USING (seq)"
-        " JOIN (SELECT DISTINCT message_id AS gone_id, amount FROM gone) ON gone_id = ready.message_id"
-        " WHERE record_id IS NULL AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity))"
-    )
-
-
 def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     """Decide about what is held and was not decided, or for fewer rows."""
     connection.execute(
@@ -194,4 +167,11 @@ def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     connection.execute(
         "DELETE FROM decided WHERE base IN (SELECT base FROM fresh);"
         f"INSERT INTO decided SELECT base, most, {counted}, true FROM fresh"
+    )
+    # those that have left are decided about with them: what is added later is no correction of them
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE settled AS SELECT DISTINCT '{GONE}' || identity AS base FROM replaced"
+        " JOIN held USING (seq) JOIN fresh ON fresh.base = held.base;"
+        "DELETE FROM decided WHERE base IN (SELECT base FROM settled);"
+        "INSERT INTO decided SELECT base, 1, 1, true FROM settled"
     )

@@ -1,0 +1,114 @@
+"""Revenue that was sent and has left its file: a new row of its message may be what it was corrected to."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import query
+
+from pipelines.push.checks.same_rows import Choice, Decision
+from pipelines.push.outcomes import Outcomes
+from pipelines.push.run import push
+from pipelines.sandbox import Account
+from pipelines.settings import Settings
+
+ALL = ["sends", "clicks", "revenue"]
+REVENUE = ["revenue"]
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+
+
+@pytest.fixture
+def sale(write: Write, some_sends: Some, offer: str, account: Account) -> Row:
+    """A sale of the first of three sends; the account has no other revenue."""
+    account.revenue.clear()
+    write("sends.ndjson", some_sends(3))
+    return {"message_id": "m000000", "offer_id": offer, "revenue": 5, "timestamp": "2024-06-01"}
+
+
+def money(account: Account) -> list[float]:
+    """What the account was given."""
+    return sorted(row["revenue"] for row in account.revenue)
+
+
+def codes(settings: Settings) -> list[str]:
+    """Why rows of revenue are parked."""
+    found = query(
+        settings.warehouse, "SELECT code FROM imports.records WHERE in_input AND outcome = 'parked'"
+    )
+    return [code for (code,) in found]
+
+
+def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
+    account: Account, settings: Settings, write: Write, sale: Row
+) -> None:
+    """One row has left the file and another of its message is new: held; what is appended after a decision is sent."""
+    other = {**sale, "message_id": "m000001", "revenue": 7}
+    changed = {**sale, "revenue": 31.5, "timestamp": "2024-06-02"}
+    write("revenue.ndjson", [sale, other])
+    push(settings, ALL)
+    write("revenue.ndjson", [changed, other])
+    report = push(settings, REVENUE)
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
+    assert (codes(settings), money(account)) == (["replaced"], [5, 7])
+    assert push(settings, REVENUE).outcomes == report.outcomes
+    once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "a correction"))
+    assert once.outcomes["revenue"] == Outcomes(2, accepted=1, duplicate=1)
+    appended = {**sale, "revenue": 3, "timestamp": "2024-07-01"}
+    write("revenue.ndjson", [changed, other, appended])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=2, duplicate=1)
+    assert money(account) == [3, 5, 7]
+
+
+def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
+    account: Account, settings: Settings, write: Write, sale: Row
+) -> None:
+    """The file was in the input when the row was sent, or holds others of its call under another name."""
+    write("revenue-a.ndjson", [sale])
+    push(settings, ALL)
+    changed = {**sale, "revenue": 6, "timestamp": "2024-06-03"}
+    write("revenue-a.ndjson", [changed])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(1, parked=1)
+    count = push(settings, REVENUE, decision=Decision(Choice.COUNT, "another sale"))
+    assert count.outcomes["revenue"] == Outcomes(1, accepted=1)
+    others = [{**sale, "message_id": f"m00000{n}", "revenue": 10 + n} for n in (1, 2)]
+    write("revenue-b.ndjson", others)
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=3)
+    (settings.history / "revenue-b.ndjson").unlink()
+    write("revenue-c.ndjson", [others[0], {**others[1], "revenue": 20, "timestamp": "2024-06-09"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=2, parked=1)
+    assert money(account) == [5, 6, 11, 12]
+
+
+def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
+    account: Account, settings: Settings, write: Write, sale: Row, some_sends: Some
+) -> None:
+    """The same contact and amount; another contact's sale is another sale."""
+    sends = some_sends(30)
+    other = next(row["id"] for row in sends if row["to_number"] != sends[0]["to_number"])
+    write("sends.ndjson", [*sends, {**sends[0], "id": "again"}])
+    write("revenue.ndjson", [sale])
+    push(settings, ALL)
+    write("revenue.ndjson", [{**sale, "message_id": "again", "timestamp": "2024-06-02"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(1, parked=1)
+    write("revenue.ndjson", [{**sale, "message_id": other}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(1, accepted=1)
+
+
+def test_rows_that_are_only_added_or_come_in_a_file_of_the_next_month_are_sent(
+    account: Account, settings: Settings, write: Write, sale: Row
+) -> None:
+    """No row has left the file, or the whole file has and another holds none of its rows."""
+    write("revenue-05.ndjson", [sale])
+    push(settings, ALL)
+    later = [{**sale, "revenue": amount, "timestamp": f"2024-06-0{amount}"} for amount in (2, 3, 4)]
+    write("revenue-05.ndjson", [later[0], sale, later[1]])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=3)
+    (settings.history / "revenue-05.ndjson").unlink()
+    write("revenue-06.ndjson", [later[2]])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(1, accepted=1)
+    write("revenue-06.ndjson", [later[2], {**sale, "revenue": 9, "record_id": "r9"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(2, accepted=2)
+    assert money(account) == [2, 3, 4, 5, 9]
