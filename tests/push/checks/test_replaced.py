@@ -44,7 +44,7 @@ def codes(settings: Settings) -> list[str]:
 def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
     account: Account, settings: Settings, write: Write, sale: Row
 ) -> None:
-    """One row has left the file and another of its message is new: held; what is appended after a decision is sent."""
+    """One row has left the file and another of its message is new: held; what is added later is sent."""
     other = {**sale, "message_id": "m000001", "revenue": 7}
     changed = {**sale, "revenue": 31.5, "timestamp": "2024-06-02"}
     write("revenue.ndjson", [sale, other])
@@ -83,7 +83,7 @@ def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
 
 
 def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
-    account: Account, settings: Settings, write: Write, sale: Row, some_sends: Some
+    settings: Settings, write: Write, sale: Row, some_sends: Some
 ) -> None:
     """The same contact and amount; another contact's sale is another sale."""
     sends = some_sends(30)
