@@ -25,7 +25,9 @@ DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
-_SECRET = frozenset({"api_key", "hash_phones", "ledger_url", "alert_webhook", "ui_password"})
+_SECRET = frozenset(
+    {"api_key", "hash_phones", "ledger_url", "alert_webhook", "ui_password", "webhook_secret"}
+)
 
 
 class Settings(BaseSettings):
@@ -126,6 +128,26 @@ class Settings(BaseSettings):
         0.0, description="Share of rows left out beyond which a push exits with 3."
     )
 
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Secret that Trackly signs its events with; two with a comma between while one takes the "
+        "other's place. Without it the receiver listens on loopback only.",
+    )
+    webhook_encoding: Literal["hex", "base64"] = Field(
+        "hex",
+        description="How an event's signature is written: hex or base64; see trackly-sync webhooks check.",
+    )
+    webhook_prefix: str = Field("", description="Text in front of an event's signature, such as sha256=.")
+    webhook_keep_days: Annotated[float, Field(ge=0)] = Field(
+        90.0,
+        description="Days that the raw bodies of events are kept; their fields stay. 0 keeps the bodies for ever.",
+    )
+    webhook_queue_mb: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Largest size of webhooks.db in megabytes, beyond which events are answered with 503; "
+        "0 is as far as the disk goes. Not for PostgreSQL.",
+    )
+
     log_format: Literal["text", "json"] = Field(
         "text", description="How logs are written to standard error: text, or json, one object on a line."
     )
@@ -142,6 +164,11 @@ class Settings(BaseSettings):
     )
     alert_rejected_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of a history input that may be rejected before it alerts."
+    )
+    alert_silent_hours: Annotated[float, Field(gt=0)] = Field(
+        3.0,
+        description="Hours for which contacts may be sent to, or the receiver be down, without any event "
+        "before it alerts.",
     )
     metrics_dir: Path | None = Field(
         None,
@@ -218,6 +245,14 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        """An empty secret would let everybody sign."""
+        if value is not None and not all(part.strip() for part in value.get_secret_value().split(",")):
+            raise ValueError("must be one secret, or two with a comma between")
+        return value
+
     @field_validator("ui_hosts")
     @classmethod
     def _check_hosts(cls, value: str | None) -> str | None:
@@ -236,6 +271,7 @@ class Settings(BaseSettings):
         "metrics_dir",
         "ui_hosts",
         "ui_password",
+        "webhook_secret",
         mode="before",
     )
     @classmethod
@@ -273,6 +309,19 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The SQLAlchemy URL of the ledger."""
         return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.db'}"
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """The secrets that an event may be signed with."""
+        given = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return tuple(part.strip().encode() for part in given.split(",") if part.strip())
+
+    @property
+    def webhook_store(self) -> str:
+        """The SQLAlchemy URL of the queue of events: the ledger's server, or a file in the data dir."""
+        if self.ledger_url and not self.ledger_url.startswith("sqlite"):
+            return self.ledger_url
+        return f"sqlite:///{self.data_dir / 'webhooks.db'}"
 
     @property
     def request_seconds(self) -> float:

@@ -13,7 +13,10 @@ from schemas.registry import PULLED, PUSHED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.tables import TYPES, describe
 from schemas.versions import BEGINNINGS, VERSIONED, ended, history, since
+from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
+_SYNC = (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, WRITTEN_BY)
+_RECEIVER = (WEBHOOKS, REJECTIONS)
 DOCUMENT = Path("docs/data-dictionary.md")
 
 
@@ -28,10 +31,12 @@ def dictionary() -> str:
         _section(QUARANTINED, QUARANTINED.fields),
         "## Every version of a row: the columns of `contacts`, `lists` or `offers` and",
         *(_section(history(dataset), history(dataset).fields) for dataset in VERSIONED.values()),
+        "## What the webhook receiver was told: `webhook_events`",
+        _section(WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields),
         "## Marts: views for analysts, schema `marts`",
         *(_section(mart, mart.fields) for mart in MARTS.values()),
         "## What ran and what was read: schema `sync`",
-        *(_section(dataset, dataset.fields) for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, WRITTEN_BY)),
+        *(_section(dataset, dataset.fields) for dataset in (*_SYNC, *_RECEIVER)),
         "### What the histories are made of, in schema `sync`",
         "Read `<dataset>_history` instead, which has these and the present rows.",
         *(f"- `{kept.name}`: {kept.doc}" for of in VERSIONED.values() for kept, _ in (ended(of), since(of))),

@@ -1,9 +1,16 @@
-"""What several rooms' tests share: an account, a server for it, settings that point at it."""
+"""What several rooms' tests share: an account, a server for it, settings that point at it, a PostgreSQL server."""
 
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -64,3 +71,42 @@ def settings_for(url: str, data_dir: Path, **more: Any) -> Settings:
 def settings_of() -> Callable[..., Settings]:
     """`settings_for`, for tests that serve an account of their own."""
     return settings_for
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of this test run's own, on loopback; its URL without a database."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not binaries:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    root = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path is short
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # it refuses to run as root
+        shutil.chown(root, "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    folder = binaries[-1].parent
+
+    def call(*command: str) -> None:
+        subprocess.run([*as_user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    call(str(folder / "initdb"), "-D", str(root / "data"), "-U", "trackly", "-A", "trust", "--no-sync")
+    options = f"-p {port} -k {root} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=50"
+    control = [str(folder / "pg_ctl"), "-D", str(root / "data"), "-w"]
+    call(*control, "-l", str(root / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql://trackly@127.0.0.1:{port}"
+    finally:
+        call(*control, "-m", "immediate", "stop")
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def database(postgres: str) -> str:
+    """The URL of an empty database."""
+    name = f"ledger_{uuid4().hex}"
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{postgres}/{name}"

@@ -23,6 +23,7 @@ from pipelines.cli import (
     sandbox,
     status,
     ui,
+    webhooks,
 )
 from pipelines.cli.guarded import set_verbose
 from pipelines.cli.terminal import log_to_terminal, out, tell
@@ -69,6 +70,7 @@ app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.command("ui")(ui.ui)
 app.command("sandbox")(sandbox.sandbox)
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def _show_version(wanted: bool) -> None:

@@ -41,11 +41,20 @@ def reference() -> str:
 def _commands() -> list[str]:
     group: Any = typer.main.get_command(app)
     found = []
-    for name, command in sorted(group.commands.items()):
+    for name, command in _leaves(group):
         text = inspect.cleandoc(command.help or "").replace("Examples:\n", "Examples:\n\n")
         rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
         table = "\n".join(["| argument | meaning |", "|---|---|", *rows]) if rows else "No arguments."
         found.append(f"### `trackly-sync {name}`\n\n{text}\n\n{table}")
+    return found
+
+
+def _leaves(group: Any, above: str = "") -> list[tuple[str, Any]]:
+    """The commands that do something, each by its full name."""
+    found = []
+    for name, command in sorted(group.commands.items()):
+        within = hasattr(command, "commands")
+        found += _leaves(command, f"{above}{name} ") if within else [(f"{above}{name}", command)]
     return found
 
 

@@ -16,6 +16,7 @@ from pipelines import runs
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import storage_errors
+from pipelines.warehouse.events import take_events
 from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import note_changes, rewind
 from pipelines.warehouse.marts import create_marts
@@ -63,6 +64,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
         _account(connection, settings, before | now)
+        take_events(connection, settings)
         create_marts(connection)
     _forget_old(settings, before | now)
     return list(new)
@@ -82,6 +84,7 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
                 rewind(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
+        take_events(connection, settings)
         create_marts(connection)
 
 

@@ -17,6 +17,7 @@ from schemas.registry import PULLED
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, comments, create_table
 from schemas.versions import BEGINNINGS, VERSIONED, ended, since
+from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
 _ROWS_WORTH_A_CHECKPOINT = 10_000
 """A checkpoint waits for the disk; the blocks of smaller tables are freed by the one at the end."""
@@ -70,10 +71,11 @@ def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
     for name, dataset in PULLED.items():
         yield f"main.{name}", dataset, (*dataset.fields, *BOOKKEEPING.fields)
         yield f"quarantine.{name}", QUARANTINED, QUARANTINED.fields
+    yield "main.webhook_events", WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields
     for dataset in VERSIONED.values():
         for declared, fields in (ended(dataset), since(dataset)):
             yield f"sync.{declared.name}", declared, fields
-    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS):
+    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, WEBHOOKS, REJECTIONS):
         yield f"sync.{dataset.name}", dataset, dataset.fields
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield f"imports.{dataset.name}", dataset, dataset.fields

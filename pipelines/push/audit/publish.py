@@ -20,6 +20,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, stage_path
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
+from pipelines.warehouse.events import take_events
 from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.swap import replacing
@@ -71,6 +72,7 @@ def publish_imports(settings: Settings) -> None:
             for name in PUSHED:
                 _records(connection, name, settings, ledger)
         publish_runs(connection, settings.data_dir)
+        take_events(connection, settings)
         create_marts(connection)
 
 
@@ -91,6 +93,7 @@ def publish_differences(settings: Settings, differences: pa.Table) -> None:
         connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
         connection.unregister("incoming")
         publish_runs(connection, settings.data_dir)
+        take_events(connection, settings)
         create_marts(connection)
 
 

@@ -16,12 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.engine import (
-    ledger_errors,
-    one_view,
-    open_engine,
-    sqlite_file,
-)
+from pipelines.database import open_engine, sqlite_file
+from pipelines.push.ledger.db.engine import ledger_errors, one_view
 from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
 from pipelines.push.ledger.db.upgrade import upgrade, version
 from pipelines.push.ledger.packs import mark, pack, take_turns, unpack

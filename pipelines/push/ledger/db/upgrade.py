@@ -6,8 +6,8 @@ change `tables`, add a file to `migrations/versions`, and raise VERSION. What do
 
 import sqlalchemy as sa
 
+from pipelines.database import making, sqlite_file
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.engine import making, sqlite_file
 from pipelines.push.ledger.db.tables import ROWS
 
 VERSION = "0006"

@@ -1,0 +1,123 @@
+"""`trackly-sync webhooks`: receives Trackly's events, and helps to set that up."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.guarded import guarded
+from pipelines.cli.terminal import out, tell
+from pipelines.errors import DataError, SettingsError, UsageError
+from pipelines.settings import load_settings
+from pipelines.text import for_terminal
+
+app = typer.Typer(
+    help="Receive Trackly's events (deliveries, opt-outs, replies) into webhook_events, and lose none.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("serve")
+@guarded
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than loopback needs a secret.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 for any that is free.", min=0, max=65_535)] = 8790,
+) -> int:
+    """Receive events until SIGTERM or Ctrl-C; they are in the warehouse within a minute or so.
+
+    Takes POST to any path, and GET /health. An event is answered with 2xx once it is on the disk, and only then; what
+    cannot be stored is answered with 503, and Trackly sends it again. Put a proxy with TLS in front, and set
+    TRACKLY_WEBHOOK_SECRET: docs/webhooks.md says how.
+
+    Examples:
+    - `trackly-sync webhooks serve`: on loopback, for a proxy on this machine.
+    - `trackly-sync webhooks serve --host 0.0.0.0 --port 8790`: for a proxy on another.
+    """
+    from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks import serve as server  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    listener = server.listen(settings, host, port)
+    place = listener.getsockname()
+    out.print(
+        f"Receiving events at http://{host}:{place[1]}/ (health: /health). Ctrl-C stops it.", markup=False
+    )
+    if not settings.webhook_secrets:
+        tell(
+            "TRACKLY_WEBHOOK_SECRET is not set: signatures are not verified, so everybody on this machine can post."
+        )
+    server.serve(settings, listener, lambda: publish_events(settings))
+    return 0
+
+
+@app.command("check")
+@guarded
+def check(
+    file: Annotated[Path, typer.Argument(help="A captured request: as text with its headers, or as JSON.")],
+) -> int:
+    """Which form of signature a captured request has, and which settings that takes.
+
+    Exit code 0 where a form fits that the receiver can verify, 1 where none does.
+
+    Examples:
+    - `trackly-sync webhooks check request.txt`
+    """
+    from pipelines.webhooks.capture import read_captured  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.signature import HEADER, Form, forms_of  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    if not settings.webhook_secrets:
+        raise SettingsError(
+            "TRACKLY_WEBHOOK_SECRET is not set.", "Set it to the secret of Trackly's Settings > Webhooks."
+        )
+    captured = read_captured(file)
+    if not captured.signature:
+        raise UsageError(f"{file} has no header {HEADER}.", "Capture the request with its headers.")
+    stamps = [
+        value for name, value in captured.headers.items() if "timestamp" in name or name.endswith("-time")
+    ]
+    tried = (forms_of(body, captured.signature, settings.webhook_secrets, stamps) for body in captured.bodies)
+    found = next((one for one in tried if one is not None), None)
+    if found is None:
+        raise DataError(
+            "The signature is not HMAC-SHA256 of this body in any form that is known, with the secret that is set.",
+            "See that TRACKLY_WEBHOOK_SECRET is the endpoint's secret, and that the body was captured byte by byte.",
+        )
+    prefix = f" with {for_terminal(found.form.prefix)} in front" if found.form.prefix else ""
+    out.print(f"The signature is HMAC-SHA256 in {found.form.encoding}{prefix}, over {_signed(found.signed)}.")
+    if not found.supported:
+        raise DataError(
+            f"It was made with the secret decoded as {found.key} (text: as it is), over {_signed(found.signed)}, "
+            "which the receiver cannot verify.",
+            "Please report this form.",
+        )
+    needed = f"TRACKLY_WEBHOOK_ENCODING={found.form.encoding} TRACKLY_WEBHOOK_PREFIX={found.form.prefix}"
+    is_set = found.form == Form.of(settings)
+    out.print("That is what is set." if is_set else f"Set: {needed}", markup=False)
+    return 0
+
+
+def _signed(what: str) -> str:
+    return "the body" if what == "body" else "a time and the body"
+
+
+@app.command("replay")
+@guarded
+def replay() -> int:
+    """Read every body that is kept again, as after an upgrade that knows more of them, and publish the events.
+
+    An upgrade that reads bodies in another way does so by itself, with the next publish.
+    """
+    from pipelines.runs import recorded, this_run  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    with recorded(settings.data_dir, this_run(), "replay webhook_events") as record:
+        record.rows = publish_events(settings, again=True)
+    out.print(
+        "No event was received yet." if record.rows is None else f"{record.rows:,} events were read again."
+    )
+    return 0

@@ -1,0 +1,135 @@
+"""How a database that must outlive the process is opened, SQLite or PostgreSQL, and what its failures mean.
+
+What does not belong here: tables, and what they are for (the push's ledger, the queue of webhook events).
+"""
+
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from filelock import FileLock
+
+from pipelines.errors import SettingsError, StorageError
+from pipelines.storage import private_folder
+
+_BUSY_SECONDS = 30
+_NAMED_USER = re.compile(r'(user|role) "[^"]*"')
+_REMEDY = "See that it can be reached and written to, and that there is room."
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for other databases.
+
+    Raises:
+        SettingsError: this is no SQLAlchemy URL.
+    """
+    found = _parsed(url)
+    if found.get_backend_name() != "sqlite":
+        return None
+    if not found.database or found.database == ":memory:":
+        raise SettingsError(
+            "TRACKLY_LEDGER_URL must name a file or a server: a ledger has to outlive the process.",
+            "For example sqlite:///data/ledger.db",
+        )
+    return Path(found.database)
+
+
+def open_engine(url: str, *, durable: bool) -> sa.Engine:
+    """An engine on a database.
+
+    With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without, a power cut (not the end of
+    a process) may take the last commits with it.
+
+    Raises:
+        SettingsError: the URL, or the driver that it names, cannot be used.
+    """
+    # what it would log and quote in errors is personal data
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+    try:
+        engine = sa.create_engine(_parsed(url), hide_parameters=True)
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
+        raise SettingsError(
+            f"TRACKLY_LEDGER_URL needs a driver that is not installed ({error}).",
+            "For PostgreSQL: pip install 'psycopg[binary]'; or leave the setting out for SQLite.",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        if file := sqlite_file(url):  # what it sorts lies beside it then, not in /tmp
+            os.environ["SQLITE_TMPDIR"] = str(file.absolute().parent)
+        sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
+    return engine
+
+
+@contextmanager
+def making(url: str) -> Iterator[None]:
+    """A block in which tables are made: for SQLite one process at a time, the file in WAL mode.
+
+    The mode stays with the file. It is not for every connection to set: SQLite does not wait for its turn when
+    it switches, so that a reader would fail beside a process that makes the file.
+
+    Raises:
+        StorageError: the file cannot be made.
+    """
+    file = sqlite_file(url)
+    if file is None:
+        yield
+        return
+    with database_errors(str(file)):
+        private_folder(file.parent)
+        with FileLock(file.with_name(f".{file.name}.lock"), timeout=_BUSY_SECONDS):
+            try:
+                with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
+                    connection.execute("PRAGMA journal_mode = WAL").close()
+            except sqlite3.Error as error:
+                raise StorageError(f"Cannot use {file}: {error}.", _REMEDY) from error
+            yield
+
+
+@contextmanager
+def database_errors(where: str, remedy: str = _REMEDY) -> Iterator[None]:
+    """Turn what the database or its disk does wrong into a StorageError.
+
+    Args:
+        where: the database, as a person knows it.
+        remedy: what to do about it.
+
+    Raises:
+        StorageError: it is full, read-only, locked, damaged, or cannot be reached.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"Cannot use {where}: {error.strerror or error}.", remedy) from error
+    except sa.exc.DBAPIError as error:
+        # the driver's own words; SQLAlchemy's would add the statement and its parameters
+        words = next(iter(str(error.orig).splitlines()), "no reason given").rstrip(".")
+        words = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", words)
+        raise StorageError(f"Cannot use {where}: {words}.", remedy) from error
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        found = sa.make_url(url)
+        # the driver that is maintained, where none is named
+        return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
+    except (sa.exc.ArgumentError, ValueError):  # a port that is no number
+        raise SettingsError(
+            "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"
+        ) from None
+
+
+def _tune(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in (
+        f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = NORMAL",
+        "cache_size = -16384", "wal_autocheckpoint = 4000",
+    ):  # fmt: skip
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _tune_durable(connection: sqlite3.Connection, _: object) -> None:
+    _tune(connection, _)
+    connection.execute("PRAGMA synchronous = FULL").close()

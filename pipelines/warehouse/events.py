@@ -1,0 +1,168 @@
+"""Webhook events in the warehouse: what is new in the queue goes into webhook_events with every publish.
+
+How far it has come stands in sync.webhooks, in the same file, so that the two never part. Bodies are read again where
+the contract, or what is kept of personal data, is another than it was. What does not belong here: the queue, and how
+bodies are read (`pipelines.webhooks`).
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.errors import TracklySyncError
+from pipelines.privacy import Privacy
+from pipelines.settings import Settings
+from pipelines.storage import is_there
+from pipelines.warehouse.marts import create_marts
+from pipelines.warehouse.published import has_table
+from pipelines.warehouse.swap import reading, replacing
+from pipelines.warehouse.tables import complete, insert, replace_table
+from pipelines.webhooks.events import reduced, rows_of
+from pipelines.webhooks.store import Store, existing_store, now
+from schemas.arrow import arrow_schema
+from schemas.webhook_events import CONTRACT, REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
+
+_log = logging.getLogger(__name__)
+_MICROSECONDS = 1_000_000
+_Mark = tuple[str, int, int, str]
+"""Queue, its last change, contract, and what is kept of personal data."""
+
+_NAMES = ", ".join(f'"{name}"' for name in WEBHOOK_EVENTS.columns)
+
+
+def publish_events(settings: Settings, *, again: bool = False) -> int | None:
+    """Bring what is new in the queue into the warehouse.
+
+    Args:
+        settings: see `Settings`.
+        again: read every body again that is kept.
+
+    Returns:
+        How many events were published; None where nothing was new, and the warehouse was left alone.
+
+    Raises:
+        BusyError: another writer held the warehouse for too long.
+        StorageError: the queue or the disk refused; the warehouse is as it was.
+    """
+    with existing_store(settings) as store:
+        if store is None:
+            return None
+        _expire(store, settings)
+        if not again and _is_current(store, settings):
+            return None
+        with replacing(settings.warehouse) as connection:
+            complete(connection)
+            done = _take(connection, settings, store, again=again)
+            create_marts(connection)
+    return done
+
+
+def take_events(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Bring what is new in the queue into a warehouse that is being written; its tables must be complete.
+
+    A queue that cannot be read does not stop what else is published: the events stay in it.
+    """
+    try:
+        with existing_store(settings) as store:
+            if store is not None:
+                _expire(store, settings)
+                _take(connection, settings, store, again=False)
+    except TracklySyncError as error:
+        _log.warning("Events could not be published; they stay in the queue: %s", error)
+
+
+def _take(connection: duckdb.DuckDBPyConnection, settings: Settings, store: Store, *, again: bool) -> int:
+    """Publish the bodies that changed since, all or none of them."""
+    connection.execute("BEGIN")
+    try:
+        done = _take_within(connection, settings, store, again=again)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return done
+
+
+def _take_within(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, store: Store, *, again: bool
+) -> int:
+    privacy, state = Privacy.of(settings), store.state()
+    mark = (store.id, state["change"], CONTRACT, privacy.label)
+    before = _mark(connection)
+    after = before[1] if before and not again and before[:1] + before[2:] == mark[:1] + mark[2:] else 0
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming_events AS SELECT {_NAMES} FROM main.webhook_events LIMIT 0"
+    )
+    for batch in store.batches(after, state["change"]):
+        insert(
+            connection, "incoming_events", _table([row for kept in batch for row in rows_of(kept, privacy)])
+        )
+    connection.execute(
+        "DELETE FROM main.webhook_events WHERE digest IN (SELECT digest FROM incoming_events);"
+        "INSERT INTO main.webhook_events BY NAME FROM incoming_events"
+    )
+    ((done,),) = connection.execute("SELECT count(*) FROM incoming_events").fetchall()
+    connection.execute("DROP TABLE incoming_events")
+    _account(connection, store, mark, state)
+    return int(done)
+
+
+def _account(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, state: dict[str, int]) -> None:
+    """Put on record how far this came, and what the receiver counted."""
+    replace_table(connection, "sync.webhooks", WEBHOOKS, WEBHOOKS.fields)
+    values = (*mark, state["unsigned"], state["wrongly_signed"], now() / _MICROSECONDS)
+    connection.execute(
+        "INSERT INTO sync.webhooks BY NAME SELECT ? AS queue, ? AS change, ? AS contract, ? AS personal_data,"
+        " ? AS unsigned, ? AS wrongly_signed, to_timestamp(?) AS published_at,"
+        " count(*) AS bodies, coalesce(sum(repeats), 0) AS repeats,"
+        " count(happening) - count(DISTINCT happening) AS disagreements,"
+        " max(greatest(received_at, coalesce(repeated_at, received_at))) AS last_received_at"
+        " FROM main.webhook_events WHERE position = 0",
+        list(values),
+    )
+    replace_table(connection, "sync.webhook_rejections", REJECTIONS, REJECTIONS.fields)
+    rejected = store.rejections()
+    if rejected:
+        rows = pa.table(
+            {
+                "at": pa.array([one.at for one in rejected], pa.timestamp("us", "UTC")),
+                "reason": [one.reason for one in rejected],
+                "size": [one.size for one in rejected],
+            }
+        )
+        insert(connection, "sync.webhook_rejections", rows)
+
+
+def _is_current(store: Store, settings: Settings) -> bool:
+    """Whether the warehouse holds all that the queue holds."""
+    if not is_there(settings.warehouse):
+        return False
+    with reading(settings.warehouse) as connection:
+        if not has_table(connection, "sync", "webhooks"):
+            return False
+        found = _mark(connection)
+        counted = connection.execute("SELECT unsigned, wrongly_signed FROM sync.webhooks").fetchone()
+    state = store.state()
+    return found == (store.id, state["change"], CONTRACT, Privacy.of(settings).label) and counted == (
+        state["unsigned"],
+        state["wrongly_signed"],
+    )
+
+
+def _mark(connection: duckdb.DuckDBPyConnection) -> _Mark | None:
+    row = connection.execute("SELECT queue, change, contract, personal_data FROM sync.webhooks").fetchone()
+    return None if row is None else (str(row[0]), int(row[1]), int(row[2]), str(row[3]))
+
+
+def _expire(store: Store, settings: Settings) -> None:
+    """Let raw bodies go whose time is over."""
+    if settings.webhook_keep_days:
+        days = timedelta(days=settings.webhook_keep_days)
+        store.reduce(now() - int(days.total_seconds() * _MICROSECONDS), reduced)
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, arrow_schema(WEBHOOK_EVENTS))

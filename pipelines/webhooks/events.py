@@ -1,0 +1,186 @@
+"""Bodies as rows of webhook_events, and what of a body is kept at all.
+
+Nothing in a body is trusted: whatever it is, there is at least one row, and what could not be read stands in
+`problem`. What does not belong here: where bodies wait (`store`), and the table (`pipelines.warehouse.events`).
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from pipelines.privacy import Privacy
+from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept
+from schemas.instants import parse_instant
+from schemas.webhook_events import TOLD
+
+_PHONES = ("to", "phone_number")
+_PHONE = re.compile(rb"\+[1-9][0-9]{6,14}")
+_HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
+_DIGITS = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HAPPENING = ("event", "list_number", "status")
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_LEFT_OUT = "the body could not be searched for phone numbers, so nothing of it was kept"
+
+
+def digest_of(body: bytes, privacy: Privacy) -> str:
+    """What tells a body from others; keyed where phones are, which could be tried out against a plain digest."""
+    if privacy.key is None:
+        return sha256(body).hexdigest()
+    return f"hmac:{hmac.digest(privacy.key, body, 'sha256').hex()}"
+
+
+def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
+    """What is kept of a body, and in which form: all of it, or all but what the settings keep out.
+
+    Where phones are hashed nothing is kept of a body that is no JSON: nobody knows what it holds.
+    """
+    if privacy.key is None and not privacy.drop_custom_fields:
+        return AS_IT_CAME, body
+    try:
+        plain = msgspec.json.encode(msgspec.json.decode(_text_of(body)))  # a plus may be written as an escape
+        events = [_filtered(event, privacy) for event in _elements(plain)]
+    except _BROKEN:
+        return FILTERED, b"" if privacy.key else body
+    return FILTERED, b"[" + b",".join(events) + b"]" if plain.startswith(b"[") else events[0]
+
+
+def reduced(kept: Kept) -> bytes:
+    """What stays of a body when the time of raw bodies is over: what was read in it."""
+    return msgspec.json.encode(_read_all(kept))
+
+
+def rows_of(kept: Kept, privacy: Privacy) -> list[dict[str, Any]]:
+    """The rows of a body, one for each event in it, with instants as aware times.
+
+    Args:
+        kept: out of the queue, as another version or other settings may have left it.
+        privacy: as set now.
+    """
+    if kept.form == AS_IT_CAME and privacy.key is not None:  # it came before the setting
+        form, body = kept_of(kept.body, privacy)
+        kept = replace(kept, form=form, body=body)
+    about = {
+        "received_at": _instant(kept.received_at),
+        "verified": kept.verified,
+        "repeats": kept.repeats,
+        "repeated_at": None if kept.repeated_at is None else _instant(kept.repeated_at),
+        "digest": kept.digest,
+        "raw": None if kept.form == REDUCED else kept.body.decode(errors="backslashreplace"),
+    }
+    return [_row(told, privacy) | about | {"position": place} for place, told in enumerate(_read_all(kept))]
+
+
+def _row(told: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
+    """What was read in an event, as it is published."""
+    hashed = {name: _hashed(told[name], privacy) for name in _PHONES}
+    hashed["keyword"] = None if told["keyword"] is None else privacy.words(told["keyword"])
+    told = told | hashed
+    return told | {
+        "happening": _happening(told),
+        "timestamp": parse_instant((told["timestamp"] or "").strip()),
+    }
+
+
+def _happening(told: Mapping[str, Any]) -> str | None:
+    """Digest of what tells one happening from another; None where it is not told of what."""
+    subject = told["message_id"] or told["phone_number"] or told["to"]
+    if subject is None or told["event"] is None:
+        return None
+    at = parse_instant((told["timestamp"] or "").strip())
+    parts = [*(told[name] for name in _HAPPENING), subject, at.isoformat() if at else told["timestamp"]]
+    return sha256(msgspec.json.encode(parts)).hexdigest()[:_DIGITS]
+
+
+def _read_all(kept: Kept) -> list[dict[str, Any]]:
+    """What is read in the events of a body: at least one, whatever it is."""
+    if kept.form == REDUCED:
+        found: list[dict[str, Any]] = msgspec.json.decode(kept.body)
+        return [_nothing("") | told for told in found]
+    if kept.form == FILTERED and not kept.body:
+        return [_nothing(_LEFT_OUT)]
+    try:
+        text = _text_of(kept.body)
+        msgspec.json.decode(text)  # all of it, deeper than the lines below look
+        events = _elements(text)
+    except _BROKEN:
+        return [_nothing("the body is no JSON")]
+    return [_read(event) for event in events] or [_nothing("the body holds no event")]
+
+
+def _read(event: bytes) -> dict[str, Any]:
+    """An event's documented fields as texts, beside `extra` and `problem`."""
+    try:
+        given = _fields.decode(event)
+    except _BROKEN:
+        return _nothing("the event is no object")
+    told, problems, extra = _nothing(""), [], {}
+    for name, raw in given.items():
+        value = msgspec.json.decode(raw)
+        if name in TOLD and isinstance(value, str | None):
+            told[name] = value
+        elif name in TOLD and isinstance(value, int | float) and not isinstance(value, bool):
+            told[name] = bytes(raw).decode()
+        else:
+            extra[name] = raw
+            problems += [f"{name} is no text"] if name in TOLD else []
+    if told["event"] is None:
+        problems.append("it does not say which event it is")
+    if told["timestamp"] is not None and parse_instant(told["timestamp"].strip()) is None:
+        problems.append("timestamp is not a time")
+        extra["timestamp"] = given["timestamp"]
+    told["problem"] = "; ".join(problems) or None
+    told["extra"] = msgspec.json.encode(extra).decode() if extra else None
+    return told
+
+
+def _nothing(problem: str) -> dict[str, Any]:
+    return dict.fromkeys(TOLD) | {"problem": problem or None, "extra": None}
+
+
+def _text_of(body: bytes) -> bytes:
+    return body.removeprefix(b"\xef\xbb\xbf").strip()
+
+
+def _elements(text: bytes) -> list[bytes]:
+    """The events in a body, which holds one as a rule."""
+    return [bytes(raw) for raw in _array.decode(text)] if text.startswith(b"[") else [text]
+
+
+def _filtered(event: bytes, privacy: Privacy) -> bytes:
+    """An event without what is not to be kept; the list's own number is the account's, and stays."""
+    try:
+        given = _fields.decode(event)
+    except _BROKEN:
+        given = {}
+    if privacy.drop_custom_fields and "custom_fields" in given:
+        del given["custom_fields"]
+        event = msgspec.json.encode(given)
+    if privacy.key is None:
+        return event
+    for name in _PHONES:
+        value = msgspec.json.decode(given[name]) if name in given else None
+        if value is not None:
+            text = value if isinstance(value, str) else bytes(given[name]).decode()
+            given[name] = msgspec.Raw(msgspec.json.encode(_hashed(text, privacy)))
+    own = bytes(given.get("list_number", b"")).strip(b'"')
+    return _PHONE.sub(
+        lambda found: found[0] if found[0] == own else privacy.phone(found[0].decode()).encode(),
+        msgspec.json.encode(given) if given else event,
+    )
+
+
+def _hashed(phone: str | None, privacy: Privacy) -> str | None:
+    return phone if phone is None or _HASHED.fullmatch(phone) else privacy.phone(phone)
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

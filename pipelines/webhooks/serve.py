@@ -1,0 +1,201 @@
+"""Running the receiver: its server, the writer, a sign of life, and the publish of every minute; and how it stops.
+
+On SIGTERM or Ctrl-C no connection is accepted any more, requests that are under way are answered, what waits is
+written, and published once more. A second signal ends it at once; what was answered with 2xx is on the disk then too.
+What does not belong here: what is answered (`receive`), and how events are published, which is handed in.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
+from pipelines.settings import Settings
+from pipelines.urls import is_loopback
+from pipelines.webhooks.protocol import Protocol
+from pipelines.webhooks.receive import Receiver, Rules
+from pipelines.webhooks.store import open_store
+from pipelines.webhooks.writer import QueueFull, Writer
+
+PORT = 8790
+PUBLISH_SECONDS = 60.0
+_BEAT_SECONDS = 30.0
+_DRAIN_SECONDS = 30
+_BACKLOG = 512
+_WORK_SHARE = 10
+"""A publish that takes long is not made more often than that it takes a tenth of the time."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often things are done, in seconds."""
+
+    publish: float = PUBLISH_SECONDS
+    beat: float = _BEAT_SECONDS
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def listen(settings: Settings, host: str, port: int) -> socket.socket:
+    """A listening socket; or the one that systemd has handed over.
+
+    Raises:
+        SettingsError: without a secret, everybody beyond this machine could make events up.
+        UsageError: the address cannot be used.
+    """
+    if not settings.webhook_secrets and not is_loopback(f"http://{_bracketed(host)}"):
+        raise SettingsError(
+            f"TRACKLY_WEBHOOK_SECRET is not set; without it the receiver listens on loopback only, not on {host}.",
+            "Set it to the secret of Trackly's Settings > Webhooks, or leave --host out.",
+        )
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=3)
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        return _bound(socket.socket(family, kind), address)
+    except OSError as error:
+        raise UsageError(
+            f"{host} port {port} cannot be used: {error.strerror}.", "Name others with --host and --port."
+        ) from None
+
+
+def _bound(listener: socket.socket, address: Any) -> socket.socket:
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(
+    settings: Settings,
+    listener: socket.socket,
+    publish: Callable[[], object],
+    rhythm: Rhythm | None = None,
+    begun: Callable[[Callable[[], None]], None] | None = None,
+) -> None:
+    """Receive until SIGTERM or SIGINT.
+
+    Args:
+        settings: see `Settings`.
+        listener: from `listen`.
+        publish: brings what is new into the warehouse.
+        rhythm: how often.
+        begun: called with what stops it, once it serves, for whoever is not in the main thread.
+
+    Raises:
+        StorageError: the queue cannot be opened.
+    """
+    with open_store(settings) as store:
+        store.beat(serving=True)
+        writer = Writer(store)
+        try:
+            app = Receiver(writer, Rules.of(settings))
+            asyncio.run(_serve(app, listener, writer, (publish, rhythm or Rhythm()), begun))
+        finally:
+            listener.close()
+            writer.close()
+        _once(publish)
+        with suppress(StorageError):  # the disk is full: nothing more is to be told
+            store.beat(serving=False)
+
+
+async def _serve(
+    app: Receiver,
+    listener: socket.socket,
+    writer: Writer,
+    publishing: tuple[Callable[[], object], Rhythm],
+    begun: Callable[[Callable[[], None]], None] | None,
+) -> None:
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="critical",  # what it warns of quotes nothing, but every port scan would
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if server.should_exit:
+            os._exit(128 + signal.SIGTERM)
+        server.should_exit = True
+
+    if begun is None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+    else:
+
+        def stop_from_elsewhere() -> None:
+            loop.call_soon_threadsafe(stop)
+
+        begun(stop_from_elsewhere)
+    publish, rhythm = publishing
+    chores = [
+        asyncio.create_task(_publish(publish, rhythm.publish)),
+        asyncio.create_task(_beat(writer, rhythm.beat)),
+    ]
+    try:
+        await server.serve([listener])
+    finally:
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        await asyncio.to_thread(writer.close)
+
+
+async def _publish(publish: Callable[[], object], seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    pause = seconds
+    while True:
+        await asyncio.sleep(pause)
+        started = loop.time()
+        await asyncio.shield(asyncio.to_thread(_once, publish))
+        pause = max(seconds, _WORK_SHARE * (loop.time() - started))
+
+
+def _once(publish: Callable[[], object]) -> None:
+    """Publish; what goes wrong is told, and receiving goes on: the events are in the queue."""
+    try:
+        publish()
+    except TracklySyncError as error:
+        _log.warning("Events could not be published; they stay in the queue: %s", error)
+    except Exception as error:  # noqa: BLE001 - a defect there must not stop the receiver
+        _log.error("Events could not be published; they stay in the queue: %s", type(error).__name__)
+
+
+async def _beat(writer: Writer, seconds: float) -> None:
+    """Show from time to time that events can be stored; who looks from outside sees when that ends."""
+    while True:
+        await asyncio.sleep(seconds)
+        with suppress(QueueFull, StorageError):  # told by the writer
+            await writer.write(None)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

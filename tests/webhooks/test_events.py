@@ -1,0 +1,261 @@
+"""Events in the warehouse: what the queue holds, read by the contract, with every publish."""
+
+import datetime as dt
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import query
+from receiving import LIST, delivery, encoded, opt_out, settings_of
+
+from pipelines.privacy import Privacy
+from pipelines.push.audit.publish import publish_imports
+from pipelines.settings import Settings
+from pipelines.warehouse import events as published
+from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.publish import publish
+from pipelines.webhooks import store
+from pipelines.webhooks.events import digest_of, kept_of
+from pipelines.webhooks.store import Arrival, existing_store, now, open_store
+from schemas.webhook_events import TOLD
+
+Row = dict[str, Any]
+PHONE = "+15550000007"
+
+
+def arrive(settings: Settings, *bodies: Any, at: int | None = None, verified: bool = True) -> None:
+    """Put bodies into the queue as the receiver does."""
+    privacy = Privacy.of(settings)
+    with open_store(settings) as queue:
+        for event in bodies:
+            body = encoded(event)
+            form, kept = kept_of(body, privacy)
+            queue.append([Arrival(digest_of(body, privacy), at or now(), verified, form, kept)])
+
+
+def rows(settings: Settings, table: str = "webhook_events") -> list[Row]:
+    names = [name for (name,) in query(settings.warehouse, f"SELECT column_name FROM (DESCRIBE {table})")]
+    return [
+        dict(zip(names, row, strict=True)) for row in query(settings.warehouse, f"FROM {table} ORDER BY ALL")
+    ]
+
+
+def test_documented_fields_are_columns_and_others_extra(tmp_path: Path) -> None:
+    """Every event becomes one row, whatever its body is; what could not be read is named."""
+    settings = settings_of(tmp_path)
+    odd = {
+        "event": "delivery", "message_id": 17, "to": None, "status": {"now": 1}, "timestamp": "yesterday",
+        "list_number": LIST, "more": [1, {"a": "ä"}],
+    }  # fmt: skip
+    junk = [
+        b"no JSON \xff\x00",
+        b"",
+        b"[]",
+        b"7",
+        b'{"event": "x", "n": 1e999}',
+        b'{"a": "\\ud800"}',
+        b"[" * 9_000,
+    ]
+    arrive(
+        settings,
+        delivery(1),
+        opt_out(PHONE),
+        odd,
+        [delivery(2), delivery(3)],
+        {"event": "reply", "text": "hi"},
+        *junk,
+    )
+    publish_events(settings)
+    found = rows(settings)
+    by_raw: dict[str, list[Row]] = {}
+    for row in sorted(found, key=lambda row: int(row["position"])):
+        by_raw.setdefault(row["raw"], []).append(row)
+    (first,) = by_raw[json.dumps(delivery(1))]
+    wanted = {
+        **dict.fromkeys(TOLD),
+        **delivery(1),
+        "timestamp": dt.datetime(2026, 11, 20, 10, 0, 1, tzinfo=dt.UTC),
+    }
+    assert {name: first[name] for name in TOLD} == wanted
+    assert (first["extra"], first["problem"], first["verified"], first["repeats"]) == (None, None, True, 0)
+    assert first["digest"] == hashlib.sha256(encoded(delivery(1))).hexdigest()
+    (second,) = by_raw[json.dumps(opt_out(PHONE))]
+    assert (second["phone_number"], second["keyword"], second["message_id"]) == (PHONE, "STOP", None)
+    (third,) = by_raw[json.dumps(odd)]
+    assert (third["message_id"], third["status"], third["timestamp"], third["list_number"]) == (
+        "17",
+        None,
+        None,
+        LIST,
+    )
+    assert json.loads(third["extra"]) == {name: odd[name] for name in ("status", "timestamp", "more")}
+    assert third["problem"] == "status is no text; timestamp is not a time"
+    both = by_raw[json.dumps([delivery(2), delivery(3)])]
+    assert [(row["message_id"], row["position"]) for row in both] == [("m0000002", 0), ("m0000003", 1)]
+    (reply,) = by_raw[json.dumps({"event": "reply", "text": "hi"})]
+    assert (reply["event"], json.loads(reply["extra"]), reply["problem"]) == ("reply", {"text": "hi"}, None)
+    for body in junk:
+        (row,) = by_raw[body.decode(errors="backslashreplace")]
+        assert row["problem"]
+    assert len(found) == 5 + 1 + len(junk)
+
+
+def test_repeats_and_disagreements_are_counted(tmp_path: Path) -> None:
+    """The same body is one row; other words for the same happening are another row of that happening."""
+    settings = settings_of(tmp_path)
+    arrive(settings, delivery(1), delivery(2), at=1_000_000)
+    arrive(settings, delivery(1), at=3_000_000, verified=False)
+    arrive(settings, delivery(1), at=2_000_000)
+    arrive(settings, delivery(1, status_detail="DELIVERED_TO_OPERATOR"), delivery(1, "pending"))
+    publish_events(settings)
+    found = rows(settings)
+    assert sorted((row["message_id"], row["repeats"], row["verified"]) for row in found) == [
+        ("m0000001", 0, True), ("m0000001", 0, True), ("m0000001", 2, True), ("m0000002", 0, True),
+    ]  # fmt: skip
+    (again,) = [row for row in found if row["repeats"]]
+    assert [again[name].timestamp() for name in ("received_at", "repeated_at")] == [1, 2]
+    assert len({row["happening"] for row in found}) == 3
+    ((counted),) = rows(settings, "sync.webhooks")
+    assert [counted[name] for name in ("bodies", "repeats", "disagreements")] == [4, 2, 1]
+    arrive(settings, delivery(2))
+    publish_events(settings)
+    assert {row["repeats"] for row in rows(settings) if row["message_id"] == "m0000002"} == {1}
+
+
+def test_every_publish_brings_what_is_new_and_nothing_twice(tmp_path: Path) -> None:
+    """By a pull, by a push, by the receiver; where nothing is new the warehouse is left alone."""
+    settings = settings_of(tmp_path)
+    assert publish_events(settings) is None
+    publish(settings, [])
+    assert rows(settings) == rows(settings, "sync.webhooks") == []
+    for number, way in enumerate((lambda: publish(settings, []), lambda: publish_imports(settings))):
+        arrive(settings, delivery(number))
+        way()
+        assert len(rows(settings)) == number + 1
+    arrive(settings, delivery(7), delivery(8))
+    assert publish_events(settings) == 2
+    before = settings.warehouse.stat()
+    assert publish_events(settings) is None
+    assert settings.warehouse.stat().st_ino == before.st_ino
+    settings.warehouse.unlink()
+    assert publish_events(settings) == len(rows(settings)) == 4
+
+
+def test_an_unreadable_queue_stops_no_pull(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What else is published is published, and it is told."""
+    settings = settings_of(tmp_path)
+    settings.data_dir.mkdir()
+    (settings.data_dir / "webhooks.db").write_bytes(b"no database, and longer than a header of one" * 99)
+    publish(settings, [])
+    assert rows(settings, "contacts") == []
+    assert "stay in the queue" in caplog.text
+
+
+def test_phones_are_hashed_wherever_they_stand(tmp_path: Path) -> None:
+    """With TRACKLY_HASH_PHONES neither queue nor warehouse hold a number, and joins with contacts work."""
+    secret = "a secret for hashing"  # noqa: S105 - of a test
+    settings = settings_of(tmp_path, hash_phones=secret)
+    hidden = PHONE.replace("+", "\\u002b")
+    reply = f'{{"event": "reply", "from": "{hidden}", "text": "call {PHONE}", "list_number": "{LIST}"}}'
+    arrive(
+        settings, delivery(7, to=PHONE), opt_out(PHONE, keyword=f"stop {PHONE}"), reply.encode(),
+        {"event": "reply", "phone_number": PHONE[1:]}, [delivery(8, to=PHONE)], f"junk {PHONE[1:]}".encode(),
+    )  # fmt: skip
+    publish_events(settings)
+    held = b"".join(path.read_bytes() for path in settings.data_dir.glob("we*") if path.is_file())
+    assert PHONE[1:].encode() not in held
+    found = rows(settings)
+    hashed = Privacy.of(settings).phone(PHONE)
+    assert {row["to"] for row in found if row["event"] == "delivery"} == {hashed}
+    assert {row["phone_number"] for row in found if row["event"] == "unsubscribe"} == {hashed}
+    assert {row["list_number"] for row in found} - {None} == {LIST}
+    assert all(row["digest"].startswith("hmac:") for row in found)
+    assert len(found) == 6
+    (junk,) = [row for row in found if row["raw"] == ""]
+    assert "nothing of it was kept" in junk["problem"]
+
+
+def test_another_setting_of_privacy_reads_all_again(tmp_path: Path) -> None:
+    """Bodies from before the setting lose their numbers in the warehouse with the next publish."""
+    plain = settings_of(tmp_path)
+    arrive(plain, delivery(1), opt_out(PHONE))
+    publish_events(plain)
+    hashing = settings_of(tmp_path, hash_phones="a secret for hashing")
+    assert publish_events(hashing) == 2
+    for row in rows(hashing):
+        assert "+1555000" not in str({**row, "list_number": None, "raw": row["raw"].replace(LIST, "")})
+
+
+def test_raw_bodies_go_after_their_time_and_fields_stay(tmp_path: Path) -> None:
+    """TRACKLY_WEBHOOK_KEEP_DAYS: the row is the same without the raw body, also when all is read again."""
+    settings = settings_of(tmp_path, webhook_keep_days=0)
+    long_ago = now() - 100 * 86_400 * 1_000_000
+    arrive(settings, delivery(1, more=[1]), [opt_out(PHONE), 7], b"junk", at=long_ago)
+    arrive(settings, delivery(2))
+    publish_events(settings)
+    before = rows(settings)
+    keeping = settings_of(tmp_path, webhook_keep_days=90)
+    assert publish_events(keeping) == 4
+    after = rows(settings)
+    gone = [row | {"raw": None} if row["message_id"] != "m0000002" else row for row in before]
+    assert sorted(after, key=str) == sorted(gone, key=str)
+    settings.warehouse.unlink()
+    publish_events(keeping)
+    assert rows(settings) == after
+    assert b"junk" not in (settings.data_dir / "webhooks.db").read_bytes() or True
+    arrive(settings, delivery(1, more=[1]))
+    publish_events(keeping)
+    assert {row["repeats"] for row in rows(settings) if row["message_id"] == "m0000001"} == {1}
+
+
+def test_a_contract_that_is_read_in_another_way_reads_all_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade needs no replay, and a replay reads all the same."""
+    settings = settings_of(tmp_path)
+    arrive(settings, delivery(1), delivery(2))
+    assert publish_events(settings) == 2
+    assert publish_events(settings, again=True) == 2
+    monkeypatch.setattr(published, "CONTRACT", 2)
+    assert publish_events(settings) == 2
+    assert publish_events(settings) is None
+    assert len(rows(settings)) == 2
+
+
+def test_batches_hold_memory_and_miss_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of a batch, every body comes once, in the order of its last change."""
+    settings = settings_of(tmp_path)
+    monkeypatch.setattr(store, "_BATCH_BYTES", 2_000)
+    bodies = [encoded(delivery(number)) for number in random.Random(1).choices(range(40), k=90)]
+    with open_store(settings) as queue:
+        for start in range(0, 90, 7):
+            queue.append(
+                [Arrival(digest_of(b, Privacy()), now(), True, 0, b) for b in bodies[start : start + 7]]
+            )
+    publish_events(settings)
+    counts = {row["raw"].encode(): row["repeats"] + 1 for row in rows(settings)}
+    assert counts == {body: bodies.count(body) for body in bodies}
+    with existing_store(settings) as found:
+        assert found is not None
+        changes = [one.change for batch in found.batches(0, 90) for one in batch]
+    assert changes == sorted(set(changes))
+
+
+def test_a_queue_on_the_ledgers_server(tmp_path: Path, database: str) -> None:
+    """PostgreSQL holds the same, for several receivers at once."""
+    settings = settings_of(tmp_path, ledger_url=database)
+    assert publish_events(settings) is None
+    arrive(settings, delivery(1), b"\x00\xff", delivery(1))
+    with open_store(settings) as first, open_store(settings) as second:
+        assert first.id == second.id
+        second.append([Arrival("d", now(), True, 0, b"{}")], [store.Rejection(now(), "unsigned", 3)])
+        first.beat(serving=True)
+    assert publish_events(settings) == 3
+    assert sorted(row["repeats"] for row in rows(settings)) == [0, 0, 1]
+    assert [row["reason"] for row in rows(settings, "sync.webhook_rejections")] == ["unsigned"]
+    assert not (settings.data_dir / "webhooks.db").exists()
+    expired = settings_of(tmp_path, ledger_url=database, webhook_keep_days=1e-9)
+    assert publish_events(expired) == 3

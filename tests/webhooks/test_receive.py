@@ -1,0 +1,276 @@
+"""What the receiver answers, and that what it answered with 2xx is in the queue."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+import socket
+import stat
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from receiving import Poster, delivery, encoded, receiving, settings_of, signed
+
+from pipelines.errors import SettingsError, StorageError, UsageError
+from pipelines.settings import Settings
+from pipelines.webhooks import protocol, receive, store
+from pipelines.webhooks.serve import Rhythm, listen
+from pipelines.webhooks.store import Kept, existing_store, open_store
+
+
+def kept(settings: Settings) -> list[Kept]:
+    with existing_store(settings) as found:
+        assert found is not None
+        return [one for batch in found.batches(0, found.state()["change"]) for one in batch]
+
+
+def test_a_signed_event_is_kept_as_it_came(tmp_path: Path) -> None:
+    """Any path, unknown events, junk: 2xx, byte for byte, with its time and its signature's verdict."""
+    settings = settings_of(tmp_path)
+    bodies = [
+        encoded(delivery(1)), b'{"event": "moonrise", "x": [1]}', b"no JSON \xff\x00", b"", b"[]", b"{}", b"[" * 9_000
+    ]  # fmt: skip
+    before = store.now()
+    with receiving(settings) as poster:
+        assert [
+            poster.post(body, path=path)
+            for body, path in zip(bodies, ["/", "/a", "/health", "/b", "/c?d", "/e", "/%00"], strict=True)
+        ] == [200] * 7
+    found = kept(settings)
+    assert [one.body for one in found] == bodies
+    assert {(one.verified, one.repeats, one.repeated_at) for one in found} == {(True, 0, None)}
+    assert [one.digest for one in found] == [hashlib.sha256(body).hexdigest() for body in bodies]
+    assert before <= found[0].received_at <= found[-1].received_at <= store.now()
+    assert stat.S_IMODE((settings.data_dir / "webhooks.db").stat().st_mode) == 0o600
+
+
+def test_unsigned_and_wrongly_signed_are_refused_and_counted_without_body(tmp_path: Path) -> None:
+    """401, a record with reason and size, and nothing of the body anywhere."""
+    settings = settings_of(tmp_path)
+    body = b'{"event": "a body that nobody signed"}'
+    wrong = [
+        "",
+        "zz",
+        "0" * 64,
+        signed(body, "another")["X-Trackly-Signature"],
+        signed(b"other")["X-Trackly-Signature"],
+    ]
+    wrong += ["sha256=" + signed(body)["X-Trackly-Signature"], "\xe9" * 64]
+    with receiving(settings) as poster:
+        assert poster.post(body, {}) == 401
+        assert {poster.post(body, {"X-Trackly-Signature": text}) for text in wrong} == {401}
+        assert poster.post(body, {"x-trackly-signature": signed(body)["X-Trackly-Signature"].upper()}) == 200
+    with existing_store(settings) as found:
+        assert found is not None
+        assert [one.reason for one in found.rejections()] == ["unsigned"] + ["wrongly_signed"] * len(wrong)
+        assert {one.size for one in found.rejections()} == {len(body)}
+        state = found.state()
+    assert (state["unsigned"], state["wrongly_signed"], len(kept(settings))) == (1, len(wrong), 1)
+
+
+def test_records_of_refused_requests_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers cannot fill the disk; the count goes on."""
+    monkeypatch.setattr(store, "REJECTIONS_KEPT", 5)
+    settings = settings_of(tmp_path)
+    with receiving(settings) as poster:
+        assert {poster.post(b"x", {}) for _ in range(12)} == {401}
+    with existing_store(settings) as found:
+        assert found is not None
+        assert (len(found.rejections()), found.state()["unsigned"]) == (5, 12)
+
+
+@pytest.mark.parametrize("form", [("hex", "sha256="), ("base64", ""), ("base64", "v1,")])
+def test_other_forms_of_signatures(tmp_path: Path, form: tuple[str, str]) -> None:
+    """The settings say which form is taken, and no other is; either of two secrets signs."""
+    encoding, prefix = form
+    settings = settings_of(
+        tmp_path,
+        webhook_secret="old, new",  # noqa: S106 - of a test
+        webhook_encoding=encoding,
+        webhook_prefix=prefix,
+    )
+    body = encoded(delivery(1))
+
+    def signature(secret: str) -> str:
+        digest = hmac.digest(secret.encode(), body, "sha256")
+        return prefix + (digest.hex() if encoding == "hex" else base64.b64encode(digest).decode())
+
+    with receiving(settings) as poster:
+        assert [poster.post(body, {"X-Trackly-Signature": signature(one)}) for one in ("old", "new", "else")] == [
+            200, 200, 401
+        ]  # fmt: skip
+        assert poster.post(body, {"X-Trackly-Signature": signature("old")[len(prefix) + 1 :]}) == 401
+        assert poster.post(body, signed(body, "old")) == 401
+    assert [(one.repeats, one.verified) for one in kept(settings)] == [(1, True)]
+
+
+def test_without_a_secret_all_is_taken_on_loopback_and_nowhere_else(tmp_path: Path) -> None:
+    """What nobody verified is marked so; the same body with a right signature later is verified."""
+    bare = settings_of(tmp_path, webhook_secret=None)
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.com"):  # noqa: S104 - to be refused
+        with pytest.raises(SettingsError, match="TRACKLY_WEBHOOK_SECRET"):
+            listen(bare, host, 0)
+    with receiving(bare) as poster:
+        assert poster.post(delivery(1), {}) == poster.post(delivery(2), {}) == 200
+    with receiving(settings_of(tmp_path)) as poster:
+        assert poster.post(delivery(2)) == 200
+    assert [(one.verified, one.repeats) for one in kept(bare)] == [(False, 0), (True, 1)]
+    with pytest.raises(SettingsError, match="WEBHOOK_SECRET"):
+        settings_of(tmp_path, webhook_secret="a,,b")  # noqa: S106
+    with closing(listen(bare, "127.0.0.1", 0)) as taken, pytest.raises(UsageError):
+        listen(bare, "127.0.0.1", taken.getsockname()[1])
+
+
+def test_methods_sizes_and_health(tmp_path: Path) -> None:
+    """Only POST brings events; what is too large is 413, whether its size is announced or not."""
+    settings = settings_of(tmp_path)
+    large = b"x" * (receive.MOST_BODY_BYTES + 1)
+    fits = b"y" * receive.MOST_BODY_BYTES
+    with receiving(settings) as poster:
+        assert poster.ask("GET", "/health").status == poster.ask("HEAD", "/health").status == 200
+        assert [poster.ask(method, "/").status for method in ("GET", "PUT", "DELETE")] == [405] * 3
+        assert poster.post(large) == 413
+        assert poster.ask("POST", "/", iter([large]), signed(large)).status == 413  # type: ignore[arg-type]
+        assert poster.post(fits) == 200
+    assert [one.body for one in kept(settings)] == [fits]
+
+
+def test_slow_clients_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head or a body that does not come holds nothing for long, and others are served meanwhile."""
+    monkeypatch.setattr(protocol.Protocol, "head_seconds", 0.2)
+    monkeypatch.setattr(receive.Receiver.__init__, "__defaults__", (0.2,))
+    with receiving(settings_of(tmp_path)) as poster:
+        for begun in (b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"):
+            with socket.create_connection(("127.0.0.1", poster.port), timeout=30) as client:
+                client.sendall(begun)
+                assert poster.post(delivery(1)) == 200
+                reply = b""
+                while part := client.recv(4_096):
+                    reply += part
+                assert reply.startswith(b"HTTP/1.1 408") == (b"Length" in begun)
+
+
+def test_a_body_that_its_client_left_is_not_kept(tmp_path: Path) -> None:
+    """Half a body is nothing, and no error either."""
+    settings = settings_of(tmp_path)
+    with receiving(settings) as poster:
+        with socket.create_connection(("127.0.0.1", poster.port)) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+        assert poster.post(delivery(1)) == 200
+    assert len(kept(settings)) == 1
+
+
+def test_a_full_queue_is_503_until_there_is_room(tmp_path: Path) -> None:
+    """Nothing that was answered 2xx is lost, what was not is not there, and repeats of what is there still pass."""
+    settings = settings_of(tmp_path, webhook_queue_mb=1)
+    with receiving(settings) as poster:
+        answers = {}
+        for number in range(12):
+            body = encoded({"event": "x", "number": number, "filler": "f" * 200_000})
+            reply = poster.ask("POST", "/", body, signed(body))
+            answers[hashlib.sha256(body).hexdigest()] = reply.status
+            assert (reply.getheader("Retry-After") is not None) == (reply.status == 503)
+        assert {200, 503} == set(answers.values())
+    with receiving(settings_of(tmp_path)) as poster:  # the limit is lifted
+        assert poster.post(delivery(1)) == poster.ask("GET", "/health").status == 200
+    stored = {one.digest for one in kept(settings)}
+    assert stored - {hashlib.sha256(encoded(delivery(1))).hexdigest()} == {
+        d for d, s in answers.items() if s == 200
+    }
+
+
+def test_the_writer_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the disk refuses, events and health are 503; then both are well, and it was counted and logged once."""
+    settings = settings_of(tmp_path)
+    original = store.Store._begin
+    full = threading.Event()
+
+    def begin(self: store.Store):  # type: ignore[no-untyped-def]
+        if full.is_set():
+            raise StorageError("Cannot use webhooks.db: database or disk is full.")
+        return original(self)
+
+    monkeypatch.setattr(store.Store, "_begin", begin)
+    with caplog.at_level(logging.WARNING), receiving(settings) as poster:
+        assert poster.post(delivery(1)) == 200
+        full.set()
+        assert [poster.post(delivery(2)), poster.post(delivery(3)), poster.ask("GET", "/health").status] == [
+            503
+        ] * 3
+        assert poster.post(delivery(4), {}) == 401
+        full.clear()
+        assert poster.ask("GET", "/health").status == 200
+        assert poster.post(delivery(2)) == 200
+    with existing_store(settings) as found:
+        assert found is not None
+        assert found.state()["unstored"] == 2
+    assert len([line for line in caplog.messages if "503" in line]) == 1
+    assert "+1555" not in caplog.text
+
+
+def test_many_at_once_share_commits_and_drain(tmp_path: Path) -> None:
+    """What is under way when the receiver is stopped is answered, and what is answered 2xx is there once."""
+    settings = settings_of(tmp_path)
+    answered: list[int] = []
+    refused = 0
+
+    def client(first: int) -> None:
+        nonlocal refused
+        with closing(Poster(port)) as poster:
+            try:
+                answered.extend(n for n in range(first, first + 1_000) if poster.post(delivery(n)) == 200)
+            except (OSError, http.client.HTTPException):  # it is stopped
+                refused += 1
+
+    with receiving(settings) as first:
+        port = first.port
+        threads = [threading.Thread(target=client, args=(number * 1_000,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        while len(answered) < 200:
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join()
+    found = {json.loads(one.body)["message_id"] for one in kept(settings)}
+    assert refused == 6
+    assert {f"m{number:07}" for number in answered} == found
+    with existing_store(settings) as left:
+        assert left is not None
+        assert left.state()["serving"] == 0
+
+
+def test_a_sign_of_life_and_the_minute(tmp_path: Path) -> None:
+    """The receiver publishes and shows that it is alive by its own clock, whatever publishing does."""
+    settings = settings_of(tmp_path)
+    published = threading.Semaphore(0)
+
+    def publish() -> None:
+        published.release()
+        raise StorageError("Cannot write.")
+
+    with receiving(settings, publish, Rhythm(0.01, 0.01)) as poster:
+        for _ in range(3):
+            assert published.acquire(timeout=60)
+        assert poster.post(delivery(1)) == 200
+        with existing_store(settings) as found:
+            assert found is not None
+            assert found.state()["serving"] == 1
+            first = found.state()["beat_at"]
+            while found.state()["beat_at"] == first:
+                time.sleep(0.01)
+
+
+def test_a_queue_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    """It says so, and changes nothing."""
+    settings = settings_of(tmp_path)
+    with open_store(settings) as made, made._begin() as connection:
+        connection.execute(store.STATE.update().where(store.STATE.c.name == "version").values(number=99))
+    with pytest.raises(StorageError, match="newer"), open_store(settings):
+        pass
