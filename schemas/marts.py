@@ -9,19 +9,15 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import Column, Dataset, Day, Instant, Integer, Money, Ratio, Text
-
-_CURRENCY = "account currency"
-_SHARE = "a share from 0 to 1"
-
-_ListId = Annotated[Integer, Column("The list's id; see lists.")]
-_ListName = Annotated[Text | None, Column("The list's name; null where lists were not pulled.")]
+from schemas.contact_marts import CONTACT_MARTS
+from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
 
 
 class ListHealth(msgspec.Struct):
     """A list as it stands."""
 
-    list_id: _ListId
-    list_name: _ListName
+    list_id: ListId
+    list_name: ListName
     brand_name: Annotated[Text | None, Column("Brand that the list sends for.")]
     status: Annotated[Text | None, Column("The list's state.")]
     contacts: Annotated[Integer, Column("Contacts on the list.", "contacts")]
@@ -29,17 +25,17 @@ class ListHealth(msgspec.Struct):
     reachable: Annotated[
         Integer, Column("Active contacts whose number is not known to be invalid.", "contacts")
     ]
-    active_share: Annotated[Ratio | None, Column("active / contacts.", _SHARE)]
+    active_share: Annotated[Ratio | None, Column("active / contacts.", SHARE)]
     never_sent: Annotated[Integer, Column("Active contacts that no message was ever sent to.", "contacts")]
     clicked_30d: Annotated[Integer, Column("Contacts that clicked in the 30 days before as_of.", "contacts")]
     signups_7d: Annotated[Integer, Column("Contacts that joined in the 7 days before as_of.", "contacts")]
     signups_30d: Annotated[Integer, Column("Contacts that joined in the 30 days before as_of.", "contacts")]
     sends: Annotated[Integer, Column("Messages sent to the list's contacts so far.", "messages")]
     clicks: Annotated[Integer, Column("Clicks by the list's contacts so far.", "clicks")]
-    click_rate: Annotated[Ratio | None, Column("clicks / sends; null where nothing was sent.", _SHARE)]
+    click_rate: Annotated[Ratio | None, Column("clicks / sends; null where nothing was sent.", SHARE)]
     conversions: Annotated[Integer, Column("Conversions of the list's contacts so far.", "conversions")]
-    revenue: Annotated[Money, Column("Revenue of the list's contacts so far.", _CURRENCY)]
-    revenue_per_contact: Annotated[Money | None, Column("revenue / contacts.", _CURRENCY)]
+    revenue: Annotated[Money, Column("Revenue of the list's contacts so far.", CURRENCY)]
+    revenue_per_contact: Annotated[Money | None, Column("revenue / contacts.", CURRENCY)]
     as_of: Annotated[
         Instant | None, Column("When the newest of the contacts was read; null before a pull.", "UTC")
     ]
@@ -49,8 +45,8 @@ class ListGrowth(msgspec.Struct):
     """A day of a list."""
 
     day: Annotated[Day | None, Column("The day; null for contacts without a sign-up date.")]
-    list_id: _ListId
-    list_name: _ListName
+    list_id: ListId
+    list_name: ListName
     signups: Annotated[
         Integer,
         Column("Contacts that joined, also those gone since, as far as a pull has seen them.", "contacts"),
@@ -80,8 +76,8 @@ class ImportedActivity(msgspec.Struct):
         Text | None,
         Column("The offer; null for sends, and where neither input nor warehouse kept it."),
     ]
-    revenue: Annotated[Money | None, Column("Amount earned (revenue only).", _CURRENCY)]
-    payout: Annotated[Money | None, Column("What the offer paid, where the row says so.", _CURRENCY)]
+    revenue: Annotated[Money | None, Column("Amount earned (revenue only).", CURRENCY)]
+    payout: Annotated[Money | None, Column("What the offer paid, where the row says so.", CURRENCY)]
 
 
 class ImportedDaily(msgspec.Struct):
@@ -89,7 +85,7 @@ class ImportedDaily(msgspec.Struct):
 
     day: Annotated[Day | None, Column("When it happened on the other platform; null where not known.")]
     list_id: Annotated[Integer | None, Column("The list; null where it is not known.")]
-    list_name: _ListName
+    list_name: ListName
     offer_id: Annotated[
         Text | None, Column("The offer; null for sends: the API does not say what they carried.")
     ]
@@ -100,10 +96,10 @@ class ImportedDaily(msgspec.Struct):
     revenue: Annotated[
         Money | None,
         Column(
-            "Imported revenue, which is in contacts' totals too; null where no record gives any.", _CURRENCY
+            "Imported revenue, which is in contacts' totals too; null where no record gives any.", CURRENCY
         ),
     ]
-    payout: Annotated[Money | None, Column("Imported payouts; null where no record gives one.", _CURRENCY)]
+    payout: Annotated[Money | None, Column("Imported payouts; null where no record gives one.", CURRENCY)]
 
 
 class OfferPerformance(msgspec.Struct):
@@ -114,7 +110,7 @@ class OfferPerformance(msgspec.Struct):
     status: Annotated[Text | None, Column("The offer's state.")]
     payout_type: Annotated[Text | None, Column("What is paid for: actions or clicks.")]
     offer_payout: Annotated[
-        Money | None, Column("What one conversion or click pays, as the offer says.", _CURRENCY)
+        Money | None, Column("What one conversion or click pays, as the offer says.", CURRENCY)
     ]
     engaged_sends: Annotated[
         Integer | None,
@@ -134,21 +130,21 @@ class OfferPerformance(msgspec.Struct):
         Integer | None, Column("Imported revenue records only; null where none was imported.", "conversions")
     ]
     revenue: Annotated[
-        Money | None, Column("Revenue of the imported records; null where none was imported.", _CURRENCY)
+        Money | None, Column("Revenue of the imported records; null where none was imported.", CURRENCY)
     ]
     payout: Annotated[
         Money | None,
-        Column("Payouts of the imported records that give one; null where none does.", _CURRENCY),
+        Column("Payouts of the imported records that give one; null where none does.", CURRENCY),
     ]
     margin: Annotated[
-        Money | None, Column("Revenue less payout of the imported records that give a payout.", _CURRENCY)
+        Money | None, Column("Revenue less payout of the imported records that give a payout.", CURRENCY)
     ]
     margin_share: Annotated[
         Ratio | None,
         Column("margin / revenue of the imported records that give a payout.", "a share up to 1"),
     ]
     epc: Annotated[
-        Money | None, Column("Earnings per click: revenue / clicks, of what was imported.", _CURRENCY)
+        Money | None, Column("Earnings per click: revenue / clicks, of what was imported.", CURRENCY)
     ]
     conversion_rate: Annotated[Ratio | None, Column("conversions / clicks, of what was imported.")]
     event_conversions: Annotated[
@@ -158,12 +154,12 @@ class OfferPerformance(msgspec.Struct):
             "conversions",
         ),
     ]
-    event_revenue: Annotated[Money | None, Column("Revenue of those events; null likewise.", _CURRENCY)]
+    event_revenue: Annotated[Money | None, Column("Revenue of those events; null likewise.", CURRENCY)]
     event_payout: Annotated[
-        Money | None, Column("Payouts of those events that give one; null where none does.", _CURRENCY)
+        Money | None, Column("Payouts of those events that give one; null where none does.", CURRENCY)
     ]
     event_margin: Annotated[
-        Money | None, Column("Revenue less payout of those events that give a payout.", _CURRENCY)
+        Money | None, Column("Revenue less payout of those events that give a payout.", CURRENCY)
     ]
 
 
@@ -182,16 +178,14 @@ class RevenueDaily(msgspec.Struct):
         Column("What the figures are made of; see revenue.source.", known=("event", "change", "opening")),
     ]
     list_id: Annotated[Integer | None, Column("The contact's list; null where an event does not say.")]
-    list_name: _ListName
+    list_name: ListName
     offer_id: Annotated[
         Text | None, Column("The offer (events only): contacts' totals do not say which offer paid.")
     ]
     offer_name: Annotated[Text | None, Column("The offer's name (events only).")]
-    revenue: Annotated[Money, Column("Revenue; a change of totals may be negative.", _CURRENCY)]
+    revenue: Annotated[Money, Column("Revenue; a change of totals may be negative.", CURRENCY)]
     conversions: Annotated[Integer, Column("Events, or the change of contacts' conversions.", "conversions")]
-    payout: Annotated[
-        Money | None, Column("Payouts (events only); null where no event gives one.", _CURRENCY)
-    ]
+    payout: Annotated[Money | None, Column("Payouts (events only); null where no event gives one.", CURRENCY)]
 
 
 class EngagementCohort(msgspec.Struct):
@@ -206,11 +200,11 @@ class EngagementCohort(msgspec.Struct):
     clicked_30d: Annotated[
         Integer, Column("Those that clicked in the 30 days before the newest contact was read.", "contacts")
     ]
-    revenue: Annotated[Money, Column("Their revenue so far.", _CURRENCY)]
-    active_share: Annotated[Ratio, Column("active / contacts.", _SHARE)]
-    clicked_share: Annotated[Ratio | None, Column("clicked / sent; null where nobody was sent to.", _SHARE)]
-    converted_share: Annotated[Ratio, Column("converted / contacts.", _SHARE)]
-    revenue_per_contact: Annotated[Money, Column("revenue / contacts.", _CURRENCY)]
+    revenue: Annotated[Money, Column("Their revenue so far.", CURRENCY)]
+    active_share: Annotated[Ratio, Column("active / contacts.", SHARE)]
+    clicked_share: Annotated[Ratio | None, Column("clicked / sent; null where nobody was sent to.", SHARE)]
+    converted_share: Annotated[Ratio, Column("converted / contacts.", SHARE)]
+    revenue_per_contact: Annotated[Money, Column("revenue / contacts.", CURRENCY)]
 
 
 class ImportOutcome(msgspec.Struct):
@@ -253,54 +247,51 @@ class Freshness(msgspec.Struct):
     last_success_at: Annotated[Instant | None, Column("When a run last succeeded.", "UTC")]
 
 
-def _mart(name: str, row: type[msgspec.Struct], key: tuple[str, ...], doc: str) -> Dataset:
-    return Dataset(name=name, row=row, key=key, doc=doc, source="")
-
-
 MARTS: dict[str, Dataset] = {
-    mart.name: mart
-    for mart in (
-        _mart("list_health", ListHealth, ("list_id",), "One row per list: who is on it, and what it brings."),
-        _mart("list_growth", ListGrowth, ("day", "list_id"), "One row per list and day on which it changed."),
-        _mart(
+    declared.name: declared
+    for declared in (
+        mart("list_health", ListHealth, ("list_id",), "One row per list: who is on it, and what it brings."),
+        mart("list_growth", ListGrowth, ("day", "list_id"), "One row per list and day on which it changed."),
+        mart(
             "imported_activity",
             ImportedActivity,
             (),
             "One row per imported record that is in the account: accepted, or skipped as there already.",
         ),
-        _mart(
+        mart(
             "imported_daily",
             ImportedDaily,
             ("day", "list_id", "offer_id"),
             "One row per day, list and offer of imported history, by when it happened.",
         ),
-        _mart(
+        mart(
             "offer_performance",
             OfferPerformance,
             ("offer_id",),
             "One row per offer. What was imported and what the account's events say stand apart, since they overlap.",
         ),
-        _mart(
+        mart(
             "revenue_daily",
             RevenueDaily,
             ("day", "basis", "list_id", "offer_id"),
             "One row per day, list and offer of main.revenue; adds up to sum(revenue.revenue).",
         ),
-        _mart(
+        mart(
             "engagement_cohorts",
             EngagementCohort,
             ("month",),
             "One row per sign-up month, over all lists: how its contacts engage.",
         ),
-        _mart(
+        mart(
             "import_outcomes",
             ImportOutcome,
             ("dataset", "day", "outcome", "code", "reason"),
             "One row per dataset, day, outcome and code of pushed history.",
         ),
-        _mart(
+        mart(
             "freshness", Freshness, ("direction", "dataset"), "One row per dataset that is pulled or pushed."
         ),
+        *CONTACT_MARTS,
     )
 }
 """In an order in which each one reads only those before it."""

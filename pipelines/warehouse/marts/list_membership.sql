@@ -1,0 +1,70 @@
+WITH
+began AS (SELECT max(began_at) AS began_at FROM sync.history_began WHERE dataset = 'contacts'),
+-- Contacts that have never changed have one version, and it is the first; they need no comparing.
+unchanged AS (FROM main.contacts ANTI JOIN sync.contacts_since USING (phone_number, list_id)),
+versions AS (
+    SELECT phone_number, list_id, active, signup_date, valid_from, removed_at
+    FROM sync.contacts_ended
+    UNION ALL
+    SELECT phone_number, list_id, active, signup_date, valid_from, NULL
+    FROM main.contacts JOIN sync.contacts_since USING (phone_number, list_id)
+),
+compared AS (
+    SELECT
+        *,
+        lag(active) OVER versions_of_contact AS was_active,
+        lag(removed_at) OVER versions_of_contact AS was_removed_at
+    FROM versions
+    WINDOW versions_of_contact AS (PARTITION BY phone_number, list_id ORDER BY valid_from)
+),
+turns AS (
+    SELECT
+        * EXCLUDE (was_active, was_removed_at),
+        CASE
+            WHEN was_active IS NULL THEN CASE WHEN valid_from = began_at THEN 'opening' ELSE 'new' END
+            WHEN was_removed_at IS NOT NULL THEN 'returned'
+            WHEN active AND NOT was_active THEN 'reactivated'
+            WHEN was_active AND NOT active THEN 'opted_out'
+        END AS started_by
+    FROM compared CROSS JOIN began
+),
+-- A stay ends by a removal; a stretch also by a change of active.
+numbered AS (
+    SELECT
+        *,
+        count(*) FILTER (WHERE started_by = 'returned') OVER so_far AS stay,
+        count(started_by) OVER so_far AS stretch
+    FROM turns
+    WINDOW so_far AS (PARTITION BY phone_number, list_id ORDER BY valid_from)
+),
+stretches AS (
+    SELECT
+        phone_number,
+        list_id,
+        stay,
+        min(valid_from) AS since,
+        max(removed_at) AS removed_at,
+        any_value(active) AS active,
+        arg_max(signup_date, valid_from) AS signup_date,
+        any_value(started_by) AS started_by
+    FROM numbered
+    GROUP BY phone_number, list_id, stay, stretch
+)
+SELECT
+    phone_number, list_id, active, signup_date, began_at AS since, 'opening' AS started_by,
+    NULL AS until, false AS removed
+FROM unchanged CROSS JOIN began
+UNION ALL
+SELECT
+    phone_number,
+    list_id,
+    active,
+    last_value(signup_date) OVER (
+        PARTITION BY phone_number, list_id, stay ORDER BY since
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    ),
+    since,
+    started_by,
+    coalesce(removed_at, lead(since) OVER (PARTITION BY phone_number, list_id ORDER BY since)),
+    removed_at IS NOT NULL
+FROM stretches

@@ -1,0 +1,77 @@
+-- Counted by what begins and ends in a month, and summed up: one row per contact and month would be too many.
+WITH
+pulls AS (
+    SELECT
+        began_at,
+        as_of,
+        date_trunc('month', marts.utc_day(began_at))::DATE AS first_month,
+        date_trunc('month', marts.utc_day(as_of))::DATE AS last_month
+    FROM
+        (SELECT max(began_at) AS began_at FROM sync.history_began WHERE dataset = 'contacts'),
+        (SELECT max(synced_at) AS as_of FROM main.contacts)
+),
+stretches AS (
+    SELECT
+        list_id,
+        phone_number,
+        active,
+        date_trunc('month', marts.utc_day(signup_date))::DATE AS month,
+        -- a pull sees a new contact some time after it has joined
+        CASE started_by WHEN 'new' THEN least(since, signup_date) ELSE since END AS present_from,
+        date_trunc('month', marts.utc_day(present_from))::DATE AS from_month,
+        date_trunc('month', marts.utc_day(until))::DATE AS until_month
+    FROM marts.list_membership
+    WHERE signup_date IS NOT NULL
+),
+cohorts AS (
+    SELECT list_id, month, count(DISTINCT phone_number) AS contacts FROM stretches GROUP BY list_id, month
+),
+moves AS (
+    SELECT
+        list_id, month, greatest(from_month, month, first_month) AS of_month,
+        count(*) AS on_list, count(*) FILTER (WHERE active) AS active
+    FROM stretches CROSS JOIN pulls
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        list_id, month, greatest(until_month, month, first_month),
+        -count(*), -count(*) FILTER (WHERE active)
+    FROM stretches CROSS JOIN pulls
+    WHERE until_month IS NOT NULL
+    GROUP BY ALL
+),
+ages AS (
+    SELECT
+        list_id,
+        month,
+        contacts,
+        unnest(generate_series(greatest(month, first_month), last_month, INTERVAL 1 MONTH))::DATE AS of_month
+    FROM cohorts CROSS JOIN pulls
+),
+counted AS (
+    SELECT
+        list_id,
+        month,
+        of_month,
+        contacts,
+        sum(coalesce(moved.on_list, 0)) OVER up_to_month AS on_list,
+        sum(coalesce(moved.active, 0)) OVER up_to_month AS active
+    FROM ages LEFT JOIN (
+        SELECT list_id, month, of_month, sum(on_list) AS on_list, sum(active) AS active FROM moves GROUP BY ALL
+    ) AS moved USING (list_id, month, of_month)
+    WINDOW up_to_month AS (PARTITION BY list_id, month ORDER BY of_month)
+)
+SELECT
+    counted.list_id,
+    list_name,
+    month,
+    datediff('month', month, of_month) AS age,
+    least(make_timestamptz((epoch_us(of_month + INTERVAL 1 MONTH))), as_of) AS measured_at,
+    contacts,
+    on_list,
+    active,
+    contacts - on_list AS gone,
+    on_list / contacts AS on_list_share,
+    active / contacts AS retention_rate,
+    epoch_us(month::TIMESTAMP) > epoch_us(began_at) AS complete
+FROM counted CROSS JOIN pulls LEFT JOIN main.lists ON lists.id = counted.list_id

@@ -1,0 +1,66 @@
+"""Snapshots written by hand and published: rows and times as a test wants them, without an account."""
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot, data_file, draft, new_snapshot_id, pages_file, quarantine_file, seal
+from pipelines.warehouse.publish import publish
+from schemas.arrow import TYPES
+from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.columns import Field
+from schemas.registry import PULLED
+from schemas.sync import PAGES, Consistency, Manifest
+
+CONTACT = {
+    "active": True, "send_count": 0, "click_count": 0, "revenue_total": 0, "conversion_count": 0, "page": 0,
+}  # fmt: skip
+"""What a contact must have beside its key."""
+
+
+def publish_rows(
+    settings: Settings,
+    dataset: str,
+    rows: list[dict[str, Any]],
+    read_at: dt.datetime,
+    consistency: Consistency = Consistency.EXACT,
+) -> Snapshot:
+    """Publish rows of a dataset as read at one moment.
+
+    Args:
+        settings: whose warehouse.
+        dataset: which.
+        rows: by column; what is left out is null. `synced_at` is read_at where a row has none.
+        read_at: when it was read.
+        consistency: of the snapshot; a fuzzy one must hold the rows that it carries on.
+    """
+    folder = settings.parquet_dir / dataset
+    snapshot = new_snapshot_id(folder)
+    fields = (*PULLED[dataset].fields, *BOOKKEEPING.fields)
+    known = {"synced_at": read_at, "snapshot": snapshot, "page": 0}
+    with draft(folder, snapshot) as place:
+        pq.write_table(_table(fields, [known | row for row in rows]), data_file(place))
+        pq.write_table(_table(QUARANTINED.fields, []), quarantine_file(place))
+        pq.write_table(_table(PAGES.fields, []), pages_file(place))
+        manifest = Manifest(
+            dataset=dataset,
+            snapshot=snapshot,
+            run=f"run {snapshot}",
+            started_at=read_at.isoformat(),
+            finished_at=read_at.isoformat(),
+            rows=len(rows),
+            quarantined=0,
+            consistency=consistency,
+            source="events" if dataset == "revenue" else "",
+        )
+        sealed = seal(place, manifest)
+    publish(settings, [sealed], allow_shrink=True)
+    return sealed
+
+
+def _table(fields: tuple[Field, ...], rows: list[dict[str, Any]]) -> pa.Table:
+    schema = pa.schema([(field.name, TYPES[field.kind]) for field in fields])
+    return pa.Table.from_pylist(rows, schema)

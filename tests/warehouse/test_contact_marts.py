@@ -1,0 +1,347 @@
+"""Marts over contacts: books that close, cohorts with those who left, overlap and profile, by plain Python."""
+
+import datetime as dt
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from made_snapshots import CONTACT, publish_rows
+from oracle import Key, expected, key_of, query
+
+from pipelines.pull.run import pull
+from pipelines.sandbox import API_KEY, Account, running, seed_account
+from pipelines.settings import Settings, load_settings
+from schemas.sync import Consistency
+
+Row = dict[str, Any]
+LISTS = (1, 2, 3)
+
+
+def mart(settings: Settings, name: str, zone: str = "UTC") -> list[Row]:
+    """A mart's rows, as an analyst in some time zone reads them."""
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        connection.execute(f"SET TimeZone = '{zone}'")
+        cursor = connection.execute(f"FROM marts.{name}")
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@dataclass
+class Stay:
+    """A contact's time on a list, as the books of the test have it: from, to, and its states by time."""
+
+    joined: dt.datetime
+    seen: dt.datetime
+    returned: bool
+    states: list[tuple[dt.datetime, bool]]
+    left: dt.datetime | None = None
+
+    def state(self, moment: dt.datetime) -> bool | None:
+        """Whether it is active at a moment; None where it is not on the list."""
+        first = self.seen if self.returned else min(self.seen, self.joined)
+        if moment <= first or (self.left is not None and self.left < moment):
+            return None
+        so_far = [active for at, active in self.states if at < moment]
+        return so_far[-1] if so_far else self.states[0][1]
+
+
+@dataclass
+class Books:
+    """What a sequence of pulls must come to; told of every pull, it shares nothing with the marts."""
+
+    stays: dict[Key, list[Stay]] = field(default_factory=lambda: defaultdict(list))
+    moves: dict[tuple[int, dt.date], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    began: dt.datetime | None = None
+
+    def pulled(self, rows: list[Row], at: dt.datetime, complete: bool) -> None:
+        """A pull that has found these rows."""
+        opening, self.began = self.began is None, self.began or at
+        found = {key_of(row): row for row in rows}
+        for key, row in found.items():
+            self._seen(key, row, at, opening)
+        for key, stays in self.stays.items():
+            if complete and key not in found and stays[-1].left is None:
+                stays[-1].left = at
+                self._move(key, at, "removed", stays[-1].states[-1][1])
+
+    def _seen(self, key: Key, row: Row, at: dt.datetime, opening: bool) -> None:
+        stays = self.stays[key]
+        if not stays or stays[-1].left is not None:
+            move = "opening" if opening else "returned" if stays else "new"
+            self._move(key, at, move, row["active"])
+            stays.append(Stay(row["signup_date"], at, bool(stays), [(at, row["active"])]))
+            return
+        stays[-1].joined = row["signup_date"]
+        if stays[-1].states[-1][1] != row["active"]:
+            self._move(key, at, "reactivated" if row["active"] else "opted_out", True)
+            stays[-1].states.append((at, row["active"]))
+
+    def _move(self, key: Key, at: dt.datetime, move: str, active: bool) -> None:
+        self.moves[key[1], at.date()][move if active else f"inactive_{move}"] += 1
+
+    def days(self) -> dict[tuple[dt.date, int], tuple[int, ...]]:
+        """list_churn: opening, new, returned, reactivated, opted_out, removed, closing, and those of the inactive."""
+        active: Counter[int] = Counter()
+        inactive: Counter[int] = Counter()
+        rows = {}
+        for (number, day), moves in sorted(self.moves.items(), key=lambda item: item[0][1]):
+            active[number] += moves["opening"]
+            inactive[number] += moves["inactive_opening"]
+            before = active[number], inactive[number]
+            new = moves["new"] + moves["returned"]
+            inactive_new = moves["inactive_new"] + moves["inactive_returned"]
+            turned = moves["reactivated"] - moves["opted_out"]
+            active[number] += new + turned - moves["removed"]
+            inactive[number] += inactive_new - turned - moves["inactive_removed"]
+            rows[day, number] = (
+                before[0], new, moves["returned"], moves["reactivated"], moves["opted_out"], moves["removed"],
+                active[number], before[1], inactive_new, moves["inactive_removed"], inactive[number],
+            )  # fmt: skip
+        return rows
+
+    def retained(self, as_of: dt.datetime) -> dict[tuple[int, dt.date, int], tuple[int, int, int]]:
+        """Retention by list, month and age: contacts, those on the list, those active."""
+        assert self.began is not None
+        cohorts: dict[tuple[int, dt.date], dict[Key, list[Stay]]] = defaultdict(lambda: defaultdict(list))
+        for key, stays in self.stays.items():
+            for stay in stays:
+                cohorts[key[1], stay.joined.date().replace(day=1)][key].append(stay)
+        rows = {}
+        for (number, month), members in cohorts.items():
+            for age in range(60):
+                end = _after(month, age + 1)
+                if end <= self.began:
+                    continue
+                moment = min(end, as_of + dt.timedelta(microseconds=1))
+                states = [
+                    state
+                    for stays in members.values()
+                    for stay in stays
+                    if (state := stay.state(moment)) is not None
+                ]
+                rows[number, month, age] = (len(members), len(states), sum(states))
+                if end > as_of:
+                    break
+        return rows
+
+
+def _after(month: dt.date, months: int) -> dt.datetime:
+    place = month.year * 12 + month.month - 1 + months
+    return dt.datetime(place // 12, place % 12 + 1, 1, tzinfo=dt.UTC)
+
+
+def _drift(rng: random.Random, rows: dict[Key, Row], gone: list[Row], now: dt.datetime) -> None:
+    """Contacts opt out, come back, leave, sign up again, change lists and join."""
+    for row in rng.sample(list(rows.values()), len(rows) // 3):
+        what = rng.randrange(5)
+        if what < 2:
+            row["active"] = not row["active"]
+        elif what == 2:
+            row["send_count"] += 1
+        else:
+            gone.append(rows.pop(key_of(row)))
+            if what == 4:
+                moved = row | {"list_id": rng.choice(LISTS), "signup_date": now}
+                rows[key_of(moved)] = moved
+    for row in rng.sample(gone, len(gone) // 3):
+        rows.setdefault(key_of(row), row | {"signup_date": rng.choice([now, row["signup_date"]])})
+    for _ in range(rng.randrange(4)):
+        new = _contact(rng, now - dt.timedelta(days=rng.randrange(3)))
+        rows.setdefault(key_of(new), new)
+
+
+def _contact(rng: random.Random, joined: dt.datetime) -> Row:
+    phone = f"+1555{rng.randrange(10_000_000):07d}"
+    return CONTACT | {
+        "phone_number": phone, "list_id": rng.choice(LISTS), "signup_date": joined, "active": rng.random() < 0.8,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_books_of_random_pulls_close(seed: int, tmp_path: Path) -> None:
+    """Every list and day, every cohort and age, after pulls of which some are fuzzy and some fall on one day."""
+    rng = random.Random(seed)
+    settings = load_settings(api_key=API_KEY, data_dir=tmp_path)
+    now = dt.datetime(2026, 1, 29, 12, tzinfo=dt.UTC)
+    made = [_contact(rng, now - dt.timedelta(days=rng.randrange(100))) for _ in range(60)]
+    rows, gone, books, before = {key_of(row): row for row in made}, list[Row](), Books(), dict[Key, Row]()
+    for step in range(6):
+        complete = step == 0 or rng.random() < 0.7
+        carried = {} if complete else {key: row for key, row in before.items() if key not in rows}
+        before = {key: dict(row) for key, row in (carried | rows).items()}
+        found = list(before.values())
+        publish_rows(settings, "contacts", found, now, Consistency.EXACT if complete else Consistency.FUZZY)
+        books.pulled(found, now, complete)
+        last, now = now, now + dt.timedelta(hours=rng.choice([2, 30, 400]))
+        _drift(rng, rows, gone, now)
+    columns = (
+        "opening", "new", "returned", "reactivated", "opted_out", "removed", "closing",
+        "inactive_opening", "inactive_new", "inactive_removed", "inactive_closing",
+    )  # fmt: skip
+    churn = mart(settings, "list_churn", "Pacific/Auckland")
+    assert {
+        (row["day"], row["list_id"]): tuple(row[name] for name in columns) for row in churn
+    } == books.days()
+    retention = {
+        (row["list_id"], row["month"], row["age"]): (row["contacts"], row["on_list"], row["active"])
+        for row in mart(settings, "retention", "America/Los_Angeles")
+    }
+    assert retention == books.retained(last)
+    assert any(contacts > on_list for contacts, on_list, _ in retention.values())
+    _check_the_months(settings, churn)
+    _check_the_ends(settings, churn, before)
+
+
+def _check_the_months(settings: Settings, churn: list[Row]) -> None:
+    """The books by month are those by day, and rates are of the opening."""
+    days: dict[tuple[dt.date, int], list[Row]] = defaultdict(list)
+    for row in sorted(churn, key=lambda row: row["day"]):
+        days[row["day"].replace(day=1), row["list_id"]].append(row)
+    months = {(row["month"], row["list_id"]): row for row in mart(settings, "list_churn_monthly")}
+    assert months.keys() == days.keys()
+    for key, row in months.items():
+        assert (row["opening"], row["closing"]) == (days[key][0]["opening"], days[key][-1]["closing"])
+        for name in ("new", "returned", "reactivated", "opted_out", "removed", "net", "inactive_new"):
+            assert row[name] == sum(day[name] for day in days[key])
+        outs = row["opted_out"] + row["removed"]
+        assert row["churn_rate"] == (pytest.approx(outs / row["opening"]) if row["opening"] else None)
+
+
+def _check_the_ends(settings: Settings, churn: list[Row], present: dict[Key, Row]) -> None:
+    """Each day goes on where the one before it ended, and the last is what is published."""
+    last: dict[int, tuple[int, int]] = {}
+    for row in sorted(churn, key=lambda row: row["day"]):
+        opening = row["opening"], row["inactive_opening"]
+        assert last.get(row["list_id"], opening) == opening
+        assert row["net"] == row["closing"] - row["opening"]
+        last[row["list_id"]] = row["closing"], row["inactive_closing"]
+    now = Counter((row["list_id"], row["active"]) for row in present.values())
+    assert last == {number: (now[number, True], now[number, False]) for number in last}
+    stretches = query(
+        settings.warehouse,
+        "SELECT count(*), count(*) FILTER (WHERE active) FROM marts.list_membership WHERE until IS NULL",
+    )
+    assert stretches == [(len(present), sum(row["active"] for row in present.values()))]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A page of contacts: what serves it is pulled several times."""
+    return seed_account(contacts=300)
+
+
+def test_what_an_account_does_between_pulls_is_in_the_books(account: Account, settings: Settings) -> None:
+    """Opted out, come back, left, signed up again, moved to another list; a fuzzy pull removes nobody."""
+    rows = account.contacts()
+    for row in rows[:3]:
+        row["active"] = True
+    opted, left, moved = rows[:3]
+    active = Counter(row["list_id"] for row in rows if row["active"])
+    pull(settings, ["contacts"], "r1")
+    opted["active"] = False
+    account.remove_contact(key_of(left))
+    account.remove_contact(key_of(moved))
+    other = next(item["id"] for item in account.lists if item["id"] != moved["list_id"])
+    account.add_contact({**moved, "list_id": other, "phone_number": "+15550001111"})
+    pull(settings, ["contacts"], "r2")
+    opted["active"] = True
+    account.add_contact({**left, "signup_date": "2026-11-01T00:00:00"})
+    pull(settings, ["contacts"], "r3")
+    account.remove_contact(key_of(left))
+    pull(settings, ["contacts"], "r4", since_last=True)  # fuzzy: whoever it does not see stays
+    found: Counter[str] = Counter()
+    for row in mart(settings, "list_churn"):
+        found.update({name: row[name] for name in ("new", "returned", "reactivated", "opted_out", "removed")})
+        assert (
+            row["opening"] + row["new"] + row["reactivated"] - row["opted_out"] - row["removed"]
+            == row["closing"]
+        )
+        assert row["opening"] == active[row["list_id"]]
+    assert found == {"new": 2, "returned": 1, "reactivated": 1, "opted_out": 1, "removed": 2}
+
+
+@pytest.fixture(scope="module")
+def hashed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Settings]:
+    """An account with people on several lists, pulled with hashed phone numbers."""
+    account = seed_account(contacts=1_000)
+    for row in account.contacts()[:200]:
+        for number in (1, 2):
+            if account.contact((row["phone_number"], number)) is None:
+                account.add_contact({**row, "list_id": number, "active": not row["active"], "carrier": None})
+    account.contacts()[0]["is_valid"] = None
+    with running(account) as server:
+        settings = load_settings(
+            api_key=API_KEY,
+            base_url=server.url,
+            data_dir=tmp_path_factory.mktemp("hashed"),
+            hash_phones="a secret of this test",
+        )
+        pull(settings, ["contacts", "lists"], "run")
+    return account, settings
+
+
+def test_overlap_is_by_person(hashed: tuple[Account, Settings]) -> None:
+    """Pairs of lists, each once, with how many people are on both."""
+    account, settings = hashed
+    of: dict[str, dict[int, bool]] = defaultdict(dict)
+    for row in account.contacts():
+        of[row["phone_number"]][row["list_id"]] = row["active"]
+    sizes = Counter(row["list_id"] for row in account.contacts())
+    people: Counter[tuple[int, int]] = Counter()
+    active: Counter[tuple[int, int]] = Counter()
+    for lists in of.values():
+        for pair in combinations(sorted(lists), 2):
+            people[pair] += 1
+            active[pair] += lists[pair[0]] and lists[pair[1]]
+    rows = mart(settings, "list_overlap")
+    assert {(row["list_id"], row["other_list_id"]): row["people"] for row in rows} == people
+    names = {item["id"]: item["list_name"] for item in account.lists}
+    for row in rows:
+        pair = row["list_id"], row["other_list_id"]
+        assert row["active"] == active[pair]
+        assert row["share_of_list"] == pytest.approx(people[pair] / sizes[pair[0]])
+        assert row["share_of_other"] == pytest.approx(people[pair] / sizes[pair[1]])
+        assert (row["list_name"], row["other_list_name"]) == (names[pair[0]], names[pair[1]])
+
+
+def test_profile_adds_up_to_the_list(hashed: tuple[Account, Settings]) -> None:
+    """Carrier, line type, time zone, sign-up method and validity: contacts and money by value, unknown ones too."""
+    account, settings = hashed
+    groups: dict[tuple[int, str, Any], list[Row]] = defaultdict(list)
+    for contact in map(expected, account.contacts()):
+        for name in ("carrier", "line_type", "timezone", "signup_method", "is_valid"):
+            value = contact.get(name)
+            value = str(value).lower() if isinstance(value, bool) else value
+            groups[contact["list_id"], name, value].append(contact)
+    rows = {
+        (row["list_id"], row["attribute"], row["value"]): row for row in mart(settings, "audience_profile")
+    }
+    assert rows.keys() == groups.keys()
+    sizes = Counter(row["list_id"] for row in account.contacts())
+    for key, contacts in groups.items():
+        row = rows[key]
+        assert row["contacts"] == len(contacts)
+        assert row["share"] == pytest.approx(len(contacts) / sizes[key[0]])
+        assert row["active"] == sum(contact["active"] for contact in contacts)
+        assert row["opted_out"] == sum(not contact["active"] for contact in contacts)
+        assert row["invalid"] == sum(contact["is_valid"] is False for contact in contacts)
+        assert row["revenue"] == sum((contact["revenue_total"] for contact in contacts), Decimal(0))
+        assert row["sends"] == sum(contact["send_count"] for contact in contacts)
+
+
+def test_growth_by_month_ends_where_the_days_end(hashed: tuple[Account, Settings]) -> None:
+    """Sign-ups by month, and at the end what is on the list."""
+    account, settings = hashed
+    signups = Counter(
+        (expected(row)["signup_date"].date().replace(day=1), row["list_id"]) for row in account.contacts()
+    )
+    rows = mart(settings, "list_growth_monthly")
+    assert {(row["month"], row["list_id"]): row["signups"] for row in rows} == signups
+    last = {row["list_id"]: row["contacts"] for row in sorted(rows, key=lambda row: row["month"])}
+    assert last == Counter(row["list_id"] for row in account.contacts())
