@@ -7,7 +7,7 @@ from typing import Annotated, get_type_hints
 
 import msgspec
 
-from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money, Ratio, Text
+from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Json, Money, Ratio, Text
 from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
 
 _CONTACTS = "contacts"
@@ -123,6 +123,46 @@ class Retention(msgspec.Struct):
     ]
 
 
+class Person(msgspec.Struct):
+    """A phone number on all its lists."""
+
+    phone_number: Annotated[Text, Column("Phone number, or its keyed hash.")]
+    lists: Annotated[Integer, Column("Lists that the person is on.", "lists")]
+    active_lists: Annotated[Integer, Column("Those on which the person receives messages.", "lists")]
+    list_ids: Annotated[Json, Column("The ids of all those lists, as an array.")]
+    first_signup_at: Annotated[Instant | None, Column("The earliest sign-up.", "UTC")]
+    first_touch_at: Annotated[
+        Instant | None, Column("The earliest sign-up, or imported send, click or sale.", "UTC")
+    ]
+    last_touch_at: Annotated[
+        Instant | None, Column("The latest message, click or conversion, imported ones included.", "UTC")
+    ]
+    last_sent_at: Annotated[Instant | None, Column("The latest message.", "UTC")]
+    last_clicked_at: Annotated[Instant | None, Column("The latest click.", "UTC")]
+    last_revenue_at: Annotated[Instant | None, Column("The latest conversion.", "UTC")]
+    sends: Annotated[Integer, Column("Messages sent so far.", "messages")]
+    clicks: Annotated[Integer, Column("Clicks so far.", "clicks")]
+    conversions: Annotated[Integer, Column("Conversions so far.", "conversions")]
+    revenue: Annotated[Money, Column("Revenue so far: the person's value.", CURRENCY)]
+    imported_revenue: Annotated[
+        Money,
+        Column(
+            "What of it was imported (before the contacts were read, for sends whose person is known).",
+            CURRENCY,
+        ),
+    ]
+    organic_revenue: Annotated[Money, Column("revenue - imported_revenue.", CURRENCY)]
+    sends_7d: Annotated[
+        Integer | None,
+        Column(
+            "Messages sent in the 7 days before the newest contact was read: how send_count has grown, less imports "
+            "of older sends. Null where pulls do not go back so far and the last message is younger.",
+            "messages",
+        ),
+    ]
+    sends_30d: Annotated[Integer | None, Column("The same of 30 days.", "messages")]
+
+
 class ListOverlap(msgspec.Struct):
     """Two lists with people in both."""
 
@@ -192,6 +232,12 @@ CONTACT_MARTS: tuple[Dataset, ...] = (
         Retention,
         ("list_id", "month", "age"),
         "One row per list, sign-up month and age in months, as far back as pulls have seen it.",
+    ),
+    mart(
+        "people",
+        Person,
+        ("phone_number",),
+        "One row per phone number: what a person is worth and was sent, over all lists. Sums up to contacts.",
     ),
     mart(
         "list_overlap",

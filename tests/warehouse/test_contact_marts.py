@@ -1,21 +1,19 @@
-"""Marts over contacts: books that close, cohorts with those who left, overlap and profile, by plain Python."""
+"""Marts over contacts' history: books that close, cohorts with those who left, by plain Python."""
 
 import datetime as dt
 import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from decimal import Decimal
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from made_snapshots import CONTACT, publish_rows
-from oracle import Key, expected, key_of, query
+from oracle import Key, key_of, query
 
 from pipelines.pull.run import pull
-from pipelines.sandbox import API_KEY, Account, running, seed_account
+from pipelines.sandbox import API_KEY, Account, seed_account
 from pipelines.settings import Settings, load_settings
 from schemas.sync import Consistency
 
@@ -264,84 +262,3 @@ def test_what_an_account_does_between_pulls_is_in_the_books(account: Account, se
         )
         assert row["opening"] == active[row["list_id"]]
     assert found == {"new": 2, "returned": 1, "reactivated": 1, "opted_out": 1, "removed": 2}
-
-
-@pytest.fixture(scope="module")
-def hashed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Settings]:
-    """An account with people on several lists, pulled with hashed phone numbers."""
-    account = seed_account(contacts=1_000)
-    for row in account.contacts()[:200]:
-        for number in (1, 2):
-            if account.contact((row["phone_number"], number)) is None:
-                account.add_contact({**row, "list_id": number, "active": not row["active"], "carrier": None})
-    account.contacts()[0]["is_valid"] = None
-    with running(account) as server:
-        settings = load_settings(
-            api_key=API_KEY,
-            base_url=server.url,
-            data_dir=tmp_path_factory.mktemp("hashed"),
-            hash_phones="a secret of this test",
-        )
-        pull(settings, ["contacts", "lists"], "run")
-    return account, settings
-
-
-def test_overlap_is_by_person(hashed: tuple[Account, Settings]) -> None:
-    """Pairs of lists, each once, with how many people are on both."""
-    account, settings = hashed
-    of: dict[str, dict[int, bool]] = defaultdict(dict)
-    for row in account.contacts():
-        of[row["phone_number"]][row["list_id"]] = row["active"]
-    sizes = Counter(row["list_id"] for row in account.contacts())
-    people: Counter[tuple[int, int]] = Counter()
-    active: Counter[tuple[int, int]] = Counter()
-    for lists in of.values():
-        for pair in combinations(sorted(lists), 2):
-            people[pair] += 1
-            active[pair] += lists[pair[0]] and lists[pair[1]]
-    rows = mart(settings, "list_overlap")
-    assert {(row["list_id"], row["other_list_id"]): row["people"] for row in rows} == people
-    names = {item["id"]: item["list_name"] for item in account.lists}
-    for row in rows:
-        pair = row["list_id"], row["other_list_id"]
-        assert row["active"] == active[pair]
-        assert row["share_of_list"] == pytest.approx(people[pair] / sizes[pair[0]])
-        assert row["share_of_other"] == pytest.approx(people[pair] / sizes[pair[1]])
-        assert (row["list_name"], row["other_list_name"]) == (names[pair[0]], names[pair[1]])
-
-
-def test_profile_adds_up_to_the_list(hashed: tuple[Account, Settings]) -> None:
-    """Carrier, line type, time zone, sign-up method and validity: contacts and money by value, unknown ones too."""
-    account, settings = hashed
-    groups: dict[tuple[int, str, Any], list[Row]] = defaultdict(list)
-    for contact in map(expected, account.contacts()):
-        for name in ("carrier", "line_type", "timezone", "signup_method", "is_valid"):
-            value = contact.get(name)
-            value = str(value).lower() if isinstance(value, bool) else value
-            groups[contact["list_id"], name, value].append(contact)
-    rows = {
-        (row["list_id"], row["attribute"], row["value"]): row for row in mart(settings, "audience_profile")
-    }
-    assert rows.keys() == groups.keys()
-    sizes = Counter(row["list_id"] for row in account.contacts())
-    for key, contacts in groups.items():
-        row = rows[key]
-        assert row["contacts"] == len(contacts)
-        assert row["share"] == pytest.approx(len(contacts) / sizes[key[0]])
-        assert row["active"] == sum(contact["active"] for contact in contacts)
-        assert row["opted_out"] == sum(not contact["active"] for contact in contacts)
-        assert row["invalid"] == sum(contact["is_valid"] is False for contact in contacts)
-        assert row["revenue"] == sum((contact["revenue_total"] for contact in contacts), Decimal(0))
-        assert row["sends"] == sum(contact["send_count"] for contact in contacts)
-
-
-def test_growth_by_month_ends_where_the_days_end(hashed: tuple[Account, Settings]) -> None:
-    """Sign-ups by month, and at the end what is on the list."""
-    account, settings = hashed
-    signups = Counter(
-        (expected(row)["signup_date"].date().replace(day=1), row["list_id"]) for row in account.contacts()
-    )
-    rows = mart(settings, "list_growth_monthly")
-    assert {(row["month"], row["list_id"]): row["signups"] for row in rows} == signups
-    last = {row["list_id"]: row["contacts"] for row in sorted(rows, key=lambda row: row["month"])}
-    assert last == Counter(row["list_id"] for row in account.contacts())
