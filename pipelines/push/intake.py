@@ -21,6 +21,7 @@ from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import decide, note_files
 from pipelines.push.outcomes import Outcome
+from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import Progress, building, count
 from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds
 from schemas.columns import Dataset
@@ -132,7 +133,10 @@ def describe(
 
 
 def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequence[Path]) -> Iterator[str]:
-    for one, two in equal_files(paths):
+    empty = "SELECT file FROM files WHERE list_contains(notes, ?) ORDER BY file"
+    for (number,) in connection.execute(empty, [EMPTY]).fetchall():
+        yield f"{paths[number].name} is empty: export it again, or take it away."
+    for one, two in equal_files([path for path in paths if path.stat().st_size]):
         yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
     key = dataset.key[0]
     for first, second in two_numberings(connection):

@@ -14,10 +14,18 @@ from typing import Any, TextIO
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.regular_blocks import Shape, read_block
-from pipelines.push.parse.text import MAX_LINE, Evidence, is_damaged, line_too_long, look, opened_text
+from pipelines.push.parse.text import (
+    MAX_LINE,
+    Evidence,
+    is_damaged,
+    line_too_long,
+    look,
+    opened_text,
+    record_ends,
+)
 from pipelines.push.values.columns import Columns, known, match, normal, rename
 from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset, Kind
@@ -121,11 +129,8 @@ def read_delimited(
     csv.field_size_limit(MAX_LINE)
     with opened_text(source, evidence) as text:
         if evidence.empty:
-            if "part-" in source.path.name:  # Spark writes them
-                return
-            raise UsageError(
-                f"{source.path} is empty, without even a header.", "Export it again, or take it away."
-            )
+            facts.notes.append(EMPTY)
+            return
         yield from _Reader(dataset, source, facts, evidence).batches(text, block)
 
 
@@ -141,6 +146,7 @@ class _Reader:
         sample = text.read(_SAMPLE) + text.readline(MAX_LINE)
         dialect = self._dialect(first, sample, said)
         self._facts.dialect = str(dialect)
+        self._facts.note_ends(record_ends(self._source, self._evidence, dialect.quote))
         names = _cells(dialect, first)
         if known(self._dataset, names) == 0:
             raise UsageError(

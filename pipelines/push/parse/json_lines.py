@@ -15,7 +15,7 @@ import msgspec
 from pipelines.errors import UsageError
 from pipelines.push.files.bounds import refuse_columns
 from pipelines.push.files.find import Source
-from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Records
 from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look, opened_text
 from pipelines.push.values.columns import match, normal
@@ -58,19 +58,24 @@ def read_json(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Record
     """
     evidence = look(source)
     facts.note_text(evidence)
+    facts.note_ends(evidence.line_ends)
     if evidence.empty:
-        facts.notes.append("the file is empty")
+        facts.notes.append(EMPTY)
         return
     reader = _Reader(dataset, source, evidence.damaged)
     with opened_text(source, evidence) as text:
-        batch, characters = Records(dataset, reader.places), 0
+        batch, characters, some = Records(dataset, reader.places), 0, False
         for record in _records(text, source, facts):
+            some = True
             reader.add(batch, *record)
             characters += len(record[0])
             if batch.full or characters > _BATCH_CHARACTERS:
                 yield batch
                 batch, characters = Records(dataset, reader.places), 0
         yield batch
+    if not some:
+        facts.notes.append(EMPTY)
+        return
     if not reader.names:
         raise UsageError(
             f"{source.path} has no line that is a JSON object.",

@@ -18,7 +18,7 @@ from pipelines.errors import UsageError
 from pipelines.push.files.bounds import LONGEST_VALUE, refuse_parquet
 from pipelines.push.files.find import Source
 from pipelines.push.parse.delimited import read_delimited
-from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import Columnar, Records, numbered, schema
 from pipelines.push.parse.typed_columns import quoted, select_texts
@@ -105,7 +105,12 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: So
     path, rows = source.path, source.rows or source.path
     file = _named(rows)
     if not rows.stat().st_size:
-        raise UsageError(f"{path} is empty.", "Export it again, or take it away.")
+        facts.notes.append(EMPTY)
+        numbers, texts = ("row", "line", "last_line"), (*dataset.columns, "problem", "broken")
+        nothing = [
+            f"NULL::{'BIGINT' if name in numbers else 'VARCHAR'} AS {name}" for name in (*numbers, *texts)
+        ]
+        return f"SELECT {', '.join(nothing)} LIMIT 0"
     try:
         refuse_parquet(path, rows)
         given = pq.read_schema(rows).names

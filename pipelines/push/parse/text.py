@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import UsageError
@@ -116,6 +117,37 @@ def opened_text(source: Source, evidence: Evidence) -> Iterator[TextIO]:
             ) from None
         finally:
             text.detach()
+
+
+def record_ends(source: Source, evidence: Evidence, quote: str) -> tuple[str, ...]:
+    """The kinds of line ends outside of quotes: those inside are part of a text.
+
+    Args:
+        source: the file.
+        evidence: what `look` found; where all of its line ends are of one kind, it is not read again.
+        quote: one ASCII character.
+    """
+    if len(evidence.line_ends) < 2:
+        return evidence.line_ends
+    found = dict.fromkeys(("CRLF", "LF", "CR"), 0)
+    carried, before = "", 0
+    with opened_text(source, evidence) as text:
+        while block := text.read(_BLOCK):
+            whole = carried + block
+            carried = "\r" if whole.endswith("\r") else ""  # perhaps the first half of a line end
+            codes = np.frombuffer(whole.removesuffix(carried).encode("utf-8", "surrogatepass"), np.uint8)
+            quotes = np.flatnonzero(codes == ord(quote))
+            line_ends, returns = (
+                places[(np.searchsorted(quotes, places) + before) % 2 == 0]
+                for places in (np.flatnonzero(codes == ord(end)) for end in "\n\r")
+            )
+            both = int(np.isin(line_ends - 1, returns).sum())
+            found["CRLF"] += both
+            found["LF"] += line_ends.size - both
+            found["CR"] += returns.size - both
+            before += quotes.size
+    found["CR"] += bool(carried) and before % 2 == 0
+    return tuple(name for name, number in found.items() if number)
 
 
 @contextmanager

@@ -94,7 +94,6 @@ def test_a_named_file_is_of_the_only_dataset_asked_for(settings: Settings, tmp_p
         ("id,to_number,timestmp,list_id", "did you mean `timestamp`?"),
         ("id,timestamp,list_id", "lacks the column `to_number`"),
         ("id,id,to_number,timestamp", "has the column `id` more than once"),
-        ("", "is empty"),
     ],
 )
 def test_columns_that_do_not_fit_are_named(tmp_path: Path, header: str, words: str) -> None:

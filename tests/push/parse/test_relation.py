@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
+from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import building, read
 from pipelines.push.values.formats import GUARDED, NULL_WORDS, WHITE
 from schemas.instants import parse_instant
@@ -291,10 +292,22 @@ def test_what_is_no_text_is_named(tmp_path: Path, content: bytes, what: str, kin
         text(tmp_path, content, f"sends.{kind}", kind)
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_an_empty_file_is_named(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(UsageError, match="is empty"):
-        text(tmp_path, b"", f"sends.{kind}", kind)
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "csv"), (b"\xef\xbb\xbf", "csv"), (b" \r\n\n", "csv"), (b"", "parquet"), (b"", "ndjson"),
+        (b"\n \n", "ndjson"), (b"[]", "ndjson"), (b"[\n]\n", "ndjson"),
+    ],
+)  # fmt: skip
+def test_an_empty_file_has_no_rows_and_a_note(tmp_path: Path, content: bytes, kind: str) -> None:
+    """One rule for every format: nothing is held back, and the plan says that the file is empty."""
+    path = tmp_path / f"sends.{kind}"
+    path.write_bytes(content)
+    with building(
+        tmp_path / "s", PUSHED["sends"], [Source(path, "sends", kind)], tmp_path / "w"
+    ) as connection:
+        found = connection.execute("SELECT notes, (SELECT count(*) FROM input) FROM files").fetchall()
+    assert found == [([EMPTY], 0)]
 
 
 @pytest.mark.parametrize(
@@ -311,3 +324,30 @@ def test_offer_ids_are_hexadecimal(tmp_path: Path, offer: str, problem: str | No
     path.write_text(f"message_id,offer_id,phone_number,timestamp\nm,{offer},+12000000000,2024-05-01\n")
     (row,) = load(path, "clicks")
     assert row["problem"] == problem
+
+
+@pytest.mark.parametrize(
+    ("ends", "noted"),
+    [
+        (("\r\n", "\n", "\r\n"), False),
+        (("\n", "\r\n", "\n"), False),
+        (("\r", "\n", "\r"), False),
+        (("\n", "\n", "\r\n"), True),
+        (("\r\n", "\r\n", "\r"), True),
+    ],
+)
+def test_line_ends_inside_a_text_are_no_line_ends_of_the_file(
+    tmp_path: Path, ends: tuple[str, str, str], noted: bool
+) -> None:
+    """A spreadsheet ends its records with CRLF and breaks lines in a cell with LF: nothing is mixed there."""
+    header, inside, last = ends
+    path = tmp_path / "sends.csv"
+    row = LINE.format("m1", f'"one{inside}""two"""')
+    path.write_bytes(f"{HEADER}{header}{row}{last}{LINE.format('m2', 'x')}{last}".encode())
+    with building(
+        tmp_path / "s", PUSHED["sends"], [Source(path, "sends", "csv")], tmp_path / "w"
+    ) as connection:
+        ((notes, rows),) = connection.execute(
+            "SELECT notes, (SELECT count(*) FROM input) FROM files"
+        ).fetchall()
+    assert (any("line ends" in note for note in notes), rows) == (noted, 2)
