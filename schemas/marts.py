@@ -8,8 +8,9 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.columns import Column, Dataset, Day, Instant, Integer, Money, Ratio, Text
+from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money, Ratio, Text
 from schemas.contact_marts import CONTACT_MARTS
+from schemas.import_marts import IMPORT_MARTS
 from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
 
 
@@ -32,7 +33,13 @@ class ListHealth(msgspec.Struct):
     signups_30d: Annotated[Integer, Column("Contacts that joined in the 30 days before as_of.", "contacts")]
     sends: Annotated[Integer, Column("Messages sent to the list's contacts so far.", "messages")]
     clicks: Annotated[Integer, Column("Clicks by the list's contacts so far.", "clicks")]
-    click_rate: Annotated[Ratio | None, Column("clicks / sends; null where nothing was sent.", SHARE)]
+    click_rate: Annotated[
+        Ratio | None,
+        Column(
+            "clicks / sends; null where nothing was sent. Above 1 where messages were clicked more than once, or "
+            "clicks were imported without their sends."
+        ),
+    ]
     conversions: Annotated[Integer, Column("Conversions of the list's contacts so far.", "conversions")]
     revenue: Annotated[Money, Column("Revenue of the list's contacts so far.", CURRENCY)]
     revenue_per_contact: Annotated[Money | None, Column("revenue / contacts.", CURRENCY)]
@@ -78,6 +85,17 @@ class ImportedActivity(msgspec.Struct):
     ]
     revenue: Annotated[Money | None, Column("Amount earned (revenue only).", CURRENCY)]
     payout: Annotated[Money | None, Column("What the offer paid, where the row says so.", CURRENCY)]
+    phone_number: Annotated[
+        Text | None,
+        Column("Whom it was sent to, or who clicked, or its hash; of revenue, whom the send went to."),
+    ]
+    send_type: Annotated[Text | None, Column("Kind of send; of clicks and revenue, that of their send.")]
+    delivered: Annotated[Flag | None, Column("Whether it was delivered (sends only).")]
+    length: Annotated[Integer | None, Column("Length of the text (sends only).", "characters")]
+    send_timestamp: Annotated[
+        Instant | None, Column("When the message had been sent, as the click says (clicks only).", "UTC")
+    ]
+    attribution_type: Annotated[Text | None, Column("Such as sale or migration (revenue only).")]
 
 
 class ImportedDaily(msgspec.Struct):
@@ -146,7 +164,17 @@ class OfferPerformance(msgspec.Struct):
     epc: Annotated[
         Money | None, Column("Earnings per click: revenue / clicks, of what was imported.", CURRENCY)
     ]
-    conversion_rate: Annotated[Ratio | None, Column("conversions / clicks, of what was imported.")]
+    conversion_rate: Annotated[
+        Ratio | None,
+        Column("Clicks of messages that the offer then has a conversion of / clicks, as imported.", SHARE),
+    ]
+    conversions_per_click: Annotated[
+        Ratio | None,
+        Column(
+            "conversions / clicks, of what was imported. Above 1 where messages have several conversions, or "
+            "conversions without a click."
+        ),
+    ]
     event_conversions: Annotated[
         Integer | None,
         Column(
@@ -270,6 +298,7 @@ MARTS: dict[str, Dataset] = {
             ("offer_id",),
             "One row per offer. What was imported and what the account's events say stand apart, since they overlap.",
         ),
+        *IMPORT_MARTS,
         mart(
             "revenue_daily",
             RevenueDaily,

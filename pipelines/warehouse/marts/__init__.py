@@ -11,10 +11,12 @@ import duckdb
 from schemas.marts import MARTS
 from schemas.tables import TYPES, comments
 
-_UTC_DAY = """
+_MACROS = """
 CREATE OR REPLACE MACRO marts.utc_day(instant) AS make_timestamp(epoch_us(instant))::DATE;
 COMMENT ON MACRO marts.utc_day IS
-    'The UTC day of an instant, whatever the TimeZone setting; in a tenth of the time that AT TIME ZONE takes.'
+    'The UTC day of an instant, whatever the TimeZone setting; in a tenth of the time that AT TIME ZONE takes.';
+CREATE OR REPLACE MACRO marts.hours_between(earlier, later) AS (epoch_us(later) - epoch_us(earlier)) / 3600000000;
+COMMENT ON MACRO marts.hours_between IS 'Hours from one instant to another; negative where the other was before.'
 """
 
 
@@ -22,7 +24,7 @@ def create_marts(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every mart anew; the tables that they read must be there (see `pipelines.warehouse.tables`)."""
     connection.execute("BEGIN")  # one commit is several times cheaper than one per statement
     connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
-    connection.execute(_UTC_DAY)
+    connection.execute(_MACROS)
     for name, mart in MARTS.items():
         columns = ", ".join(
             f'CAST("{field.name}" AS {TYPES[field.kind]}) AS "{field.name}"' for field in mart.fields

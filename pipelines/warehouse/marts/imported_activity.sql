@@ -8,11 +8,11 @@ numbers AS (
     HAVING count(*) = 1
 ),
 taken_in AS (
-    SELECT dataset, message_id, happened_at, coalesce(list_id, numbered) AS list_id, offer_id, revenue, payout
+    SELECT * EXCLUDE (list_id), coalesce(list_id, numbered) AS list_id
     FROM imports.records LEFT JOIN numbers USING (list_number)
     WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0)
 ),
-sends AS (SELECT message_id, list_id FROM taken_in WHERE dataset = 'sends')
+sends AS (SELECT message_id, list_id, phone_number, send_type FROM taken_in WHERE dataset = 'sends')
 SELECT
     dataset,
     message_id,
@@ -21,5 +21,11 @@ SELECT
     coalesce(taken_in.list_id, sends.list_id) AS list_id,
     offer_id,
     revenue,
-    payout
+    payout,
+    coalesce(taken_in.phone_number, sends.phone_number) AS phone_number,
+    coalesce(taken_in.send_type, sends.send_type) AS send_type,
+    delivered,
+    length,
+    send_timestamp,
+    attribution_type
 FROM taken_in LEFT JOIN sends USING (message_id)

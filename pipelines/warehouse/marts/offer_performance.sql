@@ -8,17 +8,23 @@ known AS (
             AS revenue,
         (SELECT count(*) > 0 FROM main.revenue WHERE source = 'events') AS events
 ),
+converted AS (
+    SELECT DISTINCT message_id, offer_id, true AS is_converted
+    FROM marts.imported_activity
+    WHERE dataset = 'revenue'
+),
 imported AS (
     SELECT
         offer_id,
         count(DISTINCT message_id) AS engaged_sends,
         count(*) FILTER (WHERE dataset = 'clicks' AND offer_id IS NOT NULL)
             AS clicks,
+        count(*) FILTER (WHERE dataset = 'clicks' AND is_converted) AS converted_clicks,
         count(*) FILTER (WHERE dataset = 'revenue') AS conversions,
         sum(revenue) AS revenue,
         sum(payout) AS payout,
         sum(revenue) FILTER (WHERE payout IS NOT NULL) AS paid_revenue
-    FROM marts.imported_activity
+    FROM marts.imported_activity LEFT JOIN converted USING (message_id, offer_id)
     WHERE offer_id IS NOT NULL
     GROUP BY offer_id
 ),
@@ -47,7 +53,8 @@ SELECT
     imported.paid_revenue - imported.payout AS margin,
     (imported.paid_revenue - imported.payout) / nullif(imported.paid_revenue, 0) AS margin_share,
     CASE WHEN known.revenue THEN coalesce(imported.revenue, 0) / nullif(imported.clicks, 0) END AS epc,
-    CASE WHEN known.revenue THEN imported.conversions / nullif(imported.clicks, 0) END AS conversion_rate,
+    CASE WHEN known.revenue THEN imported.converted_clicks / nullif(imported.clicks, 0) END AS conversion_rate,
+    CASE WHEN known.revenue THEN imported.conversions / nullif(imported.clicks, 0) END AS conversions_per_click,
     CASE WHEN known.events THEN coalesce(events.conversions, 0) END AS event_conversions,
     CASE WHEN known.events THEN coalesce(events.revenue, 0) END AS event_revenue,
     events.payout AS event_payout,
