@@ -2,8 +2,9 @@
 
 The sandbox is an account with state; this one computes a page from its number, so that what is timed is the
 client. `python benchmarks/account.py ROWS [SHAPE [SECONDS]]` prints its base URL and serves until it is killed.
-SHAPE is clean, unknown (two fields more in every row) or bad (one row in a hundred breaks the contract); SECONDS is
-how long each reply takes.
+SHAPE is clean (but for their phones 10,000 rows that come again), distinct (no two rows share their texts, times or
+money), unknown (two fields more in every row) or bad (one row in a hundred breaks the contract); SECONDS is how long
+each reply takes.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ import json
 import re
 import sys
 from itertools import cycle, islice
+from typing import Any
 
 _TAILS = 10_000
 _PHONE = b'{"phone_number": "+1%010d", '
+_TIMES = ("signup_date", "last_sent_at", "last_clicked_at")
 _REQUEST = re.compile(rb"GET /api/v2/(\w+)\?([^ ]*) HTTP")
 _SENDS = b"POST /api/v2/history/sends "
 _ANSWER = (
@@ -24,7 +27,7 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 def tail(number: int, shape: str) -> bytes:
     """A contact but for its phone number, about 470 bytes in all."""
-    row = {
+    row: dict[str, Any] = {
         "list_number": f"+1555000{number % 4:04}",
         "list_id": number % 4 + 1,
         "active": number % 10 > 0,
@@ -52,7 +55,17 @@ def tail(number: int, shape: str) -> bytes:
         row |= {"score": number, "segment": "x"}
     if shape == "bad" and number % 100 == 0:
         row["is_valid"] = "maybe"
-    return json.dumps(row, ensure_ascii=False).encode()[1:]
+    if shape == "distinct":
+        row["custom_fields"] |= {"first_name": "Name%(number)d", "zip": "%(number)07d"}
+        row |= {name: f"{row[name]}.%(micros)06d" for name in _TIMES if row[name]}
+        row |= {"list_number": "+1555%(number)07d", "revenue_total": "%(money).2f"}
+    text = json.dumps(row, ensure_ascii=False).encode()[1:]
+    return text.replace(b'"%(money).2f"', b"%(money).2f")
+
+
+def filled(tail: bytes, place: int) -> bytes:
+    """A contact of the shape `distinct`, but for its phone number."""
+    return tail % {b"number": place, b"micros": place % 1_000_000, b"money": place / 100}
 
 
 def page(tails: list[bytes], total: int, number: int, per_page: int) -> bytes:
@@ -61,7 +74,7 @@ def page(tails: list[bytes], total: int, number: int, per_page: int) -> bytes:
     stop = min(start + per_page, total)
     places = range(start, stop)
     rows = b",".join(
-        _PHONE % (2_000_000_000 + place) + rest
+        _PHONE % (2_000_000_000 + place) + (filled(rest, place) if b"%" in rest else rest)
         for place, rest in zip(places, islice(cycle(tails), start % _TAILS, None), strict=False)
     )
     pages = -(-total // per_page)

@@ -19,7 +19,7 @@ class Endpoint:
             again is another place in the order, so its date is part of it.
         filters: one query each; rows of all of them together are the dataset.
         order: the field by which rows come newest first, where that is documented.
-        parts: queries that share out the rows of the first filter, to see whether it gives all of them.
+        states: queries that share out the rows of the first filter, to see whether it gives all of them.
     """
 
     path: str
@@ -28,7 +28,7 @@ class Endpoint:
     identity: tuple[str, ...]
     filters: tuple[Mapping[str, str], ...] = ({},)
     order: str | None = None
-    parts: tuple[Mapping[str, str], ...] = ()
+    states: tuple[Mapping[str, str], ...] = ()
 
 
 CONTACTS = Endpoint(
@@ -37,7 +37,7 @@ CONTACTS = Endpoint(
     1000,
     ("phone_number", "list_id", "signup_date"),
     order="signup_date",
-    parts=({"active": "true"}, {"active": "false"}),
+    states=({"active": "true"}, {"active": "false"}),
 )
 """At most 1000 a page, newest signup_date first (/api-reference/v2/contacts/list-contacts)."""
 
@@ -50,7 +50,7 @@ OFFERS = Endpoint(
     100,
     ("id",),
     ({}, {"status": "archived"}),
-    parts=({"status": "active"}, {"status": "paused"}),
+    states=({"status": "active"}, {"status": "paused"}),
 )
 """At most 100 a page; all but archived by default (/api-reference/v2/offers/list-offers)."""
 

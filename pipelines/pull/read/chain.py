@@ -61,32 +61,61 @@ async def first_slice(asking: Asking) -> Slice:
     return replace(top, window=Window(1, rows))
 
 
-class Chain:
-    """The replies to one query.
-
-    Args:
-        path: the endpoint's, for notes.
-        asking: the query.
-        evidence: added to.
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """What one reading of a query came to.
 
     Attributes:
-        spent: extra requests of the last reading.
+        reached: the position of the end of the order, in rows; 0 where the replies could not be joined to it.
+        spent: extra requests, beyond the planned ones.
         unsteady: whether rows were seen to change places: those of one date come in another order each time.
-        by_date: whether replies are joined only where their dates prove it too.
         not_served: rows beyond the end that the reply which ends the order claims.
     """
 
-    def __init__(self, path: str, asking: Asking, evidence: Evidence) -> None:
-        self._path = path
+    reached: int
+    spent: int = 0
+    unsteady: bool = False
+    not_served: int = 0
+
+
+async def read_chain(
+    asking: Asking, evidence: Evidence, concurrency: int, *, by_date: bool = False
+) -> Chained:
+    """Read every row of a query and join the replies to a chain.
+
+    Args:
+        asking: the query.
+        evidence: added to.
+        concurrency: how many requests to keep under way.
+        by_date: join replies only where their dates prove it too, since rows of one date change places.
+
+    Raises:
+        FixedPages: the server gives pages of one size, which cannot overlap.
+        AccessError, RequestError, ServiceError: as `scan.scan`.
+    """
+    top = await first_slice(asking)
+    if _is_everything(top):
+        return Chained(len(top.keys), unsteady=by_date)
+    asking.know_first(top)
+    return await _Chain(asking, evidence, top, by_date=by_date).read(concurrency)
+
+
+class _Chain:
+    """The replies of one reading.
+
+    Args:
+        asking: the query.
+        evidence: added to.
+        top: the first page.
+        by_date: see `read_chain`.
+    """
+
+    def __init__(self, asking: Asking, evidence: Evidence, top: Slice, *, by_date: bool) -> None:
         self._asking = asking
         self._evidence = evidence
-        self.unsteady = False
-        self.by_date = False
-        self._forget()
-
-    def _forget(self) -> None:
-        """Begin from the top."""
-        self.spent = 0
+        self._top = top
+        self._by_date = by_date
+        self._unsteady = by_date
         self._near_top: dict[int, Slice] = {}
         self._open: dict[int, Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
@@ -98,37 +127,32 @@ class Chain:
         """Places whose reply shares a row with the one after it."""
         self._onward = 0
         """How many of them are followed by one that reaches further."""
-        self.not_served = 0
+        self._not_served = 0
 
-    async def read_all(self, concurrency: int) -> int:
-        """Read every row and join the replies to a chain; returns how far it reaches."""
-        self._forget()
-        top = await first_slice(self._asking)
-        if _is_everything(top):
-            return len(top.keys)
-        self._asking.know_first(top)
-        planned = await self._read_plan(top, concurrency)
+    async def read(self, concurrency: int) -> Chained:
+        """Read the plan, and join its replies; see `read_chain`."""
+        planned = await self._read_plan(concurrency)
         budget = _Budget(max(LEAST_EXTRA, planned))
         chained_from, end = await self._join_all(budget)
-        chained = end is not None and await self._join_top(top, chained_from, budget)
-        self.spent = budget.spent
+        chained = end is not None and await self._join_top(chained_from, budget)
+        spent = budget.spent
         if not chained:
-            await self._see_whether_fixed(top)
+            await self._see_whether_fixed()
             self._give_up(budget)
-        return end or 0
+        return Chained(end or 0, spent, self._unsteady, self._not_served)
 
-    async def _see_whether_fixed(self, top: Slice) -> None:
+    async def _see_whether_fixed(self) -> None:
         """Ask for half of the first page.
 
         Raises:
             FixedPages: more came, so the pages that could not be joined were never meant to overlap.
         """
-        half = await self._asking.ask(Window(1, max(1, len(top.keys) // 2)))
+        half = await self._asking.ask(Window(1, max(1, len(self._top.keys) // 2)))
         if len(half.keys) > half.window.per_page:
             raise FixedPages(len(half.keys))
 
     def _give_up(self, budget: "_Budget") -> None:
-        """Say that the replies could not be joined.
+        """Note that the replies could not be joined.
 
         Raises:
             RequestError: a page was refused that is not beyond the end then.
@@ -136,13 +160,14 @@ class Chain:
         if self._asking.refusal:
             raise self._asking.refusal
         self._evidence.complete = False
-        why = "; rows of one date change places" if self.unsteady else ""
+        why = "; rows of one date change places" if self._unsteady else ""
         self._evidence.notes.append(
-            f"{self._path}: replies could not be joined within {budget.spent} extra requests{why}"
+            f"{self._asking.path}: replies could not be joined within {budget.spent} extra requests{why}"
         )
 
-    async def _read_plan(self, top: Slice, concurrency: int) -> int:
+    async def _read_plan(self, concurrency: int) -> int:
         """Read the planned windows below the top one; returns how many replies there were."""
+        top = self._top
         self._note(0, top)
         places = enumerate(plan(self._asking.largest))
         _, previous = next(places)
@@ -191,25 +216,30 @@ class Chain:
             self._filled.append(place)
         if place < _WINDOWS_NEAR_TOP:
             self._near_top[place] = seen
-        for upper in (place - 1, place):
-            if upper in self._open and upper + 1 in self._open:
-                above, below = self._open[upper], self._open[upper + 1]
-                if _overlap(above, below):
-                    self._evidence.drifted |= not _overlap_alike(above, below)
-                if self._are_linked(above, below):
-                    self._joined.add(upper)
-                    self._onward += reaches_further(below.keys, above.keys)
+        self._compare(place - 1)
+        self._compare(place)
         for done in (place - 1, place, place + 1):
             if done in self._joined and done - 1 in self._joined:
                 self._open.pop(done, None)
+
+    def _compare(self, upper: int) -> None:
+        """Compare the reply at a place with the one after it, once both are there."""
+        above, below = self._open.get(upper), self._open.get(upper + 1)
+        if above is None or below is None:
+            return
+        if _overlap(above, below):
+            self._evidence.drifted |= not _overlap_alike(above, below)
+        if self._are_linked(above, below):
+            self._joined.add(upper)
+            self._onward += reaches_further(below.keys, above.keys)
 
     def _are_linked(self, upper: Slice, lower: Slice) -> bool:
         """Whether two replies share a row, and that proves that nothing between them was missed."""
         if not linked(upper.keys, lower.keys):
             return False
         for keys in lower.replies or (lower.keys,):
-            self.unsteady |= not in_same_order(upper.keys, keys)
-        return not self.by_date or dated_apart(upper, lower)
+            self._unsteady |= not in_same_order(upper.keys, keys)
+        return not self._by_date or dated_apart(upper, lower)
 
     async def _join_all(self, budget: "_Budget") -> tuple[int, int | None]:
         """Join the neighbours that share no row, and the last reply to the end.
@@ -230,10 +260,10 @@ class Chain:
         tail = self._open[max(self._filled)]
         end = tail if tail.ends else await self._join(tail, None, budget)
         if end is not None and end.total is not None:
-            self.not_served = end.total - end.stop
+            self._not_served = end.total - end.stop
         return chained_from, end.stop if end else None
 
-    async def _join_top(self, top: Slice, chained_from: int, budget: "_Budget") -> bool:
+    async def _join_top(self, chained_from: int, budget: "_Budget") -> bool:
         """Look at the top once more, for rows that came or moved there since; whether they join the rest.
 
         Rows near the top may all have gone, and nothing can be joined to them then; but what is at the top now
@@ -241,14 +271,11 @@ class Chain:
         """
         budget.spent += 1
         look = await self._look_at_top()
-        same = top_of(look.keys) == top_of(top.keys[: len(look.keys)])
-        self._evidence.drifted |= look.total != top.total or not same
+        same = top_of(look.keys) == top_of(self._top.keys[: len(look.keys)])
+        self._evidence.drifted |= look.total != self._top.total or not same
         if same and chained_from == 0:
             return True
-        chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
-        keys = tuple(key for of in chained for key in of.keys)
-        newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
-        lower = Slice(top.window, keys, top.total, newest, oldest, tuple(of.keys for of in chained))
+        lower = self._near_top_from(chained_from)
         while True:
             before = budget.spent
             if await self._join(look, lower, budget) is None:
@@ -256,6 +283,15 @@ class Chain:
             if budget.spent == before or not budget.take():
                 return budget.spent == before  # else rows may have moved up while the two were joined
             lower, look = look, await self._look_at_top()
+
+    def _near_top_from(self, chained_from: int) -> Slice:
+        """The replies near the top that are chained to the end, put together."""
+        chained = [of for place, of in sorted(self._near_top.items()) if place >= chained_from and of.keys]
+        keys = tuple(key for of in chained for key in of.keys)
+        newest, oldest = (chained[0].newest, chained[-1].oldest) if chained else (None, None)
+        return Slice(
+            self._top.window, keys, self._top.total, newest, oldest, tuple(of.keys for of in chained)
+        )
 
     async def _look_at_top(self) -> Slice:
         return await self._asking.ask(Window(1, min(TOP_ROWS, self._asking.largest)))
@@ -271,26 +307,31 @@ class Chain:
         Returns:
             The reply that closes the gap; None where the budget is spent or nothing more can be joined.
         """
-        edge = upper.stop + self._shift_since(upper)
-        largest = self._asking.largest
-        while lower is None or not self._are_linked(upper, lower):
-            for offset in _OUTWARD:
-                if not budget.take():
-                    return None
-                seen = await self._asking.ask(around(edge + int(offset * largest), largest))
-                above = self._are_linked(upper, seen)
-                below = lower is not None and self._are_linked(seen, lower)
-                if (above and (below or seen.ends)) or (below and seen.window.start == 0):
-                    return seen  # from one to the other, or all the way to the end or from the top
-                if above and reaches_further(seen.keys, upper.keys):
-                    upper, edge = seen, seen.stop
-                    break
-                if below and lower is not None and top_of(seen.keys)[-1] not in lower.keys:
-                    lower, edge = seen, seen.window.start
-                    break
-            else:
+        gap = _Gap(upper, lower, upper.stop + self._shift_since(upper), self._asking.largest)
+        while gap.lower is None or not self._are_linked(gap.upper, gap.lower):
+            found = await self._narrow(gap, budget)
+            if not isinstance(found, _Gap):
+                return found
+            gap = found
+        return gap.upper
+
+    async def _narrow(self, gap: "_Gap", budget: "_Budget") -> "_Gap | Slice | None":
+        """Read around the edge of a gap until a reply joins one of its sides.
+
+        Returns:
+            The smaller gap; or the reply that closes it; or None, as `_join`.
+        """
+        for offset in _OUTWARD:
+            if not budget.take():
                 return None
-        return upper
+            seen = await self._asking.ask(around(gap.edge + int(offset * gap.largest), gap.largest))
+            above = self._are_linked(gap.upper, seen)
+            below = gap.lower is not None and self._are_linked(seen, gap.lower)
+            if (above and (below or seen.ends)) or (below and seen.window.start == 0):
+                return seen  # from one to the other, or all the way to the end or from the top
+            if smaller := gap.narrowed(seen, above=above, below=below):
+                return smaller
+        return None
 
     def _shift_since(self, seen: Slice) -> int:
         """How far the order has moved since a reply, as far as totals tell."""
@@ -316,6 +357,37 @@ def _overlap_alike(above: Slice, below: Slice) -> bool:
 def _is_everything(top: Slice) -> bool:
     """Whether the first reply holds all rows, as they were at one moment, be it because the API does not page."""
     return top.ends or all_at_once(top.window, len(top.keys), top.total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Two replies that are not joined yet.
+
+    Attributes:
+        upper: the reply above, or what has been joined to it.
+        lower: the reply below; None for the end of the order.
+        edge: the position to read around, in rows.
+        largest: the most rows on one page.
+    """
+
+    upper: Slice
+    lower: Slice | None
+    edge: int
+    largest: int
+
+    def narrowed(self, seen: Slice, *, above: bool, below: bool) -> "_Gap | None":
+        """What is left of the gap after a reply that leads further; None where it does not.
+
+        Args:
+            seen: a reply from around the edge.
+            above: whether it is linked to the upper side.
+            below: whether it is linked to the lower side.
+        """
+        if above and reaches_further(seen.keys, self.upper.keys):
+            return replace(self, upper=seen, edge=seen.stop)
+        if below and self.lower is not None and top_of(seen.keys)[-1] not in self.lower.keys:
+            return replace(self, lower=seen, edge=seen.window.start)
+        return None
 
 
 @dataclass(slots=True)

@@ -50,9 +50,9 @@ class Slice:
     Attributes:
         window: what was asked for.
         keys: one per row.
-        total: rows in all, as the reply says it.
-        newest: when its first row came, where the order is documented and the row says so.
-        oldest: so of its last row.
+        total: rows in all, as the reply gives it.
+        newest: when its first row came, where the order is documented and the row has the time.
+        oldest: the same for its last row.
         replies: where it is put together of several replies, the keys of each; they may be of different moments.
     """
 
@@ -98,14 +98,21 @@ class FixedPages(Exception):  # noqa: N818 - how a server pages, for the scan
 class Asking:
     """One query of an endpoint, page by page.
 
+    Args:
+        endpoint: what is read.
+        filters: the query's parameters but those of the page.
+        fetch: gets one reply and keeps it.
+
     Attributes:
+        path: the endpoint's, for notes.
         largest: the most rows that the API gives on one page, as far as is known.
-        total: rows in all, as the latest reply says it.
-        totals_differ: whether replies said different totals.
+        total: rows in all, by the latest reply.
+        totals_differ: whether the total changed from one reply to the next.
         replies: how many were read.
     """
 
     def __init__(self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch) -> None:
+        self.path = endpoint.path
         self.largest = endpoint.largest or UNPAGED_ROWS
         self.total: int | None = None
         self.totals_differ = False
@@ -146,48 +153,88 @@ class Asking:
         Raises:
             FixedPages: more rows came than were asked for, which is not known of this server yet.
         """
-        query: Query = self._filters
-        if window.per_page != UNPAGED_ROWS:
-            query = {**self._filters, "page": window.page, "per_page": window.per_page}
-
-        def check(seen: Seen) -> None:
-            self._check_place(window, seen, may_be_last)
-
+        check = PageCheck(window, *self._first, may_be_last)
         try:
-            seen = await self._get(query, check, fresh=fresh)
+            seen = await self._get(self._query(window), check, fresh=fresh)
         except RequestError as refusal:
             if window.page == 1:
                 raise
             self._refused = (window.start, refusal)
             return Slice(window, (), self.total)
         self.replies += 1
+        self._refuse_more_rows(window, seen)
+        self.totals_differ |= self.total is not None and seen.total != self.total
+        self.total = seen.total
+        return Slice(self._place_of(window, seen), seen.keys, seen.total, seen.newest, seen.oldest)
+
+    def _query(self, window: Window) -> Query:
+        if window.per_page == UNPAGED_ROWS:
+            return self._filters
+        return {**self._filters, "page": window.page, "per_page": window.per_page}
+
+    def _refuse_more_rows(self, window: Window, seen: Seen) -> None:
+        """See that a reply has no more rows than were asked for, unless it may.
+
+        Raises:
+            FixedPages: it has.
+        """
         size = max(len(seen.keys), seen.per_page or 0) if window.page > 1 else len(seen.keys)
         if size > window.per_page and not self._fixed and not all_at_once(window, size, seen.total):
             raise FixedPages(size)
-        self.totals_differ |= self.total is not None and seen.total != self.total
-        self.total = seen.total
+
+    def _place_of(self, window: Window, seen: Seen) -> Window:
+        """The window that a reply is, by its own page number and page size; a smaller size is remembered."""
         if seen.page is not None and seen.page != window.page:
             window = Window(seen.page, window.per_page)
         if seen.per_page is not None and 0 < seen.per_page < window.per_page:
             self.largest = seen.per_page
             window = Window(1, seen.per_page)
-        return Slice(window, seen.keys, seen.total, seen.newest, seen.oldest)
+        return window
 
-    def _check_place(self, window: Window, seen: Seen, may_be_last: bool) -> None:
+
+@dataclass(frozen=True, slots=True)
+class PageCheck:
+    """Whether a reply is the page that was asked for; called with the reply.
+
+    Attributes:
+        window: what was asked for.
+        first_keys: the rows of the first page, which must not come again; empty where too few to tell.
+        first_total: the total that came with them.
+        may_be_last: whether the first page may be the last one, although no total says so.
+    """
+
+    window: Window
+    first_keys: Keys
+    first_total: int | None
+    may_be_last: bool
+
+    def __call__(self, seen: Seen) -> None:
         """Refuse a reply that is not the page asked for.
 
         Raises:
             Unreadable: another page came, or the first one again, or null for rows that are claimed.
         """
-        if seen.page not in (None, window.page) and not _is_last_instead(window, seen, may_be_last):
-            raise Unreadable(f"page {seen.page} came in answer to page {window.page}")
+        if wrong := self._wrong_page(seen) or self._wrong_rows(seen):
+            raise Unreadable(wrong)
+
+    def _wrong_page(self, seen: Seen) -> str | None:
+        """What is wrong with the numbers in the reply's pagination."""
+        window = self.window
+        if seen.page not in (None, window.page) and not _is_last_instead(window, seen, self.may_be_last):
+            return f"page {seen.page} came in answer to page {window.page}"
         if window.page > 1 and seen.per_page and seen.per_page < window.per_page:
-            raise Unreadable(f"{seen.per_page} rows a page came in answer to {window.per_page}")
+            return f"{seen.per_page} rows a page came in answer to {window.per_page}"
+        return None
+
+    def _wrong_rows(self, seen: Seen) -> str | None:
+        """What is wrong with the reply's rows."""
+        window = self.window
         if seen.absent and seen.total is not None and seen.total > window.start:
-            raise Unreadable(f"no array of rows came, and {seen.total:,} rows are claimed")
-        keys, total = self._first
-        if window.page > 1 and keys and seen.total == total and seen.keys == keys[: window.per_page]:
-            raise Unreadable(f"the first page came again in answer to page {window.page}")
+            return f"no array of rows came, and {seen.total:,} rows are claimed"
+        can_tell = window.page > 1 and self.first_keys and seen.total == self.first_total
+        if can_tell and seen.keys == self.first_keys[: window.per_page]:
+            return f"the first page came again in answer to page {window.page}"
+        return None
 
 
 def _is_last_instead(window: Window, seen: Seen, may_be_first: bool) -> bool:

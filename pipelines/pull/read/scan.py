@@ -1,21 +1,22 @@
 """One dataset's rows out of pages that shift while they are read, with proof that none was missed.
 
 `scan` reads each query of an endpoint as a chain of overlapping replies (`chain`), or page by page and twice where
-pages cannot overlap (`fixed_pages`), hands each reply on as it arrives, and sees whether all rows claimed are served.
-It needs of each row only what tells it apart, so it never waits for validation, nor validation for it. What does not
-belong here: what rows mean, and which of two versions of a row stays (see `snapshot`).
+pages cannot overlap (`fixed_pages`), and checks that all rows claimed are served. Replies are kept by the `Fetch`
+that it is given; of each row it needs only what tells it apart, so that it never waits for validation. What does not
+belong here: what rows mean (`decode`), and which of two versions of a row stays (`write.deduplicate`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
 
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.read.chain import LEAST_EXTRA, TOP_ROWS, Chain, first_slice
+from pipelines.pull.read.chain import LEAST_EXTRA, TOP_ROWS, Chained, first_slice, read_chain
 from pipelines.pull.read.evidence import Evidence
 from pipelines.pull.read.fixed_pages import read_twice
-from pipelines.pull.read.pages import Asking, Check, Fetch, FixedPages, Query
+from pipelines.pull.read.pages import Asking, Check, Fetch, FixedPages, Query, Slice
 from pipelines.pull.read.windows import Window
 
 _EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9
@@ -74,18 +75,13 @@ async def _scan_in_rounds(
     the rounds may begin, one that is fixed before hides from one at the most. What no order helps against is a row
     that changes in answer to our requests.
     """
-    rounds: list[dict[int, tuple[frozenset[int], int | None]]] = []
+    rounds: list[_Round] = []
     while len(rounds) < _MOST_ROUNDS:
-        asked, found = evidence.requests, {}
-        places = list(enumerate(endpoint.filters))
-        for at, filters in reversed(places) if next(turns) else places:
-            keys: set[int] = set()
-            one = _Pass(endpoint, filters, _noting(fetch, keys), evidence)
-            await one.run(concurrency)
-            found[at] = frozenset(keys), one.total
-        evidence.extra_requests += evidence.requests - asked if rounds else 0
-        evidence.drifted |= bool(rounds) and found != rounds[-1]
-        rounds.append(found)
+        asked = evidence.requests
+        rounds.append(await _read_round(endpoint, fetch, concurrency, evidence, backwards=next(turns)))
+        found, before = rounds[-1], rounds[-2] if len(rounds) > 1 else None
+        evidence.extra_requests += evidence.requests - asked if before else 0
+        evidence.drifted |= before is not None and found != before
         totals = [total for _, total in found.values()]
         evidence.total = None if None in totals else sum(filter(None, totals))
         latest = rounds[-_EQUAL_ROUNDS:]
@@ -97,13 +93,49 @@ async def _scan_in_rounds(
     )
 
 
-def _noting(fetch: Fetch, keys: set[int]) -> Fetch:
-    async def fetch_and_note(query: Query, check: Check, *, fresh: bool) -> Seen:
-        seen = await fetch(query, check, fresh=fresh)
-        keys.update(seen.keys)
+_Round = dict[int, tuple[frozenset[int], int | None]]
+"""The rows and the total of each query, by its place among the endpoint's filters."""
+
+
+async def _read_round(
+    endpoint: Endpoint, fetch: Fetch, concurrency: int, evidence: Evidence, *, backwards: bool
+) -> _Round:
+    """Read every query of an endpoint once, in their order or in the opposite one."""
+    found: _Round = {}
+    places = list(enumerate(endpoint.filters))
+    for place, filters in reversed(places) if backwards else places:
+        noting = _Noting(fetch)
+        one = _Pass(endpoint, filters, noting, evidence)
+        await one.run(concurrency)
+        found[place] = frozenset(noting.keys), one.total
+    return found
+
+
+@dataclass(slots=True)
+class _Noting:
+    """A `Fetch` that notes which rows came."""
+
+    fetch: Fetch
+    keys: set[int] = field(default_factory=set)
+
+    async def __call__(self, query: Query, check: Check, *, fresh: bool) -> Seen:
+        seen = await self.fetch(query, check, fresh=fresh)
+        self.keys.update(seen.keys)
         return seen
 
-    return fetch_and_note
+
+@dataclass(slots=True)
+class _UntilKnown:
+    """A `Fetch` that notes whether the latest reply reaches rows that are known."""
+
+    fetch: Fetch
+    is_known: Callable[[Seen], bool]
+    known: bool = False
+
+    async def __call__(self, query: Query, check: Check, *, fresh: bool) -> Seen:
+        seen = await self.fetch(query, check, fresh=fresh)
+        self.known = self.is_known(seen)
+        return seen
 
 
 async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], bool]) -> Evidence:
@@ -118,22 +150,11 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
         AccessError, RequestError, ServiceError: as `scan`.
     """
     evidence = Evidence(complete=False, notes=["only new sign-ups were read"])
-    known = False
-
-    async def until_known(query: Query, check: Check, *, fresh: bool) -> Seen:
-        nonlocal known
-        seen = await fetch(query, check, fresh=fresh)
-        known = is_known(seen)
-        return seen
-
-    asking = Asking(endpoint, {}, until_known)
-    try:
-        found = await first_slice(asking)
-    except FixedPages as pages:
-        asking.fix(pages.rows)
-        found = await asking.ask(Window(1, pages.rows))
+    until = _UntilKnown(fetch, is_known)
+    asking = Asking(endpoint, {}, until)
+    found = await _first_of_any_size(asking)
     stalled, oldest = 0, found.oldest
-    while found.keys and not known and not found.ends and stalled < LEAST_EXTRA:
+    while not (until.known or _is_end(found)) and stalled < LEAST_EXTRA:
         try:
             found = await asking.ask(asking.following(found))
         except FixedPages as pages:
@@ -146,66 +167,95 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
     return evidence
 
 
+async def _first_of_any_size(asking: Asking) -> Slice:
+    """The first page; where the server gives pages of one size, a page of that size."""
+    try:
+        return await first_slice(asking)
+    except FixedPages as pages:
+        asking.fix(pages.rows)
+        return await asking.ask(Window(1, pages.rows))
+
+
+def _is_end(found: Slice) -> bool:
+    return found.ends or not found.keys
+
+
 class _Pass:
-    """One query of an endpoint, from the top to the end."""
+    """One query of an endpoint, from the top to the end.
+
+    Args:
+        endpoint: what is read.
+        filters: the query.
+        fetch: gets and keeps replies.
+        evidence: added to.
+    """
 
     def __init__(
         self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch, evidence: Evidence
     ) -> None:
         self._endpoint = endpoint
-        self._path = endpoint.path
         self._fetch = fetch
-        self._parts = endpoint.parts if filters == endpoint.filters[0] else ()
+        self._states = endpoint.states if filters == endpoint.filters[0] else ()
         self._evidence = evidence
         self._asking = Asking(endpoint, filters, fetch)
-        self._chain = Chain(endpoint.path, self._asking, evidence)
 
     @property
     def total(self) -> int | None:
-        """Rows in all, as the latest reply said it."""
+        """Rows in all, by the latest reply."""
         return self._asking.total
 
     async def run(self, concurrency: int) -> None:
         """Read every row, and add to the evidence.
 
         Where rows change places, or the API serves other than the number of rows that it claims though nothing
-        changes, all is read once more: then joined by dates too, or to see whether the same is served twice, in
-        parts where the account can be asked for those.
+        changes, all is read once more: then joined by dates too, or to see whether the same is served twice, or
+        state by state where the account can be asked for those.
         """
         drifted = self._evidence.drifted
         try:
             await self._read_joined(concurrency)
         except FixedPages as pages:
             self._evidence.drifted = drifted  # what did not fit together was never meant to
-            await self._read_plain(pages.rows, concurrency)
+            await self._read_fixed(pages.rows, concurrency)
 
     async def _read_joined(self, concurrency: int) -> None:
-        reached = await self._chain.read_all(concurrency)
-        first, extra = self._asking.replies, self._chain.spent
-        claimed = self.total
-        if self._chain.unsteady and not self._chain.by_date:
-            self._chain.by_date = True
-            await self._chain.read_all(concurrency)
-        elif claimed is not None and claimed != reached and not self._drifted():
-            if claimed > reached and self._parts:
-                await self._read_parts(claimed, reached, concurrency)
-            else:
-                same = await self._chain.read_all(concurrency) == reached
-                self._evidence.confirmed = same
-                self._say_served(claimed, reached, "twice the same" if same else "and others when read again")
-        elif claimed is not None and self._chain.not_served > max(TOP_ROWS, claimed // _CUT_SHARE):
-            self._evidence.complete = False
-            self._say_served(claimed, reached, "while the account changed")
+        """Read windows that share rows, and add to the evidence."""
+        chained = await read_chain(self._asking, self._evidence, concurrency)
+        first = self._asking.replies
+        await self._read_again(chained, concurrency)
         self._evidence.drifted = self._drifted()
         self._evidence.requests += self._asking.replies
-        self._evidence.extra_requests += extra + self._asking.replies - first
+        self._evidence.extra_requests += chained.spent + self._asking.replies - first
 
-    def _say_served(self, claimed: int, reached: int, more: str) -> None:
+    async def _read_again(self, chained: Chained, concurrency: int) -> None:
+        """Read once more where the first reading leaves something open; see `run`."""
+        claimed, reached = self.total, chained.reached
+        if chained.unsteady:
+            await read_chain(self._asking, self._evidence, concurrency, by_date=True)
+        elif claimed is None:
+            return
+        elif claimed != reached and not self._drifted():
+            await self._read_unserved(claimed, reached, concurrency)
+        elif chained.not_served > max(TOP_ROWS, claimed // _CUT_SHARE):
+            self._evidence.complete = False
+            self._note_served(claimed, reached, "while the account changed")
+
+    async def _read_unserved(self, claimed: int, reached: int, concurrency: int) -> None:
+        """Read once more where a steady account served other than the number of rows that it claims."""
+        if claimed > reached and self._states:
+            await self._read_states(claimed, reached, concurrency)
+            return
+        again = await read_chain(self._asking, self._evidence, concurrency)
+        same = again.reached == reached
+        self._evidence.confirmed = same
+        self._note_served(claimed, reached, "twice the same" if same else "and others when read again")
+
+    def _note_served(self, claimed: int, reached: int, more: str) -> None:
         self._evidence.notes.append(
-            f"{self._path}: {claimed:,} rows are claimed, {reached:,} are served, {more}"
+            f"{self._asking.path}: {claimed:,} rows are claimed, {reached:,} are served, {more}"
         )
 
-    async def _read_plain(self, rows: int, concurrency: int) -> None:
+    async def _read_fixed(self, rows: int, concurrency: int) -> None:
         """Read pages of one size, and add to the evidence."""
         self._asking.fix(rows)
         first = self._asking.replies
@@ -216,29 +266,29 @@ class _Pass:
         self._evidence.confirmed |= readings > 0 and self.total not in (None, reached)
         self._evidence.drifted |= readings != 2 or self._asking.totals_differ
         self._evidence.notes.append(
-            f"{self._path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
+            f"{self._asking.path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
             f"{'twice the same' if readings else 'and others each time'}"
         )
         self._evidence.requests += self._asking.replies
         self._evidence.extra_requests += first + (self._asking.replies - first) // 2
 
-    async def _read_parts(self, claimed: int, reached: int, concurrency: int) -> None:
-        """Read the parts of what gave fewer rows than claimed, and add to the evidence.
+    async def _read_states(self, claimed: int, reached: int, concurrency: int) -> None:
+        """Read state by state what gave fewer rows than claimed, and add to the evidence.
 
-        More rows than before mean that the API serves only so many of a query; they are taken. But the parts are
-        states of rows, which can change between two queries, so they never prove that no row is missing.
+        More rows than before mean that the API serves only so many of a query; they are taken. But rows can change
+        their state between two queries, so these never prove that no row is missing.
         """
-        counts = []
-        for filters in self._parts:
-            part = _Pass(self._endpoint, filters, self._fetch, Evidence())
-            counts.append(await part._chain.read_all(concurrency))
-            self._evidence.requests += part._asking.replies
-            self._evidence.extra_requests += part._asking.replies
+        found = 0
+        for filters in self._states:
+            asking = Asking(self._endpoint, filters, self._fetch)
+            found += (await read_chain(asking, Evidence(), concurrency)).reached
+            self._evidence.requests += asking.replies
+            self._evidence.extra_requests += asking.replies
         self._evidence.complete = False
-        self._say_served(
+        self._note_served(
             claimed,
             reached,
-            f"{sum(counts):,} when read in parts by a state that can change, which proves nothing",
+            f"{found:,} when read in parts by a state that can change, which proves nothing",
         )
 
     def _drifted(self) -> bool:

@@ -453,7 +453,7 @@ def test_a_reading_in_parts_by_a_state_is_never_a_proof(
     states: list[bool], moments: set[int], seed: int
 ) -> None:
     """An API that serves only so many rows of a query, and rows that change between the parts, at random moments."""
-    endpoint = Endpoint("/rows", "rows", 20, ("id", "at"), parts=({"on": "true"}, {"on": "false"}))
+    endpoint = Endpoint("/rows", "rows", 20, ("id", "at"), states=({"on": "true"}, {"on": "false"}))
     account, chance = Account(rows(80), seed=seed), random.Random(seed)
 
     async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
