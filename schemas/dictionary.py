@@ -10,12 +10,13 @@ from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
 from schemas.registry import PULLED, PUSHED
+from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.tables import TYPES, describe
 from schemas.versions import BEGINNINGS, VERSIONED, ended, history, since
 from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
-_SYNC = (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, WRITTEN_BY)
+_SYNC = (SNAPSHOTS, PAGES, RUNS, REVENUE_READINGS, BEGINNINGS, WRITTEN_BY)
 _RECEIVER = (WEBHOOKS, REJECTIONS)
 DOCUMENT = Path("docs/data-dictionary.md")
 

@@ -12,6 +12,7 @@ from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money,
 from schemas.contact_marts import CONTACT_MARTS
 from schemas.import_marts import IMPORT_MARTS
 from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
+from schemas.revenue_readings import RESTATED
 
 
 class ListHealth(msgspec.Struct):
@@ -321,6 +322,7 @@ MARTS: dict[str, Dataset] = {
             "freshness", Freshness, ("direction", "dataset"), "One row per dataset that is pulled or pushed."
         ),
         *CONTACT_MARTS,
+        RESTATED,
     )
 }
 """In an order in which each one reads only those before it."""

@@ -20,6 +20,7 @@ from pipelines.warehouse.events import take_events
 from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import note_changes, rewind
 from pipelines.warehouse.marts import create_marts
+from pipelines.warehouse.revenue_readings import note_revenue
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
@@ -66,6 +67,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
         _account(connection, settings, before | now)
         take_events(connection, settings)
         create_marts(connection)
+        note_revenue(connection, new)
     _forget_old(settings, before | now)
     return list(new)
 
@@ -86,6 +88,7 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
         _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
         take_events(connection, settings)
         create_marts(connection)
+        note_revenue(connection, earlier)
 
 
 def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snapshot]:

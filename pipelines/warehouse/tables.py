@@ -14,6 +14,7 @@ from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PULLED
+from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, comments, create_table
 from schemas.versions import BEGINNINGS, VERSIONED, ended, since
@@ -75,7 +76,7 @@ def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
     for dataset in VERSIONED.values():
         for declared, fields in (ended(dataset), since(dataset)):
             yield f"sync.{declared.name}", declared, fields
-    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, WEBHOOKS, REJECTIONS):
+    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, REVENUE_READINGS, WEBHOOKS, REJECTIONS):
         yield f"sync.{dataset.name}", dataset, dataset.fields
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield f"imports.{dataset.name}", dataset, dataset.fields
