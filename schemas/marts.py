@@ -13,6 +13,7 @@ from schemas.contact_marts import CONTACT_MARTS
 from schemas.import_marts import IMPORT_MARTS
 from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
 from schemas.revenue_readings import RESTATED
+from schemas.webhook_marts import WEBHOOK_MARTS
 
 
 class ListHealth(msgspec.Struct):
@@ -323,6 +324,7 @@ MARTS: dict[str, Dataset] = {
         ),
         *CONTACT_MARTS,
         RESTATED,
+        *WEBHOOK_MARTS,
     )
 }
 """In an order in which each one reads only those before it."""

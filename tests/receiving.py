@@ -10,8 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.privacy import Privacy
 from pipelines.settings import Settings, load_settings
+from pipelines.webhooks.events import digest_of, kept_of
 from pipelines.webhooks.serve import Rhythm, listen, serve
+from pipelines.webhooks.store import Arrival, now, open_store
 
 SECRET = "a-secret-of-tests"  # noqa: S105 - of tests
 LIST = "+15559990000"
@@ -34,6 +37,17 @@ def opt_out(phone: str, **more: Any) -> dict[str, Any]:
     return {
         "event": "unsubscribe", "phone_number": phone, "list_number": LIST, "keyword": "STOP", "timestamp": at, **more
     }  # fmt: skip
+
+
+def arrive(settings: Settings, *bodies: Any, at: int | None = None, verified: bool = True) -> None:
+    """Put bodies into the queue as the receiver does."""
+    privacy = Privacy.of(settings)
+    arrivals = [
+        Arrival(digest_of(body, privacy), at or now(), verified, *kept_of(body, privacy))
+        for body in map(encoded, bodies)
+    ]
+    with open_store(settings) as queue:
+        queue.append(arrivals)
 
 
 def encoded(event: Any) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from receiving import arrive, delivery, opt_out
 
 from pipelines.pull.run import pull
 from pipelines.push.run import push
@@ -49,6 +50,11 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_history(account, settings.history, sends=200)
         pull(settings, list(PULLED), "run-1")
         push(settings, list(PUSHED))
+        someone = account.contacts()[0]
+        about = {"to": someone["phone_number"], "list_number": someone["list_number"]}
+        opted_out = opt_out(someone["phone_number"], list_number=someone["list_number"])
+        arrive(settings, delivery(1, **about), delivery(1, "pending"), opted_out, b"junk", {"event": "reply"})
+        someone["send_count"] += 1
         pull(settings, list(PULLED), "run-2")
     return settings.warehouse
 
@@ -88,6 +94,8 @@ def test_an_older_client_reads_every_table_and_every_mart(lock: Path, warehouse:
     found = json.loads(done.stdout)
     assert found == rows(warehouse)
     assert found["main.contacts"] == found['main.contacts_as_of"(now())--'] == 1_200
+    assert found["main.webhook_events"] == 5
+    assert found["marts.messages"] == found["marts.opt_outs"] == found["marts.webhook_gaps"] == 1
 
 
 def test_a_warehouse_of_another_storage_version_is_written_in_ours(tmp_path: Path) -> None:

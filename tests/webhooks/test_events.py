@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from oracle import query
-from receiving import LIST, delivery, encoded, opt_out, settings_of
+from receiving import LIST, arrive, delivery, encoded, opt_out, settings_of
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.publish import publish_imports
@@ -18,22 +18,12 @@ from pipelines.warehouse import events as published
 from pipelines.warehouse.events import publish_events
 from pipelines.warehouse.publish import publish
 from pipelines.webhooks import store
-from pipelines.webhooks.events import digest_of, kept_of
+from pipelines.webhooks.events import digest_of
 from pipelines.webhooks.store import Arrival, existing_store, now, open_store
 from schemas.webhook_events import TOLD
 
 Row = dict[str, Any]
 PHONE = "+15550000007"
-
-
-def arrive(settings: Settings, *bodies: Any, at: int | None = None, verified: bool = True) -> None:
-    """Put bodies into the queue as the receiver does."""
-    privacy = Privacy.of(settings)
-    with open_store(settings) as queue:
-        for event in bodies:
-            body = encoded(event)
-            form, kept = kept_of(body, privacy)
-            queue.append([Arrival(digest_of(body, privacy), at or now(), verified, form, kept)])
 
 
 def rows(settings: Settings, table: str = "webhook_events") -> list[Row]:

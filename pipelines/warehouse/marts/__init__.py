@@ -16,7 +16,13 @@ CREATE OR REPLACE MACRO marts.utc_day(instant) AS make_timestamp(epoch_us(instan
 COMMENT ON MACRO marts.utc_day IS
     'The UTC day of an instant, whatever the TimeZone setting; in a tenth of the time that AT TIME ZONE takes.';
 CREATE OR REPLACE MACRO marts.hours_between(earlier, later) AS (epoch_us(later) - epoch_us(earlier)) / 3600000000;
-COMMENT ON MACRO marts.hours_between IS 'Hours from one instant to another; negative where the other was before.'
+COMMENT ON MACRO marts.hours_between IS 'Hours from one instant to another; negative where the other was before.';
+CREATE OR REPLACE MACRO marts.list_of(number) AS (
+    SELECT coalesce(min(id) FILTER (status IS DISTINCT FROM 'deleted'), min(id))
+    FROM main.lists WHERE lists.phone_number = number
+);
+COMMENT ON MACRO marts.list_of IS
+    'The id of the list that sends from a number; of several one that is not deleted. Null where there is none.'
 """
 
 
