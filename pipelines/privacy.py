@@ -20,14 +20,15 @@ import msgspec
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
+from schemas.phones import E164
 
 PERSONAL = ("contacts", "revenue")
 """The datasets whose rows are about people."""
 
 _DIGITS = 32
 _BLOCK = 64  # bytes of SHA-256, for HMAC (RFC 2104)
-_PHONE = re.compile(rb"\+[1-9][0-9]{6,14}")
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_PHONE = re.compile(E164)
+_PHONE_BYTES = re.compile(E164.encode())
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
@@ -66,12 +67,12 @@ class Privacy:
         """What is kept of a text that should be a phone number."""
         if not self.key:
             return text
-        form = "hmac" if _E164.fullmatch(text) else "invalid"
+        form = "hmac" if _PHONE.fullmatch(text) else "invalid"
         return f"{form}:{self._digest(text.encode())}"
 
     def words(self, text: str) -> str:
         """A text with the phone numbers in it hashed."""
-        return _E164.sub(lambda found: self.phone(found[0]), text) if self.key else text
+        return _PHONE.sub(lambda found: self.phone(found[0]), text) if self.key else text
 
     def filters(self, dataset: str) -> bool:
         """Whether replies of a dataset hold what is not to be kept."""
@@ -96,7 +97,7 @@ class Privacy:
         body = msgspec.json.encode(reply)
         if not self.key:
             return body
-        return _PHONE.sub(lambda found: found[0] if found[0] in own else self._hashed(found[0]), body)
+        return _PHONE_BYTES.sub(lambda found: found[0] if found[0] in own else self._hashed(found[0]), body)
 
     def define(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the SQL macros `kept_phone(text)`, which does what `phone` does, and `phone_tag()`: the secret."""
@@ -111,7 +112,7 @@ class Privacy:
         connection.execute("SET VARIABLE outer_key = $1", [bytes(byte ^ 0x5C for byte in padded)])
         connection.execute(
             "CREATE OR REPLACE TEMP MACRO kept_phone(given) AS"
-            f" CASE WHEN regexp_full_match(given, '{_E164.pattern}') THEN 'hmac:' ELSE 'invalid:' END || left(sha256("
+            f" CASE WHEN regexp_full_match(given, '{E164}') THEN 'hmac:' ELSE 'invalid:' END || left(sha256("
             "getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(given)))"
             f"), {_DIGITS})"
         )

@@ -15,11 +15,8 @@ from typing import Annotated, Any, Union
 
 import msgspec
 
-E164 = r"^\+[1-9][0-9]{6,14}$"
-"""Phone numbers are E.164 (/api-reference/v2/overview)."""
-
-_LARGEST_MONEY = 1e11
-"""Below it a JSON number read as a 64-bit float is exact to 4 decimals; a row beyond it is quarantined."""
+from schemas.money import LARGEST
+from schemas.phones import E164
 
 
 class Kind(Enum):
@@ -40,7 +37,7 @@ Label = Annotated[str | int | float, Kind.TEXT]
 """An id or the like whose JSON type is not documented; kept as text."""
 Flag = bool
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1), Kind.INTEGER]
-Money = Annotated[float, msgspec.Meta(ge=-_LARGEST_MONEY, le=_LARGEST_MONEY), Kind.MONEY]
+Money = Annotated[float, msgspec.Meta(ge=-float(LARGEST), le=float(LARGEST)), Kind.MONEY]
 Instant = Annotated[str, Kind.INSTANT]
 Json = Annotated[msgspec.Raw, Kind.JSON]
 Day = Annotated[str, Kind.DAY]
@@ -84,8 +81,8 @@ class LengthAtMost:
 
 Check = Matches | AtLeast | LengthAtMost
 
-PHONE = Matches(E164, "E.164, like +15551234567")
-KEPT_PHONE = Matches(rf"^(?:{E164[1:-1]}|hmac:[0-9a-f]{{32}})$", PHONE.words)
+PHONE = Matches(f"^{E164}$", "E.164, like +15551234567")
+KEPT_PHONE = Matches(rf"^(?:{E164}|hmac:[0-9a-f]{{32}})$", PHONE.words)
 """A phone number that was pulled, or its keyed hash (TRACKLY_HASH_PHONES)."""
 NOT_EMPTY = Matches(r"^.*\S.*$", "a text that is not empty")
 NOT_NEGATIVE = AtLeast(0)

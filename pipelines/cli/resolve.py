@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +18,7 @@ from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import plural
 from pipelines.text import plain
+from schemas.money import amount_of
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _show_alarms(found: "list[Late]") -> None:
         table.add_column("sent at")
         for row in one.rows[:_MOST_SHOWN]:
             at = row.sent_at[:19].replace("T", " ")
-            amount = f"{Decimal(row.amount) / 10_000:,.4f}"
+            amount = f"{amount_of(row.amount):,.4f}"
             table.add_row(cell(row.identity), cell(row.contact), amount, str(row.chunk), at)
         out.print(table)
         if len(one.rows) > _MOST_SHOWN:

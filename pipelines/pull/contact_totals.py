@@ -26,15 +26,13 @@ from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import TracklyClient
+from schemas.money import LARGEST, units
 from schemas.registry import PULLED
 from schemas.sync import Consistency
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
 """Called with the contacts read so far, and how many there are, if the API says so."""
-
-_SCALE = 10_000
-_LARGEST = 1e11  # beyond it a float does not hold four decimals
 
 _FIELDS: list[tuple[str, pa.DataType]] = [
     ("phone_number", pa.string()),
@@ -170,12 +168,12 @@ def _columns(body: bytes, reply: int) -> pa.RecordBatch:
     except msgspec.DecodeError:
         found = _raw_rows.decode(body)  # the scan has read it, so it is JSON of this shape
         contacts = [row for raw in found.contacts or () if (row := _one(raw))]
-    contacts = [row for row in contacts if abs(row.revenue_total) < _LARGEST and _is_somebody(row)]
+    contacts = [row for row in contacts if abs(row.revenue_total) < LARGEST and _is_somebody(row)]
     columns: list[list[Any]] = [
         [row.phone_number for row in contacts],
         [row.list_id for row in contacts],
         [row.list_number for row in contacts],
-        [round(row.revenue_total * _SCALE) for row in contacts],
+        [units(row.revenue_total) for row in contacts],
         [row.conversion_count for row in contacts],
         [row.click_count for row in contacts],
         [row.signup_date if isinstance(row.signup_date, str) else None for row in contacts],

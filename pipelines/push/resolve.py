@@ -25,6 +25,7 @@ from pipelines.push.stage.database import opened, stage_path
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.watched import watched
+from schemas.money import amount_of
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
 """What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""
@@ -68,7 +69,7 @@ def in_doubt(settings: Settings) -> list[Doubt]:
         with ledger.begin() as connection:
             found = ledger_doubt.doubts(connection)
     return [
-        Doubt(identity, message_id, Decimal(amount) / 10_000, chunk, sent_at, code, evidence)
+        Doubt(identity, message_id, amount_of(amount), chunk, sent_at, code, evidence)
         for identity, message_id, amount, chunk, sent_at, code, evidence in found
     ]
 

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import Totals, totals
+from schemas.money import amount_of
 from schemas.registry import PUSHED
-
-_UNIT = Decimal(10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,8 @@ def _of(name: str, of: Totals) -> Books:
         acknowledged=of.success_count,
         skipped=of.duplicates_skipped,
         in_doubt=of.in_doubt,
-        amount=of.amount / _UNIT,
-        amount_settled=of.amount_settled / _UNIT,
-        amount_in_doubt=of.amount_in_doubt / _UNIT,
-        amount_acknowledged=None if of.total_revenue is None else of.total_revenue / _UNIT,
+        amount=amount_of(of.amount),
+        amount_settled=amount_of(of.amount_settled),
+        amount_in_doubt=amount_of(of.amount_in_doubt),
+        amount_acknowledged=None if of.total_revenue is None else amount_of(of.total_revenue),
     )

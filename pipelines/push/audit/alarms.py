@@ -13,8 +13,8 @@ from pipelines.push.ledger.ledger import existing_ledger
 from pipelines.push.ledger.queries.alarms import Alarm, Named, alarms, named
 from pipelines.settings import Settings
 from pipelines.spans import duration
+from schemas.money import amount_of
 
-_UNIT = Decimal(10_000)
 _MOST_NAMED = 5
 _SHOWN_DIGITS = 3
 
@@ -36,7 +36,7 @@ class Late:
     @property
     def amount(self) -> Decimal:
         """What turned up, in the account's currency."""
-        return self.alarm.amount / _UNIT
+        return amount_of(self.alarm.amount)
 
     @property
     def text(self) -> str:

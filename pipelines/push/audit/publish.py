@@ -27,6 +27,7 @@ from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
+from schemas.money import sql_amount
 from schemas.registry import PUSHED
 from schemas.tables import literal
 
@@ -119,8 +120,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequ
         return
     names = ", ".join(dataset.columns)
     values = ", ".join(
-        f"CAST({field.name} AS DECIMAL(38, 0)) / 10000" if field.kind is Kind.MONEY else field.name
-        for field in dataset.fields
+        sql_amount(field.name) if field.kind is Kind.MONEY else field.name for field in dataset.fields
     )
     rows = pa.table({name: [record[name] for record in records] for name in dataset.columns})
     connection.register("incoming", rows)

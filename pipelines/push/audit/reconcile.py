@@ -46,8 +46,6 @@ from pipelines.warehouse.tables import insert
 from pipelines.watched import watched
 from schemas.imports import FINDINGS
 
-_UNIT = Decimal(10_000)
-
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
 
 

@@ -9,6 +9,8 @@ What does not belong here: where the rows come from (`reconcile`).
 
 import pyarrow as pa
 
+from schemas.money import CENT, sql_amount
+
 Columns = list[tuple[str, pa.DataType]]
 
 REVENUE_COLUMNS: Columns = [
@@ -28,19 +30,19 @@ SENDS_COLUMNS: Columns = [("identity", pa.string()), ("contact", pa.string()), (
 ACKNOWLEDGED_COLUMNS: Columns = [("contact", pa.string())]
 CLICKED_COLUMNS: Columns = [("identity", pa.string()), ("outcome", pa.string())]
 
-_SUMS = """
+_SUMS = f"""
     coalesce(sum(amount) FILTER (accepted), 0) AS amount, count(*) FILTER (accepted) AS rows,
     coalesce(sum(amount) FILTER (NOT accepted), 0) AS amount_in_doubt,
     count(*) FILTER (NOT accepted) AS rows_in_doubt,
     list(amount) FILTER (accepted AND tries > 1) AS again,
     -- an account that shows whole cents may be off by one for each row that has fractions of them
-    CASE WHEN any_value(f.amount_before) % 100 = 0 THEN count(*) FILTER (accepted AND amount % 100 <> 0) ELSE 0 END
-      AS fractions"""
+    CASE WHEN any_value(f.amount_before) % {CENT} = 0
+      THEN count(*) FILTER (accepted AND amount % {CENT} <> 0) ELSE 0 END AS fractions"""
 
 COMPARE = f"""
-CREATE MACRO money(amount) AS CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
+CREATE MACRO money(number) AS {sql_amount("number")};
 CREATE MACRO off_by(found, before, acknowledged, fractions) AS
-  CASE WHEN found % 100 = 0 AND abs(found - before - acknowledged) <= fractions * 100 THEN 0
+  CASE WHEN found % {CENT} = 0 AND abs(found - before - acknowledged) <= fractions * {CENT} THEN 0
     ELSE found - before - acknowledged END;
 -- whether a surplus has room for one of the rows that were sent again, or is all of them
 CREATE MACRO may_be_twice(conversions, surplus, again) AS coalesce(

@@ -30,6 +30,7 @@ from pipelines.push.values.columns import Columns, known, match, normal, rename
 from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset, Kind
 from schemas.instants import parse_instant
+from schemas.phones import E164
 
 _SAMPLE = 1 << 20
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -339,7 +340,7 @@ class _Fit:
         )
 
 
-_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_PHONE = re.compile(E164)
 
 
 def _add_broken(batch: Records, lines: Sequence[str], at: _Whole, problem: str) -> None:

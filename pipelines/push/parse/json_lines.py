@@ -19,8 +19,9 @@ from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Records
 from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look, opened_text
 from pipelines.push.values.columns import match, normal
-from pipelines.push.values.formats import LARGEST_AMOUNT, WHITE
+from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset, Field, Kind
+from schemas.money import LARGEST
 
 NOT_AN_OBJECT = "the line is not a JSON object"
 BAD_BYTES = "holds bytes that are not text in the file's encoding"
@@ -219,7 +220,7 @@ def _number(field: Field, number: _Number) -> tuple[str, str]:
         exact = Decimal(number)
     except InvalidOperation:
         return str(number), ""
-    if abs(exact) >= LARGEST_AMOUNT or not exact:
+    if abs(exact) >= LARGEST or not exact:
         return (str(number) if exact else "0"), ""
     rounded = round(exact, _PLACES)
     near = abs(exact) < 1e9 and abs(exact - rounded) <= Decimal(ulp(float(exact))) * _NOISE_ULPS

@@ -36,11 +36,10 @@ from pipelines.push.revenue.settle import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.runs import now
 from pipelines.spans import duration
+from schemas.money import CENT
 
 _MOST_SUMS = 20_000
 """More partial sums than this are not followed."""
-
-_CENT = 100
 
 _MARGIN = 1.5
 """A call is given so many times the age at which one turned up."""
@@ -249,15 +248,15 @@ def _rest(first: Entry, level: _Level, times: tuple[str, str]) -> _Rest:
         level.now.conversions - level.then.conversions,
         level.now.amount - level.then.amount,
     )
-    whole = level.then.amount % _CENT == level.now.amount % _CENT == 0
-    fractions = sum(each % _CENT > 0 for each in (*sure, *may_be, first.amount))
+    whole = level.then.amount % CENT == level.now.amount % CENT == 0
+    fractions = sum(each % CENT > 0 for each in (*sure, *may_be, first.amount))
     return _Rest(
         conversions - len(sure),
         amount - sum(sure),
         conversions,
         len(sure),
         may_be,
-        _CENT * fractions if whole else 0,
+        CENT * fractions if whole else 0,
     )
 
 

@@ -39,12 +39,10 @@ from pipelines.push.outcomes import (
 )
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import Patience, later_by
+from schemas.money import CENT, amount_of
 
 NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
 """Our codes for rows that a reading could not settle."""
-
-_UNIT = 10_000
-_CENT = 100
 
 _SKEW = 2
 """Seconds by which a sign-up, noted in whole ones and by the account's clock, may seem early. With more of them, rows
@@ -304,14 +302,14 @@ def _between(
         alike[row.identity if row.identity in loose else content.get(row.identity, row.identity)].append(row)
     kinds = [Alike(same[0].amount, len(same)) for same in alike.values()]
     words = (
-        f"beyond what was acknowledged the contact gained {count} conversions and {amount / _UNIT:.4f}"
-        f" of revenue; in doubt are {len(doubts)} rows of {sum(row.amount for row in doubts) / _UNIT:.4f}"
+        f"beyond what was acknowledged the contact gained {count} conversions and {amount_of(amount):.4f}"
+        f" of revenue; in doubt are {len(doubts)} rows of {amount_of(sum(row.amount for row in doubts)):.4f}"
     )
     if loose:
         words = f"{_ANOTHER}; {words}"
     rounding = 0
-    if first.amount % _CENT == last.amount % _CENT == 0:
-        rounding = _CENT * sum(row.amount % _CENT > 0 for row in rows)
+    if first.amount % CENT == last.amount % CENT == 0:
+        rounding = CENT * sum(row.amount % CENT > 0 for row in rows)
     ranges = explain(kinds, count, amount, rounding)
     stored = [fewest for fewest, _ in ranges]
     left = amount - sum(number * kind.amount for number, kind in zip(stored, kinds, strict=True))

@@ -9,10 +9,10 @@ from enum import Enum
 from itertools import accumulate
 from typing import NamedTuple
 
+from schemas.money import CENT
+
 _MOST_SUMS = 20_000
 """More partial sums than this are not followed: the rows stay in doubt."""
-
-_CENT = 100
 
 _Sum = tuple[int, int]  # how many rows, and their amount
 
@@ -56,7 +56,7 @@ def explain(kinds: Sequence[Alike], count: int, amount: int, rounding: int = 0) 
     unknown = [(0, kind.rows) for kind in kinds]
     if count < 0 or amount < -rounding or (count == 0 and amount > rounding):
         return unknown  # the numbers contradict one another: something else has happened to this contact
-    most = amount + max(rounding, _CENT)
+    most = amount + max(rounding, CENT)
     before = list(accumulate(kinds, lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)}))
     after = list(
         accumulate(reversed(kinds), lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)})
@@ -65,7 +65,7 @@ def explain(kinds: Sequence[Alike], count: int, amount: int, rounding: int = 0) 
         return unknown
     ends = [amount_of for rows, amount_of in before[-1] if rows == count]
     exact = {end for end in ends if abs(end - amount) <= rounding}
-    near = exact or {end for end in ends if abs(end - amount) <= _CENT}
+    near = exact or {end for end in ends if abs(end - amount) <= CENT}
     ranges = []
     for place, kind in enumerate(kinds):
         rest = after[len(kinds) - place - 1]

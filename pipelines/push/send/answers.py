@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
+from schemas.money import CENT, units
 
 TRANSIENT = frozenset({"save_error", "message_not_found"})
 """Codes that may pass: a failure on the server's side, and a message that is not to be seen yet.
@@ -23,9 +24,7 @@ Clicks and revenue are sent only once their send is accepted, so a message that 
 _UNTOLD = "the call failed in part, and the answer does not tell for which rows"
 _UNSAID = "the answer does not say whether it was taken in"
 
-_ROUNDING = (
-    50  # ten-thousandths: half a cent, by which an account that counts in cents may be off for each row
-)
+_ROUNDING = CENT // 2  # by which an account that counts in cents may be off for each row
 
 
 def attribute(
@@ -128,7 +127,7 @@ def _contradicts(answer: ImportAnswer, taken: int, unnamed: Sequence[str], rows:
     """Whether an answer's sum, or else its count, is not that of the rows it is taken to have accepted."""
     if answer.total_revenue is None or rows == 1:  # of one row a sum of zero says nothing
         return (answer.success_count or 0) > len(unnamed)
-    return abs(answer.total_revenue * 10_000 - taken) > _ROUNDING * rows
+    return abs(units(answer.total_revenue) - taken) > _ROUNDING * rows
 
 
 def _incomplete(dataset: str, answer: ImportAnswer, rows: int, there: int) -> Verdict | None:

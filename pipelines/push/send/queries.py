@@ -21,6 +21,7 @@ from pipelines.push.values.content import content, likeness
 from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from pipelines.warehouse.tables import insert
+from schemas.money import sql_units
 from schemas.registry import PUSHED
 
 Waves = Iterator[Iterator[Batch]]
@@ -39,7 +40,7 @@ _KEPT = {
     "sends": f", {_CONTENT['sends']}, kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR))",
     "clicks": f", {_CONTENT['clicks']}",
     "revenue": f", {_CONTENT['revenue']}, p.contact, coalesce(k.list_key, p.list_ref), message_id,"
-    " CAST(revenue * 10000 AS BIGINT), t.amount, t.count, n.phone_amount, n.phone_count,"
+    f" {sql_units('revenue')}, t.amount, t.count, n.phone_amount, n.phone_count,"
     f" {likeness(PUSHED['revenue'])}",
 }
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import duckdb
 
@@ -39,6 +38,7 @@ from pipelines.push.send.turns import Turns
 from pipelines.push.stage.database import Progress
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
+from schemas.money import units
 
 MOST_LOST = 4
 """After so many calls in a row without a usable answer no more revenue is sent for now: each would be in doubt."""
@@ -356,5 +356,5 @@ def _figures(reply: Reply[ImportAnswer]) -> Answered:
         error_count=answer.error_count,
         duplicates_skipped=answer.duplicates_skipped,
         invalid_phones=answer.invalid_phones,
-        total_revenue=None if revenue is None else int((revenue * Decimal(10_000)).to_integral_value()),
+        total_revenue=None if revenue is None else units(revenue),
     )

@@ -15,13 +15,13 @@ from pipelines.privacy import Privacy
 from pipelines.push.stage.database import discard, opened
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset, Kind
+from schemas.phones import E164
 from schemas.tables import literal
 
 _PHONES = ("to_number", "phone_number")
 _IDS = ("id", "message_id", "record_id", "offer_id")
 """Texts that rows are found by: only a number in E.164 is masked in them."""
 
-_E164 = "\\+[1-9][0-9]{6,14}"
 _NUMBER = "\\p{N}(?:[ ()./\u00a0-]*\\p{N}){6,}"
 """Seven digits or more, with what people write between them."""
 
@@ -137,7 +137,7 @@ def _kept_text(name: str) -> str:
     if name == "message":
         return "NULL::VARCHAR"
     if name in _IDS:
-        return f"regexp_replace({text}, '{_E164}', '(phone)', 'g')"
+        return f"regexp_replace({text}, '{E164}', '(phone)', 'g')"
     return _without_number(text)
 
 

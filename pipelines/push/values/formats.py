@@ -11,13 +11,11 @@ from datetime import UTC, datetime
 from pipelines.text import FORMULA_STARTS
 from schemas.columns import Field, Kind
 from schemas.instants import BASIC, EXTENDED, plausible_between
+from schemas.money import LARGEST
 from schemas.tables import literal
 
 ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD = 1, 2, 4
 """Bits of `marks`: what a reader of the plan has to know of a row's values."""
-
-LARGEST_AMOUNT = 100_000_000_000
-"""Below it a JSON number is exact to 4 decimals even in a reader that uses 64-bit floats, such as the API's."""
 
 NULL_WORDS = (
     "null",
@@ -192,7 +190,7 @@ _GUARD = "^'[" + "".join("\\" + c if c in "=+-@" else c for c in GUARDED) + "]"
 _MUST = {
     Kind.INTEGER: "must be a whole number",
     Kind.FLAG: "must be true or false",
-    Kind.MONEY: f"must be an amount below {LARGEST_AMOUNT:,} with at most 4 decimals, digits and a point only",
+    Kind.MONEY: f"must be an amount below {LARGEST:,} with at most 4 decimals, digits and a point only",
     Kind.INSTANT: "must be a date and time in ISO 8601",
 }
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pipelines.push.ledger.db.tables import CHUNKS, REVENUE, ROWS, ChunkState
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.outcomes import Outcome
+from schemas.money import units
 
 _AS_THEY_ARE = (
     "rows",
@@ -24,7 +25,6 @@ _AS_THEY_ARE = (
     "invalid_phones",
     "error",
 )
-_UNIT = 10_000
 
 
 def calls_on_record(ledger: Ledger) -> set[datetime]:
@@ -70,7 +70,7 @@ def _enter(connection: sa.Connection, part: str, call: Mapping[str, Any]) -> int
         "intended_at": _text(call["intended_at"]),
         "sent_at": _text(call["sent_at"]),
         "answered_at": _text(call["answered_at"] or call["intended_at"]),
-        "total_revenue": None if total is None else int(total * _UNIT),
+        "total_revenue": None if total is None else units(total),
         **{name: call[name] for name in _AS_THEY_ARE},
     }
     (number,) = connection.execute(sa.insert(CHUNKS), values).inserted_primary_key or (0,)
@@ -89,7 +89,7 @@ def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
         "code": row["code"],
         "message": row["reason"],
         "message_id": row["message_id"],
-        "amount": None if row["revenue"] is None else int(row["revenue"] * _UNIT),
+        "amount": None if row["revenue"] is None else units(row["revenue"]),
     }
 
 
