@@ -21,6 +21,7 @@ from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
+from schemas.outcomes import LEFT_OUT, sql_list
 from schemas.revenue import FROM_CONTACTS
 from schemas.sync import Manifest
 from schemas.tables import literal
@@ -28,7 +29,6 @@ from schemas.tables import literal
 _BATCH_ROWS = 50_000
 _MOST_REASONS = 20
 _PREVIEW_ROWS = 5
-_LEFT_OUT = "('rejected', 'quarantined', 'parked', 'in_doubt')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
             connection,
             "SELECT message_id, outcome, code, reason, chunk, file, row FROM imports.records "
             "WHERE in_input AND dataset = ? "
-            f"ORDER BY outcome NOT IN {_LEFT_OUT}, file, row LIMIT {_PREVIEW_ROWS}",
+            f"ORDER BY outcome NOT IN {sql_list(LEFT_OUT)}, file, row LIMIT {_PREVIEW_ROWS}",
             dataset.name,
         )
 
@@ -136,7 +136,7 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
     with reading(settings.warehouse) as connection:
         found = connection.execute(
             "SELECT concat_ws(': ', outcome, code, min(reason)) AS why, count(*) AS rows FROM imports.records "
-            f"WHERE in_input AND dataset = ? AND outcome IN {_LEFT_OUT} "
+            f"WHERE in_input AND dataset = ? AND outcome IN {sql_list(LEFT_OUT)} "
             # the words that come with a code may differ from row to row
             "GROUP BY outcome, code, CASE WHEN code IS NULL THEN reason END "
             f"ORDER BY rows DESC, why LIMIT {_MOST_REASONS}",

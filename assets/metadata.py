@@ -21,6 +21,7 @@ from pipelines.snapshots import Snapshot
 from pipelines.text import plain
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
+from schemas.outcomes import IN_ACCOUNT, sql_list
 from schemas.tables import TYPES, describe
 
 PREVIEW_ROWS = 5
@@ -143,7 +144,7 @@ def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
     how = (
         f"`{command}`, or by SQL:\n\n"
         f"```sql\nSELECT outcome, code, reason, file, row\nFROM imports.records\n"
-        f"WHERE {condition}\nAND outcome NOT IN\n    ('accepted', 'duplicate')\nAND in_input\n```"
+        f"WHERE {condition}\nAND outcome NOT IN\n    {sql_list(IN_ACCOUNT)}\nAND in_input\n```"
     )
     return {"rejects": dg.MetadataValue.md(how)}
 

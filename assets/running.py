@@ -20,14 +20,13 @@ from assets.definitions import build_defs
 from assets.resources import GivenTrackly
 from assets.steps import Step, first_error, step_of
 from pipelines import errors
+from pipelines.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 from pipelines.text import plain
 from schemas.registry import PUSHED
 
-LEFT_OUT = 3
 TWICE = "imported_revenue: nothing_twice"
-STOPPED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +108,16 @@ def main(name: str) -> int:
         return error.exit_code
     except RuntimeError as error:
         print(f"Error: {plain(str(error))}", file=sys.stderr)  # noqa: T201 - its output
-        return 1
+        return FAILED
     except KeyboardInterrupt:
         return STOPPED
     broken = {check.name for check in result.checks if check.state == "broken"}
     if broken:  # revenue that is perhaps there twice is left for a person, as `trackly-sync push` does
-        return LEFT_OUT if broken == {TWICE} else 1
+        return LEFT_OUT if broken == {TWICE} else FAILED
     imports = [figures for asset in PUSHED if (figures := result.assets.get(f"imported_{asset}"))]
     left_out = sum(figures["left_out"] for figures in imports)
     rows_in = sum(figures["rows_in"] for figures in imports)
-    return LEFT_OUT if left_out > settings.push_left_out_share * rows_in else 0
+    return LEFT_OUT if left_out > settings.push_left_out_share * rows_in else DONE
 
 
 def _say(step: Step) -> None:

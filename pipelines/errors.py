@@ -21,6 +21,8 @@ refused with (those are outcomes in the ledger, not exceptions).
 from datetime import datetime
 from typing import Any
 
+from pipelines.exit_codes import FAILED, USAGE
+
 
 class TracklySyncError(Exception):
     """Base of the tree.
@@ -30,7 +32,7 @@ class TracklySyncError(Exception):
         remedy: what the reader should do about it, one line; may be empty.
     """
 
-    exit_code = 1
+    exit_code = FAILED
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -48,13 +50,13 @@ class TracklySyncError(Exception):
 class SettingsError(TracklySyncError):
     """A setting is missing or malformed; the message names it."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class UsageError(TracklySyncError):
     """The command line, or a file that it names, cannot be used as it is."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class AccessError(TracklySyncError):

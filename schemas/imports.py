@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Json, Money, Text
+from schemas.outcomes import Outcome
 
-OUTCOMES = ("accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending")
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
 CHUNK_STATES = ("intended", "answered", "lost", "refused")
 
 

@@ -17,13 +17,12 @@ import typer
 from pipelines import stopping
 from pipelines.cli.terminal import complain, err, json_logs, tell
 from pipelines.errors import TracklySyncError
+from pipelines.exit_codes import DONE, FAILED, STOPPED, TERMINATED
 from pipelines.logs import run_id
 from pipelines.runs import new_run_id
 
 P = ParamSpec("P")
 
-STOPPED = 130
-TERMINATED = 143
 _state = {"verbose": False, "terminated": False}
 
 
@@ -43,7 +42,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         signal.signal(signal.SIGTERM, _terminate)
         run_id.set(new_run_id())  # of this process: what it logs and records is one run's
         try:
-            code = command(*args, **kwargs) or 0
+            code = command(*args, **kwargs) or DONE
         except TracklySyncError as error:
             code = _told(error)
         except KeyboardInterrupt:
@@ -51,7 +50,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             code = TERMINATED if _state["terminated"] else STOPPED
         except BrokenPipeError:  # the reader of our output has gone
             _leave_quietly()
-            code = 0
+            code = DONE
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)
         raise typer.Exit(code)
@@ -89,7 +88,7 @@ def _unexpected(error: Exception) -> int:
     else:
         remedy = "Run it again with --verbose, without TRACKLY_LOG_FORMAT=json, to see where it came from."
         complain(f"{name}. This is a defect; please report it.", remedy, "Unexpected error")
-    return 1
+    return FAILED
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

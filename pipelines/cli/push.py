@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from pipelines import exit_codes
 from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
 from pipelines.cli.plan import show_plans
 from pipelines.cli.progress import progress
 from pipelines.cli.show import (
-    LEFT_OUT_AS,
     differing_notes,
     push_notes,
     show_cost,
@@ -31,6 +31,7 @@ from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import duration
 from pipelines.text import plain
+from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from pipelines.push.revenue.loop import Unsettled
     from pipelines.push.run import PushReport
 
-LEFT_OUT = 3
 _REASONS_SHOWN = 3
 
 
@@ -199,7 +199,7 @@ def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     differ = differing_notes(done.differing)
     show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes), *differ, *advice])
     for name, reasons in done.reasons.items():
-        why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT_AS)]
+        why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT)]
         for reason, rows in why[:_REASONS_SHOWN]:
             out.print(f"    {name}: {rows:,} {plain(reason)}", markup=False)
     made = [
@@ -231,18 +231,18 @@ def left_out(
         f"{left:,} of {rows:,} rows were left out{other}: more than TRACKLY_PUSH_LEFT_OUT_SHARE="
         f"{settings.push_left_out_share:g} allows."
     )
-    return LEFT_OUT
+    return exit_codes.LEFT_OUT
 
 
 def unsettled(found: "Unsettled") -> int:
     """3 where revenue waits to be settled, or is perhaps there twice, else 0."""
     if found.alarms:
         tell("Revenue turned up after it was called absent, so no more is sent: trackly-sync resolve")
-        return LEFT_OUT
+        return exit_codes.LEFT_OUT
     if found.waiting:
         tell(
             f"{found.waiting:,} rows of revenue wait to be settled: push again in {duration(found.seconds)}."
             " Nothing is sent twice."
         )
-        return LEFT_OUT
+        return exit_codes.LEFT_OUT
     return 0

@@ -10,6 +10,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import show_json, show_notes
 from pipelines.cli.terminal import out, tell
+from pipelines.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ _MEANING = {
     "contact_gone": "are no longer in the account",
     "more": "hold more, by other activity of the account",
 }
-
-
-TWICE = 3
 
 
 @guarded
@@ -53,11 +51,11 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
         show_notes("Needs attention", [f"{one.text}. {one.remedy}" for one in open_alarms(settings)])
     if not done.agrees:
         tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
-        return 1
+        return FAILED
     if done.twice:
         tell("Revenue is perhaps there twice: trackly-sync resolve, and FROM imports.differences")
-        return TWICE
-    return 0
+        return LEFT_OUT
+    return DONE
 
 
 def _show(done: "Reconciliation") -> None:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from pipelines import errors
 from pipelines.cli.app import app
+from pipelines.exit_codes import MEANINGS
 from pipelines.settings import Settings
 
 DOCUMENT = Path("docs/reference.md")
@@ -74,15 +75,8 @@ def _settings() -> str:
 
 
 def _exit_codes() -> str:
-    codes = {
-        "0": "done, within limits",
-        "1": "failed, nothing half-done",
-        "2": "usage or settings",
-        "3": "done, but rows were left out beyond the limit (rejected, quarantined, parked or in doubt)",
-        "130, 143": "stopped by Ctrl-C or SIGTERM, nothing half-done",
-    }
     return "\n".join(
-        ["| code | meaning |", "|---|---|", *(f"| {code} | {text} |" for code, text in codes.items())]
+        ["| code | meaning |", "|---|---|", *(f"| {code} | {text} |" for code, text in MEANINGS.items())]
     )
 
 

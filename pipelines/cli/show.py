@@ -11,14 +11,12 @@ from pipelines.cli.terminal import out
 from pipelines.push.outcomes import Outcomes
 from pipelines.spans import age, duration, plural
 from pipelines.text import for_json, plain
+from schemas.outcomes import LEFT_OUT, Outcome
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Manifest
 
 SHORT = 8
 """How much of a run's id is shown; `trackly-sync runs` takes it."""
-
-LEFT_OUT_AS = ("rejected", "quarantined", "parked", "in_doubt")
-_OUTCOMES = ("accepted", "duplicate", *LEFT_OUT_AS, "pending")
 
 
 def show_json(content: Any) -> None:
@@ -82,9 +80,9 @@ def show_pushed(outcomes: Mapping[str, Outcomes]) -> None:
     table = Table("imports", box=None, pad_edge=False, header_style="bold")
     for name in outcomes:
         table.add_column(name, justify="right")
-    for outcome in ("rows_in", *_OUTCOMES):
+    for outcome in ("rows_in", *Outcome):
         counts = [getattr(of_import, outcome) for of_import in outcomes.values()]
-        colour = "yellow" if outcome in LEFT_OUT_AS and any(counts) else "default"
+        colour = "yellow" if outcome in LEFT_OUT and any(counts) else "default"
         table.add_row(
             f"[{colour}]{outcome.replace('_', ' ')}[/]", *(f"[{colour}]{count:,}[/]" for count in counts)
         )
@@ -117,7 +115,7 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
         if counts.left_out:
             which = ", ".join(
                 f"{number:,} {outcome.replace('_', ' ')}"
-                for outcome in LEFT_OUT_AS
+                for outcome in LEFT_OUT
                 if (number := getattr(counts, outcome))
             )
             notes.append(

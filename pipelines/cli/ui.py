@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.errors import BusyError, SettingsError, UsageError
+from pipelines.exit_codes import FAILED
 from pipelines.settings import load_settings
 from pipelines.storage import private_folder, storage_errors
 
@@ -99,7 +100,7 @@ def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper)
         finally:
             _end_group(dagster.pid)
     out.print("Dagster has ended by itself; its last words are above.")
-    return 1
+    return FAILED
 
 
 def _end_group(group: int) -> None:

@@ -1,23 +1,25 @@
-"""The seven outcomes that a history row can have, and their counts.
+"""What is known of a row's outcome (its code and text), and the counts of outcomes.
 
-What does not belong here: how a row comes by its outcome (`checks.validate`, `send.answers`, `ledger`).
+What does not belong here: the outcomes themselves (`schemas.outcomes`), and how a row gets one (`checks.validate`,
+`send.answers`, `ledger`).
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
+from schemas.outcomes import LEFT_OUT, Outcome
 
-class Outcome(StrEnum):
-    """What became of a row of history; every row has exactly one, at any moment."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    QUARANTINED = "quarantined"
-    PARKED = "parked"
-    IN_DOUBT = "in_doubt"
-    PENDING = "pending"
+__all__ = [
+    "NOT_NAMED",
+    "NOT_SENT",
+    "NO_ANSWER",
+    "RESOLVED",
+    "SETTLED",
+    "UNSETTLED",
+    "Outcome",
+    "Outcomes",
+    "Verdict",
+]
 
 
 NO_ANSWER = "no_answer"
@@ -89,7 +91,7 @@ class Outcomes:
     @property
     def left_out(self) -> int:
         """Rows that a finished push did not bring in, and that someone should look at."""
-        return self.rejected + self.quarantined + self.parked + self.in_doubt
+        return sum(getattr(self, outcome.value) for outcome in LEFT_OUT)
 
     @classmethod
     def of(cls, rows_in: int, counted: Mapping[str, int]) -> "Outcomes":

@@ -12,6 +12,7 @@ import duckdb
 from pipelines.errors import StorageError
 from pipelines.warehouse.swap import dicts, reading
 from pipelines.warehouse.version import refuse_newer
+from schemas.outcomes import LEFT_OUT, sql_list
 
 Row = dict[str, Any]
 
@@ -27,6 +28,7 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
     """
     with reading(warehouse) as connection:
         refuse_newer(connection)
+        connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         try:
             return {

@@ -13,12 +13,13 @@ import duckdb
 
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading
+from schemas.outcomes import LEFT_OUT, sql_list
 
 DIFFERS, CONFLICT = "differs", "conflict"
 """Not outcomes, but asked for like them: what differs from what was sent and nobody has acknowledged, and quarantined
 rows of that code."""
 
-OUTCOMES = ("rejected", "quarantined", "parked", "in_doubt", DIFFERS)
+OUTCOMES = (*LEFT_OUT, DIFFERS)
 COLUMNS = (
     "activity", "dataset", "outcome", "code", "reason", "identity", "chunk", "file", "line", "row", "snapshot",
     "page", "at", "message_id", "raw",
@@ -134,7 +135,7 @@ def _of_push(names: Collection[str], outcomes: Collection[str], columns: Collect
     if "differs_acknowledged" in columns:
         differs = f"({differs} AND NOT coalesce(differs_acknowledged, false))"
     line = "line" if "line" in columns else "CAST(NULL AS BIGINT)"
-    wanted = [f"outcome IN ({_texts(outcomes)})"]
+    wanted = [f"outcome IN {sql_list(outcomes)}"]
     if CONFLICT in outcomes:
         wanted.append(f"code = '{CONFLICT}'")
     if DIFFERS in outcomes:
@@ -145,9 +146,5 @@ def _of_push(names: Collection[str], outcomes: Collection[str], columns: Collect
         f" CASE WHEN {differs} THEN '{_DIFFERS}' ELSE reason END AS reason,"
         f' identity, chunk, file, {line} AS line, "row", '
         f"{_AT.format('records.at')}, message_id, raw::VARCHAR AS raw FROM imports.records "
-        f"WHERE in_input AND dataset IN ({_texts(names)}) AND ({' OR '.join(wanted)}))"
+        f"WHERE in_input AND dataset IN {sql_list(names)} AND ({' OR '.join(wanted)}))"
     )
-
-
-def _texts(values: Collection[str]) -> str:
-    return ", ".join(f"'{value}'" for value in values)

@@ -23,6 +23,7 @@ from pipelines.push.values.content import changed, content
 from pipelines.runs import now
 from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset
+from schemas.outcomes import IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
 from schemas.tables import literal
 
@@ -54,8 +55,6 @@ _KNOWN = {
     "likeness": "BIGINT",
 }
 """What is loaded of the rows that the ledger knows; see `ledger_rows`."""
-
-_IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
 
 
 def hold_against(
@@ -163,7 +162,7 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
         " CASE WHEN outcome IS NULL THEN 'message_id: no send of this id is in the account through us'"
         " ELSE 'message_id: its send is ' || outcome END, NULL, NULL, true"
         " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
-        f" WHERE (outcome IS NULL OR outcome NOT IN {_IN_ACCOUNT})"
+        f" WHERE (outcome IS NULL OR outcome NOT IN {sql_list(IN_ACCOUNT)})"
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
     )
 

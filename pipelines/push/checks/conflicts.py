@@ -17,6 +17,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, in_order
 from pipelines.push.values.content import compared, content
 from schemas.columns import Dataset
+from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.tables import literal
 
 CONFLICT = "conflict"
@@ -30,9 +31,6 @@ NUMBERED = "base LIKE 'content:%'"
 
 _MOST_ALIKE = 20
 """So many keys with two meanings, and 9 in 10 rows of a file: two files number their rows by themselves."""
-
-
-SENT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}', '{Outcome.IN_DOUBT}')"
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
@@ -161,7 +159,8 @@ def _conflicting() -> str:
         " WHERE compared <> first_compared GROUP BY base),"
         " rows AS (SELECT r.*,"
         " CASE WHEN r.compared = f.first_compared THEN o.other_seq ELSE f.first_seq END AS other,"
-        f" coalesce(k.outcome IN {SENT} AND CASE WHEN k.content IS NULL OR k.content & 255 <> r.content & 255"
+        f" coalesce(k.outcome IN {sql_list(MAYBE_IN_ACCOUNT)} AND CASE"
+        " WHEN k.content IS NULL OR k.content & 255 <> r.content & 255"
         " THEN r.compared = f.first_compared ELSE k.content = r.content END, false) AS is_sent"
         " FROM repeats AS r JOIN firsts AS f USING (base) JOIN others AS o USING (base)"
         " LEFT JOIN known AS k ON k.ours AND k.identity = r.base)"

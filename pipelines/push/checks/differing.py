@@ -12,12 +12,10 @@ import duckdb
 
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Differing, acknowledged
-from pipelines.push.outcomes import Outcome
 from pipelines.push.values.content import changed, content
 from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset
-
-_IN_ACCOUNT = f"('{Outcome.ACCEPTED}', '{Outcome.DUPLICATE}')"
+from schemas.outcomes import IN_ACCOUNT, sql_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,8 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
     connection.execute(
         f"INSERT INTO differing SELECT seq, ready.identity, {now}, false"
         " FROM ready JOIN known ON known.identity = ready.identity"
-        f" WHERE known.outcome IN {_IN_ACCOUNT} AND known.content IS NOT NULL AND {changed('known.content', now)}"
+        f" WHERE known.outcome IN {sql_list(IN_ACCOUNT)} AND known.content IS NOT NULL"
+        f" AND {changed('known.content', now)}"
     )
     if ledger is None or connection.execute("SELECT 1 FROM differing LIMIT 1").fetchone() is None:
         return

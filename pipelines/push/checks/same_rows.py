@@ -16,7 +16,7 @@ from enum import StrEnum
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.checks.conflicts import NUMBERED, SENT
+from pipelines.push.checks.conflicts import NUMBERED
 from pipelines.push.checks.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -25,6 +25,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
 from pipelines.push.values.content import likeness
 from pipelines.warehouse.tables import insert
+from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
 
 SAME_ROWS, LIKE_SENT = "same_rows", "like_sent"
@@ -138,7 +139,7 @@ def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         "CREATE OR REPLACE TEMP TABLE sent AS SELECT likeness, moment,"
         " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
         " identity IN (SELECT identity FROM ready) AS is_in FROM known JOIN calls USING (chunk)"
-        f" WHERE likeness IS NOT NULL AND outcome IN {SENT}"
+        f" WHERE likeness IS NOT NULL AND outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
     )
     since = files_since(ledger)
     connection.execute("CREATE OR REPLACE TEMP TABLE paths (path VARCHAR, moment VARCHAR)")

@@ -5,7 +5,7 @@ WITH
 left_out AS (
     SELECT 'push' AS direction, dataset, outcome, code, reason
     FROM imports.records
-    WHERE in_input AND outcome IN ('rejected', 'quarantined', 'parked', 'in_doubt')
+    WHERE in_input AND is_left_out(outcome)
     UNION ALL
     SELECT 'pull', dataset, 'quarantined', NULL, reason
     FROM (
