@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from pipelines import memory
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.version import refuse_newer
@@ -25,8 +26,6 @@ WRITER_LOCK_SECONDS = 600.0
 
 STORAGE_VERSION = "v1.2.0"
 """The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
-
-_LIMITS = {"memory_limit": "200MB", "preserve_insertion_order": "false"}
 
 
 @contextmanager
@@ -124,9 +123,9 @@ def _copy(warehouse: Path, aside: Path) -> None:
 
 
 def _connect(aside: Path, warehouse: Path) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        **_LIMITS,
-        "temp_directory": str(aside.with_suffix(".spill")),
+    config: memory.Config = {
+        **memory.limits(memory.WAREHOUSE, aside.with_suffix(".spill")),
+        "preserve_insertion_order": "false",
         "storage_compatibility_version": STORAGE_VERSION,
     }
     try:

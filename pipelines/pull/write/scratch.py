@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines import memory
 from pipelines.storage import storage_errors
 
 
@@ -16,11 +17,7 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         StorageError: the disk refused.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": "200MB",
-        "temp_directory": str(folder / "spill"),
-        "preserve_insertion_order": False,
-    }
+    config = {**memory.limits(memory.SCRATCH, folder / "spill"), "preserve_insertion_order": False}
     with storage_errors("write", folder), duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection

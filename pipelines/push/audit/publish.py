@@ -31,9 +31,6 @@ from schemas.money import sql_amount
 from schemas.registry import PUSHED
 from schemas.tables import literal
 
-_MEMORY = "200MB"
-"""DuckDB's share; it comes on top of what sending has left in use. With less, ten million rows cannot be joined."""
-
 _KNOWN = {
     "identity": "VARCHAR",
     "chunk": "INTEGER",
@@ -59,7 +56,7 @@ def publish_imports(settings: Settings) -> None:
         StorageError: the disk refused; the warehouse is as it was.
     """
     with existing_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
-        connection.execute(f"SET memory_limit = '{_MEMORY}'; SET threads = 2")  # each takes a share of it
+        connection.execute("SET threads = 2")  # each takes a share of the memory
         complete(connection)
         privacy = Privacy.of(settings)
         privacy.define(connection)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines import memory
 from pipelines.push.checks import differing
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.same_rows import Decision, hold_same
@@ -109,10 +110,10 @@ def later(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Texts far longer than a text message need more memory: DuckDB encodes 2,048 rows at a time."""
+    """See `memory.LONG_TEXTS`."""
     longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
     if dataset == "sends" and count(connection, longest) > _LONG:
-        connection.execute("SET memory_limit = '512MB'")
+        connection.execute(f"SET memory_limit = '{memory.LONG_TEXTS}'")
 
 
 def _load(

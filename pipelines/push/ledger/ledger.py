@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from pipelines.database import open_engine, sqlite_file
 from pipelines.push.ledger.db.engine import ledger_errors, one_view
+from pipelines.push.ledger.db.row_outcome import of_call
 from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
 from pipelines.push.ledger.db.upgrade import upgrade, version
 from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
@@ -371,11 +372,7 @@ class Ledger:
             for row in intakes
         }
         for dataset, state, rows in by_chunk:
-            answered = state == ChunkState.ANSWERED
-            name = (
-                Outcome.ACCEPTED if answered else Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
-            )
-            _add(counts[dataset], name, int(rows or 0))
+            _add(counts[dataset], of_call(dataset, state), int(rows or 0))
         for dataset, outcome, rows in own:
             _add(counts[dataset], outcome, int(rows))
         return {row["dataset"]: Outcomes.of(row["rows_in"], counts[row["dataset"]]) for row in intakes}

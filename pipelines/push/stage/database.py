@@ -30,6 +30,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines import memory
 from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.files.find import Source
@@ -52,8 +53,6 @@ VERSION = 8
 
 _PLAIN = " USING COMPRESSION uncompressed"
 """For texts that differ in every row: to compress them takes longer than all else that loads a row."""
-
-_BUILDING, _READING = "208MB", "160MB"  # DuckDB's share; it spills what is beyond
 
 _REMEDIES = {
     "parquet": "Export the file again.",
@@ -96,7 +95,7 @@ def building(
         private_folder(path.parent)
         discard(aside)
         try:
-            with duckdb.connect(str(aside), config=_config(aside, _BUILDING)) as connection:
+            with duckdb.connect(str(aside), config=_limits(memory.STAGE, aside)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 KEEP_ALL.define(connection)
                 _create(connection, dataset)
@@ -125,7 +124,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
     with (
         storage_errors("open", path),
-        duckdb.connect(str(path), config=_config(path, _READING)) as connection,
+        duckdb.connect(str(path), config=_limits(memory.STAGE_IN_USE, path)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
         known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
@@ -232,8 +231,8 @@ def _still(
         raise UsageError(f"{changed[0]} was changed while it was read.", "Push again when it is complete.")
 
 
-def _config(path: Path, memory: str) -> dict[str, str | bool | int | float | list[str]]:
-    return {"memory_limit": memory, "threads": "2", "temp_directory": str(path.with_suffix(".spill"))}
+def _limits(share: str, path: Path) -> memory.Config:
+    return memory.limits(share, path.with_suffix(".spill"), threads=2)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines import memory
 from pipelines.errors import StorageError, UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs
@@ -27,9 +28,6 @@ from pipelines.push.files.query_statement import Query, Scan, parse
 from pipelines.push.stage import query_process
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
-
-_MEMORY = "208MB"
-"""DuckDB's share; it spills what is beyond."""
 
 _ADDRESS_SPACE = 4 << 30
 """What the process may map at all: DuckDB does not count everything that a file makes it set aside."""
@@ -131,7 +129,7 @@ def task_of(
         "output": str(output.resolve()),
         "spill": str(_spill(output).resolve()),
         "spill_size": _SPILL,
-        "memory": _MEMORY,
+        "memory": memory.STAGE,
         "address_space": _ADDRESS_SPACE,
         "file_size": _LARGEST,
         "files": [str(file.resolve()) for file in files],

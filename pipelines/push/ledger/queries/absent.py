@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db import row_outcome
+from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, REVENUE, ROWS
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.push.outcomes import Outcome, Verdict
 
@@ -159,27 +160,21 @@ def watched(connection: sa.Connection) -> list[Entry]:
 
 def counted(connection: sa.Connection) -> list[Counted]:
     """All revenue of the contacts of `watched` that is in the account or may be."""
-    doubt = sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT
-    under_way = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.INTENDED)
-    accepted = sa.or_(
-        ROWS.c.outcome == Outcome.ACCEPTED,
-        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
-    )
     ended = sa.func.coalesce(ROWS.c.settled_at, CHUNKS.c.answered_at, CHUNKS.c.intended_at)
     query = (
         sa.select(
             ROWS.c.contact,
             ROWS.c.list_ref,
             sa.func.coalesce(ROWS.c.amount, 0),
-            sa.case((accepted, 1), else_=0),
+            sa.case((row_outcome.ACCEPTED, 1), else_=0),
             CHUNKS.c.intended_at,
-            sa.case((accepted, ended), else_=UNDER_WAY),
+            sa.case((row_outcome.ACCEPTED, ended), else_=UNDER_WAY),
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .where(
             ROWS.c.dataset == REVENUE,
             ROWS.c.contact.in_(sa.select(ABSENT.c.contact).where(ABSENT.c.watched)),
-            sa.or_(accepted, doubt, under_way),
+            sa.or_(row_outcome.ACCEPTED, row_outcome.IN_DOUBT, row_outcome.UNDER_WAY),
         )
     )
     return [

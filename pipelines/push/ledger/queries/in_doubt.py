@@ -10,6 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
+from pipelines.push.ledger.db import row_outcome
 from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
 from pipelines.push.ledger.queries.absent import UNDER_WAY, watch_resolved
 from pipelines.push.ledger.readings import Totals
@@ -109,12 +110,8 @@ def contacts_unsettled(connection: sa.Connection, part: str) -> list[str]:
 def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
     """All sent revenue of the contacts that have rows in doubt; rows in doubt of unknown contacts among it."""
     doubt = sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
-    under_way = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.INTENDED)
     contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
-    accepted = sa.or_(
-        ROWS.c.outcome == Outcome.ACCEPTED,
-        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
-    )
+    counts = sa.or_(row_outcome.ACCEPTED, row_outcome.UNDER_WAY)
     query = (
         sa.select(
             ROWS.c.identity,
@@ -122,7 +119,7 @@ def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
             ROWS.c.list_ref,
             sa.func.coalesce(ROWS.c.amount, 0),
             CHUNKS.c.part == part,
-            sa.or_(sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT, under_way),
+            sa.or_(row_outcome.IN_DOUBT, row_outcome.UNDER_WAY),
             sa.func.coalesce(ROWS.c.code, ""),
             ROWS.c.chunk,
             CHUNKS.c.intended_at,
@@ -145,7 +142,7 @@ def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
         .where(
             ROWS.c.dataset == REVENUE,
-            sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), sa.or_(accepted, under_way))),
+            sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), counts)),
         )
     )
     return [Sent(*row) for row in connection.execute(query)]

@@ -12,10 +12,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from pipelines.push.ledger.db.engine import one_view
-from pipelines.push.ledger.db.tables import CHUNKS, PACKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db.row_outcome import by_call, of_row
+from pipelines.push.ledger.db.tables import CHUNKS, PACKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.packs import decoded
-from pipelines.push.outcomes import Outcome
 
 _PACKS = 125  # read at a time: as many rows as DuckDB has in a row group, which it takes in best when whole
 
@@ -61,11 +61,8 @@ def ledger_rows(
     Yields:
         Tables with those columns.
     """
-    otherwise = Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
-    answered = CHUNKS.c.state == ChunkState.ANSWERED
-    by_chunk = sa.case((answered, Outcome.ACCEPTED.value), else_=otherwise.value)
     known: dict[str, sa.ColumnElement[Any]] = {
-        "outcome": sa.func.coalesce(ROWS.c.outcome, by_chunk),
+        "outcome": of_row(dataset),
         "own": sa.case((ROWS.c.outcome.is_not(None), 1), else_=0),
         "current": sa.case((ROWS.c.current, 1), else_=0),
         "ours": sa.case((CHUNKS.c.part == ledger.part, 1), else_=0),
@@ -78,7 +75,9 @@ def ledger_rows(
     )
     schema = pa.schema([(name, COLUMNS[name]) for name in names])
     packs = (
-        sa.select(PACKS.c.chunk, PACKS.c.current, PACKS.c.rows, by_chunk, CHUNKS.c.part == ledger.part)
+        sa.select(
+            PACKS.c.chunk, PACKS.c.current, PACKS.c.rows, by_call(dataset), CHUNKS.c.part == ledger.part
+        )
         .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
         .where(PACKS.c.dataset == dataset, sa.true() if every_part else CHUNKS.c.part == ledger.part)
     )

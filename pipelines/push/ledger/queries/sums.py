@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS, ChunkState
-from pipelines.push.outcomes import Outcome
+from pipelines.push.ledger.db import row_outcome
+from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,7 @@ _SUMS = ("accepted", "settled", "in_doubt", "amount", "amount_settled", "amount_
 
 def totals(connection: sa.Connection) -> dict[str, Totals]:
     """By dataset; those without a call are left out."""
-    settled = ROWS.c.outcome == Outcome.ACCEPTED
-    accepted = sa.or_(settled, sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED))
-    kinds = (accepted, settled, ROWS.c.outcome == Outcome.IN_DOUBT)
+    kinds = (row_outcome.ACCEPTED, row_outcome.SETTLED, row_outcome.IN_DOUBT)
     amount = sa.func.coalesce(ROWS.c.amount, 0)
     rows = connection.execute(
         sa.select(
@@ -50,13 +48,12 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .group_by(ROWS.c.dataset)
     ).all()
-    answered = CHUNKS.c.state == ChunkState.ANSWERED
     packed = connection.execute(
-        sa.select(PACKS.c.dataset, sa.func.sum(sa.case((answered, CHUNKS.c.rows), else_=0)))
+        sa.select(PACKS.c.dataset, sa.func.sum(sa.case((row_outcome.ANSWERED, CHUNKS.c.rows), else_=0)))
         .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
         .group_by(PACKS.c.dataset)
     ).all()
-    unsaid = sa.and_(answered, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
+    unsaid = sa.and_(row_outcome.ANSWERED, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
     calls = connection.execute(
         sa.select(
             CHUNKS.c.dataset,
@@ -104,19 +101,14 @@ def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Seq
         Sequences of (contact, list_ref, whether it is accepted and not in doubt, amount, tries, intended_at,
         amount_before, count_before, phone_amount_before, phone_count_before, when the reading of these ended).
     """
-    doubt = sa.func.coalesce(ROWS.c.outcome, "") == Outcome.IN_DOUBT
-    accepted = sa.or_(
-        ROWS.c.outcome == Outcome.ACCEPTED,
-        sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.ANSWERED),
-    )
     query = (
         sa.select(
-            ROWS.c.contact, ROWS.c.list_ref, sa.not_(doubt), sa.func.coalesce(ROWS.c.amount, 0), ROWS.c.tries,
-            CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before,
+            ROWS.c.contact, ROWS.c.list_ref, sa.not_(row_outcome.IN_DOUBT), sa.func.coalesce(ROWS.c.amount, 0),
+            ROWS.c.tries, CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before,
             ROWS.c.phone_amount_before, ROWS.c.phone_count_before, READINGS.c.finished_at,
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
-        .where(ROWS.c.dataset == REVENUE, sa.or_(doubt, accepted))
+        .where(ROWS.c.dataset == REVENUE, sa.or_(row_outcome.IN_DOUBT, row_outcome.ACCEPTED))
     )  # fmt: skip
     yield from connection.execution_options(yield_per=batch).execute(query).partitions()
