@@ -17,10 +17,11 @@ import msgspec
 from pipelines.privacy import Privacy
 from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept
 from schemas.instants import parse_instant
+from schemas.phones import E164
 from schemas.webhook_events import TOLD
 
 _PHONES = ("to", "phone_number")
-_PHONE = re.compile(rb"\+[1-9][0-9]{6,14}")
+_PHONE = re.compile(E164.encode())
 _HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
 _DIGITS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,13 +10,14 @@ does not belong here: what becomes of rows that are found (`same_rows`).
 
 import duckdb
 
-from pipelines.push.checks.conflicts import SENT
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.stage.database import count
 from pipelines.push.values.expressions import identity_base
 from pipelines.warehouse.tables import insert
+from schemas.money import sql_amount, sql_units
+from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
 
 NEW_AMOUNT, REPLACED = "new_amount", "replaced"
@@ -78,7 +79,7 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         "CREATE OR REPLACE TEMP TABLE gone AS SELECT g.*, moment,"
         # without the number of a repeat
         " CASE WHEN starts_with(identity, 'content:') THEN left(identity, 40) END AS base"
-        f" FROM left_out_of AS g JOIN calls USING (chunk) WHERE outcome IN {SENT}"
+        f" FROM left_out_of AS g JOIN calls USING (chunk) WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
         " AND CASE WHEN ours THEN identity NOT IN (SELECT identity FROM ready) ELSE NOT current END;"
         "DROP TABLE left_out_of"
     )
@@ -86,7 +87,7 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 def _with_amounts_of_gone() -> str:
     """New rows, each with what it would be known by if it had the amount of a row of its message that is gone."""
-    amount = "CAST(CAST(amount AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(5, 4)) AS DECIMAL(18, 4))"
+    amount = sql_amount("amount")
     before = identity_base(REVENUE, PUSHED[REVENUE].fields)
     return (
         f"SELECT seq, base, {before} AS before FROM (SELECT ready.* REPLACE ({amount} AS revenue) FROM ready"
@@ -101,6 +102,6 @@ def _pairs() -> str:
     return (
         f"SELECT {row} FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {_NEW}"
         f" UNION SELECT {row} FROM ready JOIN parents ON parents.identity = ready.message_id"
-        " JOIN gone ON gone.contact = parents.contact AND gone.amount = CAST(ready.revenue * 10000 AS BIGINT)"
+        f" JOIN gone ON gone.contact = parents.contact AND gone.amount = {sql_units('ready.revenue')}"
         f" WHERE {_NEW}"
     )
