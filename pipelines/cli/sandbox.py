@@ -27,6 +27,14 @@ def sandbox(
     drift: Annotated[
         float, typer.Option(help="Share of requests before which a contact changes.", min=0, max=1)
     ] = 0.0,
+    webhook: Annotated[
+        str | None, typer.Option(help="URL that gets the events of messages, such as http://127.0.0.1:8790/.")
+    ] = None,
+    webhook_secret: Annotated[str, typer.Option(help="What they are signed with.")] = "sandbox",  # noqa: S107 - of a made-up account
+    worst_day: Annotated[
+        bool,
+        typer.Option("--worst-day", help="Events come again in other words, late, forged, and among junk."),
+    ] = False,
     history: Annotated[
         Path | None, typer.Option(help="Write a made-up history to push into this folder.")
     ] = None,
@@ -40,6 +48,9 @@ def sandbox(
       with a page of its own, and the account does the work after 3 s.
     - `trackly-sync sandbox --fault latency,path=/history,seconds=0,jitter=3 --fault drip,path=revenue,value=1`
 
+    - `trackly-sync sandbox --webhook http://127.0.0.1:8790/`: POST /send queues a message, and its delivery events
+      go to `trackly-sync webhooks serve` with TRACKLY_WEBHOOK_SECRET=sandbox.
+
     A fault that is none lists the kinds. Settings: path, method, skip, times, rate, seconds, jitter, per_row, value,
     status, body (html, empty, json), commit. While it serves, POST and DELETE at /_sandbox/faults change them.
 
@@ -47,7 +58,10 @@ def sandbox(
     """
     from pipelines.sandbox import (  # noqa: PLC0415 - help answers at once
         API_KEY,
+        WORST_DAY,
+        Endpoint,
         Faults,
+        configure,
         drifting,
         listen,
         parse_fault,
@@ -60,6 +74,8 @@ def sandbox(
     account = seed_account(contacts, lists, offers, seed)
     if history is not None:
         write_history(account, history, sends=max(contacts // 2, 1), seed=seed)
+    if webhook is not None:
+        configure(account, Endpoint(webhook, webhook_secret), WORST_DAY if worst_day else None)
     if drift:
         account.before_request = drifting(drift, seed)
     try:

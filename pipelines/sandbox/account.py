@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.sandbox.webhooks import Webhooks
+
 Row = dict[str, Any]
 Key = tuple[str, int]
 
@@ -56,6 +58,10 @@ class Account:
     sends: dict[str, Row] = field(default_factory=dict)
     clicks: dict[str, Row] = field(default_factory=dict)
     revenue: list[Row] = field(default_factory=list)
+    messages: dict[str, Row] = field(default_factory=dict)
+    events: list[Row] = field(default_factory=list)
+    """What happened to live messages and people, whether or not a webhook told of it."""
+    webhooks: Webhooks | None = None
     options: Options = field(default_factory=Options)
     suspended: bool = False
     log: list[Request] = field(default_factory=list)

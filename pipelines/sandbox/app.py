@@ -1,9 +1,9 @@
 """The account over HTTP: authentication, limits, routes, faults, and the control routes under /_sandbox.
 
 Control routes need no key: GET /_sandbox/state and /_sandbox/log, POST and DELETE /_sandbox/faults (a body of
-`{"fault": "503,times=2"}`). In the state, `under_way` counts the requests that the account still works on, also those
-that nobody waits for any more. What does not belong here: what replies say (see `reads`, `imports`), and how they
-leave (`wire`).
+`{"fault": "503,times=2"}`), and those of webhooks (see `messages`). In the state, `under_way` counts the requests
+that the account still works on, also those that nobody waits for any more. What does not belong here: what replies
+say (see `reads`, `imports`, `messages`), and how they leave (`wire`).
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from pipelines.sandbox.account import API_KEY, Account, Request
 from pipelines.sandbox.faults import Fault, Faults, parse_fault
 from pipelines.sandbox.flaws import flawed
 from pipelines.sandbox.imports import import_records
+from pipelines.sandbox.messages import control, posted
 from pipelines.sandbox.reads import not_found, page_of, read, read_contact
 from pipelines.sandbox.transport import abort
 from pipelines.sandbox.wire import as_json, gateway_reply, page, rewritten, send_dripping, send_half
@@ -114,13 +115,8 @@ class App:
         self, request: HttpRequest, path: str, body: bytes, logged: Request, struck: dict[str, Fault]
     ) -> Reply:
         """Do what the request asks; status and JSON."""
-        key = request.headers.get("x-api-key")
-        if not key:
-            return 401, {"error": "API key is required", "code": "missing_api_key"}
-        if self._revoked or key != API_KEY:
-            return 401, {"error": "Invalid API key", "code": "invalid_api_key"}
-        if self.account.suspended:
-            return 403, {"error": "Account suspended"}
+        if (refused := self._no_access(request.headers.get("x-api-key"))) is not None:
+            return refused
         if len(body) > MAX_BODY:
             return 413, {"error": "Request body too large", "code": "payload_too_large"}
         query = dict(request.query_params)
@@ -133,10 +129,19 @@ class App:
                 return read_contact(self.account, path.removeprefix("/contacts/"))
             status, reply = _misled(read(self.account, path.lstrip("/"), query), struck, logged.query)
             return status, flawed(reply, struck)
+        if request.method == "POST" and (sent := posted(self.account, path, body)) is not None:
+            return sent
         entity = path.removeprefix("/history/")
         if request.method != "POST" or entity not in ("sends", "clicks", "revenue") or entity == path:
             return not_found()
         return self._import(entity, body, logged, struck)
+
+    def _no_access(self, key: str | None) -> Reply | None:
+        if not key:
+            return 401, {"error": "API key is required", "code": "missing_api_key"}
+        if self._revoked or key != API_KEY:
+            return 401, {"error": "Invalid API key", "code": "invalid_api_key"}
+        return (403, {"error": "Account suspended"}) if self.account.suspended else None
 
     def _import(self, entity: str, body: bytes, logged: Request, struck: dict[str, Fault]) -> Reply:
         try:
@@ -160,6 +165,12 @@ class App:
             self.account.refuse = before
 
     def _control(self, request: HttpRequest, body: bytes) -> Response:
+        try:
+            found = control(self.account, request.method, request.url.path, body)
+        except (ValueError, TypeError) as error:
+            return as_json(400, {"error": str(error)})
+        if found is not None:
+            return as_json(*found)
         match request.method, request.url.path:
             case "GET", "/_sandbox/state":
                 busy = {"under_way": self._under_way + len(self._late)}
