@@ -10,6 +10,7 @@ from pipelines.cli import (
     adopt,
     alerts,
     demo,
+    diff,
     doctor,
     earlier,
     logs,
@@ -64,6 +65,7 @@ app.command("logs")(logs.logs)
 app.command("rejects")(rejects.rejects)
 app.command("report")(report.report)
 app.command("alerts")(alerts.alerts)
+app.command("diff")(diff.diff)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)
 app.command("doctor")(doctor.doctor)

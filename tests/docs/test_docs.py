@@ -83,7 +83,7 @@ def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Pa
 
     if commands(page)[0][0] not in ("doctor", "pull"):
         run("pull")
-    if "rollback" in page.read_text(encoding="utf-8"):
+    if any(word in page.read_text(encoding="utf-8") for word in ("rollback", "sync diff")):
         run("pull")
     for line in commands(page):
         done = run(*line)
