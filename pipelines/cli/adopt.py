@@ -7,6 +7,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
 from pipelines.settings import load_settings
+from pipelines.spans import plural
 
 
 @guarded
@@ -31,7 +32,8 @@ def adopt(as_json: AsJson = False) -> int:
         out.print("The ledger knows all revenue that the warehouse tells of; nothing is to be taken over.")
         return 0
     out.print(
-        f"{done.rows:,} rows of revenue in {done.calls:,} calls are in the ledger now: {done.amount:,.2f}."
+        f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "
+        f"{done.amount:,.2f}."
     )
     if done.in_doubt:
         out.print(f"{done.in_doubt:,} of them are in doubt. Settle them by hand: trackly-sync resolve")

@@ -18,7 +18,7 @@ from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, given_settings, load_settings, unknown_settings
-from pipelines.spans import age
+from pipelines.spans import age, plural
 from pipelines.storage import narrow, open_to_others
 from pipelines.text import for_terminal
 from pipelines.urls import host_of, is_loopback, shown
@@ -211,7 +211,7 @@ def _ledger(settings: Settings) -> Finding:
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - other checks do not need it
 
     rows = sum(counts.rows_in for counts in outcomes(settings).values())
-    return Finding("ledger", "ok", f"opens, {rows:,} rows of history on record")
+    return Finding("ledger", "ok", f"opens, {plural(rows, 'row')} of history on record")
 
 
 def _history(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from pipelines.cli.arguments import chosen
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.settings import load_settings
+from pipelines.spans import plural
 from schemas.registry import PULLED
 
 Name = Annotated[str, typer.Argument(help="contacts, lists, offers or revenue.", metavar="DATASET")]
@@ -33,7 +34,8 @@ def rollback(
     snapshot = run_rollback(settings, name, this_run(), to)
     manifest = snapshot.manifest
     out.print(
-        f"Published {name} as of {manifest.finished_at}: {manifest.rows:,} rows (snapshot {manifest.snapshot})."
+        f"Published {name} as of {manifest.finished_at}: "
+        f"{plural(manifest.rows, 'row')} (snapshot {manifest.snapshot})."
     )
     out.print("The next pull publishes what the account holds then.")
     return 0
@@ -48,5 +50,7 @@ def replay(dataset: Name) -> int:
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
     snapshot, passed = run_replay(settings, name, this_run())
-    out.print(f"{passed:,} rows of {name} now pass; {snapshot.manifest.quarantined:,} stay quarantined.")
+    out.print(
+        f"{plural(passed, 'row')} of {name} passed; {snapshot.manifest.quarantined:,} still quarantined."
+    )
     return 0

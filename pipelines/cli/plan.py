@@ -71,10 +71,9 @@ def _lines(text: str, indent: str) -> Iterator[str]:
 
 def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
     found = plan.intake
-    files = "1 file" if len(found.files) == 1 else f"{len(found.files)} files"
-    yield f"{name}: {found.rows_in:,} rows in {files}"
+    yield f"{name}: {plural(found.rows_in, 'row')} in {plural(len(found.files), 'file')}"
     yield from _lines(
-        f"{found.pending:,} to send in {plan.chunks:,} requests ({plan.bytes / 1e6:,.1f} MB), "
+        f"{found.pending:,} to send in {plural(plan.chunks, 'request')} ({plan.bytes / 1e6:,.1f} MB), "
         f"{found.known:,} known already, {found.duplicate:,} duplicate, {found.quarantined:,} quarantined, "
         f"{found.parked:,} parked",
         "  ",
@@ -88,7 +87,7 @@ def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
         rows = plan.differing + plan.acknowledged
         seen = f" ({plan.acknowledged:,} acknowledged)" if plan.acknowledged else ""
         yield from _lines(
-            f"{plural(rows, 'row')} {'differs' if rows == 1 else 'differ'} from what was sent{seen}; "
+            f"{plural(rows, 'row differs', 'rows differ')} from what was sent{seen}; "
             "the account keeps what it has",
             "  ",
         )
@@ -105,11 +104,13 @@ def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
 def _of_file(file: "FoundFile") -> Iterator[str]:
     read = [file.format, *([file.compression] if file.compression not in ("", "none") else [])]
     how = ", ".join(part for part in (*read, file.encoding, file.dialect) if part)
-    yield from _lines(f"{file.path.name}: {file.rows:,} rows ({how})", "  ")
+    yield from _lines(f"{file.path.name}: {plural(file.rows, 'row')} ({how})", "  ")
     if file.first and file.last:
         yield from _lines(f"from {_time(file.first)} to {_time(file.last)}", "    ")
     if file.zone_assumed:
-        yield from _lines(f"{file.zone_assumed:,} rows have times without a zone, taken for UTC", "    ")
+        yield from _lines(
+            f"{plural(file.zone_assumed, 'row has', 'rows have')} times without a zone, taken for UTC", "    "
+        )
     if file.ignored:
         yield from _lines(f"columns that are not sent: {', '.join(file.ignored)}", "    ")
     for note in file.notes:

@@ -147,7 +147,9 @@ def _lines(verb: str, retries: Retries) -> Report:
         pace = f", {rate:,.0f}/s" if rate else ""
         left = f", {duration((total - done) / rate)} left" if total and rate else ""
         again = f", {retries}" if retries.count else ""
-        text = f"{verb} {dataset}: {done:,}{of} rows{pace}{left}{again}"
+        text = (
+            f"{verb} {dataset}: {done:,}{of} {'row' if (total or done) == 1 else 'rows'}{pace}{left}{again}"
+        )
         if json_logs():
             figures = {"event": "progress", "dataset": dataset, "rows": done, "expected": total}
             _log.info(text, extra={**figures, "retries": retries.count})

@@ -29,7 +29,7 @@ from pipelines.errors import UsageError
 from pipelines.logs import run_id
 from pipelines.runs import newest
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import duration
+from pipelines.spans import duration, plural
 from pipelines.text import plain
 from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
@@ -226,9 +226,9 @@ def left_out(
     differ = sum((differing or {}).values())
     if left + differ <= settings.push_left_out_share * rows:
         return 0
-    other = f", {differ:,} differ from what was sent" if differ else ""
+    other = f", {plural(differ, 'differs', 'differ')} from what was sent" if differ else ""
     tell(
-        f"{left:,} of {rows:,} rows were left out{other}: more than TRACKLY_PUSH_LEFT_OUT_SHARE="
+        f"{left:,} of {plural(rows, 'row was', 'rows were')} left out{other}: more than TRACKLY_PUSH_LEFT_OUT_SHARE="
         f"{settings.push_left_out_share:g} allows."
     )
     return exit_codes.LEFT_OUT
@@ -241,7 +241,7 @@ def unsettled(found: "Unsettled") -> int:
         return exit_codes.LEFT_OUT
     if found.waiting:
         tell(
-            f"{found.waiting:,} rows of revenue wait to be settled: push again in {duration(found.seconds)}."
+            f"{plural(found.waiting, 'row')} of revenue to be settled: push again in {duration(found.seconds)}."
             " Nothing is sent twice."
         )
         return exit_codes.LEFT_OUT

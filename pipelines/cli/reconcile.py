@@ -12,6 +12,7 @@ from pipelines.cli.show import show_json, show_notes
 from pipelines.cli.terminal import out, tell
 from pipelines.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
+from pipelines.spans import plural
 
 if TYPE_CHECKING:
     from pipelines.push.audit.reconcile import Reconciliation
@@ -69,10 +70,10 @@ def _show(done: "Reconciliation") -> None:
         table.add_row(name, *(f"{count:,}" for count in counts), amount, agrees)
     out.print(table)
     seen = "" if done.complete else " (not every contact of the account could be read)"
-    out.print(f"\n{done.contacts:,} contacts compared with their totals now{seen}.")
+    out.print(f"\n{plural(done.contacts, 'contact')} compared with their totals now{seen}.")
     for finding, count in done.findings.items():
         if count:
-            out.print(f"  {count:,} totals {_MEANING[finding]} ({finding})", markup=False)
+            out.print(f"  {plural(count, 'total')} {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
         out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
     if not done.contacts:

@@ -13,6 +13,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.stream import AsCsv, one_form, write_rows
 from pipelines.cli.terminal import cell, out, tell
 from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
 from pipelines.text import for_terminal
 from schemas.registry import PULLED, PUSHED
 
@@ -127,12 +128,12 @@ def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
     reasons = found.reasons(_REASONS_SHOWN)
     out.print(_summary(reasons))
     if others := total - sum(reason.rows for reason in reasons):
-        out.print(f"... and {others:,} rows for other reasons")
+        out.print(f"... and {plural(others, 'row')} for other reasons")
     names = _columns(COLUMNS)
     rows = _with_values(found.rows(_ROWS_SHOWN), show_values=show_values)
     shown = [dict(zip(names, row, strict=True)) for row in rows]
     out.print(
-        f"\n[bold]{'The rows' if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
+        f"\n[bold]{plural(total, 'row') if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
     )
     for row in shown:
         at = row["identity"] or (f"page {row['page']}" if row["page"] is not None else "-")
@@ -189,5 +190,6 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
         listed = sum(found.counts().values())
     if rows != listed:
         tell(
-            f"The ledger has {rows:,} such rows, these books {listed:,}: the last push did not end. Push again."
+            f"The ledger has {plural(rows, 'such row')}, these books {listed:,}: the last push did not end. "
+            "Push again."
         )

@@ -114,7 +114,7 @@ def resolve(
     if as_json:
         show_json({"resolved": named, "outcome": outcome.value})
     else:
-        out.print(f"{len(named):,} rows are {outcome.value} now.")
+        out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
         if outcome is ByHand.PENDING:
             out.print("To send them: trackly-sync push revenue")
     return 0

@@ -16,7 +16,7 @@ from pipelines.recent import Run, latest_runs
 from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
-from pipelines.spans import duration
+from pipelines.spans import duration, plural
 from pipelines.text import for_terminal, plain
 from schemas.registry import PULLED
 from schemas.sync import Manifest, RunRecord
@@ -122,7 +122,7 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
 
 def _show_activity(record: RunRecord) -> None:
     took = duration(seconds(record)) if record.finished_at or record.status == "running" else ""
-    rows = "" if record.rows is None else f"{record.rows:,} rows"
+    rows = "" if record.rows is None else plural(record.rows, "row")
     out.print(
         f"[{_COLOURS[record.status]}]{record.status:<10}[/] {record.activity:<18} {took:>9}  {rows}".rstrip()
     )
@@ -142,7 +142,7 @@ def _show_evidence(manifest: Manifest) -> None:
     out.print(f"  {manifest.consistency}: {plain(manifest.evidence)}", markup=False)
     if manifest.quarantined:
         out.print(
-            f"  {manifest.quarantined:,} rows are quarantined: trackly-sync rejects {manifest.dataset}",
+            f"  {plural(manifest.quarantined, 'row')} quarantined: trackly-sync rejects {manifest.dataset}",
             markup=False,
         )
 

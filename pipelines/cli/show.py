@@ -95,7 +95,7 @@ def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
     for name, manifest in pulled.items():
         if manifest.quarantined:
             notes.append(
-                f"{manifest.quarantined:,} rows of {name} are quarantined: trackly-sync rejects {name}"
+                f"{plural(manifest.quarantined, 'row')} of {name} quarantined: trackly-sync rejects {name}"
             )
         if manifest.consistency == "fuzzy":
             notes.append(f"{name} is fuzzy ({manifest.evidence}): trackly-sync pull {name}")
@@ -119,12 +119,14 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
                 if (number := getattr(counts, outcome))
             )
             notes.append(
-                f"{counts.left_out:,} rows of {name} were left out ({which}): trackly-sync rejects {name}"
+                f"{plural(counts.left_out, 'row')} of {name} left out ({which}): trackly-sync rejects {name}"
             )
         if counts.in_doubt:
-            notes.append(f"{counts.in_doubt:,} rows of {name} are in doubt: trackly-sync resolve")
+            notes.append(f"{plural(counts.in_doubt, 'row')} of {name} in doubt: trackly-sync resolve")
         if counts.pending:
-            notes.append(f"{counts.pending:,} rows of {name} are still to be sent: trackly-sync push {name}")
+            notes.append(
+                f"{plural(counts.pending, 'row')} of {name} still to be sent: trackly-sync push {name}"
+            )
     return notes
 
 
@@ -140,9 +142,9 @@ def differing_notes(differing: Mapping[str, int]) -> list[str]:
 
 def show_cost(seconds: float, requests: int, retries: int, rows: int | None = None) -> None:
     """The closing line of a pull or a push."""
-    moved = "" if rows is None else f"{rows:,} rows ({rows / seconds:,.0f} a second), "
+    moved = "" if rows is None else f"{plural(rows, 'row')} ({rows / seconds:,.0f} a second), "
     again = f", {retries:,} of them tried again" if retries else ""
-    out.print(f"\nTook {duration(seconds)}: {moved}{requests:,} requests{again}.")
+    out.print(f"\nTook {duration(seconds)}: {moved}{plural(requests, 'request')}{again}.")
 
 
 def show_notes(title: str, notes: Sequence[str]) -> None:

@@ -39,6 +39,7 @@ from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import hold_ready, holds_phones, put_away
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
+from pipelines.spans import plural
 from pipelines.trackly.client import TracklyClient
 from pipelines.watched import watched
 from schemas.registry import PUSHED
@@ -341,7 +342,7 @@ async def _send(
                         await sending.run(connection, workers)
                     told[name] = held_reasons(connection)
                 if synced := told[name].get(f"{Outcome.PARKED}: {SYNCED}"):
-                    _log.warning("%s: %d rows are held back. %s.", name, synced, SYNCED)
+                    _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
                 with ledger.begin() as transaction:
                     told[name] |= reasons(transaction, name, MOST_REASONS)
     return told, unsettled

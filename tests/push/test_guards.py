@@ -81,7 +81,7 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     with caplog.at_level(logging.WARNING, "pipelines"):
         report = push(settings, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(4, accepted=3, parked=1)
-    assert any("1 rows are held back" in record.message for record in caplog.records)
+    assert any("1 row is held back" in record.message for record in caplog.records)
     ((reason, rows_held),) = report.reasons["revenue"].items()
     assert "TRACKLY_PUSH_SYNCED_REVENUE" in reason
     assert rows_held == 1

@@ -12,7 +12,7 @@ from pipelines.alerts.conditions import Condition
 from pipelines.push.ledger.ledger import existing_ledger
 from pipelines.push.ledger.queries.alarms import Alarm, Named, alarms, named
 from pipelines.settings import Settings
-from pipelines.spans import duration
+from pipelines.spans import duration, plural
 from schemas.money import amount_of
 
 _MOST_NAMED = 5
@@ -45,7 +45,8 @@ class Late:
         twice = "they" if of.sent_again == of.rows else f"{of.sent_again:,} of them"
         again = f"; {twice} had been sent again and count twice" if of.sent_again else ""
         return (
-            f"{of.rows:,} rows of {of.dataset} ({self.amount:,.4f}) of {of.contacts:,} contacts ({self.masked})"
+            f"{plural(of.rows, 'row')} of {of.dataset} ({self.amount:,.4f}) of"
+            f" {plural(of.contacts, 'contact')} ({self.masked})"
             f" turned up after they were called absent, up to {duration(of.seconds)} after they were sent{again}."
             f" No more {of.dataset} is sent until somebody has acknowledged this"
         )

@@ -28,6 +28,7 @@ from pipelines.push.parse.text import (
 )
 from pipelines.push.values.columns import Columns, known, match, normal, rename
 from pipelines.push.values.formats import WHITE
+from pipelines.spans import plural
 from schemas.columns import Dataset, Kind
 from schemas.instants import parse_instant
 from schemas.phones import E164
@@ -162,10 +163,10 @@ class _Reader:
         shape = fit.shape(self._dataset, columns.places, self._evidence) if block else None
         yield from self._blocks(lines, fit, shape, columns.places)
         if self._blank:
-            self._facts.notes.append(f"{self._blank:,} blank rows skipped")
+            self._facts.notes.append(f"{plural(self._blank, 'blank row')} skipped")
         if self._headers:
             self._facts.notes.append(
-                f"the header is repeated {self._headers:,} times, as in files that were joined"
+                f"the header is repeated {plural(self._headers, 'time')}, as in files that were joined"
             )
 
     def _first_line(self, lines: Iterator[str]) -> tuple[int, str, str]:

@@ -41,6 +41,7 @@ from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds, readable
 from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
 from pipelines.settings import Settings
+from pipelines.spans import plural
 from pipelines.storage import private_folder, storage_errors
 from schemas.columns import PHONE, Dataset
 from schemas.tables import TYPES, literal
@@ -313,9 +314,11 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
     )
     notes = list(facts.notes)
     if guards:
-        notes.append(f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {guards:,} rows')
+        notes.append(
+            f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {plural(guards, "row")}'
+        )
     if words:
-        notes.append(f"texts such as NULL are taken for no value in {words:,} rows")
+        notes.append(f"texts such as NULL are taken for no value in {plural(words, 'row')}")
     connection.execute(
         "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
         " notes = ? WHERE file = ?",
