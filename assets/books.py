@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import StorageError
 from pipelines.push.checks.compare import Period
+from pipelines.push.checks.conflicts import CONFLICT
 from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
@@ -95,22 +96,24 @@ def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
             connection,
             "SELECT message_id, outcome, code, reason, chunk, file, row FROM imports.records "
             "WHERE in_input AND dataset = ? "
-            f"ORDER BY outcome NOT IN {sql_list(LEFT_OUT)}, file, row LIMIT {_PREVIEW_ROWS}",
+            f"ORDER BY outcome NOT IN {sql_list(LEFT_OUT)} AND NOT coalesce(differs, false), file, row"
+            f" LIMIT {_PREVIEW_ROWS}",
             dataset.name,
         )
 
 
-def outcomes_between(settings: Settings, name: str, between: Period) -> dict[str, int]:
-    """Rows of the current input by outcome, of those with a timestamp of that time."""
+def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[dict[str, int], int]:
+    """Rows of the current input by outcome, of those with a timestamp of that time; and how many of them differ."""
     with opened(stage_path(settings, name)) as connection:
         connection.execute(f"ATTACH {literal(str(settings.warehouse))} AS warehouse (READ_ONLY)")
         found = connection.execute(
-            "SELECT outcome, count(*) FROM input JOIN files USING (file)"
+            "SELECT outcome, count(*), count(*) FILTER (r.differs AND NOT coalesce(r.differs_acknowledged, false))"
+            " FROM input JOIN files USING (file)"
             " JOIN warehouse.imports.records AS r ON r.file = files.path AND r.row = input.row"
             " WHERE r.in_input AND r.dataset = ? AND timestamp >= ? AND timestamp < ? GROUP BY 1",
             [name, *between],
         ).fetchall()
-    return dict(found)
+    return {outcome: rows for outcome, rows, _ in found}, sum(differs for _, _, differs in found)
 
 
 def rows_by_month(settings: Settings, name: str) -> dict[str, int]:
@@ -129,6 +132,17 @@ def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:
             "SELECT outcome, count(*) FROM imports.records WHERE in_input AND dataset = ? GROUP BY 1", [name]
         ).fetchall()
     return dict(found)
+
+
+def noticed(settings: Settings, name: str) -> dict[str, int]:
+    """Rows of the current input that `push` counts beside outcomes: that differ (not acknowledged), or conflict."""
+    with reading(settings.warehouse) as connection:
+        ((differs, conflicts),) = connection.execute(
+            "SELECT count(*) FILTER (differs AND NOT coalesce(differs_acknowledged, false)),"
+            " count(*) FILTER (code = ?) FROM imports.records WHERE in_input AND dataset = ?",
+            [CONFLICT, name],
+        ).fetchall()
+    return {"differs": differs, "conflicts": conflicts}
 
 
 def left_out(settings: Settings, name: str) -> dict[str, int]:

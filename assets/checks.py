@@ -15,6 +15,7 @@ from assets.books import (
     differing,
     input_content,
     left_out,
+    noticed,
     recorded_outcomes,
     revenue_sums,
     snapshot_content,
@@ -27,6 +28,7 @@ from assets.resources import Trackly
 from pipelines.push.audit.acknowledged import books
 from pipelines.push.audit.alarms import condition, open_alarms
 from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.status import differing as differing_rows
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.settings import Settings
@@ -101,7 +103,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
     said = {
         "conservation": "Every row of the input has one outcome; imports.records agrees with the ledger on each.",
         "settled": "No row is pending, and none is in doubt.",
-        "left_out": "Rows left out stay within TRACKLY_PUSH_LEFT_OUT_SHARE.",
+        "left_out": "Rows left out or that differ from what was sent stay within TRACKLY_PUSH_LEFT_OUT_SHARE.",
     }
     specs = [
         dg.AssetCheckSpec(check, asset=asset, description=text, blocking=check == "conservation")
@@ -111,18 +113,26 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
     def results(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
         with engine(trackly) as settings:
             counts, recorded = outcomes(settings)[name], recorded_outcomes(settings, name)
-            reasons = left_out(settings, name)
+            reasons, beside, differs = (
+                left_out(settings, name),
+                noticed(settings, name),
+                differing_rows(settings)[name],
+            )
         ledger = {str(outcome): int(getattr(counts, outcome)) for outcome in Outcome}
         wrong = {o: recorded.get(o, 0) - n for o, n in ledger.items() if recorded.get(o, 0) != n}
         missing = counts.rows_in - sum(recorded.values())
         if missing:
             wrong["rows without an outcome"] = missing
+        if beside["differs"] != differs:
+            wrong["rows that differ from what was sent"] = beside["differs"] - differs
         yield _result(asset, "conservation", ERROR, wrong, {"rows_in": counts.rows_in})
         unsettled = {o: ledger[o] for o in ("pending", "in_doubt") if ledger[o]}
         yield _result(asset, "settled", WARN, unsettled, {})
-        share = counts.left_out / max(counts.rows_in, 1)
+        share = (counts.left_out + differs) / max(counts.rows_in, 1)
         within = share <= settings.push_left_out_share
-        figures = {"left_out": counts.left_out, "share": share}
+        figures = {"left_out": counts.left_out, "share": share, **beside}
+        if differs:
+            reasons["differs from what was sent"] = differs
         yield _result(asset, "left_out", WARN, {} if within else reasons, figures)
 
     return _grouped(f"imported_{name}_checks", specs, results)

@@ -101,7 +101,7 @@ def of_intake(
     reasons = [
         {"reason": reason, "rows": count}
         for reason, count in found.reasons.items()
-        if not reason.startswith("parked")
+        if not reason.startswith("parked: message_id: ")
     ]
     return {
         **_figures(found.rows_in, found.quarantined, seconds),
@@ -120,17 +120,30 @@ def of_intake(
     }
 
 
-def of_outcomes(name: str, counts: Outcomes, rows: Sequence[Row], seconds: float) -> Metadata:
-    """What an import's materialization carries: each outcome as a number, to be plotted over time."""
+def of_outcomes(
+    name: str, counts: Outcomes, noticed: Mapping[str, int], rows: Sequence[Row], seconds: float
+) -> Metadata:
+    """What an import's materialization carries: each outcome as a number, to be plotted over time.
+
+    Args:
+        name: the dataset.
+        counts: its outcomes.
+        noticed: rows that differ from what was sent, and rows in conflict (`books.noticed`).
+        rows: a few of its records.
+        seconds: how long it took.
+    """
     numbers = asdict(counts)
     outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
         "outcomes": table(("outcome", "rows"), outcomes),
-        **_where_left_out(counts.left_out, f"trackly-sync rejects {name}", f"dataset = '{name}'"),
+        **_where_left_out(
+            counts.left_out + noticed["differs"], f"trackly-sync rejects {name}", f"dataset = '{name}'"
+        ),
         "preview": table(("message_id", "outcome", "code", "reason", "row"), rows),
         **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
         **numbers,
         "left_out": counts.left_out,
+        **noticed,
     }
 
 
@@ -144,13 +157,22 @@ def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
     how = (
         f"`{command}`, or by SQL:\n\n"
         f"```sql\nSELECT outcome, code, reason, file, row\nFROM imports.records\n"
-        f"WHERE {condition}\nAND outcome NOT IN\n    {sql_list(IN_ACCOUNT)}\nAND in_input\n```"
+        f"WHERE {condition}\nAND (differs OR outcome NOT IN\n    {sql_list(IN_ACCOUNT)})\nAND in_input\n```"
     )
     return {"rejects": dg.MetadataValue.md(how)}
 
 
-def of_month(counts: Mapping[str, Mapping[str, int]], between: Period, seconds: float) -> Metadata:
-    """What a month's import carries: its rows by outcome, of each dataset and of all."""
+def of_month(
+    counts: Mapping[str, Mapping[str, int]], differs: int, between: Period, seconds: float
+) -> Metadata:
+    """What a month's import carries: its rows by outcome, of each dataset and of all.
+
+    Args:
+        counts: by dataset, rows by outcome.
+        differs: how many of them say something else than was sent.
+        between: the month.
+        seconds: how long it took.
+    """
     first, next_first = (f"'{day:%F} 00:00Z'" for day in between)
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
     rows = sum(total.values())
@@ -163,10 +185,13 @@ def of_month(counts: Mapping[str, Mapping[str, int]], between: Period, seconds: 
     return {
         "outcomes": table(columns, lines),
         **_where_left_out(
-            left_out, "trackly-sync rejects", f"happened_at >= {first}\nAND happened_at < {next_first}"
+            left_out + differs,
+            "trackly-sync rejects",
+            f"happened_at >= {first}\nAND happened_at < {next_first}",
         ),
         **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
         **total,
+        "differs": differs,
     }
 
 

@@ -24,6 +24,8 @@ from schemas.registry import PUSHED
 
 GROUP = "backfill"
 _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
+_LEFT_OUT = (Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED, Outcome.IN_DOUBT)
+_DIFFERS = "differs from what was sent"
 
 
 class MonthConfig(dg.Config):
@@ -49,12 +51,19 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
         "send is in: where that is of a later month, run this month again, or the push.",
     )
 
+    left_out = dg.AssetCheckSpec(
+        "left_out",
+        asset="imported_months",
+        description="Rows of the month that were left out, or differ from what was sent, stay within "
+        "TRACKLY_PUSH_LEFT_OUT_SHARE.",
+    )
+
     @dg.asset(
         partitions_def=months,
         deps=[warehouse],
         group_name=GROUP,
         kinds={"api"},
-        check_specs=[complete],
+        check_specs=[complete, left_out],
         description="Sends, then clicks, then revenue of one month, by the row's own timestamp (UTC). Sent once, "
         "through the ledger of the push; history files that have changed are taken in first.",
     )
@@ -75,20 +84,26 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
             )
             with books_published(settings):
                 send(settings, list(PUSHED), between=(start, end), run=run)
-            counts = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}
-        missing = {str(o): n for o in _OPEN if (n := sum(by.get(o, 0) for by in counts.values()))}
+            found = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}
+        counts, differs = {name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values())
+        total = {str(o): n for o in Outcome if (n := sum(by.get(o, 0) for by in counts.values()))}
+        missing = {o: n for o, n in total.items() if o in _OPEN}
+        left = {o: n for o, n in total.items() if o in _LEFT_OUT} | ({_DIFFERS: differs} if differs else {})
+        within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
         yield dg.MaterializeResult(
-            metadata=of_month(counts, (start, end), time.monotonic() - started),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="complete",
-                    passed=not missing,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description="; ".join(f"{outcome} ({rows:,})" for outcome, rows in missing.items())
-                    or None,
-                    metadata=missing,
-                )
-            ],
+            metadata=of_month(counts, differs, (start, end), time.monotonic() - started),
+            check_results=[_result("complete", missing), _result("left_out", {} if within else left)],
         )
 
     return imported_months
+
+
+def _result(check: str, rows: dict[str, int]) -> dg.AssetCheckResult:
+    """Passed where there are no such rows; else a warning that counts them."""
+    return dg.AssetCheckResult(
+        check_name=check,
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{what} ({number:,})" for what, number in rows.items()) or None,
+        metadata=rows,
+    )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from assets.books import input_rows, recorded_rows, rows_by_month
+from assets.books import input_rows, noticed, recorded_rows, rows_by_month
 from assets.failures import engine
 from assets.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
 from assets.pulled import warehouse
@@ -114,9 +114,9 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         with engine(trackly) as settings:
             with books_published(settings):
                 counts = send(settings, [dataset.name], run=context.run.run_id)[dataset.name]
-            rows = recorded_rows(settings, dataset)
+            rows, beside = recorded_rows(settings, dataset), noticed(settings, dataset.name)
         return dg.MaterializeResult(
-            metadata=of_outcomes(dataset.name, counts, rows, time.monotonic() - started)
+            metadata=of_outcomes(dataset.name, counts, beside, rows, time.monotonic() - started)
         )
 
     return send_rows

@@ -115,7 +115,7 @@ def main(name: str) -> int:
     if broken:  # revenue that is perhaps there twice is left for a person, as `trackly-sync push` does
         return LEFT_OUT if broken == {TWICE} else FAILED
     imports = [figures for asset in PUSHED if (figures := result.assets.get(f"imported_{asset}"))]
-    left_out = sum(figures["left_out"] for figures in imports)
+    left_out = sum(figures["left_out"] + figures["differs"] for figures in imports)
     rows_in = sum(figures["rows_in"] for figures in imports)
     return LEFT_OUT if left_out > settings.push_left_out_share * rows_in else DONE
 
@@ -125,7 +125,9 @@ def _say(step: Step) -> None:
     match step.state:
         case "done":
             told = [str(figures[name]) for name in ("consistency",) if name in figures]
-            told += [f"{name} {figures[name]:,}" for name in ("accepted", "left_out") if name in figures]
+            told += [
+                f"{name} {figures[name]:,}" for name in ("accepted", "left_out", "differs") if name in figures
+            ]
             seconds = f"{figures['duration_seconds']:.1f} s"
             line = f"  {step.name:<20}{figures['rows']:>11,} rows  {seconds:>7}  {', '.join(told)}"
         case "skipped":

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from oracle import query
 
-from assets.books import input_content
+from assets.books import input_content, noticed
 from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
 from assets.definitions import build_defs
 from assets.pulled import offers
@@ -32,6 +32,8 @@ from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.ledger.ledger import open_ledger
 from pipelines.push.ledger.queries.absent import Entry, raise_alarm
 from pipelines.push.ledger.queries.alarms import acknowledge
+from pipelines.push.resolve import acknowledge_differing
+from pipelines.push.run import push
 from pipelines.push.stage.database import stage_path
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
@@ -66,6 +68,35 @@ def test_left_out_rows_warn_with_their_reasons(world: tuple[JobResult, Settings]
     warned = {step.name: step.metadata for step in synced.checks}
     assert warned["imported_clicks: left_out"]["left_out"] == 2
     assert sum(n for reason, n in warned["imported_clicks: left_out"].items() if ": " in reason) == 2
+
+
+def test_rows_that_differ_or_are_in_conflict_are_figures_and_warn(
+    account: Account, settings: Settings
+) -> None:
+    """No check is green where the command would end with 3; what was acknowledged is."""
+    settings.history.mkdir(parents=True)
+    contact = account.contacts()[0]
+    rows = [f"m{n},{contact['phone_number']},2024-05-01,{contact['list_id']}" for n in range(3)]
+    (settings.history / "sends.csv").write_text("\n".join(["id,to_number,timestamp,list_id", *rows]))
+    push(settings, ["sends"])
+    check = import_checks(imported_sends, "sends")
+    assert all(found.passed for found in results(check, settings).values())
+    changed = [rows[0].replace("05-01", "05-02"), *rows[1:]]
+    (settings.history / "sends.csv").write_text("\n".join(["id,to_number,timestamp,list_id", *changed]))
+    push(settings, ["sends"])
+    assert noticed(settings, "sends") == {"differs": 1, "conflicts": 0}
+    found = results(check, settings)
+    assert found["conservation"].passed
+    assert not found["left_out"].passed
+    assert found["left_out"].metadata["differs from what was sent"].value == 1
+    acknowledge_differing(settings, ["sends"], "seen")
+    assert all(one.passed for one in results(check, settings).values())
+    (settings.history / "sends-b.csv").write_text(
+        "\n".join(["id,to_number,timestamp,list_id", changed[0][:-1] + "9"])
+    )
+    push(settings, ["sends"])
+    assert noticed(settings, "sends") == {"differs": 0, "conflicts": 2}
+    assert results(check, settings)["left_out"].metadata["conflicts"].value == 2
 
 
 def test_every_materialization_carries_its_figures(world: tuple[JobResult, Settings]) -> None:
