@@ -155,6 +155,11 @@ class _Reader:
                 f"{self._source.path} has no header line: its first line names no column of {self._dataset.name}.",
                 rename(self._dataset),
             )
+        if _is_open(dialect, first):
+            raise UsageError(
+                f"{self._source.path} has a quote in its header line that is not closed there.",
+                "Correct its first line: the columns after it cannot be told.",
+            )
         columns = match(self._dataset, names, self._source.path)
         self._facts.note_columns(columns)
         fit = _Fit(self._dataset, names, columns, dialect)
@@ -189,15 +194,22 @@ class _Reader:
         for delimiter in [said] if said else list(_DELIMITERS):
             tried = _Dialect(delimiter, '"')
             names = _cells(tried, first)
-            score = known(self._dataset, names), _fitting(_rows(tried, sample), len(names))
+            score = self._named(delimiter, first), _fitting(_rows(tried, sample), len(names))
             if score > most:
                 best, most = tried, score
         single = _Dialect(best.delimiter, "'")
-        if known(self._dataset, _cells(single, first)) > most[0] or _in_single_quotes(single, best, sample):
+        if self._more_names(single, best, first) or _in_single_quotes(single, best, sample):
             best = single
         spaced = [cell.startswith(" ") for row in _rows(best, sample) for cell in row[1:] if cell]
         best.spaces = bool(spaced) and all(spaced)
         return best
+
+    def _named(self, delimiter: str, header: str) -> int:
+        """How many fields a header names, with whichever quotes it has."""
+        return max(known(self._dataset, _cells(_Dialect(delimiter, quote), header)) for quote in _QUOTES)
+
+    def _more_names(self, one: _Dialect, other: _Dialect, header: str) -> bool:
+        return known(self._dataset, _cells(one, header)) > known(self._dataset, _cells(other, header))
 
     def _blocks(
         self, lines: _Lines, fit: "_Fit", shape: Shape | None, places: dict[str, int]
@@ -359,6 +371,15 @@ def _cells(dialect: _Dialect, line: str) -> list[str]:
         return [cell.strip(WHITE) for cell in next(dialect.reader(iter([line])), [])]
     except csv.Error:
         return [cell.strip(WHITE) for cell in line.rstrip("\r\n").split(dialect.delimiter)]
+
+
+def _is_open(dialect: _Dialect, line: str) -> bool:
+    """Whether the quotes of a line are wrong, or go on in the next one."""
+    try:
+        next(dialect.reader(iter([line])), [])
+    except csv.Error:
+        return True
+    return False
 
 
 def _rows(dialect: _Dialect, sample: str) -> list[list[str]]:

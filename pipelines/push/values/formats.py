@@ -62,6 +62,10 @@ _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone"
 _INVISIBLE = r"\p{Cf}"
 _OFFER_ID = "[0-9A-Fa-f]{24}"
 
+_KEYS = ("id", "message_id", "record_id")
+_NO_KEY = r"[^\p{L}\p{N}+]{1,8}"
+"""What people write where there is nothing: `-`, `--`, `?`, `***`."""
+
 _SCIENTIFIC = r"[+-]?\d(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d[.,]\d+[eE]\d+"
 _FLOATED = r"\d+\.0+"
 _LOCAL_DATE = (
@@ -146,13 +150,18 @@ def problem(field: Field, text: str, value: str) -> str | None:
             if name == "offer_id"
             else ""
         )
+        nothing = (
+            f" WHEN strlen({text}) <= 32 AND {_is(text, _NO_KEY)} THEN '{name}: has no letter and no digit'"
+            if name in _KEYS
+            else ""
+        )
         return (
             f"CASE WHEN {_is(text, _SCIENTIFIC)} THEN"
             f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
             f" WHEN {_is(text, _FLOATED)} THEN"
             f" '{name}: a number with .0, as floats are written; export it as text'"
             f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}') THEN"
-            f" '{name}: has invisible characters'{offer} END"
+            f" '{name}: has invisible characters'{offer}{nothing} END"
         )
     cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))
     return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN NULL{cases} ELSE '{name}: {_MUST[field.kind]}' END"

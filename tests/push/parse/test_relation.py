@@ -351,3 +351,47 @@ def test_line_ends_inside_a_text_are_no_line_ends_of_the_file(
             "SELECT notes, (SELECT count(*) FROM input) FROM files"
         ).fetchall()
     assert (any("line ends" in note for note in notes), rows) == (noted, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("sends", "id"), ("clicks", "message_id"), ("revenue", "record_id"), ("sends", "message")],
+)
+def test_what_people_write_where_there_is_nothing_is_no_key(tmp_path: Path, name: str, key: str) -> None:
+    """A dash or a question mark stands for nothing; in a message it is what the message says."""
+    path = tmp_path / "some.csv"
+    path.write_text(f"{key}\n" + "".join(f"{one}\n" for one in ("-", "--", "?", "\u2014", "a-", "+")))
+    problems = [row["problem"] for row in load_column(path, name, key)]
+    wrong = None if key == "message" else f"{key}: has no letter and no digit"
+    assert problems == [wrong] * 4 + [None] * 2
+
+
+def load_column(path: Path, dataset: str, column: str) -> list[Row]:
+    """Rows of a file of one column, in which the other ones that are needed are the same everywhere."""
+    others = {
+        "id": "x", "message_id": "x", "to_number": "+12000000000", "phone_number": "+12000000000",
+        "timestamp": "2024-05-01", "offer_id": "269e0d37f2a74de452e6b438", "revenue": "5",
+    }  # fmt: skip
+    needed = [name for name in PUSHED[dataset].columns if name in others and name != column]
+    header, *values = path.read_text().splitlines()
+    lines = [
+        ",".join([header, *needed]),
+        *(",".join([value, *(others[name] for name in needed)]) for value in values),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return load(path, dataset)
+
+
+def test_single_quotes_round_the_names_of_the_header_are_seen(tmp_path: Path) -> None:
+    """Names and values in single quotes, a quote in a text doubled, a comma in another."""
+    names = ",".join(f"'{name}'" for name in HEADER.split(","))
+    line = "'{}','+12000000000','2024-05-01','100','{}','campaign'"
+    rows = text(tmp_path, "\n".join([names, line.format("m1", "it''s, ok"), line.format("m2", "x")]) + "\n")
+    assert [(row["id"], row["message"]) for row in rows] == [("m1", "it's, ok"), ("m2", "x")]
+
+
+def test_a_header_whose_quote_does_not_close_is_refused(tmp_path: Path) -> None:
+    """Its columns cannot be told: the rest of the file would lose one in silence."""
+    header = HEADER.replace("message", '"message')
+    with pytest.raises(UsageError, match="a quote in its header line that is not closed"):
+        text(tmp_path, f"{header}\n{LINE.format('m1', 'x')}\n")
