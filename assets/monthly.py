@@ -20,11 +20,11 @@ from assets.started import attended
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.settings import Settings
+from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
 
 GROUP = "backfill"
 _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
-_LEFT_OUT = (Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED, Outcome.IN_DOUBT)
 _DIFFERS = "differs from what was sent"
 
 
@@ -88,7 +88,7 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
         counts, differs = {name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values())
         total = {str(o): n for o in Outcome if (n := sum(by.get(o, 0) for by in counts.values()))}
         missing = {o: n for o, n in total.items() if o in _OPEN}
-        left = {o: n for o, n in total.items() if o in _LEFT_OUT} | ({_DIFFERS: differs} if differs else {})
+        left = {o: n for o, n in total.items() if o in LEFT_OUT} | ({_DIFFERS: differs} if differs else {})
         within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
         yield dg.MaterializeResult(
             metadata=of_month(counts, differs, (start, end), time.monotonic() - started),
