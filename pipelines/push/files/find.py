@@ -136,8 +136,10 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
     found = [source for source in found if source.path.resolve() not in queried]
     unread = [file for file in unread if file.dataset in datasets and file.path.resolve() not in queried]
     if not found:
-        others = [*(file.path for file in unread), *strays]
-        seen = f" (only {', '.join(sorted(path.name for path in others)[:_MOST_NAMED])})" if others else ""
+        named = "; ".join(f"{file.path.name} {file.why}" for file in unread[:_MOST_NAMED])
+        if named:
+            raise UsageError(f"None of the history can be read: {named}.", _expected(settings))
+        seen = f" (only {', '.join(sorted(path.name for path in strays)[:_MOST_NAMED])})" if strays else ""
         raise UsageError(f"There is no history in {', '.join(map(str, roots))}{seen}.", _expected(settings))
     for path in strays:
         _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))

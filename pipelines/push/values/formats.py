@@ -71,7 +71,8 @@ _FLOATED = r"\d+\.0+"
 _LOCAL_DATE = (
     r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}(?:\D.*)?|\d{2}-\d{1,2}-\d{1,4}(?:\D.*)?|\d{1,2}-\d{1,2}-\d{4}(?:\D.*)?"
 )
-_ZONE_NAME = r"\d{4}-?\d\d-?\d\d[T ][0-9:.,]+ ?(?:[A-Za-z][A-Za-z_/+-]*|.*\[.*)"
+_HALF_DAY = r"[0-9T:./, -]+ ?[AaPp]\.?[Mm]\.?"
+_ZONE_NAME = r"\d{4}-?\d\d-?\d\d[T ][0-9:.,]+ ?(?:[A-Ya-y]|[A-Za-z][A-Za-z_/+-]+|.*\[.*)"
 
 
 def bare(field: Field, text: str) -> str:
@@ -221,6 +222,7 @@ def _named(kind: Kind) -> tuple[tuple[str, str], ...]:
                 _LOCAL_DATE,
                 "a date as a spreadsheet or a country writes it; must be a date and time in ISO 8601",
             ),
+            (_HALF_DAY, "a clock of twelve hours (AM, PM); must be a date and time in ISO 8601"),
             (r"\d{4}-?W.*", "a week date; must be a date and time in ISO 8601"),
             (any_time, "is not a time between 2000 and tomorrow"),
             (r"\d+(?:\.\d+)?", "a number of seconds or days; must be a date and time in ISO 8601"),

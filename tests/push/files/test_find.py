@@ -227,3 +227,18 @@ def test_a_wrong_type_is_the_rows_problem(tmp_path: Path) -> None:
     )
     assert '"timestamp":"soon"' in str(first["raw"])
     assert (second["problem"], second["raw"]) == (None, None)
+
+
+def test_where_nothing_can_be_read_each_file_is_named_with_its_reason(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """A history of a spreadsheet, or of a link that leads out, is no folder without history."""
+    settings.history.mkdir(parents=True)
+    (tmp_path / "elsewhere.csv").write_text("id\n")
+    (settings.history / "sends.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (settings.history / "clicks.xlsx").touch()
+    with pytest.raises(UsageError) as caught:
+        find_sources(settings, ["sends", "clicks", "revenue"])
+    assert "clicks.xlsx is a spreadsheet" in str(caught.value)
+    assert "sends.csv is a link" in str(caught.value)
+    assert "TRACKLY_FOLLOW_LINKS" in str(caught.value)

@@ -395,3 +395,20 @@ def test_a_header_whose_quote_does_not_close_is_refused(tmp_path: Path) -> None:
     header = HEADER.replace("message", '"message')
     with pytest.raises(UsageError, match="a quote in its header line that is not closed"):
         text(tmp_path, f"{header}\n{LINE.format('m1', 'x')}\n")
+
+
+def test_a_time_that_is_none_is_named_by_its_damage(tmp_path: Path) -> None:
+    """Twelve hours, a zone's name and a local date are different mistakes, and an hour with Z is none of them."""
+    times = {
+        "2024-05-01 10:00 AM": "a clock of twelve hours (AM, PM)",
+        "2024-05-01 10:00:00 p.m.": "a clock of twelve hours (AM, PM)",
+        "05/01/2024 10:00 AM": "a date as a spreadsheet or a country writes it",
+        "2024-05-01 10:00 PST": "the name of a time zone",
+        "2024-05-01 10:00 A": "the name of a time zone",
+        "2024-05-01T10Z": "must be a date and time in ISO 8601",
+        "1714557600": "a number of seconds or days",
+    }
+    lines = [LINE.format(n, "x").replace("2024-05-01T10:00:00Z", time) for n, time in enumerate(times)]
+    rows = text(tmp_path, "\n".join([HEADER, *lines]) + "\n")
+    for row, why in zip(rows, times.values(), strict=True):
+        assert row["problem"].startswith(f"timestamp: {why}"), row["problem"]
