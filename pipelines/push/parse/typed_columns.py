@@ -106,16 +106,16 @@ def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
     text = f"CAST({column} AS VARCHAR)"
     if field.kind is Kind.INTEGER:
         whole = f"{column} = trunc({column}) AND abs({column}) < {_EXACT}"
-        return f"CASE WHEN {whole} THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE {text} END", None
+        exact = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
+        return f"CASE WHEN isnan({column}) THEN 'nan' WHEN {whole} THEN {exact} ELSE {text} END", None
     if field.kind is Kind.MONEY:
         if kind == "FLOAT":
             return text, None
         rounded = f"round({column}, 4)"
         near = f"abs({column}) < 1e9 AND abs({column} - {rounded}) <= abs({column}) * {_MOST_NOISE}"
-        return (
-            f"CASE WHEN {near} THEN CAST(CAST({rounded} AS DECIMAL(18, 4)) AS VARCHAR) ELSE {text} END",
-            None,
-        )
+        # tried for all rows of a vector: a single NaN would fail the file
+        exact = f"CAST(TRY_CAST({rounded} AS DECIMAL(18, 4)) AS VARCHAR)"
+        return f"CASE WHEN isnan({column}) THEN 'nan' WHEN {near} THEN {exact} ELSE {text} END", None
     floated = f"{column} IS NOT NULL AND NOT isnan({column})"
     return text, _where(field, floated, "is a float, which may have lost digits; export it as text")
 

@@ -412,3 +412,16 @@ def test_a_time_that_is_none_is_named_by_its_damage(tmp_path: Path) -> None:
     rows = text(tmp_path, "\n".join([HEADER, *lines]) + "\n")
     for row, why in zip(rows, times.values(), strict=True):
         assert row["problem"].startswith(f"timestamp: {why}"), row["problem"]
+
+
+def test_a_float_that_is_no_number_costs_its_row_only(tmp_path: Path) -> None:
+    """NaN and infinity beside numbers, in amounts and in whole numbers."""
+    odd = [5.5, float("nan"), float("inf"), 7.0]
+    same = {"message_id": ["m"] * 4, "offer_id": ["269e0d37f2a74de452e6b438"] * 4}
+    pq.write_table(pa.table({**same, "revenue": odd}), tmp_path / "revenue.parquet")
+    rows = load(tmp_path / "revenue.parquet", "revenue", "parquet")
+    assert [str(row["revenue"]) for row in rows if row["problem"] is None] == ["5.5000", "7.0000"]
+    sends = {"id": ["a", "b", "c", "d"], "to_number": ["+12000000000"] * 4, "timestamp": ["2024-05-01"] * 4}
+    pq.write_table(pa.table({**sends, "list_id": [100.0, *odd[1:]]}), tmp_path / "sends.parquet")
+    rows = load(tmp_path / "sends.parquet", kind="parquet")
+    assert [(row["id"], row["list_id"]) for row in rows if row["problem"] is None] == [("a", 100), ("d", 7)]
