@@ -4,13 +4,14 @@ Replies overlap, and some pages are read more than once, so one such row may be 
 may have the same content. What tells them apart is their place in the account's order. Two replies that share rows
 with keys are laid side by side by those, and between two neighbours of them rows of the same content, in the same
 order, are the same; so is a row that changed where no other came or went. Replies that share no row with a key are
-laid side by side by their positions. Two rows of one reply are never one. What does not belong here: when a key is
-usable (see `decode.row_keys`), and which sighting of a row stays (see `deduplicate`).
+laid side by side by their positions, where no others that do tell two rows apart. Two rows of one reply are never
+one. What does not belong here: when a key is usable (see `decode.row_keys`), and which sighting of a row stays (see
+`deduplicate`).
 """
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -93,7 +94,7 @@ def told_apart(
             same.unite(_aligned(upper, lower, ends))
     for first, second in _near(by_page, places, beside):
         shift = places[first].start - places[second].start
-        same.unite(_by_position(by_page[first], by_page[second], shift, steady=steady))
+        same.unite(_by_position(by_page[first], by_page[second], shift, steady=steady), beside)
     return same.latest()
 
 
@@ -103,10 +104,18 @@ class _Same:
     def __init__(self, sightings: Iterable[Sighting]) -> None:
         self._groups: dict[Sighting, list[Sighting]] = {sighting: [sighting] for sighting in sightings}
 
-    def unite(self, pairs: Iterable[tuple[Sighting, Sighting]]) -> None:
+    def unite(
+        self, pairs: Iterable[tuple[Sighting, Sighting]], apart: Collection[tuple[int, int]] = ()
+    ) -> None:
+        """Put pairs together.
+
+        Args:
+            pairs: two sightings each.
+            apart: pairs of replies of which every row that both have was united before: what was not is two rows.
+        """
         for one, other in pairs:
             mine, theirs = self._groups[one], self._groups[other]
-            if mine is theirs or {s.page for s in mine} & {s.page for s in theirs}:
+            if mine is theirs or _are_apart(mine, theirs, apart):
                 continue
             mine += theirs
             for sighting in theirs:
@@ -114,6 +123,13 @@ class _Same:
 
     def latest(self) -> dict[Sighting, Sighting]:
         return {one: max(group, key=attrgetter("page")) for one, group in self._groups.items()}
+
+
+def _are_apart(
+    mine: Sequence[Sighting], theirs: Sequence[Sighting], apart: Collection[tuple[int, int]]
+) -> bool:
+    pages = ((one.page, other.page) for one in mine for other in theirs)
+    return any(one == other or (min(one, other), max(one, other)) in apart for one, other in pages)
 
 
 def _in_order(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
