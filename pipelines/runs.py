@@ -20,6 +20,7 @@ import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import kept, run_id
+from pipelines.stopping import interrupts_kept
 from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
 from schemas.sync import RunRecord
 
@@ -51,7 +52,7 @@ def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
         outer = run_id.set(run)
         _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
         try:
-            with _marked(data_dir, record):
+            with _marked(data_dir, record), interrupts_kept():
                 yield record
         except TracklySyncError as error:
             record.status, record.error = "failed", str(error)

@@ -6,13 +6,18 @@ What does not belong here: what is said to the user, and exit codes (`pipelines.
 
 import asyncio
 import signal
+import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_SOON = 0.01
+"""Seconds."""
 
 
 @dataclass(slots=True)
@@ -21,6 +26,8 @@ class _State:
     cancel: Callable[[], object] | None = None
     leave: Callable[[], object] | None = None
     armed: bool = False
+    raised: bool = False
+    otherwise: Callable[[Any], object] = sys.__unraisablehook__
 
 
 _state = _State()
@@ -36,13 +43,43 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
     if _state.count > 1 and _state.armed and _state.leave:
         _state.leave()
     if not _state.cancel:
+        _state.raised = True
         raise KeyboardInterrupt
     _state.cancel()
 
 
 def at_second(leave: Callable[[], object]) -> None:
     """What a second SIGINT does, once a coroutine was run by `run`: it ends the process."""
-    _state.count, _state.leave, _state.armed = 0, leave, False
+    _state.count, _state.leave, _state.armed, _state.raised = 0, leave, False, False
+    if sys.unraisablehook is not _raise_again:
+        _state.otherwise, sys.unraisablehook = sys.unraisablehook, _raise_again
+
+
+def _raise_again(unraisable: Any) -> None:
+    """Send a KeyboardInterrupt once more that Python cannot pass on, since it came while an object was put away."""
+    if unraisable.exc_type is not KeyboardInterrupt or not _state.raised:
+        _state.otherwise(unraisable)
+        return
+    _state.count -= 1
+    threading.Timer(_SOON, signal.raise_signal, [signal.SIGINT]).start()
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Keep a KeyboardInterrupt what it is, whatever has become of it on its way.
+
+    A library in C that calls Python back, or that looks for signals itself as DuckDB does, passes it on as another
+    error, and so may what cleans up after half of a call.
+
+    Raises:
+        KeyboardInterrupt: the block ended with an error, and SIGINT had come.
+    """
+    try:
+        yield
+    except Exception:
+        if _state.raised:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

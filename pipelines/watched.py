@@ -16,6 +16,7 @@ from pipelines.alerts.notify import notify
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
+from pipelines.stopping import interrupts_kept
 from pipelines.warehouse.published import published
 
 P = ParamSpec("P")
@@ -44,7 +45,8 @@ def watched(
         @functools.wraps(work)
         def run(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                done = work(settings, *args, **kwargs)
+                with interrupts_kept():
+                    done = work(settings, *args, **kwargs)
             except Exception:
                 _follow_up(settings, outcomes, alarms)
                 raise

@@ -5,6 +5,34 @@ so that `--help` and `status` answer at once. What does not belong here: anythin
 to call.
 """
 
-from pipelines.cli.app import main
+import os
+import signal
+import sys
+from contextlib import suppress
 
-__all__ = ["main"]
+_STOPPED = 130
+
+
+def main() -> None:
+    """Entry point of `trackly-sync`; Ctrl-C before and after the work of a command ends it without a traceback."""
+    signal.signal(signal.SIGINT, lambda *_: _stop_before_work())
+    from pipelines.cli.app import app  # noqa: PLC0415 - it takes a while, and Ctrl-C may come then
+
+    try:
+        app(prog_name="trackly-sync")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        signal.signal(signal.SIGINT, lambda *_: _leave(code))
+        raise
+
+
+def _stop_before_work() -> None:
+    os.write(sys.stderr.fileno(), b"Stopped. Nothing was done.\n")
+    os._exit(_STOPPED)
+
+
+def _leave(code: int) -> None:
+    """End as the command has ended, without waiting for what the interpreter still puts away."""
+    with suppress(OSError, ValueError):  # the reader of our output has gone
+        sys.stdout.flush()
+    os._exit(code)

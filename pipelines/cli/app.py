@@ -121,8 +121,3 @@ def _tell_of_misspelt_settings() -> None:
         for name, meant in unknown_settings().items():
             if meant:
                 tell(f"{name} is no setting and has no effect; {meant} is one.")
-
-
-def main() -> None:
-    """Entry point of `trackly-sync`."""
-    app(prog_name="trackly-sync")

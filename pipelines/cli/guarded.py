@@ -42,7 +42,8 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         signal.signal(signal.SIGTERM, _terminate)
         run_id.set(new_run_id())  # of this process: what it logs and records is one run's
         try:
-            code = command(*args, **kwargs) or DONE
+            with stopping.interrupts_kept():
+                code = command(*args, **kwargs) or DONE
         except TracklySyncError as error:
             code = _told(error)
         except KeyboardInterrupt:

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from pipelines import stopping
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
-from pipelines.push.run import push
+from pipelines.push.run import intake, push
+from pipelines.runs import records
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault
 from pipelines.settings import Settings
 
@@ -199,7 +201,7 @@ def test_a_push_is_stopped_while_it_takes_files_in(
     settings: Settings, write: Write, some_sends: Some
 ) -> None:
     """Before anything is sent there is nothing to wait for, and the next push begins again."""
-    write("sends.ndjson", some_sends(300_000))
+    write("sends.ndjson", some_sends(50_000))
     with start(settings, "push", "sends") as pushing:
         until(lambda: list(settings.data_dir.glob("**/*.duckdb*")))
         pushing.send_signal(signal.SIGINT)
@@ -209,6 +211,70 @@ def test_a_push_is_stopped_while_it_takes_files_in(
     assert "Traceback" not in told
     write("sends.ndjson", some_sends(500))
     assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(500, accepted=500)
+
+
+def test_ctrl_c_at_any_moment_of_an_intake_is_nothing_else(
+    settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """Also inside DuckDB, and in what DuckDB calls: neither a file that cannot be read nor a run that failed."""
+    write("sends.ndjson", some_sends(20_000))
+    stopping.at_second(lambda: None)
+    before = signal.signal(signal.SIGALRM, stopping.interrupt)
+    seconds, stopped = 0.01, 0
+    try:
+        while True:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            try:
+                intake(settings, ["sends"])
+                break
+            except KeyboardInterrupt:
+                stopped += 1
+            seconds *= 1.25
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        stopping.at_second(lambda: None)
+    assert stopped
+    assert outcomes(settings)["sends"] == Outcomes(20_000, pending=20_000)
+    assert {record.status for record in records(settings.data_dir)} == {"succeeded", "stopped"}
+
+
+def test_ctrl_c_that_python_cannot_pass_on_comes_once_more() -> None:
+    """While an object is put away no error leaves: it would be gone, and the command would go on to its end."""
+
+    class Slow:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    left = []
+    before = signal.signal(signal.SIGINT, stopping.interrupt), sys.unraisablehook
+    stopping.at_second(lambda: left.append(1))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            del_and_wait(Slow())
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        sys.unraisablehook = before[1]
+    assert not left, "it counts as one"
+
+
+def del_and_wait(given: object) -> None:
+    del given
+    time.sleep(WHATEVER)
+
+
+@pytest.mark.parametrize("module", ["sqlalchemy", "pipelines.cli.status"])
+def test_ctrl_c_while_modules_are_imported_leaves_no_traceback(module: str) -> None:
+    """Importing them takes a while, and there is nothing to stop yet."""
+    script = (
+        "import signal, sys; from pipelines.cli import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder()); sys.argv[1:] = ['status']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped. Nothing was done.\n")
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -44,7 +44,7 @@ class Reading:
 
     query: str
     facts: Facts
-    failed: list[Exception] = field(default_factory=list)
+    failed: list[BaseException] = field(default_factory=list)
 
 
 @contextmanager
@@ -87,10 +87,13 @@ _TEXTS: dict[str, Callable[[Dataset, Source, Facts], Iterator[Records | Columnar
 
 
 def _kept(dataset: Dataset, source: Source, read: Reading) -> Iterator[pa.RecordBatch]:
-    """The batches of a text file; an error is kept, since Arrow and DuckDB would pass on its text only."""
+    """The batches of a text file; an error is kept, since Arrow and DuckDB would pass on its text only.
+
+    Ctrl-C is one of them: they would make an error of it.
+    """
     try:
         yield from numbered(_TEXTS[source.format](dataset, source, read.facts))
-    except Exception as error:  # raised again by `relation`
+    except (Exception, KeyboardInterrupt) as error:  # raised again by `relation`
         read.failed.append(error)
         raise
 

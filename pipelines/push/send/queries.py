@@ -5,7 +5,7 @@ is there. So of a contact at most one row is in doubt at a time, and its totals 
 not belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`chunks`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -128,17 +128,25 @@ def to_send_again(
 
 
 @contextmanager
-def ahead(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
-    """The same batches, the next one encoded by a thread while the last one is on its way."""
-    with ThreadPoolExecutor(1) as thread:
+def ahead(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
+    """The same batches, the next one encoded by a thread while the last one is on its way.
 
-        def each() -> Iterator[Batch]:
-            coming = thread.submit(next, batches, None)
-            while (batch := coming.result()) is not None:
-                coming = thread.submit(next, batches, None)
-                yield batch
+    After the block the query that they come from is closed, also where it was not read to its end.
+    """
+    rows = iter(batches)
+    try:
+        with ThreadPoolExecutor(1) as thread:
 
-        yield each()
+            def each() -> Iterator[Batch]:
+                coming = thread.submit(next, rows, None)
+                while (batch := coming.result()) is not None:
+                    coming = thread.submit(next, rows, None)
+                    yield batch
+
+            yield each()
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()
 
 
 def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ class Sending:
         Returns:
             How many chunks there were.
         """
-        with ahead(iter(batches)) as coming:
+        with ahead(batches) as coming:
             queue = chunks(coming, self.sizes)
             tasks = [asyncio.create_task(self._work(queue, again=again)) for _ in range(workers)]
             try:

@@ -167,7 +167,11 @@ def read(
     connection: duckdb.DuckDBPyConnection, query: str, rows: int = READ_ROWS
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a query in batches, memory flat. Nothing else may use the connection meanwhile."""
-    yield from connection.sql(query).to_arrow_reader(rows)
+    reader = connection.sql(query).to_arrow_reader(rows)
+    try:
+        yield from reader
+    finally:
+        reader.close()  # as long as it is open, so is the file
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
