@@ -10,7 +10,7 @@ import signal
 import sys
 from contextlib import suppress
 
-_STOPPED = 130
+from pipelines.exit_codes import STOPPED
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
 
 def _stop_before_work() -> None:
     os.write(sys.stderr.fileno(), b"Stopped. Nothing was done.\n")
-    os._exit(_STOPPED)
+    os._exit(STOPPED)
 
 
 def _leave(code: int) -> None:
