@@ -61,7 +61,9 @@ def _raise_again(unraisable: Any) -> None:
         _state.otherwise(unraisable)
         return
     _state.count -= 1
-    threading.Timer(_SOON, signal.raise_signal, [signal.SIGINT]).start()
+    main = threading.main_thread().ident
+    if main:  # to it, so that it is woken where it waits
+        threading.Timer(_SOON, signal.pthread_kill, [main, signal.SIGINT]).start()
 
 
 @contextmanager
