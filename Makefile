@@ -17,7 +17,7 @@ setup: .venv/.runtime ## install into .venv; leaves .venv/bin/trackly-sync
 demo: .venv/.runtime ## run the whole product against an embedded local account (no key, no network)
 	@$(BIN)/trackly-sync demo
 
-test: lint .venv/.clients ## install and run every check: lint, types, layers, tests
+test: lint .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
 	@$(BIN)/python -m pytest -n 4 -q
 
 lint: .venv/.dev ## ruff, mypy, import-linter
@@ -56,6 +56,9 @@ lock: ## resolve the newest versions again (needs uv)
 	for version in 1.2.2 1.3.2 1.4.5 1.5.6; do printf "duckdb==$$version\npytz\n" | uv pip compile --quiet --universal \
 	    --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade - \
 	    -o tests/clients/duckdb-$$version.lock; done
+	# newer ones need a parser without wheels; DuckDB is our own, so that its version reads the warehouse
+	printf 'dbt-core<1.12\ndbt-duckdb\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url --no-annotate --no-emit-package duckdb --upgrade - -o tests/export/dbt.lock
 	echo 'dlt[parquet]==1.31.*' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
@@ -96,4 +99,11 @@ clean: ## remove .venv and everything that runs have left behind
 	@for lock in tests/clients/*.lock; do \
 	    $(INSTALL) --only-binary :all: --upgrade --target .venv/clients/$$(basename $$lock .lock) -r $$lock \
 	        || echo "$$lock could not be installed; its tests are skipped."; done
+	@touch $@
+
+# dbt, for the project that `export dbt` writes, in a folder of its own; with DuckDB and Python of .venv.
+.venv/.dbt: .venv/.runtime tests/export/dbt.lock
+	@echo "Installing dbt for the tests ..."
+	@$(INSTALL) --only-binary :all: --no-compile --upgrade --target .venv/dbt -r tests/export/dbt.lock \
+	    || echo "dbt could not be installed; its test is skipped."
 	@touch $@

@@ -98,12 +98,14 @@ class Column:
         checks: a row that breaks one is quarantined.
         known: the values that the vendor documents. Others are published all the same, since a vendor may add
             values, and show as a warning.
+        refers_to: the column of the warehouse that has its values, as schema.table.column.
     """
 
     doc: str
     unit: str = ""
     checks: tuple[Check, ...] = ()
     known: tuple[str, ...] = ()
+    refers_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Contact(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True
     phone_number: Annotated[
         Text, Column("Phone number, or its keyed hash; with list_id the key.", checks=(KEPT_PHONE,))
     ]
-    list_id: Annotated[Integer, Column("The list that the contact is on.")]
+    list_id: Annotated[Integer, Column("The list that the contact is on.", refers_to="main.lists.id")]
     list_number: Annotated[Text | None, Column("Phone number that the list sends from.")] = None
     active: Annotated[Flag, Column("Whether the contact receives messages on this list.")]
     signup_date: Annotated[Instant | None, Column("When the contact joined the list.", unit="UTC")] = None

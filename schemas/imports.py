@@ -25,7 +25,10 @@ class ImportRecord(msgspec.Struct):
         Text | None, Column("The API's code, or ours (such as conflict), for an outcome that is not plain.")
     ]
     reason: Annotated[Text | None, Column("Why, in words.")]
-    chunk: Annotated[Integer | None, Column("The last call that it was part of; see imports.chunks.")]
+    chunk: Annotated[
+        Integer | None,
+        Column("The last call that it was part of; see imports.chunks.", refers_to="imports.chunks.chunk"),
+    ]
     attempt: Annotated[Integer, Column("How many calls it was part of.", "calls")]
     at: Annotated[Instant | None, Column("When that call was answered, or meant to be sent.", "UTC")]
     in_input: Annotated[

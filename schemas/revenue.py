@@ -25,9 +25,11 @@ class Revenue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ] = FROM_EVENTS
     id: Annotated[Label | None, Column("The event's id (events only).")] = None
     message_id: Annotated[Label | None, Column("The send that earned it (events only).")] = None
-    offer_id: Annotated[Label | None, Column("The offer that paid (events only).")] = None
+    offer_id: Annotated[
+        Label | None, Column("The offer that paid (events only).", refers_to="main.offers.id")
+    ] = None
     phone_number: Annotated[Text | None, Column("The contact's phone number, or its keyed hash.")] = None
-    list_id: Annotated[Integer | None, Column("The contact's list.")] = None
+    list_id: Annotated[Integer | None, Column("The contact's list.", refers_to="main.lists.id")] = None
     payout: Annotated[Money | None, Column("What the offer paid (events only).", "account currency")] = None
     attribution_type: Annotated[Text | None, Column("sale, click, send or migration (events only).")] = None
     conversion_count: Annotated[

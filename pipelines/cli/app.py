@@ -13,6 +13,7 @@ from pipelines.cli import (
     diff,
     doctor,
     earlier,
+    export,
     logs,
     pull,
     push,
@@ -68,6 +69,7 @@ app.command("alerts")(alerts.alerts)
 app.command("diff")(diff.diff)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)
+app.add_typer(export.app, name="export")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.command("ui")(ui.ui)

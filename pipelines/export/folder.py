@@ -1,0 +1,91 @@
+"""Generated files in a folder of the user's: written all or none, and nobody's work is overwritten.
+
+The folder keeps a list of what was generated, `.trackly-sync.json`, with a digest of each file: a file that is still
+as it was written may be replaced. What does not belong here: what the files say.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from pipelines.errors import UsageError
+from pipelines.storage import storage_errors, usual_mode, write_durably
+
+LIST = ".trackly-sync.json"
+_FOLDER = "the folder that was given"
+
+
+def write_files(folder: Path, contents: Mapping[str, str], *, force: bool = False) -> list[Path]:
+    """Write files that were generated, in place of those that were generated before.
+
+    Args:
+        folder: made if it is not there.
+        contents: by path within the folder.
+        force: whether files are overwritten that were changed since, or are not ours.
+
+    Returns:
+        The files that were new or other than before.
+
+    Raises:
+        UsageError: a file that is not ours, or was changed, is in the way; nothing was written.
+        StorageError: the disk refused.
+    """
+    mode = usual_mode()
+    with storage_errors("read", folder, _FOLDER):
+        before = _written(folder)
+        present = {name: _digest_of(folder / name) for name in contents}
+    wanted = {name: _digest(text.encode()) for name, text in contents.items()}
+    foreign = [
+        name for name, digest in present.items() if digest not in (None, wanted[name], before.get(name, ""))
+    ]
+    if foreign and not force:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise UsageError(
+            f"{folder / foreign[0]}{more} was changed, or not written by this command; nothing was written.",
+            "Give another folder, or overwrite with --force.",
+        )
+    changed = [name for name in contents if present[name] != wanted[name]]
+    for name in changed:
+        _make_folders(folder, (folder / name).parent, mode)
+        write_durably(folder / name, contents[name].encode(), setting=_FOLDER, mode=mode)
+    _make_folders(folder, folder, mode)
+    write_durably(
+        folder / LIST, msgspec.json.format(msgspec.json.encode(before | wanted)), setting=_FOLDER, mode=mode
+    )
+    return [folder / name for name in changed]
+
+
+def _written(folder: Path) -> dict[str, str]:
+    """The digests of what was generated before, by path; a list that cannot be read counts as none."""
+    path = folder / LIST
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder.", "Give a folder, or a name that is not there yet.")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def _digest_of(path: Path) -> str | None:
+    """Of what is in the way; None where nothing is."""
+    if path.is_symlink() or path.is_dir():
+        return "other"
+    try:
+        return _digest(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _make_folders(top: Path, folder: Path, mode: int) -> None:
+    """Make a folder and those above it down from the top, for whom the user's files are for."""
+    with storage_errors("make", folder, _FOLDER):
+        for one in (*reversed([above for above in folder.parents if above.is_relative_to(top)]), folder):
+            if not one.exists():
+                one.mkdir(parents=True)
+                one.chmod(mode | (mode & 0o444) >> 2)

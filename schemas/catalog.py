@@ -1,0 +1,57 @@
+"""The tables and views of the warehouse that analysts are meant to read, in one list.
+
+What does not belong here: tables that only others are made of, such as `sync.contacts_ended`, and declarations.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.columns import Dataset, Field
+from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.marts import MARTS
+from schemas.registry import PULLED
+from schemas.revenue_readings import REVENUE_READINGS
+from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
+from schemas.versions import BEGINNINGS, VERSIONED, history, history_fields
+from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
+
+_SYNC = (SNAPSHOTS, PAGES, RUNS, REVENUE_READINGS, BEGINNINGS, WRITTEN_BY, WEBHOOKS, REJECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or view.
+
+    Attributes:
+        schema: where it stands.
+        name: its name there.
+        dataset: what one row of it is, and its key.
+        fields: all its columns.
+    """
+
+    schema: str
+    name: str
+    dataset: Dataset
+    fields: tuple[Field, ...]
+
+
+def tables() -> list[Table]:
+    """All of them: pulled, pushed, quarantined, what ran, and marts."""
+    return list(_tables())
+
+
+def _tables() -> Iterator[Table]:
+    for name, dataset in PULLED.items():
+        yield Table("main", name, dataset, (*dataset.fields, *BOOKKEEPING.fields))
+    for dataset in VERSIONED.values():
+        yield Table("main", history(dataset).name, history(dataset), history_fields(dataset))
+    yield Table("main", WEBHOOK_EVENTS.name, WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields)
+    for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
+        yield Table("imports", dataset.name, dataset, dataset.fields)
+    for name in PULLED:
+        yield Table("quarantine", name, QUARANTINED, QUARANTINED.fields)
+    for dataset in _SYNC:
+        yield Table("sync", dataset.name, dataset, dataset.fields)
+    for name, mart in MARTS.items():
+        yield Table("marts", name, mart, mart.fields)

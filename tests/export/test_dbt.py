@@ -1,0 +1,217 @@
+"""`trackly-sync export dbt`: a project that dbt builds, and that overwrites nobody's work."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from commands import trackly_sync
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from pipelines.errors import UsageError
+from pipelines.export.dbt import dbt_project
+from pipelines.export.folder import LIST, write_files
+from pipelines.export.yaml_text import yaml_text
+from pipelines.warehouse.history_views import create_histories
+from pipelines.warehouse.marts import create_marts
+from pipelines.warehouse.swap import replacing
+from pipelines.warehouse.tables import complete
+
+DBT = Path(sys.prefix) / "dbt"
+HIDDEN = ("_ended", "_since")
+SCALARS = st.none() | st.booleans() | st.integers() | st.text()
+ROWS = """
+INSERT INTO main.lists (id, status, synced_at, snapshot, page) VALUES
+    (1, 'active', now(), 's', 0), (2, 'odd', now(), 's', 0);
+INSERT INTO main.contacts (phone_number, list_id, active, send_count, click_count, revenue_total, conversion_count,
+    synced_at, snapshot, page) VALUES ('+15550000001', 1, true, 1, 1, 5, 1, now(), 's', 0);
+INSERT INTO sync.history_began VALUES ('lists', now()), ('contacts', now());
+INSERT INTO imports.chunks (chunk, dataset, state, rows, bytes, success_count, error_count, duplicates_skipped,
+    invalid_phones, intended_at) VALUES (1, 'revenue', 'answered', 1, 1, 1, 0, 0, 0, now());
+INSERT INTO imports.records (dataset, identity, message_id, outcome, attempt, in_input, chunk, happened_at, revenue)
+    VALUES ('revenue', 'r1', 'm1', 'accepted', 1, true, 1, TIMESTAMPTZ '2024-05-02 10:00:00+00', 12.5);
+"""
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with every table, and few rows; a list has a status that nobody knows."""
+    path = tmp_path_factory.mktemp("dbt") / "it's a warehouse.duckdb"
+    with replacing(path) as connection:
+        complete(connection)
+        connection.execute(ROWS)
+        create_histories(connection)
+        create_marts(connection)
+    return path
+
+
+def sources(project: dict[str, str]) -> dict[str, Any]:
+    """The tables of all sources by their names in the warehouse."""
+    parsed = [yaml.safe_load(text) for path, text in project.items() if path.startswith("models/trackly/")]
+    return {
+        f"{source['schema']}.{table['name']}": table
+        for content in parsed
+        for source in content["sources"]
+        for table in source["tables"]
+    }
+
+
+def test_every_table_is_a_source_with_every_column(warehouse: Path) -> None:
+    """All that the warehouse has, in its order, with the type and the comment that DuckDB shows too."""
+    found = sources(dbt_project(warehouse))
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT schema_name || '.' || table_name, column_name, data_type, comment FROM duckdb_columns()"
+            " WHERE NOT internal"
+        ).fetchall()
+    there: dict[str, dict[str, Any]] = {}
+    for table, column, kind, comment in rows:
+        if not table.endswith(HIDDEN):
+            there.setdefault(table, {})[column] = (
+                kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"),
+                comment,
+            )
+    assert found.keys() == there.keys()
+    for name, table in found.items():
+        columns = {
+            column["name"]: (column["data_type"], column["description"]) for column in table["columns"]
+        }
+        assert columns == there[name], name
+        assert table["description"]
+        assert "{{" not in json.dumps(table), "dbt would take it for Jinja"
+
+
+def test_keys_outcomes_and_references_are_tested(warehouse: Path) -> None:
+    """Of keys also that they are there; what the account decides only warns."""
+    found = sources(dbt_project(warehouse))
+
+    def tests(table: str, column: str) -> list[Any]:
+        columns = {one["name"]: one for one in found[table]["columns"]}
+        return list(columns[column].get("data_tests", []))
+
+    assert tests("main.lists", "id") == ["unique", "not_null"]
+    assert found["main.contacts"]["data_tests"] == [
+        {"unique_key": {"arguments": {"columns": ["phone_number", "list_id"]}}}
+    ]
+    to_lists = {"to": "source('trackly_main', 'lists')", "field": "id"}
+    assert tests("main.contacts", "list_id") == [
+        "not_null",
+        {"relationships": {"arguments": to_lists, "config": {"severity": "warn"}}},
+    ]
+    (outcomes,) = tests("imports.records", "outcome")
+    assert outcomes["accepted_values"]["arguments"]["values"] == [
+        "accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending",
+    ]  # fmt: skip
+    assert "config" not in outcomes["accepted_values"]
+    to_chunks = {"to": "source('trackly_imports', 'chunks')", "field": "chunk"}
+    assert tests("imports.records", "chunk") == [{"relationships": {"arguments": to_chunks}}]
+
+
+def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
+    """Every test runs and passes but for those that warn of the odd list; the example model has the revenue."""
+    if not (DBT / "dbt").is_dir():
+        pytest.skip("dbt is not installed: make .venv/.dbt")
+    write_files(tmp_path / "project", dbt_project(warehouse))
+    done = subprocess.run(
+        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", "build"],
+        cwd=tmp_path / "project",
+        env={**os.environ, "PYTHONPATH": str(DBT), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr
+    assert "Deprecat" not in done.stdout
+    results = json.loads((tmp_path / "project" / "target" / "run_results.json").read_text())["results"]
+    ended = {one["unique_id"]: one["status"] for one in results}
+    assert len(ended) > 100
+    warned = [name for name, status in ended.items() if status not in ("pass", "success")]
+    assert sorted(name.split(".")[2].partition("__")[0] for name in warned) == [
+        "source_accepted_values_trackly_main_lists_history_status",
+        "source_accepted_values_trackly_main_lists_status",
+    ]
+    with duckdb.connect(str(tmp_path / "project" / "trackly_dbt.duckdb"), read_only=True) as connection:
+        model = connection.execute("SELECT month::VARCHAR, revenue FROM trackly_revenue_by_list_and_month")
+        assert [(month, float(revenue)) for month, revenue in model.fetchall()] == [("2024-05-01", 12.5)]
+
+
+def test_nobodys_work_is_overwritten(tmp_path: Path) -> None:
+    """Files as they were written are replaced; where one was changed or is not ours, none is, unless forced."""
+    folder = tmp_path / "dbt"
+    written = write_files(folder, {"a.yml": "one", "models/b.yml": "two"})
+    assert [path.name for path in written] == ["a.yml", "b.yml"]
+    assert write_files(folder, {"a.yml": "one", "models/b.yml": "two"}) == []
+    assert write_files(folder, {"a.yml": "one", "models/b.yml": "newer"}) == [folder / "models" / "b.yml"]
+    (folder / "models" / "b.yml").write_text("mine")
+    (folder / "c.yml").write_text("mine too")
+    with pytest.raises(UsageError, match="and 1 more was changed"):
+        write_files(folder, {"a.yml": "another", "models/b.yml": "two", "c.yml": "three"})
+    assert (folder / "a.yml").read_text() == "one", "nothing was written"
+    assert (folder / "c.yml").read_text() == "mine too"
+    write_files(folder, {"a.yml": "another", "models/b.yml": "two", "c.yml": "three"}, force=True)
+    assert [(folder / name).read_text() for name in ("a.yml", "models/b.yml", "c.yml")] == [
+        "another",
+        "two",
+        "three",
+    ]
+
+
+def test_a_link_or_a_damaged_list_counts_as_not_ours(tmp_path: Path) -> None:
+    """What a link leads to is not written to; without the list, files that differ are somebody's."""
+    folder, elsewhere = tmp_path / "dbt", tmp_path / "elsewhere.yml"
+    write_files(folder, {"a.yml": "one"})
+    elsewhere.write_text("one")
+    (folder / "b.yml").symlink_to(elsewhere)
+    with pytest.raises(UsageError):
+        write_files(folder, {"b.yml": "two"})
+    assert elsewhere.read_text() == "one"
+    (folder / LIST).write_text("{")
+    with pytest.raises(UsageError):
+        write_files(folder, {"a.yml": "two"})
+    assert write_files(folder, {"a.yml": "one"}) == []
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z_]{1,9}", fullmatch=True),
+        st.recursive(
+            SCALARS,
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("k"), inner),
+            max_leaves=5,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@hypothesis_settings(max_examples=20)
+def test_what_is_written_is_yaml(content: dict[str, Any]) -> None:
+    """Whatever stands in a description: it comes back as it was."""
+    printable = json.loads("".join(c for c in json.dumps(content, ensure_ascii=False) if c.isprintable()))
+    assert yaml.safe_load(yaml_text(printable)) == printable
+
+
+def test_the_command_says_what_it_did_and_what_is_in_the_way(tmp_path: Path) -> None:
+    """Others may read the project as the umask says, also where the data directory is private."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    before = os.umask(0o022)
+    try:
+        done = trackly_sync(["export", "dbt", "here"], kept, tmp_path)
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    assert "Wrote 12 of 12 files to here" in done.stdout
+    assert stat.S_IMODE((tmp_path / "here" / "profiles.yml").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "here" / "models").stat().st_mode) == 0o755
+    assert "data/warehouse.duckdb" in (tmp_path / "here" / "profiles.yml").read_text()
+    (tmp_path / "file").write_text("")
+    refused = trackly_sync(["export", "dbt", "file"], kept, tmp_path)
+    assert refused.returncode == 2
+    assert "file is no folder" in refused.stderr
