@@ -207,7 +207,8 @@ CONTACT_MARTS: tuple[Dataset, ...] = (
         "list_membership",
         ListMembership,
         ("phone_number", "list_id", "since"),
-        "One row per contact, list and stretch of time in which it was active, or was not.",
+        "One row per contact, list and stretch of time in which it was active, or was not. A contact that a pull "
+        "could not read (quarantined) stays as it was last read.",
     ),
     mart(
         "list_churn",

@@ -32,6 +32,9 @@ def dictionary() -> str:
         _section(QUARANTINED, QUARANTINED.fields),
         "## Every version of a row: the columns of `contacts`, `lists` or `offers` and",
         *(_section(history(dataset), history(dataset).fields) for dataset in VERSIONED.values()),
+        "Macros: "
+        + ", ".join(f"`{name}_as_of(t)`" for name in VERSIONED)
+        + " give the rows as pulls had found them at an instant, with the columns of the table.",
         "## What the webhook receiver was told: `webhook_events`",
         _section(WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields),
         "## Marts: views for analysts, schema `marts`",

@@ -16,6 +16,7 @@ def create_histories(connection: duckdb.DuckDBPyConnection) -> None:
     _take_over_schema(connection)
     for name, dataset in VERSIONED.items():
         at = names(name)
+        _begin_with_what_is_there(connection, at)
         view = f"main.{name}_history"
         connection.execute(
             f"CREATE OR REPLACE VIEW {view} AS SELECT present.*, {at.valid_from} AS valid_from, "
@@ -26,6 +27,15 @@ def create_histories(connection: duckdb.DuckDBPyConnection) -> None:
         for comment in comments(view, history(dataset), history_fields(dataset), kind="VIEW"):
             connection.execute(comment)
         _create_macro(connection, at)
+
+
+def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, at: Names) -> None:
+    """Begin the history of rows that a version published which kept none of them."""
+    name = literal(at.dataset.name)
+    connection.execute(
+        f"INSERT INTO sync.history_began SELECT {name}, min(synced_at) FROM {at.main} "
+        f"WHERE NOT EXISTS (FROM sync.history_began WHERE dataset = {name}) HAVING count(*) > 0"
+    )
 
 
 def _create_macro(connection: duckdb.DuckDBPyConnection, at: Names) -> None:

@@ -134,6 +134,18 @@ def test_a_snapshots_file_is_where_its_path_says(
     assert all((settings.data_dir / path).exists() for (path,) in set_aside)
 
 
+def test_rows_of_before_their_history_begin_it(account: Account, settings: Settings) -> None:
+    """Lists that a version without their history published are its first versions, and what changes then shows."""
+    pull(settings, ["lists"], "r1")
+    with replacing(settings.warehouse) as connection:
+        connection.execute("DELETE FROM sync.history_began")
+    account.lists[0]["list_name"] = "renamed"
+    pull(settings, ["lists"], "r2")
+    versions = "SELECT list_name = 'renamed' FROM lists_history WHERE id = ? ORDER BY valid_from"
+    assert query(settings.warehouse, versions, account.lists[0]["id"]) == [(False,), (True,)]
+    assert as_of(settings, "lists", dt.datetime.now(dt.UTC)) == present(settings, "lists")
+
+
 def test_a_history_that_an_earlier_version_kept_is_taken_over(account: Account, settings: Settings) -> None:
     """Version 2 had contacts' versions in a schema `history`; no version of them is lost."""
     pull(settings, ["contacts"], "r1")
