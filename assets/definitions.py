@@ -9,6 +9,7 @@ from assets.jobs import JOBS
 from assets.monthly import build_months
 from assets.pulled import PULLED_ASSETS, with_promise
 from assets.pushed import PUSHED_ASSETS
+from assets.received import RECEIVED_ASSETS, events_arrive
 from assets.resources import Trackly
 from assets.schedules import build_schedules, build_sensors
 from pipelines.errors import SettingsError
@@ -24,8 +25,12 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     """
     settings = _settings()
     return dg.Definitions(
-        assets=[*with_promise(PULLED_ASSETS, settings), *PUSHED_ASSETS, build_months(settings)],
-        asset_checks=CHECKS,
+        assets=[
+            *with_promise([*PULLED_ASSETS, *RECEIVED_ASSETS], settings),
+            *PUSHED_ASSETS,
+            build_months(settings),
+        ],
+        asset_checks=[*CHECKS, events_arrive],
         jobs=JOBS,
         schedules=build_schedules(settings),
         sensors=build_sensors(settings),

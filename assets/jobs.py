@@ -8,14 +8,15 @@ import dagster as dg
 from assets.monthly import GROUP as MONTHS_GROUP
 from assets.pulled import GROUP as PULL_GROUP
 from assets.pushed import GROUP as PUSH_GROUP
+from assets.received import GROUP as WEBHOOKS_GROUP
 from schemas.registry import PUSHED
 
 _HISTORY_MAY_BE_MISSING = {"ops": {f"history_{name}": {"config": {"required": False}} for name in PUSHED}}
 
 pull = dg.define_asset_job(
     "pull",
-    dg.AssetSelection.groups(PULL_GROUP),
-    description="Snapshots of all datasets, published in one swap.",
+    dg.AssetSelection.groups(PULL_GROUP, WEBHOOKS_GROUP),
+    description="Snapshots of all datasets, published in one swap, and the webhook events that are new.",
     executor_def=dg.in_process_executor,
 )
 push = dg.define_asset_job(
@@ -26,7 +27,7 @@ push = dg.define_asset_job(
 )
 sync = dg.define_asset_job(
     "sync",
-    dg.AssetSelection.groups(PULL_GROUP, PUSH_GROUP),
+    dg.AssetSelection.groups(PULL_GROUP, WEBHOOKS_GROUP, PUSH_GROUP),
     config=_HISTORY_MAY_BE_MISSING,
     description="The pull, then the push if there is any history.",
     executor_def=dg.in_process_executor,

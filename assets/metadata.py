@@ -19,6 +19,7 @@ from pipelines.push.intake import Intake
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from pipelines.text import plain
+from pipelines.webhooks.store import Received
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
 from schemas.outcomes import IN_ACCOUNT, sql_list
@@ -88,6 +89,26 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
         "path": dg.MetadataValue.path(str(warehouse)),
         "bytes": warehouse.stat().st_size,
         "preview": table(columns, [dict(zip(columns, row, strict=True)) for row in told]),
+    }
+
+
+def of_events(received: Received, new: int, seconds: float) -> Metadata:
+    """What the materialization of webhook events carries.
+
+    Args:
+        received: what the receiver has left on record.
+        new: how many events were published now.
+        seconds: how long that took.
+    """
+    refused = received.unsigned + received.wrongly_signed
+    return {
+        "bodies": received.bodies,
+        "new": new,
+        "refused": refused,
+        "unstored": received.unstored,
+        "serving": received.serving,
+        **({"last_received": dg.MetadataValue.timestamp(received.since)} if received.bodies else {}),
+        "duration_seconds": round(seconds, 3),
     }
 
 

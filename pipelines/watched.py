@@ -11,13 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pipelines.alerts.conditions import Condition, Counts, of_pulls, of_pushes, of_runs, of_warehouse
+from pipelines.alerts.conditions import (
+    Condition,
+    Counts,
+    of_pulls,
+    of_pushes,
+    of_runs,
+    of_warehouse,
+    of_webhooks,
+)
 from pipelines.alerts.notify import notify
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.stopping import interrupts_kept
-from pipelines.warehouse.published import published
+from pipelines.warehouse.published import last_sent_at, published
+from pipelines.webhooks.store import received
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,12 +80,23 @@ def conditions(
     except StorageError as error:
         pulled, damage = {}, error
     return [
+        *of_receiver(settings),
         *of_pulls(settings, pulled, datetime.now(UTC)),
         of_warehouse(damage),
         *of_runs(last_of_each(settings.data_dir).values()),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
         *(alarms(settings) if alarms else ()),
     ]
+
+
+def of_receiver(settings: Settings) -> list[Condition]:
+    """Whether events arrive. A queue that cannot be read is one thing that is wrong, and hides no other."""
+    try:
+        found = received(settings)
+        sent_at = last_sent_at(settings.warehouse) if found else None
+    except StorageError as error:
+        return [Condition("damaged:webhooks", True, error.message.rstrip("."), error.remedy)]
+    return of_webhooks(settings, found, sent_at, datetime.now(UTC))
 
 
 def _follow_up(settings: Settings, outcomes: Outcomes | None, alarms: Alarms | None) -> None:

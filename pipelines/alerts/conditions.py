@@ -6,6 +6,10 @@
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and nobody knows whether they arrived
+    silent:webhooks      contacts are sent to, and no event tells of it: Trackly pauses endpoints without a word
+    stopped:webhooks     the receiver of events does not run, or cannot store them
+    refused:webhooks     every request so far was refused for its signature
+    damaged:webhooks     the queue of events cannot be read
     twice:revenue        revenue turned up after it was called absent and sent again (`pipelines.push.audit.alarms`)
 
 What does not belong here: reading anything, and telling anybody.
@@ -13,14 +17,18 @@ What does not belong here: reading anything, and telling anybody.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
 
 from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
+from pipelines.webhooks.store import Received
 from schemas.sync import Manifest, RunRecord
+
+_ALIVE = timedelta(minutes=10)
+"""A receiver shows every half minute that it can store events; without that for so long it cannot."""
 
 
 class Counts(Protocol):
@@ -99,6 +107,60 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
             figures = {"missing": books.get("missing")}
             found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))
     return found
+
+
+def of_webhooks(
+    settings: Settings, received: Received | None, last_sent_at: datetime | None, now: datetime
+) -> list[Condition]:
+    """Whether events arrive, as it looks from outside of the receiver; nothing is wrong where there never was one.
+
+    Args:
+        settings: see `Settings`.
+        received: what the receiver has left on record.
+        last_sent_at: when a contact was last sent to, by the last pull; aware.
+        now: the time of the question.
+    """
+    if received is None:
+        return []
+    limit = timedelta(hours=settings.alert_silent_hours)
+    return [_silent(received, last_sent_at, limit), _stopped(received, now, limit), _refused(received)]
+
+
+def _silent(received: Received, last_sent_at: datetime | None, limit: timedelta) -> Condition:
+    gap = last_sent_at - received.since if last_sent_at else timedelta()
+    hours = round(gap.total_seconds() / 3600, 1)
+    firing = gap > limit
+    text = (
+        f"no event came in the {hours:,.1f} h up to when contacts were last sent to"
+        if firing
+        else "events come"
+    )
+    remedy = (
+        "See whether Trackly paused the endpoint (Settings > Webhooks), then what is lost: marts.webhook_gaps"
+    )
+    return Condition("silent:webhooks", firing, text, remedy, {"hours": max(hours, 0)})
+
+
+def _stopped(received: Received, now: datetime, limit: timedelta) -> Condition:
+    quiet = now - received.beat_at if received.beat_at else timedelta()
+    firing = quiet > (_ALIVE if received.serving else limit)
+    what = "has shown no sign of life" if received.serving else "has been stopped"
+    minutes = quiet.total_seconds() / 60
+    text = f"the webhook receiver {what} for {minutes:,.0f} min" if firing else "the webhook receiver is well"
+    remedy = "Start it: trackly-sync webhooks serve; events are lost after about three hours"
+    return Condition("stopped:webhooks", firing, text, remedy, {"minutes": round(minutes)})
+
+
+def _refused(received: Received) -> Condition:
+    refused = received.unsigned + received.wrongly_signed
+    firing = received.wrongly_signed > 0 and not received.bodies
+    text = (
+        f"all {refused:,} webhook requests so far were refused for their signature"
+        if firing
+        else "signatures fit"
+    )
+    remedy = "See which form it has: trackly-sync webhooks check"
+    return Condition("refused:webhooks", firing, text, remedy, {"refused": refused})
 
 
 def of_pushes(settings: Settings, outcomes: Mapping[str, Counts]) -> list[Condition]:

@@ -10,7 +10,7 @@ from pipelines.runs import unended
 from pipelines.settings import Settings
 from schemas.sync import Manifest
 
-_ALERTING = ("twice:", "stale:", "failed:", "missing:")
+_ALERTING = ("twice:", "stale:", "failed:", "missing:", "silent:", "stopped:", "refused:", "damaged:webhooks")
 
 
 def attention(

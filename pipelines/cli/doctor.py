@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +93,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("warehouse", _warehouse),
         ("ledger", _ledger),
         ("history", _history),
+        ("webhooks", _webhooks),
         ("alerts", _alerts),
         ("metrics", _metrics),
     ]
@@ -221,6 +223,26 @@ def _history(settings: Settings) -> Finding:
     return Finding(
         "history", "ok", f"{folder}, {sum(1 for path in folder.rglob('*') if path.is_file())} files"
     )
+
+
+def _webhooks(settings: Settings) -> Finding:
+    from pipelines.alerts.conditions import of_webhooks  # noqa: PLC0415 - other checks do not need it
+    from pipelines.webhooks.store import received  # noqa: PLC0415 - the same
+
+    found = received(settings)
+    if found is None:
+        return Finding("webhooks", "ok", "no event was received; trackly-sync webhooks serve would")
+    for condition in of_webhooks(settings, found, None, datetime.now(UTC)):
+        if condition.firing:
+            return Finding("webhooks", "warn", condition.text, condition.remedy)
+    if not settings.webhook_secrets:
+        return Finding(
+            "webhooks",
+            "warn",
+            "events are received without a secret, so nothing is verified",
+            "Set TRACKLY_WEBHOOK_SECRET to the secret of Trackly's Settings > Webhooks.",
+        )
+    return Finding("webhooks", "ok", f"{found.bodies:,} events received")
 
 
 def _alerts(settings: Settings) -> Finding:

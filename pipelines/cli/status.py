@@ -14,6 +14,7 @@ from pipelines.cli.show import (
     status_json,
 )
 from pipelines.cli.terminal import out
+from pipelines.cli.webhooks import show_webhooks, webhooks_json
 from pipelines.recent import latest_runs
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import age
@@ -27,7 +28,7 @@ def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
-    revenue is perhaps there twice it also has "alarms" and "needs_attention".
+    revenue is perhaps there twice it also has "alarms" and "needs_attention"; where events were received, "webhooks".
     """
     settings = load_settings()
     from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
@@ -37,12 +38,13 @@ def status(as_json: AsJson = False) -> int:
     if as_json:
         alarms = alarms_json(settings)
         more = {"needs_attention": attention(settings, pulled, pushed), "alarms": alarms} if alarms else {}
-        show_json(status_json(pulled, pushed, differing(settings)) | more)
+        show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
         return 0
     out.print(f"{_headline(settings, pulled)}\n", markup=False)
     show_pulled(pulled)
     out.print()
     show_pushed(pushed)
+    show_webhooks(settings)
     last, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     if last:
         out.print()

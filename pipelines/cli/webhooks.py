@@ -1,14 +1,16 @@
 """`trackly-sync webhooks`: receives Trackly's events, and helps to set that up."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out, tell
-from pipelines.errors import DataError, SettingsError, UsageError
-from pipelines.settings import load_settings
+from pipelines.errors import DataError, SettingsError, StorageError, UsageError
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import age
 from pipelines.text import for_terminal
 
 app = typer.Typer(
@@ -98,6 +100,37 @@ def check(
     is_set = found.form == Form.of(settings)
     out.print("That is what is set." if is_set else f"Set: {needed}", markup=False)
     return 0
+
+
+def webhooks_json(settings: Settings) -> dict[str, Any]:
+    """What the receiver has left on record, for programs; nothing where there never was one.
+
+    Raises:
+        StorageError: the queue cannot be read.
+    """
+    from pipelines.webhooks.store import received  # noqa: PLC0415 - help answers at once
+
+    found = received(settings)
+    if found is None:
+        return {}
+    times = {
+        name: value and value.isoformat()
+        for name, value in (("since", found.since), ("beat_at", found.beat_at))
+    }
+    return {"webhooks": asdict(found) | times}
+
+
+def show_webhooks(settings: Settings) -> None:
+    """A line on what was received, where anything was; a queue that cannot be read is told as an alert."""
+    try:
+        found = webhooks_json(settings).get("webhooks")
+    except StorageError:
+        return
+    if found:
+        last = f"last {age(found['since'])} ago" if found["bodies"] else "none yet"
+        refused = found["unsigned"] + found["wrongly_signed"]
+        state = "receiver serving" if found["serving"] else "receiver stopped"
+        out.print(f"\nwebhook events: {found['bodies']:,} received, {last}; {refused:,} refused; {state}")
 
 
 def _signed(what: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -86,6 +86,23 @@ def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[P
         yield copy if known else None
     finally:
         copy.unlink(missing_ok=True)
+
+
+def last_sent_at(warehouse: Path) -> datetime | None:
+    """When a contact was last sent to, as the last pull saw it; None where that is not known.
+
+    Raises:
+        StorageError: the warehouse cannot be read.
+    """
+    if not is_there(warehouse):
+        return None
+    with reading(warehouse) as connection:
+        if not has_table(connection, "main", "contacts"):
+            return None
+        ((found,),) = connection.execute(
+            "SELECT epoch(max(last_sent_at)) FROM main.contacts WHERE last_sent_at <= now()"
+        ).fetchall()
+    return None if found is None else datetime.fromtimestamp(found, UTC)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

@@ -8,14 +8,13 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from pipelines.privacy import Privacy
-from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept
+from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
 from schemas.instants import parse_instant
 from schemas.phones import E164
 from schemas.webhook_events import TOLD
@@ -24,7 +23,6 @@ _PHONES = ("to", "phone_number")
 _PHONE = re.compile(E164.encode())
 _HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
 _DIGITS = 32
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HAPPENING = ("event", "list_number", "status")
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -70,10 +68,10 @@ def rows_of(kept: Kept, privacy: Privacy) -> list[dict[str, Any]]:
         form, body = kept_of(kept.body, privacy)
         kept = replace(kept, form=form, body=body)
     about = {
-        "received_at": _instant(kept.received_at),
+        "received_at": instant(kept.received_at),
         "verified": kept.verified,
         "repeats": kept.repeats,
-        "repeated_at": None if kept.repeated_at is None else _instant(kept.repeated_at),
+        "repeated_at": None if kept.repeated_at is None else instant(kept.repeated_at),
         "digest": kept.digest,
         "raw": None if kept.form == REDUCED else kept.body.decode(errors="backslashreplace"),
     }
@@ -181,7 +179,3 @@ def _filtered(event: bytes, privacy: Privacy) -> bytes:
 
 def _hashed(phone: str | None, privacy: Privacy) -> str | None:
     return phone if phone is None or _HASHED.fullmatch(phone) else privacy.phone(phone)
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -4,7 +4,7 @@
     408   the body came too slowly                         413  it is too large
     503   it could not be stored: to be sent again         405  anything but POST, and GET /health
 
-Nothing of a request goes into a log. What does not belong here: sockets (`serve`), slow heads (`protocol`).
+Nothing of a request goes into a log. What does not belong here: sockets and slow heads (`serve`).
 """
 
 import asyncio

@@ -6,65 +6,29 @@ that whoever has seen all up to a number need not look at them again. What does 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import sqlalchemy as sa
 
 from pipelines.database import database_errors, making, open_engine, sqlite_file
-from pipelines.errors import StorageError
 from pipelines.settings import Settings
-
-VERSION = 1
-"""Raise it when the tables change, and bring older ones up to date in `_upgrade`."""
+from pipelines.webhooks.tables import BODIES, NUMBERS, REJECTIONS, STATE, VERSION, upgrade, version_of
 
 AS_IT_CAME, FILTERED, REDUCED = 0, 1, 2
 """Forms of a body: all of it, without phone numbers, or its fields alone after the raw body's time."""
 
 REJECTIONS_KEPT = 10_000
 _BATCH_BYTES = 4_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGES_OF_A_MB = 256
 _REMEDY = (
     "See that it can be reached and written to, and that there is room; what was answered with 2xx is there."
 )
-
-_metadata = sa.MetaData()
-_BYTES = sa.LargeBinary
-_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-BODIES = sa.Table(
-    "webhook_bodies",
-    _metadata,
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("digest", sa.Text, nullable=False, unique=True),
-    sa.Column("received_at", sa.BigInteger, nullable=False),  # microseconds since 1970, as all times here
-    sa.Column("repeated_at", sa.BigInteger),
-    sa.Column("repeats", sa.BigInteger, nullable=False),
-    sa.Column("verified", sa.Boolean, nullable=False),
-    sa.Column("form", sa.SmallInteger, nullable=False),
-    sa.Column("body", _BYTES, nullable=False),
-    sa.Column("change", sa.BigInteger, nullable=False, index=True),
-    sa.Index("webhook_bodies_by_age", "form", "received_at"),
-)
-REJECTIONS = sa.Table(
-    "webhook_rejections",
-    _metadata,
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("size", sa.BigInteger, nullable=False),
-)
-STATE = sa.Table(
-    "webhook_state",
-    _metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("number", sa.BigInteger, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-)
-_NUMBERS = ("change", "last_at", "beat_at", "serving", "unsigned", "wrongly_signed", "unstored")
 
 _ADD = sa.text(
     "INSERT INTO webhook_bodies (digest, received_at, repeats, verified, form, body, change)"
@@ -118,6 +82,29 @@ class Kept:
     change: int
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a receiver has left on record, for who looks from outside; times are aware.
+
+    Attributes:
+        since: when the last event came; where none did, since when there is a queue.
+        bodies: how many came, repeats included.
+        beat_at: when a receiver last showed that it can store events; None before that.
+        serving: whether it runs, as far as it could tell: one that was killed could not.
+        unsigned: requests refused without a signature.
+        wrongly_signed: requests refused for a wrong one.
+        unstored: events that could not be stored, and were answered with 503.
+    """
+
+    since: datetime
+    bodies: int
+    beat_at: datetime | None
+    serving: bool
+    unsigned: int
+    wrongly_signed: int
+    unstored: int
+
+
 class Store:
     """An open queue.
 
@@ -129,8 +116,8 @@ class Store:
     def __init__(self, engine: sa.Engine, where: str) -> None:
         self._engine, self._where = engine, where
         with self._begin() as connection:
-            named = sa.select(STATE.c.text).where(STATE.c.name == "queue")
-            self.id = str(connection.execute(named).scalar_one())
+            named = sa.select(STATE.c.text, STATE.c.number).where(STATE.c.name == "queue")
+            self.id, self._made_at = connection.execute(named).one()
 
     def append(
         self, arrivals: Sequence[Arrival], rejections: Sequence[Rejection] = (), unstored: int = 0
@@ -162,6 +149,7 @@ class Store:
                 ]
                 connection.execute(_ADD, rows)
                 connection.execute(_SET, {"name": "last_at", "number": arrivals[-1].at})
+                connection.execute(_COUNT, {"name": "arrivals", "by": len(arrivals)})
             if unstored:
                 connection.execute(_COUNT, {"name": "unstored", "by": unstored})
             self._reject(connection, rejections)
@@ -177,10 +165,21 @@ class Store:
             connection.execute(_SET, {"name": "serving", "number": int(serving)})
 
     def state(self) -> dict[str, int]:
-        """What is counted, by name: `_NUMBERS`."""
+        """What is counted, by name: `NUMBERS`."""
         with self._begin() as connection:
             rows = connection.execute(sa.select(STATE.c.name, STATE.c.number)).all()
-        return {str(name): int(number) for name, number in rows if name in _NUMBERS}
+        return {str(name): int(number) for name, number in rows if name in NUMBERS}
+
+    def received(self) -> Received:
+        """The same, for who looks from outside."""
+        state = self.state()
+        return Received(
+            since=instant(state["last_at"] or self._made_at),
+            bodies=state["arrivals"],
+            beat_at=instant(state["beat_at"]) if state["beat_at"] else None,
+            serving=bool(state["serving"]),
+            **{name: state[name] for name in ("unsigned", "wrongly_signed", "unstored")},
+        )
 
     def batches(self, after: int, upto: int) -> Iterator[list[Kept]]:
         """Bodies by their last change, a few megabytes at a time.
@@ -266,6 +265,21 @@ def now() -> int:
     return time.time_ns() // 1_000
 
 
+def instant(microseconds: int) -> datetime:
+    """Such a time as an aware one."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def received(settings: Settings) -> Received | None:
+    """What a receiver has left on record; None where there never was one.
+
+    Raises:
+        SettingsError, StorageError: as `existing_store`.
+    """
+    with existing_store(settings) as store:
+        return None if store is None else store.received()
+
+
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
     """The queue, made or brought up to date where it has to be.
@@ -280,7 +294,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
         with database_errors(_where(url), _REMEDY):
             if _version(engine, sqlite_file(url)) != VERSION:
                 with making(url), engine.begin() as connection:
-                    _upgrade(connection)
+                    upgrade(connection, now())
         yield Store(engine, _where(url))
     finally:
         engine.dispose()
@@ -325,42 +339,7 @@ def _where(url: str) -> str:
 
 
 def _version(engine: sa.Engine, file: Path | None) -> int | None:
-    """The version of the tables; None where there are none.
-
-    Raises:
-        StorageError: a newer program wrote them.
-    """
     if file is not None and not file.exists():
         return None
     with engine.connect() as connection:
-        return _version_of(connection)
-
-
-def _version_of(connection: sa.Connection) -> int | None:
-    if not sa.inspect(connection).has_table(STATE.name):
-        return None
-    found = connection.execute(sa.select(STATE.c.number).where(STATE.c.name == "version")).scalar()
-    if found is not None and found > VERSION:
-        raise StorageError(
-            f"The queue of events was written by a newer Trackly Sync (its version is {found}, this one knows "
-            f"{VERSION}).",
-            "Install the newer Trackly Sync again.",
-        )
-    return found
-
-
-def _upgrade(connection: sa.Connection) -> None:
-    """Make the tables; one process at a time."""
-    if connection.dialect.name == "postgresql":  # for SQLite `making` sees to it
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('trackly-sync webhooks'))"))
-    else:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver leaves it out before a CREATE
-    if _version_of(connection) == VERSION:
-        return
-    _metadata.create_all(connection)
-    rows: list[Mapping[str, Any]] = [
-        {"name": "version", "number": VERSION, "text": ""},
-        {"name": "queue", "number": 0, "text": str(uuid4())},
-        *({"name": name, "number": 0, "text": ""} for name in _NUMBERS),
-    ]
-    connection.execute(STATE.insert(), rows)
+        return version_of(connection)

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from oracle import query, same, shown
+from receiving import arrive, delivery
 
 from assets.checks import dataset_checks
 from assets.definitions import build_defs
@@ -17,6 +18,8 @@ from assets.pulled import contacts, offers
 from assets.resources import Trackly
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
+from pipelines.webhooks.store import open_store
+from pipelines.webhooks.tables import STATE
 from schemas.registry import PULLED, PUSHED
 
 GRAPH = {
@@ -33,6 +36,7 @@ GRAPH = {
     "imported_revenue": {"history_revenue", "imported_sends"},
     "reconciliation": {"imported_clicks", "imported_revenue"},
     "imported_months": {"warehouse"},
+    "webhook_events": {"warehouse"},
 }
 
 Run = Callable[[str], dg.ExecuteInProcessResult]
@@ -138,6 +142,22 @@ def test_pull_publishes_what_the_account_holds(run: Run, account: Account, setti
     everything = str([event.event_specific_data for event in result.all_events])
     assert API_KEY not in everything
     assert not re.search(r"\+15550\d{6}", everything), "no contact's phone number in events"
+
+
+def test_events_are_published_and_their_silence_shows(run: Run, account: Account, settings: Settings) -> None:
+    """Where a receiver ran, the pull job tells how fresh its events are; one that stopped long ago is a warning."""
+    del account
+    assert not run("pull").asset_materializations_for_node("webhook_events")
+    arrive(settings, delivery(1), b"junk")
+    with open_store(settings) as store:
+        store.beat(serving=True)
+        with store._begin() as connection:
+            connection.execute(STATE.update().where(STATE.c.name == "beat_at").values(number=1))
+    result = run("pull")
+    found = metadata_of(result, "webhook_events")
+    assert (found["bodies"], found["refused"], found["serving"]) == (2, 0, True)
+    assert checks_of(result)["webhook_events:events_arrive"] is False
+    assert query(settings.warehouse, "SELECT count(*) FROM webhook_events") == [(2,)]
 
 
 def test_sync_without_history_pulls_and_skips_the_imports(run: Run, account: Account) -> None:

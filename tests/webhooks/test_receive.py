@@ -18,8 +18,8 @@ from receiving import Poster, delivery, encoded, receiving, settings_of, signed
 
 from pipelines.errors import SettingsError, StorageError, UsageError
 from pipelines.settings import Settings
-from pipelines.webhooks import protocol, receive, store
-from pipelines.webhooks.serve import Rhythm, listen
+from pipelines.webhooks import receive, store, tables
+from pipelines.webhooks.serve import Protocol, Rhythm, listen
 from pipelines.webhooks.store import Kept, existing_store, open_store
 
 
@@ -142,7 +142,7 @@ def test_methods_sizes_and_health(tmp_path: Path) -> None:
 
 def test_slow_clients_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head or a body that does not come holds nothing for long, and others are served meanwhile."""
-    monkeypatch.setattr(protocol.Protocol, "head_seconds", 0.2)
+    monkeypatch.setattr(Protocol, "head_seconds", 0.2)
     monkeypatch.setattr(receive.Receiver.__init__, "__defaults__", (0.2,))
     with receiving(settings_of(tmp_path)) as poster:
         for begun in (b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"):
@@ -271,6 +271,6 @@ def test_a_queue_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     """It says so, and changes nothing."""
     settings = settings_of(tmp_path)
     with open_store(settings) as made, made._begin() as connection:
-        connection.execute(store.STATE.update().where(store.STATE.c.name == "version").values(number=99))
+        connection.execute(tables.STATE.update().where(tables.STATE.c.name == "version").values(number=99))
     with pytest.raises(StorageError, match="newer"), open_store(settings):
         pass

@@ -1,0 +1,63 @@
+"""What the webhook receiver was sent: its events, brought into the warehouse, and whether they arrive at all.
+
+The receiver publishes every minute by itself; this asset shows on Dagster's pages how fresh that is. Where no
+receiver ever ran there is nothing to materialize. What must not go in: how events are received or read.
+"""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.failures import engine
+from assets.metadata import column_schema, of_events
+from assets.pulled import warehouse
+from assets.resources import Trackly
+from pipelines.warehouse.events import publish_events
+from pipelines.watched import of_receiver
+from pipelines.webhooks.store import received
+from schemas.webhook_events import WEBHOOK_EVENTS
+
+GROUP = "webhooks"
+
+
+@dg.asset(
+    name=WEBHOOK_EVENTS.name,
+    deps=[warehouse],
+    group_name=GROUP,
+    kinds={"duckdb"},
+    output_required=False,
+    description=f"{WEBHOOK_EVENTS.doc} Source: {WEBHOOK_EVENTS.page}.",
+    metadata={"dagster/column_schema": column_schema(WEBHOOK_EVENTS, pulled=False)},
+)
+def webhook_events(
+    context: dg.AssetExecutionContext, trackly: Trackly
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Publish what is new in the queue."""
+    started = time.monotonic()
+    with engine(trackly) as settings:
+        found = received(settings)
+        if found is None:
+            context.log.info("No receiver of events has run yet: trackly-sync webhooks serve")
+            return
+        new = publish_events(settings) or 0
+    yield dg.MaterializeResult(metadata=of_events(found, new, time.monotonic() - started))
+
+
+@dg.asset_check(
+    asset=webhook_events,
+    description="The receiver runs, and events come while contacts are sent to.",
+)
+def events_arrive(trackly: Trackly) -> dg.AssetCheckResult:
+    """The conditions that alert, as a check."""
+    with engine(trackly) as settings:
+        wrong = [condition for condition in of_receiver(settings) if condition.firing]
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{one.text}. {one.remedy}" for one in wrong) or None,
+        metadata={one.name: str(one.figures) for one in wrong},
+    )
+
+
+RECEIVED_ASSETS = [webhook_events]
