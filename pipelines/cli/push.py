@@ -146,7 +146,8 @@ def push(
         show_plans(done.plans, done.unread, as_json=as_json, show_values=show_values)
         return 0
     if as_json:
-        show_json({name: asdict(counts) for name, counts in done.outcomes.items()})
+        differ = {"differs": done.differing} if any(done.differing.values()) else {}
+        show_json({name: asdict(counts) for name, counts in done.outcomes.items()} | differ)
     else:
         _show_done(settings, done, time.monotonic() - started)
     return unsettled(done.unsettled) or left_out(settings, done.outcomes, done.differing)

@@ -1,7 +1,7 @@
 """Revenue that was sent and has left the files since, and new rows that may be what it was corrected to.
 
     NEW_AMOUNT a row without a record_id that equals one that has left in all but the amount
-    REPLACED   a row of the same message (or of the same contact and amount), in a file that the one that has left
+    REPLACED   one of the same message (or of the same contact and amount), in a file that the one that has left
                seems to have stood in: it was in the input when that one was sent, or has others of the same call
 
 Where nothing has left, rows that are added are new. A row that left and was decided about does not count again. What
@@ -58,14 +58,14 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None
         f" FROM ({_with_amounts_of_gone()}) AS n JOIN gone AS g ON g.base = n.before WHERE {_OPEN};"
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_pairs()}) AS n"
         " JOIN gone AS g USING (identity) LEFT JOIN since USING (file)"
-        f" WHERE {_OPEN} AND g.ours AND (n.record_id IS NULL OR starts_with(g.identity, 'content:'))"
+        f" WHERE {_OPEN} AND g.ours"
         " AND (since.moment <= g.moment"
         " OR EXISTS (SELECT 1 FROM mates WHERE mates.file = n.file AND mates.chunk = g.chunk))"
         " AND n.seq NOT IN (SELECT seq FROM replaced)"
     )
 
 
-_NEW = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+_NEW = "record_id IS NULL AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
 _OPEN = f"(n.base IN (SELECT base FROM decided) OR '{GONE}' || g.identity NOT IN (SELECT base FROM decided))"
 
 
@@ -92,13 +92,13 @@ def _with_amounts_of_gone() -> str:
     return (
         f"SELECT seq, base, {before} AS before FROM (SELECT ready.* REPLACE ({amount} AS revenue) FROM ready"
         " JOIN (SELECT DISTINCT message_id AS gone_id, amount FROM gone) ON gone_id = ready.message_id"
-        f" WHERE record_id IS NULL AND {_NEW})"
+        f" WHERE {_NEW})"
     )
 
 
 def _pairs() -> str:
     """New rows, each with rows that are gone of its message, or of its contact and amount."""
-    row = "ready.seq, ready.base, ready.file, ready.record_id, gone.identity"
+    row = "ready.seq, ready.base, ready.file, gone.identity"
     return (
         f"SELECT {row} FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {_NEW}"
         f" UNION SELECT {row} FROM ready JOIN parents ON parents.identity = ready.message_id"

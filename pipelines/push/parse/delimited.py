@@ -26,7 +26,7 @@ from pipelines.push.parse.text import (
     opened_text,
     record_ends,
 )
-from pipelines.push.values.columns import Columns, known, match, normal, rename
+from pipelines.push.values.columns import Columns, known, match, name_columns, normal
 from pipelines.push.values.formats import WHITE
 from pipelines.spans import plural
 from schemas.columns import Dataset, Kind
@@ -153,7 +153,7 @@ class _Reader:
         if known(self._dataset, names) == 0:
             raise UsageError(
                 f"{self._source.path} has no header line: its first line names no column of {self._dataset.name}.",
-                rename(self._dataset),
+                name_columns(self._dataset),
             )
         if _is_open(dialect, first):
             raise UsageError(
@@ -186,7 +186,7 @@ class _Reader:
                 said = "\t"
             elif bare.strip(",;|\t" + WHITE):
                 return number, line, said
-        raise UsageError(f"{self._source.path} has no header line.", rename(self._dataset))
+        raise UsageError(f"{self._source.path} has no header line.", name_columns(self._dataset))
 
     def _dialect(self, first: str, sample: str, said: str) -> _Dialect:
         """The delimiter and quote with which the header names most fields and most records fit it."""

@@ -89,6 +89,14 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     )
 
 
+def name_columns(dataset: Dataset) -> str:
+    """What to do about a file that does not begin with the names of its columns."""
+    return (
+        f"Put a line with the names of its columns first, and nothing above it. The fields of {dataset.name} are "
+        f"{', '.join(dataset.columns)}."
+    )
+
+
 def rename(dataset: Dataset) -> str:
     """What to do about columns that do not fit."""
     return (

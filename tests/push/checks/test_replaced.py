@@ -10,7 +10,7 @@ from oracle import query
 from pipelines.push.checks.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
-from pipelines.sandbox import Account
+from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
 
 ALL = ["sends", "clicks", "revenue"]
@@ -18,6 +18,12 @@ REVENUE = ["revenue"]
 Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
 Some = Callable[[int], list[Row]]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A few people: the totals of all of them are read before each push of revenue."""
+    return seed_account(contacts=40)
 
 
 @pytest.fixture
@@ -49,17 +55,18 @@ def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
     changed = {**sale, "revenue": 31.5, "timestamp": "2024-06-02"}
     write("revenue.ndjson", [sale, other])
     push(settings, ALL)
-    write("revenue.ndjson", [changed, other])
+    known = {**sale, "revenue": 8, "record_id": "r8"}
+    write("revenue.ndjson", [changed, other, known])
     report = push(settings, REVENUE)
-    assert report.outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
-    assert (codes(settings), money(account)) == (["replaced"], [5, 7])
+    assert report.outcomes["revenue"] == Outcomes(3, accepted=2, parked=1), "a record_id tells what is new"
+    assert (codes(settings), money(account)) == (["replaced"], [5, 7, 8])
     assert push(settings, REVENUE).outcomes == report.outcomes
     once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "a correction"))
-    assert once.outcomes["revenue"] == Outcomes(2, accepted=1, duplicate=1)
+    assert once.outcomes["revenue"] == Outcomes(3, accepted=2, duplicate=1)
     appended = {**sale, "revenue": 3, "timestamp": "2024-07-01"}
-    write("revenue.ndjson", [changed, other, appended])
-    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=2, duplicate=1)
-    assert money(account) == [3, 5, 7]
+    write("revenue.ndjson", [changed, other, known, appended])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(4, accepted=3, duplicate=1)
+    assert money(account) == [3, 5, 7, 8]
 
 
 def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
