@@ -36,13 +36,13 @@ class Stay:
 
     joined: dt.datetime
     seen: dt.datetime
-    returned: bool
+    began_as: str
     states: list[tuple[dt.datetime, bool]]
     left: dt.datetime | None = None
 
     def state(self, moment: dt.datetime) -> bool | None:
         """Whether it is active at a moment; None where it is not on the list."""
-        first = self.seen if self.returned else min(self.seen, self.joined)
+        first = self.seen if self.began_as == "returned" else min(self.seen, self.joined)
         if moment <= first or (self.left is not None and self.left < moment):
             return None
         so_far = [active for at, active in self.states if at < moment]
@@ -73,7 +73,7 @@ class Books:
         if not stays or stays[-1].left is not None:
             move = "opening" if opening else "returned" if stays else "new"
             self._move(key, at, move, row["active"])
-            stays.append(Stay(row["signup_date"], at, bool(stays), [(at, row["active"])]))
+            stays.append(Stay(row["signup_date"], at, move, [(at, row["active"])]))
             return
         stays[-1].joined = row["signup_date"]
         if stays[-1].states[-1][1] != row["active"]:
@@ -102,6 +102,18 @@ class Books:
                 active[number], before[1], inactive_new, moves["inactive_removed"], inactive[number],
             )  # fmt: skip
         return rows
+
+    def stretches(self) -> set[tuple[Any, ...]]:
+        """list_membership: number, list, state, since when, by what, until when, and whether it was removed then."""
+        found = set()
+        for key, stays in self.stays.items():
+            for stay in stays:
+                ends = [at for at, _ in stay.states[1:]] + [stay.left]
+                for place, ((at, active), end) in enumerate(zip(stay.states, ends, strict=True)):
+                    turn = "reactivated" if active else "opted_out"
+                    removed = place == len(ends) - 1 and end is not None
+                    found.add((*key, active, at, turn if place else stay.began_as, end, removed))
+        return found
 
     def retained(self, as_of: dt.datetime) -> dict[tuple[int, dt.date, int], tuple[int, int, int]]:
         """Retention by list, month and age: contacts, those on the list, those active."""
@@ -192,6 +204,14 @@ def test_books_of_random_pulls_close(seed: int, tmp_path: Path) -> None:
     }
     assert retention == books.retained(last)
     assert any(contacts > on_list for contacts, on_list, _ in retention.values())
+    stretches = {
+        (
+            row["phone_number"], row["list_id"], row["active"], row["since"], row["started_by"], row["until"],
+            row["removed"],
+        )
+        for row in mart(settings, "list_membership")
+    }  # fmt: skip
+    assert stretches == books.stretches()
     _check_the_months(settings, churn)
     _check_the_ends(settings, churn, before)
 
