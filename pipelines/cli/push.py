@@ -124,26 +124,27 @@ def push(
     settings = load_settings()
     if not dry_run:
         settings.require_key()
-    from pipelines.push.run import push as run_push  # noqa: PLC0415 - help answers at once
+    from pipelines.push import run  # noqa: PLC0415 - help answers at once
 
-    decision, showing = _decision(same_rows_count, same_rows_once, reason), _showing(as_json, show_values)
+    decision = _decision(same_rows_count, same_rows_once, reason)
     started = time.monotonic()
     with progress("plan" if dry_run else "push", quiet=quiet or as_json) as report:
-        done = run_push(
-            settings,
-            names,
-            source,
-            dry_run=dry_run,
-            retry_rejected=retry_rejected,
-            ignore_unread=ignore_unread,
-            between=between,
-            wait=not no_wait,
-            on_progress=report,
-            decision=decision,
-            showing=showing,
-        )
+        if dry_run:
+            planned = run.plan(settings, names, source, report, decision, _showing(as_json, show_values))
+        else:
+            done = run.push(
+                settings,
+                names,
+                source,
+                ignore_unread=ignore_unread,
+                decision=decision,
+                retry_rejected=retry_rejected,
+                between=between,
+                wait=not no_wait,
+                on_progress=report,
+            )
     if dry_run:
-        show_plans(done.plans, done.unread, as_json=as_json, show_values=show_values)
+        show_plans(planned.plans, planned.unread, as_json=as_json, show_values=show_values)
         return 0
     if as_json:
         differ = {"differs": done.differing} if any(done.differing.values()) else {}

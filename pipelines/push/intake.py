@@ -1,17 +1,18 @@
-"""Intake of one dataset: files into the stage, judged, and the ledger told what the current input is.
+"""Intake of one dataset: files into the stage, judged, and on record in the ledger as the current input.
 
 What does not belong here: sending, and the order of datasets (`run`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import duckdb
 
-from pipelines.privacy import KEEP_ALL, Privacy
-from pipelines.push.checks.compare import hold_against
+from pipelines.privacy import Privacy
+from pipelines.push.checks.compare import Compared, compare
 from pipelines.push.checks.conflicts import two_numberings
 from pipelines.push.checks.same_rows import Decision, new_decided
 from pipelines.push.checks.validate import validate
@@ -22,8 +23,10 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import decide, note_files
 from pipelines.push.outcomes import Outcome
 from pipelines.push.parse.facts import EMPTY
-from pipelines.push.stage.database import Progress, building, count
-from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds
+from pipelines.push.stage.database import Progress, building, stage_path
+from pipelines.push.stage.query_cage import Bounds
+from pipelines.runs import this_run
+from pipelines.settings import Settings
 from schemas.columns import Dataset
 
 _PREVIEW_ROWS = 5
@@ -62,58 +65,96 @@ class Intake:
     advice: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How an intake goes about it.
+
+    Attributes:
+        changed: take in only datasets whose files are others than at their last intake, or have changed since.
+        ignore_unread: go on without the files that are named like a dataset and cannot be read.
+        attended: whether a person started this; else `.sql` files are read only if `sql_sources` is set.
+        on_progress: called after every batch.
+        run: the run's id in sync.runs; by default that of this process.
+    """
+
+    changed: bool = False
+    ignore_unread: bool = False
+    attended: bool = True
+    on_progress: Progress | None = None
+    run: str = field(default_factory=this_run)
+
+
+class IntakeOptions(TypedDict, total=False):
+    """The attributes of `Taking`, as keyword arguments."""
+
+    changed: bool
+    ignore_unread: bool
+    attended: bool
+    on_progress: Progress | None
+    run: str
+
+
 def take_in(
-    path: Path,
+    settings: Settings,
     dataset: Dataset,
     sources: Sequence[Source],
-    warehouse: Path,
     ledger: Ledger,
     on_progress: Progress | None = None,
-    *,
-    hold_synced: bool = True,
-    bounds: Bounds = DEFAULT_BOUNDS,
-    privacy: Privacy = KEEP_ALL,
     decision: Decision | None = None,
 ) -> Intake:
     """Rebuild a dataset's stage from its files and record it as the current input.
 
     Args:
-        path: where the stage goes.
+        settings: where the stage and the warehouse lie, and what is kept and held back.
         dataset: the dataset.
         sources: its files; with none, the current input has no rows.
-        warehouse: for references.
         ledger: open for writing.
         on_progress: called while rows are judged.
-        hold_synced: whether revenue that its network syncs by itself is to be held back.
-        bounds: what queries in `.sql` files may take.
-        privacy: what the ledger keeps of phone numbers.
         decision: about revenue that may be there twice.
 
     Raises:
         UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
         StorageError: the disk refused; likewise.
     """
-    with building(path, dataset, sources, warehouse, bounds) as connection:
-        privacy.define(connection)
-        validate(connection, dataset, warehouse, on_progress, hold_synced=hold_synced)
-        rows_in, held, presence = hold_against(connection, dataset.name, ledger, decision=decision)
-        found = describe(connection, dataset, sources, rows_in, held)
+    path = stage_path(settings, dataset.name)
+    with judged(settings, path, dataset, sources, on_progress) as connection:
+        compared = compare(connection, dataset.name, ledger, decision=decision)
+        found = describe(compared, dataset, sources)
         if decision and dataset.name == REVENUE:
             decide(ledger, decision.choice, decision.reason, new_decided(connection))
         note_files(ledger, dataset.name, (str(source.path) for source in sources))
-        ledger.take_in(dataset.name, rows_in, held, presence)
+        compared.record(ledger)
     return found
 
 
-def describe(
-    connection: duckdb.DuckDBPyConnection,
-    dataset: Dataset,
-    sources: Sequence[Source],
-    rows_in: int,
-    held: dict[str, int],
-) -> Intake:
-    """An Intake, from a stage that was held against the ledger."""
-    known = count(connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)")
+@contextmanager
+def judged(
+    settings: Settings, path: Path, dataset: Dataset, sources: Sequence[Source], on_progress: Progress | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new stage whose rows are judged by themselves; it takes its place when the block ends well.
+
+    Args:
+        settings: where the warehouse lies, and what is kept and held back.
+        path: where the stage goes.
+        dataset: the dataset.
+        sources: its files.
+        on_progress: called while rows are judged.
+
+    Raises:
+        UsageError: a file cannot be used as it is.
+        StorageError: the disk refused.
+    """
+    with building(path, dataset, sources, settings.warehouse, Bounds.of(settings)) as connection:
+        Privacy.of(settings).define(connection)
+        hold_synced = not settings.push_synced_revenue
+        validate(connection, dataset, settings.warehouse, on_progress, hold_synced=hold_synced)
+        yield connection
+
+
+def describe(compared: Compared, dataset: Dataset, sources: Sequence[Source]) -> Intake:
+    """What an intake found, from a compared stage."""
+    connection, rows_in, held = compared.connection, compared.rows_in, compared.held
+    known = compared.known()
     hidden = {"message", "to_number", "phone_number"}
     shown = [name for name in dataset.columns if name not in hidden]
     rows = connection.execute(f"SELECT {', '.join(shown)} FROM ready LIMIT {_PREVIEW_ROWS}").fetchall()

@@ -3,27 +3,28 @@
 What does not belong here: doing it (`run`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelines.privacy import Privacy
-from pipelines.push.checks.compare import hold_against
+from pipelines.push.checks.compare import Compared, compare
 from pipelines.push.checks.same_rows import Decision
-from pipelines.push.checks.validate import unchecked, validate
+from pipelines.push.checks.validate import unchecked
 from pipelines.push.file_findings import FoundFile, found_files
 from pipelines.push.files.find import Source
-from pipelines.push.intake import Intake, describe
+from pipelines.push.intake import Intake, describe, judged
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.revenue import totals
 from pipelines.push.send.call_sizes import Sizes
 from pipelines.push.send.chunks import chunks
-from pipelines.push.send.queries import to_send
-from pipelines.push.stage.database import Progress, building, count, opened
-from pipelines.push.stage.query_cage import Bounds
+from pipelines.push.send.queries import Queue
+from pipelines.push.stage.database import Progress, count, opened
+from pipelines.push.stage.totals import TotalsInStage
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
+from schemas.columns import Dataset
 from schemas.registry import PUSHED
 
 _CALL_SECONDS = 1.0
@@ -78,81 +79,82 @@ class Showing:
     masked: bool = True
 
 
-def make_plans(
-    settings: Settings,
-    sources: dict[str, list[Source]],
-    ledger: Ledger | None,
-    on_progress: Progress | None = None,
-    decision: Decision | None = None,
-    showing: Showing | None = None,
-) -> dict[str, Plan]:
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """What a plan is made with.
+
+    Attributes:
+        settings: where everything lies.
+        ledger: None where there is none yet.
+        on_progress: called after every batch.
+        decision: about revenue that may be there twice.
+        showing: how much is shown of rows that are held back.
+    """
+
+    settings: Settings
+    ledger: Ledger | None
+    on_progress: Progress | None
+    decision: Decision | None
+    showing: Showing
+
+
+def make_plans(planning: Planning, sources: Mapping[str, Sequence[Source]]) -> dict[str, Plan]:
     """Plan the datasets in the order of PUSHED; works in a folder of the data directory that is gone afterwards.
 
     Raises:
         UsageError: a file cannot be used as it is.
     """
     plans = {}
-    with work_folder(settings.data_dir) as folder:
+    with work_folder(planning.settings.data_dir) as folder:
         sends = folder / "sends.duckdb"
         for name in [name for name in PUSHED if name in sources]:
-            path = folder / f"{name}.duckdb"
             coming = sends if name != "sends" and "sends" in sources else None
-            plans[name] = _plan(
-                path,
-                name,
-                sources[name],
-                settings,
-                ledger,
-                coming,
-                on_progress,
-                decision,
-                showing or Showing(),
-            )
+            plans[name] = _plan(planning, folder / f"{name}.duckdb", PUSHED[name], sources[name], coming)
     return plans
 
 
 def _plan(
-    path: Path,
-    name: str,
-    sources: Sequence[Source],
-    settings: Settings,
-    ledger: Ledger | None,
-    coming: Path | None,
-    on_progress: Progress | None,
-    decision: Decision | None,
-    showing: Showing,
+    planning: Planning, path: Path, dataset: Dataset, sources: Sequence[Source], coming: Path | None
 ) -> Plan:
-    dataset, warehouse = PUSHED[name], settings.warehouse
-    with building(path, dataset, sources, warehouse, Bounds.of(settings)) as connection:
-        hold = not settings.push_synced_revenue
-        privacy = Privacy.of(settings)
-        privacy.define(connection)
-        validate(connection, dataset, warehouse, on_progress, hold_synced=hold)
+    settings, ledger, showing = planning.settings, planning.ledger, planning.showing
+    with judged(settings, path, dataset, sources, planning.on_progress):
+        pass  # it is read below with less memory
     with opened(path) as connection:
-        privacy.define(connection)
-        rows_in, held, presence = hold_against(connection, name, ledger, coming, decision=decision)
-        intake = describe(connection, dataset, sources, rows_in, held)
+        Privacy.of(settings).define(connection)
+        compared = compare(connection, dataset.name, ledger, coming, decision=planning.decision)
+        intake = describe(compared, dataset, sources)
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
-        totals.load(connection, None)
-        number, size, first = 0, 0, ""
-        for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in to_send(connection, name)):
-            first = first or chunk.body().decode()
-            number += 1
-            size += chunk.size
-    measured = ledger.call_seconds(name) if ledger else None
+        calls = _count_calls(compared)
+    measured = ledger.call_seconds(dataset.name) if ledger else None
     each = _CALL_SECONDS if measured is None else measured
-    at_once = min(settings.concurrency, number or 1)
     return Plan(
-        intake,
-        number,
-        size,
-        first,
-        number * each / at_once,
-        each,
-        measured is not None,
-        files,
-        presence.differs,
-        acknowledged,
-        unchecked(dataset, warehouse),
+        intake=intake,
+        chunks=calls.number,
+        bytes=calls.bytes,
+        first_payload=calls.first,
+        seconds=calls.number * each / min(settings.concurrency, calls.number or 1),
+        call_seconds=each,
+        measured=measured is not None,
+        files=files,
+        differing=compared.presence.differs,
+        acknowledged=acknowledged,
+        unchecked=unchecked(dataset, settings.warehouse),
     )
+
+
+class _Calls(NamedTuple):
+    number: int
+    bytes: int
+    first: str
+
+
+def _count_calls(compared: Compared) -> _Calls:
+    """The calls that a push would make, if none has to be repeated."""
+    queue = Queue(compared, TotalsInStage.load(compared.connection, None))
+    number, size, first = 0, 0, ""
+    for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in queue.new()):
+        first = first or chunk.body().decode()
+        number += 1
+        size += chunk.size
+    return _Calls(number, size, first)

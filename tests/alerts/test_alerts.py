@@ -24,6 +24,7 @@ from pipelines.pull.run import pull
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings, load_settings
@@ -131,7 +132,7 @@ def test_a_push_that_leaves_doubt_alerts_until_it_is_settled(
     account.refuse = lambda entity, row: (
         ("invalid_phone", f"{row['phone_number']} is no number") if entity == "clicks" else None
     )
-    push(told, ["sends", "clicks"], dry_run=True)
+    plan_push(told, ["sends", "clicks"])
     push(told, ["sends"])
     assert hook.messages == []
     push(told, ["clicks"], run="clicks")

@@ -13,6 +13,7 @@ from pipelines.errors import DataError
 from pipelines.pull.run import pull
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
+from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import Account
 from pipelines.settings import Settings
@@ -85,7 +86,7 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     ((reason, rows_held),) = report.reasons["revenue"].items()
     assert "TRACKLY_PUSH_SYNCED_REVENUE" in reason
     assert rows_held == 1
-    plan = push(settings, ["sends", "revenue"], dry_run=True).plans["revenue"]
+    plan = plan_push(settings, ["sends", "revenue"]).plans["revenue"]
     assert plan.intake.parked == 1
     # eight days on, the same row is older than a week, and the sync has counted it long since
     engine = sa.create_engine(settings.ledger)
@@ -101,11 +102,11 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
 def test_the_plan_tells_how_long_it_will_take(settings: Settings, write: Write, some_sends: Some) -> None:
     """Before the first call it is a guess, then what earlier calls took."""
     write("sends.ndjson", some_sends(2_000))
-    plan = push(settings, ["sends"], dry_run=True).plans["sends"]
+    plan = plan_push(settings, ["sends"]).plans["sends"]
     assert (plan.chunks, plan.seconds, plan.measured) == (2, 1.0, False)
     push(settings, ["sends"])
     write("sends.ndjson", some_sends(4_000))
-    plan = push(settings, ["sends"], dry_run=True).plans["sends"]
+    plan = plan_push(settings, ["sends"]).plans["sends"]
     assert plan.measured
     assert plan.seconds == pytest.approx(plan.call_seconds)  # two calls, both at once
     assert 0 < plan.call_seconds < 60

@@ -20,6 +20,7 @@ from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import PushReport, intake, push, send
+from pipelines.push.run import plan as plan_push
 from pipelines.sandbox import Account, Fault, Server, write_history
 from pipelines.settings import Settings
 
@@ -337,7 +338,7 @@ def test_an_unreachable_service_leaves_all_pending(
 def test_a_dry_run_leaves_no_trace(account: Account, settings: Settings, posted: Callable[[], int]) -> None:
     """A plan tells what would be done, and nothing is written or sent."""
     write_history(account, settings.history, sends=1_500)
-    plans = push(settings, ALL, dry_run=True).plans
+    plans = plan_push(settings, ALL).plans
     assert [path.name for path in settings.data_dir.iterdir()] == ["history"]
     assert posted() == 0
     sends, clicks = plans["sends"], plans["clicks"]
@@ -345,7 +346,7 @@ def test_a_dry_run_leaves_no_trace(account: Account, settings: Settings, posted:
     assert (clicks.intake.pending, clicks.intake.parked) == (301, 1)
     assert len(json.loads(sends.first_payload)["records"]) == 1000
     push(settings, ALL)
-    assert [plan.chunks for plan in push(settings, ALL, dry_run=True).plans.values()] == [0, 0, 0]
+    assert [plan.chunks for plan in plan_push(settings, ALL).plans.values()] == [0, 0, 0]
 
 
 def test_the_halves_do_what_the_whole_does(account: Account, settings: Settings) -> None:

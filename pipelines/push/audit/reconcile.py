@@ -35,10 +35,10 @@ from pipelines.push.ledger.queries.alarms import acknowledged_contacts, alarms
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sent_revenue
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.revenue import totals
 from pipelines.push.revenue.late import find_late
 from pipelines.push.revenue.waiting import patience
 from pipelines.push.stage.database import Progress
+from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
@@ -102,9 +102,9 @@ def reconcile(
         with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
             reading = stopping.run(_read(settings, folder, on_progress))
             with scratch(folder) as connection:
-                totals.load(connection, reading)
+                totals = TotalsInStage.load(connection, reading)
                 if ledger:
-                    find_late(connection, ledger, reading, patience(settings, ledger).settle)
+                    find_late(totals, ledger, reading, patience(settings, ledger).settle)
                 done, differences = _reconciled(connection, reading, ledger)
             record.rows = done.contacts
             record.details = details(
@@ -145,7 +145,7 @@ async def _read(settings: Settings, folder: Path, on_progress: Progress | None) 
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int:
-    """Make the table `compared`, after `totals.load`; returns how many contacts are in it."""
+    """Make the table `compared`, after the totals are loaded; returns how many contacts are in it."""
     tables = {
         "revenue": REVENUE_COLUMNS,
         "sends": SENDS_COLUMNS,

@@ -1,18 +1,21 @@
-"""The input held against the ledger: what is in the account already, what is parked, what is to be sent.
+"""The input compared with the ledger: what is in the account already, what is parked, what is to be sent.
 
 Works inside the stage's connection, so that memory stays flat however many rows either side has. What does not
 belong here: judging rows by themselves (`validate`), and cutting chunks (`send.chunks`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from pipelines import memory
 from pipelines.push.checks import differing
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
+from pipelines.push.checks.known import COLUMNS, IS_NEW
 from pipelines.push.checks.same_rows import Decision, hold_same
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -44,49 +47,76 @@ SYNCED = (
 )
 """Why recent revenue of a TUNE-linked offer is parked."""
 
-_KNOWN = {
-    "identity": "VARCHAR",
-    "chunk": "INTEGER",
-    "outcome": "VARCHAR",
-    "own": "BOOLEAN",
-    "current": "BOOLEAN",
-    "ours": "BOOLEAN",
-    "packed": "BOOLEAN",
-    "content": "BIGINT",
-    "likeness": "BIGINT",
-}
-"""What is loaded of the rows that the ledger knows; see `ledger_rows`."""
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A stage that was compared with the ledger, by `compare`: what is new in it can be told from the rest.
+
+    Attributes:
+        connection: the stage's; it has the temporary tables `known` and, for clicks and revenue, `parents` (the
+            sends: identity, outcome, contact, list_ref).
+        dataset: what it holds.
+        rows_in: rows of the input.
+        held: how many of them are quarantined, duplicate and parked.
+        presence: which rows of the ledger came into the input or left it since the last `record`.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    dataset: str
+    rows_in: int
+    held: dict[str, int]
+    presence: Presence
+
+    def record(self, ledger: Ledger) -> None:
+        """Put on record in the ledger what the current input is."""
+        ledger.take_in(self.dataset, self.rows_in, self.held, self.presence)
+
+    def known(self) -> int:
+        """How many rows of the input the ledger has an attempt or an outcome of."""
+        return count(
+            self.connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)"
+        )
+
+    def new(self) -> int:
+        """How many rows are to be sent for the first time, and need not wait."""
+        return count(self.connection, f"SELECT count(*) FROM ready WHERE {IS_NEW}")
+
+    def later(self) -> int:
+        """How many new rows have to wait: they are not of the time that was given, or `wait_for` holds them."""
+        return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
+
+    def wait_for(self, contacts: Iterable[str]) -> None:
+        """Have new revenue of some contacts wait, given by their phone numbers."""
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE waiting (contact VARCHAR)")
+        insert(self.connection, "waiting", pa.table({"contact": pa.array(list(contacts), pa.string())}))
+        self.connection.execute(
+            "INSERT INTO known (identity) SELECT ready.identity FROM ready JOIN parents AS p"
+            f" ON p.identity = ready.message_id WHERE p.contact IN (SELECT contact FROM waiting) AND {IS_NEW}"
+        )
 
 
-def hold_against(
+def compare(
     connection: duckdb.DuckDBPyConnection,
     dataset: str,
     ledger: Ledger | None,
     coming: Path | None = None,
     between: Period | None = None,
     decision: Decision | None = None,
-) -> tuple[int, dict[str, int], Presence]:
+) -> Compared:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
-
-    Leaves the temporary tables `known` (see _KNOWN) and, for clicks and revenue,
-    `parents` (the sends: identity, outcome, contact, list_ref) for `to_send`.
 
     Args:
         connection: the stage, validated.
         dataset: what it holds.
         ledger: None where there is none yet.
         coming: the stage of sends, for a plan: sends that are ready there count as if they were accepted.
-        between: rows of other times, and without one, stay pending: `known` has them too.
+        between: rows of other times, and without one, wait.
         decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
-
-    Returns:
-        Rows of the input; how many of them are quarantined, duplicate and parked; and which rows of the ledger
-        came into the input or left it since the ledger was last told.
     """
-    declared = ", ".join(f"{name} {kind}" for name, kind in _KNOWN.items())
+    declared = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
     _make_room(connection, dataset)
-    _load(connection, "known", ledger, dataset, tuple(_KNOWN))
+    _load(connection, "known", ledger, dataset, tuple(COLUMNS))
     connection.execute("DELETE FROM verdicts WHERE fleeting")
     label_files(connection)
     _leave_to_others(connection, PUSHED[dataset])
@@ -101,12 +131,8 @@ def hold_against(
     presence = _presence(connection)
     if between:
         _set_later(connection, between)
-    return count(connection, "SELECT count(*) FROM input"), dict(held), presence
-
-
-def later(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many new rows are not of the time that `hold_against` was given."""
-    return count(connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
+    rows_in = count(connection, "SELECT count(*) FROM input")
+    return Compared(connection, dataset, rows_in, dict(held), presence)
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
@@ -164,7 +190,7 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
         " ELSE 'message_id: its send is ' || outcome END, NULL, NULL, true"
         " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
         f" WHERE (outcome IS NULL OR outcome NOT IN {sql_list(IN_ACCOUNT)})"
-        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+        f" AND {IS_NEW}"
     )
 
 
@@ -179,7 +205,7 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
         f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
         " WHERE seq IN (SELECT seq FROM synced)"
         " AND timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS"
-        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+        f" AND {IS_NEW}",
         [SYNCED, first or now()],
     )
 
@@ -189,7 +215,7 @@ def _set_later(connection: duckdb.DuckDBPyConnection, between: Period) -> None:
     connection.execute(
         "INSERT INTO known (identity) SELECT identity FROM ready"
         f" WHERE NOT coalesce(timestamp >= {start} AND timestamp < {end}, false)"
-        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+        f" AND {IS_NEW}"
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.push.checks.known import IS_NEW
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, in_order
 from pipelines.push.values.content import compared, content
@@ -89,7 +90,7 @@ def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, '{NUMBERINGS}', NULL, true FROM ready"
             f" WHERE file IN ({', '.join(map(str, files))})"
-            " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)",
+            f" AND {IS_NEW}",
             ["most keys of its file stand for other rows in another file; prefix those of one of them"],
         )
 

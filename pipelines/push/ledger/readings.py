@@ -1,7 +1,7 @@
 """What a reading of the contacts has of one of them, as the ledger keeps it.
 
 What does not belong here: reading contacts (`pipelines.pull.contact_totals`), and looking one up in a reading
-(`pipelines.push.revenue.totals`).
+(`pipelines.push.stage.totals`).
 """
 
 from typing import NamedTuple

@@ -22,8 +22,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-import duckdb
-
 from pipelines.pull.contact_totals import Reading
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -31,9 +29,9 @@ from pipelines.push.ledger.queries import absent as ledger_absent
 from pipelines.push.ledger.queries.absent import Counted, Entry
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.push.outcomes import SETTLED, Outcome, Verdict
-from pipelines.push.revenue import totals
 from pipelines.push.revenue.settle import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
+from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
 from pipelines.spans import duration
 from schemas.money import CENT
@@ -92,13 +90,11 @@ class _Match(NamedTuple):
     certain: bool
 
 
-def find_late(
-    connection: duckdb.DuckDBPyConnection, ledger: Ledger, reading: Reading, settle_seconds: float
-) -> int | None:
+def find_late(totals: TotalsInStage, ledger: Ledger, reading: Reading, settle_seconds: float) -> int | None:
     """Look at a reading for revenue that turned up after it was called absent.
 
     Args:
-        connection: where the reading is loaded; see `totals.load`.
+        totals: the reading, loaded.
         ledger: the ledger; an alarm is put on record there, which is open if rows are perhaps there twice.
         reading: the reading.
         settle_seconds: how long calls were given so far.
@@ -113,7 +109,7 @@ def find_late(
             return None
         rows = _by_contact(ledger_absent.counted(transaction))
         where: list[_Where] = [(one.contact, one.list_ref) for one in entries]
-        found = totals.look_up(connection, where)
+        found = totals.look_up(where)
         late: list[Entry] = []
         kept: list[Entry] = []
         verdicts: list[tuple[Entry, Verdict]] = []

@@ -17,12 +17,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
 from pipelines.pull.contact_totals import Reading, read_totals
-from pipelines.push.checks.compare import Period, hold_against, later
+from pipelines.push.checks.compare import Compared, compare
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries import absent as ledger_absent
@@ -30,14 +28,14 @@ from pipelines.push.ledger.queries import in_doubt as ledger_doubt
 from pipelines.push.ledger.queries.alarms import alarms
 from pipelines.push.ledger.queries.recent import recent_calls
 from pipelines.push.outcomes import Outcome
-from pipelines.push.revenue import totals
 from pipelines.push.revenue.late import find_late
 from pipelines.push.revenue.settle import Settlement, patiently, settled
 from pipelines.push.revenue.waiting import Patience, due, patience, seconds_until
 from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
-from pipelines.push.send.queries import contents
+from pipelines.push.send.how import How
+from pipelines.push.send.queries import Queue, contents
 from pipelines.push.send.sender import Sending
-from pipelines.push.stage.database import Progress, count
+from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.spans import duration
@@ -72,27 +70,24 @@ class RevenuePush:
     """The revenue of a stage on its way.
 
     Attributes:
-        connection: the stage, after `presence.hold_against`, and `take_in` of what that found.
+        compared: the stage, and on record in the ledger what it holds.
         client: the account.
         ledger: the ledger, after `recover`.
         settings: how many calls at once, and how long the account may take over a lost one.
         folder: of `room_for_readings`.
-        on_progress: called after every reply and answer.
-        between: as `hold_against` was given it.
-        wait: whether to wait for calls to be old enough; else the next push settles them.
+        how: what its caller chose.
     """
 
-    connection: duckdb.DuckDBPyConnection
+    compared: Compared
     client: TracklyClient
     ledger: Ledger
     settings: Settings
     folder: Path
-    on_progress: Progress | None = None
-    between: Period | None = None
-    wait: bool = True
-    _held: bool = True
+    how: How
+    _is_compared: bool = True
     _sent: bool = False
     _sizes: Sizes = field(init=False)
+    _totals: TotalsInStage | None = None
 
     def __post_init__(self) -> None:
         """How large calls may be: where the latest ones had no answer, this push begins with small ones."""
@@ -122,7 +117,7 @@ class RevenuePush:
             elif not waiting:
                 failure = None
                 break
-            elif not self.wait:
+            elif not self.how.wait:
                 return Unsettled(waiting, self._due())
             else:
                 waits, rests = waits + 1, False
@@ -140,33 +135,29 @@ class RevenuePush:
             watching = bool(ledger_absent.watched(transaction) or alarms(transaction))
         if self._sent:  # everything was answered, or refused for good
             return watching
-        return watching or self.ledger.outcomes()[REVENUE].pending > later(self.connection)
+        return watching or self.ledger.outcomes()[REVENUE].pending > self.compared.later()
 
     async def _look(self) -> tuple[int, int]:
         """Read the contacts and settle by that: the reading's number, and how many alarms are open."""
         reading = await self._read()
-        totals.load(self.connection, reading)
-        find_late(self.connection, self.ledger, reading, patience(self.settings, self.ledger).settle)
-        number = self._settle(reading, patience(self.settings, self.ledger))
+        loaded = self._totals = TotalsInStage.load(self.compared.connection, reading)
+        find_late(loaded, self.ledger, reading, patience(self.settings, self.ledger).settle)
+        number = self._settle(reading, loaded, patience(self.settings, self.ledger))
         self._sent = False
         with self.ledger.begin(REVENUE) as transaction:
             return number, len(alarms(transaction))
 
     def _hold(self) -> int:
-        """Hold the stage against the ledger again, and back what has to wait; how many rows can be sent."""
-        if not self._held:  # what was sent meanwhile is known now, and sends that another machine brought
-            self.ledger.take_in(
-                REVENUE, *hold_against(self.connection, REVENUE, self.ledger, between=self.between)
-            )
-        self._held = False
+        """Compare the stage with the ledger again, and have wait what has to; how many rows can be sent."""
+        if (
+            not self._is_compared
+        ):  # what was sent meanwhile is known now, and sends that another machine brought
+            self.compared = compare(self.compared.connection, REVENUE, self.ledger, between=self.how.between)
+            self.compared.record(self.ledger)
+        self._is_compared = False
         with self.ledger.begin(REVENUE) as transaction:
-            totals.hold(self.connection, ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
-        new = count(
-            self.connection,
-            "SELECT count(*) FROM ready WHERE NOT EXISTS"
-            " (SELECT 1 FROM known WHERE known.identity = ready.identity)",
-        )
-        return new + len(self.ledger.to_retry(REVENUE))
+            self.compared.wait_for(ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
+        return self.compared.new() + len(self.ledger.to_retry(REVENUE))
 
     async def _send(self, number: int, ready: int) -> OutcomeUnknown | None:
         """Send what is ready; returns why it stopped, where answers were lost."""
@@ -174,31 +165,32 @@ class RevenuePush:
             self.client,
             self.ledger,
             REVENUE,
-            ready,
-            self.on_progress,
-            self.settings.push_canary_share,
-            number,
+            total=ready,
+            on_progress=self.how.on_progress,
+            canary_share=self.settings.push_canary_share,
+            reading=number,
             privacy=Privacy.of(self.settings),
             sizes=self._sizes,
         )
+        queue = Queue(self.compared, self._totals)
         self._sent = True
         try:
-            await sending.run(self.connection, self.settings.concurrency)
+            await sending.run(queue, self.settings.concurrency)
         except OutcomeUnknown as error:
             return error
         return None
 
     async def _read(self) -> Reading:
         def on_read(rows: int, total: int | None) -> None:
-            if self.on_progress:
-                self.on_progress("contacts", rows, max(total or 0, rows))
+            if self.how.on_progress:
+                self.how.on_progress("contacts", rows, max(total or 0, rows))
 
         reading = await read_totals(self.client, self.settings, self.folder, on_read)
         if not reading.complete:
             reading = await read_totals(self.client, self.settings, self.folder, on_read)
         return reading
 
-    def _settle(self, reading: Reading, of: Patience) -> int:
+    def _settle(self, reading: Reading, loaded: TotalsInStage, of: Patience) -> int:
         """Put a reading on record and settle by it; returns its number."""
         with self.ledger.begin(REVENUE) as transaction:
             number = ledger_doubt.note_reading(
@@ -208,14 +200,14 @@ class RevenuePush:
             if not rows:
                 return number
             where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]
-            found = totals.look_up(self.connection, where)
+            found = loaded.look_up(where)
             doubts = [row.identity for row in rows if row.in_doubt and row.ours]
             verdicts = settled(
                 rows,
                 reading.started_at,
                 found,
                 complete=reading.complete,
-                content=contents(self.connection, doubts),
+                content=contents(self.compared.connection, doubts),
                 seconds=of.settle,
             )
             done = patiently(rows, verdicts, reading.started_at, of)

@@ -13,10 +13,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.push.checks.compare import Compared
+from pipelines.push.checks.known import IS_NEW
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read
+from pipelines.push.stage.totals import TotalsInStage
 from pipelines.push.values.content import content, likeness
 from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
@@ -56,75 +59,104 @@ _ROWS = {
     " LEFT JOIN totals AS t ON t.contact = p.contact AND t.list_key = coalesce(k.list_key, p.list_ref)"
     " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact",
 }
-"""Where those columns come from; for revenue after `contacts.load`."""
-
-_NEW = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+"""Where those columns come from; for revenue from the tables of `TotalsInStage`."""
 
 
-def canary(connection: duckdb.DuckDBPyConnection, dataset: str) -> Iterator[Batch]:
-    """A few rows that the ledger does not know, from all over the input; `to_send` leaves them out from then on.
+class Queue:
+    """The rows of a compared stage that are to be sent.
 
-    Of revenue, no two are of one contact, as in a wave.
+    Args:
+        compared: the stage.
+        totals: for revenue, the reading of the contacts whose totals go on record with the rows.
+
+    Raises:
+        ValueError: revenue without totals.
     """
-    chosen = f"SELECT identity FROM ready WHERE {_NEW}"
-    if dataset == REVENUE:
-        chosen = (
-            f"SELECT ready.identity FROM {_ROWS[dataset]} WHERE {_NEW}"
-            " QUALIFY row_number() OVER (PARTITION BY p.contact ORDER BY hash(ready.identity)) = 1"
-        )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE first AS"
-        f" SELECT identity FROM ({chosen}) ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
-    )
-    yield from _batches(
-        connection,
-        f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD[dataset]}, {CANARY_ROWS} AS most FROM {_ROWS[dataset]}"
-        " WHERE ready.identity IN (SELECT identity FROM first) ORDER BY ready.identity",
-    )
-    connection.execute("INSERT INTO known (identity) FROM first")
 
+    def __init__(self, compared: Compared, totals: TotalsInStage | None = None) -> None:
+        if compared.dataset == REVENUE and totals is None:
+            raise ValueError("Revenue goes on record with the totals of its contacts.")
+        self._connection, self._dataset = compared.connection, compared.dataset
 
-def to_send(connection: duckdb.DuckDBPyConnection, dataset: str) -> Waves:
-    """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
-    if dataset == REVENUE:
-        unseen = "t.contact IS NULL AND EXISTS (SELECT 1 FROM totals)"
-        risky = f"seq IN (SELECT seq FROM risky) OR ({unseen})"
-        limit = f"CASE WHEN {risky} THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
-        yield from _waves(
-            connection,
-            f"SELECT ready.identity, {limit} AS most, p.contact FROM {_ROWS[dataset]} WHERE {_NEW}",
+    def canary(self) -> Iterator[Batch]:
+        """A few rows that the ledger does not know, from all over the input; `new` leaves them out from then on.
+
+        Of revenue, no two are of one contact, as in a wave.
+        """
+        name = self._dataset
+        chosen = f"SELECT identity FROM ready WHERE {IS_NEW}"
+        if name == REVENUE:
+            chosen = (
+                f"SELECT ready.identity FROM {_ROWS[name]} WHERE {IS_NEW}"
+                " QUALIFY row_number() OVER (PARTITION BY p.contact ORDER BY hash(ready.identity)) = 1"
+            )
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE canary AS"
+            f" SELECT identity FROM ({chosen}) ORDER BY hash(identity) LIMIT {CANARY_ROWS}"
         )
-    else:
-        columns = ", ".join(PUSHED[dataset].columns)
-        order = "" if in_order(connection) else " ORDER BY identity"
+        yield from self._batches(
+            f"SELECT ready.identity{_KEPT[name]}, {_RECORD[name]}, {CANARY_ROWS} AS most FROM {_ROWS[name]}"
+            " WHERE ready.identity IN (SELECT identity FROM canary) ORDER BY ready.identity",
+        )
+        self._connection.execute("INSERT INTO known (identity) FROM canary")
+
+    def new(self) -> Waves:
+        """The rows that the ledger does not know, sorted by identity, which is cheapest for the ledger."""
+        name = self._dataset
+        if name == REVENUE:
+            unseen = "t.contact IS NULL AND EXISTS (SELECT 1 FROM totals)"
+            risky = f"seq IN (SELECT seq FROM risky) OR ({unseen})"
+            limit = f"CASE WHEN {risky} THEN {MAX_NAMED_ERRORS} ELSE {MAX_RECORDS} END"
+            yield from self._waves(
+                f"SELECT ready.identity, {limit} AS most, p.contact FROM {_ROWS[name]} WHERE {IS_NEW}"
+            )
+            return
+        columns = ", ".join(PUSHED[name].columns)
+        order = "" if in_order(self._connection) else " ORDER BY identity"
         # several threads would hand on rows as each happens to have them, and to sort many they need more memory
-        connection.execute("SET threads = 1")
-        yield _batches(
-            connection,
+        self._connection.execute("SET threads = 1")
+        yield self._batches(
             # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
-            f"SELECT identity{_KEPT[dataset]}, {_RECORD[dataset]}, {MAX_RECORDS} AS most"
-            f" FROM (SELECT identity, {columns} FROM ready WHERE {_NEW}{order})",
+            f"SELECT identity{_KEPT[name]}, {_RECORD[name]}, {MAX_RECORDS} AS most"
+            f" FROM (SELECT identity, {columns} FROM ready WHERE {IS_NEW}{order})",
         )
 
+    def again(self, limits: Sequence[tuple[str, int]]) -> Waves:
+        """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
+        name = self._dataset
+        identities, most = zip(*limits, strict=True)
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
+        rows = pa.table({"identity": pa.array(identities), "most": pa.array(most, pa.int32())})
+        insert(self._connection, "again", rows)
+        chosen = f"{_ROWS[name]} JOIN again ON again.identity = ready.identity"
+        if name == REVENUE:
+            yield from self._waves(f"SELECT ready.identity, again.most, p.contact FROM {chosen}")
+        else:
+            yield self._batches(
+                f"SELECT ready.identity{_KEPT[name]}, {_RECORD[name]}, most FROM {chosen}"
+                " ORDER BY most DESC, ready.identity",
+            )
 
-def to_send_again(
-    connection: duckdb.DuckDBPyConnection, dataset: str, limits: Sequence[tuple[str, int]]
-) -> Waves:
-    """Given rows, each with the most rows that its chunk may have; those not in the stage are left out."""
-    identities, most = zip(*limits, strict=True)
-    connection.execute("CREATE OR REPLACE TEMP TABLE again (identity VARCHAR, most INTEGER)")
-    insert(
-        connection, "again", pa.table({"identity": pa.array(identities), "most": pa.array(most, pa.int32())})
-    )
-    chosen = f"{_ROWS[dataset]} JOIN again ON again.identity = ready.identity"
-    if dataset == REVENUE:
-        yield from _waves(connection, f"SELECT ready.identity, again.most, p.contact FROM {chosen}")
-    else:
-        yield _batches(
-            connection,
-            f"SELECT ready.identity{_KEPT[dataset]}, {_RECORD[dataset]}, most FROM {chosen}"
-            " ORDER BY most DESC, ready.identity",
+    def _waves(self, rows: str) -> Waves:
+        """Rows of revenue, given by a query of identity, most and contact."""
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE outgoing AS SELECT identity, most,"
+            f" least(row_number() OVER (PARTITION BY contact ORDER BY identity), {MOST_WAVES}) AS wave FROM ({rows})"
         )
+        numbers = self._connection.execute("SELECT DISTINCT wave FROM outgoing ORDER BY wave").fetchall()
+        for (number,) in numbers:
+            yield self._batches(
+                f"SELECT ready.identity{_KEPT[REVENUE]}, {_RECORD[REVENUE]}, o.most FROM {_ROWS[REVENUE]}"
+                f" JOIN outgoing AS o ON o.identity = ready.identity WHERE o.wave = {number}"
+                " ORDER BY o.most DESC, ready.identity",
+            )
+
+    def _batches(self, query: str) -> Iterator[Batch]:
+        for batch in read(self._connection, query, _SEND_ROWS):
+            columns: list[Any] = batch.columns
+            *kept, records, limits = columns
+            rows = LedgerRows.of([column.to_pylist() for column in kept])
+            yield Batch.of(rows, records, limits.to_pylist())
 
 
 @contextmanager
@@ -151,34 +183,10 @@ def ahead(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
 
 def contents(connection: duckdb.DuckDBPyConnection, identities: Sequence[str]) -> dict[str, str]:
     """What the API is given of rows of revenue, as a digest; of those in the stage."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE asked (identity VARCHAR)")
-    insert(connection, "asked", pa.table({"identity": pa.array(identities, pa.string())}))
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked_rows (identity VARCHAR)")
+    insert(connection, "asked_rows", pa.table({"identity": pa.array(identities, pa.string())}))
     found = connection.execute(
         f"SELECT identity, sha256({record(PUSHED[REVENUE].fields)}) FROM ready"
-        " WHERE identity IN (SELECT identity FROM asked)"
+        " WHERE identity IN (SELECT identity FROM asked_rows)"
     )
     return dict(found.fetchall())
-
-
-def _waves(connection: duckdb.DuckDBPyConnection, rows: str) -> Waves:
-    """Rows of revenue, given by a query of identity, most and contact."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE outgoing AS SELECT identity, most,"
-        f" least(row_number() OVER (PARTITION BY contact ORDER BY identity), {MOST_WAVES}) AS wave FROM ({rows})"
-    )
-    numbers = connection.execute("SELECT DISTINCT wave FROM outgoing ORDER BY wave").fetchall()
-    for (number,) in numbers:
-        yield _batches(
-            connection,
-            f"SELECT ready.identity{_KEPT[REVENUE]}, {_RECORD[REVENUE]}, o.most FROM {_ROWS[REVENUE]}"
-            f" JOIN outgoing AS o ON o.identity = ready.identity WHERE o.wave = {number}"
-            " ORDER BY o.most DESC, ready.identity",
-        )
-
-
-def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Batch]:
-    for batch in read(connection, query, _SEND_ROWS):
-        columns: list[Any] = batch.columns
-        *kept, records, limits = columns
-        rows = LedgerRows.of([column.to_pylist() for column in kept])
-        yield Batch.of(rows, records, limits.to_pylist())

@@ -15,8 +15,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import duckdb
-
 from pipelines.errors import (
     CutOffError,
     DataError,
@@ -33,7 +31,7 @@ from pipelines.push.outcomes import Outcome, Verdict
 from pipelines.push.send.answers import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
 from pipelines.push.send.chunks import Batch, Chunk, chunks
-from pipelines.push.send.queries import Waves, ahead, canary, to_send, to_send_again
+from pipelines.push.send.queries import Queue, Waves, ahead
 from pipelines.push.send.turns import Turns
 from pipelines.push.stage.database import Progress
 from pipelines.trackly.client import Reply, TracklyClient
@@ -65,7 +63,7 @@ class Sending:
         on_progress: called after every answer.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
-        seen: for the others, the ledger's `last_chunk` before the stage was held against it.
+        seen: for the others, the ledger's `last_chunk` before the stage was compared with it.
         lost: calls of revenue so far that left rows in doubt.
         privacy: what is kept of phone numbers in the words of answers.
         sizes: how large calls may be; handed on from one round of revenue to the next.
@@ -93,11 +91,11 @@ class Sending:
     def __post_init__(self) -> None:
         self._turns = Turns(self.sizes)
 
-    async def run(self, connection: duckdb.DuckDBPyConnection, workers: int) -> None:
+    async def run(self, queue: Queue, workers: int) -> None:
         """Send what is to be sent, then again what is pending, until no row is, or revenue came to be in doubt.
 
         Args:
-            connection: the dataset's stage, after `presence.hold_against`.
+            queue: the dataset's rows that are to be sent.
             workers: chunks under way at once.
 
         Raises:
@@ -106,8 +104,8 @@ class Sending:
                 were waited for.
         """
         if self.total > MAX_RECORDS and not self.sizes.begun:
-            await self._send_canary(connection)
-        await self._send_waves(to_send(connection, self.dataset), workers, again=False)
+            await self._send_canary(queue)
+        await self._send_waves(queue.new(), workers, again=False)
         pause = 0.0
         while not self._stop and not self.lost and (pending := self.ledger.to_retry(self.dataset)):
             spent = [identity for identity, code, tries, _ in pending if tries >= most_tries(code)]
@@ -118,10 +116,8 @@ class Sending:
                 await asyncio.sleep(pause)
                 pause = min(max(pause * 2, 0.25), 4)
             limits = [(identity, next_limit(code, rows)) for identity, code, _, rows in pending]
-            if not await self._send_waves(
-                to_send_again(connection, self.dataset, limits), workers, again=True
-            ):
-                return  # what is pending is not in the stage, which only another intake can mend
+            if not await self._send_waves(queue.again(limits), workers, again=True):
+                return  # what is pending is not in the stage: only another intake brings it back
 
     async def _send_waves(self, waves: Waves, workers: int, *, again: bool) -> int:
         """One wave after the other, up to one in which revenue came to be in doubt: that is to be settled first.
@@ -136,13 +132,13 @@ class Sending:
             sent += await self._send(wave, workers, again=again)
         return sent
 
-    async def _send_canary(self, connection: duckdb.DuckDBPyConnection) -> None:
+    async def _send_canary(self, queue: Queue) -> None:
         """A few rows from all over the input go first: what is wrong with all of it is found with these.
 
         Raises:
             DataError: more of them were refused than may be.
         """
-        rows = list(canary(connection, self.dataset))
+        rows = list(queue.canary())
         await self._send(rows, 1, again=False)
         sent, refused = sum(len(batch.limits) for batch in rows), self._refused.total()
         if refused > self.canary_share * sent:

@@ -21,6 +21,7 @@ from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.ledger import existing_ledger
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Fault, Server
 from pipelines.settings import Settings
@@ -87,9 +88,9 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     write("revenue.ndjson", rows_of(sends, offer, 0, 110))
     before, requests = settings.warehouse.read_bytes(), posted()
     for paths in (ALL, ("sends",)):
-        for dry_run in (False, True):
+        for either in (push, plan_push):
             with pytest.raises(StorageError, match=r"does not know [0-9]+ calls of revenue") as refused:
-                push(settings, paths, dry_run=dry_run)
+                either(settings, paths)
     assert "trackly-sync adopt" in refused.value.remedy
     with pytest.raises(StorageError, match="calls of revenue"):
         resolve(settings, ["record:r1"], Outcome.PENDING, "no")

@@ -20,6 +20,7 @@ from pipelines.push.checks.same_rows import Choice, Decision
 from pipelines.push.ledger.status import differing, outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.resolve import acknowledge_differing, differing_rows
+from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import Account, running, seed_account
 from pipelines.settings import Settings
@@ -181,7 +182,7 @@ def test_what_differs_is_acknowledged_until_it_changes_again(
     }
 
     def groups() -> list[tuple[str, int]]:
-        plan = push(settings, ["sends"], dry_run=True).plans["sends"]
+        plan = plan_push(settings, ["sends"]).plans["sends"]
         return [(group.outcome, group.rows) for group in plan.files[0].groups]
 
     write("sends.ndjson", rows)

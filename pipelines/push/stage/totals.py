@@ -14,12 +14,30 @@ from pipelines.warehouse.tables import insert
 from schemas.tables import literal
 
 
-def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
-    """Make the temporary tables of a reading; without one they are empty.
+class TotalsInStage:
+    """A reading of the contacts' totals, loaded where rows of revenue are; see `load` for its tables."""
 
-    totals    contact, list_key, amount, count, clicks, signed_up, and phone_amount, phone_count over all lists
-    list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
-    """
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def load(cls, connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> "TotalsInStage":
+        """Make the temporary tables of a reading; without one they are empty.
+
+        totals    contact, list_key, amount, count, clicks, signed_up, and phone_amount, phone_count over all lists
+        list_keys ref, list_key: what sends call a list (its id or its number), and the least id of those so called
+        """
+        _load(connection, reading)
+        return cls(connection)
+
+    def look_up(
+        self, contacts: Iterable[tuple[str | None, str | None]]
+    ) -> dict[tuple[str | None, str | None], Found]:
+        """The totals of phone numbers and lists."""
+        return _look_up(self._connection, contacts)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE list_keys (ref VARCHAR, list_key VARCHAR);"
         "CREATE OR REPLACE TEMP TABLE totals (contact VARCHAR, list_key VARCHAR, amount BIGINT, count BIGINT,"
@@ -44,15 +62,14 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None
     )
 
 
-def look_up(
+def _look_up(
     connection: duckdb.DuckDBPyConnection, contacts: Iterable[tuple[str | None, str | None]]
 ) -> dict[tuple[str | None, str | None], Found]:
-    """The totals of phone numbers and lists, after `load`."""
     asked = list(dict.fromkeys(contacts))
-    connection.execute("CREATE OR REPLACE TEMP TABLE asked (contact VARCHAR, ref VARCHAR)")
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked_contacts (contact VARCHAR, ref VARCHAR)")
     insert(
         connection,
-        "asked",
+        "asked_contacts",
         pa.table(
             [pa.array([c for c, _ in asked], pa.string()), pa.array([r for _, r in asked], pa.string())],
             names=["contact", "ref"],
@@ -62,7 +79,7 @@ def look_up(
         "WITH phones AS (SELECT contact, phone_amount, phone_count, max(signed_up) AS signed_up FROM totals"
         " GROUP BY ALL)"
         " SELECT asked.contact, asked.ref, t.amount, t.count, p.phone_amount, p.phone_count,"
-        f" {_iso('t.signed_up')}, {_iso('p.signed_up')} FROM asked"
+        f" {_iso('t.signed_up')}, {_iso('p.signed_up')} FROM asked_contacts AS asked"
         " LEFT JOIN list_keys AS k ON k.ref = asked.ref"
         " LEFT JOIN totals AS t ON t.contact = asked.contact AND t.list_key = coalesce(k.list_key, asked.ref)"
         " LEFT JOIN phones AS p ON p.contact = asked.contact"
@@ -76,17 +93,6 @@ def look_up(
         )
         for contact, ref, amount, count, phone_amount, phone_count, since, phone_since in rows
     }
-
-
-def hold(connection: duckdb.DuckDBPyConnection, phones: Iterable[str]) -> None:
-    """Hold new revenue of some contacts back for now, after `presence.hold_against`: `known` has it too."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE held (contact VARCHAR)")
-    insert(connection, "held", pa.table({"contact": pa.array(list(phones), pa.string())}))
-    connection.execute(
-        "INSERT INTO known (identity) SELECT ready.identity FROM ready JOIN parents AS p"
-        " ON p.identity = ready.message_id WHERE p.contact IN (SELECT contact FROM held)"
-        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
-    )
 
 
 def _iso(instant: str) -> str:
