@@ -29,7 +29,7 @@ from pipelines.push.ledger.queries import absent as ledger_absent
 from pipelines.push.ledger.queries.absent import Counted, Entry
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.push.outcomes import SETTLED, Outcome, Verdict
-from pipelines.push.revenue.settle import AMBIGUOUS
+from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
@@ -89,6 +89,14 @@ class _Match(NamedTuple):
     entries: list[Entry]
     certain: bool
 
+    def on(self, ref: str | None) -> "_Match":
+        """Those on one list."""
+        return _Match([one for one in self.entries if one.list_ref == ref], self.certain)
+
+    def and_also(self, other: "_Match") -> "_Match":
+        """Both together."""
+        return _Match([*self.entries, *other.entries], self.certain and other.certain)
+
 
 def find_late(totals: TotalsInStage, ledger: Ledger, reading: Reading, settle_seconds: float) -> int | None:
     """Look at a reading for revenue that turned up after it was called absent.
@@ -102,34 +110,65 @@ def find_late(totals: TotalsInStage, ledger: Ledger, reading: Reading, settle_se
     Returns:
         The number of what was put on record; None where nothing turned up.
     """
-    times = reading.started_at, reading.finished_at
     with ledger.begin(REVENUE) as transaction:
         entries = ledger_absent.watched(transaction)
         if not entries:
             return None
-        rows = _by_contact(ledger_absent.counted(transaction))
-        where: list[_Where] = [(one.contact, one.list_ref) for one in entries]
-        found = totals.look_up(where)
-        late: list[Entry] = []
-        kept: list[Entry] = []
-        verdicts: list[tuple[Entry, Verdict]] = []
-        for contact, some in _by_contact(entries).items():
-            match = _turned_up(some, rows.get(contact, []), found, times)
-            late += [one for one in match.entries if match.certain or not one.pending]
-            verdicts += [(one, _verdict(certain=match.certain)) for one in match.entries if one.pending]
-            others = [one for one in some if one not in match.entries]
-            kept += _to_keep(others, rows.get(contact, []), found, times)
-        ledger_absent.keep_totals(transaction, kept, times, found)
-        ledger_absent.take_back(transaction, verdicts, reading.started_at)
+        found = _find(totals, reading, entries, ledger_absent.counted(transaction))
+        ledger_absent.keep_totals(transaction, found.kept, _times(reading), found.totals)
+        ledger_absent.take_back(transaction, found.verdicts, reading.started_at)
         horizon = max(_LONGEST, 10 * settle_seconds)
         over = [one for one in entries if _is_over(one, horizon)]
-        ledger_absent.retire(transaction, [*over, *(one for one, _ in verdicts)])
-        if not late:
+        ledger_absent.retire(transaction, [*over, *(one for one, _ in found.verdicts)])
+        if not found.late:
             return None
-        seconds, learned = _learned(late, reading.finished_at)
-        number = ledger_absent.raise_alarm(transaction, late, now(), seconds, learned)
-    _tell(late, number, seconds, learned)
+        seconds, learned = _learned(found.late, reading.finished_at)
+        number = ledger_absent.raise_alarm(transaction, found.late, now(), seconds, learned)
+    _tell(found.late, number, seconds, learned)
     return number
+
+
+class _Found(NamedTuple):
+    """What a reading says of the entries that are watched.
+
+    Attributes:
+        totals: those of their contacts.
+        late: entries that make an alarm.
+        verdicts: of rows that turned up before they were sent again.
+        kept: entries whose later growth can be measured from these totals.
+    """
+
+    totals: Mapping[_Where, Found]
+    late: list[Entry]
+    verdicts: list[tuple[Entry, Verdict]]
+    kept: list[Entry]
+
+
+def _find(
+    totals: TotalsInStage, reading: Reading, entries: Sequence[Entry], counted: Sequence[Counted]
+) -> _Found:
+    where: list[_Where] = [(one.contact, one.list_ref) for one in entries]
+    found = _Found(totals.look_up(where), [], [], [])
+    rows = _by_contact(counted)
+    for contact, some in _by_contact(entries).items():
+        _add(found, some, rows.get(contact, []), _times(reading))
+    return found
+
+
+def _add(found: _Found, entries: Sequence[Entry], rows: Sequence[Counted], times: tuple[str, str]) -> None:
+    """Add what the reading says of the entries of one contact."""
+    match = _turned_up(entries, rows, found.totals, times)
+    for one in match.entries:
+        if one.pending:
+            found.verdicts.append((one, _verdict(certain=match.certain)))
+        if match.certain or not one.pending:
+            found.late.append(one)
+    others = [one for one in entries if one not in match.entries]
+    found.kept.extend(_to_keep(others, rows, found.totals, times))
+
+
+def _times(reading: Reading) -> tuple[str, str]:
+    return reading.started_at, reading.finished_at
 
 
 def _tell(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
@@ -212,22 +251,31 @@ def _turned_up(
         return _Match([], certain=True)
     over_all = _rest(known[0], _Level(known[0].on_phone_then, on_phone, list(rows)), times)
     of_phone = _explained(known, over_all)
-    late: list[Entry] = []
-    certain = True
+    match = _Match([], certain=True)
     for ref in dict.fromkeys(one.list_ref for one in known):
-        on_it = [one for one in known if one.list_ref == ref]
+        on_it, its = _on_list(known, ref), _on_list(rows, ref)
         on_list = found[on_it[0].contact, ref].on_list
-        if on_list is None:  # the account does not count on this list
-            match = _Match([one for one in of_phone.entries if one.list_ref == ref], of_phone.certain)
-        else:
-            its = [row for row in rows if row.list_ref == ref]
-            rest = _rest(on_it[0], _Level(on_it[0].on_list_then, on_list, its), times)
-            match = _explained(on_it, rest)
-            if not match.entries and (rest.grew == 0 or rest.grew < rest.acknowledged):
-                match = _Match([one for one in of_phone.entries if one.list_ref == ref], of_phone.certain)
-        late += match.entries
-        certain = certain and match.certain
-    return _Match(late, certain)
+        match = match.and_also(_turned_up_on(on_it, on_list, its, times) or of_phone.on(ref))
+    return match
+
+
+def _on_list(rows: Sequence[_Row], ref: str | None) -> list[_Row]:
+    return [row for row in rows if row.list_ref == ref]
+
+
+def _turned_up_on(
+    entries: Sequence[Entry], on_list: Totals | None, rows: Sequence[Counted], times: tuple[str, str]
+) -> _Match | None:
+    """Which entries the totals of their list show; None where these tell nothing.
+
+    That is where the account does not count on this list, or the list does not show what was acknowledged.
+    """
+    if on_list is None:
+        return None
+    rest = _rest(entries[0], _Level(entries[0].on_list_then, on_list, list(rows)), times)
+    match = _explained(entries, rest)
+    tells_nothing = not match.entries and (rest.grew == 0 or rest.grew < rest.acknowledged)
+    return None if tells_nothing else match
 
 
 def _rest(first: Entry, level: _Level, times: tuple[str, str]) -> _Rest:
@@ -267,13 +315,18 @@ def _explained(entries: Sequence[Entry], rest: _Rest) -> _Match:
     for (count, amount), chosen in _chosen([one.amount for one in entries]):
         if any(_is_near(rest, count + n, amount + a) for n, a in doubts):
             return _Match([entries[place] for place in chosen], certain=True)
+    return _Match(_beside_others(entries, rest), certain=False)
+
+
+def _beside_others(entries: Sequence[Entry], rest: _Rest) -> list[Entry]:
+    """Entries that the rest has room for beside other revenue, which is at least one conversion more."""
     conversions, amount = rest.conversions - len(rest.may_be), rest.amount - sum(rest.may_be)
     beside: list[Entry] = []
     for one in sorted(entries, key=lambda one: one.amount):
         if conversions - len(beside) > 1 and one.amount <= amount:
             beside.append(one)
             amount -= one.amount
-    return _Match(beside, certain=False)
+    return beside
 
 
 def _is_near(rest: _Rest, conversions: int, amount: int) -> bool:

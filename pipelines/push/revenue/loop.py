@@ -66,6 +66,32 @@ class Unsettled:
 
 
 @dataclass(slots=True)
+class _Turns:
+    """Readings and waits in a row that brought no row further.
+
+    Attributes:
+        rounds, waits: how many.
+        least: the fewest rows that were left so far.
+    """
+
+    rounds: int = 0
+    waits: int = 0
+    least: float = math.inf
+
+    @property
+    def are_left(self) -> bool:
+        """Whether another one may help."""
+        return self.rounds < MOST_ROUNDS and self.waits < MOST_WAITS
+
+    def note(self, left: int) -> None:
+        """So many rows are left after a reading."""
+        if left < self.least:
+            self.rounds, self.waits, self.least = 0, 0, left
+        else:
+            self.rounds += 1
+
+
+@dataclass(slots=True)
 class RevenuePush:
     """The revenue of a stage on its way.
 
@@ -103,14 +129,13 @@ class RevenuePush:
             TracklySyncError: as `Sending.run`, and as a pull for the readings.
         """
         failure: OutcomeUnknown | None = None
-        rounds, waits, least, rests = 0, 0, math.inf, False
-        while rounds < MOST_ROUNDS and waits < MOST_WAITS and self._is_open():
+        turns, rests = _Turns(), False
+        while turns.are_left and self._is_open():
             number, open_alarms = await self._look()
             if open_alarms:
                 return Unsettled(self._unsettled(), alarms=open_alarms)
             ready, waiting = self._hold(), self._unsettled()
-            left = self._left(waiting)
-            rounds, waits, least = (0, 0, left) if left < least else (rounds + 1, waits, least)
+            turns.note(self._left(waiting))
             if ready and not (rests and waiting):
                 failure = await self._send(number, ready)
                 rests = failure is not None  # what is lost is settled before more is risked
@@ -120,10 +145,13 @@ class RevenuePush:
             elif not self.how.wait:
                 return Unsettled(waiting, self._due())
             else:
-                waits, rests = waits + 1, False
+                turns.waits, rests = turns.waits + 1, False
                 await self._let_it_finish(waiting)
         if failure:
             raise failure
+        return self._left_open()
+
+    def _left_open(self) -> Unsettled:
         waiting = self._unsettled()
         return Unsettled(waiting, self._due()) if waiting else Unsettled()
 

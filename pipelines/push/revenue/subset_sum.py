@@ -4,7 +4,7 @@ Each stored row adds 1 to conversion_count and its amount to revenue_total
 (/api-reference/v2/history/import-revenue). What does not belong here: where the numbers come from (`settle`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from itertools import accumulate
 from typing import NamedTuple
@@ -54,41 +54,61 @@ def explain(kinds: Sequence[Alike], count: int, amount: int, rounding: int = 0) 
         For each kind, the fewest and the most rows that may have been stored.
     """
     unknown = [(0, kind.rows) for kind in kinds]
-    if count < 0 or amount < -rounding or (count == 0 and amount > rounding):
-        return unknown  # the numbers contradict one another: something else has happened to this contact
+    if _contradict(count, amount, rounding):
+        return unknown  # something else has happened to this contact
     most = amount + max(rounding, CENT)
-    before = list(accumulate(kinds, lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)}))
-    after = list(
-        accumulate(reversed(kinds), lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)})
-    )
-    if any(len(sums) > _MOST_SUMS for sums in (*before, *after)):
+    before, after = _all_sums(kinds, count, most), _all_sums(kinds[::-1], count, most)
+    if max(map(len, (*before, *after))) > _MOST_SUMS:
         return unknown
-    ends = [amount_of for rows, amount_of in before[-1] if rows == count]
-    exact = {end for end in ends if abs(end - amount) <= rounding}
-    near = exact or {end for end in ends if abs(end - amount) <= CENT}
-    ranges = []
-    for place, kind in enumerate(kinds):
-        rest = after[len(kinds) - place - 1]
-        possible = [
-            stored
-            for stored in range(kind.rows + 1)
-            if any(
-                (count - n - stored, end - a - stored * kind.amount) in rest
-                for n, a in before[place]
-                for end in near
-            )
-        ]
-        if exact:
-            ranges.append((possible[0], possible[-1]))
-        else:
-            ranges.append((0, max(_most_beside_others(kind, count, amount), *possible, 0)))
-    return ranges
+    exact = _near(before[-1], count, amount, rounding)
+    near = exact or _near(before[-1], count, amount, CENT)
+    around = map(_Around, before, after[-2::-1])
+    possible = [sums.possible(kind, count, near) for kind, sums in zip(kinds, around, strict=True)]
+    if exact:
+        return [(numbers[0], numbers[-1]) for numbers in possible]
+    return [(0, _most(kind, numbers, count, amount)) for kind, numbers in zip(kinds, possible, strict=True)]
+
+
+def _most(kind: Alike, possible: Sequence[int], count: int, amount: int) -> int:
+    return max(_most_beside_others(kind, count, amount), *possible, 0)
+
+
+def _near(sums: Collection[_Sum], count: int, amount: int, rounding: int) -> set[int]:
+    """The amounts of so many rows that explain a growth but for rounding."""
+    return {of for rows, of in sums if rows == count and abs(of - amount) <= rounding}
+
+
+class _Around(NamedTuple):
+    """The sums that the kinds before and after one can make."""
+
+    before: set[_Sum]
+    after: set[_Sum]
+
+    def possible(self, kind: Alike, count: int, ends: Collection[int]) -> list[int]:
+        """How many rows of the kind may be stored, so that all together make one of some amounts."""
+        return [stored for stored in range(kind.rows + 1) if self._can_make(kind, stored, count, ends)]
+
+    def _can_make(self, kind: Alike, stored: int, count: int, ends: Collection[int]) -> bool:
+        return any(
+            (count - n - stored, end - a - stored * kind.amount) in self.after
+            for n, a in self.before
+            for end in ends
+        )
 
 
 def fates(kind: Alike, fewest: int, most: int) -> list[Fate]:
     """The fates of the rows of a kind, which of them has which being of no matter."""
     open_rows = most - fewest
     return [Fate.STORED] * fewest + [Fate.OPEN] * open_rows + [Fate.ABSENT] * (kind.rows - most)
+
+
+def _contradict(count: int, amount: int, rounding: int) -> bool:
+    return count < 0 or amount < -rounding or (count == 0 and amount > rounding)
+
+
+def _all_sums(kinds: Sequence[Alike], count: int, most: int) -> list[set[_Sum]]:
+    """The sums that none, the first, the first two ... kinds can make."""
+    return list(accumulate(kinds, lambda sums, kind: _reach(sums, kind, count, most), initial={(0, 0)}))
 
 
 def _reach(sums: set[_Sum], kind: Alike, count: int, amount: int) -> set[_Sum]:

@@ -54,18 +54,22 @@ def due(rows: Sequence[Sent], now: str, of: Patience) -> str:
         now: the time.
         of: how long to wait for what.
     """
-    waiting = [row for row in rows if row.ours and row.in_doubt and row.code in UNSETTLED]
+    waiting = [row for row in rows if _waits(row)]
     contacts = {row.contact for row in waiting}
-    times = [now]
-    for row in rows:
-        if row.contact not in contacts or not row.in_doubt:
-            continue
-        if row.ended_at == UNDER_WAY:  # of another push: nobody knows when it ends
-            times.append(later_by(now, max(of.apart, 1.0)))
-        elif row.code in UNSETTLED:
-            times.append(later_by(row.sent_at, of.settle))
-    times += [later_by(row.absent_since, of.apart) for row in waiting if row.absent_since]
-    return max(times)
+    ready = [_ready(row, now, of) for row in rows if row.in_doubt and row.contact in contacts]
+    agreed = [later_by(row.absent_since, of.apart) for row in waiting if row.absent_since]
+    return max([now, *ready, *agreed])
+
+
+def _waits(row: Sent) -> bool:
+    return row.ours and row.in_doubt and row.code in UNSETTLED
+
+
+def _ready(row: Sent, now: str, of: Patience) -> str:
+    """When a reading can settle a row, as far as its own call matters."""
+    if row.ended_at == UNDER_WAY:  # of another push: nobody knows when it ends
+        return later_by(now, max(of.apart, 1.0))
+    return later_by(row.sent_at, of.settle) if row.code in UNSETTLED else now
 
 
 def seconds_until(time: str, now: str) -> float:
