@@ -29,9 +29,10 @@ lint: .venv/.dev ## ruff, mypy, import-linter
 ui: .venv/.runtime ## the Dagster UI on this workspace
 	@$(BIN)/trackly-sync ui
 
-bench: .venv/.runtime ## time the pull beside a floor and a peer, and the push beside a floor
+bench: .venv/.runtime ## time the pull beside a floor and a peer, the push and the webhook receiver beside a floor
 	@$(BIN)/python benchmarks/pull.py
 	@$(BIN)/python benchmarks/push.py
+	@$(BIN)/python benchmarks/webhooks.py
 
 bench-large: .venv/.runtime ## the same with five and ten million contacts, and ten million sends: does memory stay flat
 	@$(BIN)/python benchmarks/pull.py --large

@@ -56,6 +56,9 @@ class Rules:
         return cls(settings.webhook_secrets, Form.of(settings), Privacy.of(settings))
 
 
+_STORED = JSONResponse({"status": "stored"})
+
+
 class Receiver:
     """An ASGI application.
 
@@ -116,7 +119,7 @@ class Receiver:
             await self._writer.write(arrival)
         except (QueueFull, StorageError):
             return _unstored()
-        return JSONResponse({"status": "stored"})
+        return _STORED
 
     async def _reject(self, reason: str, size: int) -> Response:
         """Refuse; whether that can be put on record changes nothing for who sent it."""
