@@ -20,11 +20,12 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 test: lint .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
 	@$(BIN)/python -m pytest -n 4 -q
 
-lint: .venv/.dev ## ruff, mypy, import-linter
+lint: .venv/.dev ## ruff, mypy, import-linter, complexity
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python .ci/complexity
 
 ui: .venv/.runtime ## the Dagster UI on this workspace
 	@$(BIN)/trackly-sync ui
