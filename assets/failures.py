@@ -34,7 +34,7 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
     Raises:
         Stopped: in place of a TracklySyncError; carries its remedy and exit code, and is not retried.
     """
-    _show_stacks()
+    show_stacks()
     with _interruptible():
         try:
             settings = trackly.settings()
@@ -42,7 +42,7 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
             tidy(settings)
             yield settings
         except TracklySyncError as error:
-            sys.tracebacklimit = 0  # of Dagster's own stack; the page tells the problem and its remedy
+            sys.tracebacklimit = 0  # Dagster reads it after this block; `show_stacks` undoes it
             raise Stopped(
                 description=plain(str(error)),
                 metadata={
@@ -55,8 +55,8 @@ def engine(trackly: Trackly) -> Iterator[Settings]:
             ) from None
 
 
-def _show_stacks() -> None:
-    """Undo what an earlier step's error has set: an error that nobody foresaw shows where it came from."""
+def show_stacks() -> None:
+    """Undo what a step's error has set: an error that nobody foresaw shows where it came from."""
     if hasattr(sys, "tracebacklimit"):
         del sys.tracebacklimit
 

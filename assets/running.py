@@ -17,6 +17,7 @@ from uuid import uuid4
 import dagster as dg
 
 from assets.definitions import build_defs
+from assets.failures import show_stacks
 from assets.resources import GivenTrackly
 from assets.steps import Step, first_error, step_of
 from pipelines import errors
@@ -86,6 +87,8 @@ def run_job(
             )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
+        finally:
+            show_stacks()
     if not result.success:
         raise first_error(result)
     return JobResult(
