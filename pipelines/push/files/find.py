@@ -39,6 +39,8 @@ _PASSED_OVER = (".crc", ".md5", ".sha1", ".sha256", ".part")
 """Checksums, and uploads that are not complete (README: upload under another name, then rename)."""
 
 _NAMED = re.compile(rf"({'|'.join(PUSHED)})(?![a-z])", re.IGNORECASE)
+_LIKE = re.compile(r"(?<![a-z])(send|click|revenue)s?(?![a-z])", re.IGNORECASE)
+_LIKE_WHICH = {"send": "sends", "click": "clicks", "revenue": "revenue"}
 _REMEDIES = {
     **dict.fromkeys(
         (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), "is a spreadsheet: save each sheet as CSV UTF-8"
@@ -125,7 +127,12 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
         for entry in _files(root, settings):
             dataset = _dataset_of(entry.path, root) or _only(datasets, entry.path, root)
             if dataset is None:
-                strays.append(entry.path)
+                like = _like(entry.path, root)
+                if like:
+                    why = f"looks like {like}, but its name does not begin so: rename it {like}-…, or move it"
+                    unread.append(Unread(entry.path, why, like))
+                else:
+                    strays.append(entry.path)
                 continue
             kind, compression = _format_of(entry.path, root)
             if why := entry.problem or _why_not(entry.path, kind, compression):
@@ -135,6 +142,7 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
     queried = _read_by_queries(found, settings)
     found = [source for source in found if source.path.resolve() not in queried]
     unread = [file for file in unread if file.dataset in datasets and file.path.resolve() not in queried]
+    strays = [path for path in strays if path.resolve() not in queried]
     if not found:
         named = "; ".join(f"{file.path.name} {file.why}" for file in unread[:_MOST_NAMED])
         if named:
@@ -204,6 +212,16 @@ def _dataset_of(path: Path, root: Path) -> str | None:
     folders = [root.name, *path.relative_to(root).parts[:-1]] if root.is_dir() else [path.parent.name]
     matches = (_NAMED.match(name) for name in (path.name, *reversed(folders)))
     return next((found[1].lower() for found in matches if found), None)
+
+
+def _like(path: Path, root: Path) -> str:
+    """The dataset that a file of data seems to be of, by a word in its name or a folder's; empty where of none."""
+    end = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+    if end not in (*FORMATS, *_REMEDIES) or end == ".txt":  # notes are texts too
+        return ""
+    parts = path.relative_to(root).parts if root.is_dir() else (path.name,)
+    found = next((match for part in reversed(parts) if (match := _LIKE.search(part))), None)
+    return _LIKE_WHICH[found[1].lower()] if found else ""
 
 
 def _format_of(path: Path, root: Path) -> tuple[str, str]:

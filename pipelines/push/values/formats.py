@@ -60,6 +60,7 @@ _COMMON_INSTANT = r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{
 _COMMON_OFFSET = _COMMON_INSTANT.removesuffix("Z?") + r"[+-](?:0\d|1[0-4]):[0-5]\d"
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone")
 _INVISIBLE = r"\p{Cf}"
+_CONTROL = r"[\x01-\x1f\x7f]"  # NUL is a problem of its own (`checks.validate`)
 _OFFER_ID = "[0-9A-Fa-f]{24}"
 
 _KEYS = ("id", "message_id", "record_id")
@@ -161,7 +162,8 @@ def problem(field: Field, text: str, value: str) -> str | None:
             f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
             f" WHEN {_is(text, _FLOATED)} THEN"
             f" '{name}: a number with .0, as floats are written; export it as text'"
-            f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}') THEN"
+            f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}')"
+            f" OR regexp_matches({text}, '{_CONTROL}') THEN"
             f" '{name}: has invisible characters'{offer}{nothing} END"
         )
     cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))

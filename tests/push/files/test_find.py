@@ -242,3 +242,42 @@ def test_where_nothing_can_be_read_each_file_is_named_with_its_reason(
     assert "clicks.xlsx is a spreadsheet" in str(caught.value)
     assert "sends.csv is a link" in str(caught.value)
     assert "TRACKLY_FOLLOW_LINKS" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("2024-sends.csv", "sends"),
+        ("export_sends.csv.gz", "sends"),
+        ("send.parquet", "sends"),
+        ("Click.ndjson", "clicks"),
+        ("all revenues.xlsx", "revenue"),
+        ("2024-clicks/part-0.csv", "clicks"),
+        ("resends.csv", ""),
+        ("contacts.csv", ""),
+        ("notes on sends.txt", ""),
+        ("list of clickers.csv", ""),
+    ],
+)
+def test_files_that_look_like_a_dataset_are_not_overlooked(settings: Settings, name: str, like: str) -> None:
+    """A word for a dataset anywhere in the name of a file of data: it is named, and stops the push."""
+    path = settings.history / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    (settings.history / "sends.csv").touch()
+    unread = find_sources(settings, list(PUSHED)).unread
+    assert [(file.path, file.dataset) for file in unread] == ([(path, like)] if like else [])
+
+
+def test_files_that_a_query_reads_are_not_complained_about(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are its input, whatever they are called."""
+    settings.history.mkdir(parents=True)
+    for name in ("export-sends.csv", "other.csv", "sends-raw.csv", "stray.csv"):
+        (settings.history / name).write_text("id\n")
+    query = "SELECT * FROM read_csv(['export-sends.csv', 'other.csv', 'sends-raw.csv'], all_varchar = true)"
+    (settings.history / "sends.sql").write_text(query)
+    found = find_sources(settings, list(PUSHED))
+    assert ([source.path.name for source in found.found["sends"]], found.unread) == (["sends.sql"], ())
+    assert ["stray.csv" in record.message for record in caplog.records] == [True]

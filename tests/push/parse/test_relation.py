@@ -265,12 +265,17 @@ def test_a_quote_open_beyond_the_longest_line_counts_every_line(tmp_path: Path) 
     assert first["problem"].startswith(f"lines 3 to {first['last_line']}: a quote is not closed")
 
 
+@pytest.mark.parametrize("hidden", ["\u200b", "\x07", "\x7f"])
 @pytest.mark.parametrize("column", [0, 1])
-def test_invisible_characters_in_an_id_or_a_phone_are_named(tmp_path: Path, column: int) -> None:
+def test_invisible_characters_in_an_id_or_a_phone_are_named(tmp_path: Path, column: int, hidden: str) -> None:
     """Whoever looks at two such ids sees one; the account would hold both."""
     cells = LINE.format("m1", "in a message \u200d they stay").split(",")
     content = "\n".join(
-        [HEADER, ",".join(cells), ",".join([*cells[:column], f"{cells[column]}\u200b", *cells[column + 1 :]])]
+        [
+            HEADER,
+            ",".join(cells),
+            ",".join([*cells[:column], f"{cells[column]}{hidden}1", *cells[column + 1 :]]),
+        ]
     )
     good, bad = text(tmp_path, content)
     assert (good["problem"], good["message"]) == (None, "in a message \u200d they stay")
