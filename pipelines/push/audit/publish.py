@@ -163,10 +163,10 @@ def _records_of_earlier_inputs(
         " FROM {known} AS known JOIN imports.chunks AS c ON c.chunk = known.chunk"
     )
     if files:
-        connection.execute(
-            record.format(facts=_facts("a", privacy), known="known")
-            + f" JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}"
-        )
+        archived_rows = record.format(facts=_facts("a", privacy), known="known")
+        found = count(connection, f"{archived_rows} JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}")
+        if found == count(connection, "SELECT count(*) FROM known"):
+            return
         _set_rest(connection, name, files)
     connection.execute(
         record.format(facts=_facts("earlier", privacy), known="rest" if files else "known")
