@@ -13,6 +13,7 @@ from assets.failures import engine
 from assets.metadata import column_schema, of_snapshot, of_warehouse
 from assets.resources import Trackly
 from pipelines.pull.run import publish_latest, snapshot_dataset
+from pipelines.push.audit.publish import publish_missing_imports
 from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.contacts import CONTACTS
@@ -60,6 +61,7 @@ def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materia
     started = time.monotonic()
     with engine(trackly) as settings:
         published = publish_latest(settings, context.run.run_id)
+        publish_missing_imports(settings)
     return dg.MaterializeResult(
         metadata=of_warehouse(published, settings.warehouse, time.monotonic() - started)
     )

@@ -47,11 +47,13 @@ def pull(
     settings = load_settings()
     settings.require_key()
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.publish import publish_missing_imports  # noqa: PLC0415 - the same
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
     started = time.monotonic()
     with progress("pull", quiet=quiet or as_json) as report:
         made = run_pull(settings, names, this_run(), report, allow_shrink=allow_shrink, since_last=since_last)
+    publish_missing_imports(settings)
     manifests = {snapshot.manifest.dataset: snapshot.manifest for snapshot in made}
     if as_json:
         show_json({name: pull_json(manifest) for name, manifest in manifests.items()})

@@ -4,6 +4,7 @@ What does not belong here: what the columns mean (`schemas.imports`), and how th
 (`pipelines.warehouse.swap`).
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.errors import TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive import archive_folder, archived, facts_of, rows_of
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
+from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.queries.in_doubt import resolutions
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import Outcome
@@ -23,13 +26,16 @@ from pipelines.settings import Settings
 from pipelines.warehouse.events import take_events
 from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
-from pipelines.warehouse.swap import replacing
+from pipelines.warehouse.published import has_table
+from pipelines.warehouse.swap import reading, replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
 from schemas.money import sql_amount
 from schemas.registry import PUSHED
 from schemas.tables import literal
+
+_log = logging.getLogger(__name__)
 
 _KNOWN = {
     "identity": "VARCHAR",
@@ -72,6 +78,29 @@ def publish_imports(settings: Settings) -> None:
         publish_runs(connection, settings.data_dir)
         take_events(connection, settings)
         create_marts(connection)
+
+
+def publish_missing_imports(settings: Settings) -> None:
+    """Fill the tables of a warehouse that was made anew, where history was pushed before; for after a pull.
+
+    A pull does not fail over it: what hinders is logged, and the next push publishes the books.
+
+    Raises:
+        StorageError: the warehouse cannot be read.
+    """
+    with reading(settings.warehouse) as connection:
+        if not has_table(connection, "imports", "chunks") or count(
+            connection, "SELECT count(*) FROM imports.chunks"
+        ):
+            return
+    try:
+        with existing_ledger(settings) as ledger:
+            if ledger is None or not ledger.chunks():
+                return
+        with push_lock(settings.data_dir):
+            publish_imports(settings)
+    except TracklySyncError as error:
+        _log.warning("The tables of pushed history stay empty until the next push: %s", error)
 
 
 def publish_differences(settings: Settings, differences: pa.Table) -> None:

@@ -16,7 +16,7 @@ from pipelines.pull.run import pull
 from pipelines.push.audit import archive
 from pipelines.push.audit.adopt import adopt
 from pipelines.push.audit.archive import archive_folder, archived
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish import publish_imports, publish_missing_imports
 from pipelines.push.run import intake, push, send
 from pipelines.sandbox import Account
 from pipelines.settings import Settings
@@ -153,7 +153,8 @@ def test_what_files_say_outlives_them_and_the_warehouse(
     other_input(keeping, write, some_sends)
     assert without_later(facts(keeping)) == wanted(rows, messages=True)
     settings.warehouse.unlink()
-    publish_imports(keeping)
+    pull(keeping, ["lists"], "run")
+    publish_missing_imports(keeping)
     assert without_later(facts(keeping)) == wanted(rows, messages=True)
     publish_imports(settings)
     assert without_later(facts(settings)) == wanted(rows), "no message once the setting is off"
