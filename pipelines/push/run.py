@@ -19,6 +19,7 @@ from pipelines.privacy import Privacy
 from pipelines.pull.contact_totals import room_for_readings
 from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.archive import keep
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.compare import SYNCED, Compared, compare
 from pipelines.push.checks.same_rows import Decision
@@ -292,6 +293,9 @@ async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unset
         seen = ledger.last_chunk(name)
         compared = compare(connection, name, ledger, between=pushing.how.between)
         compared.record(ledger)
+        keep(
+            connection, name, pushing.settings
+        )  # before anything leaves: it may be all that is left of the files
         if name == REVENUE:
             unsettled = await _send_revenue(pushing, compared)
         else:
