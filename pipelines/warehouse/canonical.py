@@ -5,6 +5,7 @@ What does not belong here: which texts are compared (`history`).
 
 from decimal import Decimal
 
+import duckdb
 import msgspec
 
 _WRITTEN_OUT = 25
@@ -31,6 +32,13 @@ _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 def same_json(one: str | None, other: str | None) -> bool:
     """Whether two texts hold the same JSON value, or are equal texts where one is no JSON."""
     return one == other or (one is not None and other is not None and canonical(one) == canonical(other))
+
+
+def define_same_json(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `same_json(one, other)` a function of SQL on this connection, not of its database."""
+    connection.create_function(  # type: ignore[call-overload] # its stubs know no texts for null_handling
+        "same_json", same_json, ["VARCHAR", "VARCHAR"], "BOOLEAN", null_handling="special"
+    )
 
 
 def canonical(text: str) -> str:

@@ -16,7 +16,7 @@ from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import storage_errors, work_folder
-from pipelines.warehouse.canonical import same_json
+from pipelines.warehouse.canonical import define_same_json
 from pipelines.warehouse.swap import dicts
 from schemas.columns import Dataset, Kind
 from schemas.registry import PULLED
@@ -171,9 +171,7 @@ def _both(settings: Settings, before: Snapshot, after: Snapshot) -> Iterator[duc
         config = {**memory.limits(memory.SCRATCH, folder / "spill"), "preserve_insertion_order": False}
         with duckdb.connect(":memory:", config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.create_function(  # type: ignore[call-overload] # its stubs know no texts for null_handling
-                "same_json", same_json, ["VARCHAR", "VARCHAR"], "BOOLEAN", null_handling="special"
-            )
+            define_same_json(connection)
             for name, snapshot in (("before", before), ("after", after)):
                 rows = f"read_parquet({literal(str(snapshot.data))})"
                 there = {row["column_name"] for row in dicts(connection, f"DESCRIBE FROM {rows}")}

@@ -12,19 +12,15 @@ What does not belong here: the views and macros that analysts read (`history_vie
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.snapshots import Snapshot
-from pipelines.warehouse.canonical import same_json
+from pipelines.warehouse.canonical import define_same_json
 from schemas.columns import Dataset, Kind
 from schemas.sync import Consistency
 from schemas.tables import TYPES, literal
 from schemas.versions import VERSIONED
-
-_READ_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +126,13 @@ def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Sn
 
 def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, at: Names, new: str) -> None:
     """Take rows out of the changes whose JSON is written in another way and has the same value."""
-    pairs = ", ".join(f"present.{name} AS before_{name}, after.{name} AS after_{name}" for name in at.json)
-    rewritten = connection.sql(
-        f"SELECT {at.key}, {pairs} FROM changes JOIN {at.main} AS present USING ({at.key}) "
-        f"JOIN {new} AS after USING ({at.key}) WHERE only_json"
-    ).to_arrow_reader(_READ_ROWS)
-    key = at.dataset.key
-    equal = pa.Table.from_batches(
-        (batch.filter(_equal_json(batch, at.json)).select(key) for batch in rewritten),
-        pa.schema([rewritten.schema.field(name) for name in key]),
+    define_same_json(connection)
+    equal = " AND ".join(f"same_json(present.{name}::VARCHAR, after.{name}::VARCHAR)" for name in at.json)
+    connection.execute(
+        f"DELETE FROM changes WHERE ({at.key}) IN (SELECT ({at.key}) FROM changes JOIN {at.main} AS present "
+        f"USING ({at.key}) JOIN {new} AS after USING ({at.key}) WHERE only_json AND {equal})"
     )
-    connection.register("equal", equal)
-    connection.execute(f"DELETE FROM changes WHERE ({at.key}) IN (SELECT ({at.key}) FROM equal)")
-    connection.unregister("equal")
-
-
-def _equal_json(batch: pa.RecordBatch, columns: tuple[str, ...]) -> "pa.Array[Any]":
-    """Which rows have JSON of the same value before and after."""
-    equal = [True] * batch.num_rows
-    for name in columns:
-        pairs = zip(batch[f"before_{name}"].to_pylist(), batch[f"after_{name}"].to_pylist(), strict=True)
-        equal = [so_far and same_json(*pair) for so_far, pair in zip(equal, pairs, strict=True)]
-    return pa.array(equal, pa.bool_())
+    connection.remove_function("same_json")
 
 
 def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: str, finished_at: str) -> None:
