@@ -99,6 +99,10 @@ class WrittenBy(msgspec.Struct):
     """Which programs may write here."""
 
     version: Annotated[Integer, Column("A number; a program that knows only lower ones does not write here.")]
+    views: Annotated[
+        Text | None,
+        Column("A digest of what the views and macros were made of; they are made again where it differs."),
+    ] = None
 
 
 class PageRow(msgspec.Struct):

@@ -16,10 +16,10 @@ from pipelines.errors import TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.settings import Settings
 from pipelines.storage import is_there
-from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading, replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
+from pipelines.warehouse.views import create_views
 from pipelines.webhooks.events import reduced, rows_of
 from pipelines.webhooks.store import Store, existing_store, now
 from schemas.arrow import arrow_schema
@@ -56,7 +56,7 @@ def publish_events(settings: Settings, *, again: bool = False) -> int | None:
         with replacing(settings.warehouse) as connection:
             complete(connection)
             done = _take(connection, settings, store, again=again)
-            create_marts(connection)
+            create_views(connection)
     return done
 
 

@@ -4,6 +4,8 @@
 What does not belong here: how versions come about (`history`).
 """
 
+from collections.abc import Iterator
+
 import duckdb
 
 from pipelines.warehouse.history import Names, names
@@ -11,22 +13,40 @@ from schemas.tables import comments, literal
 from schemas.versions import VERSIONED, history, history_fields
 
 
-def create_histories(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the views and macros; the tables that they read must be there (see `tables`)."""
-    _take_over_schema(connection)
+def statements() -> Iterator[str]:
+    """What makes the views and macros; the tables that they read must be there (see `tables`)."""
     for name, dataset in VERSIONED.items():
         at = names(name)
-        _begin_with_what_is_there(connection, at)
         view = f"main.{name}_history"
-        connection.execute(
+        yield (
             f"CREATE OR REPLACE VIEW {view} AS SELECT present.*, {at.valid_from} AS valid_from, "
             "NULL::TIMESTAMPTZ AS valid_to, NULL::TIMESTAMPTZ AS removed_at "
             f"FROM {at.main} AS present LEFT JOIN {at.since} AS since USING ({at.key}) "
             f"UNION ALL BY NAME FROM {at.ended}"
         )
-        for comment in comments(view, history(dataset), history_fields(dataset), kind="VIEW"):
-            connection.execute(comment)
-        _create_macro(connection, at)
+        yield from comments(view, history(dataset), history_fields(dataset), kind="VIEW")
+        yield from _macro(at)
+
+
+def _macro(at: Names) -> Iterator[str]:
+    name = at.dataset.name
+    validity = ", ".join(history(at.dataset).columns)
+    yield (
+        f"CREATE OR REPLACE MACRO main.{name}_as_of(t) AS TABLE SELECT * EXCLUDE ({validity}) "
+        f"FROM main.{name}_history WHERE valid_from <= t::TIMESTAMPTZ "
+        "AND (valid_to IS NULL OR valid_to > t::TIMESTAMPTZ)"
+    )
+    yield f"COMMENT ON MACRO TABLE main.{name}_as_of IS " + literal(
+        f"The rows of {name} as pulls had found them at an instant, such as now() or TIMESTAMPTZ "
+        "'2026-01-31 12:00:00+00'; none before the first pull."
+    )
+
+
+def take_over(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take over what earlier versions kept of histories, or published without one."""
+    _take_over_schema(connection)
+    for name in VERSIONED:
+        _begin_with_what_is_there(connection, names(name))
 
 
 def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, at: Names) -> None:
@@ -35,23 +55,6 @@ def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, at: Names) 
     connection.execute(
         f"INSERT INTO sync.history_began SELECT {name}, min(synced_at) FROM {at.main} "
         f"WHERE NOT EXISTS (FROM sync.history_began WHERE dataset = {name}) HAVING count(*) > 0"
-    )
-
-
-def _create_macro(connection: duckdb.DuckDBPyConnection, at: Names) -> None:
-    name = at.dataset.name
-    validity = ", ".join(history(at.dataset).columns)
-    connection.execute(
-        f"CREATE OR REPLACE MACRO main.{name}_as_of(t) AS TABLE SELECT * EXCLUDE ({validity}) "
-        f"FROM main.{name}_history WHERE valid_from <= t::TIMESTAMPTZ "
-        "AND (valid_to IS NULL OR valid_to > t::TIMESTAMPTZ)"
-    )
-    connection.execute(
-        f"COMMENT ON MACRO TABLE main.{name}_as_of IS "
-        + literal(
-            f"The rows of {name} as pulls had found them at an instant, such as now() or TIMESTAMPTZ "
-            "'2026-01-31 12:00:00+00'; none before the first pull."
-        )
     )
 
 

@@ -19,10 +19,10 @@ from pipelines.storage import storage_errors
 from pipelines.warehouse.events import take_events
 from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import note_changes, rewind
-from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.revenue_readings import note_revenue
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
+from pipelines.warehouse.views import create_views
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED
@@ -66,7 +66,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
         now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
         _account(connection, settings, before | now)
         take_events(connection, settings)
-        create_marts(connection)
+        create_views(connection)
         note_revenue(connection, new)
     _forget_old(settings, before | now)
     return list(new)
@@ -87,7 +87,7 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
         take_events(connection, settings)
-        create_marts(connection)
+        create_views(connection)
         note_revenue(connection, earlier)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pyarrow as pa
 
-from pipelines.warehouse.history_views import create_histories
+from pipelines.warehouse.history_views import take_over
 from pipelines.warehouse.version import stamp
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
@@ -48,7 +48,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f'ALTER TABLE {table} ADD COLUMN "{field.name}" {TYPES[field.kind]}')
         for comment in comments(table, dataset, fields) if missing else ():
             connection.execute(comment)
-    create_histories(connection)
+    take_over(connection)
     stamp(connection)
     connection.execute("COMMIT")
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines.errors import StorageError
 from schemas.sync import WRITTEN_BY
-from schemas.tables import comments
+from schemas.tables import comments, create_table
 
 VERSION = 3
 """Raise it when a table changes in a way that an older program cannot write."""
@@ -34,9 +34,25 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def stamp(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say that all tables are of this version."""
-    connection.execute(
-        f"CREATE SCHEMA IF NOT EXISTS sync; CREATE OR REPLACE TABLE {_TABLE} AS SELECT {VERSION}::BIGINT AS version"
-    )
+    """Record that all tables are of this version; what is recorded of the views stays where that is so already."""
+    schema, _, table = _TABLE.partition(".")
+    there = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
+    if ("views",) in connection.execute(there, [schema, table]).fetchall():
+        connection.execute(f"UPDATE {_TABLE} SET version = {VERSION} WHERE version <> {VERSION}")
+        return
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}; DROP TABLE IF EXISTS {_TABLE}")
+    connection.execute(create_table(_TABLE, WRITTEN_BY.fields))
+    connection.execute(f"INSERT INTO {_TABLE} (version) VALUES ({VERSION})")
     for comment in comments(_TABLE, WRITTEN_BY, WRITTEN_BY.fields):
         connection.execute(comment)
+
+
+def views_made_of(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The digest that `note_views` recorded; None where views were never made, or by an older program."""
+    ((digest,),) = connection.execute(f"SELECT views FROM {_TABLE}").fetchall()
+    return None if digest is None else str(digest)
+
+
+def note_views(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
+    """Record what the views were made of."""
+    connection.execute(f"UPDATE {_TABLE} SET views = ?", [digest])

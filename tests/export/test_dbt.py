@@ -20,10 +20,9 @@ from pipelines.errors import UsageError
 from pipelines.export.dbt import dbt_project
 from pipelines.export.folder import LIST, write_files
 from pipelines.export.yaml_text import yaml_text
-from pipelines.warehouse.history_views import create_histories
-from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete
+from pipelines.warehouse.views import create_views
 
 DBT = Path(sys.prefix) / "dbt"
 HIDDEN = ("_ended", "_since")
@@ -48,8 +47,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with replacing(path) as connection:
         complete(connection)
         connection.execute(ROWS)
-        create_histories(connection)
-        create_marts(connection)
+        create_views(connection)
     return path
 
 

@@ -18,9 +18,9 @@ from pipelines.report.write import write_report
 from pipelines.runs import records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
-from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete
+from pipelines.warehouse.views import create_views
 from schemas.registry import PULLED, PUSHED
 
 
@@ -238,7 +238,7 @@ def test_empty_old_and_missing_warehouses(settings_of: Any, tmp_path: Path) -> N
     with pytest.raises(StorageError, match=r"older version wrote it\. Run: trackly-sync pull"):
         report(settings)
     with replacing(settings.warehouse) as connection:
-        create_marts(connection)
+        create_views(connection)
     page = report(settings)
     assert page.charts == {}
     assert page.text.count("never") == len(PULLED)
@@ -261,7 +261,7 @@ def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tm
             " TIMESTAMPTZ '2024-01-01' + to_hours(i::INT) AS started_at, started_at AS finished_at,"
             " 'succeeded' AS status, i AS rows FROM range(20_000) AS t (i)"
         )
-        create_marts(connection)
+        create_views(connection)
     page = report(settings)
     told = [text for text in page.charts["Rows of contacts"] if " 20" in text]
     assert 50 <= len(told) <= 60

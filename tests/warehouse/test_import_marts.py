@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete
+from pipelines.warehouse.views import create_views
 from schemas.arrow import TYPES
 from schemas.imports import RECORDS
 
@@ -82,7 +82,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]
         connection.register("rows", rows)
         connection.execute("INSERT INTO imports.records BY NAME FROM rows")
         connection.unregister("rows")
-        create_marts(connection)
+        create_views(connection)
     taken = [
         row for row in records if (row["outcome"], row["attempt"]) in (("accepted", 1), ("duplicate", 1))
     ]

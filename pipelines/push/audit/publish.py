@@ -24,11 +24,11 @@ from pipelines.push.stage.database import count, stage_path
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
 from pipelines.warehouse.events import take_events
-from pipelines.warehouse.marts import create_marts
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading, replacing
 from pipelines.warehouse.tables import complete, insert, replace_table
+from pipelines.warehouse.views import create_views
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
 from schemas.money import sql_amount
@@ -77,7 +77,7 @@ def publish_imports(settings: Settings) -> None:
                 _records(connection, name, settings, ledger)
         publish_runs(connection, settings.data_dir)
         take_events(connection, settings)
-        create_marts(connection)
+        create_views(connection)
 
 
 def publish_missing_imports(settings: Settings) -> None:
@@ -121,7 +121,7 @@ def publish_differences(settings: Settings, differences: pa.Table) -> None:
         connection.unregister("incoming")
         publish_runs(connection, settings.data_dir)
         take_events(connection, settings)
-        create_marts(connection)
+        create_views(connection)
 
 
 def _keep_facts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -4,9 +4,8 @@ They are views: they cost a publish nothing, and are as fresh as the tables. Typ
 declared in `schemas.marts`; the queries stand here. What does not belong here: tables.
 """
 
+from collections.abc import Iterator
 from importlib.resources import files
-
-import duckdb
 
 from schemas.marts import MARTS
 from schemas.tables import TYPES, comments
@@ -26,21 +25,16 @@ COMMENT ON MACRO marts.list_of IS
 """
 
 
-def create_marts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every mart anew; the tables that they read must be there (see `pipelines.warehouse.tables`)."""
-    connection.execute("BEGIN")  # one commit is several times cheaper than one per statement
-    connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
-    connection.execute(_MACROS)
+def statements() -> Iterator[str]:
+    """What makes every mart; the tables that they read must be there (see `pipelines.warehouse.tables`)."""
+    yield "CREATE SCHEMA IF NOT EXISTS marts"
+    yield _MACROS
     for name, mart in MARTS.items():
         columns = ", ".join(
             f'CAST("{field.name}" AS {TYPES[field.kind]}) AS "{field.name}"' for field in mart.fields
         )
-        connection.execute(
-            f"CREATE OR REPLACE VIEW marts.{name} AS SELECT {columns} FROM (\n{query(name)}\n)"
-        )
-        for comment in comments(f"marts.{name}", mart, mart.fields, kind="VIEW"):
-            connection.execute(comment)
-    connection.execute("COMMIT")
+        yield f"CREATE OR REPLACE VIEW marts.{name} AS SELECT {columns} FROM (\n{query(name)}\n)"
+        yield from comments(f"marts.{name}", mart, mart.fields, kind="VIEW")
 
 
 def query(name: str) -> str:
