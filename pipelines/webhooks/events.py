@@ -26,7 +26,8 @@ _DIGITS = 32
 _HAPPENING = ("event", "list_number", "status")
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
-_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)
+"""ValueError: it is no UTF-8, or a number has digits without end."""
 _LEFT_OUT = "the body could not be searched for phone numbers, so nothing of it was kept"
 
 

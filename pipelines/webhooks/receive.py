@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 from pipelines.webhooks.events import digest_of, kept_of
 from pipelines.webhooks.signature import HEADER, Form, is_right
 from pipelines.webhooks.store import Arrival, Rejection, now
-from pipelines.webhooks.writer import QueueFull, Writer
+from pipelines.webhooks.writer import MOST_WAITING_BYTES, QueueFull, Writer
 
 MOST_BODY_BYTES = 2**20
 BODY_SECONDS = 20.0
@@ -31,7 +31,6 @@ BODY_SECONDS = 20.0
 _MOST_READ_BYTES = 16 * MOST_BODY_BYTES
 """Of a body that is too large so much is read and let go: who sends it hears the answer then."""
 
-_MOST_UNDER_WAY_BYTES = 64 * MOST_BODY_BYTES
 _RETRY_SECONDS = "30"
 _CLOSE = {"Connection": "close"}
 
@@ -88,25 +87,43 @@ class Receiver:
             return await self._health()
         if request.method != "POST":
             return _refusal(405, "send events by POST", {"Allow": "POST"})
-        size = _announced(request)
-        if size > _MOST_READ_BYTES:
+        if _announced(request) > _MOST_READ_BYTES:
             return _refusal(413, "the body is too large", _CLOSE)
-        reserved = max(min(size, MOST_BODY_BYTES), 1)
-        if self._under_way + reserved > _MOST_UNDER_WAY_BYTES:
-            return _unstored()
-        self._under_way += reserved
         try:
             async with asyncio.timeout(self._body_seconds):
-                body = await _body(request)
+                body = await self._body(request)
         except TimeoutError:
             return _refusal(408, "the body came too slowly", _CLOSE)
+        except QueueFull:
+            return _unstored()
+        if body is None:
+            return _refusal(413, "the body is too large", _CLOSE)
+        return await self._take(request, body)
+
+    async def _body(self, request: Request) -> bytes | None:
+        """The body; None where it is too large.
+
+        Raises:
+            QueueFull: with it, more would be in memory than may be.
+        """
+        parts: list[bytes] = []
+        size = held = 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                if size > _MOST_READ_BYTES:
+                    break
+                if size > MOST_BODY_BYTES:
+                    parts.clear()
+                    continue
+                if self._under_way + len(part) > MOST_WAITING_BYTES:
+                    raise QueueFull
+                self._under_way += len(part)
+                held += len(part)
+                parts.append(part)
         finally:
-            self._under_way -= reserved
-        return (
-            _refusal(413, "the body is too large", _CLOSE)
-            if body is None
-            else await self._take(request, body)
-        )
+            self._under_way -= held
+        return None if size > MOST_BODY_BYTES else b"".join(parts)
 
     async def _take(self, request: Request, body: bytes) -> Response:
         signatures = request.headers.getlist(HEADER)
@@ -137,25 +154,10 @@ class Receiver:
         return JSONResponse({"status": "ok"})
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too large."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BODY_BYTES:
-            parts.clear()
-            if size > _MOST_READ_BYTES:
-                return None
-        else:
-            parts.append(part)
-    return None if size > MOST_BODY_BYTES else b"".join(parts)
-
-
 def _announced(request: Request) -> int:
-    """The size of the body as its head has it; the largest that is kept where it does not say."""
+    """The size of the body as its head has it; 0 where it does not say."""
     text = request.headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() else MOST_BODY_BYTES
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _refusal(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
