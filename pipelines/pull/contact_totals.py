@@ -1,12 +1,16 @@
-"""A reading: every contact's totals as they are now, for the push, which settles by them what no answer told.
+"""Every contact's totals as they are now, for the push, which settles by them what got no answer.
 
-It is the same consistent scan as a pull's, of which only the totals are kept and nothing is published. What does
-not belong here: what the totals say about rows in doubt (`pipelines.push.revenue.settle`).
+It is the same consistent scan as a pull's, of which only the totals are kept and nothing is published. Every row that
+the pull takes is read with the same key and the same figures. Beyond that this decoder is laxer on purpose: a contact
+that cannot be read leaves rows in doubt, so a figure may be written as a text, and what is wrong in other columns, or
+against a declared check, is for the pull to quarantine. Keys are as strict as there. What does not belong here: what
+the totals mean for rows in doubt (`pipelines.push.revenue.settle`).
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,8 @@ import pyarrow.parquet as pq
 
 from pipelines.privacy import Privacy
 from pipelines.pull.consistency import judge
-from pipelines.pull.decode.redact import reader
-from pipelines.pull.decode.row_keys import Seen, has_usable_key, reply_reader
+from pipelines.pull.decode.redact import read_redacted
+from pipelines.pull.decode.row_keys import ReplyReader, Seen, has_usable_key
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.read.pages import Check, Query
 from pipelines.pull.read.scan import scan
@@ -26,13 +30,14 @@ from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import TracklyClient
-from schemas.money import LARGEST, units
+from schemas.columns import Integer, Money
+from schemas.money import units
 from schemas.registry import PULLED
 from schemas.sync import Consistency
 from schemas.tables import literal
 
 OnRead = Callable[[int, int | None], None]
-"""Called with the contacts read so far, and how many there are, if the API says so."""
+"""Called with the contacts read so far, and how many there are, if the API gives a total."""
 
 _FIELDS: list[tuple[str, pa.DataType]] = [
     ("phone_number", pa.string()),
@@ -48,13 +53,13 @@ _READ = _COLUMNS.append(pa.field("reply", pa.int32()))
 
 
 class _Contact(msgspec.Struct, gc=False):
-    """What a reading keeps of a row of GET /contacts."""
+    """What is kept of a row of GET /contacts."""
 
     phone_number: str
-    list_id: int
-    revenue_total: float
-    conversion_count: int
-    click_count: int
+    list_id: Integer
+    revenue_total: Money
+    conversion_count: Integer
+    click_count: Integer
     list_number: str | None = None
     signup_date: Any = None
 
@@ -66,7 +71,7 @@ class Reading:
     Attributes:
         file: Parquet: phone_number, list_id, list_number, revenue_total (in ten-thousandths of the account's
             currency), conversion_count, click_count, signup_date; one row per contact. Contacts of which one of
-            these, save the last, cannot be read are missing.
+            these but the last cannot be read are missing.
         started_at: before the first request; ISO 8601, UTC.
         finished_at: after the last reply.
         complete: whether it is proven that no contact was missed, as for a snapshot that is not fuzzy, and every
@@ -81,7 +86,7 @@ class Reading:
 
 @contextmanager
 def room_for_readings(settings: Settings) -> Iterator[Path]:
-    """A folder for readings, gone when the block ends: they are figures of the moment.
+    """A folder for totals, gone when the block ends: they are figures of the moment.
 
     Raises:
         StorageError: the disk refused.
@@ -98,54 +103,87 @@ async def read_totals(
     Args:
         client: an open client.
         settings: how many requests to keep under way, and what is kept of phone numbers.
-        folder: of `room_for_readings`; an earlier reading in it is replaced.
+        folder: of `room_for_readings`; earlier totals in it are replaced.
         on_read: called after every reply.
 
     Raises:
         AccessError, RequestError, ServiceError: as a pull.
         StorageError: the disk refused.
     """
-    started_at, privacy = now(), Privacy.of(settings)
-    see = reply_reader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order, PULLED["contacts"])
-    raw = folder / "replies.parquet"
-    with storage_errors("write", raw), pq.ParquetWriter(raw, _READ, compression="zstd") as writer:
-        replies = rows = unreadable = 0
-
-        async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - every reply is fresh
-            nonlocal replies, rows, unreadable
-
-            async def read(body: bytes) -> tuple[Seen, bytes]:
-                seen = see(body)
-                check(seen)
-                return seen, body
-
-            reply = await client.get_read(CONTACTS.path, query, reader(privacy, "contacts", read))
-            seen, body = reply.value
-            batch = _columns(body, replies)
-            writer.write_batch(batch)
-            unreadable += len(seen.keys) - batch.num_rows
-            replies, rows = replies + 1, rows + len(seen.keys)
-            if on_read:
-                on_read(rows, seen.total)
-            return seen
-
-        evidence = await scan(CONTACTS, fetch, settings.concurrency)
+    started_at, replies = now(), folder / "replies.parquet"
+    with storage_errors("write", replies), pq.ParquetWriter(replies, _READ, compression="zstd") as writer:
+        reader = _Reader(client, Privacy.of(settings), writer, on_read)
+        evidence = await scan(CONTACTS, reader.fetch, settings.concurrency)
     file = folder / "totals.parquet"
-    contacts = _keep_latest(folder, raw, file)
+    contacts = _keep_latest(folder, replies, file)
     consistency, _ = judge(evidence, contacts)
-    return Reading(file, started_at, now(), consistency != Consistency.FUZZY and not unreadable)
+    complete = consistency != Consistency.FUZZY and not reader.unreadable
+    return Reading(file, started_at, now(), complete)
 
 
-def _keep_latest(folder: Path, raw: Path, file: Path) -> int:
-    """One row per contact, of several the one that was read last; returns how many there are."""
+class _Reader:
+    """Gets replies, and writes the totals in them down.
+
+    Args:
+        client: an open client.
+        privacy: what is kept of phone numbers.
+        writer: of the file for every reply's contacts.
+        on_read: called after every reply.
+
+    Attributes:
+        unreadable: rows that could not be read.
+    """
+
+    def __init__(
+        self, client: TracklyClient, privacy: Privacy, writer: pq.ParquetWriter, on_read: OnRead | None
+    ) -> None:
+        self.unreadable = 0
+        self._client = client
+        self._privacy = privacy
+        self._writer = writer
+        self._on_read = on_read
+        self._see = ReplyReader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order, PULLED["contacts"])
+        self._replies = 0
+        self._rows = 0
+
+    async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - all are fresh
+        """Get one reply; see `read.pages.Fetch`."""
+        reply = await self._client.get(CONTACTS.path, query, partial(self._accept, check))
+        seen, text = reply.value
+        batch = columns(text, self._replies)
+        self._writer.write_batch(batch)
+        self.unreadable += len(seen.keys) - batch.num_rows
+        self._replies += 1
+        self._rows += len(seen.keys)
+        if self._on_read:
+            self._on_read(self._rows, seen.total)
+        return seen
+
+    def _accept(self, check: Check, body: bytes) -> tuple[Seen, bytes]:
+        return read_redacted(self._privacy, "contacts", body, partial(self._read, check))
+
+    def _read(self, check: Check, text: bytes) -> tuple[Seen, bytes]:
+        seen = self._see(text)
+        check(seen)
+        return seen, text
+
+
+def _keep_latest(folder: Path, replies: Path, file: Path) -> int:
+    """One row per contact, of several the one that was read last; returns how many there are.
+
+    Args:
+        folder: for what DuckDB spills.
+        replies: every reply's contacts; deleted.
+        file: to be written.
+    """
     names = ", ".join(_COLUMNS.names)
     with scratch(folder) as connection:
         ((contacts,),) = connection.execute(
-            f"COPY (SELECT {names} FROM read_parquet({literal(str(raw))})"
+            f"COPY (SELECT {names} FROM read_parquet({literal(str(replies))})"
             " QUALIFY row_number() OVER (PARTITION BY phone_number, list_id ORDER BY reply DESC) = 1)"
             f" TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchall()
-    raw.unlink()
+    replies.unlink()
     return int(contacts)
 
 
@@ -157,31 +195,42 @@ class _RawReply(msgspec.Struct):
     contacts: list[msgspec.Raw] | None = None
 
 
+class _Key(msgspec.Struct):
+    phone_number: str
+    list_id: Integer
+
+
 _rows = msgspec.json.Decoder(_Reply)
 _raw_rows = msgspec.json.Decoder(_RawReply)
-_row = msgspec.json.Decoder(_Contact, strict=False)  # figures may be written as texts
+_key = msgspec.json.Decoder(_Key)
+_row = msgspec.json.Decoder(_Contact, strict=False)  # figures may be written as texts, keys may not
 
 
-def _columns(body: bytes, reply: int) -> pa.RecordBatch:
+def columns(text: bytes, reply: int) -> pa.RecordBatch:
+    """The totals in a reply of GET /contacts, without the rows that cannot be read.
+
+    Args:
+        text: the reply's, which the scan has read: it is JSON of this shape.
+        reply: its number, which each row has.
+
+    Returns:
+        The columns of the file of totals, and `reply`.
+    """
+    contacts = list(filter(_is_somebody, _contacts(text)))
+    values = {name: [getattr(row, name) for row in contacts] for name in _Contact.__struct_fields__}
+    values["revenue_total"] = list(map(units, values["revenue_total"]))
+    values["signup_date"] = [date if isinstance(date, str) else None for date in values["signup_date"]]
+    values["reply"] = [reply] * len(contacts)
+    arrays = [pa.array(values[field.name], field.type) for field in _READ]
+    return pa.record_batch(arrays, schema=_READ)
+
+
+def _contacts(text: bytes) -> list[_Contact]:
     try:
-        contacts = _rows.decode(body).contacts
-    except msgspec.DecodeError:
-        found = _raw_rows.decode(body)  # the scan has read it, so it is JSON of this shape
-        contacts = [row for raw in found.contacts or () if (row := _one(raw))]
-    contacts = [row for row in contacts if abs(row.revenue_total) < LARGEST and _is_somebody(row)]
-    columns: list[list[Any]] = [
-        [row.phone_number for row in contacts],
-        [row.list_id for row in contacts],
-        [row.list_number for row in contacts],
-        [units(row.revenue_total) for row in contacts],
-        [row.conversion_count for row in contacts],
-        [row.click_count for row in contacts],
-        [row.signup_date if isinstance(row.signup_date, str) else None for row in contacts],
-        [reply] * len(contacts),
-    ]
-    return pa.record_batch(
-        [pa.array(column, field.type) for column, field in zip(columns, _READ, strict=True)], schema=_READ
-    )
+        return _rows.decode(text).contacts
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raws = _raw_rows.decode(text).contacts or ()
+        return [row for raw in raws if (row := _one(raw))]
 
 
 def _is_somebody(row: _Contact) -> bool:
@@ -191,6 +240,7 @@ def _is_somebody(row: _Contact) -> bool:
 
 def _one(raw: msgspec.Raw) -> _Contact | None:
     try:
+        _key.decode(raw)
         return _row.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -5,6 +5,7 @@ What does not belong here: the columns (in `schemas`) and how pages are read (in
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,7 @@ OFFERS = Endpoint(
 REVENUE = Endpoint("/revenue", "revenue", 100, ("id",))
 """Not documented; read where it answers, as every other paged read (at most 100 a page)."""
 
-ENDPOINTS: dict[str, Endpoint] = {
-    "lists": LISTS,
-    "offers": OFFERS,
-    "contacts": CONTACTS,
-    "revenue": REVENUE,
-}
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {"lists": LISTS, "offers": OFFERS, "contacts": CONTACTS, "revenue": REVENUE}
+)
+"""By the names of the datasets."""

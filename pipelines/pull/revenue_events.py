@@ -10,15 +10,13 @@ import logging
 import msgspec
 
 from pipelines.errors import AccessError, RequestError, ServiceError
-from pipelines.pull.decode.columns import row_decoder
+from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.trackly.pages import get_page
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS, REVENUE
 
 _log = logging.getLogger(__name__)
-
-_decoded = row_decoder(REVENUE, ENDPOINT.envelope)
 
 
 async def serves_events(client: TracklyClient, before: str) -> bool:
@@ -51,7 +49,7 @@ async def serves_events(client: TracklyClient, before: str) -> bool:
 
 
 def _are_events(body: bytes) -> bool:
-    """Whether a body is a page of events, or of none; one bad row among them does not tell.
+    """Whether a body is a page of events, or of none; one bad row among them is no evidence.
 
     Raises:
         Unreadable: it is no JSON.
@@ -61,4 +59,6 @@ def _are_events(body: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unreadable("not JSON, or cut off") from None
     rows = found.get(ENDPOINT.envelope) if isinstance(found, dict) else None
-    return isinstance(rows, list) and (not rows or _decoded(body).batch.num_rows > 0)
+    return isinstance(rows, list) and (
+        not rows or ReplyDecoder(REVENUE.name).read(body).rows.batch.num_rows > 0
+    )

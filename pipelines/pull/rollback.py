@@ -1,4 +1,4 @@
-"""Earlier snapshots put to use again: `rollback` publishes one as it was, `replay` validates what it set aside."""
+"""Earlier snapshots used again: `rollback` publishes one as it was, `replay` validates its quarantined rows again."""
 
 import shutil
 from contextlib import AsyncExitStack
@@ -11,22 +11,20 @@ import pyarrow.parquet as pq
 
 from pipelines import stopping
 from pipelines.errors import BusyError, UsageError
-from pipelines.pull.decode.decoder import refine
+from pipelines.pull.decode.batches import decode_batch
 from pipelines.pull.decode.spool import Spooled
+from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.run import with_derived
-from pipelines.pull.write.deduplicate import mend
+from pipelines.pull.write.deduplicate import add_passed
 from pipelines.pull.write.validate import checked
 from pipelines.runs import now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,
-    data_file,
     dataset_lock,
     draft,
     next_snapshot_id,
-    pages_file,
-    quarantine_file,
     seal,
     snapshots,
 )
@@ -34,6 +32,7 @@ from pipelines.storage import storage_errors
 from pipelines.warehouse.publish import publish, republish
 from pipelines.warehouse.published import published_snapshot
 from pipelines.watched import watched
+from schemas.registry import PULLED
 
 
 @watched()
@@ -77,7 +76,7 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     if before is None:
         raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
     with recorded(settings.data_dir, run, f"replay {name}") as record:
-        after = stopping.run(_mended(settings, before, run))
+        after = stopping.run(_replayed(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
         if passed:
             done = publish(settings, stopping.run(with_derived(settings, [after], run)))
@@ -107,41 +106,47 @@ def _earlier(settings: Settings, name: str, to: str | None) -> Snapshot:
     return before[-1]
 
 
-async def _mended(settings: Settings, before: Snapshot, run: str) -> Snapshot:
+async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
     """A new snapshot with the rows that now pass; the old one where none does."""
-    manifest = before.manifest
-    name = manifest.dataset
+    name = before.manifest.dataset
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
-        started, snapshot = now(), next_snapshot_id(manifest.snapshot)
+        started_at, snapshot = now(), next_snapshot_id(before.manifest.snapshot)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
-        work = folder / "work"
-        aside = pq.read_table(before.quarantine)
-        with storage_errors("write", work):
-            work.mkdir(mode=0o700)
-            replies, places = _as_replies(name, aside.to_pylist(), work)
-        part, _ = checked(name, refine(name, snapshot, replies, work), replies)
-        passed = mend(name, before, part, data_file(folder))
-        if not passed:
+        made = Draft(PULLED[name], snapshot, folder, run, started_at)
+        left = _with_passed(before, made)
+        if left is None:
             return before
-        left = aside.filter(pa.array([place not in passed for place in places]))
         with storage_errors("write", folder):
-            pq.write_table(left, quarantine_file(folder))
-            shutil.copyfile(before.pages, pages_file(folder))
-            shutil.rmtree(work)
+            pq.write_table(left, made.quarantine)
+            shutil.copyfile(before.pages, made.pages)
+            shutil.rmtree(made.work)
+        passed = before.manifest.quarantined - left.num_rows
+        evidence = f"replay of {before.manifest.snapshot}, in which {passed:,} rows passed"
         return seal(
             folder,
             msgspec.structs.replace(
-                manifest,
+                before.manifest,
                 snapshot=snapshot,
                 run=run,
-                started_at=started,
+                started_at=started_at,
                 finished_at=now(),
-                rows=manifest.rows + len(passed),
+                rows=before.manifest.rows + passed,
                 quarantined=left.num_rows,
-                evidence=f"{manifest.evidence}; replay of {manifest.snapshot}, in which {len(passed):,} rows passed",
+                evidence=f"{before.manifest.evidence}; {evidence}",
             ),
         )
+
+
+def _with_passed(before: Snapshot, made: Draft) -> pa.Table | None:
+    """Write the data file with the rows that now pass; returns those that do not, None where all of them are."""
+    made.make_work()
+    quarantined = pq.read_table(before.quarantine)
+    with storage_errors("write", made.work):
+        replies, places = _as_replies(made.dataset.name, quarantined.to_pylist(), made.work)
+    batch, _ = checked(made.dataset, decode_batch(made, replies))
+    passed = add_passed(before, batch, made)
+    return quarantined.filter(pa.array([place not in passed for place in places])) if passed else None
 
 
 def _as_replies(

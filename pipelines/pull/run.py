@@ -12,9 +12,10 @@ from pathlib import Path
 from pipelines import stopping
 from pipelines.concurrent import run_all
 from pipelines.errors import StorageError
+from pipelines.pull.read.replies import Progress, silent
 from pipelines.pull.revenue_derived import derive_revenue
 from pipelines.pull.revenue_events import serves_events
-from pipelines.pull.snapshot import Progress, scanned, silent
+from pipelines.pull.snapshot import ReadOptions, make_snapshot
 from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots
@@ -66,14 +67,27 @@ def pull(
 
 
 @watched()
-def snapshot_dataset(settings: Settings, name: str, run: str, on_progress: Progress = silent) -> Snapshot:
+def snapshot_dataset(
+    settings: Settings,
+    name: str,
+    run: str,
+    on_progress: Progress = silent,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
+) -> Snapshot:
     """Make one dataset's snapshot; `publish_latest` publishes it. For revenue, contacts must have one.
+
+    Args:
+        settings: see `Settings`.
+        name: out of `PULLED`.
+        run: the run's id.
+        on_progress: see `Progress`.
+        options: see `ReadOptions`.
 
     Raises:
         as `pull`; StorageError where revenue needs contacts and there are none.
     """
     with _garbage_of_its_own():
-        return stopping.run(_snapshot_one(settings, name, run, on_progress))
+        return stopping.run(_snapshot_one(settings, name, run, on_progress, options))
 
 
 @watched()
@@ -111,8 +125,8 @@ async def _pull(
             names = (names - {"revenue"}) | {"contacts"}
 
         async def one(name: str) -> None:
-            new_only = since_last and name == "contacts"
-            made[name] = await scanned(client, settings, name, run, on_progress, since_last=new_only)
+            options = ReadOptions(since_last=since_last and name == "contacts")
+            made[name] = await make_snapshot(client, settings, name, run, on_progress, options)
 
         await run_all(one(name) for name in PULLED if name in names)
     if derive and "revenue" not in made:
@@ -120,10 +134,12 @@ async def _pull(
     return [made[name] for name in PULLED if name in made]
 
 
-async def _snapshot_one(settings: Settings, name: str, run: str, on_progress: Progress) -> Snapshot:
+async def _snapshot_one(
+    settings: Settings, name: str, run: str, on_progress: Progress, options: ReadOptions
+) -> Snapshot:
     async with TracklyClient(settings) as client:
         if name != "revenue" or await serves_events(client, _last_source(settings)):
-            return await scanned(client, settings, name, run, on_progress)
+            return await make_snapshot(client, settings, name, run, on_progress, options)
     contacts = latest(settings.parquet_dir, "contacts")
     if contacts is None:
         raise StorageError(

@@ -1,71 +1,64 @@
-"""One dataset's snapshot by reading its endpoint: scan, refine beside it, assemble, judge, seal."""
+"""One dataset's snapshot by reading its endpoint: scan and write side by side, prove, judge, seal.
+
+What does not belong here: replies (`read.replies`), files (`write.snapshot_files`), several datasets and publishing
+(`run`).
+"""
 
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.consistency import hold_to_limit, judge, schema_changes
-from pipelines.pull.decode.batches import BATCH_ROWS, Part, joined
-from pipelines.pull.decode.columns import arrow_columns, values_of
-from pipelines.pull.decode.pool import refining
-from pipelines.pull.decode.redact import reader
+from pipelines.pull.decode.batches import BATCH_ROWS
 from pipelines.pull.decode.row_keys import Seen
-from pipelines.pull.decode.spool import Body, Spool, Spooled
+from pipelines.pull.decode.spool import Spool
+from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.read.evidence import Evidence
 from pipelines.pull.read.incremental import known_contacts
-from pipelines.pull.read.pages import Check, Query
+from pipelines.pull.read.replies import Progress, Replies, silent
 from pipelines.pull.read.scan import scan, scan_new
-from pipelines.pull.write.data_file import Output, Rows
-from pipelines.pull.write.deduplicate import Assembled, carry_on, conclude
-from pipelines.pull.write.odd_times import odd_times
-from pipelines.pull.write.validate import checked
+from pipelines.pull.write.deduplicate import carry_on
+from pipelines.pull.write.snapshot_files import RowsWritten, SnapshotFiles, write_rows
 from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
-from pipelines.snapshots import (
-    Snapshot,
-    data_file,
-    dataset_lock,
-    draft,
-    new_snapshot_id,
-    pages_file,
-    quarantine_file,
-    seal,
-)
-from pipelines.storage import storage_errors
-from pipelines.trackly.client import TracklyClient, Unreadable
+from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
+from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.published import published, published_rows
 from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
-from schemas.sync import PAGES, Consistency, Manifest
+from schemas.sync import Consistency, Manifest
 
 _log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with (dataset, rows read so far, rows expected if known), from any thread."""
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a snapshot is made.
+
+    Attributes:
+        since_last: of contacts, read only what has signed up since the published snapshot.
+        batch_rows: how many rows are written at once, at the least.
+    """
+
+    since_last: bool = False
+    batch_rows: int = BATCH_ROWS
 
 
-def silent(dataset: str, rows: int, expected: int | None) -> None:
-    """Progress that nobody watches."""
-
-
-async def scanned(
+async def make_snapshot(
     client: TracklyClient,
     settings: Settings,
     name: str,
     run: str,
-    on_progress: Progress,
-    *,
-    since_last: bool = False,
+    on_progress: Progress = silent,
+    options: ReadOptions = ReadOptions(),
 ) -> Snapshot:
     """Make a dataset's snapshot; nothing is published.
 
@@ -75,7 +68,7 @@ async def scanned(
         name: the dataset.
         run: the run's id.
         on_progress: see `Progress`.
-        since_last: of contacts, read only what has signed up since the published snapshot.
+        options: see `ReadOptions`.
 
     Raises:
         UsageError: `since_last`, and no contacts are published.
@@ -88,38 +81,34 @@ async def scanned(
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
         privacy = _privacy(settings, name)
-        started, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
+        started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
-        account = f"{settings.base_url} {settings.require_key()}"
-        spool = Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
-        stack.callback(spool.close)
-        intake = _Intake(client, name, run, snapshot, folder, spool, privacy, on_progress)
-        known = stack.enter_context(known_contacts(settings)) if since_last else None
-        evidence = await intake.read(settings.concurrency, known)
+        made = Draft(PULLED[name], snapshot, folder, run, started_at)
+        spool = stack.enter_context(closing(_spool(settings, name, privacy)))
+        known = stack.enter_context(known_contacts(settings)) if options.since_last else None
+        replies = Replies(client, name, privacy, spool, options.batch_rows, on_progress)
+        reading = _read(replies, made, settings.concurrency, known)
+        evidence, written = await _side_by_side(reading, write_rows(made, replies.batches()))
+        files = await written.conclude(steady=not evidence.drifted)
         before = published(settings.warehouse).get(name)
-        manifest = _manifest(intake, evidence, run, started, before)
-        record.rows = manifest.rows
-        record.details = details(
-            quarantined=manifest.quarantined,
-            requests=manifest.requests,
-            retries=manifest.retries,
-            resumed=manifest.resumed,
-            consistency=manifest.consistency,
-            schema_changes=manifest.schema_changes,
-        )
-        if manifest.quarantined:
-            _log.info(
-                "%s: %d rows are quarantined",
-                name,
-                manifest.quarantined,
-                extra={"event": "quarantine", "dataset": name, "rows": manifest.quarantined},
-            )
+        manifest = _manifest(made, files, evidence, replies, privacy, before)
+        record.rows, record.details = manifest.rows, _details(manifest)
         spool.discard()
-        hold_to_limit(manifest, quarantine_file(folder), settings.pull_bad_share)
-        if manifest.consistency == Consistency.FUZZY:
-            manifest = _carried_on(settings, folder, manifest)
-        shutil.rmtree(folder / "work")
-        return seal(folder, manifest)
+        return _finished(settings, made, manifest)
+
+
+def _finished(settings: Settings, made: Draft, manifest: Manifest) -> Snapshot:
+    """Put a snapshot in place, if it is good enough.
+
+    Raises:
+        DataError: more bad rows than `settings.pull_bad_share` allows.
+        StorageError: the disk refused.
+    """
+    hold_to_limit(manifest, made.quarantine, settings.pull_bad_share)
+    if manifest.consistency == Consistency.FUZZY:
+        manifest = _carried_on(settings, made, manifest)
+    shutil.rmtree(made.work)
+    return seal(made.folder, manifest)
 
 
 def _privacy(settings: Settings, name: str) -> Privacy:
@@ -131,199 +120,105 @@ def _privacy(settings: Settings, name: str) -> Privacy:
     return privacy if name in PERSONAL else KEEP_ALL
 
 
-def _carried_on(settings: Settings, folder: Path, manifest: Manifest) -> Manifest:
-    """A fuzzy snapshot removes nothing: what it did not see stays as it was published."""
-    with published_rows(settings, manifest.dataset, folder) as before:
-        if before is None:
-            return manifest
-        carried = carry_on(manifest.dataset, data_file(folder), before)
-    return msgspec.structs.replace(manifest, rows=manifest.rows + carried, carried=carried)
+def _spool(settings: Settings, name: str, privacy: Privacy) -> Spool:
+    """The dataset's spool; replies of another account, or with other personal data, are not taken up."""
+    account = f"{settings.base_url} {settings.require_key()}"
+    return Spool.open(settings.parquet_dir / name / ".spool", f"{account} {privacy.label}")
 
 
-class _Intake:
-    """Replies on their way from the API to the snapshot's files."""
+async def _read(
+    replies: Replies, made: Draft, concurrency: int, known: Callable[[Seen], bool] | None
+) -> Evidence:
+    """Read all, or from the top to what is known.
 
-    def __init__(
-        self,
-        client: TracklyClient,
-        name: str,
-        run: str,
-        snapshot: str,
-        folder: Path,
-        spool: Spool,
-        privacy: Privacy,
-        on_progress: Progress,
-    ) -> None:
-        self.name = name
-        self.snapshot = snapshot
-        self.privacy = privacy
-        self.retries = 0
-        self.resumed = 0
-        self.parts: list[Part] = []
-        self.assembled = Assembled(0, 0)
-        self.odd_times: dict[str, int] = {}
-        self._run = run
-        self._client = client
-        self._endpoint = ENDPOINTS[name]
-        self._folder = folder
-        self._spool = spool
-        self._on_progress = on_progress
-        self._replies: list[Spooled] = []
-        self._waiting_rows = 0
-        self._rows = 0
-        self._output = Output(PULLED[name], snapshot, data_file(folder))
-        self._to_check: asyncio.Queue[list[asyncio.Future[Part]] | None] = asyncio.Queue()
+    Args:
+        replies: gets and keeps them.
+        made: the snapshot that is being made.
+        concurrency: how many requests to keep under way.
+        known: whether the last row of a reply is known; None to read all.
+    """
+    endpoint = ENDPOINTS[made.dataset.name]
+    if known is None:
+        evidence = await scan(endpoint, replies.fetch, concurrency, made.run)
+    else:
+        evidence = await scan_new(endpoint, replies.fetch, known)
+    await replies.end()
+    return evidence
 
-    async def read(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
-        """Scan all, or from the top to what is known; refine beside it, and write the snapshot's files."""
-        work = self._folder / "work"
-        with storage_errors("make", self._folder):
-            work.mkdir()
-        with closing(self._output):
-            async with refining(self.name, self.snapshot, work) as self._refining:
-                evidence = await self._scan_and_check(concurrency, known)
-            # the process that decodes is let go before files are written
-            with ThreadPoolExecutor(1, thread_name_prefix="write") as writing:
-                await asyncio.wrap_future(writing.submit(self._write_files, steady=not evidence.drifted))
-        return evidence
 
-    async def _scan_and_check(self, concurrency: int, known: Callable[[Seen], bool] | None) -> Evidence:
-        self._checking = asyncio.create_task(self._check_parts())
-        try:
-            if known is None:
-                evidence = await scan(self._endpoint, self._fetch, concurrency, self._run)
-            else:
-                evidence = await scan_new(self._endpoint, self._fetch, known)
-            self._cut()
-            self._to_check.put_nowait(None)
-            await self._checking
-        finally:
-            self._checking.cancel()
-            await asyncio.wait([self._checking])
-        return evidence
-
-    async def _fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:
-        """Get a reply, from the spool of an interrupted pull if that will do, and keep it."""
-        asked = "&".join(f"{name}={value}" for name, value in query.items())
-        request = f"GET {self._endpoint.path}{'?' if asked else ''}{asked}"
-        earlier = None if fresh else self._spool.earlier.pop(request, None)
-        if earlier is not None:
-            try:
-                seen = await self._see(earlier, check)
-            except Unreadable:
-                return await self._fetch(query, check, fresh=True)
-            self.resumed += 1
-            self._take(earlier, seen)
-            return seen
-
-        async def write_and_see(body: bytes) -> tuple[Body, Seen]:
-            written = self._spool.write(body)
-            return written, await self._see(written, check)
-
-        read = reader(self.privacy, self.name, write_and_see)
-        reply = await self._client.get_read(self._endpoint.path, query, read)
-        self.retries += reply.attempts - 1
-        written, seen = reply.value
-        self._take(self._spool.put(request, written, seen.total, reply.sent_at, reply.received_at), seen)
-        return seen
-
-    async def _see(self, body: Body, check: Check) -> Seen:
-        """Read a reply and have it checked.
-
-        Raises:
-            Unreadable: it is not the JSON expected, or not the page.
-        """
-        seen = await self._refining.read(body)
-        try:
-            check(seen)
-        except Unreadable:
-            self._refining.drop(body)
-            raise
-        return seen
-
-    def _take(self, reply: Spooled, seen: Seen) -> None:
-        """Keep a reply, and have a part made when there is enough for one."""
-        self._replies.append(reply)
-        self._refining.keep(reply)
-        self._rows += len(seen.keys)
-        self._refining.expect(max(self._rows, seen.total or 0))
-        self._waiting_rows += len(seen.keys)
-        self._on_progress(self.name, self._rows, reply.total)
-        if self._waiting_rows >= BATCH_ROWS:
-            self._cut()
-
-    def _cut(self) -> None:
-        if self._checking.done():
-            self._checking.result()  # a failure there stops the scan here
-        self._waiting_rows = 0
-        self._to_check.put_nowait(self._refining.cut())
-
-    async def _check_parts(self) -> None:
-        """Check parts and hand their rows to the data file; one after the other, beside the scan."""
-        # one that is stopped is waited for: it must not write into a folder that is being thrown away
-        with ThreadPoolExecutor(1, thread_name_prefix="check") as thread:
-            while (parts := await self._to_check.get()) is not None:
-                done = thread.submit(self._check, joined([await part for part in parts]))
-                self.parts.append(await asyncio.wrap_future(done))
-
-    def _check(self, part: Part) -> Part:
-        part, rows = checked(self.name, part, self._replies)
-        self._output.add(Rows.of(rows))
-        return part
-
-    def _write_files(self, *, steady: bool) -> None:
-        folder = self._folder
-        self._output.finish()
-        self.assembled = conclude(
-            self.name,
-            self.snapshot,
-            self.parts,
-            self._replies,
-            data_file(folder),
-            self._output.rows,
-            quarantine_file(folder),
-            steady=steady,
-        )
-        self.odd_times = odd_times(PULLED[self.name], data_file(folder))
-        arrays, _ = arrow_columns(
-            PAGES, values_of(PAGES, [page for part in self.parts for page in part.pages])
-        )
-        with storage_errors("write", folder):
-            pages = pa.Table.from_arrays(arrays, names=list(PAGES.columns))
-            pq.write_table(pages, pages_file(folder), compression="zstd")
+async def _side_by_side(
+    reading: Coroutine[Any, Any, Evidence], writing: Coroutine[Any, Any, RowsWritten]
+) -> tuple[Evidence, RowsWritten]:
+    """Read and write until both are done; the failure of either stops the other, which is waited for."""
+    tasks = asyncio.create_task(reading), asyncio.create_task(writing)
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _manifest(
-    intake: _Intake, evidence: Evidence, run: str, started: str, before: Manifest | None
+    made: Draft,
+    files: SnapshotFiles,
+    evidence: Evidence,
+    replies: Replies,
+    privacy: Privacy,
+    before: Manifest | None,
 ) -> Manifest:
-    assembled = intake.assembled
-    pulled = assembled.rows + assembled.quarantined
-    consistency, why = judge(evidence, pulled)
-    unknown = frozenset[str]().union(*(part.unknown for part in intake.parts))
-    absent = [part.missing for part in intake.parts if part.missing is not None]
-    missing = frozenset.intersection(*absent) if absent else frozenset[str]()
-    if intake.resumed:
-        why += f"; {intake.resumed:,} replies are of an interrupted pull"
+    """What the snapshot holds, and what may be claimed of it; `before` is the one that is published."""
+    consistency, why = judge(evidence, files.rows + files.quarantined)
+    if replies.resumed:
+        why += f"; {replies.resumed:,} replies are of an interrupted pull"
         consistency = Consistency.REPAIRED if consistency == Consistency.EXACT else consistency
     return Manifest(
-        dataset=intake.name,
-        snapshot=intake.snapshot,
-        run=run,
-        started_at=min([started, *(page.sent_at for part in intake.parts for page in part.pages)]),
+        dataset=made.dataset.name,
+        snapshot=made.snapshot,
+        run=made.run,
+        started_at=min([made.started_at, *(page.sent_at for page in files.pages)]),
         finished_at=now(),
-        rows=assembled.rows,
-        quarantined=assembled.quarantined,
+        rows=files.rows,
+        quarantined=files.quarantined,
         consistency=consistency,
         evidence=why,
         requests=evidence.requests,
         extra_requests=evidence.extra_requests,
-        resumed=intake.resumed,
-        retries=intake.retries,
+        resumed=replies.resumed,
+        retries=replies.retries,
         total=evidence.total,
-        unknown_fields=", ".join(sorted(unknown)),
-        missing_fields=", ".join(sorted(missing)),
-        schema_changes=schema_changes(before, unknown, missing),
-        odd_times=", ".join(f"{name} ({count:,})" for name, count in intake.odd_times.items()),
-        source=FROM_EVENTS if intake.name == "revenue" else "",
-        personal_data=intake.privacy.label,
+        unknown_fields=", ".join(sorted(files.unknown)),
+        missing_fields=", ".join(sorted(files.missing)),
+        schema_changes=schema_changes(before, files.unknown, files.missing),
+        odd_times=", ".join(f"{name} ({count:,})" for name, count in files.odd_times.items()),
+        source=FROM_EVENTS if made.dataset.name == "revenue" else "",
+        personal_data=privacy.label,
     )
+
+
+def _details(manifest: Manifest) -> Any:
+    """The run record's figures; quarantined rows are logged too."""
+    if manifest.quarantined:
+        _log.info(
+            "%s: %d rows are quarantined",
+            manifest.dataset,
+            manifest.quarantined,
+            extra={"event": "quarantine", "dataset": manifest.dataset, "rows": manifest.quarantined},
+        )
+    return details(
+        quarantined=manifest.quarantined,
+        requests=manifest.requests,
+        retries=manifest.retries,
+        resumed=manifest.resumed,
+        consistency=manifest.consistency,
+        schema_changes=manifest.schema_changes,
+    )
+
+
+def _carried_on(settings: Settings, made: Draft, manifest: Manifest) -> Manifest:
+    """A fuzzy snapshot removes nothing: what it did not see stays as it was published."""
+    with published_rows(settings, manifest.dataset, made.folder) as before:
+        if before is None:
+            return manifest
+        carried = carry_on(made, before)
+    return msgspec.structs.replace(manifest, rows=manifest.rows + carried, carried=carried)

@@ -12,7 +12,7 @@ does not prove that nothing was received; a handshake costs less than rows in do
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -74,7 +74,7 @@ class _Call(Generic[T]):
     params: Mapping[str, str | int]
     body: bytes | None
     repeatable: bool
-    read: Callable[[int, bytes], Awaitable[T]]
+    read: Callable[[int, bytes], T]
     patient: bool = True
     most_cuts: int | None = None
     before: Callable[[datetime], None] | None = None
@@ -104,7 +104,7 @@ class TracklyClient:
     """The API of one account, for use as `async with TracklyClient(settings) as client`.
 
     At most `settings.concurrency` requests are under way. One that waits to be tried again keeps its place, so
-    that a service in trouble meets fewer requests; one whose reply is being read has given it up.
+    that a service in trouble meets fewer requests.
 
     Attributes:
         requests: attempts made so far.
@@ -169,27 +169,8 @@ class TracklyClient:
             ServiceError: no usable answer within the bounds of retrying.
         """
 
-        async def read_at_once(body: bytes) -> T:
+        def read_body(_: int, body: bytes) -> T:
             return read(body)
-
-        return await self.get_read(path, params, read_at_once, patient=patient)
-
-    async def get_read(
-        self,
-        path: str,
-        params: Mapping[str, str | int],
-        read: Callable[[bytes], Awaitable[T]],
-        *,
-        patient: bool = True,
-    ) -> Reply[T]:
-        """As `get`, where reading the body takes waiting, such as for another process.
-
-        Raises:
-            TracklySyncError: as `get`.
-        """
-
-        async def read_body(_: int, body: bytes) -> T:
-            return await read(body)
 
         return await self._run(_Call("GET", path, params, None, True, read_body, patient))
 
@@ -223,13 +204,7 @@ class TracklyClient:
             ServiceError: repeatable: no usable answer within the bounds; else: nothing was carried out.
             OutcomeUnknown: only if not repeatable: it may or may not have been carried out.
         """
-
-        async def read_at_once(status: int, answer: bytes) -> T:
-            return read(status, answer)
-
-        return await self._run(
-            _Call("POST", path, {}, body, repeatable, read_at_once, True, most_cuts, before)
-        )
+        return await self._run(_Call("POST", path, {}, body, repeatable, read, True, most_cuts, before))
 
     async def _run(self, call: _Call[T]) -> Reply[T]:
         """Attempt until there is a reply or an error; stamina waits, `wait_or_error` decides."""
@@ -255,7 +230,7 @@ class TracklyClient:
             )
             return decision
 
-        async with _Place(self._slots) as place:
+        async with self._slots:
             started = time.monotonic()
             try:
                 async for attempt in stamina.retry_context(
@@ -263,7 +238,7 @@ class TracklyClient:
                 ):
                     with attempt:
                         attempts += 1
-                        return await self._attempt(call, attempts, place)
+                        return await self._attempt(call, attempts)
             except Failure as failure:
                 decision = self._decide(call, failure, attempts, started, what)
                 if isinstance(decision, TracklySyncError):
@@ -281,9 +256,8 @@ class TracklyClient:
         left = self._retry_seconds - (time.monotonic() - started)
         return wait_or_error(failure, attempts=attempts, left=left, repeatable=call.repeatable, what=what)
 
-    async def _attempt(self, call: _Call[T], number: int, place: "_Place") -> Reply[T]:
+    async def _attempt(self, call: _Call[T], number: int) -> Reply[T]:
         """One request and its reply, or a Failure."""
-        await place.take()
         await self._pace.turn()
         carrier = self._kept if call.repeatable else self._fresh
         url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
@@ -295,7 +269,7 @@ class TracklyClient:
             answer = await carrier.send(call.method, url, call.body)
             seconds, received_at = time.monotonic() - began, datetime.now(UTC)
             self._warn_of_v1(answer)
-            value = await _value(call, answer, received_at, place)
+            value = _value(call, answer, received_at)
         except Failure as failure:
             failure.sent_at = sent_at
             failure.seconds = time.monotonic() - began if seconds is None else seconds
@@ -333,39 +307,11 @@ def _headers(settings: Settings) -> dict[str, str]:
     }
 
 
-class _Place:
-    """A request's place among those under way; kept while it waits to be tried again, given up to read its reply."""
-
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots = slots
-        self._taken = False
-
-    async def __aenter__(self) -> Self:
-        await self.take()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.give_up()
-
-    async def take(self) -> None:
-        """Wait for a place, unless it has one."""
-        if not self._taken:
-            await self._slots.acquire()
-            self._taken = True
-
-    def give_up(self) -> None:
-        """Let another request have it."""
-        if self._taken:
-            self._slots.release()
-            self._taken = False
-
-
-async def _value(call: _Call[T], answer: Answer, received_at: datetime, place: _Place) -> T:
+def _value(call: _Call[T], answer: Answer, received_at: datetime) -> T:
     """What the reply says, or a Failure."""
     if call.may_answer(answer):
-        place.give_up()
         try:
-            return await call.read(answer.status, answer.body)
+            return call.read(answer.status, answer.body)
         except Unreadable as problem:
             if answer.is_success:
                 reason = f"status {answer.status}: {problem}"

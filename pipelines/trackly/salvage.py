@@ -6,7 +6,7 @@ cut off or no reply at all; those stay unreadable.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -21,7 +21,7 @@ _any = msgspec.json.Decoder(list[msgspec.Raw])
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-async def tolerant(body: bytes, envelope: str, read: Callable[[bytes], Awaitable[T]]) -> T:
+def tolerant(body: bytes, envelope: str, read: Callable[[bytes], T]) -> T:
     """Read a reply, if need be once the rows that are no JSON are put in quotes.
 
     Args:
@@ -34,14 +34,14 @@ async def tolerant(body: bytes, envelope: str, read: Callable[[bytes], Awaitable
     """
     body = body.removeprefix(_BOM)
     try:
-        return await read(body)
+        return read(body)
     except (Unreadable, UnicodeDecodeError, RecursionError) as problem:
-        mended = _quoted(body, envelope)
-        if mended == body:
+        quoted = _quoted(body, envelope)
+        if quoted == body:
             if isinstance(problem, Unreadable):
                 raise
             raise Unreadable("not JSON") from None
-    return await read(mended)
+    return read(quoted)
 
 
 def _quoted(body: bytes, envelope: str) -> bytes:

@@ -11,21 +11,27 @@ import pytest
 from oracle import assert_equal, key_of, query, restore_key, same, shown
 
 from pipelines.errors import AccessError, DataError, NotFoundError, ServiceError
-from pipelines.pull import snapshot as module
 from pipelines.pull.run import publish_latest, pull, snapshot_dataset
+from pipelines.pull.snapshot import ReadOptions
 from pipelines.sandbox import Account, Options, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot
 
 ALL = ("contacts", "lists", "offers", "revenue")
 
 
+def pulled(settings: Settings, batch_rows: int) -> list[Snapshot]:
+    """All datasets, one after the other as Dagster asks for them, in batches of so many rows."""
+    options = ReadOptions(batch_rows=batch_rows)
+    made = [snapshot_dataset(settings, name, "r1", options=options) for name in ALL]
+    publish_latest(settings, "r1")
+    return made
+
+
 @pytest.mark.parametrize("batch", [300, 50_000])
-def test_a_quiet_account_arrives_equal(
-    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
+def test_a_quiet_account_arrives_equal(account: Account, settings: Settings, batch: int) -> None:
     """All four datasets arrive field by field, in many parts or one, deleted lists and archived offers included."""
-    monkeypatch.setattr(module, "BATCH_ROWS", batch)
-    made = pull(settings, ALL, "r1")
+    made = pulled(settings, batch)
     assert_equal(account, settings)
     assert {s.manifest.dataset: s.manifest.consistency for s in made} == dict.fromkeys(ALL, "exact")
     assert {row["status"] for row in account.lists} >= {"deleted", "paused", "active"}
@@ -476,10 +482,9 @@ def test_any_number_of_lists_may_come_in_one_reply(account: Account, settings: S
 
 @pytest.mark.parametrize("null_until", [0, 1_100, 10_000])
 def test_columns_may_be_empty_in_some_parts_or_in_all(
-    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch, null_until: int
+    account: Account, settings: Settings, null_until: int
 ) -> None:
     """Whatever may be null is null in every row of the first parts, or of all, of every dataset."""
-    monkeypatch.setattr(module, "BATCH_ROWS", 500)
     account.options = Options(revenue_events=True)
     kept = {
         "phone_number",
@@ -493,7 +498,7 @@ def test_columns_may_be_empty_in_some_parts_or_in_all(
     for rows in (account.contacts(), account.lists, account.offers, account.revenue):
         for row in rows[:null_until]:
             row.update(dict.fromkeys(row.keys() - kept - {"id", "revenue", "status", "signup_date"}))
-    made = pull(settings, ALL, "r1")
+    made = pulled(settings, 500)
     assert_equal(account, settings)
     assert {snapshot.manifest.quarantined for snapshot in made} == {0}
 

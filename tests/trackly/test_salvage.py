@@ -1,18 +1,16 @@
 """Rows that are no JSON: they alone are set aside, and bodies that are cut off stay unreadable."""
 
-import asyncio
 import json
 
 import pytest
 
-from pipelines.pull.decode.columns import row_decoder
-from pipelines.pull.decode.row_keys import Seen, reply_reader
+from pipelines.pull.decode.decoder import ReplyDecoder
+from pipelines.pull.decode.row_keys import ReplyReader, Seen
 from pipelines.trackly.client import Unreadable
 from pipelines.trackly.salvage import tolerant
-from schemas.registry import PULLED
 
-see = reply_reader("lists", ("id",))
-decode = row_decoder(PULLED["lists"], "lists")
+see = ReplyReader("lists", ("id",))
+decoder = ReplyDecoder("lists")
 GOOD = b'{"id":1,"brand_name":"A [b], \\"c\\" {d}"}'
 BAD = [
     b'{"id":2,"list_name":"half an emoji \\ud83d"}',
@@ -28,19 +26,19 @@ BAD = [
 def read(body: bytes) -> tuple[Seen, bytes]:
     """What is seen of a reply, and the body that it was seen in."""
 
-    async def look(body: bytes) -> tuple[Seen, bytes]:
+    def look(body: bytes) -> tuple[Seen, bytes]:
         body.decode()
         return see(body), body
 
-    return asyncio.run(tolerant(body, "lists", look))
+    return tolerant(body, "lists", look)
 
 
 @pytest.mark.parametrize("row", BAD)
 def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
     """Its neighbours are read, and its text is kept as JSON text."""
     body = b'{"pagination":{"total":3},"lists":[%b, %b,%b]}' % (GOOD, row, GOOD.replace(b"1", b"3"))
-    seen, mended = read(body)
-    decoded = decode(mended)
+    seen, quoted = read(body)
+    decoded = decoder.read(quoted).rows
     assert (len(seen.keys), seen.total) == (3, 3)
     assert decoded.batch.column("id").to_pylist() == [1, 3]
     assert [json.loads(bad.raw) for bad in decoded.bad] == [row.decode(errors="replace")]

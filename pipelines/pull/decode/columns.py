@@ -1,8 +1,8 @@
 """A reply's rows as Arrow columns, and the rows that cannot be: the measured path.
 
-The fast path decodes a whole reply into the dataset's structs, which refuse unknown fields and wrong types, and
+The fast path decodes a reply at once into the dataset's structs, which refuse unknown fields and wrong types, and
 turns their values into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to
-`extra`, rows of the wrong shape are set aside with the reason.
+`extra`, rows of the wrong shape become bad rows with the reason.
 
 An empty text stands for no value in an optional column that holds no text (times, numbers, flags, JSON) and in an
 optional key. In any other column of text it stays an empty text, since it may be one that the account keeps.
@@ -66,29 +66,6 @@ class Decoded:
     unknown: frozenset[str]
 
 
-Decoder = Callable[[bytes], Decoded]
-
-
-def row_decoder(dataset: Dataset, envelope: str) -> Decoder:
-    """A function from a reply's body to `Decoded`.
-
-    Args:
-        dataset: what the rows are.
-        envelope: the key that they stand under.
-    """
-    typed = reply_decoder(dataset.row, envelope)
-
-    def decode(body: bytes) -> Decoded:
-        try:
-            return decoded(
-                dataset, values_of(dataset, typed.decode(body).rows), lambda: raw_rows(body, envelope)
-            )
-        except REFUSED:
-            return row_by_row(dataset, raw_rows(body, envelope))
-
-    return decode
-
-
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What is raised where a reply is not of its dataset's shape, or no JSON at all."""
 
@@ -123,7 +100,7 @@ def decoded(dataset: Dataset, values: Values, raws: Callable[[], Sequence[msgspe
     Args:
         dataset: what the rows are.
         values: theirs, by column.
-        raws: the rows as JSON texts; called only where one of them is set aside.
+        raws: the rows as JSON texts; called only where one of them is bad.
 
     Raises:
         UnicodeDecodeError: a JSON value is not UTF-8; nothing has looked at its bytes before.
@@ -150,9 +127,8 @@ def _raw_reply_of(envelope: str) -> msgspec.json.Decoder[Any]:
 
 
 def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
-    """Rows of a reply that is not of its dataset's shape throughout, looked at one after the other."""
-    one = msgspec.json.Decoder(dataset.row)
-    known, blankable = frozenset(dataset.columns), _blankable(dataset)
+    """Rows of a reply that is not of its dataset's shape throughout, looked at one after the other; in UTF-8."""
+    one = _OneRow.of(dataset)
     structs: list[msgspec.Struct] = []
     extras: list[str | None] = []
     places: list[int] = []
@@ -160,21 +136,11 @@ def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
     unknown: set[str] = set()
     for place, raw in enumerate(raws):
         try:
-            fields = _raw_fields.decode(raw)
-            extra = {name: value for name, value in fields.items() if name not in known}
-            blank = {name for name in blankable & fields.keys() if bytes(fields[name]) == _NO_VALUE}
-            if extra or blank:
-                fields = {
-                    name: value for name, value in fields.items() if name in known and name not in blank
-                }
-            str(raw, "utf-8")
-            structs.append(one.decode(msgspec.json.encode(fields) if extra or blank else raw))
+            struct, extra = one.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
             bad.append(BadRow(place, bytes(raw), _reason(error)))
             continue
-        except UnicodeDecodeError:
-            bad.append(BadRow(place, bytes(raw), "the text is not UTF-8"))
-            continue
+        structs.append(struct)
         unknown |= extra.keys()
         extras.append(msgspec.json.encode(extra).decode() if extra else None)
         places.append(place)
@@ -184,14 +150,44 @@ def row_by_row(dataset: Dataset, raws: Sequence[msgspec.Raw]) -> Decoded:
     return _without(Decoded(batch, bad, frozenset(unknown)), wrong, places, raws)
 
 
+@dataclass(frozen=True, slots=True)
+class _OneRow:
+    """How one row of any shape is decoded.
+
+    Attributes:
+        typed: decodes what the contract knows of it.
+        known: the contract's columns.
+        blankable: those in which an empty text is no value, and which the struct would refuse for it.
+    """
+
+    typed: msgspec.json.Decoder[Any]
+    known: frozenset[str]
+    blankable: frozenset[str]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "_OneRow":
+        typed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(dataset.row)
+        optional = {field.name: field.kind for field in dataset.fields if field.nullable}
+        blankable = {name for name, kind in optional.items() if kind not in (Kind.TEXT, Kind.JSON)}
+        return cls(typed, frozenset(dataset.columns), frozenset(blankable))
+
+    def decode(self, raw: msgspec.Raw) -> tuple[msgspec.Struct, dict[str, msgspec.Raw]]:
+        """The row, and the fields that the contract does not know.
+
+        Raises:
+            DecodeError, RecursionError: it is not of the contract's shape.
+        """
+        fields = _raw_fields.decode(raw)
+        extra = {name: value for name, value in fields.items() if name not in self.known}
+        blank = {name for name in self.blankable & fields.keys() if bytes(fields[name]) == _NO_VALUE}
+        left_out = extra.keys() | blank
+        if not left_out:
+            return self.typed.decode(raw), extra
+        left = {name: value for name, value in fields.items() if name not in left_out}
+        return self.typed.decode(msgspec.json.encode(left)), extra
+
+
 _NO_VALUE = b'""'
-
-
-def _blankable(dataset: Dataset) -> frozenset[str]:
-    """The columns in which an empty text is no value, and which a struct would refuse for it."""
-    return frozenset(
-        field.name for field in dataset.fields if field.nullable and field.kind not in (Kind.TEXT, Kind.JSON)
-    )
 
 
 def _reason(error: Exception) -> str:
@@ -241,7 +237,7 @@ def _columns(
 def _without(
     decoded: Decoded, wrong: dict[int, str], places: Sequence[int], raws: Sequence[msgspec.Raw]
 ) -> Decoded:
-    """Take rows out of the batch, by their position in it, and set them aside."""
+    """Take rows out of the batch, by their position in it, as bad rows."""
     bad = [BadRow(places[at], bytes(raws[places[at]]), reason) for at, reason in wrong.items()]
     keep = pa.array([at not in wrong for at in range(decoded.batch.num_rows)], pa.bool_())
     return Decoded(decoded.batch.filter(keep), decoded.bad + bad, decoded.unknown)
@@ -282,8 +278,11 @@ def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
     if fast is None and "" in texts:
         texts = [text or None for text in texts]
         fast = _cast(texts)
-    if fast is not None:
-        return fast, []
+    return (fast, []) if fast is not None else _parsed(texts)
+
+
+def _parsed(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
+    """Texts as instants one by one; returns what `_instants` does."""
     instants = [parse_instant(text) if text else None for text in texts]
     failed = [at for at, text in enumerate(texts) if text and instants[at] is None]
     return pa.array(instants, _UTC), failed

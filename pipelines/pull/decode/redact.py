@@ -1,9 +1,9 @@
-"""Replies before they are read or written down: without what is not to be kept of personal data.
+"""Replies before they are decoded or written down: without what is not to be kept of personal data.
 
 What does not belong here: what that is, and how it is filtered (see `pipelines.privacy`).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
 from pipelines.privacy import Privacy
@@ -14,36 +14,32 @@ from pipelines.trackly.salvage import tolerant
 T = TypeVar("T")
 
 
-def reader(
-    privacy: Privacy, name: str, read: Callable[[bytes], Awaitable[T]]
-) -> Callable[[bytes], Awaitable[T]]:
-    """A function that reads replies, made to see only what may be kept, and also those with rows that are no JSON.
+def read_redacted(privacy: Privacy, name: str, body: bytes, read: Callable[[bytes], T]) -> T:
+    """Read a reply without what may not be kept, also one with rows that are no JSON.
 
     Args:
-        privacy: what is kept.
+        privacy: what may be kept.
         name: the dataset's name in `PULLED`.
-        read: takes a reply's body; raises Unreadable.
+        body: the reply's.
+        read: takes a body that may be kept; raises Unreadable.
+
+    Raises:
+        Unreadable: `read` does not take it, nor the same with quotes round the rows that are no JSON.
     """
-
-    async def read_kept(body: bytes) -> T:
-        return await read(kept(privacy, name, body))
-
-    async def read_any(body: bytes) -> T:
-        return await tolerant(body, ENDPOINTS[name].envelope, read_kept)
-
-    return read_any
+    return tolerant(body, ENDPOINTS[name].envelope, lambda text: read(redacted(privacy, name, text)))
 
 
-def kept(privacy: Privacy, name: str, body: bytes) -> bytes:
+def redacted(privacy: Privacy, name: str, body: bytes) -> bytes:
     """A reply as it may be kept.
 
     Args:
-        privacy: what is kept.
+        privacy: what may be kept.
         name: the dataset's name in `PULLED`.
         body: the reply's.
 
     Raises:
-        Unreadable: it is not the JSON expected, so that it cannot be filtered; where all is kept, nobody looks.
+        Unreadable: it is not the JSON expected, so that it cannot be filtered. Where all may be kept, that is
+            not looked at.
     """
     if not privacy.filters(name):
         return body

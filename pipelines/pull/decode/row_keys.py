@@ -8,7 +8,7 @@ not belong here: the rows' columns (see `columns`), and which sightings are of o
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from pipelines.pull.decode.columns import reply_decoder
-from pipelines.trackly.pages import Page, read_page, read_pagination
+from pipelines.trackly.pages import read_page, read_pagination
 from schemas.columns import Dataset, Field, Kind, Matches
 from schemas.instants import parse_instant
 
@@ -31,7 +31,7 @@ NOBODY = 0
 """Stands for one that not even its content tells apart."""
 
 _TELLING_BYTES = 32
-"""Length from which on a row's whole text may be its own."""
+"""Length in bytes from which on a row's text may be its own."""
 
 _SEPARATOR = "\x1f"
 
@@ -97,11 +97,11 @@ class Seen(msgspec.Struct, frozen=True):
 
     Attributes:
         keys: one per row.
-        page: the page's number as the reply says it, if it does; so with the rest.
+        page: the page's number by the reply's pagination; None where that has none, as with the next two.
         per_page: the most rows on a page.
         total: the number of rows in all.
-        newest: when its first row came, by the field of the order; None where it does not say.
-        oldest: so of its last row.
+        newest: when its first row came, by the field of the order; None where it has no time.
+        oldest: the same for its last row.
         last: the identity of its last row, as texts; empty where it has none.
         absent: whether its rows are null or left out, rather than an empty array.
     """
@@ -130,62 +130,77 @@ def see(columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec
     return Seen(_keys(columns), at.page, at.per_page, at.total, *_ends(dates), last)
 
 
-@cache
-def reply_reader(
-    envelope: str, identity: tuple[str, ...], order: str | None = None, of: Dataset | None = None
-) -> Callable[[bytes], Seen]:
-    """A function that sees in a reply's body what the scan needs, whatever else its rows look like.
-
-    It raises Unreadable for a body that is not the JSON expected, as `read_page` does.
+class ReplyReader:
+    """Sees in a reply's body what the scan needs, whatever else its rows look like; called with the body.
 
     Args:
         envelope: the key that the rows stand under.
         identity: the fields that tell rows apart, those of the dataset's key first.
         order: the one of them by which rows are in order, newest first, if that is documented.
-        of: the dataset, which says when a key is usable; without one, when its first field is not null.
+        of: the dataset, which tells when a key is usable; without one, it is when its first field is not null.
     """
-    scalar = str | int | float | bool | None
-    row = msgspec.defstruct("Identity", [(name, scalar, None) for name in identity], frozen=True, gc=False)
-    typed = reply_decoder(row, envelope)
-    one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
-    place = identity.index(order) if order else None
 
-    def read(body: bytes) -> Seen:
-        try:
-            found = typed.decode(body)
-        except msgspec.DecodeError:
-            return read_slowly(body)
-        columns = list(zip(*map(msgspec.structs.astuple, found.rows), strict=True)) or [()] * len(identity)
-        return see(columns, place, found.pagination) if all_usable(columns) else read_slowly(body)
-
-    def all_usable(columns: Sequence[Sequence[Any]]) -> bool:
-        if of is None:
-            return None not in columns[0]
-        return all(map(KeyRule.holds_all, key_rules(of), columns))
-
-    def read_slowly(body: bytes) -> Seen:
-        page: Page = read_page(envelope)(body)
-        raws = _raw_rows.decode(page.rows)
-        rows = [identified(raw) for raw in raws]
-        keys = tuple(
-            _keys([[value] for value in values])[0] if usable(values) else keyless(bytes(raw))
-            for raw, values in zip(raws, rows, strict=True)
+    def __init__(
+        self, envelope: str, identity: tuple[str, ...], order: str | None = None, of: Dataset | None = None
+    ) -> None:
+        scalar = str | int | float | bool | None
+        row = msgspec.defstruct(
+            "Identity", [(name, scalar, None) for name in identity], frozen=True, gc=False
         )
-        dates = [values[place] if values else None for values in rows] if place is not None else ()
-        last = tuple(map(as_text, rows[-1])) if rows and usable(rows[-1]) else ()
+        self._of = of
+        self._identity = identity
+        self._order = identity.index(order) if order else None
+        self._reply = reply_decoder(row, envelope)
+        self._row: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
+        self._page = read_page(envelope)
+
+    def __call__(self, body: bytes) -> Seen:
+        """What the scan needs of a reply.
+
+        Raises:
+            Unreadable: it is not the JSON expected, as of `read_page`.
+        """
+        try:
+            found = self._reply.decode(body)
+        except msgspec.DecodeError:
+            return self._row_by_row(body)
+        rows = zip(*map(msgspec.structs.astuple, found.rows), strict=True)
+        columns = list(rows) or [()] * len(self._identity)
+        if self._all_usable(columns):
+            return see(columns, self._order, found.pagination)
+        return self._row_by_row(body)
+
+    def _row_by_row(self, body: bytes) -> Seen:
+        page = self._page(body)
+        raws = _raw_rows.decode(page.rows)
+        rows = [self._identity_of(raw) for raw in raws]
+        keys = tuple(map(self._key_of, raws, rows))
+        dates = (
+            [values[self._order] if values else None for values in rows] if self._order is not None else ()
+        )
+        last = tuple(map(as_text, rows[-1])) if rows and self._is_usable(rows[-1]) else ()
         return Seen(keys, page.page, page.per_page, page.total, *_ends(dates), last, page.absent)
 
-    def usable(values: tuple[Any, ...]) -> bool:
-        return bool(values) and (has_usable_key(of, values) if of else values[0] is not None)
-
-    def identified(raw: msgspec.Raw) -> tuple[Any, ...]:
+    def _identity_of(self, raw: msgspec.Raw) -> tuple[Any, ...]:
+        """The values of a row's identity; none where the row is of another shape."""
         try:
-            values: tuple[Any, ...] = msgspec.structs.astuple(one.decode(raw))
+            values: tuple[Any, ...] = msgspec.structs.astuple(self._row.decode(raw))
         except msgspec.DecodeError:
             return ()
         return values
 
-    return read
+    def _key_of(self, raw: msgspec.Raw, values: tuple[Any, ...]) -> int:
+        return _keys([[value] for value in values])[0] if self._is_usable(values) else keyless(bytes(raw))
+
+    def _is_usable(self, values: tuple[Any, ...]) -> bool:
+        if self._of is None:
+            return bool(values) and values[0] is not None
+        return has_usable_key(self._of, values)
+
+    def _all_usable(self, columns: Sequence[Sequence[Any]]) -> bool:
+        if self._of is None:
+            return None not in columns[0]
+        return all(map(KeyRule.holds_all, key_rules(self._of), columns))
 
 
 def keyless(raw: bytes) -> int:

@@ -1,6 +1,6 @@
-"""Replies on disk between the scan and the validation, so that neither waits for the other.
+"""Replies on disk: what an interrupted pull goes on from, and where the raw JSON of a bad row is taken from.
 
-The spool outlives a pull that fails or is killed: its journal says which reply answered which request, and the
+The spool outlives a pull that fails or is killed: its journal records which reply answered which request, and the
 next pull of the same account goes on from them if they are many and young. No row is missed by that, since the
 proof of consistency (see `read.windows`) does not depend on when replies were read; values are as of the reply, as in
 any long scan. Raw rows lie here only until the snapshot is done.
@@ -28,18 +28,30 @@ _WORTH_TAKING_UP = 20
 _JOURNAL, _BODIES = "journal.ndjson", "bodies"
 
 
-class Body(msgspec.Struct, frozen=True):
-    """Where a reply's body lies.
+class Spooled(msgspec.Struct, frozen=True):
+    """One reply as it lies in the spool.
 
     Attributes:
-        path: the file that holds it, among others.
-        offset: where in the file it begins.
-        size: its bytes.
+        path: the file that holds its body, among others.
+        offset: where in the file the body begins, in bytes.
+        size: of the body, in bytes.
+        page: its number in the order of arrival, from 1; rows name it.
+        request: what was asked, without host and key.
+        sent_at: when it was asked for; aware, UTC.
+        received_at: when its last byte had arrived; aware, UTC.
+        total: the number of rows that the API claimed, if any.
+        account: a digest that tells accounts apart.
     """
 
     path: str
     offset: int
     size: int
+    page: int
+    request: str
+    sent_at: datetime
+    received_at: datetime
+    total: int | None
+    account: str = ""
 
     def read(self) -> bytes:
         """The body.
@@ -50,24 +62,6 @@ class Body(msgspec.Struct, frozen=True):
         with storage_errors("read", Path(self.path)), Path(self.path).open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
-
-
-class Spooled(Body, frozen=True, kw_only=True):
-    """One reply as it lies in the spool.
-
-    Attributes:
-        page: its number in the order of arrival, from 1; rows name it.
-        request: what was asked, without host and key.
-        total: the number of rows that the API claimed, if any.
-        account: a digest that tells accounts apart.
-    """
-
-    page: int
-    request: str
-    sent_at: datetime
-    received_at: datetime
-    total: int | None
-    account: str = ""
 
 
 @dataclass(slots=True)
@@ -91,7 +85,7 @@ class Spool:
 
         Args:
             folder: made if it is not there.
-            account: what tells the account from others; replies of another one are thrown away.
+            account: what tells the account from others; replies of another one are deleted.
 
         Raises:
             StorageError: the disk refused.
@@ -106,38 +100,31 @@ class Spool:
         earlier = {reply.request: reply for reply in left}
         return cls(earlier, folder, account, max((reply.page for reply in left), default=0), bodies, journal)
 
-    def write(self, body: bytes) -> Body:
-        """Write a body down; it belongs to the pull only once it is `put`.
+    def put(
+        self, request: str, body: bytes, total: int | None, sent: datetime, received: datetime
+    ) -> Spooled:
+        """Write a reply down: its body, then its line in the journal.
+
+        Args:
+            request: what it answers, without host and key.
+            body: of the reply.
+            total: the number of rows that it claims, if any.
+            sent: when it was asked for; aware, UTC.
+            received: when its last byte had arrived; aware, UTC.
 
         Raises:
             StorageError: the disk refused.
         """
-        path = self._folder / _BODIES
-        with storage_errors("write", path):
+        bodies, journal = self._folder / _BODIES, self._folder / _JOURNAL
+        with storage_errors("write", bodies):
             offset = self._bodies.tell()
             self._bodies.write(body)
             self._bodies.flush()
-        return Body(str(path), offset, len(body))
-
-    def put(self, request: str, body: Body, total: int | None, sent: datetime, received: datetime) -> Spooled:
-        """Note which request a body answers.
-
-        Raises:
-            StorageError: the disk refused.
-        """
         self._count += 1
         reply = Spooled(
-            body.path,
-            body.offset,
-            body.size,
-            page=self._count,
-            request=request,
-            sent_at=sent,
-            received_at=received,
-            total=total,
-            account=self._account,
+            str(bodies), offset, len(body), self._count, request, sent, received, total, self._account
         )
-        with storage_errors("write", self._folder / _JOURNAL):
+        with storage_errors("write", journal):
             self._journal.write(msgspec.json.encode(reply) + b"\n")
             self._journal.flush()
         return reply
@@ -171,10 +158,10 @@ def _left_behind(folder: Path, account: str) -> list[Spooled]:
         except msgspec.DecodeError:
             break  # the line that was being written when the pull was killed
     since = datetime.now(UTC) - _TAKEN_UP
-    young = [reply for reply in found if reply.received_at >= since and _whole(reply, account)]
+    young = [reply for reply in found if reply.received_at >= since and _is_complete(reply, account)]
     return young if len(young) >= _WORTH_TAKING_UP else []
 
 
-def _whole(reply: Spooled, account: str) -> bool:
+def _is_complete(reply: Spooled, account: str) -> bool:
     path = Path(reply.path)
     return reply.account == account and path.exists() and path.stat().st_size >= reply.offset + reply.size

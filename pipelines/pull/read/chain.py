@@ -1,8 +1,8 @@
 """Overlapping windows of one query, read concurrently and joined to a chain from the top to the end.
 
 Windows are planned to share rows (see `windows` for why a shared row is a proof). Neighbours that share none are
-joined by reading between them, within a budget, and the top is looked at once more at the end. What does not belong
-here: what to do where the chain is not as long as the API claims, and pages that cannot overlap (see `scan`).
+joined by reading between them (`joining`), within a budget, and the top is looked at once more at the end. What does
+not belong here: what to do where the chain is not as long as the API claims, and pages that cannot overlap (`scan`).
 """
 
 from dataclasses import dataclass, replace
@@ -10,16 +10,9 @@ from itertools import pairwise
 
 from pipelines.concurrent import run_all
 from pipelines.pull.read.evidence import Evidence
-from pipelines.pull.read.pages import (
-    Asking,
-    FixedPages,
-    Slice,
-    all_at_once,
-    dated_apart,
-    in_same_order,
-    is_short_of,
-)
-from pipelines.pull.read.windows import Window, around, ending_of, linked, plan, reaches_further, top_of
+from pipelines.pull.read.joining import Budget, Joiner
+from pipelines.pull.read.pages import Asking, FixedPages, Slice, all_at_once, is_short_of
+from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further, top_of
 
 TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -30,20 +23,11 @@ _WINDOWS_NEAR_TOP = 10
 LEAST_EXTRA = 60
 """Extra requests that even a small scan may spend; a large one may spend as many as it planned."""
 
-_AHEAD = 6
-"""Windows of a long scan that may be asked for beyond the requests under way: some replies wait to be read."""
-
-_LONG = 100
-"""Pages of a scan from which on that is worth it."""
-
 _MOST_GROWTH = 8
 """How many times the pages that an account had at first may be read, should it grow faster than it is read."""
 
 _MOST_GAPS = LEAST_EXTRA * _MOST_GROWTH
 """Replies that lead no further down after which an account without a total is taken to outgrow the reading."""
-
-_OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
-"""Where to look for a lost neighbour, in pages from where it should be."""
 
 
 async def first_slice(asking: Asking) -> Slice:
@@ -63,7 +47,7 @@ async def first_slice(asking: Asking) -> Slice:
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """What one reading of a query came to.
+    """What came of reading a query once.
 
     Attributes:
         reached: the position of the end of the order, in rows; 0 where the replies could not be joined to it.
@@ -101,7 +85,7 @@ async def read_chain(
 
 
 class _Chain:
-    """The replies of one reading.
+    """The replies of a query that is read once.
 
     Args:
         asking: the query.
@@ -114,8 +98,7 @@ class _Chain:
         self._asking = asking
         self._evidence = evidence
         self._top = top
-        self._by_date = by_date
-        self._unsteady = by_date
+        self._joiner = Joiner(asking, by_date=by_date)
         self._near_top: dict[int, Slice] = {}
         self._open: dict[int, Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
@@ -132,14 +115,14 @@ class _Chain:
     async def read(self, concurrency: int) -> Chained:
         """Read the plan, and join its replies; see `read_chain`."""
         planned = await self._read_plan(concurrency)
-        budget = _Budget(max(LEAST_EXTRA, planned))
+        budget = Budget(max(LEAST_EXTRA, planned))
         chained_from, end = await self._join_all(budget)
         chained = end is not None and await self._join_top(chained_from, budget)
         spent = budget.spent
         if not chained:
             await self._see_whether_fixed()
             self._give_up(budget)
-        return Chained(end or 0, spent, self._unsteady, self._not_served)
+        return Chained(end or 0, spent, self._joiner.unsteady, self._not_served)
 
     async def _see_whether_fixed(self) -> None:
         """Ask for half of the first page.
@@ -151,7 +134,7 @@ class _Chain:
         if len(half.keys) > half.window.per_page:
             raise FixedPages(len(half.keys))
 
-    def _give_up(self, budget: "_Budget") -> None:
+    def _give_up(self, budget: Budget) -> None:
         """Note that the replies could not be joined.
 
         Raises:
@@ -160,7 +143,7 @@ class _Chain:
         if self._asking.refusal:
             raise self._asking.refusal
         self._evidence.complete = False
-        why = "; rows of one date change places" if self._unsteady else ""
+        why = "; rows of one date change places" if self._joiner.unsteady else ""
         self._evidence.notes.append(
             f"{self._asking.path}: replies could not be joined within {budget.spent} extra requests{why}"
         )
@@ -187,15 +170,14 @@ class _Chain:
                 ended |= gaps > max(_MOST_GAPS, place // 2)
                 self._note(place, seen)
 
-        ahead = _AHEAD if (top.total or 0) >= _LONG * self._asking.largest else 0
-        await run_all(work() for _ in range(concurrency + ahead))
+        await run_all(work() for _ in range(concurrency))
         if not ended and self._goes_on():
             believed = False
             await run_all(work() for _ in range(concurrency))
         return next(places)[0]
 
     def _goes_on(self) -> bool:
-        """Whether the last reply is full beyond the total: then that tells nothing of where the end is."""
+        """Whether the last reply is full beyond the total: then the total is no hint of where the end is."""
         if not self._filled:
             return False
         tail = self._open[max(self._filled)]
@@ -229,20 +211,15 @@ class _Chain:
             return
         if _overlap(above, below):
             self._evidence.drifted |= not _overlap_alike(above, below)
-        if self._are_linked(above, below):
+        if self._joiner.are_linked(above, below):
             self._joined.add(upper)
             self._onward += reaches_further(below.keys, above.keys)
 
-    def _are_linked(self, upper: Slice, lower: Slice) -> bool:
-        """Whether two replies share a row, and that proves that nothing between them was missed."""
-        if not linked(upper.keys, lower.keys):
-            return False
-        for keys in lower.replies or (lower.keys,):
-            self._unsteady |= not in_same_order(upper.keys, keys)
-        return not self._by_date or dated_apart(upper, lower)
-
-    async def _join_all(self, budget: "_Budget") -> tuple[int, int | None]:
+    async def _join_all(self, budget: Budget) -> tuple[int, int | None]:
         """Join the neighbours that share no row, and the last reply to the end.
+
+        Args:
+            budget: bounds the extra requests.
 
         Returns:
             The place from which on all are joined, 0 if all are; and the position of the end, None where the
@@ -253,17 +230,17 @@ class _Chain:
             if place in self._joined:
                 continue
             self._evidence.drifted |= not _overlap_alike(self._open[place], self._open[following])
-            if not await self._join(self._open[place], self._open[following], budget):
+            if not await self._joiner.join(self._open[place], self._open[following], budget):
                 chained_from = following
         if not self._filled:
             return chained_from, 0
         tail = self._open[max(self._filled)]
-        end = tail if tail.ends else await self._join(tail, None, budget)
+        end = tail if tail.ends else await self._joiner.join(tail, None, budget)
         if end is not None and end.total is not None:
             self._not_served = end.total - end.stop
         return chained_from, end.stop if end else None
 
-    async def _join_top(self, chained_from: int, budget: "_Budget") -> bool:
+    async def _join_top(self, chained_from: int, budget: Budget) -> bool:
         """Look at the top once more, for rows that came or moved there since; whether they join the rest.
 
         Rows near the top may all have gone, and nothing can be joined to them then; but what is at the top now
@@ -278,7 +255,7 @@ class _Chain:
         lower = self._near_top_from(chained_from)
         while True:
             before = budget.spent
-            if await self._join(look, lower, budget) is None:
+            if await self._joiner.join(look, lower, budget) is None:
                 return False
             if budget.spent == before or not budget.take():
                 return budget.spent == before  # else rows may have moved up while the two were joined
@@ -296,50 +273,9 @@ class _Chain:
     async def _look_at_top(self) -> Slice:
         return await self._asking.ask(Window(1, min(TOP_ROWS, self._asking.largest)))
 
-    async def _join(self, upper: Slice, lower: Slice | None, budget: "_Budget") -> Slice | None:
-        """Read between two replies until a chain of shared rows leads from one to the other.
-
-        Args:
-            upper: where the chain stands.
-            lower: where it must get to; None for the end of the order.
-            budget: bounds the requests.
-
-        Returns:
-            The reply that closes the gap; None where the budget is spent or nothing more can be joined.
-        """
-        gap = _Gap(upper, lower, upper.stop + self._shift_since(upper), self._asking.largest)
-        while gap.lower is None or not self._are_linked(gap.upper, gap.lower):
-            found = await self._narrow(gap, budget)
-            if not isinstance(found, _Gap):
-                return found
-            gap = found
-        return gap.upper
-
-    async def _narrow(self, gap: "_Gap", budget: "_Budget") -> "_Gap | Slice | None":
-        """Read around the edge of a gap until a reply joins one of its sides.
-
-        Returns:
-            The smaller gap; or the reply that closes it; or None, as `_join`.
-        """
-        for offset in _OUTWARD:
-            if not budget.take():
-                return None
-            seen = await self._asking.ask(around(gap.edge + int(offset * gap.largest), gap.largest))
-            above = self._are_linked(gap.upper, seen)
-            below = gap.lower is not None and self._are_linked(seen, gap.lower)
-            if (above and (below or seen.ends)) or (below and seen.window.start == 0):
-                return seen  # from one to the other, or all the way to the end or from the top
-            if smaller := gap.narrowed(seen, above=above, below=below):
-                return smaller
-        return None
-
-    def _shift_since(self, seen: Slice) -> int:
-        """How far the order has moved since a reply, as far as totals tell."""
-        return 0 if self._asking.total is None or seen.total is None else self._asking.total - seen.total
-
 
 def _overlap(above: Slice, below: Slice) -> int:
-    """How many rows two full replies share by their positions; 0 where that tells nothing."""
+    """How many rows two full replies share by their positions; 0 where that is no evidence."""
     if above.ends or above.window.start >= below.window.start:
         return 0
     return max(above.window.stop - below.window.start, 0)
@@ -357,49 +293,3 @@ def _overlap_alike(above: Slice, below: Slice) -> bool:
 def _is_everything(top: Slice) -> bool:
     """Whether the first reply holds all rows, as they were at one moment, be it because the API does not page."""
     return top.ends or all_at_once(top.window, len(top.keys), top.total)
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """Two replies that are not joined yet.
-
-    Attributes:
-        upper: the reply above, or what has been joined to it.
-        lower: the reply below; None for the end of the order.
-        edge: the position to read around, in rows.
-        largest: the most rows on one page.
-    """
-
-    upper: Slice
-    lower: Slice | None
-    edge: int
-    largest: int
-
-    def narrowed(self, seen: Slice, *, above: bool, below: bool) -> "_Gap | None":
-        """What is left of the gap after a reply that leads further; None where it does not.
-
-        Args:
-            seen: a reply from around the edge.
-            above: whether it is linked to the upper side.
-            below: whether it is linked to the lower side.
-        """
-        if above and reaches_further(seen.keys, self.upper.keys):
-            return replace(self, upper=seen, edge=seen.stop)
-        if below and self.lower is not None and top_of(seen.keys)[-1] not in self.lower.keys:
-            return replace(self, lower=seen, edge=seen.window.start)
-        return None
-
-
-@dataclass(slots=True)
-class _Budget:
-    """A bound on extra requests."""
-
-    limit: int
-    spent: int = 0
-
-    def take(self) -> bool:
-        """Spend one, if there is one left."""
-        if self.spent >= self.limit:
-            return False
-        self.spent += 1
-        return True

@@ -38,7 +38,7 @@ class Fetch(Protocol):
 
         Args:
             query: its parameters.
-            check: is shown the reply before it is kept.
+            check: is called with the reply before it is kept.
             fresh: whether it must be asked for now; else a young reply of an interrupted pull will do.
         """
 
@@ -148,12 +148,13 @@ class Asking:
         Args:
             window: which.
             fresh: see `Fetch`.
-            may_be_last: whether the first page may be the last one, although no total says so.
+            may_be_last: whether the first page may be the last one, although no total shows it.
 
         Raises:
             FixedPages: more rows came than were asked for, which is not known of this server yet.
         """
-        check = PageCheck(window, *self._first, may_be_last)
+        keys, total = self._first
+        check = PageCheck(window, first_keys=keys, first_total=total, may_be_last=may_be_last)
         try:
             seen = await self._get(self._query(window), check, fresh=fresh)
         except RequestError as refusal:
@@ -200,7 +201,7 @@ class PageCheck:
         window: what was asked for.
         first_keys: the rows of the first page, which must not come again; empty where too few to tell.
         first_total: the total that came with them.
-        may_be_last: whether the first page may be the last one, although no total says so.
+        may_be_last: whether the first page may be the last one, although no total shows it.
     """
 
     window: Window

@@ -1,6 +1,6 @@
-"""Batches into the two files of a snapshot: its data and its quarantine.
+"""Batches into the files of a snapshot: its rows, its quarantine, its replies.
 
-    validate (pandera) ─▶ data_file (while the scan goes on) ─▶ deduplicate (of each row the latest version)
+    snapshot_files ─▶ validate (pandera) ─▶ data_file (while the scan goes on) ─▶ deduplicate (the latest version)
 
 `keyless` counts rows without a key, `odd_times` warns of times that hardly can be, `scratch` is a bounded DuckDB.
 What does not belong here: manifests and publishing (`pipelines.snapshots`, `pipelines.warehouse`).

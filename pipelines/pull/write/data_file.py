@@ -1,14 +1,13 @@
 """A snapshot's data file, written while the scan still goes on.
 
 Planned windows overlap a little, so of some rows two versions are read, by neighbours in time; the one read later
-stays. A part is therefore written once the next one is there, less the rows that were read again by then. The first
-part waits for the end, since the scan looks at the top once more. What was read again later than that is found by
-`assemble.conclude`, which looks at every key and has the file made anew where it must. What does not belong here:
-rows set aside, and that proof.
+stays. A batch is therefore written once the next one is there, without the rows that were read again by then. The
+first batch waits for the end, since the scan looks at the top once more. What was read again later than that is
+found by `deduplicate.conclude`, which looks at every key and writes the file again where it must. What does not
+belong here: quarantined rows, and that proof.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.pull.draft import Draft
 from pipelines.storage import storage_errors
 from schemas.arrow import TYPES
 from schemas.bookkeeping import BOOKKEEPING
-from schemas.columns import Dataset
 
 _Integers = npt.NDArray[np.int64]
 _Keys = npt.NDArray[np.uint64]
@@ -29,10 +28,10 @@ _Keys = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The good rows of a part, and what tells them apart.
+    """The good rows of a batch, and what tells them apart.
 
     Attributes:
-        table: the rows, as in a part.
+        table: the rows, as in a batch.
         keys: for each row one integer, as the scan has it; two rows of one integer may still differ.
         pages: for each row the reply that it was read from.
     """
@@ -43,11 +42,11 @@ class Rows:
 
     @classmethod
     def of(cls, table: pa.Table) -> "Rows":
-        """Of a part's table."""
+        """Of a batch's table."""
         return cls(table, table["row_key"].to_numpy(), table["page"].to_numpy())
 
     def read_again_in(self, later: "Rows", key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-        """Which of these rows were read again in another reply: later in this part, or in the other one."""
+        """Which of these rows were read again in another reply: later in this batch, or in the other one."""
         keys, pages = np.concatenate([self.keys, later.keys]), np.concatenate([self.pages, later.pages])
         repeated = np.flatnonzero(pd.Series(keys).duplicated(keep=False))  # few: only those are sorted
         repeated = repeated[np.argsort(pages[repeated], kind="stable")]
@@ -68,27 +67,25 @@ class Rows:
         return again
 
 
-class Output:
-    """The file.
+class DataFile:
+    """The file; closed at the end of a block.
 
     Args:
-        dataset: what its rows are.
-        snapshot: the snapshot's id, which every row names.
-        path: where it goes.
+        draft: the snapshot that it is part of.
     """
 
-    def __init__(self, dataset: Dataset, snapshot: str, path: Path) -> None:
-        self.rows = 0
-        self._dataset = dataset
-        self._snapshot = snapshot
-        self._path = path
+    def __init__(self, draft: Draft) -> None:
+        self._rows = 0
+        self._dataset = draft.dataset
+        self._snapshot = draft.snapshot
+        self._path = draft.data
         self._file: pa.OSFile | None = None
         self._writer: pq.ParquetWriter | None = None
         self._first: tuple[Rows, npt.NDArray[np.bool_]] | None = None
         self._waiting: Rows | None = None
 
     def add(self, rows: Rows) -> None:
-        """Take in the next part, in the order of reading.
+        """Take in the next batch, in the order of reading.
 
         Raises:
             StorageError: the disk refused.
@@ -97,8 +94,8 @@ class Output:
             self._let_go(self._waiting, rows)
         self._waiting = rows
 
-    def finish(self) -> None:
-        """Write what still waits, and end the file.
+    def finish(self) -> int:
+        """Write what still waits, and end the file; returns how many rows it has.
 
         Raises:
             StorageError: the disk refused.
@@ -112,6 +109,7 @@ class Output:
         with storage_errors("write", self._path):
             self._open().close()
         self.close()
+        return self._rows
 
     def close(self) -> None:
         """Let go of rows and file, also of one that could not be written to its end."""
@@ -128,13 +126,13 @@ class Output:
 
     def _write(self, rows: Rows, again: npt.NDArray[np.bool_]) -> None:
         table = rows.table.filter(pa.array(~again)) if again.any() else rows.table
-        whole: dict[str, Any] = {name: table[name] for name in self._schema.names if name != "snapshot"}
-        whole["snapshot"] = pa.repeat(pa.scalar(self._snapshot, pa.string()), table.num_rows)
+        columns: dict[str, Any] = {name: table[name] for name in self._schema.names if name != "snapshot"}
+        columns["snapshot"] = pa.repeat(pa.scalar(self._snapshot, pa.string()), table.num_rows)
         with storage_errors("write", self._path):
             self._open().write_table(
-                pa.Table.from_arrays([whole[name] for name in self._schema.names], schema=self._schema)
+                pa.Table.from_arrays([columns[name] for name in self._schema.names], schema=self._schema)
             )
-        self.rows += table.num_rows
+        self._rows += table.num_rows
 
     def _open(self) -> pq.ParquetWriter:
         if self._writer is None:

@@ -1,7 +1,7 @@
 """The two files of a snapshot, proven: of each row the latest version read, everything else accounted for.
 
 `conclude` looks at every key of the data file that was written while the scan went on (`data_file`). Where a row
-stands in it twice, or a version that is not the latest, `deduplicate` makes it anew out of the parts. The work is
+stands in it twice, or a version that is not the latest, `assemble` writes it again out of the batches. The work is
 DuckDB's, within a memory limit and with room to spill, so that it stays flat whatever the account's size.
 """
 
@@ -13,23 +13,22 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode.batches import KEY_SEPARATOR, Part, read_rows, set_aside, write_bad
+from pipelines.pull.decode.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
 from pipelines.pull.decode.row_keys import KEYLESS
-from pipelines.pull.decode.spool import Spooled
-from pipelines.pull.write.keyless import Place, Sighting, told_apart
+from pipelines.pull.draft import Draft
+from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
 from pipelines.pull.write.scratch import scratch
 from pipelines.snapshots import Snapshot
 from pipelines.storage import storage_errors
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset
-from schemas.registry import PULLED
 from schemas.tables import literal
 
 _ORDER = "(page * 1048576 + row)"
 """When a row was read: pages are numbered in the order of arrival and hold fewer rows than that."""
 
 _NO_BAD = "NULL::VARCHAR AS identity, '' AS raw, '' AS reason, now() AS synced_at, 0 AS page, 0 AS row"
-"""The columns of bad parts, for a snapshot without any."""
+"""The columns of bad rows, for a snapshot without any."""
 
 _PLACE = "rows.page || ':' || rows.row"
 """What tells rows without a key apart that were told apart before."""
@@ -47,79 +46,59 @@ class Assembled:
     quarantined: int
 
 
-def conclude(
-    name: str,
-    snapshot: str,
-    parts: Sequence[Part],
-    replies: Sequence[Spooled],
-    data: Path,
-    rows: int,
-    quarantine: Path,
-    *,
-    steady: bool,
-) -> Assembled:
-    """See that the data file holds every row once, in its latest version, and write the quarantined rows.
+def conclude(draft: Draft, batches: Sequence[Batch], rows: int, *, steady: bool) -> Assembled:
+    """Check that the data file holds every row once, in its latest version, and write the quarantined rows.
 
     Args:
-        name: the dataset's name in `PULLED`.
-        snapshot: the snapshot's id, which every row names.
-        parts: at least one.
-        replies: what the parts were made of.
-        data: the file of published rows, as `data_file` left it; made anew where that is needed.
-        rows: how many it has.
-        quarantine: the file of rows set aside, to be written.
+        draft: the snapshot that is being made; its data file as `data_file` left it, written again where needed.
+        batches: what was read, at least one.
+        rows: how many the data file has.
         steady: whether the account was not seen to change.
 
     Raises:
         StorageError: the disk refused.
     """
-    dataset = PULLED[name]
-    bad = [path for part in parts for path in part.bad]
-    if _keys(dataset) == dataset.key:
-        with scratch(data.parent) as connection:
-            keys = ", ".join(dataset.key)
-            connection.execute(
-                f"CREATE VIEW good AS SELECT *, 0 AS row FROM read_parquet({literal(str(data))})"
-            )
-            twice = f"SELECT 1 FROM good GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
-            if connection.execute(twice).fetchone() is None:
-                _place_keyless(connection, dataset, parts, replies, bad, steady=steady)
-                _collect_bad(connection, dataset, bad)
-                if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is None:
-                    aside = f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad"
-                    return Assembled(rows, _copied(connection, aside, quarantine))
-    return assemble(name, snapshot, parts, replies, data, quarantine, steady=steady)
+    if _keys(draft.dataset) == draft.dataset.key:
+        with scratch(draft.folder) as connection:
+            quarantined = _quarantined_if_proven(connection, draft, batches, steady=steady)
+        if quarantined is not None:
+            return Assembled(rows, quarantined)
+    return assemble(draft, batches, steady=steady)
 
 
-def assemble(
-    name: str,
-    snapshot: str,
-    parts: Sequence[Part],
-    replies: Sequence[Spooled],
-    data: Path,
-    quarantine: Path,
-    *,
-    steady: bool,
-) -> Assembled:
+def _quarantined_if_proven(
+    connection: duckdb.DuckDBPyConnection, draft: Draft, batches: Sequence[Batch], *, steady: bool
+) -> int | None:
+    """Write the quarantined rows and count them; None where the data file is not as it must be."""
+    keys = ", ".join(draft.dataset.key)
+    connection.execute(
+        f"CREATE VIEW good AS SELECT *, 0 AS row FROM read_parquet({literal(str(draft.data))})"
+    )
+    twice = f"SELECT 1 FROM good GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
+    if connection.execute(twice).fetchone() is not None:
+        return None
+    _place_keyless(connection, draft.dataset, batches, (), steady=steady)
+    _collect_bad(connection, draft.dataset, _bad_files(batches))
+    if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is not None:
+        return None
+    return _copied(connection, _quarantined_rows(draft), draft.quarantine)
+
+
+def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembled:
     """Write a snapshot's rows and its quarantined rows as zstd Parquet.
 
     Args:
-        name: the dataset's name in `PULLED`.
-        snapshot: the snapshot's id, which every row names.
-        parts: at least one.
-        replies: what the parts were made of.
-        data: the file of published rows.
-        quarantine: the file of rows set aside.
+        draft: the snapshot that is being made.
+        batches: what was read, at least one.
         steady: whether the account was not seen to change.
 
     Raises:
         StorageError: the disk refused.
     """
-    dataset = PULLED[name]
-    bad = [path for part in parts for path in part.bad]
-    with scratch(data.parent) as connection:
-        files = list(map(_for_duckdb, parts))
-        _place_keyless(connection, dataset, parts, replies, bad, files, steady=steady)
+    dataset = draft.dataset
+    with scratch(draft.folder) as connection:
+        files = list(map(_for_duckdb, batches))
+        _place_keyless(connection, dataset, batches, files, steady=steady)
         place = "(SELECT last_page || ':' || last_row FROM keyless WHERE (page, row) = (rows.page, rows.row))"
         connection.execute(f"CREATE VIEW good AS {_good(dataset, files, place)}")
         keys = ", ".join(_keys(dataset))
@@ -127,20 +106,19 @@ def assemble(
             f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
             f"FROM good GROUP BY {keys} HAVING count(*) > 1"
         )
-        bad += _twins(connection, dataset, replies, parts[0].good[0].parent)
-        _collect_bad(connection, dataset, bad)
+        twins = _twins(connection, dataset, batches, draft.work)
+        _collect_bad(connection, dataset, [*_bad_files(batches), *twins])
         return Assembled(
-            rows=_copied(connection, _good_rows(dataset, snapshot), data),
-            quarantined=_copied(connection, f"SELECT {_kept(QUARANTINED, snapshot)} FROM bad", quarantine),
+            rows=_copied(connection, _good_rows(draft), draft.data),
+            quarantined=_copied(connection, _quarantined_rows(draft), draft.quarantine),
         )
 
 
-def carry_on(name: str, data: Path, earlier: Path) -> int:
+def carry_on(draft: Draft, earlier: Path) -> int:
     """Add to a snapshot's rows those of an earlier one that it did not see; they keep where they came from.
 
     Args:
-        name: the dataset's name in `PULLED`.
-        data: the snapshot's file, written anew.
+        draft: the snapshot that is being made; its data file is written again.
         earlier: the earlier snapshot's file.
 
     Returns:
@@ -149,24 +127,23 @@ def carry_on(name: str, data: Path, earlier: Path) -> int:
     Raises:
         StorageError: the disk refused.
     """
-    seen, before = (f"read_parquet({literal(str(path))})" for path in (data, earlier))
-    unseen = f"SELECT * FROM {before} ANTI JOIN {seen} AS seen USING ({', '.join(PULLED[name].key)})"
-    both = data.with_name("both.parquet")
-    with scratch(data.parent) as connection:
+    seen, before = (f"read_parquet({literal(str(path))})" for path in (draft.data, earlier))
+    unseen = f"SELECT * FROM {before} ANTI JOIN {seen} AS seen USING ({', '.join(draft.dataset.key)})"
+    both = draft.folder / "both.parquet"
+    with scratch(draft.folder) as connection:
         (added,) = connection.execute(f"SELECT count(*) FROM ({unseen})").fetchall()[0]
         _copied(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
-        both.replace(data)
+        both.replace(draft.data)
     return int(added)
 
 
-def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, int]]:
-    """Write a snapshot's rows together with some that were set aside and now pass.
+def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, int]]:
+    """Write a snapshot's rows together with some that were quarantined and now pass.
 
     Args:
-        name: the dataset's name in `PULLED`.
         before: the snapshot.
-        part: its quarantined rows, refined again.
-        data: the file of published rows to write.
+        batch: its quarantined rows, decoded and checked again.
+        draft: the snapshot that is being made; its data file is written.
 
     Returns:
         The places (page, row) of those that passed; a row whose key is published is not among them.
@@ -174,26 +151,32 @@ def mend(name: str, before: Snapshot, part: Part, data: Path) -> set[tuple[int, 
     Raises:
         StorageError: the disk refused.
     """
-    dataset = PULLED[name]
+    dataset = draft.dataset
     old = f"read_parquet({literal(str(before.data))})"
     keys = ", ".join(_keys(dataset))
     unpublished = "" if keys == "content_key" else f"ANTI JOIN {old} AS published USING ({keys})"
-    with scratch(data.parent) as connection:
+    with scratch(draft.folder) as connection:
         connection.execute(
             f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "
-            f"{_kept(BOOKKEEPING, before.manifest.snapshot)}, row "
-            f"FROM ({_good(dataset, [_for_duckdb(part)], _PLACE)}) AS good {unpublished} "
+            f"{_columns_of(BOOKKEEPING, before.manifest.snapshot)}, row "
+            f"FROM ({_good(dataset, [_for_duckdb(batch)], _PLACE)}) AS good {unpublished} "
             f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
         )
-        _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", data)
+        _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", draft.data)
         return set(connection.execute("SELECT page, row FROM passed").fetchall())
 
 
-def _for_duckdb(part: Part) -> Path:
-    """The good rows of a part as Parquet, which DuckDB reads and Arrow IPC it does not."""
-    path = part.good[0].with_suffix(".parquet")
+def _bad_files(batches: Sequence[Batch]) -> list[Path]:
+    return [path for batch in batches for path in batch.bad]
+
+
+def _for_duckdb(batch: Batch) -> Path:
+    """The good rows of a batch as Parquet, which DuckDB reads and Arrow IPC it does not."""
+    path = batch.good.with_suffix(".parquet")
     with storage_errors("write", path):
-        pq.write_table(read_rows(part), path, compression="lz4", use_dictionary=False, write_statistics=False)
+        pq.write_table(
+            read_rows(batch), path, compression="lz4", use_dictionary=False, write_statistics=False
+        )
     return path
 
 
@@ -204,15 +187,14 @@ def _keys(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _good(dataset: Dataset, files: Sequence[Path], place: str) -> str:
-    """All good parts, with when each row was read and what tells it apart.
+    """All good rows, with when each was read and what tells it apart.
 
     Args:
         dataset: what the rows are.
-        files: the parts, as Parquet.
+        files: the batches' good rows, as Parquet.
         place: what tells a row of `rows` apart that has no key.
     """
-    parts = ", ".join(literal(str(path)) for path in files)
-    rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{parts}])"
+    rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{_listed(files)}])"
     if _keys(dataset) == dataset.key:
         return rows
     (key,) = dataset.key
@@ -222,10 +204,8 @@ def _good(dataset: Dataset, files: Sequence[Path], place: str) -> str:
 def _place_keyless(
     connection: duckdb.DuckDBPyConnection,
     dataset: Dataset,
-    parts: Sequence[Part],
-    replies: Sequence[Spooled],
-    bad: Sequence[Path],
-    good: Sequence[Path] = (),
+    batches: Sequence[Batch],
+    good: Sequence[Path],
     *,
     steady: bool,
 ) -> None:
@@ -234,33 +214,18 @@ def _place_keyless(
     Args:
         connection: of `scratch`.
         dataset: what the rows are.
-        parts: what was read, for the rows with keys that replies share.
-        replies: what the parts were made of.
-        bad: the parts' bad rows.
-        good: the parts' good rows as Parquet, which are needed where a good row may lack its key.
+        batches: what was read.
+        good: their good rows as Parquet, which are needed where a good row may lack its key.
         steady: see `told_apart`.
     """
     connection.execute(
         "CREATE TEMP TABLE keyless (page BIGINT, row INTEGER, last_page BIGINT, last_row INTEGER)"
     )
-    found = (
-        [f"SELECT page, row, hash(raw) FROM read_parquet([{_listed(bad)}]) WHERE identity IS NULL"]
-        if bad
-        else []
-    )
-    if good and _keys(dataset) != dataset.key:
-        content = f"hash(row({', '.join(dataset.columns)}, extra))"
-        (key,) = dataset.key
-        found.append(f"SELECT page, row, {content} FROM read_parquet([{_listed(good)}]) WHERE {key} IS NULL")
-    rows = connection.execute(" UNION ALL ".join(found)).fetchall() if found else []
-    if not rows:
+    sightings = _sightings(connection, dataset, _bad_files(batches), good)
+    if not sightings:
         return
-    sightings = [Sighting(*row) for row in rows]
-    counts = {page.page: page.rows for part in parts for page in part.pages}
-    places = {reply.page: Place.of(reply.request, counts[reply.page]) for reply in replies}
-    latest = told_apart(
-        sightings, _shared(connection, parts, {s.page for s in sightings}), places, steady=steady
-    )
+    shared = _shared(connection, batches, {sighting.page for sighting in sightings})
+    latest = told_apart(sightings, shared, _places(batches), steady=steady)
     table = pa.table(
         {
             "page": [one.page for one in latest],
@@ -273,11 +238,36 @@ def _place_keyless(
     connection.execute("INSERT INTO keyless BY NAME FROM placed")
 
 
+def _sightings(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, bad: Sequence[Path], good: Sequence[Path]
+) -> list[Sighting]:
+    """The rows without a usable key, each with a digest of its content."""
+    queries = []
+    if bad:
+        queries.append(
+            f"SELECT page, row, hash(raw) FROM read_parquet([{_listed(bad)}]) WHERE identity IS NULL"
+        )
+    if good and _keys(dataset) != dataset.key:
+        content = f"hash(row({', '.join(dataset.columns)}, extra))"
+        (key,) = dataset.key
+        queries.append(
+            f"SELECT page, row, {content} FROM read_parquet([{_listed(good)}]) WHERE {key} IS NULL"
+        )
+    rows = connection.execute(" UNION ALL ".join(queries)).fetchall() if queries else []
+    return [Sighting(page, row, content) for page, row, content in rows]
+
+
+def _places(batches: Sequence[Batch]) -> dict[int, Place]:
+    """Where each reply stands, by its number."""
+    pages = [page for batch in batches for page in batch.pages]
+    return {page.page: Place.of(page.request, page.rows) for page in pages}
+
+
 def _shared(
-    connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], pages: set[int]
-) -> Iterator[tuple[int, int, int, int]]:
-    """The rows with keys that each two of some replies share; see `keyless.Shared`."""
-    rows = pa.concat_tables([read_rows(part).select(["page", "row", "row_key"]) for part in parts])
+    connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], pages: set[int]
+) -> Iterator[Shared]:
+    """The rows with keys that each two of some replies share, by pages and then by place in the first."""
+    rows = pa.concat_tables([read_rows(batch).select(["page", "row", "row_key"]) for batch in batches])
     connection.register("read_rows", rows)
     connection.register("some_pages", pa.table({"page": pa.array(sorted(pages), pa.int64())}))
     connection.execute(
@@ -286,7 +276,8 @@ def _shared(
         "JOIN keyed AS other ON one.row_key = other.row_key AND one.page < other.page ORDER BY ALL"
     )
     while some := connection.fetchmany(_ROWS_AT_ONCE):
-        yield from some
+        for first, second, row, other_row in some:
+            yield Shared(first, second, row, other_row)
 
 
 def _listed(files: Sequence[Path]) -> str:
@@ -294,15 +285,15 @@ def _listed(files: Sequence[Path]) -> str:
 
 
 def _twins(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, replies: Sequence[Spooled], folder: Path
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, batches: Sequence[Batch], folder: Path
 ) -> list[Path]:
     """Rows whose key stands twice in the reply it was last read from: all but one are bad."""
     places = connection.execute(
         f"SELECT page, row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
         "WHERE page = last_page AND read_order < latest"
     ).fetchall()
-    by_page = {reply.page: reply for reply in replies}
-    rows = set_aside(dataset, by_page, ((page, row, _SAME_REPLY) for page, row in places))
+    replies = (reply for batch in batches for reply in batch.replies)
+    rows = raw_bad_rows(dataset, replies, ((page, row, _SAME_REPLY) for page, row in places))
     path = write_bad(rows, folder / "bad-twins.parquet")
     return [path] if path else []
 
@@ -333,16 +324,21 @@ def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files:
     )
 
 
-def _good_rows(dataset: Dataset, snapshot: str) -> str:
-    columns = ", ".join(f'"{name}"' for name in dataset.columns)
+def _good_rows(draft: Draft) -> str:
+    columns = ", ".join(f'"{name}"' for name in draft.dataset.columns)
+    keys = ", ".join(_keys(draft.dataset))
     return (
-        f"SELECT {columns}, {_kept(BOOKKEEPING, snapshot)} FROM good "
-        f"ANTI JOIN (SELECT good.page, good.row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
+        f"SELECT {columns}, {_columns_of(BOOKKEEPING, draft.snapshot)} FROM good "
+        f"ANTI JOIN (SELECT good.page, good.row FROM good JOIN repeated USING ({keys}) "
         "WHERE read_order < latest UNION ALL FROM outdated) AS superseded USING (page, row)"
     )
 
 
-def _kept(dataset: Dataset, snapshot: str) -> str:
+def _quarantined_rows(draft: Draft) -> str:
+    return f"SELECT {_columns_of(QUARANTINED, draft.snapshot)} FROM bad"
+
+
+def _columns_of(dataset: Dataset, snapshot: str) -> str:
     """A declaration's columns, the snapshot's id being a constant."""
     return ", ".join(
         f"{literal(snapshot)} AS snapshot" if name == "snapshot" else name for name in dataset.columns

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 _MOST_COMPARED = 4_000_000
@@ -67,8 +68,20 @@ class Place:
         return cls(tuple(sorted(given.items())), (page - 1) * per_page, rows)
 
 
-Shared = tuple[int, int, int, int]
-"""A row with a key in two replies: the first one's page, the other's, its place in the first, and in the other."""
+class Shared(NamedTuple):
+    """A row with a key that stands in two replies.
+
+    Attributes:
+        first: the number of the reply that came first.
+        second: the number of the other.
+        row: its place in the first, from 0.
+        other_row: its place in the other.
+    """
+
+    first: int
+    second: int
+    row: int
+    other_row: int
 
 
 def told_apart(
@@ -87,9 +100,9 @@ def told_apart(
         by_page[sighting.page].append(sighting)
     same = _Same(sightings)
     beside: set[tuple[int, int]] = set()
-    for (first, second), rows in groupby(shared, key=lambda row: row[:2]):
+    for (first, second), rows in groupby(shared, key=attrgetter("first", "second")):
         beside.add((first, second))
-        anchors = _in_order([(row[2], row[3]) for row in rows])
+        anchors = _in_order([(shared_row.row, shared_row.other_row) for shared_row in rows])
         for upper, lower, ends in _between(by_page[first], by_page[second], anchors):
             same.unite(_aligned(upper, lower, ends))
     for first, second in _near(by_page, places, beside):
@@ -177,20 +190,36 @@ def _aligned(
 ) -> Iterator[tuple[Sighting, Sighting]]:
     """Pairs of sightings of one row in two stretches that lie between the same neighbours."""
     if ends == _OPEN_ABOVE:
-        pairs = _aligned(upper[::-1], lower[::-1], _OPEN_BELOW)
-        yield from pairs
-        return
-    one, other = [s.content for s in upper], [s.content for s in lower]
+        return _aligned(upper[::-1], lower[::-1], _OPEN_BELOW)
+    one, other = _contents(upper), _contents(lower)
     least = min(len(one), len(other))
     if one[:least] == other[:least] and (ends == _OPEN_BELOW or len(one) == len(other)):
-        yield from zip(upper, lower, strict=False)
-        return
+        return zip(upper, lower, strict=False)
     if len(one) * len(other) > _MOST_COMPARED:
-        yield from _paired_off(upper, lower)
-        return
-    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        to_open_end = ends == _OPEN_BELOW and (b == len(one) or d == len(other))
-        if kind == "equal" or (kind == "replace" and b - a == d - c and not to_open_end):
+        return _paired_off(upper, lower)
+    return _compared(upper, lower, is_open=ends == _OPEN_BELOW)
+
+
+def _contents(sightings: Sequence[Sighting]) -> list[int]:
+    return [sighting.content for sighting in sightings]
+
+
+def _compared(
+    upper: Sequence[Sighting], lower: Sequence[Sighting], *, is_open: bool
+) -> Iterator[tuple[Sighting, Sighting]]:
+    """Pairs of equal content in the same order, and of rows that changed where no other came or went.
+
+    Args:
+        upper: the rows of one reply.
+        lower: the rows of the other.
+        is_open: whether the stretches end with their reply rather than at a neighbour: then rows at their ends may
+            be others.
+    """
+    matcher = SequenceMatcher(None, _contents(upper), _contents(lower), autojunk=False)
+    for kind, a, b, c, d in matcher.get_opcodes():
+        at_open_end = is_open and (b == len(upper) or d == len(lower))
+        has_changed = kind == "replace" and b - a == d - c and not at_open_end
+        if kind == "equal" or has_changed:
             yield from zip(upper[a:b], lower[c:d], strict=True)
 
 

@@ -1,43 +1,38 @@
-"""The declared checks over the rows of a part, by pandera, in one large batch: its cost is per call.
+"""The declared checks over the rows of a batch, by pandera: its cost is per call, so batches are large.
 
-What does not belong here: rows of the wrong shape, which decoding has set aside (`decode.columns`, `decode.decoder`).
+What does not belong here: rows of the wrong shape, which decoding has found (`decode.columns`, `decode.decoder`).
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
-from pipelines.pull.decode.batches import Part, read_rows, set_aside, write_bad, write_rows
-from pipelines.pull.decode.spool import Spooled
+from pipelines.pull.decode.batches import Batch, raw_bad_rows, read_rows, write_bad, write_rows
+from schemas.columns import Dataset
 from schemas.frames import broken_rows
-from schemas.registry import PULLED
 
 
-def checked(name: str, part: Part, replies: Sequence[Spooled]) -> tuple[Part, pa.Table]:
-    """Set aside the rows of a part that break a check.
+def checked(dataset: Dataset, batch: Batch) -> tuple[Batch, pa.Table]:
+    """Move the rows that break a check to a batch's bad ones.
 
     Args:
-        name: the dataset's name in `PULLED`.
-        part: of `decode.decoder`.
-        replies: what it was made of.
+        dataset: what the rows are.
+        batch: as it was written.
 
     Returns:
-        The part without those rows, also on the disk, and its good rows.
+        The batch without those rows, also on the disk, and its good rows.
 
     Raises:
         StorageError: the disk refused.
     """
-    dataset = PULLED[name]
-    rows = read_rows(part)
+    rows = read_rows(batch)
     broken = broken_rows(dataset, rows)
     if not broken:
-        return part, rows
+        return batch, rows
     places = ((int(rows["page"][at].as_py()), int(rows["row"][at].as_py()), broken[at]) for at in broken)
-    bad = set_aside(dataset, {reply.page: reply for reply in replies}, places)
-    kept = rows.filter(pa.array([at not in broken for at in range(rows.num_rows)]))
-    first = part.good[0]
-    good = first.with_name(f"checked-{first.name}")
-    write_rows(kept, good)
-    aside = write_bad(bad, first.with_name(f"bad-checked-{first.stem}.parquet"))
-    return replace(part, good=(good,), bad=(*part.bad, aside) if aside else part.bad), kept
+    bad = raw_bad_rows(dataset, batch.replies, places)
+    passed = rows.filter(pa.array([at not in broken for at in range(rows.num_rows)]))
+    good = batch.good.with_name(f"checked-{batch.good.name}")
+    write_rows(passed, good)
+    aside = write_bad(bad, batch.good.with_name(f"bad-checked-{batch.good.stem}.parquet"))
+    return replace(batch, good=good, bad=(*batch.bad, aside) if aside else batch.bad), passed

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipelines.pull.decode.columns import Decoded, row_decoder
+from pipelines.pull.decode.columns import Decoded
+from pipelines.pull.decode.decoder import ReplyDecoder
+from pipelines.trackly.salvage import tolerant
 from schemas.instants import parse_instant
-from schemas.registry import PULLED
 
 CONTACT: dict[str, Any] = {
     "phone_number": "+15550000001",
@@ -35,8 +36,11 @@ CONTACT: dict[str, Any] = {
 }
 
 
+CONTACTS, REVENUE = ReplyDecoder("contacts"), ReplyDecoder("revenue")
+
+
 def decode(*rows: Any) -> Decoded:
-    return row_decoder(PULLED["contacts"], "rows")(json.dumps({"rows": rows}).encode())
+    return CONTACTS.read(json.dumps({"contacts": rows}).encode()).rows
 
 
 def test_a_documented_row_arrives_field_by_field() -> None:
@@ -57,10 +61,9 @@ def test_a_documented_row_arrives_field_by_field() -> None:
 def test_a_row_that_is_not_utf8_is_set_aside() -> None:
     """A byte that is no UTF-8, in a text or within JSON that is kept as it came, sets that row aside and no other."""
     texts = ({**CONTACT, "carrier": "Zoë"}, {**CONTACT, "carrier": None, "custom_fields": {}}, CONTACT)
-    body = json.dumps({"rows": texts}, ensure_ascii=False).encode("latin-1")
-    decoded = row_decoder(PULLED["contacts"], "rows")(body)
+    body = json.dumps({"contacts": texts}, ensure_ascii=False).encode("latin-1")
+    decoded = tolerant(body, "contacts", CONTACTS.read).rows
     assert [bad.row for bad in decoded.bad] == [0, 2]
-    assert "UTF-8" in decoded.bad[1].reason
     assert decoded.batch["row"].to_pylist() == [1]
 
 
@@ -115,8 +118,8 @@ def test_what_is_no_object_is_set_aside(row: Any) -> None:
 def test_money_is_exact_to_four_decimals(cents: int) -> None:
     """Any amount within the bound arrives as the decimal that its JSON text says."""
     amount = Decimal(cents).scaleb(-4)
-    rows = f'{{"rows": [{{"revenue": {amount}}}]}}'.encode()
-    batch = row_decoder(PULLED["revenue"], "rows")(rows).batch
+    rows = f'{{"revenue": [{{"revenue": {amount}}}]}}'.encode()
+    batch = REVENUE.read(rows).rows.batch
     assert batch.column("revenue").to_pylist() == [amount]
 
 
@@ -203,15 +206,15 @@ def test_an_empty_text_is_kept_where_texts_belong() -> None:
     decoded = decode({**CONTACT, "carrier": ""}, {**CONTACT, "send_count": ""})
     assert decoded.batch["carrier"].to_pylist() == [""]
     assert [bad.reason for bad in decoded.bad] == ["send_count: expected int, got str"]
-    events = row_decoder(PULLED["revenue"], "rows")(
-        b'{"rows": [{"revenue": 1, "id": "", "payout": ""}]}'
-    ).batch
+    events = REVENUE.read(b'{"revenue": [{"revenue": 1, "id": "", "payout": ""}]}').rows.batch
     assert (events["id"].to_pylist(), events["payout"].to_pylist()) == ([None], [None])
 
 
 def test_labels_may_be_numbers() -> None:
     """An id whose JSON type is not documented is text in the warehouse, however it is written."""
-    rows = b'{"rows": [{"revenue": 1, "id": 7}, {"revenue": 2, "id": "a"}, {"revenue": 3, "offer_id": null}]}'
-    decoded = row_decoder(PULLED["revenue"], "rows")(rows)
+    rows = (
+        b'{"revenue": [{"revenue": 1, "id": 7}, {"revenue": 2, "id": "a"}, {"revenue": 3, "offer_id": null}]}'
+    )
+    decoded = REVENUE.read(rows).rows
     assert decoded.bad == []
     assert decoded.batch.column("id").to_pylist() == ["7", "a", None]

@@ -17,7 +17,7 @@ from oracle import expected, query, same, shown
 
 from pipelines.errors import AccessError, SettingsError, StorageError
 from pipelines.privacy import KEEP_ALL, Privacy
-from pipelines.pull.decode.redact import kept
+from pipelines.pull.decode.redact import redacted
 from pipelines.pull.rollback import replay
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
@@ -300,8 +300,8 @@ def test_what_is_no_reply_is_neither_kept_nor_filtered() -> None:
     private = Privacy(b"k" * 20)
     for body in (b"", b"<html>", b"[]", b'{"contacts": 3}', b'{"error": "no"}'):
         with pytest.raises(Unreadable) as refused:
-            kept(private, "contacts", body)
+            redacted(private, "contacts", body)
         with pytest.raises(Unreadable, match=str(refused.value)):
             read_page("contacts")(body)
         assert private.filtered(body, "contacts") == b""
-        assert kept(KEEP_ALL, "contacts", body) == body
+        assert redacted(KEEP_ALL, "contacts", body) == body

@@ -10,8 +10,8 @@ import pytest
 from oracle import key_of, query, same, shown
 
 from pipelines.errors import DataError
-from pipelines.pull import snapshot as module
-from pipelines.pull.run import pull
+from pipelines.pull.run import publish_latest, pull, snapshot_dataset
+from pipelines.pull.snapshot import ReadOptions
 from pipelines.sandbox import Account, Options, Server, drifting, parse_fault, running, seed_account
 from pipelines.sandbox.flaws import with_broken_key
 from pipelines.settings import Settings
@@ -44,15 +44,14 @@ def test_rows_with_broken_keys_are_set_aside_one_by_one(
     account: Account,
     server: Server,
     settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
     value: int,
     batch: int,
 ) -> None:
     """Published and quarantined rows are the account's, row by row; each quarantined one has its reason and place."""
-    monkeypatch.setattr(module, "BATCH_ROWS", batch)
     fault = f"broken-keys,path=/contacts,rate=0.04,value={value}"
     server.faults.active.append(parse_fault(fault))
-    (snapshot,) = pull(settings, ["contacts"], "r1")
+    snapshot = snapshot_dataset(settings, "contacts", "r1", options=ReadOptions(batch_rows=batch))
+    publish_latest(settings, "r1")
     good, bad = broken(account.contacts(), fault)
     assert 50 < len(bad) < 150
     assert same(shown(settings.warehouse, "contacts"), good, "phone_number", "list_id")
@@ -106,10 +105,9 @@ def test_other_datasets_keep_their_rows_too(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_keyless_rows_of_a_changing_account_count_once_each(
-    tmp_path: Path, settings_of: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, seed: int
+    tmp_path: Path, settings_of: Callable[..., Settings], seed: int
 ) -> None:
     """Under sign-ups and deletions every row that stayed is published or quarantined, and exactly once."""
-    monkeypatch.setattr(module, "BATCH_ROWS", (300, 1_500, 50_000)[seed % 3])
     account = seed_account(contacts=4_000, seed=seed)
     fault = parse_fault(f"broken-keys,path=/contacts,rate={(0.02, 0.15, 0.5)[seed % 3]},value={seed % 2}")
     for row in account.contacts()[: 60 * (seed % 3)]:  # a run of rows of which the content is the same
@@ -128,7 +126,9 @@ def test_keyless_rows_of_a_changing_account_count_once_each(
     with running(account) as server:
         server.faults.active.append(fault)
         settings = settings_of(server.url, tmp_path / "data", pull_bad_share=0.9)
-        (snapshot,) = pull(settings, ["contacts"], "r1")
+        options = ReadOptions(batch_rows=(300, 1_500, 50_000)[seed % 3])
+        snapshot = snapshot_dataset(settings, "contacts", "r1", options=options)
+    publish_latest(settings, "r1")
     found = quarantined(settings)
     keyless = {text for text in ever if not _is_keyed(json.loads(text))}
     assert not {text: n for text, n in stayed.items() if text in keyless and found[text] < n}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from oracle import Key, followed, key_of, query
 
-from pipelines.pull import snapshot as module
-from pipelines.pull.run import pull
+from pipelines.pull.run import publish_latest, pull, snapshot_dataset
+from pipelines.pull.snapshot import ReadOptions
 from pipelines.sandbox import Account, drifting, running, seed_account
 from pipelines.settings import Settings
 
@@ -17,17 +17,17 @@ from pipelines.settings import Settings
 def test_every_contact_that_stayed_is_there_once(
     tmp_path: Path,
     settings_of: Callable[..., Settings],
-    monkeypatch: pytest.MonkeyPatch,
     seed: int,
     rate: float,
 ) -> None:
     """Under random sign-ups, deletions, updates and moves every contact that stayed is published exactly once."""
-    monkeypatch.setattr(module, "BATCH_ROWS", (300, 1_500, 50_000)[seed % 3])  # one part, some, or many
+    batches = ReadOptions(batch_rows=(300, 1_500, 50_000)[seed % 3])  # one, some, or many
     account = seed_account(contacts=4_000, seed=seed)
     stayed, ever = followed(account, drifting(rate, seed))
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", concurrency=1 + seed)
-        (snapshot,) = pull(settings, ["contacts"], "r1")
+        snapshot = snapshot_dataset(settings, "contacts", "r1", options=batches)
+    publish_latest(settings, "r1")
     found = query(settings.warehouse, "SELECT phone_number, list_id FROM contacts")
     assert len(found) == len(set(found)), "no contact twice"
     assert stayed <= set(found) <= ever

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import NotFoundError, ServiceError
-from pipelines.pull.decode.row_keys import Seen, reply_reader
+from pipelines.pull.decode.row_keys import ReplyReader, Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.evidence import Evidence
 from pipelines.pull.read.pages import Check, Query
@@ -94,7 +94,7 @@ class Account:
 
 def seen(body: bytes, check: Check, order: str | None = None) -> Seen:
     """A reply as the scan is to see it, and whether it is the page asked for."""
-    found = reply_reader("rows", ("id", order or "at"), order)(body)
+    found = ReplyReader("rows", ("id", order or "at"), order)(body)
     check(found)
     return found
 

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.pull.consistency import judge
-from pipelines.pull.decode.row_keys import Seen, keyless, reply_reader
+from pipelines.pull.decode.row_keys import ReplyReader, Seen, keyless
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.evidence import Evidence
 from pipelines.pull.read.pages import Check, Query
@@ -25,7 +25,7 @@ from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
 
 Row = dict[str, Any]
 ROWS = Endpoint("/rows", "rows", 50, ("id",))
-_see = reply_reader("rows", ("id",))
+_see = ReplyReader("rows", ("id",))
 _PADDING = "long enough to be told apart by its content"
 
 
@@ -86,8 +86,8 @@ def read(account: Account) -> tuple[Evidence, Counter[str]]:
                 sightings[Sighting(page, place, keyless(text.encode()))] = text
             else:
                 keys[row["id"]][page] = place
-    shared: list[Shared] = sorted(
-        (one, other, places[one], places[other])
+    shared = sorted(
+        Shared(one, other, places[one], places[other])
         for places in keys.values()
         for one, other in combinations(sorted(places), 2)
     )

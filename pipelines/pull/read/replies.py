@@ -1,0 +1,152 @@
+"""The replies of one dataset, from the API to batches.
+
+    client ─▶ redact ─▶ decoder ─▶ check of the page ─▶ spool ─▶ a batch, once there are rows enough for one
+
+`Replies.fetch` is what a scan reads with; `Replies.batches` hands on what it has read, in the order of arrival. What
+does not belong here: which pages are asked for (`scan`), and what becomes of batches (`write`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from pipelines.privacy import Privacy
+from pipelines.pull.decode.batches import StoredReply
+from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
+from pipelines.pull.decode.redact import read_redacted
+from pipelines.pull.decode.row_keys import Seen
+from pipelines.pull.decode.spool import Spool
+from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.read.pages import Check, Query
+from pipelines.trackly.client import TracklyClient, Unreadable
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with (dataset, rows read so far, rows expected if known), from any thread."""
+
+_BATCHES_WAITING = 2
+"""Batches that may wait to be written before the scan waits too: they are in memory."""
+
+
+def silent(dataset: str, rows: int, expected: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+class Replies:
+    """The replies of one dataset.
+
+    Args:
+        client: an open client.
+        name: the dataset.
+        privacy: what is kept of personal data.
+        spool: holds replies until the snapshot is done.
+        batch_rows: how many rows make a batch, at the least.
+        on_progress: see `Progress`.
+
+    Attributes:
+        resumed: replies taken over from an interrupted pull.
+        retries: attempts that were made again because one failed.
+    """
+
+    def __init__(
+        self,
+        client: TracklyClient,
+        name: str,
+        privacy: Privacy,
+        spool: Spool,
+        batch_rows: int,
+        on_progress: Progress,
+    ) -> None:
+        self.resumed = 0
+        self.retries = 0
+        self._client = client
+        self._name = name
+        self._path = ENDPOINTS[name].path
+        self._privacy = privacy
+        self._spool = spool
+        self._batch_rows = batch_rows
+        self._on_progress = on_progress
+        self._decoder = ReplyDecoder(name)
+        self._rows = 0
+        self._waiting: list[StoredReply] = []
+        self._waiting_rows = 0
+        self._ready: asyncio.Queue[list[StoredReply] | None] = asyncio.Queue(_BATCHES_WAITING)
+        self._in_order = asyncio.Lock()
+
+    async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:
+        """Get a reply, from the spool of an interrupted pull if that will do, and keep it.
+
+        Args:
+            query: its parameters.
+            check: raises Unreadable where the reply is not the page asked for.
+            fresh: whether it must be asked for now.
+
+        Raises:
+            AccessError, RequestError, ServiceError: as `TracklyClient.get`.
+            StorageError: the disk refused.
+        """
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        request = f"GET {self._path}{'?' if asked else ''}{asked}"
+        reply = None if fresh else self._resume(request, check)
+        if reply is None:
+            reply = await self._ask(request, query, check)
+        await self._keep(reply)
+        return reply.decoded.seen
+
+    async def end(self) -> None:
+        """Hand on what is left; nothing is fetched any more."""
+        async with self._in_order:
+            await self._ready.put(self._waiting)
+            await self._ready.put(None)
+
+    async def batches(self) -> AsyncIterator[list[StoredReply]]:
+        """Batches of replies, as soon as there are rows enough for one; the last one may have none."""
+        while (batch := await self._ready.get()) is not None:
+            yield batch
+
+    def _resume(self, request: str, check: Check) -> StoredReply | None:
+        """A young reply of an interrupted pull, if there is one that can be read."""
+        spooled = self._spool.earlier.pop(request, None)
+        if spooled is None:
+            return None
+        try:
+            _, decoded = self._read(check, spooled.read())
+        except Unreadable:
+            return None
+        self.resumed += 1
+        return StoredReply(spooled, decoded)
+
+    async def _ask(self, request: str, query: Query, check: Check) -> StoredReply:
+        reply = await self._client.get(self._path, query, partial(self._accept, check))
+        self.retries += reply.attempts - 1
+        text, decoded = reply.value
+        spooled = self._spool.put(request, text, decoded.seen.total, reply.sent_at, reply.received_at)
+        return StoredReply(spooled, decoded)
+
+    def _accept(self, check: Check, body: bytes) -> tuple[bytes, DecodedReply]:
+        return read_redacted(self._privacy, self._name, body, partial(self._read, check))
+
+    def _read(self, check: Check, text: bytes) -> tuple[bytes, DecodedReply]:
+        """A reply's text, as it may be kept, and what it holds.
+
+        Raises:
+            Unreadable: it is not the JSON expected, or not the page.
+        """
+        decoded = self._decoder.read(text)
+        check(decoded.seen)
+        return text, decoded
+
+    async def _keep(self, reply: StoredReply) -> None:
+        """Add a reply to the next batch, and hand that on when it is full."""
+        self._waiting.append(reply)
+        rows = len(reply.decoded.seen.keys)
+        self._rows += rows
+        self._waiting_rows += rows
+        self._on_progress(self._name, self._rows, reply.spooled.total)
+        if self._is_full():
+            async with self._in_order:  # batches are handed on in the order of arrival
+                if self._is_full():
+                    full, self._waiting, self._waiting_rows = self._waiting, [], 0
+                    await self._ready.put(full)
+
+    def _is_full(self) -> bool:
+        return self._waiting_rows >= self._batch_rows

@@ -1,0 +1,117 @@
+"""The files of a snapshot out of batches of replies: rows while the scan goes on, the rest once it has ended.
+
+    write_rows ─▶ RowsWritten.conclude ─▶ SnapshotFiles
+
+What does not belong here: the single steps (`validate`, `data_file`, `deduplicate`, `odd_times`), and the manifest
+(`pull.snapshot`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.pull.decode.batches import Batch, StoredReply, write_batch
+from pipelines.pull.decode.columns import arrow_columns, values_of
+from pipelines.pull.draft import Draft
+from pipelines.pull.write.data_file import DataFile, Rows
+from pipelines.pull.write.deduplicate import conclude
+from pipelines.pull.write.odd_times import odd_times
+from pipelines.pull.write.validate import checked
+from pipelines.storage import storage_errors
+from schemas.sync import PAGES, PageRow
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFiles:
+    """What a snapshot's files hold.
+
+    Attributes:
+        rows: how many are to be published.
+        quarantined: how many rows are quarantined.
+        pages: one row of sync.pages per reply.
+        unknown: names of fields that the contract does not know.
+        missing: names of fields that no row carried.
+        odd_times: rows with a time that hardly can be, by column.
+    """
+
+    rows: int
+    quarantined: int
+    pages: Sequence[PageRow]
+    unknown: frozenset[str]
+    missing: frozenset[str]
+    odd_times: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsWritten:
+    """A data file with every row of a scan, not proven yet: some may be there twice."""
+
+    _draft: Draft
+    _batches: Sequence[Batch]
+    _rows: int
+
+    async def conclude(self, *, steady: bool) -> SnapshotFiles:
+        """Prove the data file, and write the other files.
+
+        Args:
+            steady: whether the account was not seen to change.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="write") as thread:
+            return await asyncio.wrap_future(thread.submit(self._conclude, steady=steady))
+
+    def _conclude(self, *, steady: bool) -> SnapshotFiles:
+        draft, batches = self._draft, self._batches
+        assembled = conclude(draft, batches, self._rows, steady=steady)
+        pages = [page for batch in batches for page in batch.pages]
+        _write_pages(draft, pages)
+        absent = [batch.missing for batch in batches if batch.missing is not None]
+        return SnapshotFiles(
+            rows=assembled.rows,
+            quarantined=assembled.quarantined,
+            pages=pages,
+            unknown=frozenset[str]().union(*(batch.unknown for batch in batches)),
+            missing=frozenset.intersection(*absent) if absent else frozenset(),
+            odd_times=odd_times(draft.dataset, draft.data),
+        )
+
+
+async def write_rows(draft: Draft, batches: AsyncIterator[list[StoredReply]]) -> RowsWritten:
+    """Write the rows of batches as they come, checked, into the draft's data file.
+
+    Args:
+        draft: the snapshot that is being made.
+        batches: replies, in the order of arrival.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    draft.make_work()
+    done: list[Batch] = []
+    # a step that is stopped is waited for: it must not write into a folder that is being thrown away
+    with closing(DataFile(draft)) as file, ThreadPoolExecutor(1, thread_name_prefix="check") as thread:
+        async for replies in batches:
+            step = thread.submit(_write, draft, len(done), replies, file)
+            done.append(await asyncio.wrap_future(step))
+        rows = await asyncio.wrap_future(thread.submit(file.finish))
+    return RowsWritten(draft, done, rows)
+
+
+def _write(draft: Draft, number: int, replies: Sequence[StoredReply], file: DataFile) -> Batch:
+    batch, rows = checked(draft.dataset, write_batch(draft, number, replies))
+    file.add(Rows.of(rows))
+    return batch
+
+
+def _write_pages(draft: Draft, pages: Sequence[PageRow]) -> None:
+    arrays, _ = arrow_columns(PAGES, values_of(PAGES, pages))
+    with storage_errors("write", draft.pages):
+        table = pa.Table.from_arrays(arrays, names=list(PAGES.columns))
+        pq.write_table(table, draft.pages, compression="zstd")
