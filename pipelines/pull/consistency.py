@@ -13,7 +13,12 @@ _REASONS_SHOWN = 3
 
 
 def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
-    """The claim that the evidence supports, and the evidence in words."""
+    """The claim that the evidence supports, and the evidence as a text.
+
+    Args:
+        evidence: what the scan saw.
+        pulled: distinct rows read, quarantined ones included.
+    """
     notes = list(dict.fromkeys(evidence.notes))
     claimed = "no total given" if evidence.total is None else f"{evidence.total:,} rows claimed by the API"
     numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
@@ -41,6 +46,11 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
 def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
     """Refuse a snapshot with too many bad rows.
 
+    Args:
+        manifest: the snapshot's.
+        quarantine: its file of quarantined rows.
+        limit: the largest share of bad rows that is allowed, 0 to 1.
+
     Raises:
         DataError: naming the most common reasons.
     """
@@ -52,12 +62,12 @@ def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
     raise DataError(
         f"{manifest.dataset}: {manifest.quarantined:,} of {pulled:,} rows ({manifest.bad_share:.1%}) are bad, the "
         f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
-        "Have the rows mended in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
+        "Correct the rows in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
     )
 
 
 def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: frozenset[str]) -> str:
-    """How the fields that the API sends differ from those of an earlier snapshot, in words.
+    """How the fields that the API sends differ from those of an earlier snapshot, as a text.
 
     Args:
         before: the earlier snapshot, if there is one.

@@ -16,7 +16,7 @@ _QUERY = (
 
 @contextmanager
 def known_contacts(settings: Settings) -> Iterator[Callable[[Seen], bool]]:
-    """A function that says of a reply of contacts whether its last row is published as it stands.
+    """A function that takes a reply of contacts and returns whether its last row is published as it stands.
 
     Contacts come newest first (/api-reference/v2/contacts/list-contacts), so below such a row nothing is new.
 

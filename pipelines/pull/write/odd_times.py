@@ -1,4 +1,4 @@
-"""Times that hardly can be, before 2000 or after tomorrow: a pull keeps what the account says, and warns.
+"""Times that hardly can be, before 2000 or after tomorrow: a pull keeps what the account has, and warns.
 
 What does not belong here: what a time is (`schemas.instants`), and what a push does with such times.
 """
