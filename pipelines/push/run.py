@@ -293,9 +293,8 @@ async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unset
         seen = ledger.last_chunk(name)
         compared = compare(connection, name, ledger, between=pushing.how.between)
         compared.record(ledger)
-        keep(
-            connection, name, pushing.settings
-        )  # before anything leaves: it may be all that is left of the files
+        # before anything leaves: the files may be gone by the next push
+        keep(connection, name, pushing.settings)
         if name == REVENUE:
             unsettled = await _send_revenue(pushing, compared)
         else:

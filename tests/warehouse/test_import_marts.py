@@ -20,8 +20,14 @@ from schemas.arrow import TYPES
 from schemas.imports import RECORDS
 
 Row = dict[str, Any]
+QUESTIONS = Path(__file__).parents[2] / "docs" / "query.md"
 START = dt.datetime(2024, 1, 28, 20, tzinfo=dt.UTC)
 HOURS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": 90 * 24}
+CONTACTS = (
+    ("+15550000001", 1, 9_000, 1), ("+15550000001", 2, 5, 1), ("+15550000002", 1, 700, 1),
+    ("+15550000003", 2, 8_000, 3), ("+15550000004", 9, 60, 0),
+)  # fmt: skip
+"""Phone number, list, revenue and conversions."""
 LAGS = (0, 1, 24, 24.001, 100, 7 * 24, 200, 30 * 24, 1000, 90 * 24, 90 * 24.01, -2)
 NOTHING = Decimal(0)
 
@@ -82,6 +88,11 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]
         connection.register("rows", rows)
         connection.execute("INSERT INTO imports.records BY NAME FROM rows")
         connection.unregister("rows")
+        connection.executemany(
+            "INSERT INTO main.contacts (phone_number, list_id, revenue_total, conversion_count, active, send_count,"
+            " click_count, synced_at, snapshot, page) VALUES (?, ?, ?, ?, true, 0, 0, now(), 's', 0)",
+            [list(contact) for contact in CONTACTS],
+        )
         create_views(connection)
     taken = [
         row for row in records if (row["outcome"], row["attempt"]) in (("accepted", 1), ("duplicate", 1))
@@ -286,3 +297,75 @@ def test_a_conversion_rate_is_a_share(imported: tuple[Path, list[Row]]) -> None:
         conversions = sum(one["offer_id"] == offer for one in earned)
         assert row["conversions_per_click"] == pytest.approx(conversions / len(of))
     assert max(row["conversions_per_click"] for row in rows.values()) > 1
+
+
+def answer(path: Path, question: str) -> list[Row]:
+    """What the query answers that stands below a question in docs/query.md."""
+    _, _, rest = QUESTIONS.read_text(encoding="utf-8").partition(question)
+    sql = rest.partition("```sql\n")[2].partition("```")[0]
+    with duckdb.connect(str(path), read_only=True) as connection:
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def test_documented_questions_about_money(imported: tuple[Path, list[Row]]) -> None:
+    """Revenue by list and month, what offers earn after 7 days, and imported against organic revenue."""
+    path, records = imported
+    messages = followed(records)
+    by_month: defaultdict[dt.date | None, Decimal] = defaultdict(Decimal)
+    late: defaultdict[str, Decimal] = defaultdict(Decimal)
+    of_list: defaultdict[int | None, Decimal] = defaultdict(Decimal)
+    for message in messages.values():
+        for row in message["revenue"]:
+            at, lag = row["happened_at"], hours(message["sent_at"], row["happened_at"])
+            by_month[at and at.date().replace(day=1)] += row["revenue"]
+            late[row["offer_id"]] += row["revenue"] if lag is not None and lag > 7 * 24 else NOTHING
+            of_list[message["list_id"]] += row["revenue"]
+    found: defaultdict[dt.date | None, Decimal] = defaultdict(Decimal)
+    for row in answer(path, "Imported revenue has its own month"):
+        found[row["month"]] += row["revenue"]
+    assert found == by_month
+    offers = answer(path, "Which offers still earn after 7 days?")
+    assert {row["offer_id"]: row["after_7_days"] for row in offers} == late
+    assert [row["after_7_days"] for row in offers] == sorted(late.values(), reverse=True)
+    totals: defaultdict[int, int] = defaultdict(int)
+    for _, list_id, revenue, _ in CONTACTS:
+        totals[list_id] += revenue
+    organic = {
+        row["list_id"]: (row["revenue"], row["imported"], row["organic"])
+        for row in answer(path, "How much of the revenue was imported")
+    }
+    assert organic == {
+        n: (total, of_list.get(n, NOTHING), total - of_list.get(n, NOTHING)) for n, total in totals.items()
+    }
+
+
+def test_documented_questions_about_people_and_sends(imported: tuple[Path, list[Row]]) -> None:
+    """Who bought twice on whatever list, the best hour, and the kind of send that converts best."""
+    path, records = imported
+    bought: defaultdict[str, int] = defaultdict(int)
+    for phone, _, _, conversions in CONTACTS:
+        bought[phone] += conversions
+    assert [(row["phone_number"], row["conversions"]) for row in answer(path, "Who bought twice")] == [
+        ("+15550000003", 3), ("+15550000001", 2),
+    ]  # fmt: skip
+    sent = [message for message in followed(records).values() if message["sends"]]
+    earned: defaultdict[int, list[Decimal]] = defaultdict(list)
+    for message in sent:
+        if message["sent_at"]:
+            lags = [
+                (row["revenue"], hours(message["sent_at"], row["happened_at"])) for row in message["revenue"]
+            ]
+            within = sum((amount for amount, lag in lags if earned_within(lag, 7 * 24)), NOTHING)
+            earned[message["sent_at"].hour].append(within)
+    best = max(earned, key=lambda hour: sum(earned[hour]) / len(earned[hour]))
+    assert answer(path, "What is the best hour to send?")[0]["hour"] == best
+    kinds = {row["send_type"]: row for row in answer(path, "Which kind of send converts best?")}
+    for kind in ("campaign", "flow", None):
+        of = [message for message in sent if message["sends"]["send_type"] == kind]
+        clicked = [message for message in of if message["clicks"]]
+        assert kinds[kind]["sends"] == len(of)
+        assert kinds[kind]["click_rate"] == pytest.approx(len(clicked) / len(of))
+        rate = sum(bool(message["revenue"]) for message in clicked) / len(clicked)
+        assert kinds[kind]["conversion_rate"] == pytest.approx(rate)
