@@ -259,6 +259,8 @@ def test_phones_that_are_hashed_are_compared_all_the_same(
     assert push(secret, ["sends"]).differing["sends"] == 0
     write("sends.ndjson", [{**rows[0], "to_number": "+15559998888"}, *rows[1:]])
     assert push(secret, ["sends"]).differing["sends"] == 1
+    assert acknowledge_differing(secret, ["sends"], "a new number") == {"sends": 1}
+    assert push(secret, ["sends"]).differing["sends"] == 0
     assert push(other, ["sends"]).differing["sends"] == 0
     assert len(account.sends) == 3
 
