@@ -15,17 +15,14 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
-from pipelines import memory
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
+from pipelines.warehouse.connection import STORAGE_VERSION, opened_for_writing
 from pipelines.warehouse.version import refuse_newer
 from schemas.tables import literal
 
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
-
-STORAGE_VERSION = "v1.2.0"
-"""The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
 
 
 @contextmanager
@@ -46,7 +43,9 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             if warehouse.exists():
                 _copy(warehouse, aside)
-            with _connect(aside, warehouse) as connection:
+            else:
+                aside.write_bytes(_blank())
+            with opened_for_writing(aside, warehouse) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 refuse_newer(connection)
                 yield connection
@@ -105,36 +104,27 @@ def _writer_lock(warehouse: Path) -> Iterator[None]:
         lock.release()
 
 
+def _blank() -> bytes:
+    from pipelines.warehouse.blank import blank  # noqa: PLC0415 - those who read need not know the tables
+
+    return blank()
+
+
 def _copy(warehouse: Path, aside: Path) -> None:
     """A copy of the warehouse; one that another storage version holds is written in ours, table by table."""
     shutil.copyfile(warehouse, aside)
-    with _connect(aside, warehouse) as connection:
+    with opened_for_writing(aside, warehouse) as connection:
         ((version,),) = connection.execute(
             "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
         ).fetchall()
     if str(version).startswith(STORAGE_VERSION):
         return
     _discard(aside)
-    with _connect(aside, warehouse) as connection:
+    with opened_for_writing(aside, warehouse) as connection:
         ((name,),) = connection.execute("SELECT current_database()").fetchall()
         connection.execute(f"ATTACH {literal(str(warehouse))} AS before (READ_ONLY)")
         connection.execute(f'COPY FROM DATABASE before TO "{name}"')
         connection.execute("DETACH before")
-
-
-def _connect(aside: Path, warehouse: Path) -> duckdb.DuckDBPyConnection:
-    config: memory.Config = {
-        **memory.limits(memory.WAREHOUSE, aside.with_suffix(".spill")),
-        "preserve_insertion_order": "false",
-        "storage_compatibility_version": STORAGE_VERSION,
-    }
-    try:
-        return duckdb.connect(str(aside), config=config)
-    except duckdb.Error as error:
-        raise StorageError(
-            f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",
-            "Move it away and pull again.",
-        ) from error
 
 
 def _discard(aside: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.errors import StorageError
 from pipelines.warehouse.swap import reading, replacing
+from schemas.marts import MARTS
 
 
 def numbers(path: Path) -> list[int]:
@@ -120,7 +121,18 @@ def test_writers_take_turns(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     with duckdb.connect(str(path), read_only=True) as connection:
-        assert len(connection.execute("SHOW TABLES").fetchall()) == 4
+        made = "SELECT count(*) FROM duckdb_tables() WHERE table_name IN ('t0', 't1', 't2', 't3')"
+        assert connection.execute(made).fetchall() == [(4,)]
+
+
+def test_a_new_warehouse_has_every_table_and_mart(tmp_path: Path) -> None:
+    """Before anything is in it, and however many begin in one process."""
+    for name in ("one", "two"):
+        with replacing(tmp_path / name / "warehouse.duckdb") as connection:
+            views = connection.execute("SELECT view_name FROM duckdb_views() WHERE schema_name = 'marts'")
+            assert {str(view) for (view,) in views.fetchall()} == set(MARTS)
+            assert connection.execute("SELECT count(*) FROM contacts").fetchall() == [(0,)]
+            connection.execute("CREATE TABLE of_its_own AS SELECT 1 AS x")
 
 
 def test_a_file_that_is_no_warehouse_is_named(tmp_path: Path) -> None:
