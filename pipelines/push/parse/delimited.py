@@ -7,7 +7,7 @@ swallow rows in silence. What does not belong here: bytes and encodings (`text`)
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TextIO
@@ -190,18 +190,17 @@ class _Reader:
 
     def _dialect(self, first: str, sample: str, said: str) -> _Dialect:
         """The delimiter and quote with which the header names most fields and most records fit it."""
-        best, most = _Dialect(said or ",", '"'), (-1, -1)
-        for delimiter in [said] if said else list(_DELIMITERS):
-            tried = _Dialect(delimiter, '"')
-            names = _cells(tried, first)
-            score = self._named(delimiter, first), _fitting(_rows(tried, sample), len(names))
-            if score > most:
-                best, most = tried, score
+        tried = [_Dialect(delimiter, '"') for delimiter in ([said] if said else _DELIMITERS)]
+        named = [self._named(dialect.delimiter, first) for dialect in tried]
+        likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
+        best = likely[0]
+        if len(likely) > 1:
+            best = max(likely, key=lambda one: _fitting(_rows(one, sample), len(_cells(one, first))))
         single = _Dialect(best.delimiter, "'")
         if self._more_names(single, best, first) or _in_single_quotes(single, best, sample):
             best = single
-        spaced = [cell.startswith(" ") for row in _rows(best, sample) for cell in row[1:] if cell]
-        best.spaces = bool(spaced) and all(spaced)
+        spaced = (cell.startswith(" ") for row in _rows(best, sample) for cell in row[1:] if cell)
+        best.spaces = next(spaced, False) and all(spaced)
         return best
 
     def _named(self, delimiter: str, header: str) -> int:
@@ -382,30 +381,28 @@ def _is_open(dialect: _Dialect, line: str) -> bool:
     return False
 
 
-def _rows(dialect: _Dialect, sample: str) -> list[list[str]]:
+def _rows(dialect: _Dialect, sample: str) -> Iterator[list[str]]:
     """The records of a sample that can be read."""
     reader = dialect.reader(io.StringIO(sample, newline=""))
-    rows: list[list[str]] = []
     while True:
         try:
-            for row in reader:
-                rows.append(row)  # noqa: PERF402 - those before an error are kept
+            yield from reader
         except csv.Error:
             continue
         else:
-            return rows
+            return
 
 
-def _fitting(rows: Sequence[Sequence[str]], width: int) -> int:
+def _fitting(rows: Iterable[Sequence[str]], width: int) -> int:
     """How many records are as wide as the header."""
     return sum(len(row) == width for row in rows)
 
 
 def _in_single_quotes(single: _Dialect, double: _Dialect, sample: str) -> bool:
     """Whether texts are in single quotes: none is in double ones, and a column's are all, or more records fit."""
-    rows, others = _rows(single, sample), _rows(double, sample)
-    if any(cell.startswith('"') for row in rows for cell in row):
+    if any(cell.startswith('"') for row in _rows(single, sample) for cell in row):
         return False
+    rows, others = list(_rows(single, sample)), list(_rows(double, sample))
     for column in zip(*others, strict=False):
         texts = [cell for cell in column if cell]
         if len(texts) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in texts):

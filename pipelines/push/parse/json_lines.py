@@ -3,6 +3,7 @@
 What does not belong here: bytes and encodings (`text`), and what the texts mean (`values.formats`).
 """
 
+import io
 import json
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -16,7 +17,8 @@ from pipelines.errors import UsageError
 from pipelines.push.files.bounds import refuse_columns
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import EMPTY, Facts
-from pipelines.push.parse.records import Records
+from pipelines.push.parse.json_blocks import Rules, read_block
+from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look, opened_text
 from pipelines.push.values.columns import match, normal
 from pipelines.push.values.formats import WHITE
@@ -27,7 +29,9 @@ NOT_AN_OBJECT = "the line is not a JSON object"
 BAD_BYTES = "holds bytes that are not text in the file's encoding"
 TWO_KEYS = "has two keys for the same field"
 _NESTED = "is nested, where a plain value belongs"
+_LINES = "one object a line"
 _BLOCK = 1 << 20
+_BLOCK_CHARACTERS = 1 << 21
 _MOST_LAYOUTS = 1_000
 _BATCH_CHARACTERS = 16_000_000
 _NOISE_ULPS = 3
@@ -43,16 +47,20 @@ class _Number(str):
     __slots__ = ()
 
 
-_decode = msgspec.json.Decoder(float_hook=_Number).decode
+_decoder = msgspec.json.Decoder(float_hook=_Number)
+_decode = _decoder.decode
 
 
-def read_json(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Records]:
+def read_json(
+    dataset: Dataset, source: Source, facts: Facts, block: int = _BLOCK_CHARACTERS
+) -> Iterator[Records | Columnar]:
     """The records of a file, in batches.
 
     Args:
         dataset: what they are of.
         source: the file.
         facts: filled in; complete at the end.
+        block: about how many characters are looked at at once; with 0 each line is read by itself.
 
     Raises:
         UsageError: the file is no JSON, or its keys do not fit.
@@ -65,16 +73,14 @@ def read_json(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Record
         return
     reader = _Reader(dataset, source, evidence.damaged)
     with opened_text(source, evidence) as text:
-        batch, characters, some = Records(dataset, reader.places), 0, False
-        for record in _records(text, source, facts):
-            some = True
-            reader.add(batch, *record)
-            characters += len(record[0])
-            if batch.full or characters > _BATCH_CHARACTERS:
-                yield batch
-                batch, characters = Records(dataset, reader.places), 0
-        yield batch
-    if not some:
+        number, first = _first_line(text, source)
+        bare = first.strip(WHITE)
+        facts.dialect = _dialect(bare) if bare else ""
+        if facts.dialect == _LINES:
+            yield from _blocks(text, first, number, reader, block)
+        elif bare:
+            yield from reader.batches(_values(bare, number, text, source))
+    if not reader.some:
         facts.notes.append(EMPTY)
         return
     if not reader.names:
@@ -85,24 +91,52 @@ def read_json(dataset: Dataset, source: Source, facts: Facts) -> Iterator[Record
     facts.note_columns(match(dataset, list(reader.names), source.path))
 
 
-def _records(text: TextIO, source: Source, facts: Facts) -> Iterator[Place]:
-    """The records' texts; blank lines are none."""
-    lines = iter(partial(text.readline, MAX_LINE), "")
-    for number, line in enumerate(lines, start=1):
+def _first_line(text: TextIO, source: Source) -> tuple[int, str]:
+    """The first line that is not blank, and its number; an empty one where there is none."""
+    for number, line in enumerate(_lines(text, source), start=1):
+        if line.strip(WHITE):
+            return number, line
+    return 1, ""
+
+
+def _lines(text: TextIO, source: Source) -> Iterator[str]:
+    for line in iter(partial(text.readline, MAX_LINE), ""):
         if len(line) >= MAX_LINE and line[-1] not in "\r\n":
             raise line_too_long(source)
-        bare = line.strip(WHITE)
-        if not facts.dialect and bare:
-            facts.dialect = (
-                "one array" if bare[0] == "[" and not _is_array_line(bare) else "one object a line"
-            )
-            if bare == "{":
-                facts.dialect = "objects over several lines"
-            if facts.dialect != "one object a line":
-                yield from _values(line, number, text, source)
-                return
-        if bare:
-            yield bare, number, number
+        yield line
+
+
+def _dialect(line: str) -> str:
+    """How the records stand in a file, by its first line."""
+    if line == "{":
+        return "objects over several lines"
+    return "one array" if line.startswith("[") and not _is_array_line(line) else _LINES
+
+
+def _blocks(
+    text: TextIO, first: str, number: int, reader: "_Reader", size: int
+) -> Iterator[Records | Columnar]:
+    """Blocks as columns where they are beyond doubt, the others line by line.
+
+    Args:
+        text: what follows the first line.
+        first: that line.
+        number: its number.
+        reader: of the file.
+        size: as `read_json` has it.
+    """
+    before, rest = number - 1, first
+    while block := rest + text.read(size or _BLOCK) + text.readline(MAX_LINE):
+        rest = ""
+        columns = reader.columns(block, before) if size else None
+        if columns is not None:
+            yield columns
+            before += len(columns)
+            continue
+        lines = list(_lines(io.StringIO(block, newline=""), reader.source))
+        bare = ((line.strip(WHITE), at, at) for at, line in enumerate(lines, start=before + 1))
+        yield from reader.batches(record for record in bare if record[0])
+        before += len(lines)
 
 
 def _is_array_line(line: str) -> bool:
@@ -140,11 +174,32 @@ class _Reader:
     """Objects as rows of texts."""
 
     def __init__(self, dataset: Dataset, source: Source, careful: bool) -> None:
-        self._fields, self._source = dataset.fields, source
+        self._fields, self.source = dataset.fields, source
         self.places = {name: place for place, name in enumerate(dataset.columns)}
         self.names: dict[str, None] = {}
         self._careful = careful
         self._layouts: dict[tuple[str, ...], list[int]] = {}
+        self._dataset = dataset
+        self.some = False
+        self._rules = Rules(dataset, _decoder.decode_lines, self._layout, _text)
+
+    def batches(self, records: Iterator[Place]) -> Iterator[Records]:
+        """Records by themselves, in batches."""
+        batch, characters = Records(self._dataset, self.places), 0
+        for record in records:
+            self.some = True
+            self.add(batch, *record)
+            characters += len(record[0])
+            if batch.full or characters > _BATCH_CHARACTERS:
+                yield batch
+                batch, characters = Records(self._dataset, self.places), 0
+        yield batch
+
+    def columns(self, block: str, before: int) -> Columnar | None:
+        """The records of a block of whole lines, where nothing is wrong with any."""
+        found = None if self._careful else read_block(block, self._rules, before)
+        self.some = self.some or found is not None
+        return found
 
     def add(self, batch: Records, text: str, line: int, last_line: int) -> None:
         """Add one record to a batch."""
@@ -182,7 +237,7 @@ class _Reader:
                 self.names.setdefault(self._fields[place].name)
             else:
                 self.names.setdefault(key)
-        refuse_columns(self._source.path, len(self.names))
+        refuse_columns(self.source.path, len(self.names))
         if len(self._layouts) < _MOST_LAYOUTS:
             self._layouts[keys] = layout
         return layout

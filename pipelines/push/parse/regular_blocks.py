@@ -154,7 +154,11 @@ def _table(data: bytes, shape: Shape, rows: int) -> pa.RecordBatch | None:
                 newlines_in_values=True,
                 ignore_empty_lines=False,
             ),
-            csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+            csv.ConvertOptions(
+                check_utf8=False,  # it was text
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+            ),
         )
     except pa.ArrowInvalid:
         return None

@@ -5,9 +5,10 @@ mean (`values.formats`).
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -20,9 +21,11 @@ from pipelines.push.files.find import Source
 from pipelines.push.parse.delimited import read_delimited
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.json_lines import read_json
-from pipelines.push.parse.records import Columnar, Records, numbered, schema
-from pipelines.push.parse.typed_columns import quoted, select_texts
+from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
+from pipelines.push.parse.typed_columns import quoted, select_texts, select_values
 from pipelines.push.values.columns import match
+from pipelines.push.values.proven import prove
+from pipelines.push.values.proven import schema as typed_schema
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 from schemas.tables import literal
@@ -30,19 +33,32 @@ from schemas.tables import literal
 _INCOMING = "incoming"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a file that stand one after the other.
+
+    Attributes:
+        query: SQL that yields `row` (from 1), `line` and `last_line` (in a text file, else NULL), and the dataset's
+            columns: as VARCHAR with `problem` (why the row cannot be read, else NULL) and `broken` (the line, where
+            it is no record); or typed with `marks`.
+        proven: whether they are typed, since nothing is wrong with any (see `proven`).
+    """
+
+    query: str
+    proven: bool = False
+
+
 @dataclass(slots=True)
 class Reading:
     """A file that is being read.
 
     Attributes:
-        query: SQL that yields `row` (from 1), `line` and `last_line` (in a text file, else NULL), the dataset's
-            columns as VARCHAR, `problem` (why the row cannot be read, else NULL) and `broken` (the line, where it
-            is no record).
-        facts: what was found in the file; complete once the query was run.
-        failed: the error that ended the query early, to be raised in its place.
+        parts: its rows, each part to be run before the next one is asked for.
+        facts: what was found in the file; complete once all parts were run.
+        failed: the error that ended a query early, to be raised in its place.
     """
 
-    query: str
+    parts: Generator[Part]
     facts: Facts
     failed: list[BaseException] = field(default_factory=list)
 
@@ -62,22 +78,21 @@ def reading(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Sou
     """
     with storage_errors("read", source.path):
         facts = Facts()
+        failed: list[BaseException] = []
         if source.format in _TEXTS:
-            read = Reading("", facts)
-            batches = pa.RecordBatchReader.from_batches(schema(dataset), _kept(dataset, source, read))
-            connection.register(_INCOMING, batches)
-            read.query = f"FROM {_INCOMING}"
-            try:
-                yield read
-            except duckdb.Error:
-                if not read.failed:
-                    raise
-            finally:
-                connection.unregister(_INCOMING)
-            if read.failed:
-                raise read.failed[0]
+            batches = numbered(_TEXTS[source.format](dataset, source, facts))
+            parts = _parts(connection, dataset, Stream(schema(dataset), batches, failed))
         else:
-            yield Reading(_parquet(connection, dataset, source, facts), facts)
+            parts = _parquet(connection, dataset, source, facts, failed)
+        read = Reading(parts, facts, failed)
+        try:
+            with closing(read.parts):
+                yield read
+        except duckdb.Error:
+            if not failed:
+                raise
+        if failed:
+            raise failed[0]
 
 
 _TEXTS: dict[str, Callable[[Dataset, Source, Facts], Iterator[Records | Columnar]]] = {
@@ -86,16 +101,47 @@ _TEXTS: dict[str, Callable[[Dataset, Source, Facts], Iterator[Records | Columnar
 }
 
 
-def _kept(dataset: Dataset, source: Source, read: Reading) -> Iterator[pa.RecordBatch]:
-    """The batches of a text file; an error is kept, since Arrow and DuckDB would pass on its text only.
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Batches of one schema.
 
-    Ctrl-C is one of them: they would make an error of it.
+    Attributes:
+        schema: it.
+        batches: them.
+        failed: gets the error that ends them.
+        query: SQL that makes texts of them, as `Part` describes.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    failed: list[BaseException]
+    query: str = f"FROM {_INCOMING}"
+
+
+def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch]]:
+    """What is proven of each batch, and the batch.
+
+    An error is kept, since Arrow and DuckDB would pass on its text only. Ctrl-C is one of them: they would make an
+    error of it.
     """
     try:
-        yield from numbered(_TEXTS[source.format](dataset, source, read.facts))
-    except (Exception, KeyboardInterrupt) as error:  # raised again by `relation`
-        read.failed.append(error)
+        for batch in stream.batches:
+            yield prove(dataset, batch), batch
+    except (Exception, KeyboardInterrupt) as error:  # raised again by `reading`
+        stream.failed.append(error)
         raise
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: Stream) -> Generator[Part]:
+    """Batches that follow each other and are proven, or are not."""
+    for is_proven, group in groupby(_judged(dataset, stream), lambda pair: pair[0] is not None):
+        rows = (typed or given for typed, given in group)
+        columns = typed_schema(dataset) if is_proven else stream.schema
+        connection.register(_INCOMING, pa.RecordBatchReader.from_batches(columns, rows))
+        try:
+            yield Part(f"FROM {_INCOMING}" if is_proven else stream.query, is_proven)
+        finally:
+            connection.unregister(_INCOMING)
 
 
 def _named(path: Path) -> str:
@@ -103,7 +149,13 @@ def _named(path: Path) -> str:
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
-def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Source, facts: Facts) -> str:
+def _parquet(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    source: Source,
+    facts: Facts,
+    failed: list[BaseException],
+) -> Generator[Part]:
     """The rows of a Parquet file, or those that lie in another one; errors name the first."""
     path, rows = source.path, source.rows or source.path
     file = _named(rows)
@@ -113,7 +165,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: So
         nothing = [
             f"NULL::{'BIGINT' if name in numbers else 'VARCHAR'} AS {name}" for name in (*numbers, *texts)
         ]
-        return f"SELECT {', '.join(nothing)} LIMIT 0"
+        yield Part(f"SELECT {', '.join(nothing)} LIMIT 0")
+        return
     try:
         refuse_parquet(path, rows)
         given = pq.read_schema(rows).names
@@ -126,7 +179,17 @@ def _parquet(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: So
     _refuse_long(connection, path, relation, {name: described[at] for name, at in columns.places.items()})
     facts.note_columns(columns)
     # DuckDB gives other names to columns whose names differ in case only; their places stay
-    return select_texts(dataset, described, columns, relation, row="file_row_number + 1")
+    found = {name: described[place] for name, place in columns.places.items()}
+    values = select_values(dataset, found, relation, row="file_row_number + 1")
+    if values is None:
+        yield Part(select_texts(dataset, found, relation, row="file_row_number + 1"))
+        return
+    query, types = values
+    with connection.cursor() as cursor:  # one reads while the other one writes
+        cursor.execute("SET TimeZone = 'UTC'")
+        reader = cursor.sql(query).to_arrow_reader(BATCH_ROWS)
+        as_texts = select_texts(dataset, types, _INCOMING, row="row")
+        yield from _parts(connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts))
 
 
 def _refuse_long(

@@ -4,9 +4,9 @@ A value that its type changed or that is none of the field's kind is a problem o
 belongs, something nested, bytes that are no text. What does not belong here: what the texts mean (`values.formats`).
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
-from pipelines.push.values.columns import Columns
 from schemas.columns import Dataset, Field, Kind
 from schemas.tables import literal
 
@@ -25,15 +25,16 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def select_texts(
-    dataset: Dataset, described: Sequence[tuple[str, str]], columns: Columns, relation: str, row: str
-) -> str:
+Found = Mapping[str, tuple[str, str]]
+"""By field, the column that holds it: its name and DuckDB type."""
+
+
+def select_texts(dataset: Dataset, found: Found, relation: str, row: str) -> str:
     """A SELECT of texts.
 
     Args:
         dataset: what the rows are of.
-        described: name and DuckDB type of every column of the relation.
-        columns: how they match.
+        found: the columns of the relation that match.
         relation: what to select from.
         row: the SQL expression that numbers the rows from 1.
 
@@ -42,17 +43,57 @@ def select_texts(
     """
     texts, problems = [], ["NULL"]
     for field in dataset.fields:
-        if field.name not in columns.places:
+        if field.name not in found:
             texts.append(f"NULL::VARCHAR AS {field.name}")
             continue
-        name, kind = described[columns.places[field.name]]
+        name, kind = found[field.name]
         text, problem = as_text(field, kind, quoted(name))
         texts.append(f"{text} AS {field.name}")
         if problem:
             problems.append(problem)
+    return _select(relation, row, texts, f"nullif(concat_ws('; ', {', '.join(problems)}), '')")
+
+
+def select_values(dataset: Dataset, found: Found, relation: str, row: str) -> tuple[str, Found] | None:
+    """A SELECT of texts, and of values of the field's own type where a column has that; None for other columns.
+
+    Args:
+        dataset: what the rows are of.
+        found: the columns of the relation that match.
+        relation: what to select from.
+        row: the SQL expression that numbers the rows from 1.
+
+    Returns:
+        The SQL, and the columns that it yields, of which `select_texts` makes texts.
+    """
+    values, types = [], {}
+    for field in dataset.fields:
+        name, kind = found.get(field.name, ("", "NULL"))
+        if kind in _NOTHING:
+            values.append(f"NULL::VARCHAR AS {field.name}")
+        elif kind in _OWN.get(field.kind, ()) or (field.kind is Kind.MONEY and _DECIMAL.fullmatch(kind)):
+            values.append(f"{quoted(name)} AS {field.name}")
+            types[field.name] = field.name, kind
+        elif kind == "VARCHAR" or kind in _WHOLES:
+            values.append(f"CAST({quoted(name)} AS VARCHAR) AS {field.name}")
+            types[field.name] = field.name, "VARCHAR"
+        else:
+            return None
+    return _select(relation, row, values, "NULL::VARCHAR"), types
+
+
+_OWN = {
+    Kind.INSTANT: ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
+    Kind.FLAG: ("BOOLEAN",),
+}
+_DECIMAL = re.compile(r"DECIMAL\((?:[1-9]|1[0-5]),[0-4]\)")
+"""Of at most 4 decimals; `proven` looks at the digits before them."""
+
+
+def _select(relation: str, row: str, columns: Sequence[str], problem: str) -> str:
     return (
-        f"SELECT {row} AS row, NULL::BIGINT AS line, NULL::BIGINT AS last_line, {', '.join(texts)},"
-        f" nullif(concat_ws('; ', {', '.join(problems)}), '') AS problem, NULL::VARCHAR AS broken FROM {relation}"
+        f"SELECT {row} AS row, NULL::BIGINT AS line, NULL::BIGINT AS last_line, {', '.join(columns)},"
+        f" {problem} AS problem, NULL::VARCHAR AS broken FROM {relation}"
     )
 
 

@@ -43,7 +43,7 @@ from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED
 from pipelines.settings import Settings
 from pipelines.spans import plural
 from pipelines.storage import private_folder, storage_errors
-from schemas.columns import PHONE, Dataset
+from schemas.columns import PHONE, Dataset, Field
 from schemas.tables import TYPES, literal
 
 READ_ROWS = 50_000
@@ -54,6 +54,9 @@ VERSION = 8
 
 _PLAIN = " USING COMPRESSION uncompressed"
 """For texts that differ in every row: to compress them takes longer than all else that loads a row."""
+
+_LONG = " USING COMPRESSION zstd"
+"""For long texts: to look for the best way to compress them costs more than all that it may save."""
 
 _REMEDIES = {
     "parquet": "Export the file again.",
@@ -242,9 +245,7 @@ def _limits(share: str, path: Path) -> memory.Config:
 
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     columns = ", ".join(
-        f"{field.name} {TYPES[field.kind]}"
-        f"{_PLAIN if field.name in dataset.key or PHONE in field.column.checks else ''}"
-        for field in dataset.fields
+        f"{field.name} {TYPES[field.kind]}{_compression(dataset, field)}" for field in dataset.fields
     )
     known_by = identity_base(dataset.name, dataset.fields)
     base = f"AS ({known_by}) VIRTUAL" if known_by in dataset.columns else _PLAIN
@@ -282,12 +283,20 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
 
 
+def _compression(dataset: Dataset, field: Field) -> str:
+    if field.name == "message":
+        return _LONG
+    return _PLAIN if field.name in dataset.key or PHONE in field.column.checks else ""
+
+
 def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
     """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were."""
     before = count(connection, "SELECT count(*) FROM input")
     try:
         with reading(connection, dataset, source) as read:
-            connection.execute(_insertion(dataset, number, before, read.query))
+            for part in read.parts:
+                insertion = _typed_insertion if part.proven else _insertion
+                connection.execute(insertion(dataset, number, before, part.query))
     except duckdb.OutOfMemoryException as error:
         if source.format == "parquet" and "temp directory" not in str(error):
             raise UsageError(
@@ -361,6 +370,16 @@ def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
         f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
         f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
         f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({query})))))"
+    )
+
+
+def _typed_insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+    """The statement that loads rows that are proven (see `proven`)."""
+    known_by = identity_base(dataset.name, dataset.fields)
+    base = "" if known_by in dataset.columns else f", {known_by} AS base"
+    return (
+        f"INSERT INTO input BY NAME SELECT {before} + row AS seq, {number} AS file, row, line, last_line, marks,"
+        f" {', '.join(dataset.columns)}{base} FROM ({query})"
     )
 
 

@@ -43,17 +43,17 @@ WHITE = (
 )
 """White space that is no part of any value but a message's."""
 
-_IDENTIFIERS = ("id", "message_id", "record_id", "offer_id", "to_number", "phone_number", "list_number")
+IDENTIFIERS = ("id", "message_id", "record_id", "offer_id", "to_number", "phone_number", "list_number")
 _NUMBERS = (Kind.INTEGER, Kind.MONEY)
 
 _ORDINARY = "[0-9A-Za-z+](?:.*[!-~])?"
 """Nothing to trim and no guard: most texts, and much faster than the careful way."""
 _LONGEST_WORD = max(map(len, NULL_WORDS))
-_LONG = 40  # a longer message is no word for null, whatever is round it
+LONG_MESSAGE = 40  # bytes; a longer message is no word for null, whatever is round it
 
 _AMOUNT = r"[+-]?(?:0*\d{1,11}(?:\.\d{1,4}0*)?|\.\d{1,4}0*)"
 _WHOLE = r"[+-]?\d{1,19}(?:\.0+)?"
-_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 _COMMON_INSTANT = r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z?"
 """The usual spellings of UTC, which are read much faster than by the general way."""
@@ -89,7 +89,8 @@ def bare(field: Field, text: str) -> str:
     words = _null_words(field)
     if field.name == "message":
         ordinary = (
-            f"strlen({text}) > {_LONG} AND NOT starts_with({text}, '''') AND NOT starts_with({text}, '=')"
+            f"strlen({text}) > {LONG_MESSAGE}"
+            f" AND NOT starts_with({text}, '''') AND NOT starts_with({text}, '=')"
         )
         careful = (
             f"CASE WHEN lower({_trim('t')}) IN {words} THEN NULL ELSE nullif({_without_guard('t')}, '') END"
@@ -117,9 +118,7 @@ def typed(field: Field, text: str) -> str:
         case Kind.INTEGER:
             return f"CASE WHEN {_is(text, _WHOLE)} THEN TRY_CAST(split_part({text}, '.', 1) AS BIGINT) END"
         case Kind.FLAG:
-            return (
-                f"CASE WHEN lower({text}) IN {_TRUE} THEN true WHEN lower({text}) IN {_FALSE} THEN false END"
-            )
+            return f"CASE WHEN lower({text}) IN {TRUE} THEN true WHEN lower({text}) IN {FALSE} THEN false END"
         case Kind.MONEY:
             return f"CASE WHEN {_is(text, _AMOUNT)} THEN TRY_CAST({text} AS DECIMAL(18, 4)) END"
         case Kind.INSTANT:
@@ -145,7 +144,7 @@ def problem(field: Field, text: str, value: str) -> str | None:
     """
     name = field.name
     if field.kind is Kind.TEXT:
-        if name not in _IDENTIFIERS:
+        if name not in IDENTIFIERS:
             return None
         offer = (
             f" WHEN NOT {_is(text, _OFFER_ID)} THEN '{name}: must be 24 hexadecimal characters'"

@@ -1,0 +1,126 @@
+"""Columns of a field's own type are taken over as they are, and hold what their texts would."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.push.files.find import Source
+from pipelines.push.parse.relation import reading
+from pipelines.push.parse.typed_columns import select_texts
+from pipelines.push.stage.database import _create, _insertion, _typed_insertion
+from schemas.registry import PUSHED
+
+SENDS = PUSHED["sends"]
+REVENUE = PUSHED["revenue"]
+
+GOOD_SENDS = """
+    SELECT 'old-' || i AS id, '+1200000000' || i % 10 AS to_number, {time} AS timestamp, 100 + i AS list_id,
+        'Hi ' || i || ', your order is on its way to you now.' AS message, i % 2 = 0 AS delivered
+    FROM range({rows}) t(i)
+"""
+TIME = "TIMESTAMPTZ '2024-05-01 10:00:00+02' + to_microseconds(i * 1000001)"
+
+
+def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool], list[object]]:
+    """Which parts of a file's rows were proven, and what became of the rows, which is what its texts would give."""
+    dataset, path = PUSHED[name], folder / f"{name}.parquet"
+    duckdb.sql(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    parts, quick = [], []
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
+        _create(connection, dataset)
+        with reading(connection, dataset, Source(path, name, "parquet")) as read:
+            for part in read.parts:
+                parts.append(part.proven)
+                connection.execute(
+                    (_typed_insertion if part.proven else _insertion)(dataset, 0, 0, part.query)
+                )
+        quick = connection.execute("FROM input ORDER BY seq").fetchall()
+        connection.execute("DELETE FROM input")
+        rows = f"read_parquet('{path}', file_row_number = true)"
+        found = {
+            str(row[0]): (str(row[0]), str(row[1]))
+            for row in connection.execute(f"DESCRIBE FROM {rows}").fetchall()
+        }
+        texts = select_texts(dataset, found, rows, row="file_row_number + 1")
+        connection.execute(_insertion(dataset, 0, 0, texts))
+        assert quick == connection.execute("FROM input ORDER BY seq").fetchall()
+    return parts, quick
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        TIME,
+        "TIMESTAMP '2024-05-01 10:00:00' + to_microseconds(i * 1000001)",
+        "strftime(TIMESTAMP '2024-05-01' + to_seconds(i), '%Y-%m-%dT%H:%M:%SZ')",
+    ],
+)
+def test_good_columns_of_their_own_type(tmp_path: Path, time: str) -> None:
+    parts, rows = both_ways(tmp_path, GOOD_SENDS.format(time=time, rows=3))
+    assert parts == [True]
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "CASE WHEN i = 1 THEN 'infinity'::TIMESTAMPTZ ELSE TIMESTAMPTZ '2024-05-01 10:00:00Z' END",
+        "CASE WHEN i = 1 THEN TIMESTAMP '1999-12-31 23:59:59' ELSE TIMESTAMP '2024-05-01 10:00:00' END",
+        "CASE WHEN i = 1 THEN TIMESTAMP '0044-03-15 (BC) 10:00:00' ELSE TIMESTAMP '2024-05-01 10:00:00' END",
+        "TIMESTAMP_NS '2024-05-01 10:00:00.123456789'",
+        "DATE '2024-05-01'",
+        "CAST(1714557600 AS BIGINT)",
+        "1714557600.5::DOUBLE",
+    ],
+)
+def test_times_that_need_a_closer_look(tmp_path: Path, time: str) -> None:
+    parts, _ = both_ways(tmp_path, GOOD_SENDS.format(time=time, rows=3))
+    assert parts == [False]
+
+
+@pytest.mark.parametrize("id_type", ["BIGINT", "HUGEINT", "DOUBLE", "BLOB", "UUID", "DECIMAL(9,0)"])
+def test_ids_of_other_types(tmp_path: Path, id_type: str) -> None:
+    value = (
+        "'0123456789abcdef0123456789abcdef'"
+        if id_type == "UUID"
+        else "i::VARCHAR"
+        if id_type == "BLOB"
+        else "i"
+    )
+    query = GOOD_SENDS.format(time=TIME, rows=3).replace("'old-' || i", f"({value})::{id_type}")
+    parts, _ = both_ways(tmp_path, query)
+    assert parts == [id_type == "BIGINT"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "quick"),
+    [
+        ("DECIMAL(10,2)", True),
+        ("DECIMAL(15,4)", True),
+        ("DECIMAL(18,4)", False),
+        ("DECIMAL(12,6)", False),
+        ("VARCHAR", True),
+        ("DOUBLE", False),
+        ("BIGINT", True),
+    ],
+)
+def test_amounts(tmp_path: Path, amount: str, quick: bool) -> None:
+    parts, _ = both_ways(
+        tmp_path,
+        f"SELECT 'm' || i AS message_id, repeat('a', 24) AS offer_id, (i * 7)::{amount} AS revenue,"
+        " NULL::DECIMAL(9,2) AS payout FROM range(4) t(i)",
+        "revenue",
+    )
+    assert parts == [quick]
+
+
+def test_one_odd_row_costs_only_its_batch(tmp_path: Path) -> None:
+    """Rows before and after it are typed at once, and every row is there once, in order."""
+    query = GOOD_SENDS.format(time=TIME, rows=70_000).replace(
+        "'old-' || i", "CASE WHEN i = 30000 THEN ' x' ELSE 'old-' || i END"
+    )
+    parts, rows = both_ways(tmp_path, query)
+    assert parts == [True, False, True]
+    assert len(rows) == 70_000
