@@ -3,7 +3,7 @@
     TracklySyncError
     ├── SettingsError      a setting is missing or malformed: set it                       exit 2
     ├── UsageError         the command or its input files cannot be used: correct them     exit 2
-    ├── AccessError        the API refused the key or the account: mend the access         exit 1
+    ├── AccessError        the API refused the key or the account: correct the access      exit 1
     ├── RequestError       the API refused the request itself: repeating it is useless     exit 1
     │   ├── NotFoundError  the path or the resource does not exist in this API or account  exit 1
     │   └── TooLargeError  the body is larger than is accepted: send less at once          exit 1
@@ -11,7 +11,7 @@
     │   ├── CutOffError    a write that may be repeated was cut off: send less at once     exit 1
     │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
     ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
-    ├── StorageError       the disk or a file on it failed: make room or mend permissions  exit 1
+    ├── StorageError       the disk or a file on it failed: make room or fix permissions   exit 1
     └── BusyError          another process holds the lock: wait for it                     exit 1
 
 Each carries a one-line message and a remedy. What does not belong here: codes that a single record can be

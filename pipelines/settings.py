@@ -368,7 +368,7 @@ def load_settings(**overrides: Any) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SettingsError(
-            f"The file .env cannot be read: {why}.", "Mend it, or move it away and set the environment."
+            f"The file .env cannot be read: {why}.", "Fix it, or move it away and set the environment."
         ) from None
 
 

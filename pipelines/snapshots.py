@@ -61,7 +61,7 @@ def data_file(folder: Path) -> Path:
 
 
 def quarantine_file(folder: Path) -> Path:
-    """Where a snapshot's rows set aside lie."""
+    """The file of a snapshot's quarantined rows."""
     return folder / "quarantine.parquet"
 
 

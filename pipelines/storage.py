@@ -1,9 +1,9 @@
 """Local files: what the disk can do wrong, as our errors; durable writes; and that nobody else may read them.
 
-Nobody but the owner may read the data directory. Our processes have the umask 077 from their start (`be_private`,
+Only the owner may read the data directory. Our processes have the umask 077 from their start (`be_private`,
 `private_folder`), so that files are private from their first byte, whichever library makes them, and a file that
-replaces another is too. What does not belong here: what the files mean (snapshots are in pull, the warehouse file in
-warehouse).
+replaces another is too. What does not belong here: what the files mean (`pipelines.snapshots`, `warehouse.swap`,
+`push.stage.database`).
 """
 
 import fcntl
@@ -194,7 +194,7 @@ def _remedy(error: Exception, path: Path, setting: str) -> str:
     if "No space" in str(error):
         return f"Make room on the disk of {path.parent}, then run the command again; nothing was changed."
     if "not a valid DuckDB" in str(error):
-        return "It is damaged: move it away; pull and push make it anew, from the account and the ledger."
+        return "It is damaged: move it away. A pull and a push rebuild it from the account and the ledger."
     return f"See that {path.parent} exists and can be written to ({setting}); nothing was changed."
 
 

@@ -32,7 +32,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Annotated[Instant, Column("When its first request was sent.", "UTC")]
     finished_at: Annotated[Instant, Column("When it was whole on disk.", "UTC")]
     rows: Annotated[Integer, Column("Rows published.", "rows")]
-    quarantined: Annotated[Integer, Column("Rows set aside; rows + quarantined is what was pulled.", "rows")]
+    quarantined: Annotated[
+        Integer, Column("Rows quarantined; rows + quarantined is what was pulled.", "rows")
+    ]
     consistency: Annotated[
         Text,
         Column(

@@ -52,7 +52,7 @@ def told(data_dir: Path) -> Told:
         return msgspec.json.decode(content, type=Told)
     except msgspec.DecodeError as error:
         raise StorageError(
-            f"{path} is damaged ({error}).", "Delete it; alerts are then told anew."
+            f"{path} is damaged ({error}).", "Delete it; all current alerts are then sent again."
         ) from error
 
 

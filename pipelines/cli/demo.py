@@ -31,7 +31,7 @@ FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY re
 
 @guarded
 def demo(
-    data_dir: Annotated[Path, typer.Option(help="Where the demo's data goes; made anew each time.")] = Path(
+    data_dir: Annotated[Path, typer.Option(help="Folder of the demo's data; emptied at each start.")] = Path(
         "demo"
     ),
     contacts: Annotated[int, typer.Option(help="How many contacts the account has.", min=1000)] = 30_000,

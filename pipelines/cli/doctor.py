@@ -103,7 +103,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         except TracklySyncError as error:
             yield Finding(name, "fail", error.message, error.remedy)
         except OSError as error:
-            yield Finding(name, "fail", f"{error.filename}: {error.strerror}", "Mend the permissions.")
+            yield Finding(name, "fail", f"{error.filename}: {error.strerror}", "Correct the permissions.")
     yield _versions()
 
 

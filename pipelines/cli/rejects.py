@@ -24,9 +24,9 @@ _ROWS_SHOWN = 10
 _REASONS_SHOWN = 15
 _NAMES = tuple(dict.fromkeys((*PUSHED, *PULLED)))
 _NEXT = {
-    "push rejected": "mend the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
-    "push quarantined": "mend the files, then: trackly-sync push",
-    "pull quarantined": "have them mended in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
+    "push rejected": "fix the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
+    "push quarantined": "fix the files, then: trackly-sync push",
+    "pull quarantined": "correct them in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
     "push parked": "their sends are not in the account: add those to the history, then: trackly-sync push; or they "
     "wait for a decision, which their reason names",
     "push differs": "the account keeps what it has; put the rows back as they were sent, or acknowledge them: "

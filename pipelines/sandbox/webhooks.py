@@ -137,7 +137,7 @@ class Webhooks:
         return [one.body for one in self.log if one.genuine and one.status in _OK]
 
     def resume(self) -> None:
-        """Send to the endpoint again; what happened meanwhile stays untold."""
+        """Send to the endpoint again; what happened in between is not sent."""
         with self._change:
             self.paused, self._failures = False, 0
 

@@ -89,7 +89,7 @@ class _Call(Generic[T]):
         """Whether the body is to be tried as an answer before the status is looked at as a refusal.
 
         A read answers with 2xx. The status of a partly failed import is not documented, so its counters count
-        on any status (/api-reference/v2/history/import-sends), save where the call as a whole was refused.
+        on any status (/api-reference/v2/history/import-sends), except where the call as a whole was refused.
         """
         if answer.is_success:
             return True

@@ -1,7 +1,7 @@
 """Replies with a row that is no JSON: NaN for a number, half an emoji, bytes that are no UTF-8, endless nesting.
 
 One such row must not hold up the thousand that it came with, nor the whole account: it is put in quotes, so that the
-rest can be read, and sets itself aside later as a row that is no object. What does not belong here: replies that are
+rest can be read, and is quarantined later as a row that is no object. What does not belong here: replies that are
 cut off or no reply at all; those stay unreadable.
 """
 

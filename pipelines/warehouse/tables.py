@@ -56,7 +56,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
 def replace_table(
     connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
 ) -> None:
-    """Make a table anew and empty, with its comments."""
+    """Replace a table by an empty one, with its comments."""
     schema, _, name = table.partition(".")
     rows = "SELECT estimated_size FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
     found = connection.execute(rows, [schema, name]).fetchone()

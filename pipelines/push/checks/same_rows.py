@@ -95,7 +95,7 @@ def hold_same(
 
 
 def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
-    """What `hold_same` decided anew."""
+    """What `hold_same` decided now."""
     found = connection.execute("SELECT base, rows, times FROM decided WHERE is_new ORDER BY base").fetchall()
     return [Decided(*row) for row in found]
 

@@ -225,7 +225,7 @@ def _path_of(node: Mapping[str, Any]) -> list[str]:
 
 
 def _renamed(node: Mapping[str, Any], alias: str) -> str:
-    """`AS alias(columns)`, where the query names the columns anew."""
+    """`AS alias(columns)`, where the query renames the columns."""
     columns = [str(name).replace('"', '""') for name in node.get("column_name_alias", [])]
     quoted = alias.replace('"', '""')
     return f' AS "{quoted}"(' + ", ".join(f'"{name}"' for name in columns) + ")" if columns else ""

@@ -73,7 +73,7 @@ _RENEWED = (
     "content", "contact", "list_ref", "message_id", "amount", "amount_before", "count_before", "phone_amount_before",
     "phone_count_before", "likeness",
 )  # fmt: skip
-"""What a row that is sent again gets anew: what it says by now, its contact, and that one's totals by now."""
+"""What is replaced of a row that is sent again: its content, its contact, and the contact's totals by now."""
 
 _FIRST_COUNTS = ROWS.c.code == NO_ANSWER
 """The call before may have been carried out, and the account keeps what it was given first."""

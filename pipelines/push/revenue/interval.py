@@ -36,7 +36,7 @@ _SKEW = 2
 of contacts that are new in the account would stay in doubt for nothing."""
 
 _ANOTHER = "another push sent revenue of this contact while it was read"
-_ANEW = "its contact has signed up anew, so that its totals may have begun anew"
+_SIGNED_UP_AGAIN = "its contact has signed up again, so that its totals may have started again"
 
 
 class Judgement(NamedTuple):
@@ -155,7 +155,7 @@ class Contact:
             inside,
             loose,
             self.given.content,
-            anew=self.since is not None and start.totals is not None and _within(self.since, start, end),
+            again=self.since is not None and start.totals is not None and _within(self.since, start, end),
             late=bool(self._loose(inside, self._now())),
         )
 
@@ -206,7 +206,7 @@ class Interval:
         rows: those that may count in the growth between them.
         loose: which of them may also not count in it.
         content: as of `Given`.
-        anew: whether the contact may have signed up anew between them.
+        again: whether the contact may have signed up again between them.
         late: whether some are loose only as long as no later reading is there.
     """
 
@@ -215,7 +215,7 @@ class Interval:
     rows: Sequence[Sent]
     loose: frozenset[str]
     content: Mapping[str, str]
-    anew: bool
+    again: bool
     late: bool
 
     def judge(self) -> Judged:
@@ -299,8 +299,8 @@ class Interval:
         return f"{_ANOTHER}; {text}" if self.loose else text
 
     def _judgement(self, fate: Fate, text: str, counted: bool) -> Judgement:
-        if fate is Fate.ABSENT and self.anew:
-            return Judgement(Fate.OPEN, CONTACT_GONE, _ANEW)
+        if fate is Fate.ABSENT and self.again:
+            return Judgement(Fate.OPEN, CONTACT_GONE, _SIGNED_UP_AGAIN)
         return Judgement(fate, "" if self.late else AMBIGUOUS, text, counted)
 
 

@@ -64,7 +64,7 @@ def attribute(
         words = (
             "the account already had it"
             if skipped == len(unnamed)
-            else f"the account already had {skipped} of the {len(unnamed)} good rows of this call, untold which"
+            else f"the account already had {skipped} of the {len(unnamed)} good rows of this call, not named"
         )
         own |= dict.fromkeys(unnamed[-skipped:], Verdict(Outcome.DUPLICATE, "already_there", words))
     return own
@@ -83,7 +83,7 @@ def next_limit(code: str, rows: int) -> int:
 
 
 def most_tries(code: str) -> float:
-    """After how many calls a row that is still pending with this code is rejected with the words it has."""
+    """After how many calls a row that is still pending with this code is rejected with the reason it has."""
     return 4 if code in TRANSIENT else 8 if code == NOT_NAMED else math.inf
 
 

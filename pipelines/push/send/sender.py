@@ -146,7 +146,7 @@ class Sending:
             raise DataError(
                 f"{self.dataset}: of the first {sent} rows, taken from all over the input, {refused} were refused; "
                 f"the rest was not sent. Reasons: {reasons}.",
-                "Mend the input or the account, then push again; --retry-rejected tries the refused rows again.",
+                "Correct the input or the account, then push again; --retry-rejected tries the refused rows again.",
             )
 
     async def _send(self, batches: Iterable[Batch], workers: int, *, again: bool) -> int:
@@ -250,7 +250,7 @@ class Sending:
                 for who, verdict in own.items()
             }
         self._refused.update(
-            f"{verdict.message or 'no words'} ({verdict.code})"
+            f"{verdict.message or 'no reason given'} ({verdict.code})"
             for verdict in own.values()
             if verdict.outcome is Outcome.REJECTED
         )

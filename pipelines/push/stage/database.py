@@ -161,7 +161,7 @@ def is_current(
             for number, source in enumerate(sources)
             for row in _inputs(number, source, warehouse, bounds)
         ]
-    # a stage of another version or damaged, or a query that cannot be used now: an intake makes it anew or tells why
+    # a stage of another version or damaged, or a query that cannot be used now: an intake rebuilds it or says why
     except (StorageError, UsageError):
         return False
 

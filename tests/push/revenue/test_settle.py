@@ -268,7 +268,7 @@ def test_a_contact_that_signed_up_anew_shows_no_row_to_be_absent(
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
     report = push(settings, ["sends", "revenue"])
     assert report.outcomes["revenue"] == Outcomes(1, in_doubt=1)
-    assert ["signed up anew" in doubt.evidence for doubt in in_doubt(settings)] == [True]
+    assert ["signed up again" in doubt.evidence for doubt in in_doubt(settings)] == [True]
     assert len(account.revenue) == 1
 
 

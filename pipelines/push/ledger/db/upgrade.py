@@ -1,4 +1,4 @@
-"""The version of a ledger's tables: made anew, brought up to date by Alembic, or refused where it is newer.
+"""The version of a ledger's tables: created, upgraded by Alembic, or refused where it is newer.
 
 Alembic is imported only where there is something to do; `status` asks for the version each time. To change a table:
 change `tables`, add a file to `migrations/versions`, and raise VERSION. What does not belong here: the tables.

@@ -212,7 +212,7 @@ def settle(
 
 
 def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
-    """Settle rows in doubt by a person's word, and keep who said what of which row and when.
+    """Settle rows in doubt as a person decided, and keep each decision: which row, outcome, reason, when and by whom.
 
     Raises:
         DataError: one of them is not in doubt; then none is settled.
@@ -247,7 +247,7 @@ def note_resolutions(
         connection: a transaction.
         identities: the rows.
         outcome: what was decided, as imports.resolutions has it.
-        reason: why, in that person's words.
+        reason: why, as that person wrote it.
         at: when; ISO 8601, UTC.
         dataset: what the rows are of.
     """

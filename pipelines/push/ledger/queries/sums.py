@@ -81,7 +81,7 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
 
 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
-    """Why rows of the current input have outcomes of their own: "outcome: words (code)" and how many rows."""
+    """Why rows of the current input have outcomes of their own: "outcome: reason (code)" and how many rows."""
     number = sa.func.count().label("number")
     query = (
         sa.select(ROWS.c.outcome, ROWS.c.code, ROWS.c.message, number)
@@ -91,7 +91,9 @@ def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int
         .limit(most)
     )
     found = connection.execute(query)
-    return {f"{outcome}: {words or 'no words'} ({code})": int(rows) for outcome, code, words, rows in found}
+    return {
+        f"{outcome}: {text or 'no reason given'} ({code})": int(rows) for outcome, code, text, rows in found
+    }
 
 
 def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
