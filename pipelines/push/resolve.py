@@ -68,10 +68,7 @@ def in_doubt(settings: Settings) -> list[Doubt]:
             return []
         with ledger.begin() as connection:
             found = ledger_doubt.doubts(connection)
-    return [
-        Doubt(identity, message_id, amount_of(amount), chunk, sent_at, code, evidence)
-        for identity, message_id, amount, chunk, sent_at, code, evidence in found
-    ]
+    return [Doubt(**{**row._asdict(), "amount": amount_of(row.amount)}) for row in found]
 
 
 @watched(outcomes, of_alarms)

@@ -26,6 +26,7 @@ from pipelines.push.ledger.statements import (
     Answered,
     LedgerRows,
     Presence,
+    Retry,
     add,
     give,
     give_all,
@@ -281,14 +282,16 @@ class Ledger:
                 [{"who": identity} for identity in identities],
             )
 
-    def to_retry(self, dataset: str) -> list[tuple[str, str, int, int]]:
-        """Rows of the current input that are pending again: identity, code, tries, rows of the last chunk.
+    def to_retry(self, dataset: str) -> list[Retry]:
+        """Rows of the current input that are pending again.
 
         Revenue of a contact with rows that a later reading may settle waits for that: it would blur the numbers.
         """
         free = sa.or_(ROWS.c.contact.is_(None), ROWS.c.contact.not_in(unsettled_contacts(self.part)))
         query = (
-            sa.select(ROWS.c.identity, sa.func.coalesce(ROWS.c.code, ""), ROWS.c.tries, CHUNKS.c.rows)
+            sa.select(
+                ROWS.c.identity, sa.func.coalesce(ROWS.c.code, "").label("code"), ROWS.c.tries, CHUNKS.c.rows
+            )
             .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
             .where(
                 ROWS.c.dataset == dataset,
@@ -299,7 +302,7 @@ class Ledger:
             )
         )
         with self.begin() as connection:
-            return [(str(i), str(c), int(t), int(n)) for i, c, t, n in connection.execute(query)]
+            return [Retry(**row) for row in connection.execute(query).mappings()]
 
     def chunks(self) -> list[dict[str, Any]]:
         """Every call on record, oldest first, as push_chunks has it."""

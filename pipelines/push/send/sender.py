@@ -108,14 +108,14 @@ class Sending:
         await self._send_waves(queue.new(), workers, again=False)
         pause = 0.0
         while not self._stop and not self.lost and (pending := self.ledger.to_retry(self.dataset)):
-            spent = [identity for identity, code, tries, _ in pending if tries >= most_tries(code)]
+            spent = [row.identity for row in pending if row.tries >= most_tries(row.code)]
             if spent:
                 self.ledger.reject(self.dataset, spent)
                 continue
-            if any(code in TRANSIENT for _, code, _, _ in pending):
+            if any(row.code in TRANSIENT for row in pending):
                 await asyncio.sleep(pause)
                 pause = min(max(pause * 2, 0.25), 4)
-            limits = [(identity, next_limit(code, rows)) for identity, code, _, rows in pending]
+            limits = [(row.identity, next_limit(row.code, row.rows)) for row in pending]
             if not await self._send_waves(queue.again(limits), workers, again=True):
                 return  # what is pending is not in the stage: only another intake brings it back
 

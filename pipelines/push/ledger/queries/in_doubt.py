@@ -5,7 +5,7 @@ Functions take a connection of `Ledger.begin("revenue")`, so that what they writ
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -113,31 +113,7 @@ def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
     contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
     counts = sa.or_(row_outcome.ACCEPTED, row_outcome.UNDER_WAY)
     query = (
-        sa.select(
-            ROWS.c.identity,
-            ROWS.c.contact,
-            ROWS.c.list_ref,
-            sa.func.coalesce(ROWS.c.amount, 0),
-            CHUNKS.c.part == part,
-            sa.or_(row_outcome.IN_DOUBT, row_outcome.UNDER_WAY),
-            sa.func.coalesce(ROWS.c.code, ""),
-            ROWS.c.chunk,
-            CHUNKS.c.intended_at,
-            sa.case(
-                (CHUNKS.c.state == ChunkState.INTENDED, UNDER_WAY),
-                else_=sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
-            ),
-            ROWS.c.amount_before,
-            ROWS.c.count_before,
-            ROWS.c.phone_amount_before,
-            ROWS.c.phone_count_before,
-            READINGS.c.started_at,
-            READINGS.c.finished_at,
-            sa.func.coalesce(READINGS.c.complete, False),
-            sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at),
-            ROWS.c.absent_since,
-            ROWS.c.settled_at,
-        )
+        sa.select(*(expression.label(name) for name, expression in _sent(part).items()))
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
         .where(
@@ -145,26 +121,78 @@ def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
             sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), counts)),
         )
     )
-    return [Sent(*row) for row in connection.execute(query)]
+    return [Sent(**row) for row in connection.execute(query).mappings()]
 
 
-def doubts(connection: sa.Connection) -> list[tuple[str, str, int, int, str, str, str]]:
-    """Rows in doubt, oldest call first: identity, message_id, amount, chunk, intended_at, code, message."""
+def _sent(part: str) -> dict[str, sa.ColumnElement[Any]]:
+    """The fields of `Sent`, each with its expression."""
+    ended = sa.case(
+        (CHUNKS.c.state == ChunkState.INTENDED, UNDER_WAY),
+        else_=sa.func.coalesce(CHUNKS.c.answered_at, CHUNKS.c.intended_at),
+    )
+    return {
+        "identity": ROWS.c.identity,
+        "contact": ROWS.c.contact,
+        "list_ref": ROWS.c.list_ref,
+        "amount": sa.func.coalesce(ROWS.c.amount, 0),
+        "ours": CHUNKS.c.part == part,
+        "in_doubt": sa.or_(row_outcome.IN_DOUBT, row_outcome.UNDER_WAY),
+        "code": sa.func.coalesce(ROWS.c.code, ""),
+        "chunk": ROWS.c.chunk,
+        "intended_at": CHUNKS.c.intended_at,
+        "ended_at": ended,
+        "amount_before": ROWS.c.amount_before,
+        "count_before": ROWS.c.count_before,
+        "phone_amount_before": ROWS.c.phone_amount_before,
+        "phone_count_before": ROWS.c.phone_count_before,
+        "read_from": READINGS.c.started_at,
+        "read_to": READINGS.c.finished_at,
+        "complete": sa.func.coalesce(READINGS.c.complete, False),
+        "sent_at": sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at),
+        "absent_since": ROWS.c.absent_since,
+        "settled_at": ROWS.c.settled_at,
+    }
+
+
+class Doubtful(NamedTuple):
+    """A row in doubt, as the ledger has it.
+
+    Attributes:
+        identity: what it is known by.
+        message_id: its send; "" where that is not on record.
+        amount: in units (see `schemas.money`).
+        chunk: its call.
+        sent_at: when that call was meant to be sent; ISO 8601, UTC.
+        code: why it is in doubt.
+        evidence: what is known of it.
+    """
+
+    identity: str
+    message_id: str
+    amount: int
+    chunk: int
+    sent_at: str
+    code: str
+    evidence: str
+
+
+def doubts(connection: sa.Connection) -> list[Doubtful]:
+    """Rows in doubt, oldest call first."""
     query = (
         sa.select(
             ROWS.c.identity,
-            sa.func.coalesce(ROWS.c.message_id, ""),
-            sa.func.coalesce(ROWS.c.amount, 0),
+            sa.func.coalesce(ROWS.c.message_id, "").label("message_id"),
+            sa.func.coalesce(ROWS.c.amount, 0).label("amount"),
             ROWS.c.chunk,
-            CHUNKS.c.intended_at,
-            sa.func.coalesce(ROWS.c.code, NO_ANSWER),
-            sa.func.coalesce(ROWS.c.message, ""),
+            CHUNKS.c.intended_at.label("sent_at"),
+            sa.func.coalesce(ROWS.c.code, NO_ANSWER).label("code"),
+            sa.func.coalesce(ROWS.c.message, "").label("evidence"),
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
         .order_by(ROWS.c.chunk, ROWS.c.identity)
     )
-    return [tuple(row) for row in connection.execute(query)]
+    return [Doubtful(**row) for row in connection.execute(query).mappings()]
 
 
 def settle(
