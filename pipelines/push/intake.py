@@ -176,7 +176,8 @@ def describe(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
 def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequence[Path]) -> Iterator[str]:
     empty = "SELECT file FROM files WHERE list_contains(notes, ?) ORDER BY file"
     for (number,) in connection.execute(empty, [EMPTY]).fetchall():
-        yield f"{paths[number].name} is empty: export it again, or take it away."
+        if not paths[number].name.startswith("part-"):  # Spark writes such
+            yield f"{paths[number].name} is empty: export it again, or take it away."
     for one, two in equal_files([path for path in paths if path.stat().st_size]):
         yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
     key = dataset.key[0]

@@ -1,8 +1,10 @@
 """Revenue that was sent and has left the files since, and new rows that may be what it was corrected to.
 
     NEW_AMOUNT a row without a record_id that equals one that has left in all but the amount
-    REPLACED   one of the same message (or of the same contact and amount), in a file that the one that has left
-               seems to have stood in: it was in the input when that one was sent, or has others of the same call
+    REPLACED   one of the same message, in a file that the one that has left seems to have stood in: it was in the
+               input when that one was sent, or it came later and has rows that were sent before, as a new export
+               has. So does one of the same contact and amount, if its file has rows that were sent at all: a file
+               that only ever has what is new has none
 
 Where nothing has left, rows that are added are new. A row that left and was decided about does not count again. What
 does not belong here: what becomes of rows that are found (`same_rows`).
@@ -50,18 +52,18 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None
     if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM gone LIMIT 1)"):
         return
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE mates AS SELECT DISTINCT ready.file, known.chunk FROM ready"
-        " JOIN known ON known.identity = ready.identity WHERE known.chunk IN (SELECT chunk FROM gone)"
+        "CREATE OR REPLACE TEMP TABLE kept AS SELECT ready.file, min(calls.moment) AS first_sent FROM ready"
+        " JOIN known ON known.identity = ready.identity JOIN calls USING (chunk) GROUP BY ready.file"
     )
     connection.execute(
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{NEW_AMOUNT}', g.identity"
         f" FROM ({_with_amounts_of_gone()}) AS n JOIN gone AS g ON g.base = n.before WHERE {_OPEN};"
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_pairs()}) AS n"
-        " JOIN gone AS g USING (identity) LEFT JOIN since USING (file)"
-        f" WHERE {_OPEN} AND g.ours"
-        " AND (since.moment <= g.moment"
-        " OR EXISTS (SELECT 1 FROM mates WHERE mates.file = n.file AND mates.chunk = g.chunk))"
-        " AND n.seq NOT IN (SELECT seq FROM replaced)"
+        " JOIN gone AS g USING (identity) LEFT JOIN since USING (file) LEFT JOIN kept USING (file)"
+        f" WHERE {_OPEN} AND g.ours AND n.seq NOT IN (SELECT seq FROM replaced)"
+        " AND (n.base IN (SELECT base FROM decided)"  # what was decided stays so, whatever the file is called
+        "  OR CASE WHEN since.moment <= g.moment THEN n.same_message OR first_sent IS NOT NULL"
+        "  ELSE first_sent < coalesce(since.moment, '9') END)"
     )
 
 
@@ -100,8 +102,8 @@ def _pairs() -> str:
     """New rows, each with rows that are gone of its message, or of its contact and amount."""
     row = "ready.seq, ready.base, ready.file, gone.identity"
     return (
-        f"SELECT {row} FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {_NEW}"
-        f" UNION SELECT {row} FROM ready JOIN parents ON parents.identity = ready.message_id"
+        f"SELECT {row}, true AS same_message FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {_NEW}"
+        f" UNION ALL SELECT {row}, false FROM ready JOIN parents ON parents.identity = ready.message_id"
         f" JOIN gone ON gone.contact = parents.contact AND gone.amount = {sql_units('ready.revenue')}"
         f" WHERE {_NEW}"
     )

@@ -62,6 +62,10 @@ def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
     assert (codes(settings), money(account)) == (["replaced"], [5, 7, 8])
     assert push(settings, REVENUE).outcomes == report.outcomes
     once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "a correction"))
+    write("revenue-new.ndjson", [changed])
+    write("revenue.ndjson", [other, known])
+    assert push(settings, REVENUE).outcomes["revenue"].duplicate == 1, "a decision holds under another name"
+    (settings.history / "revenue-new.ndjson").unlink()
     assert once.outcomes["revenue"] == Outcomes(3, accepted=2, duplicate=1)
     appended = {**sale, "revenue": 3, "timestamp": "2024-07-01"}
     write("revenue.ndjson", [changed, other, known, appended])
@@ -92,15 +96,21 @@ def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
 def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
     settings: Settings, write: Write, sale: Row, some_sends: Some
 ) -> None:
-    """The same contact and amount; another contact's sale is another sale."""
+    """The same contact and amount, in a file that keeps what it had; not in one that has only what is new."""
     sends = some_sends(30)
     other = next(row["id"] for row in sends if row["to_number"] != sends[0]["to_number"])
     write("sends.ndjson", [*sends, {**sends[0], "id": "again"}])
-    write("revenue.ndjson", [sale])
+    stays, moved = (
+        {**sale, "message_id": other, "revenue": 8},
+        {**sale, "message_id": "again", "timestamp": "2024-06-02"},
+    )
+    write("revenue.ndjson", [sale, stays])
     push(settings, ALL)
-    write("revenue.ndjson", [{**sale, "message_id": "again", "timestamp": "2024-06-02"}])
-    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(1, parked=1)
-    write("revenue.ndjson", [{**sale, "message_id": other}])
+    write("revenue.ndjson", [moved, stays])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
+    write("revenue.ndjson", [{**sale, "message_id": other}, stays])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(2, accepted=2), "of another contact"
+    write("revenue.ndjson", [moved])
     assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(1, accepted=1)
 
 
