@@ -184,15 +184,15 @@ def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
 
 
 def of_month(
-    counts: Mapping[str, Mapping[str, int]], differs: int, between: Period, seconds: float
+    counts: Mapping[str, Mapping[str, int]], between: Period, seconds: float, differs: int = 0
 ) -> Metadata:
     """What a month's import carries: its rows by outcome, of each dataset and of all.
 
     Args:
         counts: by dataset, rows by outcome.
-        differs: how many of them say something else than was sent.
         between: the month.
         seconds: how long it took.
+        differs: how many rows say something else than was sent.
     """
     first, next_first = (f"'{day:%F} 00:00Z'" for day in between)
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}

@@ -91,7 +91,7 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
         left = {o: n for o, n in total.items() if o in LEFT_OUT} | ({_DIFFERS: differs} if differs else {})
         within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
         yield dg.MaterializeResult(
-            metadata=of_month(counts, differs, (start, end), time.monotonic() - started),
+            metadata=of_month(counts, (start, end), time.monotonic() - started, differs),
             check_results=[_result("complete", missing), _result("left_out", {} if within else left)],
         )
 
