@@ -36,8 +36,8 @@ class Message(msgspec.Struct):
     outcome: Annotated[
         Text,
         Column(
-            "no_receipt: delivered to the operator, which does not say whether it reached the handset. failed: "
-            "undeliverable, expired, rejected or failed. other: a status that is not documented.",
+            "no_receipt: delivered to the operator, which does not say whether it reached the handset, or sent and "
+            "nothing told since. failed: undeliverable, expired, rejected or failed. other: no documented status.",
             known=OUTCOMES,
         ),
     ]
@@ -81,7 +81,9 @@ class DeliveryDay(msgspec.Struct):
     ]
     messages: Annotated[Integer, Column("Messages; the sum of the five that follow.", "messages")]
     delivered: Annotated[Integer, Column("Those delivered.", "messages")]
-    no_receipt: Annotated[Integer, Column("Those delivered to the operator, without a receipt.", "messages")]
+    no_receipt: Annotated[
+        Integer, Column("Those delivered to the operator, or sent, without a receipt.", "messages")
+    ]
     failed: Annotated[Integer, Column("Those that failed for good.", "messages")]
     pending: Annotated[Integer, Column("Those that are under way.", "messages")]
     other: Annotated[Integer, Column("Those in a state that is not documented.", "messages")]

@@ -30,6 +30,9 @@ PUBLISH_SECONDS = 60.0
 _BEAT_SECONDS = 30.0
 _DRAIN_SECONDS = 30
 _BACKLOG = 512
+_FIRST_HANDED = 3
+"""The file that sd_listen_fds(3) counts from."""
+
 _WORK_SHARE = 10
 """A publish that takes long is not made more often than that it takes a tenth of the time."""
 
@@ -109,13 +112,18 @@ def listen(settings: Settings, host: str, port: int) -> socket.socket:
         SettingsError: without a secret, everybody beyond this machine could make events up.
         UsageError: the address cannot be used.
     """
+    handed = _handed_over()
+    if handed is not None:
+        host = str(handed.getsockname()[0])
     if not settings.webhook_secrets and not is_loopback(f"http://{_bracketed(host)}"):
+        if handed is not None:
+            handed.close()
         raise SettingsError(
             f"TRACKLY_WEBHOOK_SECRET is not set; without it the receiver listens on loopback only, not on {host}.",
-            "Set it to the secret of Trackly's Settings > Webhooks, or leave --host out.",
+            "Set it to the secret of Trackly's Settings > Webhooks, or listen on 127.0.0.1.",
         )
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
-        return socket.socket(fileno=3)
+    if handed is not None:
+        return handed
     try:
         family, kind, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         return _bound(socket.socket(family, kind), address)
@@ -123,6 +131,13 @@ def listen(settings: Settings, host: str, port: int) -> socket.socket:
         raise UsageError(
             f"{host} port {port} cannot be used: {error.strerror}.", "Name others with --host and --port."
         ) from None
+
+
+def _handed_over() -> socket.socket | None:
+    """The socket that systemd listens on for us, while we are started again; None as a rule."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    return socket.socket(fileno=_FIRST_HANDED)
 
 
 def _bound(listener: socket.socket, address: Any) -> socket.socket:

@@ -117,7 +117,7 @@ _VALUES = st.recursive(
 _EVENTS = st.dictionaries(_NAMES, _VALUES, max_size=6)
 
 
-@settings_of_hypothesis(max_examples=40)
+@settings_of_hypothesis(max_examples=15)
 @given(
     st.lists(st.one_of(_EVENTS, st.lists(_EVENTS, max_size=3), _VALUES, st.binary(max_size=60)), max_size=20)
 )

@@ -17,6 +17,7 @@ from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, Account, running, seed_account
 from pipelines.settings import Settings
 from pipelines.warehouse.events import publish_events
+from schemas.webhook_marts import WEBHOOK_MARTS
 
 Row = dict[str, Any]
 FINAL = ("delivered", "undeliverable", "expired", "rejected", "failed")
@@ -149,6 +150,14 @@ def test_gaps_are_what_pulls_saw_and_events_did_not_tell(world: tuple[Account, S
     assert found == wanted
 
 
+def test_keys_tell_rows_apart(world: tuple[Account, Settings, list[Row]]) -> None:
+    """Each mart has one row per value of its declared key."""
+    _, settings, _ = world
+    for declared in WEBHOOK_MARTS:
+        rows = mart(settings, declared.name)
+        assert len({tuple(row[name] for name in declared.key) for row in rows}) == len(rows), declared.name
+
+
 def test_opt_outs_and_what_became_of_them(world: tuple[Account, Settings, list[Row]]) -> None:
     """Each person's opt-out with the contact's state; who stayed active, or was sent to afterwards, is a finding."""
     account, settings, events = world
@@ -213,16 +222,18 @@ def test_a_time_to_delivery_needs_the_time_of_sending(tmp_path: Path) -> None:
     sent = {"event": "sent", "message_id": "m0000001", "timestamp": "2026-11-20T10:00:00.000Z"}
     arrive(
         settings, delivery(1, timestamp="2026-11-20T10:00:07.500Z"), sent, delivery(1, "pending"), delivery(2),
-        delivery(3, status_detail="DELIVERED_TO_OPERATOR"),
+        delivery(3, status_detail="DELIVERED_TO_OPERATOR"), sent | {"message_id": "m0000004"}, delivery(5, None),
         {"event": "reply", "from": "+15550000001", "text": "thanks", "list_number": "+1"},
         {"event": "reply", "from": "+15550000001", "text": "thanks", "list_number": "+1", "more": 1},
     )  # fmt: skip
     publish_events(settings)
     found = {row["message_id"]: row for row in mart(settings, "messages")}
     assert {name: row["seconds_to_delivery"] for name, row in found.items()} == {
-        "m0000001": 7.5, "m0000002": None, "m0000003": None,
+        "m0000001": 7.5, "m0000002": None, "m0000003": None, "m0000004": None, "m0000005": None,
     }  # fmt: skip
-    assert found["m0000003"]["outcome"] == "no_receipt"
+    assert [found[f"m000000{number}"]["outcome"] for number in range(1, 6)] == [
+        "delivered", "delivered", "no_receipt", "no_receipt", "other",
+    ]  # fmt: skip
     timed = [row for row in mart(settings, "delivery_daily") if row["timed"]]
     assert [(row["seconds_total"], row["seconds_median"]) for row in timed] == [(7.5, 7.5)]
     assert {(row["phone_number"], row["text"]) for row in mart(settings, "replies")} == {

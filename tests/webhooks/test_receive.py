@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import logging
+import os
 import socket
 import stat
 import threading
@@ -18,7 +19,7 @@ from receiving import Poster, delivery, encoded, receiving, settings_of, signed
 
 from pipelines.errors import SettingsError, StorageError, UsageError
 from pipelines.settings import Settings
-from pipelines.webhooks import receive, store, tables
+from pipelines.webhooks import receive, serve, store, tables
 from pipelines.webhooks.serve import Protocol, Rhythm, listen
 from pipelines.webhooks.store import Kept, existing_store, open_store
 
@@ -109,12 +110,24 @@ def test_other_forms_of_signatures(tmp_path: Path, form: tuple[str, str]) -> Non
     assert [(one.repeats, one.verified) for one in kept(settings)] == [(1, True)]
 
 
-def test_without_a_secret_all_is_taken_on_loopback_and_nowhere_else(tmp_path: Path) -> None:
+def test_without_a_secret_all_is_taken_on_loopback_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What nobody verified is marked so; the same body with a right signature later is verified."""
     bare = settings_of(tmp_path, webhook_secret=None)
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.com"):  # noqa: S104 - to be refused
         with pytest.raises(SettingsError, match="TRACKLY_WEBHOOK_SECRET"):
             listen(bare, host, 0)
+    with closing(socket.create_server(("0.0.0.0", 0))) as given:  # noqa: S104 - to be refused
+        monkeypatch.setattr(serve, "_FIRST_HANDED", os.dup(given.fileno()))
+        monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+        monkeypatch.setenv("LISTEN_FDS", "1")
+        with pytest.raises(SettingsError, match="TRACKLY_WEBHOOK_SECRET"):
+            listen(bare, "127.0.0.1", 0)
+        monkeypatch.setattr(serve, "_FIRST_HANDED", os.dup(given.fileno()))
+        with closing(listen(settings_of(tmp_path), "127.0.0.1", 0)) as handed:
+            assert handed.getsockname() == given.getsockname()
+        monkeypatch.delenv("LISTEN_FDS")
     with receiving(bare) as poster:
         assert poster.post(delivery(1), {}) == poster.post(delivery(2), {}) == 200
     with receiving(settings_of(tmp_path)) as poster:

@@ -31,6 +31,7 @@ totals AS (
         min(timestamp) AS first_at,
         min(timestamp) FILTER (event = 'sent') AS sent_at,
         min(timestamp) FILTER (status = 'delivered') AS delivered_at,
+        count(*) FILTER (event = 'delivery') AS deliveries,
         count(*) AS bodies,
         coalesce(sum(repeats), 0) AS repeats,
         count(happening) - count(DISTINCT happening) AS disagreements
@@ -44,7 +45,7 @@ imported AS (
     GROUP BY message_id
 )
 SELECT
-    totals.* EXCLUDE (sent_at),
+    totals.* EXCLUDE (sent_at, deliveries),
     marts.list_of(list_number) AS list_id,
     status,
     is_final,
@@ -55,6 +56,7 @@ SELECT
         WHEN status = 'delivered' THEN CASE status_detail WHEN 'DELIVERED_TO_OPERATOR' THEN 'no_receipt' ELSE 'delivered' END
         WHEN is_final THEN 'failed'
         WHEN status = 'pending' THEN 'pending'
+        WHEN deliveries = 0 THEN 'no_receipt'
         ELSE 'other'
     END AS outcome,
     coalesce(sent_at, happened_at) AS sent_at,
