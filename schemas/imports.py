@@ -27,7 +27,10 @@ class ImportRecord(msgspec.Struct):
     reason: Annotated[Text | None, Column("Why, in words.")]
     chunk: Annotated[
         Integer | None,
-        Column("The last call that it was part of; see imports.chunks.", refers_to="imports.chunks.chunk"),
+        Column(
+            "The last call that it was part of; null where the ledger that knew it was lost.",
+            refers_to="imports.chunks.chunk",
+        ),
     ]
     attempt: Annotated[Integer, Column("How many calls it was part of.", "calls")]
     at: Annotated[Instant | None, Column("When that call was answered, or meant to be sent.", "UTC")]

@@ -79,6 +79,16 @@ def facts_of(dataset: Dataset, privacy: Privacy, table: str) -> str:
     return ", ".join(f"{_fact(field.name, dataset, privacy, table)} AS {field.name}" for field in FACTS)
 
 
+def published_facts(table: str, privacy: Privacy) -> str:
+    """The facts of a table that was written earlier, as far as settings let them be published now."""
+    kept = {
+        "phone_number": f"CASE WHEN {table}.phone_number LIKE '+%' THEN kept_phone({table}.phone_number)"
+        f" ELSE {table}.phone_number END",
+        "message": f"{table}.message" if privacy.keep_messages else "NULL",
+    }
+    return ", ".join(f"{kept.get(field.name, f'{table}.{field.name}')} AS {field.name}" for field in FACTS)
+
+
 def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> int:
     """Archive the rows of a stage that are not there yet, before they are sent.
 

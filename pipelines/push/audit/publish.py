@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from pipelines.errors import TracklySyncError
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive import archive_folder, archived, facts_of, rows_of
+from pipelines.push.audit.archive import archive_folder, archived, facts_of, published_facts, rows_of
+from pipelines.push.audit.forgotten import keep_forgotten, restore_forgotten
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.queries.in_doubt import resolutions
@@ -67,6 +68,7 @@ def publish_imports(settings: Settings) -> None:
         privacy = Privacy.of(settings)
         privacy.define(connection)
         _keep_facts(connection, settings)
+        is_forgotten = ledger is not None and keep_forgotten(connection, ledger)
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
             replace_table(connection, f"imports.{dataset.name}", dataset, dataset.fields)
         if ledger is not None:
@@ -75,6 +77,8 @@ def publish_imports(settings: Settings) -> None:
                 _fill(connection, RESOLUTIONS, resolutions(transaction))
             for name in PUSHED:
                 _records(connection, name, settings, ledger)
+            if is_forgotten:
+                restore_forgotten(connection, privacy)
         publish_runs(connection, settings.data_dir)
         take_events(connection, settings)
         create_views(connection)
@@ -192,13 +196,13 @@ def _records_of_earlier_inputs(
         " FROM {known} AS known JOIN imports.chunks AS c ON c.chunk = known.chunk"
     )
     if files:
-        archived_rows = record.format(facts=_facts("a", privacy), known="known")
+        archived_rows = record.format(facts=published_facts("a", privacy), known="known")
         found = count(connection, f"{archived_rows} JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}")
         if found == count(connection, "SELECT count(*) FROM known"):
             return
         _set_rest(connection, name, files)
     connection.execute(
-        record.format(facts=_facts("earlier", privacy), known="rest" if files else "known")
+        record.format(facts=published_facts("earlier", privacy), known="rest" if files else "known")
         + f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity"
     )
 
@@ -221,16 +225,6 @@ def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[
 
 def _names(table: str) -> str:
     return ", ".join(f"{table}.{field.name}" for field in FACTS)
-
-
-def _facts(table: str, privacy: Privacy) -> str:
-    """The facts of a table that was written earlier, when settings may have let more be kept than now."""
-    kept = {
-        "phone_number": f"CASE WHEN {table}.phone_number LIKE '+%' THEN kept_phone({table}.phone_number)"
-        f" ELSE {table}.phone_number END",
-        "message": f"{table}.message" if privacy.keep_messages else "NULL",
-    }
-    return ", ".join(f"{kept.get(field.name, f'{table}.{field.name}')} AS {field.name}" for field in FACTS)
 
 
 def _columns_of_differing(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -375,6 +375,8 @@ class Ledger:
             for row in intakes
         }
         for dataset, state, rows in by_chunk:
+            if dataset not in counts:  # its calls were taken over from the warehouse; it has no input yet
+                continue
             _add(counts[dataset], of_call(dataset, state), int(rows or 0))
         for dataset, outcome, rows in own:
             _add(counts[dataset], outcome, int(rows))

@@ -220,21 +220,30 @@ def test_a_crash_before_the_books_loses_nothing(
     assert without_later(facts(settings)) == wanted(rows)
 
 
-def test_what_is_taken_over_from_the_warehouse_keeps_its_facts(
-    settings: Settings, rows: dict[str, list[Row]], written: Callable[[], None]
+def test_what_a_lost_ledger_knew_keeps_its_facts(
+    settings: Settings,
+    rows: dict[str, list[Row]],
+    written: Callable[[], None],
+    write: Write,
+    some_sends: Callable[[int], list[Row]],
 ) -> None:
-    """Revenue that the ledger takes over has no digest there, and is found by its identity."""
+    """Revenue that is taken over has no digest; sends and clicks stay known until they are pushed again."""
     written()
     push(settings, list(PUSHED))
-    for path in (
-        *settings.history.iterdir(),
-        *settings.data_dir.glob("push/*.duckdb"),
-        *settings.data_dir.glob("ledger.db*"),
-    ):
+    outside = (*settings.data_dir.glob("push/*.duckdb"), *settings.data_dir.glob("ledger.db*"))
+    for path in (*settings.history.iterdir(), *outside):
         path.unlink()
     assert adopt(settings).rows == 2
-    of_revenue = {key: row for key, row in wanted(rows).items() if key[0] == "revenue"}
-    assert facts(settings) == of_revenue
+    assert facts(settings) == wanted(rows)
+    other_input(settings, write, some_sends)
+    assert without_later(facts(settings)) == wanted(rows)
+    written()
+    push(settings, ["sends"])
+    assert without_later(facts(settings)) == wanted(rows)
+    calls = query(
+        settings.warehouse, "SELECT dataset, count(*), count(chunk) FROM imports.records GROUP BY ALL"
+    )
+    assert sorted(calls) == [("clicks", 4, 0), ("revenue", 2, 2), ("sends", 7, 7)]
 
 
 def test_an_older_warehouse_keeps_what_it_knows(

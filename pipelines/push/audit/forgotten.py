@@ -1,0 +1,63 @@
+"""Sends and clicks that the warehouse knows were sent, and a ledger that was lost or restored does not.
+
+Pushed again they come back as duplicates; but their files may be gone, and then only the warehouse knows of them. So
+their records are carried from one warehouse to the next, without the call, until the ledger knows the row again.
+Revenue is taken over into the ledger itself (`adopt`). What does not belong here: records that the ledger knows.
+"""
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.privacy import Privacy
+from pipelines.push.audit.archive import published_facts
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.stage.database import count
+from schemas.imports import FACTS, RECORDS
+from schemas.outcomes import IN_ACCOUNT, sql_list
+
+_OF = "dataset IN ('sends', 'clicks')"
+
+_AS_FORGOTTEN = {
+    "chunk": "NULL",
+    "in_input": "false",
+    "file": "NULL",
+    "row": "NULL",
+    "line": "NULL",
+    "raw": "NULL",
+}
+"""What such a record no longer has: its call, and its place in an input."""
+
+
+def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> bool:
+    """Copy the records that the ledger has forgotten, before the tables are replaced; whether there are any.
+
+    A call is told by when it was meant to be sent: numbers begin again with the ledger.
+    """
+    calls = [call["intended_at"] for call in ledger.chunks()]
+    connection.register("calls", pa.table({"intended_at": pa.array(calls, pa.string())}))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT chunk FROM imports.chunks WHERE {_OF}"
+        " AND intended_at NOT IN (SELECT intended_at::TIMESTAMPTZ FROM calls)"
+    )
+    connection.unregister("calls")
+    rows = (
+        f"FROM imports.records WHERE {_OF} AND attempt > 0 AND outcome IN {sql_list(IN_ACCOUNT)}"
+        " AND (chunk IS NULL OR chunk IN (FROM gone))"
+    )
+    there = bool(count(connection, f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT 1)"))
+    if there:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE forgotten AS {rows}")
+    return there
+
+
+def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
+    """Add what `keep_forgotten` copied to the new records, but for rows that are among them."""
+    facts = {field.name for field in FACTS}
+    others = [name for name in RECORDS.columns if name not in facts]
+    rest = ", ".join(f'{_AS_FORGOTTEN.get(name, "f." + name)} AS "{name}"' for name in others)
+    connection.execute(
+        f"INSERT INTO imports.records BY NAME SELECT {rest}, {published_facts('f', privacy)} FROM forgotten AS f"
+        " WHERE NOT EXISTS (SELECT 1 FROM imports.records AS r"
+        " WHERE r.dataset = f.dataset AND r.identity = f.identity)"
+    )
+    connection.execute("DROP TABLE forgotten")
