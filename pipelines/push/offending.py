@@ -5,7 +5,7 @@ What does not belong here: why a row is left out (`checks.validate`), and printi
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 _NAMED = re.compile(r"([a-z_]+(?:(?:, | or )[a-z_]+)*):")
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
@@ -48,15 +48,23 @@ def offending(
     read = json.loads(raw)
     if not isinstance(read, dict):
         return {LINE: shown(str(read), masked=masked)}
+    about = _among(_fields_of(reason), columns) or _among(OF_CODES.get(code, ()), columns)
+    values = {name: read[name] for name in about if read.get(name) is not None}
+    return {name: shown(_as_text(value), masked=masked) for name, value in values.items()}
+
+
+def _among(names: Iterable[str], columns: Collection[str]) -> list[str]:
+    return [name for name in names if name in columns]
+
+
+def _fields_of(reason: str) -> list[str]:
+    """The fields that a reason names, as far as these are fields."""
     parts = (_NAMED.match(part) for part in reason.split("; "))
-    named = [name for part in parts if part for name in re.split(", | or ", part[1]) if name in columns]
-    about = named or [name for name in OF_CODES.get(code, ()) if name in columns]
-    values = {name: read.get(name) for name in dict.fromkeys(about)}
-    return {
-        name: shown(value if isinstance(value, str) else json.dumps(value), masked=masked)
-        for name, value in values.items()
-        if value is not None
-    }
+    return [name for part in parts if part for name in re.split(", | or ", part[1])]
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def shown(value: str, *, masked: bool) -> str:

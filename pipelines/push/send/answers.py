@@ -8,7 +8,7 @@ here: sending, and the ledger.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
@@ -21,8 +21,8 @@ TRANSIENT = frozenset({"save_error", "message_not_found"})
 Clicks and revenue are sent only once their send is accepted, so a message that is not found should be soon.
 """
 
-_UNTOLD = "the call failed in part, and the answer does not tell for which rows"
-_UNSAID = "the answer does not say whether it was taken in"
+_NOT_SAID_OF_WHICH = "the call failed in part, and the answer does not tell for which rows"
+_NOT_SAID_OF_IT = "the answer does not say whether it was taken in"
 
 _ROUNDING = CENT // 2  # by which an account that counts in cents may be off for each row
 
@@ -51,23 +51,40 @@ def attribute(
     """
     own = _named(dataset, answer, identities)
     unnamed = [identity for identity in identities if identity not in own]
-    if dataset == REVENUE and own and amounts:
-        taken = sum(amount or 0 for who, amount in zip(identities, amounts, strict=True) if who not in own)
-        if _contradicts(answer, taken, unnamed, len(identities)):
-            return dict.fromkeys(identities, Verdict(Outcome.IN_DOUBT, NOT_NAMED, _UNTOLD))
-    there = (answer.success_count or 0) + answer.duplicates_skipped
-    if _failed(answer, len(own), len(identities)) > len(own) or there < len(unnamed):
-        verdict = _incomplete(dataset, answer, len(identities), there)
+    if own and amounts and _contradicts(answer, identities, amounts, own):
+        return dict.fromkeys(identities, Verdict(Outcome.IN_DOUBT, NOT_NAMED, _NOT_SAID_OF_WHICH))
+    if not _is_complete(answer, len(own), len(unnamed)):
+        verdict = _incomplete(dataset, answer, len(identities))
         return own | dict.fromkeys(unnamed, verdict) if verdict else own
-    skipped = min(answer.duplicates_skipped, len(unnamed)) if fresh else 0
-    if skipped and dataset != REVENUE:
-        words = (
-            "the account already had it"
-            if skipped == len(unnamed)
-            else f"the account already had {skipped} of the {len(unnamed)} good rows of this call, not named"
-        )
-        own |= dict.fromkeys(unnamed[-skipped:], Verdict(Outcome.DUPLICATE, "already_there", words))
-    return own
+    return own | _skipped(answer, unnamed) if fresh and dataset != REVENUE else own
+
+
+def _is_complete(answer: ImportAnswer, named: int, unnamed: int) -> bool:
+    """Whether the records that an answer does not name are covered by what it counts."""
+    return _failed(answer, named, named + unnamed) <= named and _there(answer) >= unnamed
+
+
+def _there(answer: ImportAnswer) -> int:
+    """Records that are in the account after a call."""
+    return (answer.success_count or 0) + answer.duplicates_skipped
+
+
+def _sum_of_others(identities: Sequence[str], amounts: Sequence[int | None], own: Collection[str]) -> int:
+    """What the rows earned that an answer does not name."""
+    return sum(amount or 0 for who, amount in zip(identities, amounts, strict=True) if who not in own)
+
+
+def _skipped(answer: ImportAnswer, unnamed: Sequence[str]) -> dict[str, Verdict]:
+    """As many of the unnamed rows of a call of new rows as the account already had."""
+    skipped = min(answer.duplicates_skipped, len(unnamed))
+    if not skipped:
+        return {}
+    text = (
+        "the account already had it"
+        if skipped == len(unnamed)
+        else f"the account already had {skipped} of the {len(unnamed)} good rows of this call, not named"
+    )
+    return dict.fromkeys(unnamed[-skipped:], Verdict(Outcome.DUPLICATE, "already_there", text))
 
 
 def next_limit(code: str, rows: int) -> int:
@@ -95,7 +112,7 @@ def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dic
     """
     rows = len(identities)
     known = frozenset(identities) if dataset == "sends" else frozenset[str]()
-    by_index = all(error.index is None or 0 <= error.index < rows for error in answer.errors)
+    by_index = _counts_from_0(answer, rows)
     own: dict[str, Verdict] = {}
     for error in answer.errors:
         if error.id is not None and error.id in known:
@@ -111,6 +128,10 @@ def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dic
     return own
 
 
+def _counts_from_0(answer: ImportAnswer, rows: int) -> bool:
+    return all(error.index is None or 0 <= error.index < rows for error in answer.errors)
+
+
 def _failed(answer: ImportAnswer, named: int, rows: int) -> int:
     """How many records failed: whether the duplicates are among error_count is not documented, but shows.
 
@@ -123,22 +144,27 @@ def _failed(answer: ImportAnswer, named: int, rows: int) -> int:
     return answer.error_count
 
 
-def _contradicts(answer: ImportAnswer, taken: int, unnamed: Sequence[str], rows: int) -> bool:
+def _contradicts(
+    answer: ImportAnswer, identities: Sequence[str], amounts: Sequence[int | None], own: Collection[str]
+) -> bool:
     """Whether an answer's sum, or else its count, is not that of the rows it is taken to have accepted."""
-    if answer.total_revenue is None or rows == 1:  # of one row a sum of zero says nothing
-        return (answer.success_count or 0) > len(unnamed)
-    return abs(units(answer.total_revenue) - taken) > _ROUNDING * rows
+    if answer.total_revenue is None or len(identities) == 1:  # of one row a sum of zero says nothing
+        return (answer.success_count or 0) > len([who for who in identities if who not in own])
+    taken = _sum_of_others(identities, amounts, own)
+    return abs(units(answer.total_revenue) - taken) > _ROUNDING * len(identities)
 
 
-def _incomplete(dataset: str, answer: ImportAnswer, rows: int, there: int) -> Verdict | None:
+def _incomplete(dataset: str, answer: ImportAnswer, rows: int) -> Verdict | None:
     """The verdict on rows that an incomplete answer leaves open; None: they are accepted."""
-    if rows == 1 and there:  # a call of one row is told by its counters
+    if rows == 1 and _there(answer):  # a call of one row is told by its counters
         return None
     if rows == 1 and (answer.error_count or answer.invalid_phones):
         code = "invalid_phone" if answer.invalid_phones else NOT_NAMED
         return Verdict(Outcome.REJECTED, code, "refused without a reason")
-    words = _UNSAID if rows == 1 else _UNTOLD
-    if dataset != REVENUE:
-        return Verdict(Outcome.PENDING, NOT_NAMED, words)
-    nothing_stored = answer.success_count == 0 and answer.error_count >= rows and not answer.total_revenue
-    return Verdict(Outcome.PENDING if nothing_stored else Outcome.IN_DOUBT, NOT_NAMED, words)
+    repeatable = dataset != REVENUE or _stored_nothing(answer, rows)
+    outcome = Outcome.PENDING if repeatable else Outcome.IN_DOUBT
+    return Verdict(outcome, NOT_NAMED, _NOT_SAID_OF_IT if rows == 1 else _NOT_SAID_OF_WHICH)
+
+
+def _stored_nothing(answer: ImportAnswer, rows: int) -> bool:
+    return answer.success_count == 0 and answer.error_count >= rows and not answer.total_revenue

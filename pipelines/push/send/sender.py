@@ -11,7 +11,7 @@ be (`call_sizes`).
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,7 +26,7 @@ from pipelines.errors import (
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.statements import Answered
+from pipelines.push.ledger.statements import Answered, Retry
 from pipelines.push.outcomes import Outcome, Verdict
 from pipelines.push.send.answers import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
@@ -107,10 +107,8 @@ class Sending:
             await self._send_canary(queue)
         await self._send_waves(queue.new(), workers, again=False)
         pause = 0.0
-        while not self._stop and not self.lost and (pending := self.ledger.to_retry(self.dataset)):
-            spent = [row.identity for row in pending if row.tries >= most_tries(row.code)]
-            if spent:
-                self.ledger.reject(self.dataset, spent)
+        while self._goes_on and (pending := self.ledger.to_retry(self.dataset)):
+            if self._reject_spent(pending):
                 continue
             if any(row.code in TRANSIENT for row in pending):
                 await asyncio.sleep(pause)
@@ -118,6 +116,17 @@ class Sending:
             limits = [(row.identity, next_limit(row.code, row.rows)) for row in pending]
             if not await self._send_waves(queue.again(limits), workers, again=True):
                 return  # what is pending is not in the stage: only another intake brings it back
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self._stop and not self.lost
+
+    def _reject_spent(self, pending: Sequence[Retry]) -> bool:
+        """Reject rows that were tried often enough; whether there were any."""
+        spent = [row.identity for row in pending if row.tries >= most_tries(row.code)]
+        if spent:
+            self.ledger.reject(self.dataset, spent)
+        return bool(spent)
 
     async def _send_waves(self, waves: Waves, workers: int, *, again: bool) -> int:
         """One wave after the other, up to one in which revenue came to be in doubt: that is to be settled first.

@@ -53,20 +53,7 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
         .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
         .group_by(PACKS.c.dataset)
     ).all()
-    unsaid = sa.and_(row_outcome.ANSWERED, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
-    calls = connection.execute(
-        sa.select(
-            CHUNKS.c.dataset,
-            sa.func.sum(CHUNKS.c.success_count),
-            sa.func.sum(CHUNKS.c.duplicates_skipped),
-            sa.func.coalesce(sa.func.sum(CHUNKS.c.total_revenue), 0),
-            sa.func.sum(sa.case((unsaid, 1), else_=0)),
-        ).group_by(CHUNKS.c.dataset)
-    ).all()
-    counted = {
-        str(name): (int(success), int(skipped), None if unsaid_calls else int(revenue))
-        for name, success, skipped, revenue, unsaid_calls in calls
-    }
+    counted = _acknowledged(connection)
     figures = {str(name): dict(zip(_SUMS, map(int, sums), strict=True)) for name, *sums in rows}
     for name, accepted_rows in packed:
         of = figures.setdefault(str(name), dict.fromkeys(_SUMS, 0))
@@ -78,6 +65,24 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
             **sums_of, success_count=success, duplicates_skipped=skipped, total_revenue=revenue
         )
     return found
+
+
+def _acknowledged(connection: sa.Connection) -> dict[str, tuple[int, int, int | None]]:
+    """What the API counted, by dataset: taken in, skipped, and the revenue; None where an answer did not say it."""
+    silent = sa.and_(row_outcome.ANSWERED, CHUNKS.c.dataset == REVENUE, CHUNKS.c.total_revenue.is_(None))
+    calls = connection.execute(
+        sa.select(
+            CHUNKS.c.dataset,
+            sa.func.sum(CHUNKS.c.success_count),
+            sa.func.sum(CHUNKS.c.duplicates_skipped),
+            sa.func.coalesce(sa.func.sum(CHUNKS.c.total_revenue), 0),
+            sa.func.sum(sa.case((silent, 1), else_=0)),
+        ).group_by(CHUNKS.c.dataset)
+    ).all()
+    return {
+        str(name): (int(success), int(skipped), None if silent_calls else int(revenue))
+        for name, success, skipped, revenue, silent_calls in calls
+    }
 
 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
