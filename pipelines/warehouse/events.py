@@ -27,6 +27,7 @@ from schemas.webhook_events import CONTRACT, REJECTIONS, WEBHOOK_EVENTS, WEBHOOK
 
 _log = logging.getLogger(__name__)
 _MICROSECONDS = 1_000_000
+_MERGED_ROWS = 50_000
 _Mark = tuple[str, int, int, str]
 """Queue, its last change, contract, and what is kept of personal data."""
 
@@ -75,39 +76,45 @@ def take_events(connection: duckdb.DuckDBPyConnection, settings: Settings) -> No
 
 
 def _take(connection: duckdb.DuckDBPyConnection, settings: Settings, store: Store, *, again: bool) -> int:
-    """Publish the bodies that changed since, all or none of them."""
-    connection.execute("BEGIN")
-    try:
-        done = _take_within(connection, settings, store, again=again)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    return done
-
-
-def _take_within(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, store: Store, *, again: bool
-) -> int:
+    """Publish the bodies that changed since, some tens of thousands in a transaction, so that memory stays flat."""
     privacy, state = Privacy.of(settings), store.state()
     mark = (store.id, state["change"], CONTRACT, privacy.label)
     before = _mark(connection)
     after = before[1] if before and not again and before[:1] + before[2:] == mark[:1] + mark[2:] else 0
+    done = waiting = 0
+    _make_room(connection)
+    for batch in store.batches(after, state["change"]):
+        rows = [row for kept in batch for row in rows_of(kept, privacy)]
+        insert(connection, "incoming_events", _table(rows))
+        done, waiting = done + len(rows), waiting + len(rows)
+        if waiting >= _MERGED_ROWS:
+            _merge(connection, store, (store.id, batch[-1].change, CONTRACT, privacy.label), state)
+            waiting = 0
+    _merge(connection, store, mark, state)
+    connection.execute("DROP TABLE incoming_events")
+    return done
+
+
+def _make_room(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE incoming_events AS SELECT {_NAMES} FROM main.webhook_events LIMIT 0"
     )
-    for batch in store.batches(after, state["change"]):
-        insert(
-            connection, "incoming_events", _table([row for kept in batch for row in rows_of(kept, privacy)])
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, state: dict[str, int]) -> None:
+    """Put what came in place of what is there of the same bodies, and how far that is on record, or neither."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute(
+            "DELETE FROM main.webhook_events WHERE digest IN (SELECT digest FROM incoming_events);"
+            "INSERT INTO main.webhook_events BY NAME FROM incoming_events"
         )
-    connection.execute(
-        "DELETE FROM main.webhook_events WHERE digest IN (SELECT digest FROM incoming_events);"
-        "INSERT INTO main.webhook_events BY NAME FROM incoming_events"
-    )
-    ((done,),) = connection.execute("SELECT count(*) FROM incoming_events").fetchall()
-    connection.execute("DROP TABLE incoming_events")
-    _account(connection, store, mark, state)
-    return int(done)
+        _account(connection, store, mark, state)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    _make_room(connection)
 
 
 def _account(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, state: dict[str, int]) -> None:

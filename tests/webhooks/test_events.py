@@ -260,9 +260,10 @@ def test_a_contract_that_is_read_in_another_way_reads_all_again(
 
 
 def test_batches_hold_memory_and_miss_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the size of a batch, every body comes once, in the order of its last change."""
+    """Whatever the size of a batch and of a transaction, every body comes once, in the order of its last change."""
     settings = settings_of(tmp_path)
     monkeypatch.setattr(store, "_BATCH_BYTES", 2_000)
+    monkeypatch.setattr(published, "_MERGED_ROWS", 10)
     bodies = [encoded(delivery(number)) for number in random.Random(1).choices(range(40), k=90)]
     with open_store(settings) as queue:
         for start in range(0, 90, 7):
