@@ -65,8 +65,8 @@ class _Contact(msgspec.Struct, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The totals of every contact.
+class ContactTotals:
+    """The totals of every contact, as one scan read them.
 
     Attributes:
         file: Parquet: phone_number, list_id, list_number, revenue_total (in ten-thousandths of the account's
@@ -85,7 +85,7 @@ class Reading:
 
 
 @contextmanager
-def room_for_readings(settings: Settings) -> Iterator[Path]:
+def totals_folder(settings: Settings) -> Iterator[Path]:
     """A folder for totals, gone when the block ends: they are figures of the moment.
 
     Raises:
@@ -97,13 +97,13 @@ def room_for_readings(settings: Settings) -> Iterator[Path]:
 
 async def read_totals(
     client: TracklyClient, settings: Settings, folder: Path, on_read: OnRead | None = None
-) -> Reading:
+) -> ContactTotals:
     """Read every contact's totals.
 
     Args:
         client: an open client.
         settings: how many requests to keep under way, and what is kept of phone numbers.
-        folder: of `room_for_readings`; earlier totals in it are replaced.
+        folder: of `totals_folder`; earlier totals in it are replaced.
         on_read: called after every reply.
 
     Raises:
@@ -118,7 +118,7 @@ async def read_totals(
     contacts = _keep_latest(folder, replies, file)
     consistency, _ = judge(evidence, contacts)
     complete = consistency != Consistency.FUZZY and not reader.unreadable
-    return Reading(file, started_at, now(), complete)
+    return ContactTotals(file, started_at, now(), complete)
 
 
 class _Reader:

@@ -65,6 +65,11 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
 def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     """Validate the published snapshot's quarantined rows again, and publish those that now pass.
 
+    Args:
+        settings: see `Settings`.
+        name: the dataset.
+        run: the run's id.
+
     Returns:
         What is published now, and how many rows passed.
 

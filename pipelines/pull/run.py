@@ -158,7 +158,13 @@ def _came_from_contacts(settings: Settings) -> bool:
 
 
 async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> list[Snapshot]:
-    """Snapshots about to be published, and the revenue that belongs to contacts among them, where it is derived."""
+    """Snapshots about to be published, and the revenue that belongs to contacts among them, where it is derived.
+
+    Args:
+        settings: see `Settings`.
+        made: the snapshots.
+        run: the run's id.
+    """
     contacts = next((snapshot for snapshot in made if snapshot.manifest.dataset == "contacts"), None)
     if contacts is None or not _came_from_contacts(settings):
         return made

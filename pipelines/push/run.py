@@ -16,7 +16,7 @@ import duckdb
 from pipelines import stopping
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
-from pipelines.pull.contact_totals import room_for_readings
+from pipelines.pull.contact_totals import totals_folder
 from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.archive import keep
@@ -307,7 +307,7 @@ async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unset
 
 
 async def _send_revenue(pushing: _Pushing, compared: Compared) -> Unsettled:
-    with room_for_readings(pushing.settings) as folder:
+    with totals_folder(pushing.settings) as folder:
         loop = RevenuePush(compared, pushing.client, pushing.ledger, pushing.settings, folder, pushing.how)
         return await loop.run()
 

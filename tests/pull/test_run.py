@@ -30,7 +30,7 @@ def pulled(settings: Settings, batch_rows: int) -> list[Snapshot]:
 
 @pytest.mark.parametrize("batch", [300, 50_000])
 def test_a_quiet_account_arrives_equal(account: Account, settings: Settings, batch: int) -> None:
-    """All four datasets arrive field by field, in many parts or one, deleted lists and archived offers included."""
+    """All four datasets arrive field by field, in many batches or one, deleted lists and archived offers included."""
     made = pulled(settings, batch)
     assert_equal(account, settings)
     assert {s.manifest.dataset: s.manifest.consistency for s in made} == dict.fromkeys(ALL, "exact")
@@ -469,7 +469,7 @@ def test_empty_texts_for_no_time_are_none(account: Account, server: Server, sett
 
 
 def test_any_number_of_lists_may_come_in_one_reply(account: Account, settings: Settings) -> None:
-    """GET /lists is not paged: 100,000 rows in one reply are more than one part, some columns empty throughout."""
+    """GET /lists is not paged: 100,000 rows in one reply are more than one batch, some columns empty throughout."""
     row = {**account.lists[0], "brand_name": None, "created_at": None, "status": "active"}
     account.lists = [{**row, "id": number} for number in range(100_000)]
     (snapshot,) = pull(settings, ["lists"], "r1")
@@ -481,10 +481,10 @@ def test_any_number_of_lists_may_come_in_one_reply(account: Account, settings: S
 
 
 @pytest.mark.parametrize("null_until", [0, 1_100, 10_000])
-def test_columns_may_be_empty_in_some_parts_or_in_all(
+def test_columns_may_be_empty_in_some_batches_or_in_all(
     account: Account, settings: Settings, null_until: int
 ) -> None:
-    """Whatever may be null is null in every row of the first parts, or of all, of every dataset."""
+    """Whatever may be null is null in every row of the first batches, or of all, of every dataset."""
     account.options = Options(revenue_events=True)
     kept = {
         "phone_number",

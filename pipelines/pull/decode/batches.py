@@ -52,7 +52,7 @@ _scalar = msgspec.json.Decoder(str | int | float | bool)
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """A reply that is kept: where it lies in the spool, and what it holds."""
+    """A reply of the snapshot: where it lies in the spool, and what it holds."""
 
     spooled: Spooled
     decoded: DecodedReply
@@ -247,7 +247,16 @@ def identity_of(dataset: Dataset, raw: bytes) -> str | None:
 
 
 def bad_rows(dataset: Dataset, reply: Spooled, bad: list[BadRow]) -> list[dict[str, object]]:
-    """The bad rows of one reply, with their place and the text of their key."""
+    """The bad rows of one reply, with their place and the text of their key.
+
+    Args:
+        dataset: what the rows are.
+        reply: where they stand.
+        bad: the rows, each with its place in the reply and the reason.
+
+    Returns:
+        Rows of the file of bad rows, by column.
+    """
     return [
         {
             "identity": identity_of(dataset, item.raw),

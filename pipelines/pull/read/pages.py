@@ -248,7 +248,13 @@ def _is_last_instead(window: Window, seen: Seen, may_be_first: bool) -> bool:
 
 
 def all_at_once(window: Window, rows: int, total: int | None) -> bool:
-    """Whether the first reply has more rows than asked for because it has them all: the API does not page."""
+    """Whether the first reply has more rows than asked for because it has them all: the API does not page.
+
+    Args:
+        window: what was asked for.
+        rows: how many came.
+        total: how many the reply claims, if it does.
+    """
     return window.page == 1 and rows > window.per_page and total in (None, rows)
 
 

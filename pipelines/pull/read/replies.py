@@ -28,7 +28,7 @@ _BATCHES_WAITING = 2
 
 
 def silent(dataset: str, rows: int, expected: int | None) -> None:
-    """Progress that nobody watches."""
+    """Progress that nobody watches; takes what `Progress` does."""
 
 
 class Replies:

@@ -49,7 +49,7 @@ async def scan(endpoint: Endpoint, fetch: Fetch, concurrency: int, seed: str = "
         await _scan_in_rounds(endpoint, fetch, concurrency, evidence, _turns(seed))
     else:
         one = _Pass(endpoint, endpoint.filters[0], fetch, evidence)
-        await one.run(concurrency)
+        await one.read(concurrency)
         evidence.total = one.total
     return evidence
 
@@ -106,7 +106,7 @@ async def _read_round(
     for place, filters in reversed(places) if backwards else places:
         noting = _Noting(fetch)
         one = _Pass(endpoint, filters, noting, evidence)
-        await one.run(concurrency)
+        await one.read(concurrency)
         found[place] = frozenset(noting.keys), one.total
     return found
 
@@ -204,7 +204,7 @@ class _Pass:
         """Rows in all, by the latest reply."""
         return self._asking.total
 
-    async def run(self, concurrency: int) -> None:
+    async def read(self, concurrency: int) -> None:
         """Read every row, and add to the evidence.
 
         Where rows change places, or the API serves other than the number of rows that it claims though nothing
@@ -228,7 +228,7 @@ class _Pass:
         self._evidence.extra_requests += chained.spent + self._asking.replies - first
 
     async def _read_again(self, chained: Chained, concurrency: int) -> None:
-        """Read once more where the first reading leaves something open; see `run`."""
+        """Read once more where the first reading leaves something open; see `read`."""
         claimed, reached = self.total, chained.reached
         if chained.unsteady:
             await read_chain(self._asking, self._evidence, concurrency, by_date=True)

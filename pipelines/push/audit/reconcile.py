@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines import stopping
-from pipelines.pull.contact_totals import Reading, read_totals, room_for_readings
+from pipelines.pull.contact_totals import ContactTotals, read_totals, totals_folder
 from pipelines.pull.write.scratch import scratch
 from pipelines.push.audit.acknowledged import Books, books
 from pipelines.push.audit.alarms import of_alarms
@@ -98,7 +98,7 @@ def reconcile(
         BusyError: another writer held the warehouse for too long.
     """
     settings.require_key()
-    with room_for_readings(settings) as folder, existing_ledger(settings) as ledger:
+    with totals_folder(settings) as folder, existing_ledger(settings) as ledger:
         with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
             reading = stopping.run(_read(settings, folder, on_progress))
             with scratch(folder) as connection:
@@ -115,7 +115,7 @@ def reconcile(
 
 
 def _reconciled(
-    connection: duckdb.DuckDBPyConnection, reading: Reading, ledger: Ledger | None
+    connection: duckdb.DuckDBPyConnection, reading: ContactTotals, ledger: Ledger | None
 ) -> tuple[Reconciliation, pa.Table]:
     compared = _compare(connection, ledger)
     found = connection.execute(
@@ -135,7 +135,7 @@ def _reconciled(
     return done, _notable(connection, reading.finished_at)
 
 
-async def _read(settings: Settings, folder: Path, on_progress: Progress | None) -> Reading:
+async def _read(settings: Settings, folder: Path, on_progress: Progress | None) -> ContactTotals:
     def on_read(rows: int, total: int | None) -> None:
         if on_progress:
             on_progress("contacts", rows, max(total or 0, rows))

@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from pipelines.pull.contact_totals import Reading
+from pipelines.pull.contact_totals import ContactTotals
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries import absent as ledger_absent
@@ -98,7 +98,9 @@ class _Match(NamedTuple):
         return _Match([*self.entries, *other.entries], self.certain and other.certain)
 
 
-def find_late(totals: TotalsInStage, ledger: Ledger, reading: Reading, settle_seconds: float) -> int | None:
+def find_late(
+    totals: TotalsInStage, ledger: Ledger, reading: ContactTotals, settle_seconds: float
+) -> int | None:
     """Look at a reading for revenue that turned up after it was called absent.
 
     Args:
@@ -145,7 +147,7 @@ class _Found(NamedTuple):
 
 
 def _find(
-    totals: TotalsInStage, reading: Reading, entries: Sequence[Entry], counted: Sequence[Counted]
+    totals: TotalsInStage, reading: ContactTotals, entries: Sequence[Entry], counted: Sequence[Counted]
 ) -> _Found:
     where: list[_Where] = [(one.contact, one.list_ref) for one in entries]
     found = _Found(totals.look_up(where), [], [], [])
@@ -167,7 +169,7 @@ def _add(found: _Found, entries: Sequence[Entry], rows: Sequence[Counted], times
     found.kept.extend(_to_keep(others, rows, found.totals, times))
 
 
-def _times(reading: Reading) -> tuple[str, str]:
+def _times(reading: ContactTotals) -> tuple[str, str]:
     return reading.started_at, reading.finished_at
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
-from pipelines.pull.contact_totals import Reading, read_totals
+from pipelines.pull.contact_totals import ContactTotals, read_totals
 from pipelines.push.checks.compare import Compared, compare
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -100,7 +100,7 @@ class RevenuePush:
         client: the account.
         ledger: the ledger, after `recover`.
         settings: how many calls at once, and how long the account may take over a lost one.
-        folder: of `room_for_readings`.
+        folder: of `totals_folder`.
         how: what its caller chose.
     """
 
@@ -208,7 +208,7 @@ class RevenuePush:
             return error
         return None
 
-    async def _read(self) -> Reading:
+    async def _read(self) -> ContactTotals:
         def on_read(rows: int, total: int | None) -> None:
             if self.how.on_progress:
                 self.how.on_progress("contacts", rows, max(total or 0, rows))
@@ -218,7 +218,7 @@ class RevenuePush:
             reading = await read_totals(self.client, self.settings, self.folder, on_read)
         return reading
 
-    def _settle(self, reading: Reading, loaded: TotalsInStage, of: Patience) -> int:
+    def _settle(self, reading: ContactTotals, loaded: TotalsInStage, of: Patience) -> int:
         """Put a reading on record and settle by it; returns its number."""
         with self.ledger.begin(REVENUE) as transaction:
             number = ledger_doubt.note_reading(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import duckdb
 import pyarrow as pa
 
-from pipelines.pull.contact_totals import Reading
+from pipelines.pull.contact_totals import ContactTotals
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.warehouse.tables import insert
 from schemas.tables import literal
@@ -21,7 +21,7 @@ class TotalsInStage:
         self._connection = connection
 
     @classmethod
-    def load(cls, connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> "TotalsInStage":
+    def load(cls, connection: duckdb.DuckDBPyConnection, reading: ContactTotals | None) -> "TotalsInStage":
         """Make the temporary tables of a reading; without one they are empty.
 
         totals    contact, list_key, amount, count, clicks, signed_up, and phone_amount, phone_count over all lists
@@ -37,7 +37,7 @@ class TotalsInStage:
         return _look_up(self._connection, contacts)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, reading: Reading | None) -> None:
+def _load(connection: duckdb.DuckDBPyConnection, reading: ContactTotals | None) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE list_keys (ref VARCHAR, list_key VARCHAR);"
         "CREATE OR REPLACE TEMP TABLE totals (contact VARCHAR, list_key VARCHAR, amount BIGINT, count BIGINT,"
