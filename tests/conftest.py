@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from effort import THOROUGH, examples
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -19,8 +20,10 @@ from pipelines.sandbox import API_KEY, Account, Server, running, seed_account
 from pipelines.settings import Settings, load_settings
 
 # A machine that is busy with other tests is slow, which says nothing about the code.
-hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("busy")
+_busy = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("usual", _busy, max_examples=examples(20))
+hypothesis_settings.register_profile("thorough", _busy, max_examples=examples(20))
+hypothesis_settings.load_profile("thorough" if THOROUGH else "usual")
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from effort import seeds
 from oracle import key_of, query, same, shown
 
 from pipelines.errors import StorageError
@@ -76,7 +77,7 @@ def test_kill_at_any_moment_leaves_a_warehouse_and_a_next_pull_that_succeeds(
     server.faults.active.append(parse_fault("latency,seconds=0.03"))
     moments = random.Random(11)
     with a_reader(settings):
-        for _ in range(12):
+        for _ in seeds(4):
             account.contacts()[moments.randrange(2500)]["revenue_total"] += 1.25
             child = start_pull(settings)
             time.sleep(moments.uniform(0.5, 2.2))
@@ -157,7 +158,7 @@ def test_a_full_disk_is_a_clear_error(
     assert len(shown(settings.warehouse, "offers")) == len(account.offers)
 
 
-@pytest.mark.parametrize("missing", [100_000, 1_000_000, 2_000_000])
+@pytest.mark.parametrize("missing", [100_000, 1_000_000])
 def test_no_room_for_the_warehouse_is_a_clear_error_too(
     account: Account, settings: Settings, settings_of: Callable[..., Settings], missing: int
 ) -> None:

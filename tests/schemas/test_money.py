@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import duckdb
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ def test_an_amount_in_units(amount: Decimal | float, expected: int) -> None:
     assert units(amount) == expected
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(AMOUNTS)
 def test_units_are_there_and_back_exact(number: int) -> None:
     """No amount of four decimals changes, as a Decimal or as a float that a JSON reader makes of it."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def contacts(rows: list[Any]) -> bytes:
 
 
 @given(st.lists(CONTACT, max_size=8))
-@settings(max_examples=150)
+@settings(max_examples=examples(50))
 def test_a_row_has_one_key_however_its_reply_is_read(given_rows: list[Row]) -> None:
     """A reply of the contract's shape, one with a field more, and one with bad rows show the same rows the same."""
     rows = [{**row, **FIGURES} for row in given_rows]

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -138,7 +139,7 @@ SCRIPTS = st.dictionaries(st.integers(0, 40), CHANGES, max_size=12)
     seed=st.integers(0, 10**6),
     script=SCRIPTS,
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_row_that_stayed_is_missed(
     count: int, largest: int, concurrency: int, seed: int, script: dict[int, list[tuple[str, int]]]
 ) -> None:
@@ -154,7 +155,7 @@ def test_no_row_that_stayed_is_missed(
 @given(
     count=st.integers(0, 900), largest=st.integers(20, 100), concurrency=st.integers(1, 8), seed=st.integers()
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_quiet_account_is_read_exactly(count: int, largest: int, concurrency: int, seed: int) -> None:
     """Nothing changes: the scan is complete, sees no drift, and reads every row."""
     account = Account(rows(count), seed=seed)
@@ -164,7 +165,7 @@ def test_a_quiet_account_is_read_exactly(count: int, largest: int, concurrency: 
 
 
 @given(count=st.integers(100, 900), concurrency=st.integers(1, 8), seed=st.integers(), data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_drift_hidden_in_an_unchanged_total_is_survived(
     count: int, concurrency: int, seed: int, data: st.DataObject
 ) -> None:
@@ -182,7 +183,7 @@ def test_drift_hidden_in_an_unchanged_total_is_survived(
 @given(seed=st.integers(0, 10**6), bursts=st.lists(st.integers(-80, 80), min_size=1, max_size=6))
 @example(seed=436, bursts=[-32, -80, -80])
 @example(seed=12983, bursts=[-77, -57, 25, -51, -70])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_bursts_larger_than_the_overlap_are_repaired(seed: int, bursts: list[int]) -> None:
     """Dozens of sign-ups or deletions at the top between two requests are bridged by extra requests."""
     script = {
@@ -396,7 +397,7 @@ class Switching:
     off=st.sets(st.integers(0, 29)),
     seed=st.text(max_size=3),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_rows_that_change_their_state_up_to_three_times_are_never_missed(
     flips: dict[int, set[int]], off: set[int], seed: str
 ) -> None:
@@ -407,7 +408,7 @@ def test_rows_that_change_their_state_up_to_three_times_are_never_missed(
 
 
 @given(st.dictionaries(st.integers(0, 29), st.sets(st.integers(0, 60)), min_size=1, max_size=4), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_no_schedule_that_is_fixed_before_hides_a_row_from_every_run(
     flips: dict[int, set[int]], data: st.DataObject
 ) -> None:
@@ -448,7 +449,7 @@ def test_a_row_in_exact_step_hides_in_one_order_only() -> None:
     moments=st.sets(st.integers(0, 60)),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_reading_in_parts_by_a_state_is_never_a_proof(
     states: list[bool], moments: set[int], seed: int
 ) -> None:

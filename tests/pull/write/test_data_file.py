@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ READ = st.lists(st.lists(st.lists(st.integers(1, 12), max_size=5), min_size=1, m
 
 
 @given(READ, st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=examples(15))
 def test_nothing_but_what_was_read_again_is_left_out(batches: list[list[Reply]], collide: bool) -> None:
     """Each row's latest version is there; what was left out was read again later, also where keys collide."""
     with TemporaryDirectory() as folder:

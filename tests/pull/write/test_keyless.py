@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -103,7 +104,7 @@ def read(account: Account) -> tuple[Evidence, Counter[str]]:
     seed=st.integers(0, 10**6),
 )
 @example(count=337, share=0.9, contents=1, seed=341)  # two replies have one last row with a key
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 def test_a_quiet_account_has_each_of_them_once(count: int, share: float, contents: int, seed: int) -> None:
     """Nothing changes: whatever their share, and however many are alike, the scan finds as many as there are.
 
@@ -124,7 +125,7 @@ def test_a_quiet_account_has_each_of_them_once(count: int, share: float, content
     seed=st.integers(0, 10**6),
 )
 @example(count=138, share=0.02, contents=2, churn=1.0, seed=650645)  # two alike, near by position only
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 def test_those_that_stayed_are_there_and_none_twice(
     count: int, share: float, contents: int, churn: float, seed: int
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -395,7 +396,7 @@ def _files(draw: st.DrawFn) -> list[list[Row]]:
     return draw(st.lists(st.lists(row, max_size=6), min_size=1, max_size=3))
 
 
-@hypothesis_settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=examples(4), suppress_health_check=list(HealthCheck))
 @given(files=_files(), later=_files())
 def test_whatever_repeats_what_arrives_is_what_the_files_say(
     files: list[list[Row]], later: list[list[Row]], tmp_path_factory: pytest.TempPathFactory,

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
+from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -74,7 +75,7 @@ def written(table: list[list[str]], delimiter: str, end: str, *, all_quoted: boo
     return out.getvalue()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rows, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.integers(1, 200)
 )
@@ -84,7 +85,7 @@ def test_well_written_files(
     same_both_ways(written(table, delimiter, end, all_quoted=all_quoted).encode(), block)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(lines, st.integers(1, 60))
 @example(['a,b,"c', "d,e,f", '",x'], 1)
 @example(['a,b,"', '+12000000000,2024-05-01T10:00:00Z,"', "a,b,c"], 9)
@@ -93,7 +94,7 @@ def test_any_lines(table: list[str], block: int) -> None:
     same_both_ways("\n".join([",".join(HEADER), *table]).encode(), block)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(rows, st.sampled_from(["utf-8-sig", "utf-16", "cp1252"]), st.integers(1, 200))
 def test_other_encodings(table: list[list[str]], encoding: str, block: int) -> None:
     text = written(table, ",", "\n", all_quoted=False)

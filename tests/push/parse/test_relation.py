@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +70,7 @@ def held_or_exact(rows: list[Row], messages: list[str]) -> None:
             assert row["message"] == meant(messages[int(row["id"][1:])])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(12))
 @given(
     messages=st.lists(MESSAGES, min_size=1, max_size=6),
     delimiter=st.sampled_from(",;\t|"),
@@ -101,7 +102,7 @@ def test_delimited_text_arrives_as_written(
     assert len(rows) >= len(messages)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(10))
 @given(
     messages=st.lists(MESSAGES, min_size=1, max_size=6), form=st.sampled_from(["lines", "array", "indented"])
 )
@@ -132,7 +133,7 @@ def test_json_arrives_as_written(
         held_or_exact(loaded, messages)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(20))
 @given(st.from_regex(f"{_DAY}([T ]{_CLOCK}{_ZONE})?", fullmatch=True))
 def test_times_are_those_of_the_one_grammar(tmp_path_factory: pytest.TempPathFactory, written: str) -> None:
     """SQL reads a time as `parse_instant` does, between 2000 and tomorrow."""
