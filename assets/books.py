@@ -103,7 +103,13 @@ def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[dict[str, int], int]:
-    """Rows of the current input by outcome, of those with a timestamp of that time; and how many of them differ."""
+    """Rows of the current input by outcome, of those with a timestamp of that time; and how many of them differ.
+
+    Args:
+        settings: where the stage and the warehouse lie.
+        name: sends, clicks or revenue.
+        between: from the first instant up to the second.
+    """
     with opened(stage_path(settings, name)) as connection:
         connection.execute(f"ATTACH {literal(str(settings.warehouse))} AS warehouse (READ_ONLY)")
         found = connection.execute(

@@ -28,7 +28,13 @@ _POLL_MILLISECONDS = 2_000
 
 
 def rules_of(settings: Settings, host: str, port: int) -> Rules:
-    """Who may use pages that listen on a host and port."""
+    """Who may use pages that listen on a host and port.
+
+    Args:
+        settings: the operator's.
+        host: that the UI listens on.
+        port: its port.
+    """
     named = settings.allowed_hosts | (frozenset() if _is_any(host) or is_loopback(host) else {host.lower()})
     password = settings.ui_password.get_secret_value() if settings.ui_password else None
     return Rules(port, named, password, may_enter)

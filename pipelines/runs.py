@@ -43,6 +43,11 @@ def this_run() -> str:
 def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
     """Record an activity; the block fills in the figures.
 
+    Args:
+        data_dir: the data directory.
+        run: the run's id.
+        activity: what is done, such as `pull contacts`.
+
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """

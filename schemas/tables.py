@@ -41,7 +41,14 @@ def _is_phone(field: Field) -> bool:
 
 
 def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str = "TABLE") -> Iterator[str]:
-    """`COMMENT ON` statements for the table (or VIEW: see `kind`) and each of its columns."""
+    """`COMMENT ON` statements for the table (or VIEW: see `kind`) and each of its columns.
+
+    Args:
+        table: its qualified name.
+        dataset: what it holds.
+        fields: its columns.
+        kind: TABLE or VIEW.
+    """
     source = f" Source: {dataset.page}." if dataset.page else ""
     yield f"COMMENT ON {kind} {table} IS {literal(dataset.doc + source)}"
     for field in fields:

@@ -62,7 +62,13 @@ class Condition:
 
 
 def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetime) -> list[Condition]:
-    """How old the datasets in the warehouse are; nothing is stale before the first pull."""
+    """How old the datasets in the warehouse are; nothing is stale before the first pull.
+
+    Args:
+        settings: the limits.
+        published: by dataset, the manifest of the published snapshot.
+        now: the time, with a zone.
+    """
     limit = settings.alert_stale_hours
     found = []
     for name, manifest in published.items():

@@ -152,7 +152,13 @@ def judged(
 
 
 def describe(compared: Compared, dataset: Dataset, sources: Sequence[Source]) -> Intake:
-    """What an intake found, from a compared stage."""
+    """What an intake found, from a compared stage.
+
+    Args:
+        compared: the stage.
+        dataset: what it holds.
+        sources: the files that it was built from, in order.
+    """
     connection, rows_in, held = compared.connection, compared.rows_in, compared.held
     known = compared.known()
     hidden = {"message", "to_number", "phone_number"}

@@ -152,7 +152,13 @@ def was_cut(failure: Failure) -> bool:
 
 
 def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
-    """The error for a failure that is not tried again, or not any more."""
+    """The error for a failure that is not tried again, or not any more.
+
+    Args:
+        failure: of the last attempt.
+        attempts: how many there were.
+        what: the request, such as `GET /contacts`.
+    """
     if failure.error is not None:
         return failure.error
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"

@@ -106,6 +106,12 @@ def last_sent_at(warehouse: Path) -> datetime | None:
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether there is such a table."""
+    """Whether there is such a table.
+
+    Args:
+        connection: of a warehouse.
+        schema: its schema.
+        table: its name.
+    """
     query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
     return connection.execute(query, [schema, table]).fetchone() is not None

@@ -56,7 +56,14 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
 def replace_table(
     connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
 ) -> None:
-    """Replace a table by an empty one, with its comments."""
+    """Replace a table by an empty one, with its comments.
+
+    Args:
+        connection: of a warehouse.
+        table: its qualified name.
+        dataset: what it holds.
+        fields: its columns.
+    """
     schema, _, name = table.partition(".")
     rows = "SELECT estimated_size FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
     found = connection.execute(rows, [schema, name]).fetchone()
@@ -83,7 +90,13 @@ def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
-    """Append rows, their columns in the table's order."""
+    """Append rows, their columns in the table's order.
+
+    Args:
+        connection: an open one.
+        table: its name.
+        rows: columns in the order of the table's.
+    """
     connection.register("incoming", rows)
     connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
     connection.unregister("incoming")

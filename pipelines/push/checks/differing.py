@@ -40,7 +40,13 @@ class Place:
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger | None) -> None:
-    """Fill the stage's table `differing`, by `known` (see `checks.compare`); its `content` is of the file's row."""
+    """Fill the stage's table `differing`, by `known` (see `checks.compare`); its `content` is of the file's row.
+
+    Args:
+        connection: the stage's, with the table `known`.
+        dataset: what it holds.
+        ledger: None where there is none yet.
+    """
     connection.execute("DELETE FROM differing")
     now = content(dataset)
     connection.execute(

@@ -71,6 +71,11 @@ def hold_same(
     """Park what may be there twice and was not decided about; with a decision, decide first.
 
     Leaves the temporary table `decided` (base, rows, times, is_new): `new_decided` has what is to be kept of it.
+
+    Args:
+        connection: the stage's, with the table `known`.
+        ledger: None where there is none yet.
+        decision: about all rows that are held; None: they stay held.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE decided (base VARCHAR, rows BIGINT, times BIGINT, is_new BOOLEAN)"

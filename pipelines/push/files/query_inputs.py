@@ -55,6 +55,11 @@ def files_of(path: Path, *, follow_links: bool) -> tuple[Path, ...]:
 def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path, ...]:
     """What the rows of a `.sql` file depend on besides itself: the files that it reads, and perhaps the warehouse.
 
+    Args:
+        path: the `.sql` file.
+        warehouse: what it may read besides its own folder.
+        follow_links: whether links may lead out of its folder.
+
     Raises:
         UsageError: it cannot be used as it is.
     """

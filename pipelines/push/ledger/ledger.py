@@ -77,7 +77,14 @@ class Ledger:
             upgrade(self._durable, url)
 
     def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], presence: Presence) -> None:
-        """Record the current input: its size, how many rows are held back, and which old rows are in it."""
+        """Record the current input: its size, how many rows are held back, and which old rows are in it.
+
+        Args:
+            dataset: sends, clicks or revenue.
+            rows_in: rows of the input.
+            held: by outcome, how many of them are not to be sent.
+            presence: what changed since the input before.
+        """
         row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
         with self.begin() as connection:
             at = now()
@@ -191,6 +198,11 @@ class Ledger:
         """Note that a call leaves now, where that is later than its intent has it: it waited for its turn.
 
         How old a call without an answer is counts from there, so that it has to be on the disk before it leaves.
+
+        Args:
+            dataset: sends, clicks or revenue.
+            chunk: the call.
+            at: the time, with a zone.
         """
         query = sa.select(CHUNKS.c.intended_at).where(CHUNKS.c.chunk == chunk)
         with self.begin(dataset) as connection:
@@ -201,7 +213,14 @@ class Ledger:
                 )
 
     def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
-        """Record an answer; rows that are not in `own` are accepted."""
+        """Record an answer; rows that are not in `own` are accepted.
+
+        Args:
+            dataset: sends, clicks or revenue.
+            chunk: the call.
+            answered: its figures.
+            own: by identity, the verdicts of rows that are not simply accepted.
+        """
         values = {name: getattr(answered, name) for name in Answered.__slots__}
         with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.ANSWERED, len(own), values)
@@ -227,7 +246,13 @@ class Ledger:
             give_all(connection, dataset, [chunk], _NOT_TOLD if dataset == REVENUE else _AGAIN)
 
     def refuse(self, dataset: str, chunk: int, error: str) -> None:
-        """The call was not carried out, for a reason that is not its rows': they are pending again."""
+        """The call was not carried out, for a reason that is not its rows': they are pending again.
+
+        Args:
+            dataset: sends, clicks or revenue.
+            chunk: the call.
+            error: what went wrong, without personal data.
+        """
         with self.begin(dataset) as connection:
             leave(connection, chunk, ChunkState.REFUSED, None, {"error": error})
             unpack(connection, dataset, [chunk])

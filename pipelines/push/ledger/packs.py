@@ -85,7 +85,13 @@ def pack(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, 
 
 
 def unpack(connection: sa.Connection, dataset: str, chunks: Iterable[int]) -> None:
-    """Open the packs of chunks; those that have none are left alone."""
+    """Open the packs of chunks; those that have none are left alone.
+
+    Args:
+        connection: a transaction.
+        dataset: sends or clicks.
+        chunks: their numbers.
+    """
     for chunk in chunks:
         for current, content in connection.execute(_CONTENT, {"which": chunk}).all():
             kept = decoded(content)

@@ -130,13 +130,28 @@ class Retry(NamedTuple):
 
 
 def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
-    """Put new rows on record, each by itself."""
+    """Put new rows on record, each by itself.
+
+    Args:
+        connection: a transaction.
+        dataset: sends, clicks or revenue.
+        rows: the rows, column by column.
+        chunk: their call.
+        current: whether they are in the current input.
+    """
     same: dict[str, str | int | bool] = {"dataset": dataset, "chunk": chunk, "tries": 1, "current": current}
     insert_many(connection, ROWS, same, {name: getattr(rows, name) for name in KEPT[dataset]})
 
 
 def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
-    """Put pending rows into another chunk, with what their contacts' totals are by now."""
+    """Put pending rows into another chunk, with what their contacts' totals are by now.
+
+    Args:
+        connection: a transaction.
+        dataset: sends, clicks or revenue.
+        rows: the rows, column by column.
+        chunk: their new call.
+    """
     renewed = [name for name in _RENEWED if getattr(rows, name)]
     given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in renewed}
     if "content" in given:
@@ -178,7 +193,15 @@ _LEAVE_ALL = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=0)
 def leave(
     connection: sa.Connection, chunk: int, state: ChunkState, own: int | None, values: Mapping[str, Any]
 ) -> None:
-    """Move a chunk out of `intended`; `own` rows (None: all) no longer take their outcome from it."""
+    """Move a chunk out of `intended`; `own` rows (None: all) no longer take their outcome from it.
+
+    Args:
+        connection: a transaction.
+        chunk: the call.
+        state: its new state.
+        own: how many rows get outcomes of their own; None: all.
+        values: the columns of push_chunks to set.
+    """
     given = {"which": chunk, "state": state, **values}
     moved = connection.execute(*((_LEAVE_ALL, given) if own is None else (_LEAVE, {**given, "own": own})))
     if moved.rowcount != 1:
@@ -186,7 +209,14 @@ def leave(
 
 
 def give(connection: sa.Connection, dataset: str, chunk: int, own: Mapping[str, Verdict]) -> None:
-    """Rows of a chunk get outcomes of their own."""
+    """Rows of a chunk get outcomes of their own.
+
+    Args:
+        connection: a transaction.
+        dataset: sends, clicks or revenue.
+        chunk: their call.
+        own: by identity, the verdicts.
+    """
     if own:
         connection.execute(
             sa.update(ROWS)
@@ -197,7 +227,14 @@ def give(connection: sa.Connection, dataset: str, chunk: int, own: Mapping[str, 
 
 
 def give_all(connection: sa.Connection, dataset: str, chunks: Sequence[int], verdict: Verdict) -> None:
-    """All rows of chunks that have no outcome of their own get this one."""
+    """All rows of chunks that have no outcome of their own get this one.
+
+    Args:
+        connection: a transaction.
+        dataset: sends, clicks or revenue.
+        chunks: the calls.
+        verdict: the verdict.
+    """
     connection.execute(
         sa.update(ROWS)
         .where(ROWS.c.dataset == dataset, ROWS.c.chunk.in_(chunks), ROWS.c.outcome.is_(None))

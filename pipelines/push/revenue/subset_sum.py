@@ -85,7 +85,13 @@ class _Around(NamedTuple):
     after: set[_Sum]
 
     def possible(self, kind: Alike, count: int, ends: Collection[int]) -> list[int]:
-        """How many rows of the kind may be stored, so that all together make one of some amounts."""
+        """How many rows of the kind may be stored, so that all together make one of some amounts.
+
+        Args:
+            kind: the rows.
+            count: conversions of the growth.
+            ends: amounts in units, each of which may be the growth's.
+        """
         return [stored for stored in range(kind.rows + 1) if self._can_make(kind, stored, count, ends)]
 
     def _can_make(self, kind: Alike, stored: int, count: int, ends: Collection[int]) -> bool:
@@ -97,7 +103,13 @@ class _Around(NamedTuple):
 
 
 def fates(kind: Alike, fewest: int, most: int) -> list[Fate]:
-    """The fates of the rows of a kind, which of them has which being of no matter."""
+    """The fates of the rows of a kind, which of them has which being of no matter.
+
+    Args:
+        kind: the rows.
+        fewest: how many are stored at least.
+        most: how many may be stored.
+    """
     open_rows = most - fewest
     return [Fate.STORED] * fewest + [Fate.OPEN] * open_rows + [Fate.ABSENT] * (kind.rows - most)
 

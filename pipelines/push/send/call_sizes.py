@@ -122,7 +122,13 @@ class Sizes:
         return fmean(alike) if len(alike) > 1 else None
 
     def answered(self, rows: int, size: int, seconds: float) -> None:
-        """A call of so many rows and bytes was answered after so long."""
+        """A call of so many rows and bytes was answered after so long.
+
+        Args:
+            rows: records of the call.
+            size: bytes of its body.
+            seconds: from sending to the answer.
+        """
         self.begun, self.alone, self.cuts_in_a_row = True, False, 0
         if rows < self.rows and size < _NEARLY_FULL * self.bytes:
             return  # it shows nothing about larger calls

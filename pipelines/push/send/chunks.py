@@ -35,7 +35,13 @@ class Batch:
 
     @classmethod
     def of(cls, rows: LedgerRows, records: pa.BinaryArray, limits: list[int]) -> "Batch":
-        """Of Arrow's own bytes, without a copy."""
+        """Of Arrow's own bytes, without a copy.
+
+        Args:
+            rows: what the ledger keeps of them.
+            records: their JSON, each with a comma behind it.
+            limits: for each, the most rows of a chunk with it.
+        """
         _, ends, texts = records.buffers()
         places = memoryview(ends or b"").cast("i")[records.offset :][: len(records) + 1]
         return cls(rows, memoryview(texts or b""), places, limits)
@@ -65,7 +71,13 @@ class Chunk:
         return b"".join([ENVELOPE[0], *self._texts[:-1], self._texts[-1][:-1], ENVELOPE[1]])
 
     def take(self, batch: Batch, start: int, max_bytes: int) -> int:
-        """Take in as many rows of a batch from `start` on as fit, one at least; returns where it stopped."""
+        """Take in as many rows of a batch from `start` on as fit, one at least; returns where it stopped.
+
+        Args:
+            batch: the rows.
+            start: the place of the first one.
+            max_bytes: of the body.
+        """
         stop = start + min(self.most - self.count, len(batch.limits) - start)
         if batch.limits[start:stop].count(self.limit) < stop - start:
             stop = next(place for place in range(start, stop) if batch.limits[place] != self.limit)

@@ -169,7 +169,13 @@ def is_current(
 def read(
     connection: duckdb.DuckDBPyConnection, query: str, rows: int = READ_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a query in batches, memory flat. Nothing else may use the connection meanwhile."""
+    """The rows of a query in batches, memory flat. Nothing else may use the connection meanwhile.
+
+    Args:
+        connection: the stage's.
+        query: SQL.
+        rows: of a batch.
+    """
     reader = connection.sql(query).to_arrow_reader(rows)
     try:
         yield from reader
@@ -178,7 +184,13 @@ def read(
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
-    """The single number that a query yields."""
+    """The single number that a query yields.
+
+    Args:
+        connection: the stage's.
+        query: SQL that yields one row of one number.
+        parameters: its values.
+    """
     ((number,),) = connection.execute(query, parameters).fetchall()
     return int(number)
 

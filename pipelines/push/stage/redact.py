@@ -32,6 +32,11 @@ _SHORTEST = 1_000_000
 def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
     """Rewrite a stage without personal data; nothing where phone numbers may be kept.
 
+    Args:
+        path: the stage.
+        dataset: what it holds.
+        privacy: what may be kept.
+
     Raises:
         StorageError: the disk refused; the stage is as it was.
     """

@@ -124,7 +124,13 @@ def call_absent(
 
 
 def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str) -> None:
-    """Watch rows that a person has called absent; what their contacts hold is not on record yet."""
+    """Watch rows that a person has called absent; what their contacts hold is not on record yet.
+
+    Args:
+        connection: a transaction.
+        identities: the rows.
+        at: when; ISO 8601, UTC.
+    """
     query = (
         sa.select(
             ROWS.c.identity,
@@ -189,7 +195,14 @@ def keep_totals(
     reading: tuple[str, str],
     found: Mapping[tuple[str | None, str | None], Found],
 ) -> None:
-    """Note what the contacts of entries hold at a reading that did not show them."""
+    """Note what the contacts of entries hold at a reading that did not show them.
+
+    Args:
+        connection: a transaction.
+        entries: which.
+        reading: when it began and ended; ISO 8601, UTC.
+        found: what it has, by contact and list.
+    """
     if entries:
         names = ("amount_then", "count_then", "phone_amount_then", "phone_count_then")
         connection.execute(
@@ -260,7 +273,13 @@ def raise_alarm(
 
 
 def take_back(connection: sa.Connection, verdicts: Sequence[tuple[Entry, Verdict]], at: str) -> None:
-    """Give rows that turned up before they were sent again another outcome than pending."""
+    """Give rows that turned up before they were sent again another outcome than pending.
+
+    Args:
+        connection: a transaction.
+        verdicts: the entries, each with its verdict.
+        at: when the reading began; ISO 8601, UTC.
+    """
     for entry, verdict in verdicts:
         connection.execute(
             sa.update(ROWS)

@@ -63,6 +63,12 @@ def learned_seconds(connection: sa.Connection) -> float:
 def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> None:
     """A person has seen an alarm.
 
+    Args:
+        connection: a transaction.
+        alarm: its number.
+        reason: what was done about it.
+        at: when; ISO 8601, UTC.
+
     Raises:
         DataError: there is no such alarm, or it is acknowledged already.
     """

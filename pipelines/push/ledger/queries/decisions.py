@@ -33,7 +33,14 @@ class Decided(NamedTuple):
 
 
 def decide(ledger: Ledger, choice: str, reason: str, rows: Sequence[Decided]) -> None:
-    """Keep a decision about revenue of this part of the input; it replaces earlier ones about the same rows."""
+    """Keep a decision about revenue of this part of the input; it replaces earlier ones about the same rows.
+
+    Args:
+        ledger: an open one.
+        choice: count or once.
+        reason: why, as the person wrote it.
+        rows: what it is about.
+    """
     if not rows:
         return
     with ledger.begin(REVENUE) as connection:
@@ -91,7 +98,14 @@ DIFFERS = "differs"
 
 
 def acknowledge(ledger: Ledger, dataset: str, reason: str, rows: Sequence[Differing]) -> None:
-    """Keep that a person has seen what these rows say, all that differ in this part of the input now."""
+    """Keep that a person has seen what these rows say, all that differ in this part of the input now.
+
+    Args:
+        ledger: an open one.
+        dataset: sends, clicks or revenue.
+        reason: why, as the person wrote it.
+        rows: what differs.
+    """
     if not rows:
         return
     same = {"dataset": dataset, "part": ledger.part}
@@ -122,7 +136,13 @@ def acknowledged(ledger: Ledger, dataset: str) -> Iterator[pa.Table]:
 
 
 def note_files(ledger: Ledger, dataset: str, paths: Iterable[str]) -> None:
-    """Note which files the input has, and since when."""
+    """Note which files the input has, and since when.
+
+    Args:
+        ledger: an open one.
+        dataset: sends, clicks or revenue.
+        paths: all files of the current input.
+    """
     mine = (FILES.c.dataset == dataset, FILES.c.part == ledger.part)
     with ledger.begin() as connection:
         found = connection.execute(sa.select(FILES.c.path, FILES.c.since).where(*mine))

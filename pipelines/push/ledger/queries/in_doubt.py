@@ -79,7 +79,14 @@ class Sent(NamedTuple):
 
 
 def note_reading(connection: sa.Connection, started_at: str, finished_at: str, *, complete: bool) -> int:
-    """Put a reading on record; returns its number."""
+    """Put a reading on record; returns its number.
+
+    Args:
+        connection: a transaction.
+        started_at: ISO 8601, UTC.
+        finished_at: likewise.
+        complete: whether it saw every contact.
+    """
     result = connection.execute(
         sa.insert(READINGS).values(started_at=started_at, finished_at=finished_at, complete=complete)
     )
@@ -241,6 +248,12 @@ def settle(
 
 def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
     """Settle rows in doubt as a person decided, and keep each decision: which row, outcome, reason, when and by whom.
+
+    Args:
+        connection: a transaction.
+        identities: the rows.
+        outcome: accepted, pending or rejected.
+        reason: why, as the person wrote it.
 
     Raises:
         DataError: one of them is not in doubt; then none is settled.

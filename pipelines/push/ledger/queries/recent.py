@@ -13,7 +13,13 @@ _MOST = 50
 
 
 def recent_calls(transaction: sa.Connection, dataset: str, part: str) -> list[tuple[int, float, bool]]:
-    """Of each its rows, how many seconds it lasted (0 where that is not on record), and whether it was answered."""
+    """Of each its rows, how many seconds it lasted (0 where that is not on record), and whether it was answered.
+
+    Args:
+        transaction: a transaction.
+        dataset: sends, clicks or revenue.
+        part: whose calls.
+    """
     query = (
         sa.select(CHUNKS.c.rows, CHUNKS.c.sent_at, CHUNKS.c.answered_at, CHUNKS.c.state)
         .where(

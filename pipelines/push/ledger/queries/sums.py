@@ -86,7 +86,13 @@ def _acknowledged(connection: sa.Connection) -> dict[str, tuple[int, int, int | 
 
 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
-    """Why rows of the current input have outcomes of their own: "outcome: reason (code)" and how many rows."""
+    """Why rows of the current input have outcomes of their own: "outcome: reason (code)" and how many rows.
+
+    Args:
+        connection: a transaction.
+        dataset: sends, clicks or revenue.
+        most: so many reasons, the most frequent first.
+    """
     number = sa.func.count().label("number")
     query = (
         sa.select(ROWS.c.outcome, ROWS.c.code, ROWS.c.message, number)
