@@ -87,36 +87,48 @@ def resolve(
     """
     settings = load_settings()
     if differs:
-        if outcome or every or alarm is not None:
+        if any((outcome, every, alarm is not None)):
             raise UsageError(
                 "--differs excludes --as, --all and --acknowledge.", "Give it alone, or with --reason."
             )
         return _differs(settings, chosen(rows, PUSHED), reason, as_json)
     if alarm is not None:
-        return _acknowledge(settings, alarm, reason, as_json, other=bool(rows or outcome or every))
-    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
-    from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - the same
-    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - help answers at once
-    from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
-
-    found = in_doubt(settings)
+        return _acknowledge(settings, alarm, reason, as_json, other=any((rows, outcome, every)))
     if outcome is None:
-        if rows or reason or every:
+        if any((rows, reason, every)):
             raise UsageError(
                 "It is not said what became of the rows.", "Add --as accepted, pending or rejected."
             )
-        if not as_json:
-            _show_alarms(open_alarms(settings))
-        _show(found, as_json)
-        return 0
-    named = [doubt.identity for doubt in found] if every else list(dict.fromkeys(rows or ()))
+        return _list(settings, as_json)
+    return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)
+
+
+def _list(settings: Settings, as_json: bool) -> int:
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
+
+    if not as_json:
+        _show_alarms(open_alarms(settings))
+    _show(in_doubt(settings), as_json)
+    return 0
+
+
+def _settle(
+    settings: Settings, rows: Sequence[str] | None, outcome: ByHand, reason: str, as_json: bool
+) -> int:
+    """Settle rows in doubt; None: all of them."""
+    from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
+    from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
+
+    named = [doubt.identity for doubt in in_doubt(settings)] if rows is None else list(dict.fromkeys(rows))
     run_resolve(settings, named, Outcome(outcome.value), reason)
     if as_json:
         show_json({"resolved": named, "outcome": outcome.value})
-    else:
-        out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
-        if outcome is ByHand.PENDING:
-            out.print("To send them: trackly-sync push revenue")
+        return 0
+    out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
+    if outcome is ByHand.PENDING:
+        out.print("To send them: trackly-sync push revenue")
     return 0
 
 
