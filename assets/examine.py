@@ -1,4 +1,4 @@
-"""Rows held against their dataset's declaration, for asset checks. No Dagster here.
+"""Rows checked by their dataset's declaration, for asset checks. No Dagster here.
 
 What must not go in: where rows come from (`books`), and what a finding means for a run (`checks`).
 """

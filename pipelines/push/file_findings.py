@@ -92,7 +92,7 @@ _DIFFERS = "differs from what was sent: the account holds what was sent first"
 def found_files(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, examples: int | None, *, masked: bool
 ) -> tuple[FoundFile, ...]:
-    """The files of a stage that was held against the ledger.
+    """The files of a stage that was compared with the ledger.
 
     Args:
         connection: the stage.

@@ -1,4 +1,4 @@
-"""The books of a push: what is published of it, and whether the account holds what was accepted.
+"""What is published of a push, and whether the account holds what was accepted.
 
     publish (schema imports);  reconcile ─▶ totals_compared, acknowledged;  adopt (a lost ledger);  alarms
 

@@ -1,4 +1,4 @@
-"""The books: what the ledger says was accepted, against what the API acknowledged, call by call.
+"""What the ledger says was accepted, compared with what the API acknowledged, call by call.
 
 What does not belong here: the contacts' totals (`reconcile`).
 """

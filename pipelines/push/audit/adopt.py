@@ -2,7 +2,7 @@
 
 Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what the
 warehouse knows is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
-belong here: how the ledger keeps what is taken over (`ledger.adopted`).
+belong here: how the ledger keeps what is taken over (`ledger.queries.adopt`).
 """
 
 from dataclasses import dataclass

@@ -95,7 +95,7 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
     Those that came in by an earlier version are archived too, as long as they are in the input.
 
     Args:
-        connection: the stage, held against the ledger, with the macros of `Privacy.define`.
+        connection: the stage, compared with the ledger, with the macros of `Privacy.define`.
         name: what it holds.
         settings: where the archive lies, and what may be kept.
 

@@ -1,7 +1,7 @@
-"""Rows of one key: equal ones are duplicates, and rows that differ are a conflict, held back whole.
+"""Rows of one key: equal ones are duplicates, and rows that differ are a conflict: all of them are held back.
 
     find      while an input is judged: which rows repeat a key, and which of them are equal (duplicate)
-    conflicts whenever the stage is held against the ledger: the others are quarantined, each with two places
+    conflicts whenever the stage is compared with the ledger: the others are quarantined, each with two places
 
 The row that the account holds already is what it is: a conflict quarantines the others. Clicks of one message that
 differ in their time only are no conflict: a message is clicked several times, the API keeps one click, and the
@@ -62,7 +62,7 @@ _IN_CONFLICT = "SELECT base FROM repeats GROUP BY base HAVING min(compared) <> m
 
 
 def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """Quarantine what is in conflict, by `known` (see `presence`); of rows that equal the one that was sent, none."""
+    """Quarantine what is in conflict, by the table `known`; of rows that equal the one that was sent, none."""
     if not count(
         connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE NOT {_numbered(dataset)} LIMIT 1)"
     ):

@@ -46,7 +46,7 @@ _GONE = {
 def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     """Fill the temporary table `replaced`: new rows, each with one that it may stand for.
 
-    Needs `known`, `parents`, `since`, `calls` and `decided` (see `presence` and `same_rows`).
+    Needs `known`, `parents`, `since`, `calls` and `decided` (see `compare` and `same_rows`).
     """
     _load_gone(connection, ledger)
     if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM gone LIMIT 1)"):

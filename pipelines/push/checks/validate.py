@@ -41,7 +41,7 @@ def validate(
     *,
     hold_synced: bool = True,
 ) -> None:
-    """Fill `outcomes`, `conflicts`, `risky`, `synced` and `ordinals` of a stage.
+    """Fill the tables `verdicts`, `repeats`, `risky`, `synced` and `ordinals` of a stage.
 
     Args:
         connection: the stage, its input loaded.

@@ -1,6 +1,6 @@
 """The ledger's verbs: what moves a call and its rows from state to state, durable and in this order.
 
-    intend ──▶ intended ─┬─ answer ─▶ answered   the answer is here; rows with an outcome of their own are told
+    intend ──▶ intended ─┬─ answer ─▶ answered   the answer is here; rows with an outcome of their own are named
                          ├─ lose ───▶ lost       it may have been carried out: revenue in_doubt, else pending
                          └─ refuse ─▶ refused    it was not carried out: pending
     recover                                      what a dead process left intended is lost
@@ -162,7 +162,7 @@ class Ledger:
             size: bytes of the request's body.
             again: whether they were in earlier intents and are pending again; else all of them are new.
             reading: for revenue, the number of the reading that the contacts' totals are of.
-            seen: `last_chunk` before the rows were held against the ledger; what came later is looked through.
+            seen: `last_chunk` before the rows were compared with the ledger; what came later is looked through.
 
         Returns:
             The chunk's number.

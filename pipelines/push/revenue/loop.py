@@ -1,4 +1,4 @@
-"""Revenue, which the API counts again when it is sent again: read, settle, send, and read again, until all is told.
+"""Revenue, which the API counts again when it is sent again: read, settle, send, and read again, until all is clear.
 
     read the contacts' totals ──▶ settle what is in doubt ──▶ send what is pending ──┐
               ▲          │                                                           │ answers lost

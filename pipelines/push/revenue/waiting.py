@@ -1,6 +1,6 @@
 """How long calls without an answer are given: when one is old enough, and when the next reading is due.
 
-What does not belong here: what a reading tells (`settle`), and the waiting itself (`revenue`).
+What does not belong here: what a reading tells (`settle`), and the waiting itself (`loop`).
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def due(rows: Sequence[Sent], now: str, of: Patience) -> str:
     """When a reading can settle all rows of this part that one can settle; `now` where there are none.
 
     Args:
-        rows: of `ledger.doubt.doubtful`.
+        rows: of `ledger.queries.in_doubt.doubtful`.
         now: the time.
         of: how long to wait for what.
     """

@@ -10,7 +10,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
               its values, or what is wrong with it, and marks (see `values.formats`)
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
-              that are `fleeting` depend on the ledger and are given again whenever the stage is held against it
+              that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
     differing rows that are in the account and say something else by now (`differing`)
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on

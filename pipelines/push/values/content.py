@@ -7,7 +7,7 @@
 A digest is a number of 63 bits, the last 8 of which are a tag. Where phone numbers are hashed, it is made of their
 hashes, else one could try which number it is of; digests of different tags cannot be compared. The ledger keeps them:
 to change how they are made makes every row that was sent look changed. The connection has the macros of
-`Privacy.define`. What does not belong here: what a row is known by (`casts.identity_base`).
+`Privacy.define`. What does not belong here: what a row is known by (`expressions.identity_base`).
 """
 
 from pipelines.push.values.expressions import canonical

@@ -1,6 +1,6 @@
 """The ledger's rows in columns, for the stage and the warehouse; apart, since `status` must not import pyarrow.
 
-What does not belong here: the ledger's verbs and counts (`ledger.ledger`, `totals`).
+What does not belong here: the ledger's verbs and counts (`ledger.ledger`, `sums`).
 """
 
 import gc
