@@ -35,7 +35,7 @@ def dictionary() -> str:
         "Macros: "
         + ", ".join(f"`{name}_as_of(t)`" for name in VERSIONED)
         + " give the rows as pulls had found them at an instant, with the columns of the table.",
-        "## What the webhook receiver was told: `webhook_events`",
+        "## What the webhook receiver was sent: `webhook_events`",
         _section(WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields),
         "## Marts: views for analysts, schema `marts`",
         *(_section(mart, mart.fields) for mart in MARTS.values()),

@@ -1,4 +1,4 @@
-"""What Trackly's webhooks told: webhook_events, and the receiver's own figures in sync.webhooks.
+"""Webhook events: webhook_events, and the receiver's own figures in sync.webhooks.
 
 Bodies are not documented to be complete, ordered or sent once, so every column that comes from a body may be null.
 What does not belong here: how bodies are received and read (see `pipelines.webhooks`).
@@ -16,7 +16,7 @@ CONTRACT = 1
 """Raise it when bodies are read in another way: the next publish then reads all that are kept again."""
 
 
-class Told(msgspec.Struct, kw_only=True):
+class Documented(msgspec.Struct, kw_only=True):
     """The documented fields of an event, as texts."""
 
     event: Annotated[Text | None, Column("What happened; null where the body does not say.", known=EVENTS)]
@@ -35,7 +35,7 @@ class Told(msgspec.Struct, kw_only=True):
     timestamp: Annotated[Instant | None, Column("When it happened, as the event says.", "UTC")]
 
 
-class WebhookEvent(Told, kw_only=True):
+class WebhookEvent(Documented, kw_only=True):
     """One event of one body that was received."""
 
     received_at: Annotated[Instant, Column("When the body first came.", "UTC")]
@@ -53,8 +53,8 @@ class WebhookEvent(Told, kw_only=True):
     happening: Annotated[
         Text | None,
         Column(
-            "Digest of event, message or phone, list, status and timestamp: bodies that tell of one thing in other "
-            "words have one in common. Null where the body does not say of what it tells."
+            "Digest of event, message or phone, list, status and timestamp: bodies that report one thing with "
+            "other details share it. Null where the body does not say what it reports."
         ),
     ]
     problem: Annotated[Text | None, Column("What could not be read in the body; null where nothing.")]
@@ -79,7 +79,7 @@ class Webhooks(msgspec.Struct, kw_only=True):
     repeats: Annotated[Integer, Column("How often one of them came again, in all.", "times")]
     disagreements: Annotated[
         Integer,
-        Column("Bodies that tell of a happening that another body had told of in other words.", "bodies"),
+        Column("Bodies that report a happening that another body reports with other details.", "bodies"),
     ]
     unsigned: Annotated[Integer, Column("Requests refused since they had no signature.", "requests")]
     wrongly_signed: Annotated[
@@ -119,5 +119,5 @@ REJECTIONS = Dataset(
     doc="One row per request that the receiver refused for its signature; the last ten thousand are kept.",
     source="",
 )
-TOLD = tuple(Told.__struct_fields__)
+DOCUMENTED = tuple(Documented.__struct_fields__)
 """The documented fields."""

@@ -19,15 +19,15 @@ _ListId = Annotated[
     Column("The list's id by its number; null where lists were not pulled or have no such number."),
 ]
 _ListNumber = Annotated[Text | None, Column("The list's number, as the event says.")]
-_Bodies = Annotated[Integer, Column("Different bodies that told of it.", "bodies")]
+_Bodies = Annotated[Integer, Column("Different bodies that report it.", "bodies")]
 _Repeats = Annotated[Integer, Column("How often one of them came again.", "times")]
 _Disagreements = Annotated[
-    Integer, Column("Bodies that told of the same happening as another, in other words.", "bodies")
+    Integer, Column("Bodies that report the same happening as another, with other details.", "bodies")
 ]
 
 
 class Message(msgspec.Struct):
-    """A message by what events told of it."""
+    """A message, as events report it."""
 
     message_id: Annotated[Text, Column("The message.")]
     phone_number: _Phone
@@ -37,7 +37,7 @@ class Message(msgspec.Struct):
         Text,
         Column(
             "no_receipt: delivered to the operator, which does not say whether it reached the handset, or sent and "
-            "nothing told since. failed: undeliverable, expired, rejected or failed. other: no documented status.",
+            "no event since. failed: undeliverable, expired, rejected or failed. other: no documented status.",
             known=OUTCOMES,
         ),
     ]
@@ -68,7 +68,7 @@ class DeliveryDay(msgspec.Struct):
     """Messages of a day that have much in common."""
 
     day: Annotated[
-        Day | None, Column("When they were sent, or first told of; null where no event has a time.")
+        Day | None, Column("When they were sent, or first reported; null where no event has a time.")
     ]
     list_id: _ListId
     list_number: _ListNumber
@@ -93,7 +93,7 @@ class DeliveryDay(msgspec.Struct):
 
 
 class OptOut(msgspec.Struct):
-    """A person who opted out of a list, as events told."""
+    """A person who opted out of a list, as events report it."""
 
     phone_number: _Phone
     list_id: _ListId
@@ -136,7 +136,7 @@ class ComplianceFinding(msgspec.Struct):
     finding: Annotated[
         Text,
         Column(
-            "sent_after_opt_out: events tell of a message after the opt-out. contact_sent_after_opt_out: contacts "
+            "sent_after_opt_out: events report a message after the opt-out. contact_sent_after_opt_out: contacts "
             "do. still_active: the next proven snapshot after the opt-out has the contact as active.",
             known=FINDINGS,
         ),
@@ -146,7 +146,7 @@ class ComplianceFinding(msgspec.Struct):
     list_number: _ListNumber
     opted_out_at: Annotated[Instant, Column("When the person first opted out.", "UTC")]
     found_at: Annotated[
-        Instant | None, Column("The first such message, or when that snapshot was whole.", "UTC")
+        Instant | None, Column("The first such message, or when that snapshot was complete.", "UTC")
     ]
     messages: Annotated[Integer | None, Column("Such messages; null for still_active.", "messages")]
     evidence: Annotated[
@@ -159,7 +159,7 @@ class ComplianceFinding(msgspec.Struct):
 
 
 class WebhookGap(msgspec.Struct):
-    """What contacts saw on a day and events did not tell."""
+    """What pulls of contacts show for a day and no event reported."""
 
     day: Annotated[
         Day,
@@ -171,12 +171,14 @@ class WebhookGap(msgspec.Struct):
         Integer,
         Column("What contacts' send_count gained from look to look, imported sends left out.", "messages"),
     ]
-    sends_told: Annotated[Integer, Column("Of those, messages that events told of.", "messages")]
+    sends_reported: Annotated[Integer, Column("Of those, messages that events reported.", "messages")]
     sends_missing: Annotated[
         Integer, Column("The others: an estimate of messages whose events were lost.", "messages")
     ]
     opt_outs_seen: Annotated[Integer, Column("Contacts that became inactive from look to look.", "contacts")]
-    opt_outs_told: Annotated[Integer, Column("Of those, contacts whose opt-out an event told.", "contacts")]
+    opt_outs_reported: Annotated[
+        Integer, Column("Of those, contacts whose opt-out an event reported.", "contacts")
+    ]
     opt_outs_missing: Annotated[
         Integer,
         Column(
@@ -187,7 +189,7 @@ class WebhookGap(msgspec.Struct):
 
 
 WEBHOOK_MARTS = (
-    mart("messages", Message, ("message_id",), "One row per message that a delivery event told of."),
+    mart("messages", Message, ("message_id",), "One row per message that a delivery event reported."),
     mart(
         "delivery_daily",
         DeliveryDay,
@@ -198,9 +200,9 @@ WEBHOOK_MARTS = (
         "opt_outs",
         OptOut,
         ("phone_number", "list_number"),
-        "One row per person and list whose opt-out an event told; contacts.active has the others too.",
+        "One row per person and list whose opt-out an event reported; contacts.active has the others too.",
     ),
-    mart("replies", Reply, ("digest", "position"), "One row per reply that an event told of."),
+    mart("replies", Reply, ("digest", "position"), "One row per reply that an event reported."),
     mart(
         "compliance",
         ComplianceFinding,
@@ -211,7 +213,7 @@ WEBHOOK_MARTS = (
         "webhook_gaps",
         WebhookGap,
         ("day", "list_id"),
-        "One row per day and list: sends and opt-outs that pulls saw, and how many of them no event told.",
+        "One row per day and list: sends and opt-outs that pulls saw, and how many of them no event reported.",
     ),
 )
 """In an order in which each one reads only those before it."""

@@ -6,7 +6,7 @@
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and nobody knows whether they arrived
-    silent:webhooks      contacts are sent to, and no event tells of it: Trackly pauses endpoints without a word
+    silent:webhooks      contacts are sent to, and no event tells of it: Trackly pauses endpoints without notice
     stopped:webhooks     the receiver of events does not run, or cannot store them
     refused:webhooks     every request so far was refused for its signature
     damaged:webhooks     the queue of events cannot be read

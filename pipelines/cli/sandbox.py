@@ -33,7 +33,9 @@ def sandbox(
     webhook_secret: Annotated[str, typer.Option(help="What they are signed with.")] = "sandbox",  # noqa: S107 - of a made-up account
     worst_day: Annotated[
         bool,
-        typer.Option("--worst-day", help="Events come again in other words, late, forged, and among junk."),
+        typer.Option(
+            "--worst-day", help="Events come again with other details, late, forged, and among junk."
+        ),
     ] = False,
     history: Annotated[
         Path | None, typer.Option(help="Write a made-up history to push into this folder.")

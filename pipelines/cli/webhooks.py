@@ -121,7 +121,7 @@ def webhooks_json(settings: Settings) -> dict[str, Any]:
 
 
 def show_webhooks(settings: Settings) -> None:
-    """A line on what was received, where anything was; a queue that cannot be read is told as an alert."""
+    """A line on what was received, where anything was; a queue that cannot be read shows as an alert."""
     try:
         found = webhooks_json(settings).get("webhooks")
     except StorageError:

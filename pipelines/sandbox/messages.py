@@ -68,11 +68,11 @@ def send_bulk(account: Account, messages: Any, *, raw: bool = False) -> Reply:
 
 
 def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP") -> None:
-    """Somebody answers with a word of opting out: the contact becomes inactive, and an event tells of it."""
+    """Somebody answers with a word of opting out: the contact becomes inactive, and an event reports it."""
     for row in account.contacts_of(phone):
         if row["list_number"] == list_number:
             row["active"] = False
-    _tell(
+    _notify(
         account,
         {
             "event": "unsubscribe", "phone_number": phone, "list_number": list_number, "keyword": keyword,
@@ -83,14 +83,14 @@ def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP
 
 def reply(account: Account, phone: str, list_number: str, text: str) -> None:
     """Somebody answers with anything else; the vendor does not document the event's fields."""
-    told = {
+    event = {
         "event": "reply",
         "from": phone,
         "list_number": list_number,
         "text": text,
         "timestamp": _stamp(_now()),
     }
-    _tell(account, told)
+    _notify(account, event)
 
 
 def posted(account: Account, path: str, body: bytes) -> Reply | None:
@@ -111,7 +111,7 @@ def control(account: Account, method: str, path: str, body: bytes) -> Reply | No
     """Answer a control route of webhooks; None where the path is another.
 
     POST and DELETE /_sandbox/webhooks set an endpoint (`Endpoint`, and `worst_day` or shares of `Mood`) or take it
-    away, GET tells how it goes, POST /_sandbox/webhooks/resume ends a pause; /_sandbox/opt-outs and /_sandbox/replies
+    away, GET shows how it goes, POST /_sandbox/webhooks/resume ends a pause; /_sandbox/opt-outs and /_sandbox/replies
     let people answer.
     """
     given = json.loads(body) if body else {}
@@ -161,15 +161,15 @@ def _deliver(account: Account, message: Row, status: str, detail: str) -> None:
         (0, ("pending", "SENT_TO_OPERATOR")),
         (_SECONDS_TO_DELIVERY, (status, detail)),
     ):
-        told = {"status": state, "status_detail": word, "provider": "northwind"}
-        told["timestamp"] = _stamp(message["at"] + timedelta(seconds=after))
-        _tell(account, {**about, **told}, after)
+        report = {"status": state, "status_detail": word, "provider": "northwind"}
+        report["timestamp"] = _stamp(message["at"] + timedelta(seconds=after))
+        _notify(account, {**about, **report}, after)
 
 
-def _tell(account: Account, event: Row, after: float = 0) -> None:
+def _notify(account: Account, event: Row, after: float = 0) -> None:
     account.events.append(event)
     if account.webhooks is not None:
-        account.webhooks.tell(event, after)
+        account.webhooks.send_event(event, after)
 
 
 def _now() -> datetime:

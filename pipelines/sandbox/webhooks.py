@@ -1,8 +1,8 @@
 """Events on their way to somebody's endpoint: signed, tried again as documented, and given up for good.
 
-An endpoint that fails time after time is paused without a word, and what happens meanwhile is told to nobody. The
-vendor's worst day, on demand: bodies that come again in other words, disorder, forgeries, junk. What does not belong
-here: what happens in the account (`messages`).
+An endpoint that fails time after time is paused without notice, and what happens meanwhile is sent to nobody. The
+vendor's worst day, on demand: bodies that come again with other details, disorder, forgeries, junk. What does not
+belong here: what happens in the account (`messages`).
 """
 
 import base64
@@ -56,7 +56,7 @@ class Mood:
 
     Attributes:
         repeated: the same body comes again.
-        changed: the same happening comes again, in other words.
+        changed: the same happening comes again, with other details.
         late: it is held back, so that later ones overtake it.
         forged: somebody else sends one like it, with a wrong signature or none.
         junk: something comes that is signed and no event.
@@ -115,7 +115,7 @@ class Webhooks:
         self._thread = threading.Thread(target=self._run, name="sandbox-webhooks", daemon=True)
         self._thread.start()
 
-    def tell(self, event: Row, after: float = 0.0) -> None:
+    def send_event(self, event: Row, after: float = 0.0) -> None:
         """Send an event, so many documented seconds from now; its timestamp is that of its happening."""
         body, scale, mood = _encoded(event), self.endpoint.scale, self.mood
         due = after * scale
@@ -125,7 +125,7 @@ class Webhooks:
         if self._happens(mood.repeated):
             self._put(body, due + 5 * scale)
         if self._happens(mood.changed):
-            self._put(_encoded(self._in_other_words(event)), due + 10 * scale)
+            self._put(_encoded(self._with_other_details(event)), due + 10 * scale)
         if self._happens(mood.forged):
             forgery = _encoded({**event, "status": "delivered", "keyword": "FORGED"})
             self._put(forgery, due, self._chance.choice(["", "0" * 64, "bm90IHNpZ25lZA=="]))
@@ -156,7 +156,7 @@ class Webhooks:
     def _happens(self, share: float) -> bool:
         return self._chance.random() < share
 
-    def _in_other_words(self, event: Row) -> Row:
+    def _with_other_details(self, event: Row) -> Row:
         changes: list[Row] = [{"attempt": 2}, {"provider": "another"}]
         if "status_detail" in event:
             changes.append({"status_detail": "SEEN_AGAIN"})

@@ -17,7 +17,7 @@ from pipelines.privacy import Privacy
 from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
 from schemas.instants import parse_instant
 from schemas.phones import E164
-from schemas.webhook_events import TOLD
+from schemas.webhook_events import DOCUMENTED
 
 _PHONES = ("to", "phone_number")
 _PHONE = re.compile(E164.encode())
@@ -32,7 +32,7 @@ _LEFT_OUT = "the body could not be searched for phone numbers, so nothing of it 
 
 
 def digest_of(body: bytes, privacy: Privacy) -> str:
-    """What tells a body from others; keyed where phones are, which could be tried out against a plain digest."""
+    """What distinguishes a body; keyed where phones are, which could be tried out against a plain digest."""
     if privacy.key is None:
         return sha256(body).hexdigest()
     return f"hmac:{hmac.digest(privacy.key, body, 'sha256').hex()}"
@@ -76,27 +76,29 @@ def rows_of(kept: Kept, privacy: Privacy) -> list[dict[str, Any]]:
         "digest": kept.digest,
         "raw": None if kept.form == REDUCED else kept.body.decode(errors="backslashreplace"),
     }
-    return [_row(told, privacy) | about | {"position": place} for place, told in enumerate(_read_all(kept))]
+    return [
+        _row(fields, privacy) | about | {"position": place} for place, fields in enumerate(_read_all(kept))
+    ]
 
 
-def _row(told: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
+def _row(fields: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
     """What was read in an event, as it is published."""
-    hashed = {name: _hashed(told[name], privacy) for name in _PHONES}
-    hashed["keyword"] = None if told["keyword"] is None else privacy.words(told["keyword"])
-    told = told | hashed
-    return told | {
-        "happening": _happening(told),
-        "timestamp": parse_instant((told["timestamp"] or "").strip()),
+    hashed = {name: _hashed(fields[name], privacy) for name in _PHONES}
+    hashed["keyword"] = None if fields["keyword"] is None else privacy.words(fields["keyword"])
+    fields = fields | hashed
+    return fields | {
+        "happening": _happening(fields),
+        "timestamp": parse_instant((fields["timestamp"] or "").strip()),
     }
 
 
-def _happening(told: Mapping[str, Any]) -> str | None:
-    """Digest of what tells one happening from another; None where it is not told of what."""
-    subject = told["message_id"] or told["phone_number"] or told["to"]
-    if subject is None or told["event"] is None:
+def _happening(fields: Mapping[str, Any]) -> str | None:
+    """Digest of what distinguishes one happening from another; None where it the event does not say of what."""
+    subject = fields["message_id"] or fields["phone_number"] or fields["to"]
+    if subject is None or fields["event"] is None:
         return None
-    at = parse_instant((told["timestamp"] or "").strip())
-    parts = [*(told[name] for name in _HAPPENING), subject, at.isoformat() if at else told["timestamp"]]
+    at = parse_instant((fields["timestamp"] or "").strip())
+    parts = [*(fields[name] for name in _HAPPENING), subject, at.isoformat() if at else fields["timestamp"]]
     return sha256(msgspec.json.encode(parts)).hexdigest()[:_DIGITS]
 
 
@@ -104,7 +106,7 @@ def _read_all(kept: Kept) -> list[dict[str, Any]]:
     """What is read in the events of a body: at least one, whatever it is."""
     if kept.form == REDUCED:
         found: list[dict[str, Any]] = msgspec.json.decode(kept.body)
-        return [_nothing("") | told for told in found]
+        return [_nothing("") | fields for fields in found]
     if kept.form == FILTERED and not kept.body:
         return [_nothing(_LEFT_OUT)]
     try:
@@ -122,28 +124,28 @@ def _read(event: bytes) -> dict[str, Any]:
         given = _fields.decode(event)
     except _BROKEN:
         return _nothing("the event is no object")
-    told, problems, extra = _nothing(""), [], {}
+    fields, problems, extra = _nothing(""), [], {}
     for name, raw in given.items():
         value = msgspec.json.decode(raw)
-        if name in TOLD and isinstance(value, str | None):
-            told[name] = value
-        elif name in TOLD and isinstance(value, int | float) and not isinstance(value, bool):
-            told[name] = bytes(raw).decode()
+        if name in DOCUMENTED and isinstance(value, str | None):
+            fields[name] = value
+        elif name in DOCUMENTED and isinstance(value, int | float) and not isinstance(value, bool):
+            fields[name] = bytes(raw).decode()
         else:
             extra[name] = raw
-            problems += [f"{name} is no text"] if name in TOLD else []
-    if told["event"] is None:
+            problems += [f"{name} is no text"] if name in DOCUMENTED else []
+    if fields["event"] is None:
         problems.append("it does not say which event it is")
-    if told["timestamp"] is not None and parse_instant(told["timestamp"].strip()) is None:
+    if fields["timestamp"] is not None and parse_instant(fields["timestamp"].strip()) is None:
         problems.append("timestamp is not a time")
         extra["timestamp"] = given["timestamp"]
-    told["problem"] = "; ".join(problems) or None
-    told["extra"] = msgspec.json.encode(extra).decode() if extra else None
-    return told
+    fields["problem"] = "; ".join(problems) or None
+    fields["extra"] = msgspec.json.encode(extra).decode() if extra else None
+    return fields
 
 
 def _nothing(problem: str) -> dict[str, Any]:
-    return dict.fromkeys(TOLD) | {"problem": problem or None, "extra": None}
+    return dict.fromkeys(DOCUMENTED) | {"problem": problem or None, "extra": None}
 
 
 def _text_of(body: bytes) -> bytes:

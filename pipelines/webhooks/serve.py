@@ -180,7 +180,7 @@ def serve(
             listener.close()
             writer.close()
         _once(publish)
-        with suppress(StorageError):  # the disk is full: nothing more is to be told
+        with suppress(StorageError):  # the disk is full: there is no room for this either
             store.beat(serving=False)
 
 
@@ -244,7 +244,7 @@ async def _publish(publish: Callable[[], object], seconds: float) -> None:
 
 
 def _once(publish: Callable[[], object]) -> None:
-    """Publish; what goes wrong is told, and receiving goes on: the events are in the queue."""
+    """Publish; what goes wrong is logged, and receiving goes on: the events are in the queue."""
     try:
         publish()
     except TracklySyncError as error:
@@ -257,7 +257,7 @@ async def _beat(writer: Writer, seconds: float) -> None:
     """Show from time to time that events can be stored; who looks from outside sees when that ends."""
     while True:
         await asyncio.sleep(seconds)
-        with suppress(QueueFull, StorageError):  # told by the writer
+        with suppress(QueueFull, StorageError):  # logged by the writer
             await writer.write(None)
 
 

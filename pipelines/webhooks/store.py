@@ -90,7 +90,7 @@ class Received:
         since: when the last event came; where none did, since when there is a queue.
         bodies: how many came, repeats included.
         beat_at: when a receiver last showed that it can store events; None before that.
-        serving: whether it runs, as far as it could tell: one that was killed could not.
+        serving: whether it runs, as it recorded last: one that was killed could not.
         unsigned: requests refused without a signature.
         wrongly_signed: requests refused for a wrong one.
         unstored: events that could not be stored, and were answered with 503.

@@ -1,4 +1,4 @@
-"""The tables of the queue of events, and their version: made anew, or refused where it is newer.
+"""The tables of the queue of events, and their version: created, or refused where it is newer.
 
 To change one: raise VERSION, and bring older ones up to date in `upgrade`. What does not belong here: what is done
 with them (`store`).

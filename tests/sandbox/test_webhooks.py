@@ -98,7 +98,7 @@ def test_a_message_brings_signed_events() -> None:
         configure(account, None)
 
 
-def test_retries_end_and_a_pause_comes_without_a_word() -> None:
+def test_retries_end_and_a_pause_comes_without_notice() -> None:
     """Five retries after a failure, then the event is lost; after failures in a row so is all that follows."""
     account = seed_account(contacts=5)
     assert RETRIES == (60, 300, 900, 3_600, 7_200)

@@ -28,7 +28,7 @@ from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.store import REDUCED, Arrival, Kept, existing_store, now, open_store
 from schemas.arrow import arrow_schema
 from schemas.tables import create_table
-from schemas.webhook_events import TOLD, WEBHOOK_EVENTS
+from schemas.webhook_events import DOCUMENTED, WEBHOOK_EVENTS
 
 Row = dict[str, Any]
 PHONE = "+15550000007"
@@ -73,11 +73,11 @@ def test_documented_fields_are_columns_and_others_extra(tmp_path: Path) -> None:
         by_raw.setdefault(row["raw"], []).append(row)
     (first,) = by_raw[json.dumps(delivery(1))]
     wanted = {
-        **dict.fromkeys(TOLD),
+        **dict.fromkeys(DOCUMENTED),
         **delivery(1),
         "timestamp": dt.datetime(2026, 11, 20, 10, 0, 1, tzinfo=dt.UTC),
     }
-    assert {name: first[name] for name in TOLD} == wanted
+    assert {name: first[name] for name in DOCUMENTED} == wanted
     assert (first["extra"], first["problem"], first["verified"], first["repeats"]) == (None, None, True, 0)
     assert first["digest"] == hashlib.sha256(encoded(delivery(1))).hexdigest()
     (second,) = by_raw[json.dumps(opt_out(PHONE))]
@@ -102,7 +102,7 @@ def test_documented_fields_are_columns_and_others_extra(tmp_path: Path) -> None:
 
 
 _NAMES = st.sampled_from(
-    [*(name for name in TOLD if name != "list_number"), "extra", "", "a\\u0000", "custom_fields"]
+    [*(name for name in DOCUMENTED if name != "list_number"), "extra", "", "a\\u0000", "custom_fields"]
 )
 _VALUES = st.recursive(
     st.none()
@@ -139,7 +139,7 @@ def test_no_body_stops_a_publish(bodies: list[Any]) -> None:
 
 
 def test_repeats_and_disagreements_are_counted(tmp_path: Path) -> None:
-    """The same body is one row; other words for the same happening are another row of that happening."""
+    """The same body is one row; other details of the same happening are another row of that happening."""
     settings = settings_of(tmp_path)
     arrive(settings, delivery(1), delivery(2), at=1_000_000)
     arrive(settings, delivery(1), at=3_000_000, verified=False)
@@ -180,7 +180,7 @@ def test_every_publish_brings_what_is_new_and_nothing_twice(tmp_path: Path) -> N
 
 
 def test_an_unreadable_queue_stops_no_pull(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What else is published is published, and it is told."""
+    """What else is published is published, and it is logged."""
     settings = settings_of(tmp_path)
     settings.data_dir.mkdir()
     (settings.data_dir / "webhooks.db").write_bytes(b"no database, and longer than a header of one" * 99)

@@ -33,7 +33,7 @@ def mart(settings: Settings, name: str) -> list[Row]:
 
 
 def some_events(seed: int) -> list[Row]:
-    """Deliveries of thirty messages, with repeats, other words, and states in any order of time."""
+    """Deliveries of thirty messages, with repeats, other details, and states in any order of time."""
     chance = random.Random(seed)
     found = []
     for _ in range(150):
@@ -90,7 +90,7 @@ def test_the_state_of_a_message_is_the_same_in_every_order_of_arrival(tmp_path: 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, Settings, list[Row]]]:
-    """An account that sends and whose people opt out between two pulls; events tell of some of it."""
+    """An account that sends and whose people opt out between two pulls; events report some of it."""
     settings = settings_of(
         tmp_path_factory.mktemp("marts"),
         api_key=API_KEY,
@@ -129,23 +129,26 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, S
 
 
 def test_gaps_are_what_pulls_saw_and_events_did_not_tell(world: tuple[Account, Settings, list[Row]]) -> None:
-    """Sends and opt-outs by list, those told and those missing."""
+    """Sends and opt-outs by list, those reported and those missing."""
     account, settings, _ = world
     wanted: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for number, row in enumerate(account.contacts()[:20]):
         counts = wanted[row["list_id"]]
         counts["sends_seen"] += 1 + number % 3
-        counts["sends_told"] += number % 2
+        counts["sends_reported"] += number % 2
         counts["opt_outs_seen"] += number < 8
-        counts["opt_outs_told"] += 4 <= number < 8
+        counts["opt_outs_reported"] += 4 <= number < 8
     rows = mart(settings, "webhook_gaps")
     found: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for row in rows:
         found[row["list_id"]].update(
-            {name: row[name] for name in ("sends_seen", "sends_told", "opt_outs_seen", "opt_outs_told")}
+            {
+                name: row[name]
+                for name in ("sends_seen", "sends_reported", "opt_outs_seen", "opt_outs_reported")
+            }
         )
-        assert row["sends_missing"] == row["sends_seen"] - row["sends_told"]
-        assert row["opt_outs_missing"] == row["opt_outs_seen"] - row["opt_outs_told"]
+        assert row["sends_missing"] == row["sends_seen"] - row["sends_reported"]
+        assert row["opt_outs_missing"] == row["opt_outs_seen"] - row["opt_outs_reported"]
         assert row["list_name"] == f"List {row['list_id']}"
     assert found == wanted
 

@@ -1,6 +1,6 @@
 -- The state of a message is its newest final one, else its newest of any; when events arrived plays no part.
 WITH
-told AS (
+reported AS (
     SELECT
         *,
         coalesce("to", phone_number) AS phone,
@@ -15,7 +15,7 @@ told AS (
 ),
 states AS (
     SELECT message_id, status, rank = 2 AS is_final, status_detail, provider, timestamp AS status_at
-    FROM told
+    FROM reported
     QUALIFY row_number() OVER (
         PARTITION BY message_id
         ORDER BY
@@ -35,7 +35,7 @@ totals AS (
         count(*) AS bodies,
         coalesce(sum(repeats), 0) AS repeats,
         count(happening) - count(DISTINCT happening) AS disagreements
-    FROM told
+    FROM reported
     GROUP BY message_id
 ),
 imported AS (

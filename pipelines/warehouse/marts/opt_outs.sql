@@ -1,5 +1,5 @@
 WITH
-told AS (
+reported AS (
     SELECT
         coalesce(phone_number, "to") AS phone_number,
         list_number,
@@ -22,7 +22,7 @@ people AS (
         count(*) AS bodies,
         coalesce(sum(repeats), 0) AS repeats,
         count(happening) - count(DISTINCT happening) AS disagreements
-    FROM told
+    FROM reported
     GROUP BY ALL
 )
 SELECT people.*, contacts.active AS contact_active, contacts.synced_at AS contact_as_of

@@ -1,6 +1,6 @@
 -- The vendor does not document what a reply holds, so text and sender are looked for under the usual names.
 WITH
-told AS (
+reported AS (
     SELECT
         coalesce(timestamp, received_at) AS written_at,
         coalesce(phone_number, json_extract_string(extra, '$.from'), json_extract_string(extra, '$.from_number'))
@@ -24,5 +24,5 @@ SELECT
     marts.list_of(list_number) AS list_id,
     count(*) OVER (PARTITION BY happening) AS bodies,
     sum(repeats) OVER (PARTITION BY happening) AS repeats
-FROM told
+FROM reported
 QUALIFY row_number() OVER (PARTITION BY happening ORDER BY digest, position) = 1

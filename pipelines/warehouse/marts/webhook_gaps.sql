@@ -1,5 +1,5 @@
 -- A step is a contact between two looks: what its send_count and active gained, less what imports and events explain.
--- Events may be some minutes later than what they tell of.
+-- Events may be some minutes later than what they report.
 WITH
 versions AS (
     SELECT
@@ -29,8 +29,8 @@ steps AS (
     FROM versions
     WHERE (before IS NOT NULL OR is_new) AND (sends > 0 OR opted_out)
 ),
-told AS (
-    SELECT phone_number, steps.list_id, seen_at, count(DISTINCT message_id) AS told
+reported AS (
+    SELECT phone_number, steps.list_id, seen_at, count(DISTINCT message_id) AS reported
     FROM steps JOIN marts.messages USING (phone_number)
     WHERE (messages.list_id IS NULL OR messages.list_id = steps.list_id)
         AND coalesce(messages.sent_at, messages.first_at) BETWEEN since AND seen_at + INTERVAL 5 MINUTE
@@ -52,28 +52,28 @@ compared AS (
     SELECT
         steps.*,
         greatest(sends - coalesce(imported, 0), 0) AS live,
-        coalesce(told, 0) AS told,
-        stopped.seen_at IS NOT NULL AS is_told
+        coalesce(reported, 0) AS reported,
+        stopped.seen_at IS NOT NULL AS is_reported
     FROM steps
-    LEFT JOIN told USING (phone_number, list_id, seen_at)
+    LEFT JOIN reported USING (phone_number, list_id, seen_at)
     LEFT JOIN imported USING (phone_number, list_id, seen_at)
     LEFT JOIN stopped USING (phone_number, list_id, seen_at)
 ),
 days AS (
-    SELECT marts.utc_day(sent_at) AS day, list_id, live, told, 0 AS opt_outs, 0 AS opt_outs_told FROM compared
+    SELECT marts.utc_day(sent_at) AS day, list_id, live, reported, 0 AS opt_outs, 0 AS opt_outs_reported FROM compared
     UNION ALL
-    SELECT marts.utc_day(seen_at), list_id, 0, 0, 1, is_told::INTEGER FROM compared WHERE opted_out
+    SELECT marts.utc_day(seen_at), list_id, 0, 0, 1, is_reported::INTEGER FROM compared WHERE opted_out
 )
 SELECT
     day,
     days.list_id,
     any_value(list_name) AS list_name,
     sum(live) AS sends_seen,
-    sum(least(live, told)) AS sends_told,
-    sum(greatest(live - told, 0)) AS sends_missing,
+    sum(least(live, reported)) AS sends_reported,
+    sum(greatest(live - reported, 0)) AS sends_missing,
     sum(opt_outs) AS opt_outs_seen,
-    sum(opt_outs_told) AS opt_outs_told,
-    sum(opt_outs - opt_outs_told) AS opt_outs_missing
+    sum(opt_outs_reported) AS opt_outs_reported,
+    sum(opt_outs - opt_outs_reported) AS opt_outs_missing
 FROM days LEFT JOIN main.lists ON lists.id = days.list_id
 GROUP BY day, days.list_id
 HAVING sum(live) > 0 OR sum(opt_outs) > 0
