@@ -1,5 +1,6 @@
 """Pulling from an account over HTTP; the account's own state is the oracle."""
 
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -523,6 +524,17 @@ def test_every_activity_is_on_record(server: Server, settings: Settings) -> None
     key = settings.require_key().encode()
     for path in settings.data_dir.rglob("*"):
         assert path.is_dir() or key not in path.read_bytes(), path
+
+
+def test_the_garbage_collector_is_set_as_before(server: Server, settings: Settings) -> None:
+    """What a pull sets for the process it undoes, also when it fails: Dagster's process goes on."""
+    before = gc.get_threshold(), gc.get_freeze_count()
+    snapshot_dataset(settings, "lists", "r1")
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
+    server.faults.active.append(parse_fault("revoke,times=1"))
+    with pytest.raises(AccessError):
+        snapshot_dataset(settings, "lists", "r2")
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_an_endpoint_that_is_not_there_is_named(
