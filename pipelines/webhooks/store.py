@@ -323,13 +323,16 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
 
 def _engine(settings: Settings) -> sa.Engine:
     engine = open_engine(settings.webhook_store, durable=True)
-    if engine.dialect.name == "sqlite" and settings.webhook_queue_mb:
-        pages = settings.webhook_queue_mb * _PAGES_OF_A_MB
+    if engine.dialect.name == "sqlite":
+        pragmas = ["secure_delete = ON"]  # a raw body whose time is over is overwritten
+        if settings.webhook_queue_mb:
+            pragmas.append(f"max_page_count = {settings.webhook_queue_mb * _PAGES_OF_A_MB}")
 
-        def limit(connection: Any, _: object) -> None:
-            connection.execute(f"PRAGMA max_page_count = {pages}").close()
+        def tune(connection: Any, _: object) -> None:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}").close()
 
-        sa.event.listen(engine, "connect", limit)
+        sa.event.listen(engine, "connect", tune)
     return engine
 
 

@@ -228,7 +228,7 @@ def test_raw_bodies_go_after_their_time_and_fields_stay(tmp_path: Path) -> None:
     """TRACKLY_WEBHOOK_KEEP_DAYS: the row is the same without the raw body, also when all is read again."""
     settings = settings_of(tmp_path, webhook_keep_days=0)
     long_ago = now() - 100 * 86_400 * 1_000_000
-    arrive(settings, delivery(1, more=[1]), [opt_out(PHONE), 7], b"junk", at=long_ago)
+    arrive(settings, delivery(1, more=[1]), [opt_out(PHONE), 7], b"a body of no form", at=long_ago)
     arrive(settings, delivery(2))
     publish_events(settings)
     before = rows(settings)
@@ -240,6 +240,8 @@ def test_raw_bodies_go_after_their_time_and_fields_stay(tmp_path: Path) -> None:
     settings.warehouse.unlink()
     publish_events(keeping)
     assert rows(settings) == after
+    held = b"".join(path.read_bytes() for path in settings.data_dir.glob("webhooks.db*"))
+    assert b"a body of no form" not in held
     arrive(settings, delivery(1, more=[1]))
     publish_events(keeping)
     assert {row["repeats"] for row in rows(settings) if row["message_id"] == "m0000001"} == {1}
