@@ -6,8 +6,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes
 
+QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push/files tests/docs/test_paths.py \
+    tests/docs/test_rules_once.py tests/test_text.py tests/test_urls.py
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint ui bench bench-large docs audit lock clean
+.PHONY: help setup demo test check coverage lint ui bench bench-large docs audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,6 +22,12 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 
 test: lint .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
 	@$(BIN)/python -m pytest -n 4 -q
+
+check: lint ## the quick ones: lint, types, layers, and the tests of what computes without an account
+	@$(BIN)/python -m pytest -n 2 -q $(QUICK)
+
+coverage: .venv/.clients .venv/.dev ## run the tests and list the lines that none of them reaches
+	@$(BIN)/python -m pytest -n 4 -q --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/.dev ## ruff, mypy, import-linter, complexity
 	@$(BIN)/ruff check .
@@ -65,7 +74,7 @@ lock: ## resolve the newest versions again (needs uv)
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
 clean: ## remove .venv and everything that runs have left behind
-	rm -rf .venv .docs .audit site data demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .docs .audit site data demo .mypy_cache .pytest_cache .coverage .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
