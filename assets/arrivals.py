@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import UsageError
-from pipelines.push.files.find import find_sources, without_queries
+from pipelines.push.files.find import Unread, find_sources, without_queries
 from pipelines.push.files.query_inputs import files_of
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
@@ -68,11 +68,15 @@ def to_watch(settings: Settings) -> list[Path]:
     taken = sources if settings.sql_sources else without_queries(sources)
     files = [source for found in taken.found.values() for source in found]
     if not files and taken.unread:
-        left = "; ".join(f"{file.path.name} {file.why}" for file in taken.unread[:_MOST_NAMED])
-        raise UsageError(f"There is no history to push: {left}.")
+        raise _nothing_to_take(taken.unread)
     queries = [source.path for source in files if source.format == "sql"]
     read = {file for path in queries for file in files_of(path, follow_links=settings.follow_links)}
     return [*dict.fromkeys([*(source.path for source in files), *sorted(read)])]
+
+
+def _nothing_to_take(unread: Sequence[Unread]) -> UsageError:
+    left = "; ".join(f"{file.path.name} {file.why}" for file in unread[:_MOST_NAMED])
+    return UsageError(f"There is no history to push: {left}.")
 
 
 def look(files: Iterable[Path], before: dict[Path, Seen], now: float, quiet: float) -> Arrivals:
@@ -84,18 +88,21 @@ def look(files: Iterable[Path], before: dict[Path, Seen], now: float, quiet: flo
         now: seconds.
         quiet: for how many of them a file must have stood still.
     """
-    seen = {}
-    for path in files:
-        try:
-            status = path.stat()
-        except FileNotFoundError:  # it went away between being listed and being looked at
-            continue
-        known = before.get(path)
-        same = known and (known.size, known.changed) == (status.st_size, status.st_mtime_ns)
-        seen[path] = known if known and same else Seen(status.st_size, status.st_mtime_ns, now)
+    seen = {path: file for path in files if (file := _seen(path, before.get(path), now))}
     new = [path for path, file in seen.items() if not file.started]
     growing = [path for path in new if seen[path].since == now or now - seen[path].since < quiet]
     return Arrivals(seen, new, growing)
+
+
+def _seen(path: Path, before: Seen | None, now: float) -> Seen | None:
+    """A file as it is now; None where it went away after it was listed."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if before and (before.size, before.changed) == (status.st_size, status.st_mtime_ns):
+        return before
+    return Seen(status.st_size, status.st_mtime_ns, now)
 
 
 def started(arrivals: Arrivals) -> dict[Path, Seen]:

@@ -47,17 +47,19 @@ def step_of(entry: dg.EventLogEntry) -> Step | None:
             made = event.step_materialization_data.materialization
             return Step(made.asset_key.to_user_string(), "done", _plain(made.metadata))
         case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if check.passed:
-                return None
-            state = "warned" if check.severity == dg.AssetCheckSeverity.WARN else "broken"
-            return Step(
-                f"{check.asset_key.to_user_string()}: {check.check_name}",
-                state,
-                _plain(check.metadata),
-                check.description or "did not pass",
-            )
+            return _of_check(event.asset_check_evaluation_data)
     return None
+
+
+def _of_check(check: dg.AssetCheckEvaluation) -> Step | None:
+    if check.passed:
+        return None
+    return Step(
+        f"{check.asset_key.to_user_string()}: {check.check_name}",
+        "warned" if check.severity == dg.AssetCheckSeverity.WARN else "broken",
+        _plain(check.metadata),
+        check.description or "did not pass",
+    )
 
 
 def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:

@@ -122,12 +122,16 @@ class Privacy:
             rows: list[Any] = _rows.decode(raw)
         except msgspec.DecodeError:  # some row is no object: nobody knows what it holds
             rows = [_object(row) or self._unknown(row) for row in _any_rows.decode(raw)]
-        for row in [row for row in rows if isinstance(row, dict)]:
-            if self.key and "phone_number" in row:
-                row["phone_number"] = msgspec.Raw(self._secret(row["phone_number"]))
-            if self.drop_custom_fields and "custom_fields" in row:
-                row["custom_fields"] = _NULL
+        for row in rows:
+            if isinstance(row, dict):
+                self._filter(row)
         return rows
+
+    def _filter(self, row: dict[str, msgspec.Raw]) -> None:
+        if self.key and "phone_number" in row:
+            row["phone_number"] = msgspec.Raw(self._secret(row["phone_number"]))
+        if self.drop_custom_fields and "custom_fields" in row:
+            row["custom_fields"] = _NULL
 
     def _unknown(self, raw: msgspec.Raw) -> msgspec.Raw:
         return msgspec.Raw(self._secret(raw)) if self.key else _LEFT_OUT

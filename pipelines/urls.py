@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
+_PORT = "must have a port from 1 to 65535"
 
 
 def problem_of(url: str) -> str | None:
@@ -20,7 +21,7 @@ def problem_of(url: str) -> str | None:
     Returns:
         A few words that follow the name of a setting and quote nothing of the address.
     """
-    if any(character.isspace() or not character.isprintable() or character == "\\" for character in url):
+    if any(map(_is_odd, url)):
         return "must not contain spaces, backslashes or control characters"
     try:
         parts = urlsplit(url)
@@ -30,10 +31,14 @@ def problem_of(url: str) -> str | None:
             return "must name a host"
         port = parts.port
     except ValueError as problem:
-        return "must have a port from 1 to 65535" if "port" in str(problem).lower() else "must name a host"
+        return _PORT if "port" in str(problem).lower() else "must name a host"
     if port == 0 or (port is None and parts.netloc.endswith(":")):
-        return "must have a port from 1 to 65535"
+        return _PORT
     return None if _is_host(parts.hostname, bracketed="[" in parts.netloc) else "must name a valid host"
+
+
+def _is_odd(character: str) -> bool:
+    return character.isspace() or not character.isprintable() or character == "\\"
 
 
 def problem_of_base(url: str) -> str | None:

@@ -164,14 +164,17 @@ def _field(name: str, hint: Any) -> Field:
     column = next((note for note in notes if isinstance(note, Column)), None)
     if column is None:
         raise TypeError(f"column {name} is declared without a Column(...)")
-    nullable = False
-    if typing.get_origin(inner) in (Union, types.UnionType):
-        nullable = True
-        (inner,) = (arg for arg in typing.get_args(inner) if arg is not type(None))
-        inner, *more = _annotated(inner)
+    nullable = typing.get_origin(inner) in (Union, types.UnionType)
+    if nullable:
+        inner, *more = _annotated(_without_none(inner))
         notes += more
     kind = next((note for note in notes if isinstance(note, Kind)), None) or _PLAIN[inner]
     return Field(name, kind, nullable or kind is Kind.JSON, column)
+
+
+def _without_none(hint: Any) -> Any:
+    (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
+    return inner
 
 
 def _annotated(hint: Any) -> list[Any]:

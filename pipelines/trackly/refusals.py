@@ -78,18 +78,21 @@ def vendor_error(body: bytes, content_type: str | None = None) -> VendorError | 
         found: Any = parse_leniently(body)
     except Unreadable:
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("error"), str) or not found["error"].strip():
+    if not _is_in_form(found):
         return None
+    return VendorError(*(_masked(found.get(name)) for name in ("error", "code", "message")))
+
+
+def _is_in_form(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("error"), str) or not found["error"].strip():
+        return False
     code = found.get("code")
     has_code = isinstance(code, str) and _CODE.fullmatch(code) is not None
-    if not has_code and not found.keys() <= _FIELDS:
-        return None
-    return VendorError(
-        *(
-            without_quotes(safe_words(whole_characters(str(value)))) if (value := found.get(name)) else ""
-            for name in ("error", "code", "message")
-        )
-    )
+    return has_code or found.keys() <= _FIELDS
+
+
+def _masked(value: Any) -> str:
+    return without_quotes(safe_words(whole_characters(str(value)))) if value else ""
 
 
 def failure_of(answer: Answer, now: datetime) -> Failure:
@@ -108,14 +111,19 @@ def failure_of(answer: Answer, now: datetime) -> Failure:
     if status >= 500 or status == 408:
         return Failure(Kind.TROUBLE, reason, retry_after=wait, status=status)
     if said is None or status < 400:
-        reason = f"{reason}, not in the API's own form"
-        error = _about_tls(answer.body) if status == 400 else None
-        kind = Kind.PAGE_FINAL if status == 413 or error else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
-        error = error or _of_a_page(status, headers.get("location"))
-        return Failure(kind, reason, retry_after=wait, error=error, status=status)
+        return _of_a_gateway(answer, f"{reason}, not in the API's own form", wait)
     if status == 429:
         return Failure(Kind.BUSY, reason, retry_after=wait, status=status)
     return Failure(Kind.REFUSED, reason, error=_refusal(status, said, reason), status=status)
+
+
+def _of_a_gateway(answer: Answer, reason: str, wait: float | None) -> Failure:
+    """A reply that is not in the API's own form: it proves nothing about the request."""
+    status = answer.status
+    error = _about_tls(answer.body) if status == 400 else None
+    kind = Kind.PAGE_FINAL if status == 413 or error else Kind.PAGE_BUSY if status == 429 else Kind.PAGE
+    error = error or _of_a_page(status, answer.headers.get("location"))
+    return Failure(kind, reason, retry_after=wait, error=error, status=status)
 
 
 def proxy_log_in(proxy: str = "") -> AccessError:

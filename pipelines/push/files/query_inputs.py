@@ -71,15 +71,7 @@ def inputs_of(path: Path, warehouse: Path, *, follow_links: bool) -> tuple[Path,
 def _matches(path: Path, name: str) -> Iterator[Path]:
     """The files that a name or a pattern stands for, as DuckDB would find them."""
     folder = path.parent.resolve()
-    parts = PurePath(name).parts
-    if "://" in name or name.startswith(("~", "file:")) or ".." in parts:
-        raise UsageError(f"{path} reads `{name}`, which is not in its folder.", _REACH)
-    inside = Path(name)
-    if inside.is_absolute():
-        above = next((top for top in (folder, path.parent.absolute()) if inside.is_relative_to(top)), None)
-        if above is None:
-            raise UsageError(f"{path} reads `{name}`, which is not in its folder.", _REACH)
-        inside = inside.relative_to(above)
+    inside = _inside(path, name)
     if not _PATTERN.search(name):
         if (folder / inside).exists() or (folder / inside).is_symlink():
             yield folder / inside
@@ -88,6 +80,24 @@ def _matches(path: Path, name: str) -> Iterator[Path]:
     with storage_errors("read", path.parent), duckdb.connect(config={"threads": 1}) as connection:
         found = connection.execute("SELECT file FROM glob(?)", [f"{escaped}/{inside}"]).fetchall()
     yield from (Path(file) for (file,) in found)
+
+
+def _inside(path: Path, name: str) -> Path:
+    """A name or a pattern as a path inside the query's folder.
+
+    Raises:
+        UsageError: it leads out of it.
+    """
+    outside = UsageError(f"{path} reads `{name}`, which is not in its folder.", _REACH)
+    if "://" in name or name.startswith(("~", "file:")) or ".." in PurePath(name).parts:
+        raise outside
+    inside = Path(name)
+    if not inside.is_absolute():
+        return inside
+    for top in (path.parent.resolve(), path.parent.absolute()):
+        if inside.is_relative_to(top):
+            return inside.relative_to(top)
+    raise outside
 
 
 def _check(path: Path, scan: Scan, file: Path, *, follow_links: bool) -> None:

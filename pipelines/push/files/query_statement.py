@@ -7,7 +7,7 @@ match (`query_inputs`), and running the query (`stage.query_cage`).
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,13 +290,17 @@ def _arguments(function: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], di
 def _names(expression: Mapping[str, Any]) -> tuple[str, ...] | None:
     """A text, or a list of texts, that is written out; else None."""
     if expression.get("function_name") == "list_value":
-        found = [_names(argument["expression"]) for argument in expression.get("arguments", [])]
-        if not found or any(names is None or len(names) != 1 for names in found):
-            return None
-        return tuple(name for names in found if names for name in names)
+        return _all_names(expression.get("arguments", []))
     literal = expression.get("literal") if expression.get("class") == "CONSTANT" else None
     text = literal.get("text") if isinstance(literal, dict) and literal.get("kind") == "STRING" else None
     return (text,) if isinstance(text, str) and text else None
+
+
+def _all_names(arguments: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
+    """The texts of a list, each of them written out; else None."""
+    found = [_names(argument["expression"]) for argument in arguments]
+    single = [names[0] for names in found if names is not None and len(names) == 1]
+    return tuple(single) if single and len(single) == len(found) else None
 
 
 def _declared(options: Mapping[str, Mapping[str, Any]]) -> frozenset[str] | None:

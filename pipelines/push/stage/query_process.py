@@ -106,22 +106,23 @@ def _refuse_guesses(duckdb: Any, connection: Any, scan: dict[str, Any], known: s
     if scan["declared"] is None or scan["kind"] not in ("csv", "json"):
         return
     columns = _described(connection, scan["call"])
-    guessed = [
-        place
-        for place, column in enumerate(columns)
-        if column.type != "VARCHAR" and column.name.lower() not in scan["declared"]
-        if scan["used"] is None or column.name.lower() in scan["used"]
-    ]
-    doubtful = [
-        place
-        for place in guessed
-        if any(word in columns[place].type for word in _TEXTS)
-        and not columns[place].type.startswith(tuple(scan["formats"]))
-    ]
+    guessed = [place for place, column in enumerate(columns) if _is_guessed(column, scan)]
+    doubtful = [place for place in guessed if _is_doubtful(columns[place].type, scan)]
     if not doubtful and guessed and scan["kind"] == "csv":
         doubtful = _changed(duckdb, connection, scan, columns, guessed)
     if doubtful:
         raise _RefusedError(f"guessed {scan['kind']}", _names(columns, doubtful, known))
+
+
+def _is_guessed(column: _Column, scan: dict[str, Any]) -> bool:
+    name = column.name.lower()
+    if column.type == "VARCHAR" or name in scan["declared"]:
+        return False
+    return scan["used"] is None or name in scan["used"]
+
+
+def _is_doubtful(type_: str, scan: dict[str, Any]) -> bool:
+    return any(word in type_ for word in _TEXTS) and not type_.startswith(tuple(scan["formats"]))
 
 
 def _changed(
@@ -162,24 +163,31 @@ def _write(connection: Any, task: dict[str, Any]) -> None:
     """Write what the query yields as Parquet: numbers, times and flags as their exact text, the rest as it is."""
     relation = connection.sql(task["text"])
     columns = [_Column(*pair) for pair in zip(relation.columns, map(str, relation.types), strict=True)]
-    known = set(task["names"])
+    _refuse_unusable(columns, set(task["names"]))
+    projected = [
+        # a CSV without a header has somebody's data for names, and those are shown as columns that are not ours
+        _projected(column, f"column {place}" if _is_strange(column, task) else column.name)
+        for place, column in enumerate(columns, start=1)
+    ]
+    relation.project(", ".join(projected)).write_parquet(task["output"], compression="zstd")
+
+
+def _refuse_unusable(columns: list[_Column], known: set[str]) -> None:
+    """Refuse columns of types that are no values, and names that occur twice."""
     unusable = [place for place, column in enumerate(columns) if column.type.startswith(_NO_COLUMN)]
     if unusable:
         raise _RefusedError("unusable", _names(columns, unusable, known))
     folded = [column.name.lower() for column in columns]
     if twice := [place for place, name in enumerate(folded) if name in folded[:place]]:
         raise _RefusedError("twice", _names(columns, twice, known))
-    if any(scan["kind"] == "csv" for scan in task["scans"]):
-        said = task["text"].lower()
-        outside = [name not in known and name not in said for name in folded]
-    else:
-        outside = [False] * len(columns)
-    projected = [
-        # a CSV without a header has somebody's data for names, and those are shown as columns that are not ours
-        _projected(column, f"column {place}" if strange else column.name)
-        for place, (column, strange) in enumerate(zip(columns, outside, strict=True), start=1)
-    ]
-    relation.project(", ".join(projected)).write_parquet(task["output"], compression="zstd")
+
+
+def _is_strange(column: _Column, task: dict[str, Any]) -> bool:
+    """Whether neither the contract nor the query names a column that a CSV may have."""
+    name = column.name.lower()
+    if not any(scan["kind"] == "csv" for scan in task["scans"]):
+        return False
+    return name not in task["names"] and name not in task["text"].lower()
 
 
 def _projected(column: _Column, name: str) -> str:
