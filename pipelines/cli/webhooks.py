@@ -1,8 +1,9 @@
 """`trackly-sync webhooks`: receives Trackly's events, and helps to set that up."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,10 @@ from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import age
 from pipelines.text import for_terminal
+
+if TYPE_CHECKING:  # help answers at once
+    from pipelines.webhooks.capture import Captured
+    from pipelines.webhooks.signature import Found
 
 app = typer.Typer(
     help="Receive Trackly's events (deliveries, opt-outs, replies) into webhook_events, and lose none.",
@@ -68,7 +73,7 @@ def check(
     - `trackly-sync webhooks check request.txt`
     """
     from pipelines.webhooks.capture import read_captured  # noqa: PLC0415 - help answers at once
-    from pipelines.webhooks.signature import HEADER, Form, forms_of  # noqa: PLC0415 - the same
+    from pipelines.webhooks.signature import HEADER, Form  # noqa: PLC0415 - the same
 
     settings = load_settings()
     if not settings.webhook_secrets:
@@ -78,11 +83,7 @@ def check(
     captured = read_captured(file)
     if not captured.signature:
         raise UsageError(f"{file} has no header {HEADER}.", "Capture the request with its headers.")
-    stamps = [
-        value for name, value in captured.headers.items() if "timestamp" in name or name.endswith("-time")
-    ]
-    tried = (forms_of(body, captured.signature, settings.webhook_secrets, stamps) for body in captured.bodies)
-    found = next((one for one in tried if one is not None), None)
+    found = _form_of(captured, settings.webhook_secrets)
     if found is None:
         raise DataError(
             "The signature is not HMAC-SHA256 of this body in any form that is known, with the secret that is set.",
@@ -131,6 +132,15 @@ def show_webhooks(settings: Settings) -> None:
         refused = found["unsigned"] + found["wrongly_signed"]
         state = "receiver serving" if found["serving"] else "receiver stopped"
         out.print(f"\nwebhook events: {found['bodies']:,} received, {last}; {refused:,} refused; {state}")
+
+
+def _form_of(captured: "Captured", secrets: Sequence[bytes]) -> "Found | None":
+    """The form of its signature; a time in another header may be signed too."""
+    from pipelines.webhooks.signature import forms_of  # noqa: PLC0415 - help answers at once
+
+    stamps = [v for name, v in captured.headers.items() if "timestamp" in name or name.endswith("-time")]
+    tried = (forms_of(body, captured.signature, secrets, stamps) for body in captured.bodies)
+    return next((found for found in tried if found is not None), None)
 
 
 def _signed(what: str) -> str:

@@ -191,18 +191,7 @@ async def _serve(
     publishing: tuple[Callable[[], object], Rhythm],
     begun: Callable[[Callable[[], None]], None] | None,
 ) -> None:
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        ws="none",
-        lifespan="off",
-        log_level="critical",  # what it warns of quotes nothing, but every port scan would
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-    )
-    server = _Server(config)
+    server = _Server(_config(app))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -231,6 +220,20 @@ async def _serve(
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await asyncio.to_thread(writer.close)
+
+
+def _config(app: Receiver) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="critical",  # what it warns of quotes nothing, but every port scan would
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
 
 
 async def _publish(publish: Callable[[], object], seconds: float) -> None:
