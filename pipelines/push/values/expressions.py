@@ -34,8 +34,8 @@ def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
     """What a row is known by, in every run, wherever it stands and whatever format it comes in.
 
     A send is known by its id and a click by its message. Revenue is known by its record_id, else by a digest of
-    its values; a repeat of the same values then gets `:2`, `:3`, ... appended. Changing the digest would make
-    rows that were sent look new: it must stay as it is.
+    its values; a repeat of the same values then gets `:2`, `:3`, ... appended. Without either it is too broken to be
+    known by anything. Changing the digest would make rows that were sent look new: it must stay as it is.
     """
     if dataset == "sends":
         return "id"
@@ -48,7 +48,10 @@ def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
         if field.name != "record_id"
     )
     content = f"'content:' || left(sha256(concat({values})), 32)"
-    return f"CASE WHEN record_id IS NOT NULL THEN 'record:' || record_id ELSE {content} END"
+    return (
+        "CASE WHEN record_id IS NOT NULL THEN 'record:' || record_id"
+        f" WHEN message_id IS NOT NULL THEN {content} END"
+    )
 
 
 def canonical(field: Field) -> str:

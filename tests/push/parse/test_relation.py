@@ -431,3 +431,13 @@ def test_a_float_that_is_no_number_costs_its_row_only(tmp_path: Path) -> None:
     pq.write_table(pa.table({**sends, "list_id": [100.0, *odd[1:]]}), tmp_path / "sends.parquet")
     rows = load(tmp_path / "sends.parquet", kind="parquet")
     assert [(row["id"], row["list_id"]) for row in rows if row["problem"] is None] == [("a", 100), ("d", 7)]
+
+
+def test_a_line_that_is_no_record_is_known_by_nothing(tmp_path: Path) -> None:
+    """Else all such lines of revenue would seem to be one row."""
+    path = tmp_path / "revenue.ndjson"
+    sale = '{"message_id":"m","offer_id":"269e0d37f2a74de452e6b438","revenue":1}'
+    path.write_text(f"no json\n[]\n{sale}\n")
+    known_by = [row["base"] for row in load(path, "revenue", "ndjson")]
+    assert known_by[:2] == [None, None]
+    assert known_by[2].startswith("content:")
