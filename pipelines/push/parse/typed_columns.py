@@ -139,6 +139,7 @@ _RIGHT = {
     "DATE": _IS_TIME,
     "TIMESTAMP": _IS_TIME,
     "TIMESTAMP WITH TIME ZONE": _IS_TIME,
+    "TIMESTAMPTZ": _IS_TIME,  # with _NS
 }
 """By DuckDB type: the kinds of fields that it fits, and what is wrong with all others."""
 

@@ -230,7 +230,7 @@ def _look_at_identifier(name: str, texts: _Texts) -> None:
         raise Doubt
     numeric = _NUMBER_FIRST.take(texts.first)
     if not texts.only(_IDENTIFIER):
-        _doubt_any(texts.data > 0x7E)
+        _doubt_any((texts.data > 0x7E) | (texts.data < ord(" ")))
         if numeric.any() and _POINTS[texts.data].any():
             raise Doubt
     if not numeric.any():

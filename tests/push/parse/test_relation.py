@@ -441,3 +441,16 @@ def test_a_line_that_is_no_record_is_known_by_nothing(tmp_path: Path) -> None:
     known_by = [row["base"] for row in load(path, "revenue", "ndjson")]
     assert known_by[:2] == [None, None]
     assert known_by[2].startswith("content:")
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_times_of_parquet_are_read_in_every_unit(tmp_path: Path, unit: str, zone: str | None) -> None:
+    """With a zone and without; pandas writes those of nanoseconds."""
+    times = (
+        pa.array([1_714_557_600], pa.timestamp("s")).cast(pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+    )
+    columns = {"id": ["a"], "to_number": ["+12000000000"], "timestamp": times, "list_id": [100]}
+    pq.write_table(pa.table(columns), tmp_path / "sends.parquet")
+    (row,) = load(tmp_path / "sends.parquet", kind="parquet")
+    assert (row["problem"], row["timestamp"]) == (None, datetime(2024, 5, 1, 10, tzinfo=UTC))
