@@ -158,7 +158,12 @@ def _compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> in
         connection.unregister("incoming")
     if ledger:
         with ledger.begin() as transaction:
-            _insert(connection, "revenue", REVENUE_COLUMNS, sent_revenue(transaction))
+            _insert(
+                connection,
+                "revenue",
+                REVENUE_COLUMNS,
+                sent_revenue(transaction, [name for name, _ in REVENUE_COLUMNS]),
+            )
             _insert(connection, "acknowledged", ACKNOWLEDGED_COLUMNS, [acknowledged_contacts(transaction)])
         for table, dataset, kept in (
             ("sends", "sends", SENDS_COLUMNS),

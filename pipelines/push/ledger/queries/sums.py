@@ -107,21 +107,32 @@ def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int
     }
 
 
-def sent_revenue(connection: sa.Connection, batch: int = 50_000) -> Iterator[Sequence[Sequence[Any]]]:
+def sent_revenue(
+    connection: sa.Connection, names: Sequence[str], batch: int = 50_000
+) -> Iterator[Sequence[Sequence[Any]]]:
     """Revenue that is in the account or may be, in batches.
 
+    Args:
+        connection: a transaction.
+        names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt), amount,
+            tries, intended_at, amount_before, count_before, phone_amount_before, phone_count_before, and read_to,
+            when the reading of these four ended. Amounts are in units (see `schemas.money`).
+        batch: rows of a batch.
+
     Yields:
-        Sequences of (contact, list_ref, whether it is accepted and not in doubt, amount, tries, intended_at,
-        amount_before, count_before, phone_amount_before, phone_count_before, when the reading of these ended).
+        Sequences of rows, each with those columns.
     """
+    known: dict[str, sa.ColumnElement[Any]] = {
+        "ref": ROWS.c.list_ref,
+        "accepted": sa.not_(row_outcome.IN_DOUBT),
+        "amount": sa.func.coalesce(ROWS.c.amount, 0),
+        "intended_at": CHUNKS.c.intended_at,
+        "read_to": READINGS.c.finished_at,
+    }
     query = (
-        sa.select(
-            ROWS.c.contact, ROWS.c.list_ref, sa.not_(row_outcome.IN_DOUBT), sa.func.coalesce(ROWS.c.amount, 0),
-            ROWS.c.tries, CHUNKS.c.intended_at, ROWS.c.amount_before, ROWS.c.count_before,
-            ROWS.c.phone_amount_before, ROWS.c.phone_count_before, READINGS.c.finished_at,
-        )
+        sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
         .where(ROWS.c.dataset == REVENUE, sa.or_(row_outcome.IN_DOUBT, row_outcome.ACCEPTED))
-    )  # fmt: skip
+    )
     yield from connection.execution_options(yield_per=batch).execute(query).partitions()
