@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.cli.show import differing_notes, pull_notes, push_notes
-from pipelines.push.ledger.status import differing
 from pipelines.push.outcomes import Outcomes
 from pipelines.runs import unended
 from pipelines.settings import Settings
@@ -22,6 +21,7 @@ def attention(
         StorageError: the warehouse or a run's record cannot be read.
     """
     from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
     from pipelines.watched import conditions  # noqa: PLC0415 - help answers at once
 
     alerting = [
