@@ -225,9 +225,12 @@ def _look_at_message(texts: _Texts) -> None:
 
 
 def _look_at_identifier(name: str, texts: _Texts) -> None:
-    """No number that a spreadsheet or a float may have changed, and no invisible character."""
+    """No number that a spreadsheet or a float may have changed, no invisible character, and not only punctuation."""
     if name == "offer_id" and not (texts.only(_HEX) and (texts.sizes == _OFFER_BYTES).all()):
         raise Doubt
+    plus = texts.first == ord("+")
+    if plus.any():
+        _doubt_any(plus & ~(_DIGIT.take(texts.at(1)) & (texts.sizes > 1)))
     numeric = _NUMBER_FIRST.take(texts.first)
     if not texts.only(_IDENTIFIER):
         _doubt_any((texts.data > 0x7E) | (texts.data < ord(" ")))

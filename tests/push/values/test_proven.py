@@ -48,7 +48,7 @@ WORDS = [
     "1,5e7",
 ]
 ODD = {
-    Kind.TEXT: "abnuNUeE019+-.,'=<(#\\ \t\n\u00a0\u2003\u00e9\ufeff\u200b\x7f\0",
+    Kind.TEXT: "abnuNUeE019+-.,'=<(#\\ \t\n\u00a0\u2003\u00e9\ufeff\u200b\x7f\x07\0",
     Kind.INTEGER: "0123456789+-. e",
     Kind.MONEY: "0123456789..+- e",
     Kind.FLAG: "truefalsno10 ",
@@ -159,6 +159,10 @@ def test_good_rows_are_typed_at_once(changed: dict[str, str | None]) -> None:
         {"id": "1001.0"},
         {"id": " a"},
         {"id": "a\u200bb"},
+        {"id": "a\x07b"},
+        {"id": "a\x7fb"},
+        {"id": "+-"},
+        {"to_number": "+"},
         {"to_number": "'+12000000000"},
         {"to_number": "12000000000.0"},
         {"message": "NULL"},
