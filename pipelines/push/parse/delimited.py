@@ -7,13 +7,13 @@ swallow rows in silence. What does not belong here: bytes and encodings (`text`)
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, TextIO
+from typing import TextIO
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
+from pipelines.push.parse.dialect import DELIMITERS, Body, Dialect, judge
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.regular_blocks import Shape, read_block
@@ -34,8 +34,6 @@ from schemas.instants import parse_instant
 from schemas.phones import E164
 
 _SAMPLE = 1 << 20
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_QUOTES = {'"': "double quotes", "'": "single quotes"}
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _BATCH_CHARACTERS = 16_000_000
 _BLOCK = 1 << 21
@@ -46,26 +44,6 @@ BACKSLASH = "a quote is escaped by a backslash, which cannot be read for certain
 SKIP = "skip"
 BACKSLASHED = '\\"'
 BAD_BYTES = "holds bytes that are not text in the file's encoding"
-
-
-@dataclass(slots=True)
-class _Dialect:
-    delimiter: str
-    quote: str
-    spaces: bool = False
-
-    def reader(self, lines: Iterator[str] | TextIO) -> Any:
-        return csv.reader(
-            lines,
-            delimiter=self.delimiter,
-            quotechar=self.quote,
-            skipinitialspace=self.spaces,
-            strict=True,
-        )
-
-    def __str__(self) -> str:
-        after = ", a space after each delimiter" if self.spaces else ""
-        return f"{_DELIMITERS.get(self.delimiter, repr(self.delimiter))}, {_QUOTES[self.quote]}{after}"
 
 
 class _Lines:
@@ -146,16 +124,18 @@ class _Reader:
     def batches(self, text: TextIO, block: int) -> Iterator[Records | Columnar]:
         before, first, said = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
         sample = text.read(_SAMPLE) + text.readline(MAX_LINE)
-        dialect = self._dialect(first, sample, said)
+        body = Body(self._source, self._evidence, before, sample)
+        dialect, notes = judge(self._dataset, first, body, said)
         self._facts.dialect = str(dialect)
+        self._facts.notes += notes
         self._facts.note_ends(record_ends(self._source, self._evidence, dialect.quote))
-        names = _cells(dialect, first)
+        names = dialect.cells(first)
         if known(self._dataset, names) == 0:
             raise UsageError(
                 f"{self._source.path} has no header line: its first line names no column of {self._dataset.name}.",
                 name_columns(self._dataset),
             )
-        if _is_open(dialect, first):
+        if dialect.is_open(first):
             raise UsageError(
                 f"{self._source.path} has a quote in its header line that is not closed there.",
                 "Correct its first line: the columns after it cannot be told.",
@@ -187,28 +167,6 @@ class _Reader:
             elif bare.strip(",;|\t" + WHITE):
                 return number, line, said
         raise UsageError(f"{self._source.path} has no header line.", name_columns(self._dataset))
-
-    def _dialect(self, first: str, sample: str, said: str) -> _Dialect:
-        """The delimiter and quote with which the header names most fields and most records fit it."""
-        tried = [_Dialect(delimiter, '"') for delimiter in ([said] if said else _DELIMITERS)]
-        named = [self._named(dialect.delimiter, first) for dialect in tried]
-        likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
-        best = likely[0]
-        if len(likely) > 1:
-            best = max(likely, key=lambda one: _fitting(_rows(one, sample), len(_cells(one, first))))
-        single = _Dialect(best.delimiter, "'")
-        if self._more_names(single, best, first) or _in_single_quotes(single, best, sample):
-            best = single
-        spaced = (cell.startswith(" ") for row in _rows(best, sample) for cell in row[1:] if cell)
-        best.spaces = next(spaced, False) and all(spaced)
-        return best
-
-    def _named(self, delimiter: str, header: str) -> int:
-        """How many fields a header names, with whichever quotes it has."""
-        return max(known(self._dataset, _cells(_Dialect(delimiter, quote), header)) for quote in _QUOTES)
-
-    def _more_names(self, one: _Dialect, other: _Dialect, header: str) -> bool:
-        return known(self._dataset, _cells(one, header)) > known(self._dataset, _cells(other, header))
 
     def _blocks(
         self, lines: _Lines, fit: "_Fit", shape: Shape | None, places: dict[str, int]
@@ -279,7 +237,7 @@ class _Reader:
 class _Whole:
     """The records of a file, each with its place; None for one whose quotes are wrong."""
 
-    def __init__(self, dialect: _Dialect, lines: _Lines) -> None:
+    def __init__(self, dialect: Dialect, lines: _Lines) -> None:
         self.lines, self._before = lines, lines.before
         self._reader = dialect.reader(iter(lines))
         self.first, self.last = lines.before, lines.before
@@ -300,7 +258,7 @@ class _Whole:
 class _Fit:
     """Whether rows that are not as wide as the header can be read all the same, and whether rows hide in one."""
 
-    def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: _Dialect) -> None:
+    def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: Dialect) -> None:
         self.names, self.width = names, len(names)
         self._named = max(place for place, name in enumerate(names) if name) + 1
         self.dialect = dialect
@@ -312,7 +270,7 @@ class _Fit:
 
     def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
         """What rows look like that need no care; None where all need it."""
-        if self.dialect.spaces or self.dialect.delimiter not in _DELIMITERS:
+        if self.dialect.spaces or self.dialect.delimiter not in DELIMITERS:
             return None
         return Shape(
             dataset,
@@ -334,7 +292,16 @@ class _Fit:
             return row[: self.width], ""
         if self._named <= len(row) < self.width:
             return row + [""] * (self.width - len(row)), ""
-        return row, MISFIT
+        return row, self._misfit(row)
+
+    def _misfit(self, row: list[str]) -> str:
+        for delimiter, name in DELIMITERS.items():
+            if (
+                delimiter != self.dialect.delimiter
+                and sum(cell.count(delimiter) for cell in row) == self.width - 1
+            ):
+                return f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems"
+        return MISFIT
 
     def swallows(self, lines: Sequence[str]) -> bool:
         """Whether a line inside a record of several lines looks like a row of its own."""
@@ -363,49 +330,3 @@ def _add_broken(batch: Records, lines: Sequence[str], at: _Whole, problem: str) 
     for line in lines:
         if line.strip(WHITE):
             batch.add_broken(line, at.first, at.last, place + problem)
-
-
-def _cells(dialect: _Dialect, line: str) -> list[str]:
-    try:
-        return [cell.strip(WHITE) for cell in next(dialect.reader(iter([line])), [])]
-    except csv.Error:
-        return [cell.strip(WHITE) for cell in line.rstrip("\r\n").split(dialect.delimiter)]
-
-
-def _is_open(dialect: _Dialect, line: str) -> bool:
-    """Whether the quotes of a line are wrong, or go on in the next one."""
-    try:
-        next(dialect.reader(iter([line])), [])
-    except csv.Error:
-        return True
-    return False
-
-
-def _rows(dialect: _Dialect, sample: str) -> Iterator[list[str]]:
-    """The records of a sample that can be read."""
-    reader = dialect.reader(io.StringIO(sample, newline=""))
-    while True:
-        try:
-            yield from reader
-        except csv.Error:
-            continue
-        else:
-            return
-
-
-def _fitting(rows: Iterable[Sequence[str]], width: int) -> int:
-    """How many records are as wide as the header."""
-    return sum(len(row) == width for row in rows)
-
-
-def _in_single_quotes(single: _Dialect, double: _Dialect, sample: str) -> bool:
-    """Whether texts are in single quotes: none is in double ones, and a column's are all, or more records fit."""
-    if any(cell.startswith('"') for row in _rows(single, sample) for cell in row):
-        return False
-    rows, others = list(_rows(single, sample)), list(_rows(double, sample))
-    for column in zip(*others, strict=False):
-        texts = [cell for cell in column if cell]
-        if len(texts) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in texts):
-            return True
-    width = max((len(row) for row in rows), key=[len(row) for row in rows].count, default=0)
-    return len(rows) >= len(others) and _fitting(rows, width) > _fitting(others, width)

@@ -63,6 +63,7 @@ class Evidence:
         backslashes: whether quotes are escaped by backslashes.
         line_ends: the kinds of line ends, for people.
         empty: whether there is nothing but white space.
+        apostrophes: whether a cell may begin with one.
     """
 
     codec: str
@@ -72,6 +73,7 @@ class Evidence:
     backslashes: bool
     line_ends: tuple[str, ...]
     empty: bool
+    apostrophes: bool = True
 
 
 def look(source: Source) -> Evidence:
@@ -227,13 +229,22 @@ def _ends(block: bytes) -> tuple[str, ...]:
     return tuple(name for name, number in found.items() if number)
 
 
+def _opens_a_cell(block: bytes) -> bool:
+    """Whether an apostrophe stands at the start of a line, or behind a delimiter."""
+    if b"'" not in block:
+        return False
+    codes = np.frombuffer(block, np.uint8)
+    before = codes[np.flatnonzero(codes[1:] == ord("'"))]
+    return bool(np.isin(before, np.frombuffer(b",;\t|\r\n", np.uint8)).any())
+
+
 def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
     """Evidence of a file of bytes: UTF-8 as far as anything in it is; else Windows-1252, where that fits."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    good = bad = not_1252 = backslashes = False
+    good = bad = not_1252 = backslashes = apostrophes = False
     empty = True
     ends: dict[str, None] = {}
-    block, carried, run = head[mark:], b"", 0
+    block, carried, last, run = head[mark:], b"", b"\n", 0
     while block:
         newest = max(block.rfind(b"\n"), block.rfind(b"\r"))
         run = len(block) - newest - 1 + (run if newest < 0 else 0)
@@ -250,6 +261,8 @@ def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
                 escaped and bool(_UNDEFINED_1252.search(block) or _NOT_WESTERN.search(block))
             )
         backslashes = backslashes or (b'\\"' in block and _BACKSLASHED.search(block) is not None)
+        apostrophes = apostrophes or _opens_a_cell(last + block)
+        last = block[-1:]
         seen = carried + block
         carried = b"\r" if seen.endswith(b"\r") else b""  # perhaps the first half of a line end
         ends.update(dict.fromkeys(_ends(seen.removesuffix(carried))))
@@ -257,7 +270,7 @@ def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
     ends.update(dict.fromkeys(_ends(carried)))
     bad = bad or bool(decoder.decode(b"", final=True))
     if not bad or good:
-        return Evidence("utf-8", "UTF-8", mark, bad, backslashes, tuple(ends), empty)
+        return Evidence("utf-8", "UTF-8", mark, bad, backslashes, tuple(ends), empty, apostrophes)
     if not_1252:
         raise UsageError(f"{source.path} is neither UTF-8 nor Windows-1252 text.", "Save it as UTF-8.")
-    return Evidence("cp1252", "Windows-1252", mark, False, backslashes, tuple(ends), empty)
+    return Evidence("cp1252", "Windows-1252", mark, False, backslashes, tuple(ends), empty, apostrophes)

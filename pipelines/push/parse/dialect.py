@@ -1,0 +1,195 @@
+"""The dialect of a delimited file: its delimiter, its quote and the spaces between, by evidence over the whole file.
+
+What does not belong here: records (`delimited`), and the columns that a header names (`values.columns`).
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from pipelines.push.files.find import Source
+from pipelines.push.parse.text import Evidence, opened_text
+from pipelines.push.values.columns import known, normal
+from pipelines.push.values.formats import WHITE
+from schemas.columns import Dataset
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_QUOTES = {'"': "double quotes", "'": "single quotes"}
+
+
+@dataclass(slots=True)
+class Dialect:
+    """How cells are parted.
+
+    Attributes:
+        delimiter: one character.
+        quote: one character.
+        spaces: whether spaces after a delimiter are no part of a cell.
+    """
+
+    delimiter: str
+    quote: str
+    spaces: bool = False
+
+    def reader(self, lines: Iterator[str] | TextIO) -> Any:
+        """A reader of records that refuses quotes that RFC 4180 has not."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            skipinitialspace=self.spaces,
+            strict=True,
+        )
+
+    def cells(self, line: str) -> list[str]:
+        """The cells of a line, trimmed, also where its quotes are wrong."""
+        try:
+            return [cell.strip(WHITE) for cell in next(self.reader(iter([line])), [])]
+        except csv.Error:
+            return [cell.strip(WHITE) for cell in line.rstrip("\r\n").split(self.delimiter)]
+
+    def is_open(self, line: str) -> bool:
+        """Whether the quotes of a line are wrong, or go on in the next one."""
+        try:
+            next(self.reader(iter([line])), [])
+        except csv.Error:
+            return True
+        return False
+
+    def __str__(self) -> str:
+        after = ", a space after each delimiter" if self.spaces else ""
+        return f"{DELIMITERS.get(self.delimiter, repr(self.delimiter))}, {_QUOTES[self.quote]}{after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The records of a file behind its header.
+
+    Attributes:
+        source: the file.
+        evidence: what a look at it found.
+        before: how many lines come before the first record.
+        head: the text of the first records.
+    """
+
+    source: Source
+    evidence: Evidence
+    before: int
+    head: str
+
+    def first(self, dialect: Dialect) -> Iterator[list[str]]:
+        """The records of the head that can be read."""
+        return _readable(dialect, io.StringIO(self.head, newline=""))
+
+    def all(self, dialect: Dialect) -> Iterator[list[str]]:
+        """All records that can be read; the file is opened again."""
+        with opened_text(self.source, self.evidence) as text:
+            for _ in range(self.before):
+                text.readline()
+            yield from _readable(dialect, text)
+
+
+def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect, list[str]]:
+    """The delimiter and quote with which the header names most fields and most records fit it.
+
+    The whole file is read for it where its header or a first look leaves a doubt.
+
+    Args:
+        dataset: what the rows are of.
+        header: the first line.
+        body: the records.
+        said: the delimiter that a `sep=` line names; else empty.
+
+    Returns:
+        It, and sentences for the plan about what speaks against it.
+    """
+    tried = [Dialect(delimiter, '"') for delimiter in ([said] if said else DELIMITERS)]
+    named = [_named(dataset, dialect.delimiter, header) for dialect in tried]
+    likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
+    best, notes = likely[0], []
+    if len(likely) > 1:
+        best = max(likely, key=lambda one: _fitting(body.all(one), len(one.cells(header))))
+    single = Dialect(best.delimiter, "'")
+    if known(dataset, single.cells(header)) > known(dataset, best.cells(header)):
+        best = single
+    elif body.evidence.apostrophes or best.delimiter not in DELIMITERS:
+        quotes = _SingleQuotes.of(body, single, best, best.cells(header))
+        if quotes.are_meant:
+            best = single
+        else:
+            notes = quotes.notes(dataset)
+    spaced = (cell.startswith(" ") for row in body.first(best) for cell in row[1:] if cell)
+    best.spaces = next(spaced, False) and all(spaced)
+    return best, notes
+
+
+@dataclass(frozen=True, slots=True)
+class _SingleQuotes:
+    """What speaks for and against texts in single quotes.
+
+    Attributes:
+        doubled: whether a cell begins with a double quote; nothing else is looked at then.
+        fits: whether more records are of one width if they are.
+        columns: by name, how many texts a column has, and how many of them are in single quotes.
+    """
+
+    doubled: bool
+    fits: bool
+    columns: dict[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, body: Body, single: Dialect, double: Dialect, names: Sequence[str]) -> "_SingleQuotes":
+        widths: Counter[int] = Counter()
+        for row in body.all(single):
+            if any(cell.startswith('"') for cell in row):
+                return cls(True, False, {})
+            widths[len(row)] += 1
+        others: Counter[int] = Counter()
+        texts: Counter[int] = Counter()
+        wrapped: Counter[int] = Counter()
+        for row in body.all(double):
+            others[len(row)] += 1
+            texts.update(place for place, cell in enumerate(row) if cell)
+            wrapped.update(
+                place for place, cell in enumerate(row) if len(cell) > 1 and cell[0] == cell[-1] == "'"
+            )
+        ((width, fitting),) = widths.most_common(1) or [(0, 0)]
+        fits = fitting > max(others[width], others[len(names)])
+        return cls(False, fits, {name: (texts[at], wrapped[at]) for at, name in enumerate(names)})
+
+    @property
+    def are_meant(self) -> bool:
+        """Whether none is in double ones, and a column's are all in single ones, or more records fit."""
+        return self.fits or any(texts == wrapped > 1 for texts, wrapped in self.columns.values())
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """A sentence for each of our columns of which most texts are in single quotes, but not all."""
+        return [
+            f"{normal(name)}: {wrapped:,} of {texts:,} texts are in single quotes, which count as part of the text"
+            for name, (texts, wrapped) in self.columns.items()
+            if texts // 2 < wrapped and known(dataset, [name])
+        ]
+
+
+def _named(dataset: Dataset, delimiter: str, header: str) -> int:
+    """How many fields a header names, with whichever quotes it has."""
+    return max(known(dataset, Dialect(delimiter, quote).cells(header)) for quote in _QUOTES)
+
+
+def _readable(dialect: Dialect, lines: TextIO) -> Iterator[list[str]]:
+    reader = dialect.reader(lines)
+    while True:
+        try:
+            yield from reader
+        except csv.Error:
+            continue
+        else:
+            return
+
+
+def _fitting(rows: Iterable[Sequence[str]], width: int) -> int:
+    """How many records are as wide as the header."""
+    return sum(len(row) == width for row in rows)

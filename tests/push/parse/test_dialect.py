@@ -1,0 +1,88 @@
+"""The delimiter and the quote are judged by all of a file, and what speaks against them is said."""
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipelines.push.files.find import Source
+from pipelines.push.parse.delimited import MISFIT, read_delimited
+from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.records import numbered
+from schemas.registry import PUSHED
+
+SENDS = PUSHED["sends"]
+HEADER = "id,to_number,timestamp,list_id,message"
+PLAIN = "a{},+12000000000,2024-05-01T10:00:00Z,100,{}"
+FAR = [PLAIN.format(number, "") for number in range(30_000)]
+"""More than any first look at a file sees."""
+
+
+def read(
+    path: Path, lines: Sequence[str], *, header: str = HEADER
+) -> tuple[list[dict[str, str | None]], Facts]:
+    """The rows of a file, and what was found in it."""
+    content = "\n".join([header, *lines, ""]).encode()
+    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    facts = Facts()
+    source = Source(path, "sends", "csv", "gzip" if path.suffix == ".gz" else "")
+    batches = numbered(read_delimited(SENDS, source, facts))
+    return [row for batch in batches for row in batch.slice(max(len(batch) - 9, 0)).to_pylist()], facts
+
+
+@pytest.mark.parametrize("name", ["sends.csv", "sends.csv.gz"])
+@pytest.mark.parametrize("before", [[], FAR], ids=["near", "far"])
+def test_texts_in_single_quotes_wherever_they_begin(tmp_path: Path, before: list[str], name: str) -> None:
+    rows, facts = read(tmp_path / name, [*before, PLAIN.format("x", "'Hi, you'"), PLAIN.format("y", "'Hi'")])
+    assert facts.dialect == "comma, single quotes"
+    assert [row["message"] for row in rows[-2:]] == ["Hi, you", "Hi"]
+    assert not facts.notes
+
+
+@pytest.mark.parametrize("before", [[], FAR], ids=["near", "far"])
+def test_a_text_without_quotes_far_below_speaks_against_single_ones(
+    tmp_path: Path, before: list[str]
+) -> None:
+    """Then the quotes are part of the texts, and the plan says so."""
+    quoted = [PLAIN.format(number, "'Hi'") for number in range(3)]
+    rows, facts = read(tmp_path / "sends.csv", [*quoted, *before, PLAIN.format("y", "Hi")])
+    assert facts.dialect == "comma, double quotes"
+    assert rows[-1]["message"] == "Hi"
+    assert facts.notes == ["message: 3 of 4 texts are in single quotes, which count as part of the text"]
+
+
+def test_an_apostrophe_that_opens_one_text_says_nothing(tmp_path: Path) -> None:
+    rows, facts = read(
+        tmp_path / "sends.csv", [*FAR, PLAIN.format("y", "'tis the season"), PLAIN.format("z", "Hi")]
+    )
+    assert facts.dialect == "comma, double quotes"
+    assert rows[-2]["message"] == "'tis the season"
+    assert not facts.notes
+
+
+def test_double_quotes_anywhere_rule_single_ones_out(tmp_path: Path) -> None:
+    rows, facts = read(
+        tmp_path / "sends.csv", [PLAIN.format(1, "'a'"), *FAR, PLAIN.format("y", "\"Hi, 'you'\"")]
+    )
+    assert facts.dialect == "comma, double quotes"
+    assert rows[-1]["message"] == "Hi, 'you'"
+
+
+def test_an_apostrophe_against_single_quotes_holds_its_lines_back(tmp_path: Path) -> None:
+    """A quote that is not closed is a line that cannot be read, however many came before it."""
+    lines = [PLAIN.format(number, f"'Hi, {number}'") for number in range(30_000)]
+    rows, facts = read(tmp_path / "sends.csv", [*lines, PLAIN.format("y", "'it''s, me' she said"), lines[0]])
+    assert facts.dialect == "comma, single quotes"
+    assert [row["problem"] is None for row in rows[-3:]] == [True, False, True]
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "bar")])
+def test_lines_of_another_delimiter_are_held_back_and_say_so(
+    tmp_path: Path, delimiter: str, name: str
+) -> None:
+    odd = PLAIN.format("y", "Hi").replace(",", delimiter)
+    rows, facts = read(tmp_path / "sends.csv", [*FAR, odd, PLAIN.format("z", "Hi"), "what is this"])
+    assert facts.dialect == "comma, double quotes"
+    problems = [row["problem"] for row in rows[-3:]]
+    assert problems == [f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems", None, MISFIT]
