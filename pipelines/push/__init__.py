@@ -3,7 +3,7 @@
     files ─▶ parse ─▶ stage ─▶ checks ─▶ send, revenue ─▶ audit
              values: what a text means        ledger: what was meant to be sent, and what came of it
 
-Here lie the whole push (`run`), its two halves for an orchestrator (`intake`, and `send` in `run`), the dry run
+Here lie the whole push (`run`), its two halves for an orchestrator (`intake` and `sending`), the dry run
 (`plan`, `file_findings`, `offending`), what a person settles (`resolve`), and the outcomes of rows (`outcomes`). What
 does not belong here: HTTP (`pipelines.trackly`) and reading contacts (`pipelines.pull.contact_totals`).
 """

@@ -4,51 +4,35 @@
 does not belong here: how rows are judged, cut, sent and counted, each of which has a module of its own.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-import duckdb
-
 from pipelines import stopping
-from pipelines.errors import StorageError, TracklySyncError
-from pipelines.privacy import Privacy
-from pipelines.pull.contact_totals import totals_folder
 from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
-from pipelines.push.audit.archive import keep
 from pipelines.push.audit.publish import publish_imports
-from pipelines.push.checks.compare import SYNCED, Compared, compare
 from pipelines.push.checks.same_rows import Decision
 from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
-from pipelines.push.intake import MOST_REASONS, Intake, IntakeOptions, Taking, held_reasons, take_in
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.intake import Intake, IntakeOptions, Taking, take_in
 from pipelines.push.ledger.ledger import Ledger, existing_ledger, open_ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
-from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.outcomes import Outcome, Outcomes
+from pipelines.push.outcomes import Outcomes
 from pipelines.push.plan import Plan, Planning, Showing, make_plans
-from pipelines.push.revenue.loop import RevenuePush, Unsettled
+from pipelines.push.revenue.loop import Unsettled
 from pipelines.push.send.how import How, SendOptions
-from pipelines.push.send.queries import Queue
-from pipelines.push.send.sender import Sending
-from pipelines.push.stage.database import Progress, is_current, opened, stage_path
+from pipelines.push.sending import send_all
+from pipelines.push.stage.database import Progress, is_current, stage_path
 from pipelines.push.stage.leftovers import hold_stages
 from pipelines.push.stage.query_cage import Bounds
-from pipelines.push.stage.redact import hold_ready, holds_phones, put_away
-from pipelines.runs import details, recorded
+from pipelines.push.stage.redact import holds_phones
+from pipelines.runs import recorded
 from pipelines.settings import Settings
-from pipelines.spans import plural
-from pipelines.trackly.client import TracklyClient
 from pipelines.watched import watched
 from schemas.registry import PUSHED
-from schemas.sync import RunRecord
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +131,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
             nothing leaves that is not on record.
     """
     with _pushing(settings) as ledger:
-        stopping.run(_send(settings, datasets, ledger, How(**options)))
+        stopping.run(send_all(settings, datasets, ledger, How(**options)))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -217,7 +201,7 @@ def _push(
         taking = Taking(on_progress=how.on_progress, run=how.run)
         intakes = _intake(settings, sources.found, ledger, taking, decision)
         try:
-            reasons_by_name, unsettled = stopping.run(_send(settings, datasets, ledger, how))
+            reasons_by_name, unsettled = stopping.run(send_all(settings, datasets, ledger, how))
         finally:
             publish_imports(settings)
         found, differing = ledger.outcomes(), ledger.differing()
@@ -247,120 +231,8 @@ def _intake(
     decision: Decision | None = None,
 ) -> dict[str, Intake]:
     found = {}
-    for name in _in_order(sources):
+    for name in [name for name in PUSHED if name in sources]:
         with recorded(settings.data_dir, taking.run, f"take in {name}") as record:
             found[name] = take_in(settings, PUSHED[name], sources[name], ledger, taking.on_progress, decision)
             record.rows = found[name].rows_in
     return found
-
-
-async def _send(
-    settings: Settings, datasets: Sequence[str], ledger: Ledger, how: How
-) -> tuple[dict[str, dict[str, int]], Unsettled]:
-    """Send; returns by dataset why rows were left out, and what of revenue is open."""
-    why: dict[str, dict[str, int]] = {}
-    unsettled = Unsettled()
-    async with TracklyClient(settings) as client:
-        pushing = _Pushing(settings, client, ledger, how)
-        for name in _in_order(datasets):
-            with (
-                recorded(settings.data_dir, how.run, f"push {name}") as record,
-                _figures_kept(record, client, ledger, name),
-            ):
-                why[name], unsettled = await _send_one(pushing, name)
-    return why, unsettled
-
-
-@dataclass(frozen=True, slots=True)
-class _Pushing:
-    """One push on its way."""
-
-    settings: Settings
-    client: TracklyClient
-    ledger: Ledger
-    how: How
-
-
-async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unsettled]:
-    """Send one dataset; returns why rows were left out, and what of revenue is open."""
-    ledger = pushing.ledger
-    if lost := ledger.recover(name):
-        _log.warning("%s: %d calls of a push that ended early have no answer on record.", name, lost)
-    if pushing.how.retry_rejected:
-        ledger.reopen(name)
-    unsettled = Unsettled()
-    with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
-        seen = ledger.last_chunk(name)
-        compared = compare(connection, name, ledger, between=pushing.how.between)
-        compared.record(ledger)
-        # before anything leaves: the files may be gone by the next push
-        keep(connection, name, pushing.settings)
-        if name == REVENUE:
-            unsettled = await _send_revenue(pushing, compared)
-        else:
-            await _send_repeatable(pushing, compared, seen)
-        why = held_reasons(connection)
-    if synced := why.get(f"{Outcome.PARKED}: {SYNCED}"):
-        _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
-    with ledger.begin() as transaction:
-        return why | reasons(transaction, name, MOST_REASONS), unsettled
-
-
-async def _send_revenue(pushing: _Pushing, compared: Compared) -> Unsettled:
-    with totals_folder(pushing.settings) as folder:
-        loop = RevenuePush(compared, pushing.client, pushing.ledger, pushing.settings, folder, pushing.how)
-        return await loop.run()
-
-
-async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> None:
-    """Sends or clicks, of which the API skips repeats."""
-    name, settings = compared.dataset, pushing.settings
-    sending = Sending(
-        pushing.client,
-        pushing.ledger,
-        name,
-        total=pushing.ledger.outcomes()[name].pending - compared.later(),
-        on_progress=pushing.how.on_progress,
-        canary_share=settings.push_canary_share,
-        privacy=Privacy.of(settings),
-        seen=seen,
-    )
-    # Twice as many as may be under way: a call that waits for its turn costs nothing.
-    await sending.run(Queue(compared), settings.concurrency * 2)
-
-
-@contextmanager
-def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The stage to send from; afterwards, however it ends, it holds no more than may be kept."""
-    path = stage_path(settings, name)
-    try:
-        with opened(path) as connection:
-            hold_ready(connection, name)
-            privacy.define(connection)
-            yield connection
-    finally:
-        put_away(path, PUSHED[name], privacy)
-
-
-@contextmanager
-def _figures_kept(record: RunRecord, client: TracklyClient, ledger: Ledger, name: str) -> Iterator[None]:
-    """Fill in a push's record, also where it fails: it tells how far it came."""
-    requests, retries = client.requests, client.retries
-
-    def fill_in() -> None:
-        counts = ledger.outcomes().get(name, Outcomes())
-        again = client.retries - retries
-        made = {"requests": client.requests - requests - again, "retries": again}
-        record.rows, record.details = counts.accepted, details(**asdict(counts), **made)
-
-    try:
-        yield
-    except TracklySyncError:
-        with suppress(StorageError):  # the push's own error says more
-            fill_in()
-        raise
-    fill_in()
-
-
-def _in_order(datasets: Sequence[str] | dict[str, list[Source]]) -> list[str]:
-    return [name for name in PUSHED if name in datasets]

@@ -1,0 +1,158 @@
+"""Sending the stages of a push: sends first, then clicks and revenue, each with its record.
+
+What does not belong here: what a push is called with and what it returns (`run`), the calls (`send.sender`), and how
+revenue is settled (`revenue.loop`).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+
+import duckdb
+
+from pipelines.errors import StorageError, TracklySyncError
+from pipelines.privacy import Privacy
+from pipelines.pull.contact_totals import totals_folder
+from pipelines.push.audit.archive import keep
+from pipelines.push.checks.compare import SYNCED, Compared, compare
+from pipelines.push.intake import MOST_REASONS, held_reasons
+from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.sums import reasons
+from pipelines.push.outcomes import Outcome, Outcomes
+from pipelines.push.revenue.loop import RevenuePush, Unsettled
+from pipelines.push.send.how import How
+from pipelines.push.send.queries import Queue
+from pipelines.push.send.sender import Sending
+from pipelines.push.stage.database import opened, stage_path
+from pipelines.push.stage.redact import hold_ready, put_away
+from pipelines.runs import details, recorded
+from pipelines.settings import Settings
+from pipelines.spans import plural
+from pipelines.trackly.client import TracklyClient
+from schemas.registry import PUSHED
+from schemas.sync import RunRecord
+
+_log = logging.getLogger(__name__)
+
+
+async def send_all(
+    settings: Settings, datasets: Sequence[str], ledger: Ledger, how: How
+) -> tuple[dict[str, dict[str, int]], Unsettled]:
+    """Send what the stages of some datasets have to be sent, in the order of PUSHED.
+
+    Args:
+        settings: the account, and where the stages lie.
+        datasets: names out of PUSHED.
+        ledger: open, for the push that holds its locks.
+        how: what the caller chose.
+
+    Returns:
+        By dataset why rows were left out and how many, and what of revenue is open.
+
+    Raises:
+        TracklySyncError: the push had to stop; what was not sent is pending.
+    """
+    why: dict[str, dict[str, int]] = {}
+    unsettled = Unsettled()
+    async with TracklyClient(settings) as client:
+        pushing = _Pushing(settings, client, ledger, how)
+        for name in [name for name in PUSHED if name in datasets]:
+            with (
+                recorded(settings.data_dir, how.run, f"push {name}") as record,
+                _figures_kept(record, client, ledger, name),
+            ):
+                why[name], unsettled = await _send_one(pushing, name)
+    return why, unsettled
+
+
+@dataclass(frozen=True, slots=True)
+class _Pushing:
+    """One push on its way."""
+
+    settings: Settings
+    client: TracklyClient
+    ledger: Ledger
+    how: How
+
+
+async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unsettled]:
+    """Send one dataset; returns why rows were left out, and what of revenue is open."""
+    ledger = pushing.ledger
+    if lost := ledger.recover(name):
+        _log.warning("%s: %d calls of a push that ended early have no answer on record.", name, lost)
+    if pushing.how.retry_rejected:
+        ledger.reopen(name)
+    unsettled = Unsettled()
+    with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
+        seen = ledger.last_chunk(name)
+        compared = compare(connection, name, ledger, between=pushing.how.between)
+        compared.record(ledger)
+        # before anything leaves: the files may be gone by the next push
+        keep(connection, name, pushing.settings)
+        if name == REVENUE:
+            unsettled = await _send_revenue(pushing, compared)
+        else:
+            await _send_repeatable(pushing, compared, seen)
+        why = held_reasons(connection)
+    if synced := why.get(f"{Outcome.PARKED}: {SYNCED}"):
+        _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
+    with ledger.begin() as transaction:
+        return why | reasons(transaction, name, MOST_REASONS), unsettled
+
+
+async def _send_revenue(pushing: _Pushing, compared: Compared) -> Unsettled:
+    with totals_folder(pushing.settings) as folder:
+        loop = RevenuePush(compared, pushing.client, pushing.ledger, pushing.settings, folder, pushing.how)
+        return await loop.run()
+
+
+async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> None:
+    """Sends or clicks, of which the API skips repeats."""
+    name, settings = compared.dataset, pushing.settings
+    sending = Sending(
+        pushing.client,
+        pushing.ledger,
+        name,
+        total=pushing.ledger.outcomes()[name].pending - compared.later(),
+        on_progress=pushing.how.on_progress,
+        canary_share=settings.push_canary_share,
+        privacy=Privacy.of(settings),
+        seen=seen,
+    )
+    # Twice as many as may be under way: a call that waits for its turn costs nothing.
+    await sending.run(Queue(compared), settings.concurrency * 2)
+
+
+@contextmanager
+def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The stage to send from; afterwards, however it ends, it holds no more than may be kept."""
+    path = stage_path(settings, name)
+    try:
+        with opened(path) as connection:
+            hold_ready(connection, name)
+            privacy.define(connection)
+            yield connection
+    finally:
+        put_away(path, PUSHED[name], privacy)
+
+
+@contextmanager
+def _figures_kept(record: RunRecord, client: TracklyClient, ledger: Ledger, name: str) -> Iterator[None]:
+    """Fill in a push's record, also where it fails: it tells how far it came."""
+    requests, retries = client.requests, client.retries
+
+    def fill_in() -> None:
+        counts = ledger.outcomes().get(name, Outcomes())
+        again = client.retries - retries
+        made = {"requests": client.requests - requests - again, "retries": again}
+        record.rows, record.details = counts.accepted, details(**asdict(counts), **made)
+
+    try:
+        yield
+    except TracklySyncError:
+        with suppress(StorageError):  # the push's own error says more
+            fill_in()
+        raise
+    fill_in()
