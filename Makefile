@@ -21,13 +21,13 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 	@$(BIN)/trackly-sync demo
 
 test: lint .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
-	@$(BIN)/python -m pytest -n 4 -q
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q
 
 check: lint ## the quick ones: lint, types, layers, and the tests of what computes without an account
 	@$(BIN)/python -m pytest -n 2 -q $(QUICK)
 
 coverage: .venv/.clients .venv/.dev ## run the tests and list the lines that none of them reaches
-	@$(BIN)/python -m pytest -n 4 -q --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/.dev ## ruff, mypy, import-linter, complexity
 	@$(BIN)/ruff check .

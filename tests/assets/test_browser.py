@@ -160,30 +160,29 @@ def test_other_pages_and_other_users_start_nothing_and_the_page_works(
     account: Account, settings: Settings, tmp_path: Path
 ) -> None:
     """All ways in at once, from another origin, by a rebound name, as another user; then the page's own button."""
-    with serving(settings) as ui:
+    options = ("--host-resolver-rules=MAP evil.example 127.0.0.1", "--window-size=1400,1000")
+    with serving(settings) as ui, browsing(tmp_path / "profile", *options) as browser:
         for name in ("127.0.0.1", "localhost"):
-            with page_of_somebody(attack_on(name, ui.port)) as port, browsing(tmp_path / name) as browser:
+            with page_of_somebody(attack_on(name, ui.port)) as port:
                 browser.open(f"http://127.0.0.1:{port}/")
                 wait_for(lambda: str(browser.value("document.title")).startswith("tried"))
                 assert browser.value("document.title").endswith("closed"), "the WebSocket too"
-        with browsing(tmp_path / "rebound", "--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
-            browser.open(f"http://evil.example:{ui.port}/")
-            wait_for(lambda: "not served here" in str(browser.value("document.body.innerText")))
-            sent = (
-                f"fetch('/graphql', {{method: 'POST', body: {json.dumps(BODY)}, headers: {{'content-type': "
-            )
-            browser.value(sent + "'application/json'}}).then(r => document.title = 'status ' + r.status)")
-            wait_for(lambda: browser.value("document.title") == "status 403")
+            browser.open("about:blank")
+            wait_for(lambda: browser.value("document.title") == "")
+        browser.open(f"http://evil.example:{ui.port}/")
+        wait_for(lambda: "not served here" in str(browser.value("document.body.innerText")))
+        sent = f"fetch('/graphql', {{method: 'POST', body: {json.dumps(BODY)}, headers: {{'content-type': "
+        browser.value(sent + "'application/json'}}).then(r => document.title = 'status ' + r.status)")
+        wait_for(lambda: browser.value("document.title") == "status 403")
         if os.getuid() == 0:
             assert b" 403 " in as_nobody(ui).splitlines()[0]
         assert ui.runs() == []
         assert account.log == [], "the key went nowhere"
-        with browsing(tmp_path / "own", "--window-size=1400,1000") as browser:
-            browser.open(f"http://127.0.0.1:{ui.port}/locations/assets.definitions/jobs/pull")
-            button = "[...document.querySelectorAll('button')].find(b => /Materialize all/.test(b.innerText))"
-            wait_for(lambda: browser.value(f"!!{button} && !{button}.disabled"))
-            browser.value(f"{button}.click()")
-            wait_for(lambda: len(ui.runs()) == 1)
-            wait_for(lambda: ui.states() == ["SUCCESS"])
-            browser.open(f"http://127.0.0.1:{ui.port}/runs/{ui.run_ids()[0]}")
-            wait_for(lambda: "RUN_SUCCESS" in str(browser.value("document.body.innerText")))
+        browser.open(f"http://127.0.0.1:{ui.port}/locations/assets.definitions/jobs/pull")
+        button = "[...document.querySelectorAll('button')].find(b => /Materialize all/.test(b.innerText))"
+        wait_for(lambda: browser.value(f"!!{button} && !{button}.disabled"))
+        browser.value(f"{button}.click()")
+        wait_for(lambda: len(ui.runs()) == 1)
+        wait_for(lambda: ui.states() == ["SUCCESS"])
+        browser.open(f"http://127.0.0.1:{ui.port}/runs/{ui.run_ids()[0]}")
+        wait_for(lambda: "RUN_SUCCESS" in str(browser.value("document.body.innerText")))
