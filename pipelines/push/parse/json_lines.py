@@ -79,7 +79,7 @@ def read_json(
         if facts.dialect == _LINES:
             yield from _blocks(text, first, number, reader, block)
         elif bare:
-            yield from reader.batches(_values(bare, number, text, source))
+            yield from reader.batches(_values(first, number, text, source))  # its line end counts
     if not reader.some:
         facts.notes.append(EMPTY)
         return

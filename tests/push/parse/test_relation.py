@@ -454,3 +454,20 @@ def test_times_of_parquet_are_read_in_every_unit(tmp_path: Path, unit: str, zone
     pq.write_table(pa.table(columns), tmp_path / "sends.parquet")
     (row,) = load(tmp_path / "sends.parquet", kind="parquet")
     assert (row["problem"], row["timestamp"]) == (None, datetime(2024, 5, 1, 10, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ("[\n%s,\n%s\n]", [2, 3]),
+        ("[%s,\n\n%s]", [1, 3]),
+        ("\n \n[%s,\n%s]\n", [3, 4]),
+        ("{\n%s\n%s", [1, 4]),
+        ("\n%s\n\n%s\n", [2, 4]),
+    ],
+)
+def test_records_of_json_are_named_by_their_lines(tmp_path: Path, content: str, lines: list[int]) -> None:
+    """In an array, in objects over several lines, and with one object a line."""
+    one = '{"id":"a","to_number":"+12000000000","timestamp":"2024-05-01","list_id":100}'
+    whole = content % (one[1:].replace('",', '",\n', 1) if content[0] == "{" else one, one)
+    assert [row["line"] for row in text(tmp_path, whole, "sends.json", "ndjson")] == lines
