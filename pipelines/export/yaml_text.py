@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+_NOT_TEXTS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""Words that are no texts in YAML where they are not quoted."""
+
 
 def yaml_text(value: Mapping[str, Any]) -> str:
     """A mapping of texts, numbers, flags, lists and mappings as a YAML document."""
@@ -16,7 +19,7 @@ def yaml_text(value: Mapping[str, Any]) -> str:
 def _lines(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _entry(f"{key}:", inner)
+            yield from _entry(f"{json.dumps(key) if key in _NOT_TEXTS else key}:", inner)
     elif isinstance(value, Sequence) and not isinstance(value, str) and value:
         for inner in value:
             first, *rest = _lines(inner)
