@@ -39,8 +39,9 @@ lint: .venv/.dev ## ruff, mypy, import-linter, complexity
 ui: .venv/.runtime ## the Dagster UI on this workspace
 	@$(BIN)/trackly-sync ui
 
-bench: .venv/.runtime ## time the pull beside a floor and a peer, the push and the webhook receiver beside a floor
+bench: .venv/.runtime ## time the pull beside a floor and a peer, the loading of history files, the push and the webhook receiver beside a floor
 	@$(BIN)/python benchmarks/pull.py
+	@$(BIN)/python benchmarks/load.py
 	@$(BIN)/python benchmarks/push.py
 	@$(BIN)/python benchmarks/webhooks.py
 
