@@ -219,6 +219,8 @@ def _like(path: Path, root: Path) -> str:
     end = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
     if end not in (*FORMATS, *_REMEDIES) or end == ".txt":  # notes are texts too
         return ""
+    if path.name.startswith("~"):  # what a spreadsheet that is open leaves beside it
+        return ""
     parts = path.relative_to(root).parts if root.is_dir() else (path.name,)
     found = next((match for part in reversed(parts) if (match := _LIKE.search(part))), None)
     return _LIKE_WHICH[found[1].lower()] if found else ""

@@ -254,6 +254,7 @@ def test_where_nothing_can_be_read_each_file_is_named_with_its_reason(
         ("all revenues.xlsx", "revenue"),
         ("2024-clicks/part-0.csv", "clicks"),
         ("resends.csv", ""),
+        ("~$sends.xlsx", ""),
         ("contacts.csv", ""),
         ("notes on sends.txt", ""),
         ("list of clickers.csv", ""),
