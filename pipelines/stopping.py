@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_SOON = 0.01
+_SOON = 0.1
 """Seconds."""
 
 
@@ -60,10 +60,17 @@ def _raise_again(unraisable: Any) -> None:
     if unraisable.exc_type is not KeyboardInterrupt or not _state.raised:
         _state.otherwise(unraisable)
         return
-    _state.count -= 1
     main = threading.main_thread().ident
-    if main:  # to it, so that it is woken where it waits
-        threading.Timer(_SOON, signal.pthread_kill, [main, signal.SIGINT]).start()
+    waiting = True
+    while waiting and main:
+        _state.count -= 1
+        try:
+            threading.Timer(
+                _SOON, signal.pthread_kill, [main, signal.SIGINT]
+            ).start()  # wakes it where it waits
+            waiting = False
+        except KeyboardInterrupt:  # on a busy machine it came already, and would be lost here too
+            continue
 
 
 @contextmanager
