@@ -203,18 +203,27 @@ def test_stopping_is_clean(
 
 
 def test_two_pulls_at_once_say_so(
-    sync: Sync, server: Server, account: Account, environment: dict[str, str], tmp_path: Path
+    server: Server, account: Account, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The second of two pulls says that it waits, and both succeed."""
-    server.faults.active.append(parse_fault("latency,seconds=1.5,times=3"))
-    command = [str(COMMAND), "pull", "contacts"]
-    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
-        deadline = time.monotonic() + 20
-        while not account.log and time.monotonic() < deadline:
+    server.faults.active.append(parse_fault("latency,path=/contacts,seconds=1,times=1000"))
+    command, told = [str(COMMAND), "pull", "contacts"], tmp_path / "stderr"
+
+    def says_that_it_waits() -> bool:
+        return "Another pull of contacts is under way" in " ".join(told.read_text().split())
+
+    def wait_for(true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not true() and time.monotonic() < deadline:
             time.sleep(0.02)
-        second = sync("pull", "contacts")
+
+    with told.open("w") as stderr, subprocess.Popen(command, env=environment, cwd=tmp_path) as first:
+        wait_for(lambda: any(request.path == "/contacts" for request in account.log))
+        with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=stderr) as second:
+            wait_for(says_that_it_waits)
+            server.faults.active.clear()
     assert (first.returncode, second.returncode) == (0, 0)
-    assert "Another pull of contacts is under way" in second.stderr
+    assert says_that_it_waits()
 
 
 def test_rollback_and_allow_shrink(sync: Sync, account: Account, environment: dict[str, str]) -> None:
