@@ -24,8 +24,8 @@ class ListMembership(msgspec.Struct):
     started_by: Annotated[
         Text,
         Column(
-            "opening: so at the first pull; new: seen for the first time; returned: seen again after it was removed; "
-            "reactivated, opted_out: active changed.",
+            "opening: so at the first pull; new: seen for the first time; returned: seen again after it was removed, "
+            "or with a later sign-up; reactivated, opted_out: active changed.",
             known=("opening", "new", "returned", "reactivated", "opted_out"),
         ),
     ]
@@ -33,7 +33,11 @@ class ListMembership(msgspec.Struct):
         Instant | None, Column("When a pull first saw another state, or the removal; null: still so.", "UTC")
     ]
     removed: Annotated[
-        Flag, Column("Whether it ended since a complete pull was without the contact (until says when).")
+        Flag,
+        Column(
+            "Whether it ended since a complete pull was without the contact, or found a later sign-up "
+            "(until says when)."
+        ),
     ]
 
 
@@ -47,11 +51,18 @@ class ListChurn(msgspec.Struct):
     new: Annotated[
         Integer, Column("Active contacts that a pull saw for the first time, or again (returned).", _CONTACTS)
     ]
-    returned: Annotated[Integer, Column("Of new: those that had been removed before.", _CONTACTS)]
+    returned: Annotated[
+        Integer, Column("Of new: those that had been removed before, or have a later sign-up.", _CONTACTS)
+    ]
     reactivated: Annotated[Integer, Column("Contacts that became active again.", _CONTACTS)]
     opted_out: Annotated[Integer, Column("Contacts that were active and no longer are.", _CONTACTS)]
     removed: Annotated[
-        Integer, Column("Active contacts that a complete pull was without for the first time.", _CONTACTS)
+        Integer,
+        Column(
+            "Active contacts that a complete pull was without for the first time, or found with a later sign-up: "
+            "such a contact is both removed and returned on that day.",
+            _CONTACTS,
+        ),
     ]
     closing: Annotated[
         Integer,
@@ -112,7 +123,10 @@ class Retention(msgspec.Struct):
     ]
     on_list: Annotated[Integer, Column("Those that were on the list at measured_at.", _CONTACTS)]
     active: Annotated[Integer, Column("Those of on_list that received messages.", _CONTACTS)]
-    gone: Annotated[Integer, Column("Those that had been removed: contacts - on_list.", _CONTACTS)]
+    gone: Annotated[
+        Integer,
+        Column("Those that had been removed, or signed up again later: contacts - on_list.", _CONTACTS),
+    ]
     on_list_share: Annotated[Ratio, Column("on_list / contacts.", SHARE)]
     retention_rate: Annotated[Ratio, Column("active / contacts.", SHARE)]
     complete: Annotated[

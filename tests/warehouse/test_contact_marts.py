@@ -39,11 +39,14 @@ class Stay:
     began_as: str
     states: list[tuple[dt.datetime, bool]]
     left: dt.datetime | None = None
+    gone_by: dt.datetime | None = None
+    again: bool = False
 
     def state(self, moment: dt.datetime) -> bool | None:
         """Whether it is active at a moment; None where it is not on the list."""
-        first = self.seen if self.began_as == "returned" else min(self.seen, self.joined)
-        if moment <= first or (self.left is not None and self.left < moment):
+        first = self.seen if self.began_as == "returned" and not self.again else min(self.seen, self.joined)
+        left = self.gone_by or self.left
+        if moment <= first or (left is not None and left < moment):
             return None
         so_far = [active for at, active in self.states if at < moment]
         return so_far[-1] if so_far else self.states[0][1]
@@ -70,10 +73,14 @@ class Books:
 
     def _seen(self, key: Key, row: Row, at: dt.datetime, opening: bool) -> None:
         stays = self.stays[key]
+        again = bool(stays) and stays[-1].left is None and row["signup_date"] > stays[-1].joined
+        if again:
+            stays[-1].left, stays[-1].gone_by = at, min(at, row["signup_date"])
+            self._move(key, at, "removed", stays[-1].states[-1][1])
         if not stays or stays[-1].left is not None:
             move = "opening" if opening else "returned" if stays else "new"
             self._move(key, at, move, row["active"])
-            stays.append(Stay(row["signup_date"], at, move, [(at, row["active"])]))
+            stays.append(Stay(row["signup_date"], at, move, [(at, row["active"])], again=again))
             return
         stays[-1].joined = row["signup_date"]
         if stays[-1].states[-1][1] != row["active"]:
@@ -149,11 +156,13 @@ def _after(month: dt.date, months: int) -> dt.datetime:
 def _drift(rng: random.Random, rows: dict[Key, Row], gone: list[Row], now: dt.datetime) -> None:
     """Contacts opt out, come back, leave, sign up again, change lists and join."""
     for row in rng.sample(list(rows.values()), len(rows) // 3):
-        what = rng.randrange(5)
+        what = rng.randrange(6)
         if what < 2:
             row["active"] = not row["active"]
         elif what == 2:
             row["send_count"] += 1
+        elif what == 5:
+            row["signup_date"] = max(row["signup_date"], now - dt.timedelta(hours=1))
         else:
             gone.append(rows.pop(key_of(row)))
             if what == 4:
@@ -286,3 +295,38 @@ def test_what_an_account_does_between_pulls_is_in_the_books(account: Account, se
         )
         assert row["opening"] == active[row["list_id"]]
     assert found == {"new": 2, "returned": 1, "reactivated": 1, "opted_out": 1, "removed": 2}
+
+
+def test_a_cohort_keeps_those_who_signed_up_again_between_two_pulls(tmp_path: Path) -> None:
+    """Whoever left and came back unseen is gone from the old month, from the new sign-up on, and in the new one."""
+    settings = load_settings(api_key=API_KEY, data_dir=tmp_path)
+    joined, again = dt.datetime(2026, 9, 3, tzinfo=dt.UTC), dt.datetime(2026, 10, 20, tzinfo=dt.UTC)
+    rows = [
+        CONTACT | {"phone_number": f"+1555000000{n}", "list_id": 1, "signup_date": joined} for n in range(10)
+    ]
+    publish_rows(settings, "contacts", rows, dt.datetime(2026, 9, 5, tzinfo=dt.UTC))
+    for row in rows[:4]:
+        row["signup_date"] = again
+    rows[3]["active"] = False
+    rows[4]["signup_date"] = joined - dt.timedelta(days=1)  # an earlier date is a correction
+    publish_rows(settings, "contacts", rows, dt.datetime(2026, 11, 2, tzinfo=dt.UTC))
+    found = {
+        (str(row["month"]), row["age"]): (row["contacts"], row["on_list"], row["active"], row["gone"])
+        for row in mart(settings, "retention")
+    }
+    assert found == {
+        ("2026-09-01", 0): (10, 10, 10, 0),
+        ("2026-09-01", 1): (10, 6, 6, 4),
+        ("2026-09-01", 2): (10, 6, 6, 4),
+        ("2026-10-01", 0): (4, 4, 3, 0),
+        ("2026-10-01", 1): (4, 4, 3, 0),
+    }
+    (first, last) = sorted(mart(settings, "list_churn"), key=lambda row: row["day"])
+    assert (first["closing"], last["opening"]) == (10, 10)
+    assert (last["new"], last["returned"], last["removed"], last["inactive_new"], last["closing"]) == (
+        3,
+        3,
+        4,
+        1,
+        9,
+    )

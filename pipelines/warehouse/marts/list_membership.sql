@@ -13,22 +13,28 @@ compared AS (
     SELECT
         *,
         lag(active) OVER versions_of_contact AS was_active,
+        max(signup_date) OVER earlier_versions AS joined_before,
         lag(removed_at) OVER versions_of_contact AS was_removed_at
     FROM versions
-    WINDOW versions_of_contact AS (PARTITION BY phone_number, list_id ORDER BY valid_from)
+    WINDOW
+        versions_of_contact AS (PARTITION BY phone_number, list_id ORDER BY valid_from),
+        earlier_versions AS (
+            PARTITION BY phone_number, list_id ORDER BY valid_from ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
 ),
 turns AS (
     SELECT
-        * EXCLUDE (was_active, was_removed_at),
+        * EXCLUDE (was_active, was_removed_at, joined_before),
         CASE
             WHEN was_active IS NULL THEN CASE WHEN valid_from = began_at THEN 'opening' ELSE 'new' END
-            WHEN was_removed_at IS NOT NULL THEN 'returned'
+            -- with a later sign-up it has left and come back, though no pull saw the time between
+            WHEN was_removed_at IS NOT NULL OR signup_date > joined_before THEN 'returned'
             WHEN active AND NOT was_active THEN 'reactivated'
             WHEN was_active AND NOT active THEN 'opted_out'
         END AS started_by
     FROM compared CROSS JOIN began
 ),
--- A stay ends by a removal; a stretch also by a change of active.
+-- A stay ends by a removal or another sign-up; a stretch also by a change of active.
 numbered AS (
     SELECT
         *,
@@ -65,6 +71,7 @@ SELECT
     ),
     since,
     started_by,
-    coalesce(removed_at, lead(since) OVER (PARTITION BY phone_number, list_id ORDER BY since)),
-    removed_at IS NOT NULL
+    coalesce(removed_at, lead(since) OVER next_stretch),
+    removed_at IS NOT NULL OR coalesce(lead(started_by) OVER next_stretch = 'returned', false)
 FROM stretches
+WINDOW next_stretch AS (PARTITION BY phone_number, list_id ORDER BY since)

@@ -10,18 +10,32 @@ pulls AS (
         (SELECT max(began_at) AS began_at FROM sync.history_began WHERE dataset = 'contacts'),
         (SELECT max(synced_at) AS as_of FROM main.contacts)
 ),
+-- Where a stretch ends as the next sign-up is seen, it was over by then; the next one began with that sign-up.
+signed_up_again AS (
+    SELECT later.phone_number, later.list_id, later.since, later.signup_date
+    FROM marts.list_membership AS later JOIN marts.list_membership AS earlier
+        ON later.phone_number = earlier.phone_number AND later.list_id = earlier.list_id AND later.since = earlier.until
+    WHERE later.started_by = 'returned' AND earlier.removed
+),
 stretches AS (
     SELECT
-        list_id,
-        phone_number,
+        stretch.list_id,
+        stretch.phone_number,
         active,
-        date_trunc('month', marts.utc_day(signup_date))::DATE AS month,
+        date_trunc('month', marts.utc_day(stretch.signup_date))::DATE AS month,
         -- a pull sees a new contact some time after it has joined
-        CASE started_by WHEN 'new' THEN least(since, signup_date) ELSE since END AS present_from,
+        CASE
+            WHEN started_by = 'new' OR began.since IS NOT NULL THEN least(since, stretch.signup_date)
+            ELSE since
+        END AS present_from,
+        least(until, ended.signup_date) AS present_until,
         date_trunc('month', marts.utc_day(present_from))::DATE AS from_month,
-        date_trunc('month', marts.utc_day(until))::DATE AS until_month
-    FROM marts.list_membership
-    WHERE signup_date IS NOT NULL
+        date_trunc('month', marts.utc_day(present_until))::DATE AS until_month
+    FROM marts.list_membership AS stretch
+    LEFT JOIN signed_up_again AS began USING (phone_number, list_id, since)
+    LEFT JOIN signed_up_again AS ended
+        ON stretch.phone_number = ended.phone_number AND stretch.list_id = ended.list_id AND until = ended.since
+    WHERE stretch.signup_date IS NOT NULL
 ),
 cohorts AS (
     SELECT list_id, month, count(DISTINCT phone_number) AS contacts FROM stretches GROUP BY list_id, month
