@@ -14,6 +14,7 @@ from pipelines.errors import UsageError
 from pipelines.push.files.bounds import refuse_columns
 from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset
+from schemas.registry import PUSHED
 
 _ALIASES = {
     "phone": ("to_number", "phone_number"),
@@ -36,6 +37,10 @@ _ALIASES = {
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w .:/()#$-]{0,60}")
 """Only such names are shown: the first line of a file without a header holds a person's data."""
 _MOST_IGNORED = 50
+_ORDINARY = frozenset(("delivery", "offer", "record", "sendtime"))
+"""Names of other things that are spelt nearly like one of our fields, as `_letters` has them."""
+_SPELT, _MOST_EDITS = 5, 2
+"""So long a name must be to be a misspelt one, and so many letters may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     """Match columns with fields.
 
     Raises:
-        UsageError: a field that is needed has no column, or a field has two, or there are too many.
+        UsageError: a field that is needed has no column, or a field has two, or is misspelt, or there are too many.
     """
     refuse_columns(path, len(names))
     given = [normal(name) for name in names]
@@ -81,6 +86,16 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     if missing:
         because = f": {'; '.join(hints)}" if hints else ""
         raise UsageError(f"{path} lacks the column {_quoted(missing)}{because}.", rename(dataset))
+    misspelt = [
+        (names[place].strip(WHITE), near)
+        for place, name in others
+        if (near := _misspelt(dataset, name, places))
+    ]
+    if misspelt:
+        listed = ", ".join(f"`{name}` for `{near}`" for name, near in misspelt)
+        raise UsageError(
+            f"{path} has a column that is nearly a field of {dataset.name}: {listed}.", rename(dataset)
+        )
     ignored = tuple(dict.fromkeys(_shown(names[place], place) for place, _ in others))[:_MOST_IGNORED]
     return Columns(
         places,
@@ -113,6 +128,40 @@ def _hint(dataset: Dataset, name: str, places: dict[str, int]) -> str:
     near = [alias for alias in _ALIASES.get(name, ()) if alias in free]
     near = near or difflib.get_close_matches(re.sub(r"[ .-]+", "_", name), free, n=1, cutoff=0.75)
     return f"`{name}` is not a field of {dataset.name}; did you mean `{near[0]}`?" if near else ""
+
+
+def _misspelt(dataset: Dataset, name: str, places: dict[str, int]) -> str:
+    """The field of ours that a column is a misspelling of, and that no other column is; empty where there is none."""
+    if not _LIKE_A_NAME.fullmatch(name):
+        return ""
+    given = _letters(name)
+    free = {_letters(column): column for column in dataset.columns if column not in places}
+    if given in free:
+        return free[given]
+    if len(given) < _SPELT or given in _OTHERS or name in _ALIASES or given in _ORDINARY:
+        return ""
+    return next(
+        (field for near, field in free.items() if len(near) >= _SPELT and _edits(given, near) <= _MOST_EDITS),
+        "",
+    )
+
+
+def _letters(name: str) -> str:
+    """A name without what people part its words by."""
+    return re.sub(r"[\s_.-]+", "", name)
+
+
+_OTHERS = frozenset(_letters(column) for dataset in PUSHED.values() for column in dataset.columns)
+
+
+def _edits(one: str, other: str) -> int:
+    """How many letters have to be put in, taken out or replaced to make one text of another (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for count, letter in enumerate(one, start=1):
+        above, row = row, [count]
+        for at, second in enumerate(other):
+            row.append(min(above[at + 1] + 1, row[at] + 1, above[at] + (letter != second)))
+    return row[-1]
 
 
 def _shown(name: str, place: int) -> str:
