@@ -169,8 +169,10 @@ class Person(msgspec.Struct):
     sends_7d: Annotated[
         Integer | None,
         Column(
-            "Messages sent in the 7 days before the newest contact was read: how send_count has grown, less imports "
-            "of older sends. Null where pulls do not go back so far and the last message is younger.",
+            "Messages sent in the 7 days before the newest contact was read, as far as pulls saw them: how "
+            "send_count has grown within each sign-up, on lists that the person has left since too, less imports "
+            "of older sends. Null where a counter is older than that and was first seen, or seen again, within "
+            "the time.",
             "messages",
         ),
     ]

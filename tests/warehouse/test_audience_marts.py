@@ -178,3 +178,40 @@ def test_sends_of_a_week_and_a_month(tmp_path: Path) -> None:
             )
     found = {row["phone_number"][-1]: (row["sends_7d"], row["sends_30d"]) for row in mart(settings, "people")}
     assert found == {"1": (5, None), "2": (0, None), "3": (0, 0), "4": (2, None), "5": (None, None)}
+
+
+def test_sends_on_lists_that_were_left_or_joined_again_count(tmp_path: Path) -> None:
+    """A counter that ended or began again within the time has still counted messages."""
+    settings = load_settings(api_key=API_KEY, data_dir=tmp_path)
+    now = dt.datetime(2026, 6, 30, tzinfo=dt.UTC)
+
+    def contact(name: int, sends: int, joined: float = 300, number: int = 1, sent: float = 0.5) -> Row:
+        return CONTACT | {
+            "phone_number": f"+1555000000{name}", "list_id": number, "send_count": sends,
+            "last_sent_at": now - dt.timedelta(days=sent), "signup_date": now - dt.timedelta(days=joined),
+        }  # fmt: skip
+
+    stays = [contact(name, 1, number=2, sent=200) for name in range(1, 7)]
+    pulls = {
+        40: [contact(1, 10), contact(2, 10), contact(3, 10), contact(4, 10), contact(5, 10)],
+        6: [
+            contact(1, 13, sent=6.5),
+            contact(2, 14, sent=6.5),
+            contact(3, 12, sent=6.5),
+            contact(5, 11, sent=20),
+        ],
+        4: [contact(1, 15, sent=5), contact(2, 14, sent=6.5), contact(6, 9, joined=90)],
+        2: [contact(2, 2, joined=3), contact(3, 3, joined=3), contact(4, 13), contact(5, 0, joined=3)],
+        0: [contact(2, 3, joined=3), contact(3, 3, joined=3), contact(4, 13), contact(5, 0, joined=3)],
+    }
+    for age, rows in pulls.items():
+        publish_rows(settings, "contacts", stays + rows, now - dt.timedelta(days=age))
+    found = {row["phone_number"][-1]: (row["sends_7d"], row["sends_30d"]) for row in mart(settings, "people")}
+    assert found == {
+        "1": (5, 5),  # left after two growths
+        "2": (7, 7),  # 4 before, 3 after the new sign-up, which no pull saw coming
+        "3": (5, 5),  # the same, with a gap that a pull saw
+        "4": (3, 3),  # gone for a while: its counter went on
+        "5": (0, 1),
+        "6": (None, None),  # first seen with a counter from before, and gone since
+    }

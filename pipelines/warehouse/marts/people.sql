@@ -32,32 +32,84 @@ imported AS (
     FROM taken_in LEFT JOIN recipients USING (message_id) CROSS JOIN pulled
     GROUP BY ALL
 ),
-week_before AS (
-    SELECT phone_number, list_id, send_count
-    FROM main.contacts_history CROSS JOIN pulled
-    WHERE valid_from <= week_ago AND (valid_to IS NULL OR valid_to > week_ago)
-),
-month_before AS (
-    SELECT phone_number, list_id, send_count
-    FROM main.contacts_history CROSS JOIN pulled
-    WHERE valid_from <= month_ago AND (valid_to IS NULL OR valid_to > month_ago)
-),
-contacts AS (
+-- Contacts that have never changed have one version, and it is the first: their counter has not grown since.
+unchanged AS (
     SELECT
-        contacts.*,
+        phone_number, send_count, signup_date, last_sent_at, send_count = 0 AS no_sends,
+        (SELECT max(began_at) FROM sync.history_began WHERE dataset = 'contacts') AS began_at
+    FROM main.contacts ANTI JOIN sync.contacts_since USING (phone_number, list_id)
+),
+versions AS (
+    SELECT phone_number, list_id, send_count, signup_date, last_sent_at, valid_from, valid_to
+    FROM sync.contacts_ended
+    UNION ALL
+    SELECT phone_number, list_id, send_count, signup_date, last_sent_at, valid_from, NULL
+    FROM main.contacts JOIN sync.contacts_since USING (phone_number, list_id)
+),
+compared AS (
+    SELECT *, max(signup_date) OVER earlier_versions AS joined_before
+    FROM versions
+    WINDOW earlier_versions AS (
+        PARTITION BY phone_number, list_id ORDER BY valid_from ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+numbered AS (
+    SELECT
+        *,
+        count(*) FILTER (WHERE signup_date > joined_before) OVER (
+            PARTITION BY phone_number, list_id ORDER BY valid_from
+        ) AS signup
+    FROM compared
+),
+-- A counter begins with each sign-up, and grows from version to version of it, also where the contact has gone since.
+grown AS (
+    SELECT
+        *,
+        lag(send_count) OVER versions_of_signup AS count_before,
+        lag(valid_to) OVER versions_of_signup AS seen_before,
+        -- what was first seen with a counter is known only where nothing at all was sent in the time
+        CASE WHEN count_before IS NULL THEN max(last_sent_at) OVER (PARTITION BY phone_number, list_id, signup) ELSE last_sent_at END
+            AS sent_at
+    FROM numbered
+    WINDOW versions_of_signup AS (PARTITION BY phone_number, list_id, signup ORDER BY valid_from)
+),
+counted AS (
+    SELECT
+        phone_number,
         CASE
-            WHEN contacts.send_count = 0 OR last_sent_at <= week_ago THEN 0
-            WHEN signup_date > week_ago THEN contacts.send_count
-            ELSE contacts.send_count - week_before.send_count
+            WHEN no_sends OR last_sent_at <= week_ago THEN 0
+            WHEN signup_date > week_ago THEN send_count
+            WHEN began_at <= week_ago THEN 0
         END AS sends_7d,
         CASE
-            WHEN contacts.send_count = 0 OR last_sent_at <= month_ago THEN 0
-            WHEN signup_date > month_ago THEN contacts.send_count
-            ELSE contacts.send_count - month_before.send_count
+            WHEN no_sends OR last_sent_at <= month_ago THEN 0
+            WHEN signup_date > month_ago THEN send_count
+            WHEN began_at <= month_ago THEN 0
         END AS sends_30d
-    FROM main.contacts CROSS JOIN pulled
-    LEFT JOIN week_before USING (phone_number, list_id)
-    LEFT JOIN month_before USING (phone_number, list_id)
+    FROM unchanged CROSS JOIN pulled
+    UNION ALL
+    SELECT
+        phone_number,
+        CASE
+            WHEN valid_from <= week_ago OR send_count <= coalesce(count_before, 0) OR sent_at <= week_ago THEN 0
+            WHEN seen_before >= week_ago OR (seen_before IS NULL AND signup_date > week_ago)
+                THEN send_count - coalesce(count_before, 0)
+        END,
+        CASE
+            WHEN valid_from <= month_ago OR send_count <= coalesce(count_before, 0) OR sent_at <= month_ago THEN 0
+            WHEN seen_before >= month_ago OR (seen_before IS NULL AND signup_date > month_ago)
+                THEN send_count - coalesce(count_before, 0)
+        END
+    FROM grown CROSS JOIN pulled
+),
+recent AS (
+    SELECT
+        phone_number,
+        -- one list of which it is not known leaves the person's figure unknown
+        CASE WHEN count(sends_7d) = count(*) THEN sum(sends_7d) END AS sends_7d,
+        CASE WHEN count(sends_30d) = count(*) THEN sum(sends_30d) END AS sends_30d
+    FROM counted
+    GROUP BY phone_number
 ),
 people AS (
     SELECT
@@ -72,11 +124,8 @@ people AS (
         sum(send_count) AS sends,
         sum(click_count) AS clicks,
         sum(conversion_count) AS conversions,
-        sum(revenue_total) AS revenue,
-        -- one list of which it is not known leaves the person's figure unknown
-        CASE WHEN count(sends_7d) = count(*) THEN sum(sends_7d) END AS sends_7d,
-        CASE WHEN count(sends_30d) = count(*) THEN sum(sends_30d) END AS sends_30d
-    FROM contacts
+        sum(revenue_total) AS revenue
+    FROM main.contacts
     GROUP BY phone_number
 )
 SELECT
@@ -99,4 +148,4 @@ SELECT
     -- older sends that were imported in these days were not sent in them
     CASE WHEN sends_7d IS NOT NULL THEN greatest(sends_7d - coalesce(older_than_week, 0), 0) END AS sends_7d,
     CASE WHEN sends_30d IS NOT NULL THEN greatest(sends_30d - coalesce(older_than_month, 0), 0) END AS sends_30d
-FROM people LEFT JOIN imported USING (phone_number)
+FROM people LEFT JOIN recent USING (phone_number) LEFT JOIN imported USING (phone_number)
