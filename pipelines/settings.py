@@ -24,6 +24,12 @@ from pipelines.urls import host_of, is_loopback, problem_of, problem_of_base
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16
+_MOST_SECRETS = 2
+_HUNDRED_YEARS = 36_500
+"""In days; times much further off are no dates any more."""
+_MOST_QUEUE_MB = 16_000_000
+"""Close to the 2**32 pages that a file of SQLite may have."""
+_LEAST_RATE = 0.001
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _SECRET = frozenset(
     {"api_key", "hash_phones", "ledger_url", "alert_webhook", "ui_password", "webhook_secret"}
@@ -78,7 +84,7 @@ class Settings(BaseSettings):
     max_reply_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
         64, description="Largest reply that is read, in megabytes, decompressed."
     )
-    max_requests_per_second: Annotated[float, Field(ge=0)] = Field(
+    max_requests_per_second: Annotated[float, Field(ge=0, le=10_000)] = Field(
         0.0, description="Polite ceiling on requests per second; 0 means none."
     )
     pull_bad_share: Annotated[float, Field(ge=0, le=1)] = Field(
@@ -88,7 +94,7 @@ class Settings(BaseSettings):
         0.5,
         description="Share of a dataset's rows that may disappear in one pull; beyond it --allow-shrink is needed.",
     )
-    keep_snapshots: Annotated[int, Field(ge=1)] = Field(
+    keep_snapshots: Annotated[int, Field(ge=1, le=100_000)] = Field(
         5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
     )
     push_part: str | None = Field(
@@ -138,11 +144,11 @@ class Settings(BaseSettings):
         description="How an event's signature is written: hex or base64; see trackly-sync webhooks check.",
     )
     webhook_prefix: str = Field("", description="Text in front of an event's signature, such as sha256=.")
-    webhook_keep_days: Annotated[float, Field(ge=0)] = Field(
+    webhook_keep_days: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = Field(
         90.0,
         description="Days that the raw bodies of events are kept; their fields stay. 0 keeps the bodies for ever.",
     )
-    webhook_queue_mb: Annotated[int, Field(ge=0)] = Field(
+    webhook_queue_mb: Annotated[int, Field(ge=0, le=_MOST_QUEUE_MB)] = Field(
         0,
         description="Largest size of webhooks.db in megabytes, beyond which events are answered with 503; "
         "0 is as far as the disk goes. Not for PostgreSQL.",
@@ -159,13 +165,13 @@ class Settings(BaseSettings):
         None,
         description="Where alerts go: a URL that takes JSON with a text, as Slack's incoming webhooks do.",
     )
-    alert_stale_hours: Annotated[float, Field(gt=0)] = Field(
+    alert_stale_hours: Annotated[float, Field(gt=0, le=24 * _HUNDRED_YEARS)] = Field(
         24.0, description="Age of a published dataset, in hours, beyond which it alerts."
     )
     alert_rejected_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of a history input that may be rejected before it alerts."
     )
-    alert_silent_hours: Annotated[float, Field(gt=0)] = Field(
+    alert_silent_hours: Annotated[float, Field(gt=0, le=24 * _HUNDRED_YEARS)] = Field(
         3.0,
         description="Hours for which contacts may be sent to, or the receiver be down, without any event "
         "before it alerts.",
@@ -248,9 +254,18 @@ class Settings(BaseSettings):
     @field_validator("webhook_secret")
     @classmethod
     def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        """An empty secret would let everybody sign."""
-        if value is not None and not all(part.strip() for part in value.get_secret_value().split(",")):
+        """An empty secret would let everybody sign, and a third one is one that nobody has withdrawn."""
+        parts = value.get_secret_value().split(",") if value is not None else []
+        if len(parts) > _MOST_SECRETS or not all(part.strip() for part in parts):
             raise ValueError("must be one secret, or two with a comma between")
+        return value
+
+    @field_validator("max_requests_per_second")
+    @classmethod
+    def _check_rate(cls, value: float) -> float:
+        """A request in years is a mistake, and no wait that a machine can sleep."""
+        if 0 < value < _LEAST_RATE:
+            raise ValueError(f"must be 0, or at least {_LEAST_RATE}")
         return value
 
     @field_validator("ui_hosts")

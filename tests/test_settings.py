@@ -1,0 +1,59 @@
+"""The bounds of settings: what the code cannot bear is a settings error before anything runs."""
+
+import math
+
+import annotated_types
+import pytest
+
+from pipelines.errors import SettingsError
+from pipelines.settings import Settings, load_settings
+from pipelines.warehouse.events import publish_events
+from pipelines.webhooks.store import open_store
+
+NUMBERS = {name: field for name, field in Settings.model_fields.items() if field.annotation in (int, float)}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["99999999999", "1e308", "inf", "nan", "-1"])
+def test_every_number_is_bounded(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"TRACKLY_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=f"TRACKLY_{name.upper()} must be") as caught:
+        load_settings()
+    assert caught.value.exit_code == 2
+
+
+def _most(name: str) -> float:
+    (bound,) = [rule.le for rule in NUMBERS[name].metadata if isinstance(rule, annotated_types.Le)]
+    assert isinstance(bound, int | float)
+    assert math.isfinite(bound)
+    return bound
+
+
+def test_the_bounds_themselves_are_borne(tmp_path: object) -> None:
+    """The longest time that raw bodies may be kept, and the largest queue."""
+    settings = load_settings(data_dir=tmp_path, **{name: _most(name) for name in NUMBERS})
+    with open_store(settings):
+        pass
+    publish_events(settings)
+
+
+def test_a_rate_of_one_request_in_years_is_none() -> None:
+    for value in (0, 0.001):
+        assert load_settings(max_requests_per_second=value).max_requests_per_second == value
+    with pytest.raises(SettingsError, match=r"TRACKLY_MAX_REQUESTS_PER_SECOND must be 0, or at least 0.001"):
+        load_settings(max_requests_per_second=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("given", "secrets"), [("a", [b"a"]), ("a,b", [b"a", b"b"]), (" a , b ", [b"a", b"b"])]
+)
+def test_one_webhook_secret_or_two(given: str, secrets: list[bytes]) -> None:
+    assert list(load_settings(webhook_secret=given).webhook_secrets) == secrets
+
+
+@pytest.mark.parametrize("given", ["a,b,c", "a,", ",a", "a,,b", ",", " "])
+def test_no_third_webhook_secret_and_no_empty_one(given: str) -> None:
+    with pytest.raises(SettingsError, match="TRACKLY_WEBHOOK_SECRET must be one secret, or two") as caught:
+        load_settings(webhook_secret=given)
+    assert caught.value.exit_code == 2
+    assert "a,b" not in str(caught.value)
