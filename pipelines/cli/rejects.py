@@ -71,7 +71,8 @@ def rejects(
 
     Rows of the current history input that a push did not bring in or that differ from what was sent, and rows that a
     pull did not publish. For revenue that is both. --csv and --json give all rows. Values are masked: letters are x,
-    digits 9. --show-values gives them as they are, and the raw text of the rows.
+    digits 9; so are keys that look like a phone number or an e-mail address, or have spaces. --show-values gives them
+    as they are, and the raw text of the rows.
 
     Examples:
     - `trackly-sync rejects`: how many for which reason.
@@ -101,7 +102,7 @@ def _columns(names: Sequence[str]) -> list[str]:
 
 def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Iterator[list[Any]]:
     """Rows as `_columns` names them."""
-    from pipelines.push.offending import offending  # noqa: PLC0415 - help answers at once
+    from pipelines.push.offending import offending, shown_key  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - the same
 
     columns = {name: dataset.columns for name, dataset in {**PULLED, **PUSHED}.items()}
@@ -114,6 +115,7 @@ def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Itera
         own = PULLED[row["dataset"]].columns if row["activity"] == "pull" else columns[row["dataset"]]
         about = offending(reason, read, own, code, masked=not show_values)
         value = "; ".join(f"{name}: {text}" for name, text in about.items()) or None
+        row["identity"] = shown_key(row["identity"], masked=not show_values)
         yield [*row.values(), value, raw if show_values else None]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.push.offending import offending
+from pipelines.push.offending import offending, shown_key
 from pipelines.push.outcomes import Outcome
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
@@ -29,7 +29,7 @@ class Example:
     Attributes:
         row: its place in the file, from 1, the header not counted.
         line: the line that it begins in; None where the file has none.
-        key: what it is known by, if it could be read.
+        key: what it is known by, if it could be read; only its form where it may be a person's.
         values: the values that it is held back for.
         places: other places that have to do with it.
     """
@@ -174,7 +174,13 @@ def _examples(
         [*of, most if most is not None else 2**62],
     ).fetchall()
     return [
-        Example(row, line, key, offending(of[2], raw, dataset.columns, masked=masked), places)
+        Example(
+            row,
+            line,
+            shown_key(key, masked=masked),
+            offending(of[2], raw, dataset.columns, masked=masked),
+            places,
+        )
         for row, line, key, places, raw in found
     ]
 

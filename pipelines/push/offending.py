@@ -10,6 +10,10 @@ from collections.abc import Collection, Iterable
 _NAMED = re.compile(r"([a-z_]+(?:(?:, | or )[a-z_]+)*):")
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 _LONGEST = 60
+_PERSONAL = re.compile(r"\s|@|\+\d{7}|\(\d|(?<![\w-])\d{3}[.-]\d{3}[.-]\d{4}(?![\w-])")
+_BARE_PHONE = re.compile(r"(?:00\d{8,15}|1?[2-9]\d{2}[2-9]\d{6})")
+_HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
+"""What `pipelines.privacy` makes of a number: it says nothing about a person."""
 
 LINE = "line"
 """What a value is called that is the text of a whole line."""
@@ -53,6 +57,18 @@ def offending(
     return {name: shown(_as_text(value), masked=masked) for name, value in values.items()}
 
 
+def shown_key(key: str | None, *, masked: bool) -> str | None:
+    """What a row is known by; masked like a value where it may be a person's number, address or name.
+
+    Args:
+        key: it, if there is one.
+        masked: whether only the form of such a key is shown.
+    """
+    if key is None or not masked or not (_PERSONAL.search(key) or _BARE_PHONE.fullmatch(key)):
+        return key
+    return shown(key, masked=True)
+
+
 def _among(names: Iterable[str], columns: Collection[str]) -> list[str]:
     return [name for name in names if name in columns]
 
@@ -70,4 +86,6 @@ def _as_text(value: object) -> str:
 def shown(value: str, *, masked: bool) -> str:
     """A value, cut where it is long; masked, letters are x and digits 9, so that its form is still to be seen."""
     text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
-    return _DIGIT.sub("9", _LETTER.sub("x", text)) if masked else text
+    if not masked or _HASHED.fullmatch(text):
+        return text
+    return _DIGIT.sub("9", _LETTER.sub("x", text))

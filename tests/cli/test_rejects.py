@@ -201,14 +201,14 @@ def test_what_looks_like_markup_or_a_formula_is_shown_as_it_is(sync: Sync, tmp_p
         done = sync(*arguments)
         assert "defect" not in done.stderr
         assert not set(done.stdout) & set("\x1b\x07\u202e😄")
-    shown = sync("rejects").stdout
+    shown = sync("rejects", "--show-values").stdout
     assert all(
         one in shown for one in ("[/nope]", "[bold red]all is well", ":smile:", "\\u202e1234", "a[red]")
     )
-    assert [row["identity"] for row in rows_of(sync("rejects", "--csv").stdout)] == [
+    assert [row["identity"] for row in rows_of(sync("rejects", "--csv", "--show-values").stdout)] == [
         "'=1+1" if one == "=1+1" else one for one in nasty
     ]
-    assert [row["identity"] for row in json.loads(sync("rejects", "--json").stdout)] == nasty
+    assert [row["identity"] for row in json.loads(sync("rejects", "--json", "--show-values").stdout)] == nasty
 
 
 def test_a_csv_that_goes_to_a_terminal_has_no_escape_sequences() -> None:

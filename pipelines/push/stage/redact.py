@@ -138,7 +138,8 @@ def _kept_text(name: str) -> str:
     """What is kept in `raw` of one field: of the text as it was read, where there is one."""
     text = f"CASE WHEN raw IS NULL THEN CAST({name} AS VARCHAR) ELSE raw->>{literal(name)} END"
     if name in _PHONES:
-        return f"kept_phone({text})"
+        number = f"regexp_full_match({text}, '{E164}')"
+        return f"CASE WHEN {number} THEN kept_phone({text}) ELSE {_form(text)} END"
     if name == "message":
         return "NULL::VARCHAR"
     if name in _IDS:
