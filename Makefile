@@ -62,7 +62,7 @@ lock: ## resolve the newest versions again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	    --upgrade --only-group docs pyproject.toml -o requirements-docs.lock
+	    --upgrade --group docs -o requirements-docs.lock
 	echo 'pip-audit>=2.10' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --upgrade - -o requirements-audit.lock
 	for version in 1.2.2 1.3.2 1.4.5 1.5.6; do printf "duckdb==$$version\npytz\n" | uv pip compile --quiet --universal \
