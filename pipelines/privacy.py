@@ -28,6 +28,11 @@ PERSONAL = ("contacts", "revenue")
 _DIGITS = 32
 _BLOCK = 64  # bytes of SHA-256, for HMAC (RFC 2104)
 _PHONE = re.compile(E164)
+_GAP = r"(?:[\s().+/\x00\u2010-\u2015-]|%2[0-9A-Fa-f]){0,3}"
+_NUMBER = re.compile(rf"(?P<hash>(?:hmac|invalid):[0-9a-f]{{32}})|\+?\(?\d(?:{_GAP}\d){{6,}}")
+"""What could be a phone number, however it is written; hashes are matched too, so that none is taken for one."""
+
+_NATIONAL, _SHORTEST = 10, 11
 _PHONE_BYTES = re.compile(E164.encode())
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -73,6 +78,25 @@ class Privacy:
     def words(self, text: str) -> str:
         """A text with the phone numbers in it hashed."""
         return _PHONE.sub(lambda found: self.phone(found[0]), text) if self.key else text
+
+    def numbers(self, text: str, own: str = "") -> str:
+        """A text with all that could be a phone number in it hashed, also without a plus and with separators.
+
+        Args:
+            text: any.
+            own: the account's own number, which stays.
+        """
+        if not self.key:
+            return text
+
+        def kept(found: re.Match[str]) -> str:
+            digits = "".join(character for character in re.sub("%2.", "", found[0]) if character.isdecimal())
+            if found["hash"] or (own and digits == own.removeprefix("+")):
+                return found[0]
+            digits = f"1{digits}" if len(digits) == _NATIONAL and "+" not in found[0] else digits
+            return self.phone(f"+{digits}" if len(digits) >= _SHORTEST or "+" in found[0] else digits)
+
+        return _NUMBER.sub(kept, text)
 
     def filters(self, dataset: str) -> bool:
         """Whether replies of a dataset hold what is not to be kept."""

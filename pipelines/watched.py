@@ -17,6 +17,7 @@ from pipelines.alerts.conditions import (
     of_pulls,
     of_pushes,
     of_runs,
+    of_unread,
     of_warehouse,
     of_webhooks,
 )
@@ -25,7 +26,7 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.stopping import interrupts_kept
-from pipelines.warehouse.published import last_sent_at, published
+from pipelines.warehouse.published import last_sent_at, published, unread_events
 from pipelines.webhooks.store import received
 
 P = ParamSpec("P")
@@ -94,9 +95,10 @@ def of_receiver(settings: Settings) -> list[Condition]:
     try:
         found = received(settings)
         sent_at = last_sent_at(settings.warehouse) if found else None
+        unread = [of_unread(unread_events(settings.warehouse)[1])] if found else []
     except StorageError as error:
         return [Condition("damaged:webhooks", True, error.message.rstrip("."), error.remedy)]
-    return of_webhooks(settings, found, sent_at, datetime.now(UTC))
+    return [*of_webhooks(settings, found, sent_at, datetime.now(UTC)), *unread]
 
 
 def _follow_up(settings: Settings, outcomes: Outcomes | None, alarms: Alarms | None) -> None:

@@ -12,7 +12,7 @@ from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Jso
 
 EVENTS = ("delivery", "unsubscribe", "reply", "sent", "click", "conversion", "opt-out")
 STATUSES = ("pending", "delivered", "undeliverable", "expired", "rejected")
-CONTRACT = 1
+CONTRACT = 3
 """Raise it when bodies are read in another way: the next publish then reads all that are kept again."""
 
 
@@ -62,8 +62,8 @@ class WebhookEvent(Documented, kw_only=True):
     raw: Annotated[
         Text | None,
         Column(
-            "The body as it came, without phone numbers where they are hashed; bytes that are no UTF-8 are written "
-            "as \\xNN. Null after TRACKLY_WEBHOOK_KEEP_DAYS."
+            "The body as it came, without what could be phone numbers where they are hashed; bytes that are no "
+            "UTF-8 are written as \\xNN. Null after TRACKLY_WEBHOOK_KEEP_DAYS."
         ),
     ]
 

@@ -9,6 +9,7 @@
     silent:webhooks      contacts are sent to, and no event tells of it: Trackly pauses endpoints without notice
     stopped:webhooks     the receiver of events does not run, or cannot store them
     refused:webhooks     every request so far was refused for its signature
+    unread:webhooks      events of the last days had a right signature and could not be read
     damaged:webhooks     the queue of events cannot be read
     twice:revenue        revenue turned up after it was called absent and sent again (`pipelines.push.audit.alarms`)
 
@@ -167,6 +168,17 @@ def _refused(received: Received) -> Condition:
     )
     remedy = "See which form it has: trackly-sync webhooks check"
     return Condition("refused:webhooks", firing, text, remedy, {"refused": refused})
+
+
+def of_unread(unread: int) -> Condition:
+    """Whether signed events of the last seven days do not say what they are."""
+    text = (
+        f"{unread:,} signed webhook events of the last 7 days could not be read"
+        if unread
+        else "events are read"
+    )
+    remedy = "See them: FROM webhook_events WHERE verified AND event IS NULL"
+    return Condition("unread:webhooks", unread > 0, text, remedy, {"unread": unread})
 
 
 def of_pushes(settings: Settings, outcomes: Mapping[str, Counts]) -> list[Condition]:

@@ -9,7 +9,9 @@ from pipelines.runs import unended
 from pipelines.settings import Settings
 from schemas.sync import Manifest
 
-_ALERTING = ("twice:", "stale:", "failed:", "missing:", "silent:", "stopped:", "refused:", "damaged:webhooks")
+_ALERTING = (
+    "twice:", "stale:", "failed:", "missing:", "silent:", "stopped:", "refused:", "unread:", "damaged:webhooks",
+)  # fmt: skip
 
 
 def attention(

@@ -109,7 +109,8 @@ def webhooks_json(settings: Settings) -> dict[str, Any]:
     Raises:
         StorageError: the queue cannot be read.
     """
-    from pipelines.webhooks.store import received  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.store import received  # noqa: PLC0415 - the same
 
     found = received(settings)
     if found is None:
@@ -118,7 +119,7 @@ def webhooks_json(settings: Settings) -> dict[str, Any]:
         name: value and value.isoformat()
         for name, value in (("since", found.since), ("beat_at", found.beat_at))
     }
-    return {"webhooks": asdict(found) | times}
+    return {"webhooks": asdict(found) | times | {"unread": unread_events(settings.warehouse)[0]}}
 
 
 def show_webhooks(settings: Settings) -> None:
@@ -130,8 +131,11 @@ def show_webhooks(settings: Settings) -> None:
     if found:
         last = f"last {age(found['since'])} ago" if found["bodies"] else "none yet"
         refused = found["unsigned"] + found["wrongly_signed"]
+        unread = f"; {found['unread']:,} signed, but not readable" if found["unread"] else ""
         state = "receiver serving" if found["serving"] else "receiver stopped"
-        out.print(f"\nwebhook events: {found['bodies']:,} received, {last}; {refused:,} refused; {state}")
+        out.print(
+            f"\nwebhook events: {found['bodies']:,} received, {last}; {refused:,} refused{unread}; {state}"
+        )
 
 
 def _form_of(captured: "Captured", secrets: Sequence[bytes]) -> "Found | None":

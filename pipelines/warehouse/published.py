@@ -105,6 +105,24 @@ def last_sent_at(warehouse: Path) -> datetime | None:
     return None if found is None else datetime.fromtimestamp(found, UTC)
 
 
+def unread_events(warehouse: Path) -> tuple[int, int]:
+    """How many events with a right signature do not say what they are: in all, and of the last seven days.
+
+    Raises:
+        StorageError: the warehouse cannot be read.
+    """
+    if not is_there(warehouse):
+        return 0, 0
+    with reading(warehouse) as connection:
+        if not has_table(connection, "main", "webhook_events"):
+            return 0, 0
+        ((unread, lately),) = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE received_at > now() - INTERVAL 7 DAY)"
+            " FROM main.webhook_events WHERE verified AND event IS NULL"
+        ).fetchall()
+    return int(unread), int(lately)
+
+
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether there is such a table.
 

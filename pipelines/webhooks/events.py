@@ -4,6 +4,7 @@ Nothing in a body is trusted: whatever it is, there is at least one row, and wha
 `problem`. What does not belong here: where bodies wait (`store`), and the table (`pipelines.warehouse.events`).
 """
 
+import codecs
 import hmac
 import re
 from collections.abc import Mapping
@@ -14,16 +15,25 @@ from typing import Any
 import msgspec
 
 from pipelines.privacy import Privacy
+from pipelines.webhooks.masking import text_without_numbers, without_numbers
 from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
 from schemas.instants import parse_instant
 from schemas.phones import E164
-from schemas.webhook_events import DOCUMENTED
+from schemas.webhook_events import DOCUMENTED, EVENTS
 
 _PHONES = ("to", "phone_number")
 _PHONE = re.compile(E164.encode())
 _HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
 _DIGITS = 32
+_NO_PHONES = ("message_id", "list_number", "timestamp")
 _HAPPENING = ("event", "list_number", "status")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""Escapes in JSON, one after the other: a pair that is one character, half of one, or any other."""
+
+_EVENT_NAMES = frozenset({*EVENTS, "opt_out"})
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -41,7 +51,7 @@ def digest_of(body: bytes, privacy: Privacy) -> str:
 def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
     """What is kept of a body, and in which form: all of it, or all but what the settings keep out.
 
-    Where phones are hashed nothing is kept of a body that is no JSON: nobody knows what it holds.
+    Where phones are hashed a body that is no JSON is kept with all that could be a number hashed.
     """
     if privacy.key is None and not privacy.drop_custom_fields:
         return AS_IT_CAME, body
@@ -49,7 +59,7 @@ def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
         plain = msgspec.json.encode(msgspec.json.decode(_text_of(body)))  # a plus may be written as an escape
         events = [_filtered(event, privacy) for event in _elements(plain)]
     except _BROKEN:
-        return FILTERED, b"" if privacy.key else body
+        return FILTERED, text_without_numbers(_utf8_of(body), privacy) if privacy.key else body
     return FILTERED, b"[" + b",".join(events) + b"]" if plain.startswith(b"[") else events[0]
 
 
@@ -84,12 +94,18 @@ def rows_of(kept: Kept, privacy: Privacy) -> list[dict[str, Any]]:
 def _row(fields: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
     """What was read in an event, as it is published."""
     hashed = {name: _hashed(fields[name], privacy) for name in _PHONES}
-    hashed["keyword"] = None if fields["keyword"] is None else privacy.words(fields["keyword"])
-    fields = fields | hashed
+    hashed["keyword"] = None if fields["keyword"] is None else privacy.numbers(fields["keyword"])
+    fields = fields | hashed | {"event": _event_of(fields["event"])}
     return fields | {
         "happening": _happening(fields),
         "timestamp": parse_instant((fields["timestamp"] or "").strip()),
     }
+
+
+def _event_of(name: str | None) -> str | None:
+    """A known event by its name, however that is written; others stay as they came."""
+    plain = (name or "").strip().lower()
+    return plain if plain in _EVENT_NAMES else name
 
 
 def _happening(fields: Mapping[str, Any]) -> str | None:
@@ -149,7 +165,15 @@ def _nothing(problem: str) -> dict[str, Any]:
 
 
 def _text_of(body: bytes) -> bytes:
-    return body.removeprefix(b"\xef\xbb\xbf").strip()
+    """A body as UTF-8 that can be decoded: halves of a character, as a cut emoji leaves them, are replaced."""
+    text = _utf8_of(body).removeprefix(codecs.BOM_UTF8).strip().decode(errors="replace").encode()
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], text)
+
+
+def _utf8_of(body: bytes) -> bytes:
+    """A body that says to be UTF-16 as UTF-8, and any other as it is."""
+    is_utf16 = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return body.decode("utf-16", errors="replace").encode() if is_utf16 else body
 
 
 def _elements(text: bytes) -> list[bytes]:
@@ -162,22 +186,32 @@ def _filtered(event: bytes, privacy: Privacy) -> bytes:
     try:
         given = _fields.decode(event)
     except _BROKEN:
-        given = {}
-    if privacy.drop_custom_fields and "custom_fields" in given:
-        del given["custom_fields"]
-        event = msgspec.json.encode(given)
+        return msgspec.json.encode(without_numbers(msgspec.json.decode(event), privacy))
+    if privacy.drop_custom_fields:
+        given.pop("custom_fields", None)
     if privacy.key is None:
-        return event
-    for name in _PHONES:
-        value = msgspec.json.decode(given[name]) if name in given else None
-        if value is not None:
-            text = value if isinstance(value, str) else bytes(given[name]).decode()
-            given[name] = msgspec.Raw(msgspec.json.encode(_hashed(text, privacy)))
+        return msgspec.json.encode(given)
     own = bytes(given.get("list_number", b"")).strip(b'"')
+    kept = {
+        privacy.numbers(name, own.decode()): msgspec.Raw(_kept_field(name, raw, own.decode(), privacy))
+        for name, raw in given.items()
+    }
     return _PHONE.sub(
         lambda found: found[0] if found[0] == own else privacy.phone(found[0].decode()).encode(),
-        msgspec.json.encode(given) if given else event,
+        msgspec.json.encode(kept),
     )
+
+
+def _kept_field(name: str, raw: msgspec.Raw, own: str, privacy: Privacy) -> bytes:
+    """What is kept of a field where phones are hashed, as JSON."""
+    value = msgspec.json.decode(raw)
+    if value is None or (name in _NO_PHONES and isinstance(value, str | int)):
+        if name == "timestamp" and isinstance(value, str) and parse_instant(value.strip()) is None:
+            return msgspec.json.encode(privacy.numbers(value, own))  # no time, so nobody knows what it is
+        return bytes(raw)
+    if name in _PHONES:
+        return msgspec.json.encode(_hashed(value if isinstance(value, str) else bytes(raw).decode(), privacy))
+    return msgspec.json.encode(without_numbers(value, privacy, own))
 
 
 def _hashed(phone: str | None, privacy: Privacy) -> str | None:

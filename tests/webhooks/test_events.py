@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from oracle import query
 from receiving import LIST, arrive, delivery, encoded, opt_out, settings_of
 
+from pipelines.cli.webhooks import show_webhooks
 from pipelines.privacy import Privacy
 from pipelines.push.audit.publish import publish_imports
 from pipelines.settings import Settings
 from pipelines.warehouse import events as published
 from pipelines.warehouse.events import publish_events
 from pipelines.warehouse.publish import publish
+from pipelines.watched import conditions
 from pipelines.webhooks import store
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.store import REDUCED, Arrival, Kept, existing_store, now, open_store
@@ -209,8 +211,82 @@ def test_phones_are_hashed_wherever_they_stand(tmp_path: Path) -> None:
     assert {row["list_number"] for row in found} - {None} == {LIST}
     assert all(row["digest"].startswith("hmac:") for row in found)
     assert len(found) == 6
-    (junk,) = [row for row in found if row["raw"] == ""]
-    assert "nothing of it was kept" in junk["problem"]
+    (junk,) = [row for row in found if row["event"] is None]
+    assert (junk["raw"], junk["problem"]) == (f"junk {hashed}", "the body is no JSON")
+
+
+def test_numbers_however_written_are_hashed_where_the_contract_does_not_know_the_field(
+    tmp_path: Path,
+) -> None:
+    """Without a plus, with separators, as integers, in form bodies; ids, times and the list's own number stay."""
+    settings = settings_of(tmp_path, hash_phones="a secret for hashing")
+    written = [
+        "15550000007",
+        "(555) 000-0007",
+        "555.000.0007",
+        "1-555-000-0007",
+        "+1 555 000 0007",
+        "5550000007",
+    ]
+    more = {
+        "from": 15550000007, "text": f"or {written[1]}, please", "own": LIST[1:], "at": "2026-11-20T10:00:01.000Z",
+        "deep": [{written[2]: written}], "short": "555-000", "ratio": 0.12345678, "to_call": written[0],
+    }  # fmt: skip
+    arrive(
+        settings, delivery(7, to=PHONE, message_id="15550009999", **more),
+        opt_out(PHONE, keyword=f"stop {written[1]}"),
+        written[0].encode(), b"from=%2B15550000007&text=555%20000%200007", f"{{junk {written[2]}".encode(),
+        f"call {PHONE}".encode("utf-16"),
+    )  # fmt: skip
+    publish_events(settings)
+    held = b"".join(path.read_bytes() for path in settings.data_dir.glob("webhooks*"))
+    found = rows(settings)
+    for number in written:
+        assert number.encode() not in held
+        assert number not in str(found)
+    hashed = Privacy.of(settings).phone(PHONE)
+    (told,) = [row for row in found if row["event"] == "delivery"]
+    assert told["message_id"] == "15550009999"
+    assert json.loads(told["extra"]) == more | {
+        "from": hashed, "text": f"or {hashed}, please", "to_call": hashed,
+        "deep": [{hashed: [hashed] * len(written)}],
+    }  # fmt: skip
+    (left,) = [row for row in found if row["event"] == "unsubscribe"]
+    assert left["keyword"] == f"stop {hashed}"
+    junk = sorted(row["raw"] for row in found if row["event"] is None)
+    assert junk == sorted(
+        [f'"{hashed}"', f"from=%2B{hashed}&text={hashed}", f"{{junk {hashed}", f"call {hashed}"]
+    )
+
+
+@pytest.mark.parametrize("secret", [None, "a secret for hashing"])
+def test_an_opt_out_cut_in_an_emoji_or_in_capitals_counts(
+    tmp_path: Path, secret: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half an emoji is replaced, a whole one and an escaped backslash stay; what cannot be read alerts."""
+    settings = settings_of(tmp_path, hash_phones=secret)
+    keywords = ["STOP \\ud83d", "STOP \\udE00 x", "\\ud83d\\ude00", "\\\\ud83d", "\\ud83d\\ud83d\\ude00"]
+    bodies = [
+        json.dumps(opt_out(f"+1555000010{place}", keyword="?")).replace("?", keyword).encode()
+        for place, keyword in enumerate(keywords)
+    ]
+    odd = [
+        encoded(opt_out("+15550000105", keyword="?")).replace(b"?", b"STOP \xed\xa0\xbd"),
+        encoded(opt_out("+15550000106", event=" UNSUBSCRIBE")),
+        encoded(opt_out("+15550000107")).decode().encode("utf-16"),
+    ]
+    arrive(settings, *bodies, *odd, b"event=unsubscribe")
+    arrive(settings, b"event=reply", verified=False)
+    publish_events(settings)
+    phone = Privacy.of(settings).phone
+    found = {row["phone_number"]: row["keyword"] for row in rows(settings, "marts.opt_outs")}
+    assert found.keys() == {phone(f"+1555000010{place}") for place in range(8)}
+    texts = ["STOP \ufffd", "STOP \ufffd x", "\U0001f600", "\\ud83d", "\ufffd\U0001f600"]
+    assert [found[phone(f"+1555000010{place}")] for place in range(5)] == texts
+    (alert,) = [one for one in conditions(settings) if one.firing and one.name == "unread:webhooks"]
+    assert alert.figures == {"unread": 1}
+    show_webhooks(settings)
+    assert "1 signed, but not readable" in " ".join(capsys.readouterr().out.split())
 
 
 def test_another_setting_of_privacy_reads_all_again(tmp_path: Path) -> None:
