@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.checks.compare import Compared, compare
+from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.checks.conflicts import two_numberings
 from pipelines.push.checks.same_rows import Decision, new_decided
 from pipelines.push.checks.validate import validate
@@ -118,7 +118,9 @@ def take_in(
     """
     path = stage_path(settings, dataset.name)
     with judged(settings, path, dataset, sources, on_progress) as connection:
-        compared = compare(connection, dataset.name, ledger, decision=decision)
+        compared = compare(
+            connection, dataset.name, ledger, SendsStage(stage_path(settings, "sends")), decision=decision
+        )
         found = describe(compared, dataset, sources)
         if decision and dataset.name == REVENUE:
             decide(ledger, decision.choice, decision.reason, new_decided(connection))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.privacy import Privacy
-from pipelines.push.checks.compare import Compared, compare
+from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.checks.same_rows import Decision
 from pipelines.push.checks.validate import unchecked
 from pipelines.push.file_findings import FoundFile, found_files
@@ -20,7 +20,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.send.call_sizes import Sizes
 from pipelines.push.send.chunks import chunks
 from pipelines.push.send.queries import Queue
-from pipelines.push.stage.database import Progress, count, opened
+from pipelines.push.stage.database import Progress, count, opened, stage_path
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
@@ -108,20 +108,21 @@ def make_plans(planning: Planning, sources: Mapping[str, Sequence[Source]]) -> d
     with work_folder(planning.settings.data_dir) as folder:
         sends = folder / "sends.duckdb"
         for name in [name for name in PUSHED if name in sources]:
-            coming = sends if name != "sends" and "sends" in sources else None
-            plans[name] = _plan(planning, folder / f"{name}.duckdb", PUSHED[name], sources[name], coming)
+            coming = "sends" in sources
+            its_sends = SendsStage(sends if coming else stage_path(planning.settings, "sends"), coming)
+            plans[name] = _plan(planning, folder / f"{name}.duckdb", PUSHED[name], sources[name], its_sends)
     return plans
 
 
 def _plan(
-    planning: Planning, path: Path, dataset: Dataset, sources: Sequence[Source], coming: Path | None
+    planning: Planning, path: Path, dataset: Dataset, sources: Sequence[Source], sends: SendsStage
 ) -> Plan:
     settings, ledger, showing = planning.settings, planning.ledger, planning.showing
     with judged(settings, path, dataset, sources, planning.on_progress):
         pass  # it is read below with less memory
     with opened(path) as connection:
         Privacy.of(settings).define(connection)
-        compared = compare(connection, dataset.name, ledger, coming, decision=planning.decision)
+        compared = compare(connection, dataset.name, ledger, sends, decision=planning.decision)
         intake = describe(compared, dataset, sources)
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")

@@ -15,7 +15,7 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
-from pipelines.push.checks.compare import SYNCED, Compared, compare
+from pipelines.push.checks.compare import SYNCED, Compared, SendsStage, compare
 from pipelines.push.intake import MOST_REASONS, held_reasons
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -87,7 +87,8 @@ async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unset
     unsettled = Unsettled()
     with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
         seen = ledger.last_chunk(name)
-        compared = compare(connection, name, ledger, between=pushing.how.between)
+        sends = SendsStage(stage_path(pushing.settings, "sends"))
+        compared = compare(connection, name, ledger, sends, pushing.how.between)
         compared.record(ledger)
         # before anything leaves: the files may be gone by the next push
         keep(connection, name, pushing.settings)

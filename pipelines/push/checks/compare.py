@@ -25,6 +25,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
 from pipelines.push.values.content import changed, content
 from pipelines.runs import now
+from pipelines.storage import storage_errors
 from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset
 from schemas.outcomes import IN_ACCOUNT, sql_list
@@ -46,6 +47,26 @@ SYNCED = (
     "TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
 )
 """Why recent revenue of a TUNE-linked offer is parked."""
+
+
+SEND_DIFFERS = (
+    "message_id: its send says something else by now than what was sent, so that it may be another message; "
+    "look at it: trackly-sync resolve --differs"
+)
+"""Why clicks and revenue of sends that differ are parked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendsStage:
+    """The stage of sends that clicks and revenue refer to.
+
+    Attributes:
+        path: where it lies; there may be none.
+        coming: for a plan: sends that are ready there count as if they were accepted.
+    """
+
+    path: Path
+    coming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,7 @@ def compare(
     connection: duckdb.DuckDBPyConnection,
     dataset: str,
     ledger: Ledger | None,
-    coming: Path | None = None,
+    sends: SendsStage | None = None,
     between: Period | None = None,
     decision: Decision | None = None,
 ) -> Compared:
@@ -109,7 +130,7 @@ def compare(
         connection: the stage, validated.
         dataset: what it holds.
         ledger: None where there is none yet.
-        coming: the stage of sends, for a plan: sends that are ready there count as if they were accepted.
+        sends: the stage of sends, for clicks and revenue; it was compared before.
         between: rows of other times, and without one, wait.
         decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
     """
@@ -122,7 +143,8 @@ def compare(
     _leave_to_others(connection, PUSHED[dataset])
     conflicts(connection, PUSHED[dataset])
     if dataset != "sends":
-        _park(connection, ledger, coming)
+        _park(connection, ledger, sends.path if sends and sends.coming else None)
+        _park_of_differing(connection, sends)
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
         hold_same(connection, ledger, decision)
@@ -192,6 +214,25 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
         f" WHERE (outcome IS NULL OR outcome NOT IN {sql_list(IN_ACCOUNT)})"
         f" AND {IS_NEW}"
     )
+
+
+def _park_of_differing(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) -> None:
+    """New rows whose send differs in its file by now and was not acknowledged: its id may mean another message."""
+    if sends is None or not sends.path.exists():
+        return
+    with storage_errors("open", sends.path):
+        connection.execute(f"ATTACH {literal(str(sends.path))} AS its_sends (READ_ONLY)")
+    try:
+        known = "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'its_sends' AND table_name = 'differing'"
+        if count(connection, known):  # a stage of an older version has none
+            connection.execute(
+                f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
+                " WHERE message_id IN (SELECT identity FROM its_sends.differing WHERE NOT acknowledged)"
+                f" AND {IS_NEW}",
+                [SEND_DIFFERS],
+            )
+    finally:
+        connection.execute("DETACH its_sends")
 
 
 def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:

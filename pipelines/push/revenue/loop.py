@@ -20,7 +20,7 @@ from pathlib import Path
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
 from pipelines.pull.contact_totals import ContactTotals, read_totals
-from pipelines.push.checks.compare import Compared, compare
+from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries import absent as ledger_absent
@@ -35,6 +35,7 @@ from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
 from pipelines.push.send.how import How
 from pipelines.push.send.queries import Queue, contents
 from pipelines.push.send.sender import Sending
+from pipelines.push.stage.database import stage_path
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
 from pipelines.settings import Settings
@@ -180,7 +181,9 @@ class RevenuePush:
         if (
             not self._is_compared
         ):  # what was sent meanwhile is known now, and sends that another machine brought
-            self.compared = compare(self.compared.connection, REVENUE, self.ledger, between=self.how.between)
+            sends = SendsStage(stage_path(self.settings, "sends"))
+            connection = self.compared.connection
+            self.compared = compare(connection, REVENUE, self.ledger, sends, self.how.between)
             self.compared.record(self.ledger)
         self._is_compared = False
         with self.ledger.begin(REVENUE) as transaction:
