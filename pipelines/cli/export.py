@@ -7,6 +7,7 @@ import typer
 
 from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
+from pipelines.errors import UsageError
 from pipelines.settings import load_settings
 
 app = typer.Typer(help="Write what the warehouse holds as a project for another tool.", no_args_is_help=True)
@@ -16,8 +17,8 @@ app = typer.Typer(help="Write what the warehouse holds as a project for another 
 @guarded
 def dbt(
     folder: Annotated[
-        Path, typer.Argument(help="Where the project goes; made if it is not there.", metavar="[FOLDER]")
-    ] = Path("dbt"),
+        str, typer.Argument(help="Where the project goes; made if it is not there.", metavar="[FOLDER]")
+    ] = "dbt",
     force: Annotated[
         bool,
         typer.Option("--force", help="Overwrite files that were changed, or not written by this command."),
@@ -34,12 +35,16 @@ def dbt(
     - `trackly-sync export dbt`: into dbt/ of this folder; then `cd dbt`, `pip install dbt-duckdb`, `dbt build`.
     - `trackly-sync export dbt analytics/trackly --force`
     """
+    if not folder.strip():
+        raise UsageError(
+            "The folder has no name.", "Name one, or none for dbt/; this folder is named by a dot."
+        )
     settings = load_settings()
     from pipelines.export.dbt import dbt_project  # noqa: PLC0415 - help answers at once
     from pipelines.export.folder import write_files  # noqa: PLC0415 - the same
 
     contents = dbt_project(settings.warehouse.absolute())
-    changed = write_files(folder, contents, force=force)
+    changed = write_files(Path(folder), contents, force=force)
     if not changed:
         out.print(f"{folder} is up to date: {len(contents)} files.", markup=False)
         return 0

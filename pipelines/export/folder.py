@@ -4,7 +4,7 @@ The folder keeps a list of what was generated, `.trackly-sync.json`, with a dige
 as it was written may be replaced. What does not belong here: what the files say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def write_files(folder: Path, contents: Mapping[str, str], *, force: bool = Fals
         StorageError: the disk refused.
     """
     mode = usual_mode()
+    _check_folders({above for name in (LIST, *contents) for above in (folder / name).parents})
     with storage_errors("read", folder, _FOLDER):
         before = _written(folder)
         present = {name: _digest_of(folder / name) for name in contents}
@@ -57,11 +58,20 @@ def write_files(folder: Path, contents: Mapping[str, str], *, force: bool = Fals
     return [folder / name for name in changed]
 
 
+def _check_folders(folders: Iterable[Path]) -> None:
+    """Refuse what is no folder where one has to be."""
+    for one in sorted(folders):
+        if one.is_symlink() and not one.exists():
+            raise UsageError(
+                f"{one} is a link that leads nowhere.", "Make the folder that it leads to, or give another."
+            )
+        if one.exists() and not one.is_dir():
+            raise UsageError(f"{one} is no folder.", "Give a folder, or a name that is not there yet.")
+
+
 def _written(folder: Path) -> dict[str, str]:
     """The digests of what was generated before, by path; a list that cannot be read counts as none."""
     path = folder / LIST
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder.", "Give a folder, or a name that is not there yet.")
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
     except (FileNotFoundError, msgspec.DecodeError):

@@ -213,3 +213,28 @@ def test_the_command_says_what_it_did_and_what_is_in_the_way(tmp_path: Path) -> 
     refused = trackly_sync(["export", "dbt", "file"], kept, tmp_path)
     assert refused.returncode == 2
     assert "file is no folder" in refused.stderr
+
+
+@pytest.mark.parametrize("given", ["", " "])
+def test_a_folder_without_a_name_is_refused(given: str, tmp_path: Path) -> None:
+    done = trackly_sync(("export", "dbt", given), {}, tmp_path)
+    assert (done.returncode, "The folder has no name." in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [".", "models", "models/marts"])
+def test_what_is_no_folder_is_named(place: str, tmp_path: Path) -> None:
+    """A link that leads nowhere, round in a circle, or to a file, at any level; a link to a folder is one."""
+    folder = tmp_path / "project"
+    link = folder / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match=f"{link} is a link that leads nowhere"):
+        write_files(folder, {"models/marts/a.yml": "one"}, force=True)
+    (tmp_path / "gone").write_text("a file")
+    with pytest.raises(UsageError, match=f"{link} is no folder"):
+        write_files(folder, {"models/marts/a.yml": "one"}, force=True)
+    (tmp_path / "gone").unlink()
+    (tmp_path / "gone").mkdir()
+    assert write_files(folder, {"models/marts/a.yml": "one"})
+    assert (folder / "models/marts/a.yml").read_text() == "one"
