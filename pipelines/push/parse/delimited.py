@@ -39,6 +39,9 @@ _BATCH_CHARACTERS = 16_000_000
 _BLOCK = 1 << 21
 
 MISFIT = "not as many columns as the header"
+TRAILING = (
+    f"{MISFIT}; a delimiter ends the line, as not all lines end: it may be part of a text without quotes"
+)
 NOT_CLOSED = "a quote is not closed, or stands inside a text without being doubled"
 BACKSLASH = "a quote is escaped by a backslash, which cannot be read for certain"
 SKIP = "skip"
@@ -143,6 +146,7 @@ class _Reader:
         columns = match(self._dataset, names, self._source.path)
         self._facts.note_columns(columns)
         fit = _Fit(self._dataset, names, columns, dialect)
+        fit.trailing = _trailing(body.all(dialect), names)
         lines = _Lines(text, self._source, block or _BLOCK)
         lines.skip(before, sample)
         shape = fit.shape(self._dataset, columns.places, self._evidence) if block else None
@@ -259,7 +263,7 @@ class _Fit:
     """Whether rows that are not as wide as the header can be read all the same, and whether rows hide in one."""
 
     def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: Dialect) -> None:
-        self.names, self.width = names, len(names)
+        self.names, self.width, self.trailing = names, len(names), 0
         self._named = max(place for place, name in enumerate(names) if name) + 1
         self.dialect = dialect
         times = [f.name for f in dataset.fields if f.kind is Kind.INSTANT and f.name in columns.places]
@@ -289,7 +293,7 @@ class _Fit:
         if not any(cell.strip(WHITE) for cell in row):
             return row, SKIP
         if len(row) > self.width and not any(cell.strip(WHITE) for cell in row[self.width :]):
-            return row[: self.width], ""
+            return (row[: self.width], "") if len(row) == self.width + self.trailing else (row, TRAILING)
         if self._named <= len(row) < self.width:
             return row + [""] * (self.width - len(row)), ""
         return row, self._misfit(row)
@@ -320,6 +324,24 @@ class _Fit:
 
 
 _PHONE = re.compile(E164)
+
+
+def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
+    """How many delimiters every row has behind the last column; 0 where one row has none, or another number.
+
+    Blank rows, the header again and rows of too many values say nothing.
+    """
+    found = 0
+    for row in rows:
+        more = row[len(names) :]
+        if not any(cell.strip(WHITE) for cell in row) or any(cell.strip(WHITE) for cell in more):
+            continue
+        if [cell.strip(WHITE) for cell in row] == names:
+            continue
+        if not more or (found and len(more) != found):
+            return 0
+        found = len(more)
+    return found
 
 
 def _add_broken(batch: Records, lines: Sequence[str], at: _Whole, problem: str) -> None:
