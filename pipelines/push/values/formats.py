@@ -68,7 +68,10 @@ _NO_KEY = r"[^\p{L}\p{N}+]{1,8}"
 """What people write where there is nothing: `-`, `--`, `?`, `***`."""
 
 _SCIENTIFIC = r"[+-]?\d(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d[.,]\d+[eE]\d+"
-_FLOATED = r"\d+\.0+"
+_FLOATED = r"\d+[.,]0+"
+_SHEET_ERROR = r"(?i)#(?:(?:REF|DIV/0|VALUE|NUM|NULL|SPILL|CALC|FIELD|BUSY|BLOCKED|CONNECT|UNKNOWN)!|NAME\?)"
+_LONGEST_ERROR = 64  # bytes; with white space round it
+_IS_SHEET_ERROR = "is an error of a spreadsheet; correct its formula and export it again"
 _LOCAL_DATE = (
     r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}(?:\D.*)?|\d{2}-\d{1,2}-\d{1,4}(?:\D.*)?|\d{1,2}-\d{1,2}-\d{4}(?:\D.*)?"
 )
@@ -144,8 +147,12 @@ def problem(field: Field, text: str, value: str) -> str | None:
     """
     name = field.name
     if field.kind is Kind.TEXT:
+        error = (
+            f" WHEN strlen({text}) <= {_LONGEST_ERROR} AND contains({text}, '#') AND {_is(_trim(text), _SHEET_ERROR)}"
+            f" THEN '{name}: {_IS_SHEET_ERROR}'"
+        )
         if name not in IDENTIFIERS:
-            return None
+            return f"CASE{error} END"
         offer = (
             f" WHEN NOT {_is(text, _OFFER_ID)} THEN '{name}: must be 24 hexadecimal characters'"
             if name == "offer_id"
@@ -157,7 +164,7 @@ def problem(field: Field, text: str, value: str) -> str | None:
             else ""
         )
         return (
-            f"CASE WHEN {_is(text, _SCIENTIFIC)} THEN"
+            f"CASE{error} WHEN {_is(text, _SCIENTIFIC)} THEN"
             f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
             f" WHEN {_is(text, _FLOATED)} THEN"
             f" '{name}: a number with .0, as floats are written; export it as text'"
@@ -208,6 +215,10 @@ _MUST = {
 
 def _named(kind: Kind) -> tuple[tuple[str, str], ...]:
     """Damage that is recognized, and how it is named."""
+    return ((_SHEET_ERROR, _IS_SHEET_ERROR), *_named_by_kind(kind))
+
+
+def _named_by_kind(kind: Kind) -> tuple[tuple[str, str], ...]:
     if kind is Kind.MONEY:
         return (
             (r"[+-]?\d*\.\d{5,}", "has more than the 4 decimals that the account keeps"),

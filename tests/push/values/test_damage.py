@@ -1,0 +1,51 @@
+"""Damage of a spreadsheet is recognized wherever a text belongs, and named."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.push.files.find import Source
+from pipelines.push.stage.database import building, read
+from schemas.registry import PUSHED
+
+HEADER = "id,to_number,timestamp,list_id,message"
+ERRORS = ["#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NUM!", "#NULL!", " #ref! "]
+
+
+def problems(folder: Path, *rows: str, header: str = HEADER) -> list[str | None]:
+    """What is wrong with each row of a file of sends."""
+    path = folder / "sends.csv"
+    path.write_text("\n".join([header, *rows, ""]))
+    source = Source(path, "sends", "csv", "")
+    with building(folder / "stage.duckdb", PUSHED["sends"], [source], folder / "none") as connection:
+        batches = list(read(connection, "SELECT problem FROM input ORDER BY seq"))
+    return [row["problem"] for batch in batches for row in batch.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("id", "{},+12000000000,2024-05-01,100,Hi"),
+        ("message", "a,+12000000000,2024-05-01,100,{}"),
+        ("to_number", "a,{},2024-05-01,100,Hi"),
+        ("timestamp", "a,+12000000000,{},100,Hi"),
+        ("list_id", "a,+12000000000,2024-05-01,{},Hi"),
+    ],
+)
+def test_an_error_of_a_spreadsheet_is_named(tmp_path: Path, name: str, row: str) -> None:
+    found = problems(tmp_path, *(row.format(error) for error in ERRORS))
+    assert found == [f"{name}: is an error of a spreadsheet; correct its formula and export it again"] * len(
+        ERRORS
+    )
+
+
+def test_a_text_that_only_speaks_of_one_is_none(tmp_path: Path) -> None:
+    texts = ["Error #REF!", "#REF! again", "#1", "#sale", "#NAME"]
+    rows = [f"a{number},+12000000000,2024-05-01,100,{text}" for number, text in enumerate(texts)]
+    assert problems(tmp_path, *rows) == [None] * len(texts)
+
+
+def test_a_key_with_a_decimal_comma_is_a_float(tmp_path: Path) -> None:
+    rows = [f'"{key}",+12000000000,2024-05-01,100,Hi' for key in ("1001,0", "1001.00", "1001,5")]
+    floated = "id: a number with .0, as floats are written; export it as text"
+    assert problems(tmp_path, *rows) == [floated, floated, None]
