@@ -14,7 +14,7 @@ from pipelines.push.files.find import Source
 from pipelines.push.parse.text import Evidence, opened_text
 from pipelines.push.values.columns import known, normal
 from pipelines.push.values.formats import WHITE
-from schemas.columns import Dataset
+from schemas.columns import PHONE, Dataset, Kind
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _QUOTES = {'"': "double quotes", "'": "single quotes"}
@@ -116,7 +116,7 @@ def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect
     if known(dataset, single.cells(header)) > known(dataset, best.cells(header)):
         best = single
     elif body.evidence.apostrophes or best.delimiter not in DELIMITERS:
-        quotes = _SingleQuotes.of(body, single, best, best.cells(header))
+        quotes = _SingleQuotes.of(body, (single, best), best.cells(header), dataset)
         if quotes.are_meant:
             best = single
         else:
@@ -133,19 +133,36 @@ class _SingleQuotes:
     Attributes:
         doubled: whether a cell begins with a double quote; nothing else is looked at then.
         fits: whether more records are of one width if they are.
+        needed: whether something is in them that needs quotes: a delimiter, a line end or a doubled quote; or a time,
+            a number or a phone, which would be none with quotes.
         columns: by name, how many texts a column has, and how many of them are in single quotes.
     """
 
     doubled: bool
     fits: bool
+    needed: bool
     columns: dict[str, tuple[int, int]]
 
     @classmethod
-    def of(cls, body: Body, single: Dialect, double: Dialect, names: Sequence[str]) -> "_SingleQuotes":
+    def of(
+        cls, body: Body, dialects: tuple[Dialect, Dialect], names: Sequence[str], dataset: Dataset
+    ) -> "_SingleQuotes":
+        """Look at the whole file.
+
+        Args:
+            body: its records.
+            dialects: with single and with double quotes.
+            names: its columns.
+            dataset: what the rows are of.
+        """
+        single, double = dialects
+        strict = _never_quoted(dataset)
+        kept = {place for place, name in enumerate(names) if normal(name) in strict}
+        needed = False
         widths: Counter[int] = Counter()
         for row in body.all(single):
             if any(cell.startswith('"') for cell in row):
-                return cls(True, False, {})
+                return cls(True, False, False, {})
             widths[len(row)] += 1
         others: Counter[int] = Counter()
         texts: Counter[int] = Counter()
@@ -153,17 +170,18 @@ class _SingleQuotes:
         for row in body.all(double):
             others[len(row)] += 1
             texts.update(place for place, cell in enumerate(row) if cell)
-            wrapped.update(
-                place for place, cell in enumerate(row) if len(cell) > 1 and cell[0] == cell[-1] == "'"
-            )
+            quoted = [place for place, cell in enumerate(row) if len(cell) > 1 and cell[0] == cell[-1] == "'"]
+            wrapped.update(quoted)
+            needed = needed or any(place in kept or _needs_quotes(row[place]) for place in quoted)
         ((width, fitting),) = widths.most_common(1) or [(0, 0)]
         fits = fitting > max(others[width], others[len(names)])
-        return cls(False, fits, {name: (texts[at], wrapped[at]) for at, name in enumerate(names)})
+        return cls(False, fits, needed, {name: (texts[at], wrapped[at]) for at, name in enumerate(names)})
 
     @property
     def are_meant(self) -> bool:
-        """Whether none is in double ones, and a column's are all in single ones, or more records fit."""
-        return self.fits or any(texts == wrapped > 1 for texts, wrapped in self.columns.values())
+        """Whether more records fit; or a column has them in all of its texts or none, and something needs them."""
+        some = [texts == wrapped for texts, wrapped in self.columns.values() if wrapped]
+        return self.fits or (self.needed and bool(some) and all(some))
 
     def notes(self, dataset: Dataset) -> list[str]:
         """A sentence for each of our columns of which most texts are in single quotes, but not all."""
@@ -172,6 +190,19 @@ class _SingleQuotes:
             for name, (texts, wrapped) in self.columns.items()
             if texts // 2 < wrapped and known(dataset, [name])
         ]
+
+
+def _never_quoted(dataset: Dataset) -> set[str]:
+    """The fields whose values would be none with quotes round them."""
+    return {
+        field.name for field in dataset.fields if field.kind is not Kind.TEXT or PHONE in field.column.checks
+    }
+
+
+def _needs_quotes(cell: str) -> bool:
+    """Whether a text in single quotes would be another one without: each quote in it is doubled, or a line ends."""
+    inside = cell[1:-1]
+    return "\n" in inside or "\r" in inside or ("''" in inside and "'" not in inside.replace("''", ""))
 
 
 def _named(dataset: Dataset, delimiter: str, header: str) -> int:

@@ -34,7 +34,7 @@ NULL_WORDS = (
 """Texts that stand for no value in exports, in lower case; in a number column `nan` is an error instead."""
 
 GUARDED = FORMULA_STARTS
-"""An apostrophe before one of these is a spreadsheet guard and no part of the text."""
+"""An apostrophe before one of these is a spreadsheet guard and no part of the text, unless one ends the text too."""
 
 WHITE = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680"
@@ -195,7 +195,7 @@ def marks(field: Field, text: str, cleaned: str) -> str | None:
     # bound once: DuckDB would compute what occurs twice for all rows, also for those that the CASE spares
     odd = (
         f"list_transform([{_trim(text)}], lambda t: CASE WHEN {cleaned} IS NULL AND lower(t) IN {_null_words(field)}"
-        f" THEN {NULL_WORD} WHEN {cleaned} IS NOT NULL AND (regexp_matches(t, {literal(_GUARD)})"
+        f" THEN {NULL_WORD} WHEN {cleaned} IS NOT NULL AND ({_is_guarded('t')}"
         f" OR {_is('t', _FORMULA)}) THEN {GUARD_REMOVED} ELSE 0 END)[1]"
     )
     return f"CASE WHEN {text} IS NULL OR {text} = '' OR coalesce({cleaned} = {text}, false) THEN 0 ELSE {odd} END"
@@ -253,9 +253,14 @@ def _trim(text: str) -> str:
     return f"trim({text}, {_WHITE})"
 
 
+def _is_guarded(text: str) -> str:
+    """Whether an apostrophe is a guard; with another one at the end both are quotes, which belong to the text."""
+    return f"(regexp_matches({text}, {literal(_GUARD)}) AND NOT ends_with({text}, ''''))"
+
+
 def _without_guard(text: str) -> str:
     return (
-        f"CASE WHEN regexp_matches({text}, {literal(_GUARD)}) THEN substr({text}, 2)"
+        f"CASE WHEN {_is_guarded(text)} THEN substr({text}, 2)"
         f" WHEN regexp_full_match({text}, {literal(_FORMULA)}) THEN substr({text}, 3, length({text}) - 3)"
         f" ELSE {text} END"
     )

@@ -52,6 +52,29 @@ def test_a_text_without_quotes_far_below_speaks_against_single_ones(
     assert facts.notes == ["message: 3 of 4 texts are in single quotes, which count as part of the text"]
 
 
+def test_single_quotes_that_nothing_needs_are_part_of_the_texts(tmp_path: Path) -> None:
+    rows, facts = read(tmp_path / "sends.csv", [PLAIN.format(number, "'Hi'") for number in range(3)])
+    assert facts.dialect == "comma, double quotes"
+    assert [row["message"] for row in rows] == ["'Hi'"] * 3
+    assert facts.notes == ["message: 3 of 3 texts are in single quotes, which count as part of the text"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "messages"),
+    [
+        ([PLAIN.format(1, "'it''s'"), PLAIN.format(2, "'Hi'")], ["it's", "Hi"]),
+        ([f"'{PLAIN.format(n, 'Hi')}'".replace(",", "','") for n in (1, 2)], ["Hi", "Hi"]),
+    ],
+    ids=["a doubled quote", "a time"],
+)
+def test_what_needs_single_quotes_speaks_for_them(
+    tmp_path: Path, lines: list[str], messages: list[str]
+) -> None:
+    rows, facts = read(tmp_path / "sends.csv", lines)
+    assert facts.dialect == "comma, single quotes"
+    assert [row["message"] for row in rows] == messages
+
+
 def test_an_apostrophe_that_opens_one_text_says_nothing(tmp_path: Path) -> None:
     rows, facts = read(
         tmp_path / "sends.csv", [*FAR, PLAIN.format("y", "'tis the season"), PLAIN.format("z", "Hi")]

@@ -56,7 +56,7 @@ def meant(message: str) -> str | None:
     """What of a message is sent: no word for null, and no spreadsheet's guard."""
     if not message or message.strip(WHITE).lower() in NULL_WORDS:
         return None
-    if message[0] == "'" and message[1:2] and message[1] in GUARDED:
+    if message[0] == "'" and message[1:2] and message[1] in GUARDED and message[-1] != "'":
         return message[1:]
     if len(message) > 2 and message[:2] == '="' and message[-1] == '"' and '"' not in message[2:-1]:
         return message[2:-1] or None

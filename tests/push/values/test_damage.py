@@ -12,14 +12,19 @@ HEADER = "id,to_number,timestamp,list_id,message"
 ERRORS = ["#REF!", "#NAME?", "#DIV/0!", "#VALUE!", "#NUM!", "#NULL!", " #ref! "]
 
 
-def problems(folder: Path, *rows: str, header: str = HEADER) -> list[str | None]:
+def problems(folder: Path, *rows: str) -> list[str | None]:
     """What is wrong with each row of a file of sends."""
+    return column(folder, "problem", *rows)
+
+
+def column(folder: Path, name: str, *rows: str) -> list[str | None]:
+    """A column of the stage of a file of sends."""
     path = folder / "sends.csv"
-    path.write_text("\n".join([header, *rows, ""]))
+    path.write_text("\n".join([HEADER, *rows, ""]))
     source = Source(path, "sends", "csv", "")
     with building(folder / "stage.duckdb", PUSHED["sends"], [source], folder / "none") as connection:
-        batches = list(read(connection, "SELECT problem FROM input ORDER BY seq"))
-    return [row["problem"] for batch in batches for row in batch.to_pylist()]
+        batches = list(read(connection, f"SELECT {name} FROM input ORDER BY seq"))
+    return [row[name] for batch in batches for row in batch.to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,9 @@ def test_a_key_with_a_decimal_comma_is_a_float(tmp_path: Path) -> None:
     rows = [f'"{key}",+12000000000,2024-05-01,100,Hi' for key in ("1001,0", "1001.00", "1001,5")]
     floated = "id: a number with .0, as floats are written; export it as text"
     assert problems(tmp_path, *rows) == [floated, floated, None]
+
+
+def test_an_apostrophe_at_both_ends_is_no_guard(tmp_path: Path) -> None:
+    texts = ["'- 5% 'til monday'", "'-5%", "'=1+1'"]
+    rows = [f"a{number},+12000000000,2024-05-01,100,{text}" for number, text in enumerate(texts)]
+    assert column(tmp_path, "message", *rows) == ["'- 5% 'til monday'", "-5%", "'=1+1'"]
