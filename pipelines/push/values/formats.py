@@ -75,6 +75,9 @@ _IS_SHEET_ERROR = "is an error of a spreadsheet; correct its formula and export 
 _LOCAL_DATE = (
     r"\d{1,4}[/.]\d{1,2}[/.]\d{1,4}(?:\D.*)?|\d{2}-\d{1,2}-\d{1,4}(?:\D.*)?|\d{1,2}-\d{1,2}-\d{4}(?:\D.*)?"
 )
+_ANY_TIME = f"(?:{EXTENDED}|{BASIC})"
+_NO_CLOCK = r"\d{4}-?\d\d-?\d\d[T ](?:2[4-9]|[3-9]\d|\d\d:?[6-9]\d|\d\d:?\d\d:?[6-9]\d)(?:\D.*|\d\d.*)?"
+_NO_OFFSET = r"\d{4}-?\d\d-?\d\d[T ][\d:.,]+ ?[+-](?:2[4-9]|[3-9]\d|\d\d:?[6-9]\d)(?:\D.*|\d\d)?"
 _HALF_DAY = r"[0-9T:./, -]+ ?[AaPp]\.?[Mm]\.?"
 _ZONE_NAME = r"\d{4}-?\d\d-?\d\d[T ][0-9:.,]+ ?(?:[A-Ya-y]|[A-Za-z][A-Za-z_/+-]+|.*\[.*)"
 
@@ -173,6 +176,8 @@ def problem(field: Field, text: str, value: str) -> str | None:
             f" '{name}: has invisible characters'{offer}{nothing} END"
         )
     cases = "".join(f" WHEN {_is(text, pattern)} THEN '{name}: {why}'" for pattern, why in _named(field.kind))
+    if field.kind is Kind.INSTANT:
+        cases = f" WHEN {_no_such_day(text)} THEN '{name}: there is no such day'{cases}"
     return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN NULL{cases} ELSE '{name}: {_MUST[field.kind]}' END"
 
 
@@ -228,7 +233,6 @@ def _named_by_kind(kind: Kind) -> tuple[tuple[str, str], ...]:
             ),
         )
     if kind is Kind.INSTANT:
-        any_time = f"(?:{EXTENDED}|{BASIC})"
         return (
             (
                 _LOCAL_DATE,
@@ -236,13 +240,24 @@ def _named_by_kind(kind: Kind) -> tuple[tuple[str, str], ...]:
             ),
             (_HALF_DAY, "a clock of twelve hours (AM, PM); must be a date and time in ISO 8601"),
             (r"\d{4}-?W.*", "a week date; must be a date and time in ISO 8601"),
-            (any_time, "is not a time between 2000 and tomorrow"),
+            (_NO_CLOCK, "there is no such time of day; must be from 00:00:00 to 23:59:59"),
+            (_NO_OFFSET, "there is no such offset; must be below 24 hours and 60 minutes"),
+            (_ANY_TIME, "is not a time between 2000 and tomorrow"),
             (r"\d+(?:\.\d+)?", "a number of seconds or days; must be a date and time in ISO 8601"),
             (_ZONE_NAME, "the name of a time zone; must be Z, UTC, GMT or an offset such as +02:00"),
         )
     if kind is Kind.INTEGER:
-        return ((_SCIENTIFIC, "a spreadsheet has rounded it (scientific notation)"),)
+        return (
+            (_SCIENTIFIC, "a spreadsheet has rounded it (scientific notation)"),
+            (r"[+-]?\d{19,}(?:\.0+)?", "is too large"),
+        )
     return ()
+
+
+def _no_such_day(text: str) -> str:
+    """Whether a text is a time by its form, of a day that no calendar has."""
+    day = f"regexp_replace(left({text}, 10), '^(\\d{{4}})-?(\\d\\d)-?(\\d\\d).*$', '\\1-\\2-\\3')"
+    return f"{_is(text, _ANY_TIME)} AND TRY_CAST({day} AS DATE) IS NULL"
 
 
 def _is(text: str, pattern: str) -> str:

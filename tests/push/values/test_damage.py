@@ -60,3 +60,45 @@ def test_an_apostrophe_at_both_ends_is_no_guard(tmp_path: Path) -> None:
     texts = ["'- 5% 'til monday'", "'-5%", "'=1+1'"]
     rows = [f"a{number},+12000000000,2024-05-01,100,{text}" for number, text in enumerate(texts)]
     assert column(tmp_path, "message", *rows) == ["'- 5% 'til monday'", "-5%", "'=1+1'"]
+
+
+DAY = "there is no such day"
+CLOCK = "there is no such time of day"
+OFFSET = "there is no such offset"
+SPAN = "is not a time between 2000 and tomorrow"
+
+
+def test_a_time_is_refused_for_what_is_wrong_with_it(tmp_path: Path) -> None:
+    times = {
+        "2024-05-01T24:00:00Z": CLOCK,
+        "2024-05-01 24:00": CLOCK,
+        "20240501T240000Z": CLOCK,
+        "2024-05-01T10:60:00Z": CLOCK,
+        "2024-05-01T10:00:60Z": CLOCK,
+        "2024-05-01T10:00:60.5+02:00": CLOCK,
+        "20240501T100060Z": CLOCK,
+        "2024-02-30": DAY,
+        "2023-02-29T10:00:00Z": DAY,
+        "20240431": DAY,
+        "20240431T100000Z": DAY,
+        "2024-13-01T10:00:00+02:00": DAY,
+        "2024-05-00": DAY,
+        "2024-05-01T10:00:00+25:00": OFFSET,
+        "2024-05-01T10:00:00+0260": OFFSET,
+        "1999-12-31T23:59:59Z": SPAN,
+        "2999-01-01": SPAN,
+        "19991231": SPAN,
+    }
+    found = problems(tmp_path, *(f'a,+12000000000,"{time}",100,Hi' for time in times))
+    assert [str(one).removeprefix("timestamp: ").split(";")[0] for one in found] == list(times.values())
+
+
+def test_a_whole_number_may_be_too_large(tmp_path: Path) -> None:
+    numbers = [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "99999999999999999999999",
+        "9223372036854775807",
+    ]
+    found = problems(tmp_path, *(f"a,+12000000000,2024-05-01,{number},Hi" for number in numbers))
+    assert found == ["list_id: is too large"] * 3 + [None]
