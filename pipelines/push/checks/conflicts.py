@@ -75,7 +75,8 @@ def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
     connection.execute(
         f"INSERT INTO verdicts SELECT c.seq, '{Outcome.QUARANTINED}', ?, '{CONFLICT}', "
-        f"{place('i')} || ' and ' || {place('o')}, true"
+        f"CASE WHEN {_BY_ROW} THEN {_row_place('i')} || ' and ' || {_row_place('o')}"
+        f" ELSE {place('i')} || ' and ' || {place('o')} END, true"
         " FROM conflicts AS c JOIN input AS i ON i.seq = c.seq JOIN input AS o ON o.seq = c.other"
         " JOIN labels AS l_i ON l_i.file = i.file JOIN labels AS l_o ON l_o.file = o.file WHERE NOT c.is_sent",
         [f"{key}: rows that differ have the same {key}"],
@@ -110,6 +111,14 @@ def label_files(connection: duckdb.DuckDBPyConnection) -> None:
 def place(row: str) -> str:
     """Where a row stands, as SQL: by its file's label (`l_` and the row's alias), and its line where it has one."""
     return f"l_{row}.label || coalesce(' line ' || {row}.line, ' row ' || {row}.row, '')"
+
+
+_BY_ROW = "i.file = o.file AND i.line = o.line"
+"""Both rows stand in one line, as elements of a JSON array may."""
+
+
+def _row_place(row: str) -> str:
+    return f"l_{row}.label || ' row ' || {row}.row"
 
 
 def _repeated(dataset: Dataset) -> str:

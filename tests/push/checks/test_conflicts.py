@@ -474,3 +474,21 @@ def test_amounts_of_held_rows_are_never_sent(
     write("revenue-b.ndjson", [sale, {**sale, "revenue": 8, "record_id": "q"}])
     push(settings, ALL)
     assert sum(Decimal(str(row["revenue"])) for row in account.revenue) == 0
+
+
+def test_rows_of_one_line_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+    """Elements of a JSON array may all stand in its first line."""
+    history = tmp_path / "history"
+    history.mkdir()
+    rows = [
+        {"id": one, "to_number": "+12000000000", "timestamp": "2024-05-01", "list_id": 1, "message": text}
+        for one, text in (("a", "x"), ("k", "one"), ("k", "two"))
+    ]
+    (history / "sends.json").write_text(json.dumps(rows))
+    settings = Settings(data_dir=tmp_path / "data", history_dir=history)
+    (file,) = plan_push(settings, ["sends"]).plans["sends"].files
+    (conflict,) = [group for group in file.groups if group.code == "conflict"]
+    assert {example.places for example in conflict.examples} == {
+        "sends.json row 2 and sends.json row 3",
+        "sends.json row 3 and sends.json row 2",
+    }
