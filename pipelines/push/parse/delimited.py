@@ -333,10 +333,9 @@ def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
     """
     found = 0
     for row in rows:
-        more = row[len(names) :]
-        if not any(cell.strip(WHITE) for cell in row) or any(cell.strip(WHITE) for cell in more):
-            continue
-        if [cell.strip(WHITE) for cell in row] == names:
+        cells = [cell.strip(WHITE) for cell in row]
+        more = cells[len(names) :]
+        if cells == names or any(more) or not any(cells):
             continue
         if not more or (found and len(more) != found):
             return 0

@@ -138,12 +138,13 @@ def _misspelt(dataset: Dataset, name: str, places: dict[str, int]) -> str:
     free = {_letters(column): column for column in dataset.columns if column not in places}
     if given in free:
         return free[given]
-    if len(given) < _SPELT or given in _OTHERS or name in _ALIASES or given in _ORDINARY:
+    if len(given) < _SPELT or name in _ALIASES or given in (_OTHERS | _ORDINARY):
         return ""
-    return next(
-        (field for near, field in free.items() if len(near) >= _SPELT and _edits(given, near) <= _MOST_EDITS),
-        "",
-    )
+    return next((field for near, field in free.items() if _is_near(given, near)), "")
+
+
+def _is_near(given: str, field: str) -> bool:
+    return len(field) >= _SPELT and _edits(given, field) <= _MOST_EDITS
 
 
 def _letters(name: str) -> str:
