@@ -1,8 +1,9 @@
 """Revenue that may be there twice: held (parked) until a person decides whether it is one sale or several.
 
     SAME_ROWS  a row without a record_id that stands in several files
-    LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of files
-               that were in the input when that one was sent are left alone while it still is: they are other sales
+    LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of the
+               file that it stands in are left alone where that was in the input by then: they are other sales
+    LIKE_FILES likewise a row of another file, neither of them sent
     NEW_AMOUNT, REPLACED  a row that may be the correction of one that was sent and has left the files (`replaced`)
 
 Equal rows within one file are as many sales. A decision is kept in the ledger by what the rows are known by, and for
@@ -28,13 +29,15 @@ from pipelines.warehouse.tables import insert
 from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
 
-SAME_ROWS, LIKE_SENT = "same_rows", "like_sent"
+SAME_ROWS, LIKE_SENT, LIKE_FILES = "same_rows", "like_sent", "like_files"
 """Our codes."""
 
 _WHY = {
     SAME_ROWS: "the same row, without a record_id, stands in several files; "
     "--same-rows-count or --same-rows-once decides",
     LIKE_SENT: "a row that was sent has the same message, offer and amount, but another time or record_id; "
+    "--same-rows-count or --same-rows-once decides",
+    LIKE_FILES: "a row of another file has the same message, offer and amount, but another time or record_id; "
     "--same-rows-count or --same-rows-once decides",
     NEW_AMOUNT: "a row that was sent and is no longer in the files is the same but for the amount; "
     "--same-rows-count or --same-rows-once decides",
@@ -118,7 +121,8 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
             f"INSERT INTO held SELECT ready.seq, ready.base, {_NUMBER}, '{LIKE_SENT}', NULL"
             f" FROM ready LEFT JOIN ordinals USING (seq) LEFT JOIN since ON since.file = ready.file"
             f" WHERE {new} AND EXISTS (SELECT 1 FROM sent WHERE sent.likeness = {likeness(PUSHED[REVENUE])}"
-            " AND sent.base <> ready.base AND (NOT sent.is_in OR since.moment IS NULL OR since.moment > sent.moment))"
+            " AND sent.base <> ready.base AND (sent.file IS NULL OR sent.file <> ready.file"
+            "  OR since.moment IS NULL OR since.moment > sent.moment))"
         )
         if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
             find_replaced(connection, ledger)
@@ -126,6 +130,7 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
             f"INSERT INTO held SELECT DISTINCT seq, ready.base, {_NUMBER}, code, NULL FROM replaced"
             " JOIN ready USING (seq) LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
         )
+    _find_alike(connection, new)
     if count(connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE {NUMBERED} LIMIT 1)"):
         connection.execute(
             f"INSERT INTO held SELECT seq, ready.base, r.ordinal, '{SAME_ROWS}', files"
@@ -136,14 +141,33 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
         )
 
 
+def _find_alike(connection: duckdb.DuckDBPyConnection, new: str) -> None:
+    """Rows of different files that are alike and none of which was sent; within one file they are several sales."""
+    if count(connection, "SELECT count(*) FROM files") < 2:
+        return
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE alike AS WITH rows AS ("
+        f"SELECT seq, base, file, {likeness(PUSHED[REVENUE])} AS likeness FROM ready WHERE {new})"
+        " SELECT * FROM rows WHERE likeness IN (SELECT likeness FROM rows GROUP BY likeness"
+        " HAVING min(file) <> max(file) AND min(hash(base)) <> max(hash(base)))"
+    )
+    connection.execute(
+        f"INSERT INTO held SELECT seq, a.base, {_NUMBER}, '{LIKE_FILES}', files FROM alike AS a JOIN ("
+        "SELECT likeness, string_agg(DISTINCT label, ', ' ORDER BY label) AS files"
+        " FROM alike JOIN labels USING (file) GROUP BY likeness) USING (likeness) LEFT JOIN ordinals USING (seq)"
+        " WHERE seq NOT IN (SELECT seq FROM held)"
+    )
+
+
 def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     """Temporary tables: `sent`, revenue in the account or in doubt; `since`, when each file came into the input."""
     connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
     insert(connection, "calls", call_times(ledger))
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sent AS SELECT likeness, moment,"
+        "CREATE OR REPLACE TEMP TABLE sent AS SELECT likeness, moment, r.file,"
         " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
-        " identity IN (SELECT identity FROM ready) AS is_in FROM known JOIN calls USING (chunk)"
+        " r.identity IS NOT NULL AS is_in FROM known JOIN calls USING (chunk)"
+        " LEFT JOIN (SELECT identity, file FROM ready) AS r USING (identity)"
         f" WHERE likeness IS NOT NULL AND outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
     )
     since = files_since(ledger)
@@ -162,9 +186,12 @@ def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     """Decide about what is held and was not decided, or for fewer rows."""
+    _find_once(connection)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE fresh AS SELECT base, max(number) AS most,"
-        f" CASE WHEN bool_or(code <> '{SAME_ROWS}') THEN 0 ELSE coalesce(max(inside), 1) END AS inside FROM held"
+        f" CASE WHEN bool_or(code NOT IN ('{SAME_ROWS}', '{LIKE_FILES}')) THEN 0"
+        f" WHEN bool_or(code = '{LIKE_FILES}') THEN coalesce(max(once.rows), 0)"
+        " ELSE coalesce(max(inside), 1) END AS inside FROM held LEFT JOIN once USING (base)"
         " LEFT JOIN (SELECT base, max(n) AS inside FROM (SELECT base, file, count(*) AS n FROM repeats GROUP BY ALL)"
         " GROUP BY base) USING (base) LEFT JOIN decided AS d USING (base)"
         " GROUP BY base HAVING max(number) > coalesce(any_value(d.rows), 0)"
@@ -181,3 +208,16 @@ def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
         "DELETE FROM decided WHERE base IN (SELECT base FROM settled);"
         "INSERT INTO decided SELECT base, 1, 1, true FROM settled"
     )
+
+
+def _find_once(connection: duckdb.DuckDBPyConnection) -> None:
+    """The temporary table `once`: of rows alike in several files, those of the file that has the most of them."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE once (base VARCHAR, rows BIGINT)")
+    held = f"SELECT 1 FROM held WHERE code = '{LIKE_FILES}' LIMIT 1"
+    if count(connection, f"SELECT count(*) FROM ({held})"):
+        connection.execute(
+            "INSERT INTO once WITH open AS (SELECT alike.* FROM alike JOIN held USING (seq)"
+            f" WHERE code = '{LIKE_FILES}'), chosen AS (SELECT likeness, file FROM open GROUP BY likeness, file"
+            " QUALIFY row_number() OVER (PARTITION BY likeness ORDER BY count(*) DESC, file) = 1)"
+            " SELECT base, count(*) FROM open JOIN chosen USING (likeness, file) GROUP BY base"
+        )

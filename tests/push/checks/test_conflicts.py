@@ -369,22 +369,23 @@ def test_another_amount_beside_the_sent_row_is_another_sale(
     assert len(account.revenue) == 3
 
 
-def test_sales_alike_that_came_together_all_go(
+def test_sales_alike_of_one_file_all_go(
     account: Account, settings: Settings, write: Write, sale: Row
 ) -> None:
-    """A message that earns the same every month: what stood in the input beside the sent one is another sale."""
+    """A message that earns the same every month: what stood in the file beside the sent one is another sale."""
     months = [{**sale, "timestamp": f"2024-0{month}-01"} for month in (6, 7, 8)]
-    write("revenue-a.ndjson", months[:2])
-    write("revenue-b.ndjson", [months[2]])
+    write("revenue-a.ndjson", months)
+    write("revenue-b.ndjson", [{**sale, "revenue": 6}])
     push(settings, ["sends"])
-    start = Outcomes(3, accepted=1, pending=2)
-    june = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
+    start = Outcomes(4, accepted=1, pending=3)
+    june = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 2, tzinfo=UTC))
+    write("revenue-b.ndjson", [{**sale, "revenue": 6, "timestamp": "2024-06-02"}])
     assert push(settings, ALL, between=june).outcomes["revenue"] == start
-    write("revenue-a.ndjson", [*months[:2], {**sale, "timestamp": "2024-09-01"}])
-    assert push(settings, ALL).outcomes["revenue"] == Outcomes(4, accepted=4)
-    assert len(account.revenue) == 4
+    write("revenue-a.ndjson", [*months, {**sale, "timestamp": "2024-09-01"}])
+    assert push(settings, ALL).outcomes["revenue"] == Outcomes(5, accepted=5)
+    assert len(account.revenue) == 5
     write("revenue-c.ndjson", [{**sale, "timestamp": "2024-10-01"}])
-    assert push(settings, ALL).outcomes["revenue"] == Outcomes(5, accepted=4, parked=1)
+    assert push(settings, ALL).outcomes["revenue"] == Outcomes(6, accepted=5, parked=1)
 
 
 @st.composite
