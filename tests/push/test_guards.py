@@ -81,19 +81,19 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     )
     with caplog.at_level(logging.WARNING, "pipelines"):
         report = push(settings, ["sends", "revenue"])
-    assert report.outcomes["revenue"] == Outcomes(4, accepted=3, parked=1)
-    assert any("1 row is held back" in record.message for record in caplog.records)
+    assert report.outcomes["revenue"] == Outcomes(4, accepted=2, parked=2)
+    assert any("2 rows are held back" in record.message for record in caplog.records)
     ((reason, rows_held),) = report.reasons["revenue"].items()
     assert "TRACKLY_PUSH_SYNCED_REVENUE" in reason
-    assert rows_held == 1
+    assert rows_held == 2, "one without a time may be of these days"
     plan = plan_push(settings, ["sends", "revenue"]).plans["revenue"]
-    assert plan.intake.parked == 1
+    assert plan.intake.parked == 2
     # eight days on, the same row is older than a week, and the sync has counted it long since
     engine = sa.create_engine(settings.ledger)
     with engine.begin() as ledger:
         ledger.execute(sa.text("UPDATE push_intakes SET first_taken_in_at = :at"), {"at": _ago(8)})
     engine.dispose()
-    assert push(settings, ["revenue"]).outcomes["revenue"].parked == 1
+    assert push(settings, ["revenue"]).outcomes["revenue"].parked == 2
     told = settings.model_copy(update={"push_synced_revenue": True})
     assert push(told, ["revenue"]).outcomes["revenue"] == Outcomes(4, accepted=4)
     assert len(account.revenue) == 4

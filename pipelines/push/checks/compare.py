@@ -43,8 +43,8 @@ ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
 _OTHER_ELSEWHERE = "another part of the input, pushed on the same ledger, has it with other values"
 
 SYNCED = (
-    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice; "
-    "TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
+    "offer_id: TUNE brings the revenue of these days itself, so that it would count twice, and a row without a time "
+    "may be of them; TRACKLY_PUSH_SYNCED_REVENUE=true sends it"
 )
 """Why recent revenue of a TUNE-linked offer is parked."""
 
@@ -239,13 +239,13 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
     """Park what a network syncs by itself: from 7 days before the first intake on, and for ever.
 
     The sync looks back 7 days (/api-reference/v2/history/import-revenue). A row that it has counted must not go
-    once it is older, so the day is that of the first intake and not today.
+    once it is older, so the day is that of the first intake and not today. A row without a time may be of any day.
     """
     first = ledger.first_intake(REVENUE) if ledger else None
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
         " WHERE seq IN (SELECT seq FROM synced)"
-        " AND timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS"
+        " AND (timestamp IS NULL OR timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS)"
         f" AND {IS_NEW}",
         [SYNCED, first or now()],
     )

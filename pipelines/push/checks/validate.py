@@ -141,8 +141,8 @@ def _look_up(
         connection.execute(f"INSERT INTO risky SELECT seq FROM ready WHERE NOT coalesce({active}, false)")
         if offers is not None and hold_synced:
             connection.execute(
-                "INSERT INTO synced SELECT seq FROM ready WHERE timestamp IS NOT NULL"
-                f" AND offer_id IN (SELECT id FROM offers WHERE external_platform = '{SYNCED_BY}')"
+                "INSERT INTO synced SELECT seq FROM ready"
+                f" WHERE offer_id IN (SELECT id FROM offers WHERE external_platform = '{SYNCED_BY}')"
             )
     if offers is not None:
         connection.unregister("offers")
