@@ -1,7 +1,7 @@
 """`trackly-sync push`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -36,6 +36,7 @@ from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
     from pipelines.push.checks.same_rows import Decision
+    from pipelines.push.intake import Intake
     from pipelines.push.outcomes import Outcomes
     from pipelines.push.plan import Showing
     from pipelines.push.revenue.loop import Unsettled
@@ -143,6 +144,10 @@ def push(
                 wait=not no_wait,
                 on_progress=report,
             )
+    if decision:
+        _tell_undecided(
+            [plan.intake for plan in planned.plans.values()] if dry_run else done.intakes.values()
+        )
     if dry_run:
         show_plans(planned.plans, planned.unread, as_json=as_json, show_values=show_values)
         return 0
@@ -174,6 +179,15 @@ def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
             'Add, for example, --reason "the exports overlap".',
         )
     return Decision(Choice.COUNT if count else Choice.ONCE, reason.strip())
+
+
+def _tell_undecided(intakes: "Iterable[Intake]") -> None:
+    """A decision that found nothing to decide about is not kept, and must not look as if it were."""
+    if not any(intake.decided for intake in intakes):
+        tell(
+            "Nothing was decided: no row of revenue in this input is held for it. A row that stands in several files"
+            " is held only where all of them are pushed together: push without --from."
+        )
 
 
 def _showing(as_json: bool, show_values: bool) -> "Showing":

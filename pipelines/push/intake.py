@@ -50,6 +50,7 @@ class Intake:
         reasons: how many rows are held back for which reason, the most frequent 20.
         preview: a few rows that are ready, without texts and phone numbers.
         advice: what the files as a whole look like, and what to do about it.
+        decided: how many kinds of held revenue were decided about now.
     """
 
     dataset: str
@@ -63,6 +64,7 @@ class Intake:
     reasons: dict[str, int]
     preview: tuple[dict[str, Any], ...]
     advice: tuple[str, ...] = ()
+    decided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def describe(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
         reasons=held_reasons(connection),
         preview=tuple(dict(zip(shown, row, strict=True)) for row in rows),
         advice=tuple(_advice(connection, dataset, [source.path for source in sources])),
+        decided=len(new_decided(connection)) if dataset.name == REVENUE else 0,
     )
 
 

@@ -53,7 +53,9 @@ def test_sales_alike_of_two_files_wait_for_a_decision(
     first = [row["revenue"] for row in account.revenue if row["message_id"] == "m000000"]
     assert sorted(first) == there
     assert done.outcomes["revenue"] == Outcomes(6, accepted=len(there) + 2, duplicate=4 - len(there))
-    assert push(settings, REVENUE).outcomes == done.outcomes
+    assert done.intakes["revenue"].decided == 3
+    twice = push(settings, REVENUE, decision=Decision(choice, "nothing is held any more"))
+    assert (twice.outcomes, twice.intakes["revenue"].decided) == (done.outcomes, 0)
     assert len(account.revenue) == len(there) + 2
 
 
