@@ -50,7 +50,11 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def write_rows(folder: Path, account: Account) -> dict[str, list[dict[str, Any]]]:
     """Sends of three months, clicks of a month later, revenue of which some has no time."""
     contacts = [row for row in account.contacts() if row["active"]][:90]
-    offer = next(row["id"] for row in account.offers if row["status"] == "active")
+    offer = next(
+        row["id"]
+        for row in account.offers
+        if row["status"] == "active" and row["external_platform"] != "tune"
+    )
     sends = [
         {
             "id": f"old-{number}",

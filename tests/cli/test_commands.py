@@ -206,7 +206,7 @@ def test_two_pulls_at_once_say_so(
     server: Server, account: Account, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The second of two pulls says that it waits, and both succeed."""
-    server.faults.active.append(parse_fault("latency,path=/contacts,seconds=1,times=1000"))
+    server.faults.active.append(parse_fault("latency,path=/contacts,seconds=8,times=1000"))
     command, told = [str(COMMAND), "pull", "contacts"], tmp_path / "stderr"
 
     def says_that_it_waits() -> bool:

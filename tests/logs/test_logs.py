@@ -29,7 +29,10 @@ def everything_logged() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before, quieted = (
         root.level,
-        {name: logging.getLogger(name).level for name in ("httpx", "httpcore", "sqlalchemy.engine")},
+        {
+            name: logging.getLogger(name).level
+            for name in ("httpx", "httpcore", "sqlalchemy.engine", "pipelines")
+        },
     )
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, S
         settings = settings.model_copy(update={"base_url": server.url})
         pull(settings, ["lists", "contacts"], "run-1")
         changed = account.contacts()[:20]
+        time.sleep(1)  # times of events are whole seconds, and these are after the pull
         now = dt.datetime.now(dt.UTC)
         events: list[Row] = []
         for number, row in enumerate(changed):
