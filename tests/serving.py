@@ -1,7 +1,6 @@
 """A running `trackly-sync ui`, for tests that talk to it."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.sandbox import API_KEY
+from processes import environment
+
 from pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -64,15 +64,6 @@ class Ui:
             assert self.process.poll() is None, "it has ended"
             return False
         return all(entry["loadStatus"] == "LOADED" for entry in found["workspaceOrError"]["locationEntries"])
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    return {
-        **os.environ,
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-    }
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Checks on history and imports: each passes on good data and can fail; and what a failed or stopped run leaves."""
 
-import os
 import re
 import signal
 import sqlite3
@@ -18,6 +17,7 @@ import duckdb
 import msgspec
 import pytest
 from oracle import query
+from processes import environment
 
 from assets.books import input_content, noticed
 from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
@@ -278,14 +278,8 @@ def test_a_stopped_run_leaves_nothing_half_done(
 ) -> None:
     """Ctrl-C and SIGTERM end the run with 130: no draft, no warehouse, and the record says stopped."""
     server.faults.active.append(parse_fault("latency,seconds=1,times=1000"))
-    environment = {
-        **os.environ,
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-    }
     command = [sys.executable, "-m", "assets.running", "pull"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.PIPE) as child:
         wait_for(lambda: len(account.log) > 0)
         child.send_signal(number)
         child.communicate(timeout=180)

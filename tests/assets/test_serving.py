@@ -9,7 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
-from serving import ROOT, environment, serving, wait_for
+from processes import environment
+from serving import ROOT, serving, wait_for
 
 from assets.definitions import build_defs
 from assets.serving import _logging, settle_stale_runs

@@ -1,6 +1,5 @@
 """Pulls that are killed, starved of disk, or run at once, with readers watching."""
 
-import os
 import random
 import shutil
 import signal
@@ -15,10 +14,11 @@ from pathlib import Path
 import pytest
 from effort import seeds
 from oracle import key_of, query, same, shown
+from processes import environment
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import publish_latest, pull
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault
+from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 
 PULL = """
@@ -41,15 +41,6 @@ READ = """
         if reads == 20:
             print("watching", flush=True)
 """
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    return {
-        **os.environ,
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-    }
 
 
 def start_pull(settings: Settings) -> "subprocess.Popen[bytes]":

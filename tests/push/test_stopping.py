@@ -1,6 +1,5 @@
 """A push that is stopped by Ctrl-C or SIGTERM, as a real process: it ends soon, and nothing is lost."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import environment
 
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
 from pipelines.runs import records
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault
+from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 
 COMMAND = Path(sys.executable).with_name("trackly-sync")
@@ -31,19 +31,13 @@ Some = Callable[[int], list[Row]]
 
 @contextmanager
 def start(settings: Settings, *arguments: str, **more: str) -> "Iterator[subprocess.Popen[bytes]]":
-    environment = {
-        **os.environ,
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-        "TRACKLY_SETTLE_SECONDS": "0",
-        "TRACKLY_TIMEOUT_SECONDS": "2",
-        **more,
-    }
+    given = {"TRACKLY_SETTLE_SECONDS": "0", "TRACKLY_TIMEOUT_SECONDS": "2"} | more
     command = [str(COMMAND), *arguments]
     with (
         errors(settings).open("w") as stderr,
-        subprocess.Popen(command, env=environment, stderr=stderr, stdout=subprocess.DEVNULL) as process,
+        subprocess.Popen(
+            command, env=environment(settings, **given), stderr=stderr, stdout=subprocess.DEVNULL
+        ) as process,
     ):
         try:
             yield process
@@ -250,12 +244,7 @@ def test_ctrl_c_at_any_moment_of_an_intake_is_nothing_else(
 ) -> None:
     """Also inside DuckDB, and in what DuckDB calls: neither a file that cannot be read nor a run that failed."""
     write("sends.ndjson", some_sends(20_000))
-    environment = os.environ | {
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-    }
-    done = run_script(INTAKES, environment)
+    done = run_script(INTAKES, environment(settings))
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 0
     assert outcomes(settings)["sends"] == Outcomes(20_000, pending=20_000)
@@ -293,10 +282,10 @@ def test_ctrl_c_that_python_cannot_pass_on_comes_once_more() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "came 0\n", "")
 
 
-def run_script(script: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def run_script(script: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """Run Python in a process of its own, which signals may hit at any moment."""
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=env
     )
 
 
