@@ -10,7 +10,7 @@ QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push
     tests/docs/test_rules_once.py tests/test_text.py tests/test_urls.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check coverage lint ui bench bench-large docs audit lock clean
+.PHONY: help setup demo test check coverage lint ui bench bench-large docs wheel audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ bench-large: .venv/.runtime ## the same with five and ten million contacts, and 
 docs: .docs/.installed ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet
 
+wheel: .venv/.runtime ## build the package into dist/
+	@rm -rf build # what an earlier tree had would be in it
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
 audit: .audit/.installed ## hold the locked packages against known vulnerabilities (network; exit 2: could not be asked)
 	@.audit/bin/python .ci/audit .audit/bin/pip-audit requirements.lock requirements-dev.lock requirements-docs.lock \
 	    requirements-audit.lock
@@ -75,7 +79,7 @@ lock: ## resolve the newest versions again (needs uv)
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
 clean: ## remove .venv and everything that runs have left behind
-	rm -rf .venv .docs .audit site data demo .mypy_cache .pytest_cache .coverage .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .docs .audit site data demo build dist .mypy_cache .pytest_cache .coverage .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.programs import module_command, safe_environment
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 
@@ -95,6 +96,7 @@ def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[li
     log = _logging(settings)
     return [
         ["dagster", "code-server", "start", "--socket", str(folder / "code"), "-m", _LOCATION,
+         "--working-directory", str(_own_folder()),  # from which it would import: it holds no modules
          "--location-name", _LOCATION, "--use-python-environment-entry-point", *log],
         ["assets.pages", str(workspace), host, port],
         ["dagster._daemon", "run", "-w", str(workspace), *log],
@@ -113,8 +115,9 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path) -> int:
     started: list[subprocess.Popen[bytes]] = []
     try:
         for program in programs:
-            command = [sys.executable, "-m", "assets.tied", str(reading), *program]
-            started.append(subprocess.Popen(command, pass_fds=[reading]))  # noqa: S603 - our own interpreter
+            command = module_command("assets.tied", str(reading), *program)
+            environment = safe_environment()
+            started.append(subprocess.Popen(command, env=environment, pass_fds=[reading]))  # noqa: S603 - ours
             while not code_socket.exists() and started[0].poll() is None:
                 time.sleep(0.05)
         while all(process.poll() is None for process in started):
@@ -131,11 +134,17 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path) -> int:
                 process.kill()
 
 
+def _own_folder() -> Path:
+    """A folder of Dagster's in which nothing is kept."""
+    folder = Path(os.environ["DAGSTER_HOME"]) / "tmp"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @contextmanager
 def _socket_folder() -> Iterator[Path]:
     """A folder for sockets, of this user alone: in Dagster's own where the path is short enough for a socket."""
-    home = Path(os.environ["DAGSTER_HOME"]) / "tmp"
-    home.mkdir(exist_ok=True)
+    home = _own_folder()
     own = len(os.fsencode(home)) + len("/ui-12345678/tmp-socket-12345678") < _LONGEST_SOCKET
     with tempfile.TemporaryDirectory(prefix="ui-", dir=home if own else None) as folder:
         os.environ["TMPDIR"] = folder  # where Dagster's programs make theirs

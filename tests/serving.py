@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from processes import environment
+from shadows import write_shadows
 
 from pipelines.settings import Settings
 
@@ -68,13 +69,18 @@ class Ui:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[Ui]:
-    """`trackly-sync ui` on the settings' account, up and loaded; none of its processes is left afterwards."""
+    """`trackly-sync ui` on the settings' account, up and loaded; none of its processes is left afterwards.
+
+    In a folder with modules of our names, which it must leave alone.
+    """
+    working = settings.data_dir.parent / "working"
+    write_shadows(working)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with subprocess.Popen(
         [str(COMMAND), "ui", "--port", str(port)],
-        cwd=ROOT,
+        cwd=working,
         env=environment(settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ from pipelines.cli.show import show_pulled, show_pushed
 from pipelines.cli.terminal import out
 from pipelines.cli.ui import dagster_home
 from pipelines.errors import UsageError
+from pipelines.programs import module_command, safe_environment
 from pipelines.settings import load_settings
 from pipelines.storage import private_folder, storage_errors
 
@@ -87,8 +88,8 @@ def _run_job(environment: dict[str, str], folder: Path) -> int:
 
     In the demo's folder, where no .env says anything: its ledger and history would be the real account's.
     """
-    command = [sys.executable, "-m", "assets.running", "sync"]
-    with subprocess.Popen(command, env=environment, cwd=folder, process_group=0) as job:  # noqa: S603 - our own interpreter
+    command, safe = module_command("assets.running", "sync"), safe_environment(environment)
+    with subprocess.Popen(command, env=safe, cwd=folder, process_group=0) as job:  # noqa: S603 - our own interpreter
         try:
             return job.wait()
         except KeyboardInterrupt:

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.errors import BusyError, SettingsError, UsageError
 from pipelines.exit_codes import FAILED
+from pipelines.programs import module_command, safe_environment
 from pipelines.settings import load_settings
 from pipelines.storage import private_folder, storage_errors
 
@@ -75,12 +75,10 @@ def ui(
             "Ctrl-C stops it.",
             markup=False,
         )
-        environment = {
-            **os.environ,
-            "DAGSTER_HOME": str(home),
-            "TRACKLY_DATA_DIR": str(settings.data_dir.absolute()),
-        }
-        return _serve([sys.executable, "-m", "assets.serving", host, str(port)], environment, held)
+        environment = safe_environment(
+            DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=str(settings.data_dir.absolute())
+        )
+        return _serve(module_command("assets.serving", host, str(port)), environment, held)
 
 
 def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper) -> int:

@@ -1,7 +1,6 @@
 """The command line as real processes: exit codes, streams, errors, Ctrl-C."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from oracle import query, same, shown
 
-from pipelines.cli.demo import _MARKER
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
@@ -311,48 +309,6 @@ def test_help_teaches(sync: Sync) -> None:
     assert "Exit codes" in top
     assert "trackly-sync doctor" in top
     assert "Examples" in sync("push", "--help").stdout
-
-
-def test_the_demo_shows_the_product_and_runs_again(tmp_path: Path) -> None:
-    """The demo runs without settings, also where one ran before, its query works, and it leaves no process behind.
-
-    Beside the real account's .env it leaves that one's ledger and history alone, and no proxy keeps it from its own.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
-    kept |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
-    kept["TRACKLY_LEDGER_URL"] = f"sqlite:///{tmp_path}/real.db"
-    (tmp_path / "real").mkdir()
-    (tmp_path / ".env").write_text(
-        f"TRACKLY_LEDGER_URL=sqlite:///{tmp_path}/real.db\nTRACKLY_HISTORY_DIR=real\n"
-    )
-    (tmp_path / "demo").mkdir()
-    for left in (_MARKER, "warehouse.duckdb"):
-        (tmp_path / "demo" / left).write_text("of a demo before")
-    with subprocess.Popen(
-        [str(COMMAND), "demo", "--contacts", "1000"],
-        cwd=tmp_path,
-        env=kept,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as demo:
-        told, _ = demo.communicate(timeout=120)
-    assert demo.returncode == 0
-    assert "1,000" in told
-    assert "accepted" in told
-    assert of_session(demo.pid) == []
-    assert not (tmp_path / "real.db").exists()
-    assert (tmp_path / "demo" / "ledger.db").exists()
-    assert (tmp_path / "demo" / _MARKER).exists()
-    script = told.partition("-c ")[2].partition("\n\n")[0]
-    answer = subprocess.run(
-        ["/bin/sh", "-c", f"{sys.executable} -c {script}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "List 1" in answer.stdout
 
 
 def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:

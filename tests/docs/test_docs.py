@@ -26,7 +26,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NOT_RUN = {
     "ui": "serves until it is stopped; tests/assets starts and stops it",
-    "demo": "tests/cli runs it",
+    "demo": "tests/packaging runs it",
     "webhooks": "serves until it is stopped, and checks a captured request; tests/webhooks does",
     "sandbox": "serves until it is stopped; every test does",
 }

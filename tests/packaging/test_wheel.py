@@ -1,0 +1,145 @@
+"""Installed from a wheel, everything works in any folder; what an index shows of it leads somewhere."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from shadows import write_shadows
+
+from pipelines.cli.demo import _MARKER
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("schemas", "pipelines", "assets")
+BUILD = "from setuptools.build_meta import build_wheel; build_wheel('.')"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel of this tree, built in a copy of it."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-c", BUILD], cwd=copy, check=True, capture_output=True)
+    (built,) = copy.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+@pytest.fixture(scope="module")
+def bin_folder(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands of an environment are that holds the wheel; its libraries are this environment's."""
+    home = tmp_path_factory.mktemp("installed")
+    venv.create(home, with_pip=False, symlinks=True)
+    (site,) = home.glob("lib/python*/site-packages")
+    wheel.extractall(site)
+    libraries = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "libraries.pth").write_text("\n".join(libraries))
+    script = home / "bin" / "trackly-sync"
+    script.write_text(f"#!{home}/bin/python\nfrom pipelines.cli import main\nmain()\n")
+    script.chmod(0o755)
+    return home / "bin"
+
+
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return message_from_bytes(wheel.read(name))
+
+
+def test_the_wheel_holds_every_file_of_the_rooms_and_no_other(wheel: zipfile.ZipFile) -> None:
+    """Marts, templates, migrations and the marks of typed packages too; no tests and no tools."""
+    files = {
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == files
+    (entry,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    assert "trackly-sync = pipelines.cli:main" in wheel.read(entry).decode()
+
+
+def test_an_index_shows_links_that_lead_somewhere(wheel: zipfile.ZipFile) -> None:
+    """The README is there, without links to files that only the repository has; there are authors and addresses."""
+    told = metadata(wheel)
+    page = str(told.get_payload())
+    assert "# Trackly Sync" in page
+    assert "docs/webhooks.md" in page
+    assert [to for to in re.findall(r"\]\(([^)]+)\)", page) if not to.startswith(("https://", "#"))] == []
+    for field in ("Author", "License-Expression", "Project-URL", "Classifier", "Keywords", "Requires-Python"):
+        assert told[field], field
+
+
+def test_with_a_repository_the_links_lead_there() -> None:
+    namespace: dict[str, object] = {"__name__": "setup"}
+    exec((ROOT / "setup.py").read_text(), namespace)  # noqa: S102 - it is ours, and no module that can be imported
+    page = namespace["index_page"]("[a](docs/a.md#x) [b](https://b.example) [c](#c)", "https://r.example/x/")  # type: ignore[operator]
+    assert page == "[a](https://r.example/x/blob/main/docs/a.md#x) [b](https://b.example) [c](#c)"
+
+
+def of_session(leader: int) -> list[int]:
+    """The processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if fields[3] == str(leader) and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bin_folder: Path) -> None:
+    """It runs without settings, also where one ran before, its query works, and it leaves no process behind.
+
+    The folder has modules of our names. Beside the real account's .env it leaves that one's ledger and history alone,
+    and no proxy keeps it from its own.
+    """
+    write_shadows(tmp_path)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    kept |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    kept["TRACKLY_LEDGER_URL"] = f"sqlite:///{tmp_path}/real.db"
+    (tmp_path / "real").mkdir()
+    (tmp_path / ".env").write_text(
+        f"TRACKLY_LEDGER_URL=sqlite:///{tmp_path}/real.db\nTRACKLY_HISTORY_DIR=real\n"
+    )
+    (tmp_path / "demo").mkdir()
+    for left in (_MARKER, "warehouse.duckdb"):
+        (tmp_path / "demo" / left).write_text("of a demo before")
+    command = str(bin_folder / "trackly-sync")
+    version = subprocess.run([command, "--version"], cwd=tmp_path, env=kept, capture_output=True, check=True)
+    assert version.stdout.startswith(b"trackly-sync 0.")
+    with subprocess.Popen(
+        [command, "demo", "--contacts", "1000"],
+        cwd=tmp_path,
+        env=kept,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        told, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0
+    assert "1,000" in told
+    assert "accepted" in told
+    assert of_session(demo.pid) == []
+    assert not (tmp_path / "real.db").exists()
+    assert (tmp_path / "demo" / "ledger.db").exists()
+    assert (tmp_path / "demo" / _MARKER).exists()
+    script = told.partition("-c ")[2].partition("\n\n")[0]
+    answer = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -P -c {script}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "List 1" in answer.stdout
