@@ -17,6 +17,8 @@ TYPES: dict[Kind, pa.DataType] = {
     Kind.JSON: pa.string(),
     Kind.DAY: pa.date32(),
     Kind.RATIO: pa.float64(),
+    Kind.INTEGERS: pa.list_(pa.int64()),
+    Kind.TEXTS: pa.list_(pa.string()),
 }
 
 

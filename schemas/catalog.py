@@ -10,7 +10,7 @@ from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
-from schemas.registry import PULLED
+from schemas.registry import CAMPAIGNS, DERIVED, PULLED
 from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.versions import BEGINNINGS, VERSIONED, history, history_fields
@@ -44,12 +44,16 @@ def tables() -> list[Table]:
 def _tables() -> Iterator[Table]:
     for name, dataset in PULLED.items():
         yield Table("main", name, dataset, (*dataset.fields, *BOOKKEEPING.fields))
+    for name, dataset in CAMPAIGNS.items():
+        yield Table("main", name, dataset, (*dataset.fields, *BOOKKEEPING.fields))
+    for name, dataset in DERIVED.items():
+        yield Table("main", name, dataset, dataset.fields)
     for dataset in VERSIONED.values():
         yield Table("main", history(dataset).name, history(dataset), history_fields(dataset))
     yield Table("main", WEBHOOK_EVENTS.name, WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields)
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield Table("imports", dataset.name, dataset, dataset.fields)
-    for name in PULLED:
+    for name in {**PULLED, **CAMPAIGNS}:
         yield Table("quarantine", name, QUARANTINED, QUARANTINED.fields)
     for dataset in _SYNC:
         yield Table("sync", dataset.name, dataset, dataset.fields)

@@ -30,6 +30,8 @@ class Kind(Enum):
     JSON = "json"
     DAY = "day"
     RATIO = "ratio"
+    INTEGERS = "integers"
+    TEXTS = "texts"
 
 
 Text = str
@@ -42,6 +44,8 @@ Instant = Annotated[str, Kind.INSTANT]
 Json = Annotated[msgspec.Raw, Kind.JSON]
 Day = Annotated[str, Kind.DAY]
 Ratio = Annotated[float, Kind.RATIO]
+Integers = Annotated[list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]], Kind.INTEGERS]
+Texts = Annotated[list[str], Kind.TEXTS]
 
 ABSENT = msgspec.Raw(b"null")
 """Default of a JSON column: the field was not there, or null."""
@@ -99,6 +103,7 @@ class Column:
         known: the values that the vendor documents. Others are published all the same, since a vendor may add
             values, and show as a warning.
         refers_to: the column of the warehouse that has its values, as schema.table.column.
+        planned: whether it holds times that are planned, so that the future is plausible.
     """
 
     doc: str
@@ -106,6 +111,7 @@ class Column:
     checks: tuple[Check, ...] = ()
     known: tuple[str, ...] = ()
     refers_to: str = ""
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

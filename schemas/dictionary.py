@@ -3,13 +3,14 @@
 `python -m schemas.dictionary` writes it; a test holds the file to it.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
-from schemas.registry import PULLED, PUSHED
+from schemas.registry import CAMPAIGNS, DERIVED, PULLED, PUSHED
 from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.tables import TYPES, describe
@@ -26,30 +27,41 @@ def dictionary() -> str:
     parts = [
         "# Data dictionary",
         "Generated from `schemas/` by `python -m schemas.dictionary`; do not edit by hand.",
-        "## Pulled: tables in `warehouse.duckdb`, schema `main`",
-        *(_section(dataset, (*dataset.fields, *BOOKKEEPING.fields)) for dataset in PULLED.values()),
-        "## Set aside: one table per pulled dataset in schema `quarantine`",
-        _section(QUARANTINED, QUARANTINED.fields),
-        "## Every version of a row: the columns of `contacts`, `lists` or `offers` and",
-        *(_section(history(dataset), history(dataset).fields) for dataset in VERSIONED.values()),
-        "Macros: "
-        + ", ".join(f"`{name}_as_of(t)`" for name in VERSIONED)
-        + " give the rows as pulls had found them at an instant, with the columns of the table.",
+        *_pulled(),
         "## What the webhook receiver was sent: `webhook_events`",
         _section(WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields),
         "## Marts: views for analysts, schema `marts`",
-        *(_section(mart, mart.fields) for mart in MARTS.values()),
+        *_sections(MARTS.values()),
         "## What ran and what was read: schema `sync`",
-        *(_section(dataset, dataset.fields) for dataset in (*_SYNC, *_RECEIVER)),
+        *_sections((*_SYNC, *_RECEIVER)),
         "### What the histories are made of, in schema `sync`",
         "Read `<dataset>_history` instead, which has these and the present rows.",
         *(f"- `{kept.name}`: {kept.doc}" for of in VERSIONED.values() for kept, _ in (ended(of), since(of))),
         "## What was pushed: schema `imports`",
-        *(_section(dataset, dataset.fields) for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES)),
+        *_sections((RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES)),
         "## Columns of history files",
-        *(_section(dataset, dataset.fields) for dataset in PUSHED.values()),
+        *_sections(PUSHED.values()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _pulled() -> Iterator[str]:
+    """What was pulled, what is made of it, and what was left out of it."""
+    yield "## Pulled: tables in `warehouse.duckdb`, schema `main`"
+    for dataset in {**PULLED, **CAMPAIGNS}.values():
+        yield _section(dataset, (*dataset.fields, *BOOKKEEPING.fields))
+    yield "## Out of what is nested in them: views in schema `main`"
+    yield from _sections(DERIVED.values())
+    yield "## Set aside: one table per pulled dataset in schema `quarantine`"
+    yield _section(QUARANTINED, QUARANTINED.fields)
+    yield "## Every version of a row: the columns of `contacts`, `lists` or `offers` and"
+    yield from _sections(history(dataset) for dataset in VERSIONED.values())
+    macros = ", ".join(f"`{name}_as_of(t)`" for name in VERSIONED)
+    yield f"Macros: {macros} give the rows as pulls had found them at an instant, with the columns of the table."
+
+
+def _sections(datasets: Iterable[Dataset]) -> Iterator[str]:
+    return (_section(dataset, dataset.fields) for dataset in datasets)
 
 
 def _section(dataset: Dataset, fields: tuple[Field, ...]) -> str:

@@ -1,14 +1,22 @@
-"""Every dataset there is, listed explicitly: what is pulled, and what is pushed."""
+"""Every dataset there is, listed explicitly: what is pulled, what is made of that, and what is pushed."""
 
+from schemas.audiences import AUDIENCES
 from schemas.columns import Dataset
 from schemas.contacts import CONTACTS
+from schemas.creatives import CREATIVE_LINKS, CREATIVES
 from schemas.history import CLICKS, HISTORY_REVENUE, SENDS
 from schemas.lists import LISTS
 from schemas.offers import OFFERS
 from schemas.revenue import REVENUE
+from schemas.schedules import SCHEDULE_BLASTS, SCHEDULES
 
 PULLED: dict[str, Dataset] = {dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS, REVENUE)}
 """What `pull` reads, in the order that its rows refer to each other."""
+
+CAMPAIGNS: dict[str, Dataset] = {dataset.name: dataset for dataset in (CREATIVES, AUDIENCES, SCHEDULES)}
+
+DERIVED: dict[str, Dataset] = {dataset.name: dataset for dataset in (CREATIVE_LINKS, SCHEDULE_BLASTS)}
+"""Views over what is nested in pulled rows."""
 
 PUSHED: dict[str, Dataset] = {dataset.name: dataset for dataset in (SENDS, CLICKS, HISTORY_REVENUE)}
 """What `push` sends, in the order that its rows refer to each other."""

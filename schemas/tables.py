@@ -13,6 +13,8 @@ TYPES: dict[Kind, str] = {
     Kind.JSON: "JSON",
     Kind.DAY: "DATE",
     Kind.RATIO: "DOUBLE",
+    Kind.INTEGERS: "BIGINT[]",
+    Kind.TEXTS: "VARCHAR[]",
 }
 
 

@@ -13,7 +13,7 @@ from pipelines.warehouse.version import stamp
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
-from schemas.registry import PULLED
+from schemas.registry import CAMPAIGNS, PULLED
 from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.tables import TYPES, comments, create_table
@@ -76,7 +76,7 @@ def replace_table(
 
 
 def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
-    for name, dataset in PULLED.items():
+    for name, dataset in {**PULLED, **CAMPAIGNS}.items():
         yield f"main.{name}", dataset, (*dataset.fields, *BOOKKEEPING.fields)
         yield f"quarantine.{name}", QUARANTINED, QUARANTINED.fields
     yield "main.webhook_events", WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields

@@ -8,7 +8,7 @@ import hashlib
 
 import duckdb
 
-from pipelines.warehouse import history_views, marts
+from pipelines.warehouse import derived_views, history_views, marts
 from pipelines.warehouse.version import note_views, views_made_of
 
 _COLUMNS = (
@@ -21,7 +21,7 @@ _COLUMNS = (
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every view and macro, unless they are as they should be; the tables must be complete."""
-    statements = [*history_views.statements(), *marts.statements()]
+    statements = [*history_views.statements(), *derived_views.statements(), *marts.statements()]
     ((columns,),) = connection.execute(_COLUMNS).fetchall()
     made_of = hashlib.sha256("\0".join((*statements, columns)).encode()).hexdigest()
     if views_made_of(connection) == made_of:

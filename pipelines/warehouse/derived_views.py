@@ -1,0 +1,80 @@
+"""Views over what is nested in pulled rows: `main.creative_links` and `main.schedule_blasts`, one row per element.
+
+They are views, so they are always those of the published snapshots: a rollback or a replay takes them along. What
+does not belong here: their columns (`schemas`), histories, and marts.
+"""
+
+from collections.abc import Iterator
+
+from schemas.registry import DERIVED
+from schemas.tables import TYPES, comments
+
+_QUERIES = {
+    "creative_links": """
+SELECT
+    link.creative_id,
+    link.position,
+    link.element ->> '$.key' AS key,
+    link.offer_id,
+    link.element ->> '$.url' AS url,
+    nullif(json_extract(link.element, '$.url_params')::VARCHAR, 'null') AS url_params,
+    coalesce(by_id.id, by_slug.id) AS resolved_offer_id,
+    CASE WHEN by_id.id IS NOT NULL THEN 'id' WHEN by_slug.id IS NOT NULL THEN 'slug' END AS matched_by,
+    link.synced_at,
+    link.snapshot
+FROM (
+    SELECT *, element ->> '$.offer_id' AS offer_id FROM ({elements})
+) AS link
+LEFT JOIN main.offers AS by_id ON by_id.id = link.offer_id
+LEFT JOIN (
+    SELECT slug, min(id) AS id FROM main.offers WHERE slug IS NOT NULL GROUP BY slug
+) AS by_slug ON by_slug.slug = link.offer_id
+""",
+    "schedule_blasts": """
+SELECT
+    schedule_id,
+    position,
+    element ->> '$.variant_name' AS variant_name,
+    TRY_CAST(element ->> '$.percent_audience' AS DOUBLE) AS percent_audience,
+    element ->> '$.message' AS message,
+    element ->> '$.mms_image_url' AS mms_image_url,
+    nullif(json_extract(element, '$.offer_links')::VARCHAR, 'null') AS offer_links,
+    synced_at,
+    snapshot
+FROM ({elements})
+""",
+}
+
+_ELEMENTS = {
+    "creative_links": ("main.creatives", "creative_id", "offer_links"),
+    "schedule_blasts": ("main.schedules", "schedule_id", "blasts"),
+}
+"""The table, the name of its id here, and the column of JSON lists whose elements are the rows."""
+
+
+def statements() -> Iterator[str]:
+    """What makes the views; the tables that they read must be there (see `tables`)."""
+    for name, dataset in DERIVED.items():
+        query = _QUERIES[name].format(elements=_elements(*_ELEMENTS[name]))
+        columns = ", ".join(
+            f'CAST("{field.name}" AS {TYPES[field.kind]}) AS "{field.name}"' for field in dataset.fields
+        )
+        yield f"CREATE OR REPLACE VIEW main.{name} AS SELECT {columns} FROM ({query})"
+        yield from comments(f"main.{name}", dataset, dataset.fields, kind="VIEW")
+
+
+def _elements(table: str, of: str, column: str) -> str:
+    """A query for the elements of a column of JSON lists, each with its position from 1; other JSON has none.
+
+    Args:
+        table: that has the column, and an id.
+        of: what the id is called.
+        column: the column.
+    """
+    counted = (
+        f"SELECT id AS {of}, {column} AS list, synced_at, snapshot, "
+        f"unnest(range(1, json_array_length({column})::BIGINT + 1)) AS position FROM {table} "
+        f"WHERE json_type({column}) = 'ARRAY'"
+    )
+    element = "json_extract(list, '$[' || (position - 1) || ']') AS element"
+    return f"SELECT {of}, position, {element}, synced_at, snapshot FROM ({counted})"
