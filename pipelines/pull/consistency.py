@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
-from pipelines.pull.read.evidence import Evidence
+from pipelines.pull.read.chain import Evidence
 from schemas.sync import Consistency, Manifest, unserved_rows
 
 _REASONS_SHOWN = 3

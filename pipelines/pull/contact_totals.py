@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -20,16 +20,15 @@ import pyarrow.parquet as pq
 
 from pipelines.privacy import Privacy
 from pipelines.pull.consistency import judge
-from pipelines.pull.decode.redact import read_redacted
+from pipelines.pull.decode.accept import Acceptance, Check
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, has_usable_key
 from pipelines.pull.endpoints import CONTACTS
-from pipelines.pull.read.pages import Check, Query
 from pipelines.pull.read.scan import scan
 from pipelines.pull.write.scratch import scratch
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
-from pipelines.trackly.client import TracklyClient
+from pipelines.trackly.client import Query, TracklyClient
 from schemas.columns import Integer, Money
 from schemas.money import units
 from schemas.registry import PULLED
@@ -139,17 +138,16 @@ class _Reader:
     ) -> None:
         self.unreadable = 0
         self._client = client
-        self._privacy = privacy
         self._writer = writer
         self._on_read = on_read
-        self._see = ReplyReader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order, PULLED["contacts"])
+        self._acceptance = Acceptance(privacy, "contacts", _seen)
         self._replies = 0
         self._rows = 0
 
     async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - all are fresh
         """Get one reply; see `read.pages.Fetch`."""
-        reply = await self._client.get(CONTACTS.path, query, partial(self._accept, check))
-        seen, text = reply.value
+        reply = await self._client.get(CONTACTS.path, query, partial(self._acceptance.accepted, check))
+        text, (seen,) = reply.value
         batch = columns(text, self._replies)
         self._writer.write_batch(batch)
         self.unreadable += len(seen.keys) - batch.num_rows
@@ -159,13 +157,18 @@ class _Reader:
             self._on_read(self._rows, seen.total)
         return seen
 
-    def _accept(self, check: Check, body: bytes) -> tuple[Seen, bytes]:
-        return read_redacted(self._privacy, "contacts", body, partial(self._read, check))
 
-    def _read(self, check: Check, text: bytes) -> tuple[Seen, bytes]:
-        seen = self._see(text)
-        check(seen)
-        return seen, text
+class _Seen(NamedTuple):
+    """A reply of which only what the scan needs has been decoded."""
+
+    seen: Seen
+
+
+_see = ReplyReader(CONTACTS.envelope, CONTACTS.identity, CONTACTS.order, PULLED["contacts"])
+
+
+def _seen(text: bytes) -> _Seen:
+    return _Seen(_see(text))
 
 
 def _keep_latest(folder: Path, replies: Path, file: Path) -> int:

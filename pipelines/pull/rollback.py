@@ -15,7 +15,7 @@ from pipelines.pull.decode.batches import decode_batch
 from pipelines.pull.decode.spool import Spooled
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.run import with_derived
+from pipelines.pull.revenue_source import with_derived
 from pipelines.pull.write.deduplicate import add_passed
 from pipelines.pull.write.validate import checked
 from pipelines.runs import now, recorded

@@ -7,24 +7,21 @@ them in one swap. What does not belong here: how one dataset is read (see `snaps
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipelines import stopping
 from pipelines.concurrent import run_all
 from pipelines.errors import StorageError
-from pipelines.pull.read.replies import Progress, silent
-from pipelines.pull.revenue_derived import derive_revenue
-from pipelines.pull.revenue_events import serves_events
+from pipelines.pull.decode.replies import Progress, silent
+from pipelines.pull.revenue_source import came_from_contacts, derived, serves_events
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
 from pipelines.runs import recorded
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, dataset_lock, latest, snapshots
+from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.publish import publish
-from pipelines.warehouse.published import published_rows, published_snapshot
+from pipelines.warehouse.published import published_snapshot
 from pipelines.watched import watched
 from schemas.registry import PULLED
-from schemas.revenue import FROM_CONTACTS
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """New objects after which Python looks for garbage among them."""
@@ -129,8 +126,8 @@ async def _pull(
 ) -> list[Snapshot]:
     made: dict[str, Snapshot] = {}
     async with TracklyClient(settings) as client:
-        derive = "contacts" in names and _came_from_contacts(settings)
-        if "revenue" in names and not await serves_events(client, _last_source(settings)):
+        derive = "contacts" in names and came_from_contacts(settings)
+        if "revenue" in names and not await serves_events(client, settings):
             derive = True
             names = (names - {"revenue"}) | {"contacts"}
 
@@ -140,7 +137,7 @@ async def _pull(
 
         await run_all(one(name) for name in PULLED if name in names)
     if derive and "revenue" not in made:
-        made["revenue"] = await _derived(settings, made["contacts"], run)
+        made["revenue"] = await derived(settings, made["contacts"], run)
     return [made[name] for name in PULLED if name in made]
 
 
@@ -148,54 +145,11 @@ async def _snapshot_one(
     settings: Settings, name: str, run: str, on_progress: Progress, options: ReadOptions
 ) -> Snapshot:
     async with TracklyClient(settings) as client:
-        if name != "revenue" or await serves_events(client, _last_source(settings)):
+        if name != "revenue" or await serves_events(client, settings):
             return await make_snapshot(client, settings, name, run, on_progress, options)
     contacts = latest(settings.parquet_dir, "contacts")
     if contacts is None:
         raise StorageError(
             "Revenue is derived from contacts, and there is no snapshot of them.", "Pull contacts."
         )
-    return await _derived(settings, contacts, run)
-
-
-def _last_source(settings: Settings) -> str:
-    last = latest(settings.parquet_dir, "revenue")
-    return last.manifest.source if last else ""
-
-
-def _came_from_contacts(settings: Settings) -> bool:
-    return _last_source(settings) == FROM_CONTACTS
-
-
-async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> list[Snapshot]:
-    """Snapshots about to be published, and the revenue that belongs to contacts among them, where it is derived.
-
-    Args:
-        settings: see `Settings`.
-        made: the snapshots.
-        run: the run's id.
-    """
-    contacts = next((snapshot for snapshot in made if snapshot.manifest.dataset == "contacts"), None)
-    if contacts is None or not _came_from_contacts(settings):
-        return made
-    return [*made, await _derived(settings, contacts, run)]
-
-
-async def _derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
-    with recorded(settings.data_dir, run, "pull revenue") as record:
-        async with dataset_lock(settings.parquet_dir, "revenue"):
-            with _earlier_balances(settings) as earlier:
-                snapshot = derive_revenue(settings.parquet_dir / "revenue", contacts, earlier, run)
-        record.rows = snapshot.manifest.rows
-        return snapshot
-
-
-@contextmanager
-def _earlier_balances(settings: Settings) -> Iterator[Path | None]:
-    """The published revenue; without a warehouse, the newest on disk that came from contacts."""
-    if settings.warehouse.exists():
-        with published_rows(settings, "revenue", settings.parquet_dir) as rows:
-            yield rows
-        return
-    ours = [s for s in snapshots(settings.parquet_dir, "revenue") if s.manifest.source == FROM_CONTACTS]
-    yield ours[-1].data if ours else None
+    return await derived(settings, contacts, run)

@@ -1,6 +1,6 @@
 """One dataset's snapshot by reading its endpoint: scan and write side by side, prove, judge, seal.
 
-What does not belong here: replies (`read.replies`), files (`write.snapshot_files`), several datasets and publishing
+What does not belong here: replies (`decode.replies`), files (`write.snapshot_files`), several datasets and publishing
 (`run`).
 """
 
@@ -17,14 +17,14 @@ import msgspec
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.consistency import hold_to_limit, judge, schema_changes
 from pipelines.pull.decode.batches import BATCH_ROWS
+from pipelines.pull.decode.replies import Progress, Replies, silent
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.decode.spool import Spool
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.read.evidence import Evidence
-from pipelines.pull.read.incremental import known_contacts
-from pipelines.pull.read.replies import Progress, Replies, silent
-from pipelines.pull.read.scan import scan, scan_new
+from pipelines.pull.read.chain import Evidence
+from pipelines.pull.read.incremental import known_contacts, scan_new
+from pipelines.pull.read.scan import scan
 from pipelines.pull.write.deduplicate import carry_on
 from pipelines.pull.write.snapshot_files import RowsWritten, SnapshotFiles, write_rows
 from pipelines.runs import details, now, recorded

@@ -32,9 +32,12 @@ from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
 from pipelines.trackly.route import route_to
 from pipelines.urls import problem_of_base
 
-__all__ = ["Reply", "TracklyClient", "Unreadable"]
+__all__ = ["Query", "Reply", "TracklyClient", "Unreadable"]
 
 T = TypeVar("T")
+Query = Mapping[str, str | int]
+"""Parameters of a read."""
+
 _log = logging.getLogger(__name__)
 _REFUSE_AS_A_WHOLE = frozenset({401, 403, 413})
 _BAD_ANSWERS = frozenset({Kind.TROUBLE, Kind.UNREADABLE, Kind.PAGE})
@@ -71,7 +74,7 @@ class Reply(Generic[T]):
 class _Call(Generic[T]):
     method: str
     path: str
-    params: Mapping[str, str | int]
+    params: Query
     body: bytes | None
     repeatable: bool
     read: Callable[[int, bytes], T]

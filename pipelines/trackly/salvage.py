@@ -6,46 +6,24 @@ cut off or no reply at all; those stay unreadable.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import msgspec
-
-from pipelines.trackly.failures import Unreadable
-
-T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _any = msgspec.json.Decoder(list[msgspec.Raw])
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What is raised for it."""
 
 
-def tolerant(body: bytes, envelope: str, read: Callable[[bytes], T]) -> T:
-    """Read a reply, if need be once the rows that are no JSON are put in quotes.
-
-    Args:
-        body: the reply's.
-        envelope: the key that the rows stand under.
-        read: takes a body; raises Unreadable.
-
-    Raises:
-        Unreadable: that does not help.
-    """
-    body = body.removeprefix(_BOM)
-    try:
-        return read(body)
-    except (Unreadable, UnicodeDecodeError, RecursionError) as problem:
-        quoted = _quoted(body, envelope)
-        if quoted == body:
-            if isinstance(problem, Unreadable):
-                raise
-            raise Unreadable("not JSON") from None
-    return read(quoted)
+def without_mark(body: bytes) -> bytes:
+    """A body without the mark of the byte order, which some servers send before the first character."""
+    return body.removeprefix(_BOM)
 
 
-def _quoted(body: bytes, envelope: str) -> bytes:
-    """The body with every row that is no JSON as a JSON string of its text."""
+def quoted(body: bytes, envelope: str) -> bytes:
+    """A body with every row that is no JSON as a JSON string of its text; the same one where that changes nothing."""
     parts, done = [], 0
     for start, stop in _rows(body, envelope):
         row = body[start:stop]
@@ -84,6 +62,6 @@ def _is_json(row: bytes) -> bool:
     try:
         row.decode()
         _any.decode(b"[%b]" % row)
-    except _NOT_JSON:
+    except NOT_JSON:
         return False
     return True

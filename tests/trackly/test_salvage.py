@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from pipelines.pull.decode.decoder import ReplyDecoder
-from pipelines.pull.decode.row_keys import ReplyReader, Seen
+from pipelines.privacy import KEEP_ALL
+from pipelines.pull.decode.accept import Acceptance
+from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
 from pipelines.trackly.client import Unreadable
-from pipelines.trackly.salvage import tolerant
 
-see = ReplyReader("lists", ("id",))
-decoder = ReplyDecoder("lists")
+lists = Acceptance(KEEP_ALL, "lists", ReplyDecoder("lists").read)
 GOOD = b'{"id":1,"brand_name":"A [b], \\"c\\" {d}"}'
 BAD = [
     b'{"id":2,"list_name":"half an emoji \\ud83d"}',
@@ -23,22 +22,17 @@ BAD = [
 ]
 
 
-def read(body: bytes) -> tuple[Seen, bytes]:
-    """What is seen of a reply, and the body that it was seen in."""
-
-    def look(body: bytes) -> tuple[Seen, bytes]:
-        body.decode()
-        return see(body), body
-
-    return tolerant(body, "lists", look)
+def read(body: bytes) -> DecodedReply:
+    """A reply, whatever page it is."""
+    return lists.accepted(lambda _: None, body)[1]
 
 
 @pytest.mark.parametrize("row", BAD)
 def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
     """Its neighbours are read, and its text is kept as JSON text."""
     body = b'{"pagination":{"total":3},"lists":[%b, %b,%b]}' % (GOOD, row, GOOD.replace(b"1", b"3"))
-    seen, quoted = read(body)
-    decoded = decoder.read(quoted).rows
+    reply = read(body)
+    seen, decoded = reply.seen, reply.rows
     assert (len(seen.keys), seen.total) == (3, 3)
     assert decoded.batch.column("id").to_pylist() == [1, 3]
     assert [json.loads(bad.raw) for bad in decoded.bad] == [row.decode(errors="replace")]
@@ -46,7 +40,7 @@ def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
 
 def test_a_mark_of_the_byte_order_is_no_harm() -> None:
     """What some servers send before the first character is passed over."""
-    assert len(read(b'\xef\xbb\xbf{"lists":[%b]}' % GOOD)[0].keys) == 1
+    assert len(read(b'\xef\xbb\xbf{"lists":[%b]}' % GOOD).seen.keys) == 1
 
 
 @pytest.mark.parametrize("row", BAD)

@@ -94,23 +94,29 @@ def values_of(dataset: Dataset, structs: Sequence[msgspec.Struct]) -> Values:
     return list(zip(*map(msgspec.structs.astuple, structs), strict=True)) or [()] * len(dataset.fields)
 
 
-def decoded(dataset: Dataset, values: Values, raws: Callable[[], Sequence[msgspec.Raw]]) -> Decoded:
+def decoded(
+    dataset: Dataset, structs: Sequence[msgspec.Struct], raws: Callable[[], Sequence[msgspec.Raw]]
+) -> tuple[Decoded, Values]:
     """Rows that their dataset's struct has taken, as columns.
 
     Args:
         dataset: what the rows are.
-        values: theirs, by column.
+        structs: one per row.
         raws: the rows as JSON texts; called only where one of them is bad.
+
+    Returns:
+        The columns, and the values they were made of.
 
     Raises:
         UnicodeDecodeError: a JSON value is not UTF-8; nothing has looked at its bytes before.
     """
-    count = len(values[0])
+    values = values_of(dataset, structs)
+    count = len(structs)
     batch, wrong = _columns(
         dataset, values, pa.nulls(count, pa.string()), pa.array(np.arange(count, dtype=np.int32))
     )
     found = Decoded(batch, [], frozenset())
-    return _without(found, wrong, range(count), raws()) if wrong else found
+    return (_without(found, wrong, range(count), raws()) if wrong else found), values
 
 
 @cache

@@ -7,6 +7,8 @@ tells rows apart (`row_keys`), and replies together (`batches`).
 
 from dataclasses import dataclass
 
+from xxhash import xxh3_128_hexdigest
+
 from pipelines.pull.decode.columns import (
     REFUSED,
     Decoded,
@@ -14,10 +16,8 @@ from pipelines.pull.decode.columns import (
     raw_rows,
     reply_decoder,
     row_by_row,
-    values_of,
 )
-from pipelines.pull.decode.row_keys import KeyRule, ReplyReader, Seen, key_rules, see
-from pipelines.pull.decode.spool import digest
+from pipelines.pull.decode.row_keys import ReplyReader, Seen, see
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.trackly.failures import Unreadable
 from schemas.registry import PULLED
@@ -33,7 +33,7 @@ class DecodedReply:
     Attributes:
         seen: what the scan needs of it.
         rows: its rows, in columns.
-        digest: of its text.
+        digest: a short one of its text, to tell whether two replies were equal.
         ends: how its text begins and ends, to look for the names of fields.
     """
 
@@ -56,7 +56,6 @@ class ReplyDecoder:
         self._envelope = endpoint.envelope
         self._typed = reply_decoder(self._dataset.row, endpoint.envelope)
         self._see = ReplyReader(endpoint.envelope, endpoint.identity, endpoint.order, self._dataset)
-        self._rules = key_rules(self._dataset)
         self._identity = [self._dataset.columns.index(column) for column in endpoint.identity]
         self._order = endpoint.identity.index(endpoint.order) if endpoint.order else None
 
@@ -68,14 +67,12 @@ class ReplyDecoder:
         """
         try:
             reply = self._typed.decode(text)
-            values = values_of(self._dataset, reply.rows)
-            rows = decoded(self._dataset, values, lambda: raw_rows(text, self._envelope))
+            rows, values = decoded(self._dataset, reply.rows, lambda: raw_rows(text, self._envelope))
             identity = [values[at] for at in self._identity]
-            usable = all(map(KeyRule.holds_all, self._rules, identity))
-            seen = see(identity, self._order, reply.pagination) if usable else self._see(text)
+            seen = see(identity, self._order, reply.pagination, self._dataset) or self._see(text)
         except REFUSED:
             seen, rows = self._read_row_by_row(text)
-        return DecodedReply(seen, rows, digest(text), text[:_END_BYTES] + text[-_END_BYTES:])
+        return DecodedReply(seen, rows, xxh3_128_hexdigest(text), text[:_END_BYTES] + text[-_END_BYTES:])
 
     def _read_row_by_row(self, text: bytes) -> tuple[Seen, Decoded]:
         try:

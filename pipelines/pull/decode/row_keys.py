@@ -116,14 +116,19 @@ class Seen(msgspec.Struct, frozen=True):
     absent: bool = False
 
 
-def see(columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec.Raw) -> Seen:
-    """What the scan needs of a reply whose rows all have a usable key.
+def see(
+    columns: Sequence[Sequence[Any]], order: int | None, pagination: msgspec.Raw, of: Dataset | None
+) -> Seen | None:
+    """What the scan needs of a reply; None where one of its rows has no usable key.
 
     Args:
-        columns: the values of each of its fields.
+        columns: the values of each field of the rows' identity, those of the key first.
         order: which of them rows are in order of, newest first, if that is documented.
         pagination: the reply's.
+        of: the dataset; see `ReplyReader`.
     """
+    if not _all_usable(of, columns):
+        return None
     at = read_pagination(pagination)
     dates = columns[order] if order is not None else ()
     last = tuple(as_text(column[-1]) for column in columns if column)
@@ -166,9 +171,7 @@ class ReplyReader:
             return self._row_by_row(body)
         rows = zip(*map(msgspec.structs.astuple, found.rows), strict=True)
         columns = list(rows) or [()] * len(self._identity)
-        if self._all_usable(columns):
-            return see(columns, self._order, found.pagination)
-        return self._row_by_row(body)
+        return see(columns, self._order, found.pagination, self._of) or self._row_by_row(body)
 
     def _row_by_row(self, body: bytes) -> Seen:
         page = self._page(body)
@@ -197,10 +200,11 @@ class ReplyReader:
             return bool(values) and values[0] is not None
         return has_usable_key(self._of, values)
 
-    def _all_usable(self, columns: Sequence[Sequence[Any]]) -> bool:
-        if self._of is None:
-            return None not in columns[0]
-        return all(map(KeyRule.holds_all, key_rules(self._of), columns))
+
+def _all_usable(of: Dataset | None, columns: Sequence[Sequence[Any]]) -> bool:
+    if of is None:
+        return None not in columns[0]
+    return all(map(KeyRule.holds_all, key_rules(of), columns))
 
 
 def keyless(raw: bytes) -> int:

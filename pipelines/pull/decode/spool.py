@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from xxhash import xxh3_128_hexdigest
 
 from pipelines.storage import private_folder, storage_errors
 
@@ -139,11 +138,6 @@ class Spool:
         """Delete everything: the snapshot is done."""
         self.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def digest(body: bytes) -> str:
-    """A short digest of a reply, to tell whether two replies were equal."""
-    return xxh3_128_hexdigest(body)
 
 
 def _left_behind(folder: Path, account: str) -> list[Spooled]:

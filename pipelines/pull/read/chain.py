@@ -5,11 +5,10 @@ joined by reading between them (`joining`), within a budget, and the top is look
 not belong here: what to do where the chain is not as long as the API claims, and pages that cannot overlap (`scan`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pipelines.concurrent import run_all
-from pipelines.pull.read.evidence import Evidence
 from pipelines.pull.read.joining import Budget, Joiner
 from pipelines.pull.read.pages import Asking, FixedPages, Slice, all_at_once, is_short_of
 from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further, top_of
@@ -28,6 +27,29 @@ _MOST_GROWTH = 8
 
 _MOST_GAPS = LEAST_EXTRA * _MOST_GROWTH
 """Replies that lead no further down after which an account without a total is taken to outgrow the reading."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What a scan saw, on which the claim about its consistency rests.
+
+    Attributes:
+        requests: replies read in all.
+        extra_requests: those of them beyond the planned ones: to join windows, and the look at the top.
+        complete: whether a chain of replies that share rows reaches from the top to the end.
+        drifted: whether the account was seen to change during the scan.
+        total: what the API gave as the number of rows, last; None where it gives none.
+        confirmed: whether other than the claimed number of rows was served, twice the same.
+        notes: what was noticed, for people.
+    """
+
+    requests: int = 0
+    extra_requests: int = 0
+    complete: bool = True
+    drifted: bool = False
+    total: int | None = None
+    confirmed: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 async def first_slice(asking: Asking) -> Slice:

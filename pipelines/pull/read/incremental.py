@@ -1,11 +1,21 @@
-"""What the warehouse knows already, for a pull that reads new sign-ups only."""
+"""New sign-ups only: from the top down to what the warehouse holds already; a reading that proves nothing.
+
+What does not belong here: reading all of a dataset (`scan`).
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pipelines.errors import UsageError
+from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import Seen
+from pipelines.pull.endpoints import Endpoint
+from pipelines.pull.read.chain import LEAST_EXTRA, Evidence, first_slice
+from pipelines.pull.read.pages import Asking, Fetch, FixedPages, Slice
+from pipelines.pull.read.windows import Window
 from pipelines.settings import Settings
+from pipelines.trackly.client import Query
 from pipelines.warehouse.published import published
 from pipelines.warehouse.swap import reading
 
@@ -37,3 +47,59 @@ def known_contacts(settings: Settings) -> Iterator[Callable[[Seen], bool]]:
             return connection.execute(_QUERY, [phone, list_id, seen.oldest]).fetchone() is not None
 
         yield is_known
+
+
+@dataclass(slots=True)
+class _UntilKnown:
+    """A `Fetch` that notes whether the latest reply reaches rows that are known."""
+
+    fetch: Fetch
+    is_known: Callable[[Seen], bool]
+    known: bool = False
+
+    async def __call__(self, query: Query, check: Check, *, fresh: bool) -> Seen:
+        seen = await self.fetch(query, check, fresh=fresh)
+        self.known = self.is_known(seen)
+        return seen
+
+
+async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], bool]) -> Evidence:
+    """Read from the top only until a reply reaches rows that are known; no claim to be complete.
+
+    Args:
+        endpoint: what to read, newest rows first.
+        fetch: gets and keeps replies.
+        is_known: whether the last row of a reply is known.
+
+    Raises:
+        AccessError, RequestError, ServiceError: as `scan`.
+    """
+    evidence = Evidence(complete=False, notes=["only new sign-ups were read"])
+    until = _UntilKnown(fetch, is_known)
+    asking = Asking(endpoint, {}, until)
+    found = await _first_of_any_size(asking)
+    stalled, oldest = 0, found.oldest
+    while not (until.known or _is_end(found)) and stalled < LEAST_EXTRA:
+        try:
+            found = await asking.ask(asking.following(found))
+        except FixedPages as pages:
+            asking.fix(pages.rows)
+        gained = found.oldest is None or oldest is None or found.oldest <= oldest
+        stalled, oldest = (0, found.oldest) if gained else (stalled + 1, oldest)
+    if stalled:
+        evidence.notes.append(f"{endpoint.path}: rows came faster than they were read")
+    evidence.requests, evidence.total = asking.replies, asking.total
+    return evidence
+
+
+async def _first_of_any_size(asking: Asking) -> Slice:
+    """The first page; where the server gives pages of one size, a page of that size."""
+    try:
+        return await first_slice(asking)
+    except FixedPages as pages:
+        asking.fix(pages.rows)
+        return await asking.ask(Window(1, pages.rows))
+
+
+def _is_end(found: Slice) -> bool:
+    return found.ends or not found.keys

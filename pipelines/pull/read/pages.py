@@ -6,28 +6,24 @@ here: which pages to ask for, and what follows from their rows (see `scan`).
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from pipelines.errors import RequestError
+from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import Keys, Seen
 from pipelines.pull.endpoints import Endpoint
+from pipelines.pull.read.page_check import PageCheck
 from pipelines.pull.read.windows import Window, after, is_keyed
-from pipelines.trackly.client import Unreadable
+from pipelines.trackly.client import Query
 
 UNPAGED_ROWS = 1 << 62
 """`per_page` of a reply that is not paged: any number of rows fits."""
 
 _TELLING_ROWS = 10
 """Rows that the first page must have to be known again by them: so many do not come to stand on another by chance."""
-
-Query = Mapping[str, str | int]
-
-
-Check = Callable[[Seen], None]
-"""Raises Unreadable where a reply is not the page asked for."""
 
 
 class Fetch(Protocol):
@@ -191,60 +187,6 @@ class Asking:
             self.largest = seen.per_page
             window = Window(1, seen.per_page)
         return window
-
-
-@dataclass(frozen=True, slots=True)
-class PageCheck:
-    """Whether a reply is the page that was asked for; called with the reply.
-
-    Attributes:
-        window: what was asked for.
-        first_keys: the rows of the first page, which must not come again; empty where too few to tell.
-        first_total: the total that came with them.
-        may_be_last: whether the first page may be the last one, although no total shows it.
-    """
-
-    window: Window
-    first_keys: Keys
-    first_total: int | None
-    may_be_last: bool
-
-    def __call__(self, seen: Seen) -> None:
-        """Refuse a reply that is not the page asked for.
-
-        Raises:
-            Unreadable: another page came, or the first one again, or null for rows that are claimed.
-        """
-        if wrong := self._wrong_page(seen) or self._wrong_rows(seen):
-            raise Unreadable(wrong)
-
-    def _wrong_page(self, seen: Seen) -> str | None:
-        """What is wrong with the numbers in the reply's pagination."""
-        window = self.window
-        if seen.page not in (None, window.page) and not _is_last_instead(window, seen, self.may_be_last):
-            return f"page {seen.page} came in answer to page {window.page}"
-        if window.page > 1 and seen.per_page and seen.per_page < window.per_page:
-            return f"{seen.per_page} rows a page came in answer to {window.per_page}"
-        return None
-
-    def _wrong_rows(self, seen: Seen) -> str | None:
-        """What is wrong with the reply's rows."""
-        window = self.window
-        if seen.absent and seen.total is not None and seen.total > window.start:
-            return f"no array of rows came, and {seen.total:,} rows are claimed"
-        can_tell = window.page > 1 and self.first_keys and seen.total == self.first_total
-        if can_tell and seen.keys == self.first_keys[: window.per_page]:
-            return f"the first page came again in answer to page {window.page}"
-        return None
-
-
-def _is_last_instead(window: Window, seen: Seen, may_be_first: bool) -> bool:
-    """Whether the last page, by its own number, came in answer to one beyond it."""
-    if seen.page is None or seen.page >= window.page:
-        return False
-    if seen.total is None:
-        return seen.page > 1 or may_be_first
-    return window.start >= seen.total
 
 
 def all_at_once(window: Window, rows: int, total: int | None) -> bool:

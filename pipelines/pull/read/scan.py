@@ -3,21 +3,22 @@
 `scan` reads each query of an endpoint as a chain of overlapping replies (`chain`), or page by page and twice where
 pages cannot overlap (`fixed_pages`), and checks that all rows claimed are served. Replies are kept by the `Fetch`
 that it is given; of each row it needs only what tells it apart, so that it never waits for validation. What does not
-belong here: what rows mean (`decode`), and which of two versions of a row stays (`write.deduplicate`).
+belong here: new rows only (`incremental`), what rows mean (`decode`), and which of two versions of a row stays
+(`write.deduplicate`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
 
+from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.read.chain import LEAST_EXTRA, TOP_ROWS, Chained, first_slice, read_chain
-from pipelines.pull.read.evidence import Evidence
+from pipelines.pull.read.chain import TOP_ROWS, Chained, Evidence, read_chain
 from pipelines.pull.read.fixed_pages import read_twice
-from pipelines.pull.read.pages import Asking, Check, Fetch, FixedPages, Query, Slice
-from pipelines.pull.read.windows import Window
+from pipelines.pull.read.pages import Asking, Fetch, FixedPages
+from pipelines.trackly.client import Query
 
 _EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9
 """How many rounds over the queries of an endpoint must be equal, and how many there are at the most."""
@@ -122,62 +123,6 @@ class _Noting:
         seen = await self.fetch(query, check, fresh=fresh)
         self.keys.update(seen.keys)
         return seen
-
-
-@dataclass(slots=True)
-class _UntilKnown:
-    """A `Fetch` that notes whether the latest reply reaches rows that are known."""
-
-    fetch: Fetch
-    is_known: Callable[[Seen], bool]
-    known: bool = False
-
-    async def __call__(self, query: Query, check: Check, *, fresh: bool) -> Seen:
-        seen = await self.fetch(query, check, fresh=fresh)
-        self.known = self.is_known(seen)
-        return seen
-
-
-async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], bool]) -> Evidence:
-    """Read from the top only until a reply reaches rows that are known; no claim to be complete.
-
-    Args:
-        endpoint: what to read, newest rows first.
-        fetch: gets and keeps replies.
-        is_known: whether the last row of a reply is known.
-
-    Raises:
-        AccessError, RequestError, ServiceError: as `scan`.
-    """
-    evidence = Evidence(complete=False, notes=["only new sign-ups were read"])
-    until = _UntilKnown(fetch, is_known)
-    asking = Asking(endpoint, {}, until)
-    found = await _first_of_any_size(asking)
-    stalled, oldest = 0, found.oldest
-    while not (until.known or _is_end(found)) and stalled < LEAST_EXTRA:
-        try:
-            found = await asking.ask(asking.following(found))
-        except FixedPages as pages:
-            asking.fix(pages.rows)
-        gained = found.oldest is None or oldest is None or found.oldest <= oldest
-        stalled, oldest = (0, found.oldest) if gained else (stalled + 1, oldest)
-    if stalled:
-        evidence.notes.append(f"{endpoint.path}: rows came faster than they were read")
-    evidence.requests, evidence.total = asking.replies, asking.total
-    return evidence
-
-
-async def _first_of_any_size(asking: Asking) -> Slice:
-    """The first page; where the server gives pages of one size, a page of that size."""
-    try:
-        return await first_slice(asking)
-    except FixedPages as pages:
-        asking.fix(pages.rows)
-        return await asking.ask(Window(1, pages.rows))
-
-
-def _is_end(found: Slice) -> bool:
-    return found.ends or not found.keys
 
 
 class _Pass:

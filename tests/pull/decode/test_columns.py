@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipelines.privacy import KEEP_ALL
+from pipelines.pull.decode.accept import Acceptance
 from pipelines.pull.decode.columns import Decoded
 from pipelines.pull.decode.decoder import ReplyDecoder
-from pipelines.trackly.salvage import tolerant
 from schemas.instants import parse_instant
 
 CONTACT: dict[str, Any] = {
@@ -62,7 +63,7 @@ def test_a_row_that_is_not_utf8_is_set_aside() -> None:
     """A byte that is no UTF-8, in a text or within JSON that is kept as it came, sets that row aside and no other."""
     texts = ({**CONTACT, "carrier": "Zoë"}, {**CONTACT, "carrier": None, "custom_fields": {}}, CONTACT)
     body = json.dumps({"contacts": texts}, ensure_ascii=False).encode("latin-1")
-    decoded = tolerant(body, "contacts", CONTACTS.read).rows
+    decoded = Acceptance(KEEP_ALL, "contacts", CONTACTS.read).accepted(lambda _: None, body)[1].rows
     assert [bad.row for bad in decoded.bad] == [0, 2]
     assert decoded.batch["row"].to_pylist() == [1]
 

@@ -17,12 +17,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import NotFoundError, ServiceError
+from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import ReplyReader, Seen
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.read.evidence import Evidence
-from pipelines.pull.read.pages import Check, Query
-from pipelines.pull.read.scan import _turns, scan, scan_new
-from pipelines.trackly.client import Unreadable
+from pipelines.pull.read.chain import Evidence
+from pipelines.pull.read.incremental import scan_new
+from pipelines.pull.read.scan import _turns, scan
+from pipelines.trackly.client import Query, Unreadable
 
 Row = dict[str, Any]
 

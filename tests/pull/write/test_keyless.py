@@ -16,13 +16,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.pull.consistency import judge
+from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, keyless
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.read.evidence import Evidence
-from pipelines.pull.read.pages import Check, Query
+from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.scan import scan
 from pipelines.pull.read.windows import ending_of, is_keyed, linked, reaches_further
 from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
+from pipelines.trackly.client import Query
 
 Row = dict[str, Any]
 ROWS = Endpoint("/rows", "rows", 50, ("id",))

@@ -1,9 +1,9 @@
 """The replies of one dataset, from the API to batches.
 
-    client ─▶ redact ─▶ decoder ─▶ check of the page ─▶ spool ─▶ a batch, once there are rows enough for one
+    client ─▶ accept ─▶ spool ─▶ a batch, once there are rows enough for one
 
 `Replies.fetch` is what a scan reads with; `Replies.batches` hands on what it has read, in the order of arrival. What
-does not belong here: which pages are asked for (`scan`), and what becomes of batches (`write`).
+does not belong here: which pages are asked for (`read.scan`), and what becomes of batches (`write`).
 """
 
 import asyncio
@@ -11,14 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from pipelines.privacy import Privacy
+from pipelines.pull.decode.accept import Acceptance, Check
 from pipelines.pull.decode.batches import StoredReply
-from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
-from pipelines.pull.decode.redact import read_redacted
+from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.decode.spool import Spool
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.read.pages import Check, Query
-from pipelines.trackly.client import TracklyClient, Unreadable
+from pipelines.trackly.client import Query, TracklyClient, Unreadable
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset, rows read so far, rows expected if known), from any thread."""
@@ -61,11 +60,11 @@ class Replies:
         self._client = client
         self._name = name
         self._path = ENDPOINTS[name].path
-        self._privacy = privacy
         self._spool = spool
         self._batch_rows = batch_rows
         self._on_progress = on_progress
         self._decoder = ReplyDecoder(name)
+        self._acceptance = Acceptance(privacy, name, self._decoder.read)
         self._rows = 0
         self._waiting: list[StoredReply] = []
         self._waiting_rows = 0
@@ -109,31 +108,19 @@ class Replies:
         if spooled is None:
             return None
         try:
-            _, decoded = self._read(check, spooled.read())
+            decoded = self._decoder.read(spooled.read())
+            check(decoded.seen)
         except Unreadable:
             return None
         self.resumed += 1
         return StoredReply(spooled, decoded)
 
     async def _ask(self, request: str, query: Query, check: Check) -> StoredReply:
-        reply = await self._client.get(self._path, query, partial(self._accept, check))
+        reply = await self._client.get(self._path, query, partial(self._acceptance.accepted, check))
         self.retries += reply.attempts - 1
         text, decoded = reply.value
         spooled = self._spool.put(request, text, decoded.seen.total, reply.sent_at, reply.received_at)
         return StoredReply(spooled, decoded)
-
-    def _accept(self, check: Check, body: bytes) -> tuple[bytes, DecodedReply]:
-        return read_redacted(self._privacy, self._name, body, partial(self._read, check))
-
-    def _read(self, check: Check, text: bytes) -> tuple[bytes, DecodedReply]:
-        """A reply's text, as it may be kept, and what it holds.
-
-        Raises:
-            Unreadable: it is not the JSON expected, or not the page.
-        """
-        decoded = self._decoder.read(text)
-        check(decoded.seen)
-        return text, decoded
 
     async def _keep(self, reply: StoredReply) -> None:
         """Add a reply to the next batch, and hand that on when it is full."""
