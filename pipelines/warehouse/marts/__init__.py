@@ -7,6 +7,7 @@ declared in `schemas.marts`; the queries stand here. What does not belong here: 
 from collections.abc import Iterator
 from importlib.resources import files
 
+from pipelines.campaigns import segments
 from schemas.marts import MARTS
 from schemas.tables import TYPES, comments
 
@@ -29,6 +30,7 @@ def statements() -> Iterator[str]:
     """What makes every mart; the tables that they read must be there (see `pipelines.warehouse.tables`)."""
     yield "CREATE SCHEMA IF NOT EXISTS marts"
     yield _MACROS
+    yield segments.macros()
     for name, mart in MARTS.items():
         columns = ", ".join(
             f'CAST("{field.name}" AS {TYPES[field.kind]}) AS "{field.name}"' for field in mart.fields

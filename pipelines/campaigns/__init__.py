@@ -1,0 +1,5 @@
+"""Campaigns in the warehouse: the audience filter language as SQL, segments of messages, and what is counted by them.
+
+What does not belong here: pulling creatives, audiences and schedules (`pipelines.pull`), and the marts over them
+(`pipelines.warehouse.marts`).
+"""
