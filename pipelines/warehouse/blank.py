@@ -19,7 +19,6 @@ def blank() -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "warehouse.duckdb"
         with opened_for_writing(path, path) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             complete(connection)
             create_views(connection)
             connection.execute("CHECKPOINT")

@@ -1,17 +1,25 @@
 """How a warehouse file is opened to be written: bounds, and the storage version that its readers know."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
 
 from pipelines import memory
 from pipelines.errors import StorageError
+from pipelines.instances import attached
 
 STORAGE_VERSION = "v1.2.0"
 """The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
 
 
-def opened_for_writing(aside: Path, warehouse: Path) -> duckdb.DuckDBPyConnection:
+NAME = "warehouse"
+"""Of the warehouse as a catalog: as DuckDB calls it by its file's name."""
+
+
+@contextmanager
+def opened_for_writing(aside: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a private copy of a warehouse.
 
     Raises:
@@ -20,12 +28,15 @@ def opened_for_writing(aside: Path, warehouse: Path) -> duckdb.DuckDBPyConnectio
     config: memory.Config = {
         **memory.limits(memory.WAREHOUSE, aside.with_suffix(".spill")),
         "preserve_insertion_order": "false",
-        "storage_compatibility_version": STORAGE_VERSION,
     }
-    try:
-        return duckdb.connect(str(aside), config=config)
-    except duckdb.Error as error:
-        raise StorageError(
-            f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",
-            "Move it away and pull again.",
-        ) from error
+    new = "" if aside.exists() else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(attached(aside, NAME, new, config))
+        except duckdb.Error as error:
+            raise StorageError(
+                f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",
+                "Move it away and pull again.",
+            ) from error
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection

@@ -16,8 +16,9 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
+from pipelines.instances import attached
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
-from pipelines.warehouse.connection import STORAGE_VERSION, opened_for_writing
+from pipelines.warehouse.connection import NAME, STORAGE_VERSION, opened_for_writing
 from pipelines.warehouse.version import refuse_newer
 from schemas.tables import literal
 
@@ -42,11 +43,10 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         _discard(aside)  # what a killed writer left behind
         try:
             if warehouse.exists():
-                _copy(warehouse, aside)
+                shutil.copyfile(warehouse, aside)
             else:
                 aside.write_bytes(_blank())
-            with opened_for_writing(aside, warehouse) as connection:
-                connection.execute("SET TimeZone = 'UTC'")
+            with _opened(aside, warehouse) as connection:
                 refuse_newer(connection)
                 yield connection
                 connection.execute("CHECKPOINT")
@@ -61,15 +61,17 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection, closed at the end of the block.
 
-    Within one process DuckDB hands out the instance that is already open for a path, even after the file was
-    replaced: hold a connection only as long as one consistent view is wanted.
+    Hold it only as long as one consistent view is wanted: it shows the file that was there when the block began.
 
     Raises:
         StorageError: there is no warehouse yet, or it cannot be read.
     """
     if not is_there(warehouse):
         raise StorageError(f"There is no warehouse at {warehouse} yet.", "Run: trackly-sync pull")
-    with storage_errors("read", warehouse), duckdb.connect(str(warehouse), read_only=True) as connection:
+    with (
+        storage_errors("read", warehouse),
+        attached(warehouse, NAME, " (READ_ONLY)", {"temp_directory": f"{warehouse}.tmp"}) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
@@ -110,21 +112,26 @@ def _blank() -> bytes:
     return blank()
 
 
-def _copy(warehouse: Path, aside: Path) -> None:
-    """A copy of the warehouse; one that another storage version holds is written in ours, table by table."""
-    shutil.copyfile(warehouse, aside)
+@contextmanager
+def _opened(aside: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the copy; one that another storage version holds is written in ours first, table by table."""
     with opened_for_writing(aside, warehouse) as connection:
-        ((version,),) = connection.execute(
-            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
-        ).fetchall()
-    if str(version).startswith(STORAGE_VERSION):
-        return
+        if _is_of_ours(connection):
+            yield connection
+            return
     _discard(aside)
     with opened_for_writing(aside, warehouse) as connection:
-        ((name,),) = connection.execute("SELECT current_database()").fetchall()
         connection.execute(f"ATTACH {literal(str(warehouse))} AS before (READ_ONLY)")
-        connection.execute(f'COPY FROM DATABASE before TO "{name}"')
+        connection.execute(f"COPY FROM DATABASE before TO {NAME}")
         connection.execute("DETACH before")
+        yield connection
+
+
+def _is_of_ours(connection: duckdb.DuckDBPyConnection) -> bool:
+    ((version,),) = connection.execute(
+        "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()
+    return str(version).startswith(STORAGE_VERSION)
 
 
 def _discard(aside: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines import memory
+from pipelines.instances import attached
 from pipelines.storage import storage_errors
 
 
@@ -17,7 +18,10 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         StorageError: the disk refused.
     """
-    config = {**memory.limits(memory.SCRATCH, folder / "spill"), "preserve_insertion_order": False}
-    with storage_errors("write", folder), duckdb.connect(":memory:", config=config) as connection:
+    config: memory.Config = {
+        **memory.limits(memory.SCRATCH, folder / "spill"),
+        "preserve_insertion_order": False,
+    }
+    with storage_errors("write", folder), attached(None, "scratch", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection

@@ -32,6 +32,7 @@ import pyarrow as pa
 
 from pipelines import memory
 from pipelines.errors import StorageError, UsageError
+from pipelines.instances import attached
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs_of
@@ -51,6 +52,9 @@ READ_ROWS = 50_000
 
 VERSION = 8
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
+
+_NAME = "this"
+"""Of the stage as a catalog, beside others that are attached to its connection."""
 
 _PLAIN = " USING COMPRESSION uncompressed"
 """For texts that differ in every row: to compress them takes longer than all else that loads a row."""
@@ -99,7 +103,7 @@ def building(
         private_folder(path.parent)
         discard(aside)
         try:
-            with duckdb.connect(str(aside), config=_limits(memory.STAGE, aside)) as connection:
+            with attached(aside, _NAME, config=_limits(memory.STAGE, aside)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 KEEP_ALL.define(connection)
                 _create(connection, dataset)
@@ -128,7 +132,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
     with (
         storage_errors("open", path),
-        duckdb.connect(str(path), config=_limits(memory.STAGE_IN_USE, path)) as connection,
+        attached(path, _NAME, config=_limits(memory.STAGE_IN_USE, path)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
         known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
