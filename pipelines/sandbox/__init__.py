@@ -1,13 +1,14 @@
 """A local Trackly account that speaks the same API; it shares no code with the client or the engine."""
 
 from pipelines.sandbox.account import API_KEY, Account, Options
-from pipelines.sandbox.drift import drifting
-from pipelines.sandbox.faults import Fault, Faults, parse_fault
-from pipelines.sandbox.history import Export, write_history
-from pipelines.sandbox.messages import configure, opt_out, reply, send
-from pipelines.sandbox.seed import seed_account
+from pipelines.sandbox.faults.kinds import Fault, Faults, parse_fault
+from pipelines.sandbox.made_up.account import seed_account
+from pipelines.sandbox.made_up.campaigns import seed_campaigns
+from pipelines.sandbox.made_up.drift import drifting, set_status
+from pipelines.sandbox.made_up.history import Export, write_history
+from pipelines.sandbox.messages.send import configure, opt_out, reply, send
+from pipelines.sandbox.messages.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 from pipelines.sandbox.server import Server, listen, running, serve_forever
-from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 
 __all__ = [
     "API_KEY",
@@ -29,7 +30,9 @@ __all__ = [
     "reply",
     "running",
     "seed_account",
+    "seed_campaigns",
     "send",
     "serve_forever",
+    "set_status",
     "write_history",
 ]

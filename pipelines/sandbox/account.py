@@ -1,17 +1,16 @@
 """The state of a local account: plain Python, which tests look at as their oracle.
 
-What does not belong here: HTTP (see `app`), what replies look like (see `reads`), the rules of imports (see
-`imports`).
+What does not belong here: HTTP (see `app`), and what requests may do (see the folders of the resources).
 """
 
 import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
 
-from pipelines.sandbox.webhooks import Webhooks
+from pipelines.sandbox.messages.webhooks import Webhooks
+from pipelines.sandbox.replies import Row
 
-Row = dict[str, Any]
 Key = tuple[str, int]
 
 API_KEY = "trk_" + "5andb0x0" * 4
@@ -27,12 +26,22 @@ class Options:
         count_invalid_phones: whether invalid_phones count inside error_count.
         sends_need_contact: whether to_number must be a contact.
         revenue_events: whether GET /revenue is served.
+        size_counts_inactive: whether the size of an audience counts people who opted out.
+        size_counts_rows: whether it counts people once for each of their lists.
+        never_is_old: whether filters take what never happened for what happened long ago.
     """
 
     partial_status: int = 200
     count_invalid_phones: bool = True
     sends_need_contact: bool = False
     revenue_events: bool = False
+    size_counts_inactive: bool = False
+    size_counts_rows: bool = False
+    never_is_old: bool = True
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass
@@ -64,6 +73,8 @@ class Account:
     webhooks: Webhooks | None = None
     options: Options = field(default_factory=Options)
     suspended: bool = False
+    clock: Callable[[], datetime] = _now
+    """What time it is in the account; tests set it."""
     log: list[Request] = field(default_factory=list)
     before_request: Callable[[int, "Account"], None] | None = None
     refuse: Callable[[str, Row], tuple[str, str] | None] | None = None

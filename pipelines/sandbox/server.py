@@ -10,8 +10,8 @@ import uvicorn
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.app import PREFIX, App
-from pipelines.sandbox.faults import Faults
-from pipelines.sandbox.transport import Protocol
+from pipelines.sandbox.faults.kinds import Faults
+from pipelines.sandbox.faults.transport import Protocol
 
 HOST = "127.0.0.1"
 

@@ -13,7 +13,7 @@ from pipelines.errors import DataError
 from pipelines.pull.run import publish_latest, pull, snapshot_dataset
 from pipelines.pull.snapshot import ReadOptions
 from pipelines.sandbox import Account, Options, Server, drifting, parse_fault, running, seed_account
-from pipelines.sandbox.flaws import with_broken_key
+from pipelines.sandbox.faults.flaws import with_broken_key
 from pipelines.settings import Settings
 
 Row = dict[str, Any]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipelines.sandbox.imports import import_records
 from processes import process
 
 from pipelines.cli.app import app
@@ -21,7 +22,6 @@ from pipelines.push.ledger.queries.alarms import alarms, learned_seconds
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
-from pipelines.sandbox.imports import import_records
 from pipelines.settings import Settings
 
 Row = dict[str, Any]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.sandbox.account import Account, Row
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.replies import Row
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _SEND = ("id", "to_number", "timestamp", "list_number", "message", "send_type", "delivered", "length")

@@ -1,9 +1,14 @@
-"""Made-up accounts, the same for the same seed: no person, number or brand in them is real."""
+"""Made-up accounts, the same for the same seed: no person, number or brand in them is real.
+
+What does not belong here: creatives, audiences and schedules (see `campaigns`).
+"""
 
 import random
 from datetime import UTC, datetime, timedelta
 
-from pipelines.sandbox.account import Account, Row
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.made_up.campaigns import seed_campaigns
+from pipelines.sandbox.replies import Row
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _NAMES = ("Ada", "Björk", "Chloé", "Dmitri", "Eşref", "Fumiko", "Gülşen", "Hà", "Iñigo", "Zoë")
@@ -16,7 +21,7 @@ _PLATFORMS = ("tune", "everflow", None)
 
 
 def seed_account(contacts: int = 20_000, lists: int = 5, offers: int = 12, seed: int = 7) -> Account:
-    """An account with contacts on several lists, offers in every status, and live revenue.
+    """An account with contacts on several lists, offers in every status, some campaigns, and live revenue.
 
     Args:
         contacts: how many, over all lists that are not deleted; some phone numbers are on two.
@@ -28,9 +33,17 @@ def seed_account(contacts: int = 20_000, lists: int = 5, offers: int = 12, seed:
     account = Account()
     account.lists = [_list(number) for number in range(1, lists + 1)]
     account.offers = [_offer(number, chance) for number in range(1, offers + 1)]
-    account.creatives = [_creative(number) for number in range(1, 4)]
-    account.audiences = [_audience(number) for number in range(1, 3)]
-    account.schedules = [_schedule(number) for number in range(1, 3)]
+    seed_campaigns(account, seed=seed)
+    _add_contacts(account, contacts, chance)
+    for row in account.lists:
+        row["contact_count"] = sum(
+            contact["active"] for contact in account.contacts() if contact["list_id"] == row["id"]
+        )
+    _earn(account, chance)
+    return account
+
+
+def _add_contacts(account: Account, contacts: int, chance: random.Random) -> None:
     open_lists = [row for row in account.lists if row["status"] != "deleted"]
     for number in range(contacts):
         # every tenth phone number is that of the contact before, on another list
@@ -38,12 +51,6 @@ def seed_account(contacts: int = 20_000, lists: int = 5, offers: int = 12, seed:
         row = _contact(person, open_lists[number % len(open_lists)], chance)
         row["signup_date"] = _naive(_START + timedelta(seconds=(number // 2) * 60))  # pairs share a moment
         account.add_contact(row)
-    for row in account.lists:
-        row["contact_count"] = sum(
-            contact["active"] for contact in account.contacts() if contact["list_id"] == row["id"]
-        )
-    _earn(account, chance)
-    return account
 
 
 def _contact(number: int, of_list: Row, chance: random.Random) -> Row:
@@ -127,51 +134,9 @@ def _offer(number: int, chance: random.Random) -> Row:
         "filter_bots": number % 2 == 0,
         "status": _OFFER_STATUSES[number % len(_OFFER_STATUSES)],
         "metadata": {"tier": number % 3} if number % 4 else {},
-        "created_at": _zoned(_START + timedelta(hours=number)),
+        "created_at": (_zoned if number % 4 else _naive)(_START + timedelta(hours=number)),
         "updated_at": _zoned(_START + timedelta(days=30, hours=number)),
-    }
-
-
-def _creative(number: int) -> Row:
-    return {
-        "id": number,
-        "name": f"Creative {number}",
-        "message": "Hello {first_name}",
-        "offer_links": [],
-        "offers": [],
-        "status": "active",
-        "creative_type": ("automated", "one_time", "welcome")[number % 3],
-        "character_count": 18,
-        "segment_count": 1,
-        "created_at": _zoned(_START),
-    }
-
-
-def _audience(number: int) -> Row:
-    return {
-        "id": f"{number:024x}",
-        "name": f"Audience {number}",
-        "description": "",
-        "source_lists": [],
-        "filter": {},
-        "cached_size": 10 * number,
-        "cached_size_updated_at": _naive(_START),
-        "status": "active",
-        "created_at": _naive(_START),
-    }
-
-
-def _schedule(number: int) -> Row:
-    return {
-        "id": f"{number + 100:024x}",
-        "name": f"Schedule {number}",
-        "status": "on",
-        "send_type": "blast",
-        "source_lists": [1],
-        "audiences": [],
-        "is_repeating": False,
-        "created_at": _zoned(_START),
-        "updated_at": _zoned(_START),
+        **({"slug": f"ofr_{number:06}"} if number % 3 != 1 else {}),
     }
 
 

@@ -1,7 +1,7 @@
 """Faults on demand: which requests they strike, and how often.
 
 A fault is written as `KIND[,name=value]...`, such as `503,path=/contacts,times=2`. What does not belong here:
-carrying a fault out on the wire (see `app`).
+carrying a fault out (see `carried_out`, `flaws`, `wire`).
 """
 
 import random
@@ -94,6 +94,8 @@ class Faults:
 
     active: list[Fault] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - no secrets here
+    revoked: bool = False
+    """Whether the key has been refused once, and is from then on."""
 
     def strike(self, method: str, path: str) -> list[Fault]:
         """The faults that this request meets."""

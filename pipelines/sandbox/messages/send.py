@@ -3,16 +3,14 @@
 What does not belong here: how events leave (`webhooks`), and imported history (`imports`).
 """
 
-import json
 import re
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from pipelines.sandbox.account import Account, Row
-from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
-
-Reply = tuple[int, Any]
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.calls import Call
+from pipelines.sandbox.messages.webhooks import Endpoint, Mood, Webhooks
+from pipelines.sandbox.replies import Refusal, Reply, Row, refused
 
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _MOST_MESSAGES = 1_000
@@ -31,29 +29,35 @@ def send(account: Account, message: Row, *, raw: bool = False) -> Reply:
         message: the body of the request.
         raw: whether people who opted out may be sent to, with skip_contact_validation.
     """
-    for name in ("to", "list_number", "body"):
-        if not message.get(name):
-            return 400, {"error": f"{name} is required", "code": f"missing_{name}"}
-    if not _PHONE.fullmatch(str(message["to"])):
-        return 400, {"error": "Invalid phone number", "code": "invalid_phone"}
-    of_list = next((row for row in account.lists if row["phone_number"] == message["list_number"]), None)
-    if of_list is None:
-        return 400, {"error": "List not found", "code": "list_not_found"}
+    refusal = _problem(account, message)
+    if refusal is not None:
+        return refused(*refusal)
     number = len(account.messages)
     queued = {
-        "message_id": f"{number:08x}", "to": message["to"], "list_number": message["list_number"], "at": _now(),
+        "message_id": f"{number:08x}", "to": message["to"], "list_number": message["list_number"],
+        "at": account.clock(),
     }  # fmt: skip
+    of_list = next(row for row in account.lists if row["phone_number"] == message["list_number"])
     contact = account.contact((message["to"], of_list["id"]))
-    stopped = (
-        contact is not None and not contact["active"] and not (raw and message.get("skip_contact_validation"))
-    )
-    account.messages[queued["message_id"]] = {**queued, "stopped": stopped}
-    if not stopped:
+    may_send = contact is None or contact["active"] or (raw and message.get("skip_contact_validation"))
+    account.messages[queued["message_id"]] = {**queued, "stopped": not may_send}
+    if may_send:
         if contact is not None:
             contact["send_count"] += 1
             contact["last_sent_at"] = f"{queued['at']:%Y-%m-%dT%H:%M:%S}"
         _deliver(account, queued, *_ENDS[number % len(_ENDS)])
     return 200, {"success": True, "message_id": queued["message_id"], "status": "queued"}
+
+
+def _problem(account: Account, message: Row) -> Refusal | None:
+    for name in ("to", "list_number", "body"):
+        if not message.get(name):
+            return f"missing_{name}", f"{name} is required"
+    if not _PHONE.fullmatch(str(message["to"])):
+        return "invalid_phone", "Invalid phone number"
+    if all(row["phone_number"] != message["list_number"] for row in account.lists):
+        return "list_not_found", "List not found"
+    return None
 
 
 def send_bulk(account: Account, messages: Any, *, raw: bool = False) -> Reply:
@@ -76,7 +80,7 @@ def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP
         account,
         {
             "event": "unsubscribe", "phone_number": phone, "list_number": list_number, "keyword": keyword,
-            "timestamp": _stamp(_now()),
+            "timestamp": _stamp(account.clock()),
         },
     )  # fmt: skip
 
@@ -88,50 +92,29 @@ def reply(account: Account, phone: str, list_number: str, text: str) -> None:
         "from": phone,
         "list_number": list_number,
         "text": text,
-        "timestamp": _stamp(_now()),
+        "timestamp": _stamp(account.clock()),
     }
     _notify(account, event)
 
 
-def posted(account: Account, path: str, body: bytes) -> Reply | None:
-    """Answer a request to send; None where the path is another."""
-    raw, bulk = path.startswith("/send-raw"), path.endswith("/bulk")
-    if path not in ("/send", "/send/bulk", "/send-raw", "/send-raw/bulk"):
-        return None
-    try:
-        given = json.loads(body)
-    except ValueError:
-        return 400, {"error": "Request body is not valid JSON", "code": "invalid_json"}
-    if not isinstance(given, dict):
-        return 400, {"error": "Request body is no object", "code": "invalid_json"}
-    return send_bulk(account, given.get("messages"), raw=raw) if bulk else send(account, given, raw=raw)
+def post_send(account: Account, call: Call) -> Reply:
+    """POST /send."""
+    return send(account, dict(call.body))
 
 
-def control(account: Account, method: str, path: str, body: bytes) -> Reply | None:
-    """Answer a control route of webhooks; None where the path is another.
+def post_send_bulk(account: Account, call: Call) -> Reply:
+    """POST /send/bulk."""
+    return send_bulk(account, call.body.get("messages"))
 
-    POST and DELETE /_sandbox/webhooks set an endpoint (`Endpoint`, and `worst_day` or shares of `Mood`) or take it
-    away, GET shows how it goes, POST /_sandbox/webhooks/resume ends a pause; /_sandbox/opt-outs and /_sandbox/replies
-    let people answer.
-    """
-    given = json.loads(body) if body else {}
-    match method, path:
-        case "POST", "/_sandbox/webhooks":
-            worst, mood = given.pop("worst_day", False), given.pop("mood", {})
-            configure(account, Endpoint(**given), WORST_DAY if worst else Mood(**mood))
-        case "DELETE", "/_sandbox/webhooks":
-            configure(account, None)
-        case "POST", "/_sandbox/webhooks/resume" if account.webhooks:
-            account.webhooks.resume()
-        case "POST", "/_sandbox/opt-outs":
-            opt_out(account, **given)
-        case "POST", "/_sandbox/replies":
-            reply(account, **given)
-        case "GET", "/_sandbox/webhooks":
-            pass
-        case _:
-            return None
-    return 200, _state(account.webhooks)
+
+def post_send_raw(account: Account, call: Call) -> Reply:
+    """POST /send-raw."""
+    return send(account, dict(call.body), raw=True)
+
+
+def post_send_raw_bulk(account: Account, call: Call) -> Reply:
+    """POST /send-raw/bulk."""
+    return send_bulk(account, call.body.get("messages"), raw=True)
 
 
 def configure(account: Account, endpoint: Endpoint | None, mood: Mood | None = None) -> None:
@@ -139,18 +122,6 @@ def configure(account: Account, endpoint: Endpoint | None, mood: Mood | None = N
     if account.webhooks is not None:
         account.webhooks.close()
     account.webhooks = None if endpoint is None else Webhooks(endpoint, mood)
-
-
-def _state(webhooks: Webhooks | None) -> Row:
-    if webhooks is None:
-        return {"endpoint": None}
-    return {
-        "endpoint": asdict(webhooks.endpoint) | {"secret": ""},
-        "attempts": len(webhooks.log),
-        "acknowledged": len(webhooks.acknowledged()),
-        "lost": len(webhooks.lost),
-        "paused": webhooks.paused,
-    }
 
 
 def _deliver(account: Account, message: Row, status: str, detail: str) -> None:
@@ -170,10 +141,6 @@ def _notify(account: Account, event: Row, after: float = 0) -> None:
     account.events.append(event)
     if account.webhooks is not None:
         account.webhooks.send_event(event, after)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _stamp(when: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Changes to contacts while they are read: sign-ups, deletions, updates, moves.
+"""Changes to an account while it is read: contacts come, go, change and move; campaigns change their status.
 
 Each operation is a plain function, for tests to script by `Account.before_request`; `drifting` draws them at
 random from a seed.
@@ -7,7 +7,8 @@ random from a seed.
 import random
 from collections.abc import Callable
 
-from pipelines.sandbox.account import Account, Row
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.replies import Row
 
 
 def sign_up(account: Account, row: Row) -> None:
@@ -33,6 +34,35 @@ def sign_up_again(account: Account, place: int, when: str) -> None:
         account.add_contact({**row, "signup_date": when})
 
 
+STATUSES = {
+    "creatives": ("active", "paused", "archived"),
+    "audiences": ("active", "archived"),
+    "schedules": ("draft", "off", "on", "complete", "archive"),
+}
+
+
+def set_status(account: Account, resource: str, place: int, status: str) -> None:
+    """Give a creative, audience or schedule another status; a schedule's updated_at follows.
+
+    Args:
+        account: whose.
+        resource: creatives, audiences or schedules.
+        place: which, from 0, in the account's order.
+        status: the new one.
+    """
+    row: Row = getattr(account, resource)[place]
+    row["status"] = status
+    if "updated_at" in row:
+        row["updated_at"] = f"{account.clock():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _change_a_campaign(account: Account, chance: random.Random) -> None:
+    resource = chance.choice(list(STATUSES))
+    count = len(getattr(account, resource))
+    if count:
+        set_status(account, resource, chance.randrange(count), chance.choice(STATUSES[resource]))
+
+
 def drifting(rate: float, seed: int = 7) -> Callable[[int, Account], None]:
     """A `before_request` that changes the account before a share of its requests.
 
@@ -41,8 +71,11 @@ def drifting(rate: float, seed: int = 7) -> Callable[[int, Account], None]:
         seed: of the random generator.
     """
     chance = random.Random(seed)  # noqa: S311 - no secrets here
+    of_campaigns = random.Random(seed)  # noqa: S311 - contacts change alike, whatever campaigns there are
 
     def change(number: int, account: Account) -> None:
+        if of_campaigns.random() < rate:
+            _change_a_campaign(account, of_campaigns)
         count = account.contact_count()
         if not count or chance.random() >= rate:
             return

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
 
-from pipelines.sandbox.account import Row
-from pipelines.sandbox.faults import Fault
+from pipelines.sandbox.faults.kinds import Fault
+from pipelines.sandbox.replies import Row
 
 _KEYS = {
     "contacts": ("phone_number", "list_id"),
@@ -34,20 +34,21 @@ def flawed(content: dict[str, Any], struck: Mapping[str, Fault]) -> dict[str, An
     name = next((name for name in _KEYS if name in content), None)
     if name is None:
         return content
-    rows = content[name]
-    if "broken-keys" in struck:
-        rows = [with_broken_key(name, row, struck["broken-keys"]) for row in rows]
-    if "blank-times" in struck:
-        rows = [with_blank_times(row) for row in rows]
-    content = {**content, name: rows}
+    content = {**content, name: _flawed_rows(name, content[name], struck)}
     if "more" in struck and "pagination" in content:
         total = content["pagination"]["total"] + struck["more"].value
         content["pagination"] = {**content["pagination"], "total": total}
-    if "null-rows" in struck and not rows:
+    if "null-rows" in struck and not content[name]:
         content[name] = None
-    if "no-rows" in struck and not rows:
+    if "no-rows" in struck and not content[name]:
         del content[name]
     return content
+
+
+def _flawed_rows(resource: str, rows: list[Row], struck: Mapping[str, Fault]) -> list[Row]:
+    if "broken-keys" in struck:
+        rows = [with_broken_key(resource, row, struck["broken-keys"]) for row in rows]
+    return [with_blank_times(row) for row in rows] if "blank-times" in struck else rows
 
 
 def with_broken_key(resource: str, row: Row, fault: Fault) -> Row:

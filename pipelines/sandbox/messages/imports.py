@@ -4,18 +4,19 @@ The rules and codes are those of /api-reference/v2/history/import-sends, import-
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pipelines.sandbox.account import Account, Row
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.calls import Call
+from pipelines.sandbox.replies import Refusal, Reply, Row, refused
 
 MAX_RECORDS = 1000
 MAX_NAMED_ERRORS = 100
 
-Reply = tuple[int, Any]
-Refusal = tuple[str, str]
 _PHONE = re.compile(r"^\+[1-9][0-9]{6,14}$")
 
 
@@ -23,41 +24,70 @@ class _Duplicate(Exception):  # noqa: N818 - not an error: the record is there a
     pass
 
 
-def import_records(account: Account, entity: str, body: Any) -> Reply:
-    """Answer POST /history/<entity>: status and JSON."""
-    records = body.get("records") if isinstance(body, dict) else None
+@dataclass(slots=True)
+class _Done:
+    """What has become of a call's records so far."""
+
+    stored: int = 0
+    duplicates: int = 0
+    revenue: Decimal = Decimal(0)
+    errors: list[Row] = field(default_factory=list)
+
+
+def import_sends(account: Account, call: Call) -> Reply:
+    """POST /history/sends."""
+    return _import(account, "sends", call.body)
+
+
+def import_clicks(account: Account, call: Call) -> Reply:
+    """POST /history/clicks."""
+    return _import(account, "clicks", call.body)
+
+
+def import_revenue(account: Account, call: Call) -> Reply:
+    """POST /history/revenue."""
+    return _import(account, "revenue", call.body)
+
+
+def _import(account: Account, entity: str, body: Mapping[str, Any]) -> Reply:
+    records = body.get("records")
     if not isinstance(records, list) or not records:
-        return 400, {"error": "records is required and must not be empty", "code": "missing_records"}
+        return refused("missing_records", "records is required and must not be empty")
     if len(records) > MAX_RECORDS:
-        return 413, {"error": f"At most {MAX_RECORDS} records per call", "code": "too_many_records"}
-    take = _TAKE[entity]
-    stored = duplicates = invalid_phones = 0
-    revenue = Decimal(0)
-    errors: list[Row] = []
+        return refused("too_many_records", f"At most {MAX_RECORDS} records per call", 413)
+    done = _Done()
     for index, record in enumerate(records):
-        try:
-            refusal = account.refuse(entity, record) if account.refuse else None
-            refusal = refusal or take(account, record if isinstance(record, dict) else {})
-        except _Duplicate:
-            duplicates += 1
-            continue
-        if refusal is None:
-            stored += 1
-            revenue += Decimal(str(record["revenue"])) if entity == "revenue" else 0
-            continue
-        code, words = refusal
-        invalid_phones += code == "invalid_phone"
-        named = {"id": record.get("id")} if entity == "sends" and isinstance(record, dict) else {}
-        errors.append({"index": index, **named, "code": code, "error": words})
-    counted = len(errors) - (0 if account.options.count_invalid_phones else invalid_phones)
-    answer: Row = {"success_count": stored, "error_count": counted, "errors": errors[:MAX_NAMED_ERRORS]}
+        _take_one(account, entity, index, record, done)
+    invalid_phones = sum(error["code"] == "invalid_phone" for error in done.errors)
+    counted = len(done.errors) - (0 if account.options.count_invalid_phones else invalid_phones)
+    answer: Row = {
+        "success_count": done.stored,
+        "error_count": counted,
+        "errors": done.errors[:MAX_NAMED_ERRORS],
+    }
     if entity == "revenue":
-        answer["total_revenue"] = float(revenue)
+        answer["total_revenue"] = float(done.revenue)
     else:
-        answer["duplicates_skipped"] = duplicates
+        answer["duplicates_skipped"] = done.duplicates
     if entity == "sends":
         answer["invalid_phones"] = invalid_phones
-    return (account.options.partial_status if errors else 200), answer
+    return (account.options.partial_status if done.errors else 200), answer
+
+
+def _take_one(account: Account, entity: str, index: int, record: Any, done: _Done) -> None:
+    try:
+        refusal = account.refuse(entity, record) if account.refuse else None
+        refusal = refusal or _TAKE[entity](account, record if isinstance(record, dict) else {})
+    except _Duplicate:
+        done.duplicates += 1
+        return
+    if refusal is None:
+        done.stored += 1
+        done.revenue += Decimal(str(record["revenue"])) if entity == "revenue" else 0
+        return
+    code, error = refusal
+    named = {"id": record.get("id")} if entity == "sends" and isinstance(record, dict) else {}
+    done.errors.append({"index": index, **named, "code": code, "error": error})
 
 
 def _send(account: Account, record: Row) -> Refusal | None:

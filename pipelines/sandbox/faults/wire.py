@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Send
 
-from pipelines.sandbox.faults import Fault
+from pipelines.sandbox.faults.kinds import Fault
 
 _HTML = "<html><body><h1>{}</h1></body></html>"
 _DRIPS = 5

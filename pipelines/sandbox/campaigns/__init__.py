@@ -1,0 +1,1 @@
+"""What campaigns are made of: offers, creatives, audiences, schedules."""

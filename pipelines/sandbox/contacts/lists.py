@@ -1,0 +1,16 @@
+"""GET /lists and /lists/{id}, per /api-reference/v2/lists/list-all and get-list. Lists cannot be written."""
+
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.calls import Call
+from pipelines.sandbox.replies import Reply, by_id, by_status, not_found
+
+
+def list_lists(account: Account, call: Call) -> Reply:
+    """GET /lists: all at once, without the deleted ones unless asked for."""
+    return 200, {"lists": by_status(account.lists, call.query, hidden="deleted")}
+
+
+def get_list(account: Account, call: Call) -> Reply:
+    """GET /lists/{id}: a deleted list is 404, although a filtered read shows it."""
+    row = by_id(account.lists, call.ids["id"])
+    return not_found("List") if row is None or row["status"] == "deleted" else (200, row)

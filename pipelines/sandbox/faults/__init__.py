@@ -1,0 +1,1 @@
+"""Faults on demand, and how they are carried out."""

@@ -1,0 +1,1 @@
+"""Messages, live and imported, what they earn, and the events that they bring."""
