@@ -23,6 +23,7 @@ from pipelines.webhooks.store import Received
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
 from schemas.outcomes import IN_ACCOUNT, sql_list
+from schemas.sync import RunRecord
 from schemas.tables import TYPES, describe
 
 PREVIEW_ROWS = 5
@@ -142,15 +143,23 @@ def of_intake(
 
 
 def of_outcomes(
-    name: str, counts: Outcomes, noticed: Mapping[str, int], rows: Sequence[Row], seconds: float
+    name: str,
+    counts: Outcomes,
+    noticed: Mapping[str, int],
+    rows: Sequence[Row],
+    done: RunRecord | None,
+    seconds: float,
 ) -> Metadata:
-    """What an import's materialization carries: each outcome as a number, to be plotted over time.
+    """What an import's materialization carries: what this run did as numbers, to be plotted over time.
+
+    How the input stands is in the table `outcomes`, and by number as `input_accepted` and so on.
 
     Args:
         name: the dataset.
-        counts: its outcomes.
+        counts: the outcomes of the current input.
         noticed: rows that differ from what was sent, and rows in conflict (`books.noticed`).
         rows: a few of its records.
+        done: what is on record of this run's push.
         seconds: how long it took.
     """
     numbers = asdict(counts)
@@ -161,11 +170,21 @@ def of_outcomes(
             counts.left_out + noticed["differs"], f"trackly-sync rejects {name}", f"dataset = '{name}'"
         ),
         "preview": table(("message_id", "outcome", "code", "reason", "row"), rows),
-        **_figures(counts.rows_in, counts.quarantined, seconds, row_count=counts.accepted),
-        **numbers,
-        "left_out": counts.left_out,
+        **_figures(0, counts.quarantined, seconds, row_count=counts.accepted),
+        **of_run([done] if done else []),
+        **{f"input_{outcome}": number for outcome, number in numbers.items()},
+        "input_left_out": counts.left_out,
         **noticed,
     }
+
+
+def of_run(done: Sequence[RunRecord]) -> Metadata:
+    """What pushes of one run did: rows sent, accepted, left out and still pending."""
+    moved = {
+        name: sum(getattr(one, name) or 0 for one in done)
+        for name in ("sent", "accepted", "left_out", "pending")
+    }
+    return {"rows": moved["sent"], **moved}
 
 
 def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
@@ -184,13 +203,18 @@ def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
 
 
 def of_month(
-    counts: Mapping[str, Mapping[str, int]], between: Period, seconds: float, differs: int = 0
+    counts: Mapping[str, Mapping[str, int]],
+    between: Period,
+    done: Sequence[RunRecord],
+    seconds: float,
+    differs: int = 0,
 ) -> Metadata:
-    """What a month's import carries: its rows by outcome, of each dataset and of all.
+    """What a month's import carries: what this run did, and the month's rows by outcome (`month_accepted` and so on).
 
     Args:
         counts: by dataset, rows by outcome.
         between: the month.
+        done: what is on record of this run's pushes.
         seconds: how long it took.
         differs: how many rows say something else than was sent.
     """
@@ -211,7 +235,9 @@ def of_month(
             f"happened_at >= {first}\nAND happened_at < {next_first}",
         ),
         **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
-        **total,
+        **of_run(done),
+        "month_rows": rows,
+        **{f"month_{outcome}": number for outcome, number in total.items()},
         "differs": differs,
     }
 

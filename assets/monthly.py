@@ -19,6 +19,7 @@ from assets.resources import Trackly
 from assets.started import attended
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
+from pipelines.runs import record_of
 from pipelines.settings import Settings
 from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
@@ -85,13 +86,14 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
             with books_published(settings):
                 send(settings, list(PUSHED), between=(start, end), run=run)
             found = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}
+            done = [one for name in PUSHED if (one := record_of(settings.data_dir, run, f"push {name}"))]
         counts, differs = {name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values())
         total = {str(o): n for o in Outcome if (n := sum(by.get(o, 0) for by in counts.values()))}
         missing = {o: n for o, n in total.items() if o in _OPEN}
         left = {o: n for o, n in total.items() if o in LEFT_OUT} | ({_DIFFERS: differs} if differs else {})
         within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
         yield dg.MaterializeResult(
-            metadata=of_month(counts, (start, end), time.monotonic() - started, differs),
+            metadata=of_month(counts, (start, end), done, time.monotonic() - started, differs),
             check_results=[_result("complete", missing), _result("left_out", {} if within else left)],
         )
 

@@ -118,8 +118,8 @@ def main(name: str) -> int:
     if broken:  # revenue that is perhaps there twice is left for a person, as `trackly-sync push` does
         return LEFT_OUT if broken == {TWICE} else FAILED
     imports = [figures for asset in PUSHED if (figures := result.assets.get(f"imported_{asset}"))]
-    left_out = sum(figures["left_out"] + figures["differs"] for figures in imports)
-    rows_in = sum(figures["rows_in"] for figures in imports)
+    left_out = sum(figures["input_left_out"] + figures["differs"] for figures in imports)
+    rows_in = sum(figures["input_rows_in"] for figures in imports)
     return LEFT_OUT if left_out > settings.push_left_out_share * rows_in else DONE
 
 

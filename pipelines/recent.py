@@ -16,6 +16,10 @@ _STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
 """What a run may be, the first of them that one of its activities is."""
 
 
+_BESIDE = ("take in ", "publish", "reconcile")
+"""Activities whose rows are those of others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run.
@@ -41,9 +45,33 @@ class Run:
 
     @property
     def rows(self) -> int:
-        """Rows that it moved: those pulled and those accepted; publishing and intake would count them again."""
-        moving = ("pull ", "push ", "rollback", "replay")
-        return sum(record.rows or 0 for record in self.activities if record.activity.startswith(moving))
+        """Rows that it moved: pulled, sent, settled and so on; publishing and intake would count them again."""
+        return sum(record.rows or 0 for record in self.activities if not record.activity.startswith(_BESIDE))
+
+    @property
+    def is_push(self) -> bool:
+        """Whether it pushed, so that it has figures of a push."""
+        return any(record.sent is not None for record in self.activities)
+
+    @property
+    def sent(self) -> int:
+        """Rows that it sent, each counted once."""
+        return sum(record.sent or 0 for record in self.activities)
+
+    @property
+    def accepted(self) -> int:
+        """Rows that came into the account by it."""
+        return sum(record.accepted or 0 for record in self.activities)
+
+    @property
+    def left_out(self) -> int:
+        """Rows that it held back, or that were refused."""
+        return sum(record.left_out or 0 for record in self.activities)
+
+    @property
+    def pending(self) -> int:
+        """Rows that it was to send, and that are still to be sent."""
+        return sum(record.pending or 0 for record in self.activities)
 
     @property
     def seconds(self) -> float:
@@ -57,7 +85,7 @@ class Run:
 
     @property
     def what(self) -> str:
-        """Its verbs, each with its datasets once."""
+        """Its verbs, each with its datasets once; a push of a month names it."""
         verbs: dict[str, list[str]] = {}
         for record in self.activities:
             verb, _, dataset = record.activity.rpartition(" ")
@@ -65,13 +93,23 @@ class Run:
             datasets = verbs.setdefault(verb, [])
             if dataset and dataset not in datasets:
                 datasets.append(dataset)
-        every = {"pull": set(PULLED), "push": set(PUSHED)}
-        shown = [
-            f"{verb} {'all' if set(of) == every.get(verb) else ' '.join(of)}".strip()
-            for verb, of in verbs.items()
-            if verb not in ("take in", "publish")
-        ]
+        shown = [self._phrase(verb, of) for verb, of in verbs.items() if verb not in ("take in", "publish")]
         return ", ".join(shown or verbs)
+
+    def _phrase(self, verb: str, datasets: Sequence[str]) -> str:
+        every = {"pull": set(PULLED), "push": set(PUSHED)}
+        what = f"{verb} {'all' if set(datasets) == every.get(verb) else ' '.join(datasets)}".strip()
+        months = dict.fromkeys(record.month for record in self.activities if record.month)
+        return f"{what} of {', '.join(months)}" if verb == "push" and months else what
+
+    @property
+    def figures(self) -> str:
+        """What a push did, in a few words; empty where it is none, or tells no figures."""
+        if not self.is_push:
+            return ""
+        more = {"left out": self.left_out, "pending": self.pending}
+        parts = [f"{self.sent:,} sent", f"{self.accepted:,} accepted"]
+        return ", ".join([*parts, *(f"{rows:,} {name}" for name, rows in more.items() if rows)])
 
     @property
     def errors(self) -> list[str]:

@@ -40,18 +40,19 @@ def this_run() -> str:
 
 
 @contextmanager
-def recorded(data_dir: Path, run: str, activity: str) -> Iterator[RunRecord]:
+def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) -> Iterator[RunRecord]:
     """Record an activity; the block fills in the figures.
 
     Args:
         data_dir: the data directory.
         run: the run's id.
         activity: what is done, such as `pull contacts`.
+        month: the part of the input that a push is about, as 2025-03.
 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
-    record = RunRecord(run=run, activity=activity, started_at=now())
+    record = RunRecord(run=run, activity=activity, started_at=now(), month=month)
     claim(data_dir)
     with kept(data_dir / "logs", run):
         outer = run_id.set(run)
@@ -90,6 +91,27 @@ def newest(data_dir: Path) -> Iterator[RunRecord]:
         StorageError: a record cannot be read.
     """
     return (_read(data_dir, name) for name in reversed(_names(data_dir)))
+
+
+def record_of(data_dir: Path, run: str, activity: str) -> RunRecord | None:
+    """What is on record of one activity of a run; None where it has not ended.
+
+    Args:
+        data_dir: the data directory.
+        run: the run's id.
+        activity: such as `push sends`.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    end = f"-{_file_part(activity)}.json"
+    found = (_read(data_dir, name) for name in reversed(_names(data_dir)) if name.endswith(end))
+    return next((record for record in found if (record.run, record.activity) == (run, activity)), None)
+
+
+def as_ended(record: RunRecord) -> RunRecord:
+    """A record as it will be if nothing fails any more, for a table that is seen only in that case."""
+    return msgspec.structs.replace(record, status="succeeded", finished_at=now())
 
 
 def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
@@ -223,12 +245,14 @@ def seconds(record: RunRecord) -> float:
 def _tell(record: RunRecord) -> None:
     took = seconds(record)
     rows = "" if record.rows is None else f", {record.rows:,} rows"
+    moved = ("sent", "accepted", "left_out", "pending", "month")
     figures = {
         "event": "end",
         "activity": record.activity,
         "status": record.status,
         "seconds": took,
         "rows": record.rows,
+        **{name: value for name in moved if (value := getattr(record, name)) is not None},
         "details": msgspec.json.decode(record.details),
         **({"error": record.error} if record.error else {}),
     }
@@ -237,7 +261,11 @@ def _tell(record: RunRecord) -> None:
 
 def _path(data_dir: Path, record: RunRecord) -> Path:
     stamp = record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-    return data_dir / "runs" / f"{stamp}-{os.getpid()}-{record.activity.replace(' ', '-')}.json"
+    return data_dir / "runs" / f"{stamp}-{os.getpid()}-{_file_part(record.activity)}.json"
+
+
+def _file_part(activity: str) -> str:
+    return activity.replace(" ", "-")
 
 
 def _write(data_dir: Path, record: RunRecord) -> None:

@@ -130,7 +130,29 @@ class RunRecord(msgspec.Struct, kw_only=True):
     started_at: Annotated[Instant, Column("When it began.", "UTC")]
     finished_at: Annotated[Instant | None, Column("When it ended.", "UTC")] = None
     status: Annotated[Text, Column("How it ended.", known=("succeeded", "failed", "stopped"))] = "stopped"
-    rows: Annotated[Integer | None, Column("Rows published or sent.", "rows")] = None
+    rows: Annotated[
+        Integer | None,
+        Column("Rows that it moved itself: pulled, published, taken in, sent, settled or compared.", "rows"),
+    ] = None
+    sent: Annotated[Integer | None, Column("Of a push: rows that it sent, each counted once.", "rows")] = None
+    accepted: Annotated[
+        Integer | None,
+        Column("Of a push: rows that came into the account by it, or that it found there.", "rows"),
+    ] = None
+    left_out: Annotated[
+        Integer | None,
+        Column(
+            "Of a push: rows that it held back (quarantined, parked), and of those sent the ones rejected"
+            " or without an answer.",
+            "rows",
+        ),
+    ] = None
+    pending: Annotated[
+        Integer | None, Column("Of a push: rows that it was to send, and that are still to be sent.", "rows")
+    ] = None
+    month: Annotated[
+        Text | None, Column("Of a push of one month: the month, as 2025-03; of another period its two ends.")
+    ] = None
     error: Annotated[Text | None, Column("What went wrong and what to do about it.")] = None
     details: Annotated[Json, Column("More figures of the activity, as an object.")] = ABSENT
 

@@ -32,6 +32,10 @@ _ALIVE = timedelta(minutes=10)
 """A receiver shows every half minute that it can store events; without that for so long it cannot."""
 
 
+_BY_HAND = ("adopt", "resolve", "rollback ", "replay ")
+"""Activities that a person waits for, who has seen how they ended."""
+
+
 class Counts(Protocol):
     """What is asked of a push's outcomes."""
 
@@ -97,6 +101,8 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
     """
     found = []
     for record in last:
+        if record.activity.startswith(_BY_HAND):
+            continue
         firing = record.status == "failed"
         text = (
             f"{record.activity} failed: {(record.error or '').rstrip('.')}"

@@ -223,6 +223,8 @@ def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     ]
     figures = [msgspec.json.decode(record.details) or {} for record in made]
     requests, retries = (sum(of.get(name, 0) for of in figures) for name in ("requests", "retries"))
+    sent, accepted = (sum(getattr(of, name) or 0 for of in made) for name in ("sent", "accepted"))
+    out.print(f"\nThis run: {plural(sent, 'row')} sent, {accepted:,} accepted.", markup=False)
     show_cost(took, requests, retries)
     out.print("Next: trackly-sync reconcile" if requests else "Next: trackly-sync status")
 

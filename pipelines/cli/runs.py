@@ -28,7 +28,12 @@ _COLOURS = {
     "stopped": "yellow",
     "succeeded": "green",
 }
-_COLUMNS = ("run", "activity", "started_at", "finished_at", "seconds", "status", "rows", "error", "details")
+_MOVED = ("sent", "accepted", "left_out", "pending")
+"""What a push has done, where it is one."""
+
+_COLUMNS = (
+    "run", "activity", "month", "started_at", "finished_at", "seconds", "status", "rows", *_MOVED, "error", "details",
+)  # fmt: skip
 
 
 @guarded
@@ -85,7 +90,7 @@ def show_runs(found: Sequence[Run]) -> None:
             duration(run.seconds),
             f"[{_COLOURS[run.status]}]{run.status}[/]",
             f"{run.rows:,}",
-            cell(run.what),
+            cell(f"{run.what}: {run.figures}" if run.figures else run.what),
         )
     out.print(table)
 
@@ -122,19 +127,34 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
 
 def _show_activity(record: RunRecord) -> None:
     took = duration(seconds(record)) if record.finished_at or record.status == "running" else ""
-    rows = "" if record.rows is None else plural(record.rows, "row")
+    activity = f"{record.activity} {record.month}" if record.month else record.activity
     out.print(
-        f"[{_COLOURS[record.status]}]{record.status:<10}[/] {record.activity:<18} {took:>9}  {rows}".rstrip()
+        f"[{_COLOURS[record.status]}]{record.status:<10}[/] {activity:<18} {took:>9}  {_moved(record)}".rstrip()
     )
     if record.error:
         out.print(f"{'':11}{for_terminal(record.error)}")
-    figures = [
+    figures = _figures(record)
+    for text in (
+        _listed(figures),
+        f"the input then: {_listed(figures['input'])}" if "input" in figures else "",
+    ):
+        if text:
+            out.print(f"{'':11}{plain(text)}", markup=False)
+
+
+def _moved(record: RunRecord) -> str:
+    """The rows of an activity: of a push what it did with them."""
+    if record.sent is not None:
+        return ", ".join(f"{getattr(record, name) or 0:,} {_words(name)}" for name in _MOVED)
+    return "" if record.rows is None else plural(record.rows, "row")
+
+
+def _listed(figures: dict[str, Any]) -> str:
+    return ", ".join(
         f"{_words(name)} {_plain(value)}"
-        for name, value in _figures(record).items()
+        for name, value in figures.items()
         if value not in (0, "0", "", None) and not isinstance(value, dict)
-    ]
-    if figures:
-        out.print(f"{'':11}{plain(', '.join(figures))}", markup=False)
+    )
 
 
 def _show_evidence(manifest: Manifest) -> None:

@@ -18,7 +18,7 @@ from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.revenue_source import with_derived
 from pipelines.pull.write.deduplicate import add_passed
 from pipelines.pull.write.validate import checked
-from pipelines.runs import now, recorded
+from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,
@@ -29,10 +29,11 @@ from pipelines.snapshots import (
     snapshots,
 )
 from pipelines.storage import storage_errors
-from pipelines.warehouse.publish import publish, republish
+from pipelines.warehouse.publish import note_runs, publish, republish
 from pipelines.warehouse.published import published_snapshot
 from pipelines.watched import watched
 from schemas.registry import PULLED
+from schemas.sync import RunRecord
 
 
 @watched()
@@ -56,9 +57,10 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
     """
     target = _earlier(settings, name, to)
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
-        republish(settings, stopping.run(with_derived(settings, [target], run)))
-        record.rows = target.manifest.rows
-        return target
+        together = stopping.run(with_derived(settings, [target], run))
+        republish(settings, together, _done(record, target, target.manifest.rows))
+        _note(record, target, target.manifest.rows)
+    return target
 
 
 @watched()
@@ -84,14 +86,28 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         after = stopping.run(_replayed(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
         if passed:
-            done = publish(settings, stopping.run(with_derived(settings, [after], run)))
+            together = stopping.run(with_derived(settings, [after], run))
+            done = publish(settings, together, under_way=_done(record, after, passed))
             if after not in done:
                 raise BusyError(
                     f"Another pull of {name} was published meanwhile; nothing was changed.",
                     f"Run it again, if rows are quarantined still: trackly-sync replay {name}",
                 )
-        record.rows = passed
-        return after, passed
+        _note(record, after, passed)
+    if not passed:
+        note_runs(settings)
+    return after, passed
+
+
+def _done(record: RunRecord, snapshot: Snapshot, rows: int) -> RunRecord:
+    """The record as it will be once the snapshot is published."""
+    done = msgspec.structs.replace(record)
+    _note(done, snapshot, rows)
+    return done
+
+
+def _note(record: RunRecord, snapshot: Snapshot, rows: int) -> None:
+    record.rows, record.details = rows, details(snapshot=snapshot.manifest.snapshot)
 
 
 def _earlier(settings: Settings, name: str, to: str | None) -> Snapshot:

@@ -4,9 +4,11 @@ Each has its list with the evidence, and the decision with its reason. What does
 (`revenue.settle`), and revenue that is held before it is sent (`checks.same_rows`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from pipelines.errors import UsageError
 from pipelines.push.audit.adopt import refuse_forgotten
@@ -22,10 +24,11 @@ from pipelines.push.ledger.queries import in_doubt as ledger_doubt
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path
-from pipelines.runs import now
+from pipelines.runs import details, now, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.watched import watched
 from schemas.money import amount_of
+from schemas.sync import RunRecord
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
 """What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""
@@ -92,8 +95,10 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
     _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         refuse_forgotten(settings, ledger)
-        with ledger.begin(REVENUE) as connection:
-            ledger_doubt.resolve(connection, identities, outcome, reason.strip())
+        with _recorded(settings, outcome=outcome) as record:
+            with ledger.begin(REVENUE) as connection:
+                ledger_doubt.resolve(connection, identities, outcome, reason.strip())
+            record.rows = len(identities)
         publish_imports(settings)
 
 
@@ -114,11 +119,13 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
     """
     _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        with ledger.begin(REVENUE) as connection:
-            at = now()
-            ledger_alarms.acknowledge(connection, alarm, reason.strip(), at)
-            rows = [row.identity for row in ledger_alarms.named(connection, alarm)]
-            ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
+        with _recorded(settings, acknowledged=alarm) as record:
+            with ledger.begin(REVENUE) as connection:
+                at = now()
+                ledger_alarms.acknowledge(connection, alarm, reason.strip(), at)
+                rows = [row.identity for row in ledger_alarms.named(connection, alarm)]
+                ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
+            record.rows = len(rows)
         publish_imports(settings)
 
 
@@ -163,14 +170,24 @@ def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: s
     _require(reason)
     done = {}
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
-        for name in [name for name in datasets if stage_path(settings, name).exists()]:
-            with opened(stage_path(settings, name)) as connection:
-                rows = differing.unseen(connection)
-                ledger_decisions.acknowledge(ledger, name, reason.strip(), rows)
-                differing.mark_seen(connection)
-            done[name] = len(rows)
+        with _recorded(settings, differs=list(datasets)) as record:
+            for name in [name for name in datasets if stage_path(settings, name).exists()]:
+                with opened(stage_path(settings, name)) as connection:
+                    rows = differing.unseen(connection)
+                    ledger_decisions.acknowledge(ledger, name, reason.strip(), rows)
+                    differing.mark_seen(connection)
+                done[name] = len(rows)
+            record.rows = sum(done.values())
         publish_imports(settings)
     return done
+
+
+@contextmanager
+def _recorded(settings: Settings, **what: Any) -> Iterator[RunRecord]:
+    """A decision as a run; which rows it was about, and the reason, are in imports.resolutions."""
+    with recorded(settings.data_dir, this_run(), "resolve") as record:
+        record.details = details(**what)
+        yield record
 
 
 def _require(reason: str) -> None:

@@ -6,28 +6,29 @@ revenue is settled (`revenue.loop`).
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, time, timedelta
 
 import duckdb
 
-from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.pull.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
-from pipelines.push.checks.compare import SYNCED, Compared, SendsStage, compare
+from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
+from pipelines.push.figures import figures_kept
 from pipelines.push.intake import MOST_REASONS, held_reasons
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
-from pipelines.push.outcomes import Outcome, Outcomes
+from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.loop import RevenuePush, Unsettled
 from pipelines.push.send.how import How
 from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.push.stage.redact import hold_ready, put_away
-from pipelines.runs import details, recorded
+from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.spans import plural
 from pipelines.trackly.client import TracklyClient
@@ -59,11 +60,8 @@ async def send_all(
     async with TracklyClient(settings) as client:
         pushing = _Pushing(settings, client, ledger, how)
         for name in [name for name in PUSHED if name in datasets]:
-            with (
-                recorded(settings.data_dir, how.run, f"push {name}") as record,
-                _figures_kept(record, client, ledger, name),
-            ):
-                why[name], unsettled = await _send_one(pushing, name)
+            with recorded(settings.data_dir, how.run, f"push {name}", _period(how.between)) as record:
+                why[name], unsettled = await _send_one(pushing, name, record)
     return why, unsettled
 
 
@@ -77,7 +75,7 @@ class _Pushing:
     how: How
 
 
-async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unsettled]:
+async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[dict[str, int], Unsettled]:
     """Send one dataset; returns why rows were left out, and what of revenue is open."""
     ledger = pushing.ledger
     if lost := ledger.recover(name):
@@ -90,12 +88,13 @@ async def _send_one(pushing: _Pushing, name: str) -> tuple[dict[str, int], Unset
         sends = SendsStage(stage_path(pushing.settings, "sends"))
         compared = compare(connection, name, ledger, sends, pushing.how.between)
         compared.record(ledger)
-        # before anything leaves: the files may be gone by the next push
-        keep(connection, name, pushing.settings)
-        if name == REVENUE:
-            unsettled = await _send_revenue(pushing, compared)
-        else:
-            await _send_repeatable(pushing, compared, seen)
+        with figures_kept(record, pushing.client, ledger, compared, pushing.how.between):
+            # before anything leaves: the files may be gone by the next push
+            keep(connection, name, pushing.settings)
+            if name == REVENUE:
+                unsettled = await _send_revenue(pushing, compared)
+            else:
+                await _send_repeatable(pushing, compared, seen)
         why = held_reasons(connection)
     if synced := why.get(f"{Outcome.PARKED}: {SYNCED}"):
         _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
@@ -139,21 +138,12 @@ def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.D
         put_away(path, PUSHED[name], privacy)
 
 
-@contextmanager
-def _figures_kept(record: RunRecord, client: TracklyClient, ledger: Ledger, name: str) -> Iterator[None]:
-    """Fill in a push's record, also where it fails: it tells how far it came."""
-    requests, retries = client.requests, client.retries
-
-    def fill_in() -> None:
-        counts = ledger.outcomes().get(name, Outcomes())
-        again = client.retries - retries
-        made = {"requests": client.requests - requests - again, "retries": again}
-        record.rows, record.details = counts.accepted, details(**asdict(counts), **made)
-
-    try:
-        yield
-    except TracklySyncError:
-        with suppress(StorageError):  # the push's own error says more
-            fill_in()
-        raise
-    fill_in()
+def _period(between: Period | None) -> str | None:
+    """A period as records name it: a month of UTC as 2025-03, any other by its two ends."""
+    if between is None:
+        return None
+    first, end = (instant.astimezone(UTC) for instant in between)
+    next_month = (first.replace(day=1) + timedelta(days=31)).replace(day=1)
+    if first.day == 1 and first.time() == time() and end == next_month:
+        return f"{first:%Y-%m}"
+    return f"{first.isoformat()} to {end.isoformat()}"

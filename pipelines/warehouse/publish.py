@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines import runs
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
-from pipelines.storage import storage_errors
+from pipelines.storage import is_there, storage_errors
 from pipelines.warehouse.events import take_events
 from pipelines.warehouse.guard import guard
 from pipelines.warehouse.history import note_changes, rewind
@@ -27,14 +27,20 @@ from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS
-from schemas.sync import PAGES, RUNS, SNAPSHOTS
+from schemas.sync import PAGES, RUNS, SNAPSHOTS, RunRecord
 from schemas.tables import literal
 from schemas.versions import VERSIONED
 
 _log = logging.getLogger(__name__)
 
 
-def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool = False) -> list[Snapshot]:
+def publish(
+    settings: Settings,
+    new: Sequence[Snapshot],
+    *,
+    allow_shrink: bool = False,
+    under_way: RunRecord | None = None,
+) -> list[Snapshot]:
     """Put snapshots in place of what the warehouse holds of their datasets, all at once.
 
     Datasets that the warehouse does not have yet get empty tables, so that queries never miss one. Of a dataset of
@@ -44,6 +50,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
         settings: see `Settings`.
         new: at most one snapshot per dataset.
         allow_shrink: publish also where more rows disappear than `settings.pull_shrink_share` allows.
+        under_way: what publishes, for sync.runs.
 
     Returns:
         What was published: the new ones but those that were overtaken.
@@ -64,7 +71,7 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
                 note_changes(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
-        _account(connection, settings, before | now)
+        _account(connection, settings, before | now, under_way)
         take_events(connection, settings)
         create_views(connection)
         note_revenue(connection, new)
@@ -72,8 +79,13 @@ def publish(settings: Settings, new: Sequence[Snapshot], *, allow_shrink: bool =
     return list(new)
 
 
-def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
+def republish(settings: Settings, earlier: Sequence[Snapshot], under_way: RunRecord | None = None) -> None:
     """Put earlier snapshots back, and histories with them to what they were then.
+
+    Args:
+        settings: see `Settings`.
+        earlier: at most one snapshot per dataset.
+        under_way: what publishes, for sync.runs.
 
     Raises:
         BusyError, StorageError: as `publish`.
@@ -85,7 +97,8 @@ def republish(settings: Settings, earlier: Sequence[Snapshot]) -> None:
             if snapshot.manifest.dataset in VERSIONED:
                 rewind(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
-        _account(connection, settings, before | {s.manifest.dataset: s.manifest.snapshot for s in earlier})
+        now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in earlier}
+        _account(connection, settings, before | now, under_way)
         take_events(connection, settings)
         create_views(connection)
         note_revenue(connection, earlier)
@@ -139,7 +152,12 @@ def _refill(
     connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet({literal(str(parquet))})")
 
 
-def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current: dict[str, str]) -> None:
+def _account(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    current: dict[str, str],
+    under_way: RunRecord | None,
+) -> None:
     """Rebuild sync.snapshots, sync.pages and sync.runs from what is on disk."""
     kept = [snapshot for name in PULLED for snapshot in snapshots(settings.parquet_dir, name)]
     manifests = [
@@ -152,7 +170,7 @@ def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current:
         for s in kept
     ]
     _replace_rows(connection, SNAPSHOTS, manifests)
-    publish_runs(connection, settings.data_dir)
+    publish_runs(connection, settings.data_dir, under_way)
     replace_table(connection, "sync.pages", PAGES, PAGES.fields)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
@@ -160,14 +178,34 @@ def _account(connection: duckdb.DuckDBPyConnection, settings: Settings, current:
         connection.execute(f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])")
 
 
-def publish_runs(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+def publish_runs(
+    connection: duckdb.DuckDBPyConnection, data_dir: Path, under_way: RunRecord | None = None
+) -> None:
     """Fill sync.runs from the records on disk.
+
+    Args:
+        connection: of a warehouse that takes its place next.
+        data_dir: the data directory.
+        under_way: the activity that does this; its own record comes after it, and is as told where this is seen.
 
     Raises:
         StorageError: a record cannot be read.
     """
     connection.execute("CREATE SCHEMA IF NOT EXISTS sync")
-    _replace_rows(connection, RUNS, [_run_row(record) for record in runs.records(data_dir)])
+    every = [*runs.records(data_dir), *([runs.as_ended(under_way)] if under_way else ())]
+    _replace_rows(connection, RUNS, [_run_row(record) for record in every])
+
+
+def note_runs(settings: Settings) -> None:
+    """Bring sync.runs up to date after a run that publishes nothing else; without a warehouse it waits for one.
+
+    Raises:
+        BusyError, StorageError: as `publish`.
+    """
+    if is_there(settings.warehouse):
+        with replacing(settings.warehouse) as connection:
+            complete(connection)
+            publish_runs(connection, settings.data_dir)
 
 
 def _run_row(record: msgspec.Struct) -> dict[str, object]:

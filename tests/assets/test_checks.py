@@ -111,7 +111,8 @@ def test_every_materialization_carries_its_figures(world: tuple[JobResult, Setti
     for name in PUSHED:
         figures = synced.assets[f"imported_{name}"]
         seven = ("accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending")
-        assert sum(figures[outcome] for outcome in seven) == figures["rows_in"]
+        assert sum(figures[f"input_{outcome}"] for outcome in seven) == figures["input_rows_in"]
+        assert figures["sent"] == figures["accepted"] == figures["rows"] == figures["input_accepted"]
     ((run,),) = query(settings.warehouse, "SELECT DISTINCT run FROM sync.runs WHERE activity = 'pull lists'")
     assert run == synced.run, "the run record has Dagster's run id"
 

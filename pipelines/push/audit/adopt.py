@@ -18,8 +18,10 @@ from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.queries.adopt import adopt_calls, calls_on_record
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
+from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.storage import is_there
+from pipelines.warehouse.publish import note_runs
 from pipelines.warehouse.swap import dicts, reading
 from pipelines.watched import watched
 
@@ -78,13 +80,24 @@ def adopt(settings: Settings) -> Adopted:
         StorageError: the ledger or the warehouse cannot be read or written.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
-        numbers = list(_forgotten(settings, ledger))
-        if not numbers:
-            return Adopted(0, 0, 0, Decimal(0))
-        with reading(settings.warehouse) as connection:
-            calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
-        adopt_calls(ledger, calls, rows)
-        publish_imports(settings)
+        with recorded(settings.data_dir, this_run(), "adopt") as record:
+            done = _take_over(settings, ledger)
+            record.rows = done.rows
+            record.details = details(calls=done.calls, in_doubt=done.in_doubt, amount=str(done.amount))
+        if done.calls:
+            publish_imports(settings)
+        else:
+            note_runs(settings)
+    return done
+
+
+def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
+    numbers = list(_forgotten(settings, ledger))
+    if not numbers:
+        return Adopted(0, 0, 0, Decimal(0))
+    with reading(settings.warehouse) as connection:
+        calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
+    adopt_calls(ledger, calls, rows)
     amount = sum((row["revenue"] or Decimal(0) for row in rows), Decimal(0))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
     return Adopted(len(calls), len(rows), doubts, amount)

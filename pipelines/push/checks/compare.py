@@ -56,6 +56,9 @@ SEND_DIFFERS = (
 """Why clicks and revenue of sends that differ are parked."""
 
 
+_HELD_BACK = (Outcome.QUARANTINED, Outcome.PARKED)
+
+
 @dataclass(frozen=True, slots=True)
 class SendsStage:
     """The stage of sends that clicks and revenue refer to.
@@ -105,6 +108,11 @@ class Compared:
     def later(self) -> int:
         """How many new rows have to wait: they are not of the time that was given, or `wait_for` holds them."""
         return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
+
+    def held_back(self, between: Period | None) -> int:
+        """How many rows are quarantined or parked; with a period those of that time."""
+        held = f"SELECT count(*) FROM verdicts JOIN input USING (seq) WHERE outcome IN {sql_list(_HELD_BACK)}"
+        return count(self.connection, f"{held} AND {_is_within(between)}" if between else held)
 
     def wait_for(self, contacts: Iterable[str]) -> None:
         """Have new revenue of some contacts wait, given by their phone numbers."""
@@ -252,12 +260,15 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
 
 
 def _set_later(connection: duckdb.DuckDBPyConnection, between: Period) -> None:
-    start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)
     connection.execute(
-        "INSERT INTO known (identity) SELECT identity FROM ready"
-        f" WHERE NOT coalesce(timestamp >= {start} AND timestamp < {end}, false)"
-        f" AND {IS_NEW}"
+        f"INSERT INTO known (identity) SELECT identity FROM ready WHERE NOT {_is_within(between)} AND {IS_NEW}"
     )
+
+
+def _is_within(between: Period) -> str:
+    """Whether a row is of a period, as a condition; one without a time is of none."""
+    start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)
+    return f"coalesce(timestamp >= {start} AND timestamp < {end}, false)"
 
 
 def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:

@@ -1,0 +1,73 @@
+"""What one push has done, as its record has it: sent, accepted, left out, pending; and how its input stands then.
+
+What does not belong here: the counts of the input by themselves (`ledger.status`), and showing figures.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import NamedTuple
+
+import duckdb
+
+from pipelines.errors import StorageError
+from pipelines.push.checks.compare import Compared, Period
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.of_run import sent_after, settled_since
+from pipelines.push.outcomes import Outcome, Outcomes
+from pipelines.runs import details
+from pipelines.trackly.client import TracklyClient
+from schemas.outcomes import LEFT_OUT
+from schemas.sync import RunRecord
+
+
+@contextmanager
+def figures_kept(
+    record: RunRecord, client: TracklyClient, ledger: Ledger, compared: Compared, between: Period | None
+) -> Iterator[None]:
+    """Fill in the record of a push, also where it fails or is stopped: it tells how far it came.
+
+    Args:
+        record: of the push of one dataset, which began before anything was sent.
+        client: what sends.
+        ledger: the ledger, as it is before anything is sent.
+        compared: the stage, compared with it.
+        between: the period that the push is about.
+    """
+    began = _Began(client.requests, client.retries, ledger.last_chunk(compared.dataset), compared.later())
+
+    def fill_in() -> None:
+        name = compared.dataset
+        with ledger.begin() as transaction:
+            sent = sent_after(transaction, name, ledger.part, began.chunk)
+            settled = settled_since(transaction, name, ledger.part, began.chunk, record.started_at)
+        counts = ledger.outcomes().get(name, Outcomes())
+        again = client.retries - began.retries
+        record.rows = record.sent = sum(sent.values())
+        record.accepted = sent.get(Outcome.ACCEPTED, 0) + settled
+        record.left_out = compared.held_back(between) + sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
+        record.pending = counts.pending - began.later
+        record.details = details(
+            requests=client.requests - began.requests - again,
+            retries=again,
+            **{name: sent.get(name, 0) for name in (Outcome.DUPLICATE, Outcome.REJECTED, Outcome.IN_DOUBT)},
+            settled=settled,
+            input=asdict(counts),
+        )
+
+    try:
+        yield
+    except BaseException:
+        with suppress(StorageError, duckdb.Error):  # the push's own error says more
+            fill_in()
+        raise
+    fill_in()
+
+
+class _Began(NamedTuple):
+    """How things stood when a push began: requests and retries so far, the last call, rows of other periods."""
+
+    requests: int
+    retries: int
+    chunk: int
+    later: int

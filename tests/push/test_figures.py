@@ -1,0 +1,181 @@
+"""What a run did is on record with it: rows sent, accepted, left out and pending of this run, not of all runs."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import query
+
+from pipelines.errors import AccessError, TracklySyncError
+from pipelines.pull.rollback import replay, rollback
+from pipelines.pull.run import pull
+from pipelines.push.audit.adopt import adopt
+from pipelines.push.outcomes import Outcome
+from pipelines.push.resolve import acknowledge_differing, resolve
+from pipelines.push.run import push
+from pipelines.recent import Run, latest_runs
+from pipelines.runs import newest
+from pipelines.sandbox import Account, Fault, Server, seed_account
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A small account: it is read several times."""
+    return seed_account(contacts=60)
+
+
+def last(settings: Settings) -> Run:
+    return latest_runs(settings.data_dir, 1)[0][0]
+
+
+def moved(settings: Settings) -> tuple[int, int, int, int, int]:
+    """Of the last run: rows, sent, accepted, left out, pending."""
+    run = last(settings)
+    return run.rows, run.sent, run.accepted, run.left_out, run.pending
+
+
+def test_a_run_shows_what_it_did(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """Sent once, it is no figure of the next push; what the account refused is sent again where that is asked for."""
+    sends = some_sends(40)
+    refused = {"m000001", "m000002"}
+    account.refuse = lambda _, row: ("list_not_found", "No such list") if row["id"] in refused else None
+    write("sends.ndjson", [*sends, {**sends[0], "id": "bad", "to_number": "555-0199"}])
+    push(settings, ["sends"])
+    assert moved(settings) == (40, 40, 38, 3, 0)
+    push(settings, ["sends"])
+    assert moved(settings) == (0, 0, 0, 1, 0), "the bad row was held back again, and nothing was sent"
+    account.refuse = None
+    push(settings, ["sends"], retry_rejected=True)
+    assert moved(settings) == (2, 2, 2, 1, 0)
+    record = next(newest(settings.data_dir))
+    assert json.loads(bytes(record.details))["input"]["accepted"] == 40, (
+        "how the input stands has its own place"
+    )
+    stored = query(
+        settings.warehouse, "SELECT rows, sent, accepted, left_out, pending FROM sync.runs"
+        " WHERE activity = 'push sends' ORDER BY started_at",
+    )  # fmt: skip
+    assert stored == [(40, 40, 38, 3, 0), (0, 0, 0, 1, 0), (2, 2, 2, 1, 0)]
+
+
+def test_a_push_of_a_month_names_it_and_counts_its_rows(
+    settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """Rows of other months are neither left out nor pending of this run; a row without a time is of none."""
+    sends = some_sends(30)
+    for row in sends[:12]:
+        row["timestamp"] = "2024-06-02T10:00:00Z"
+    bad = [{**sends[0], "id": "b1", "to_number": "1"}, {**sends[20], "id": "b2", "to_number": "1"}]
+    write("sends.ndjson", [*sends, *bad])
+    june = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
+    push(settings, ["sends", "clicks", "revenue"], between=june)
+    assert last(settings).what == "push all of 2024-06"
+    assert moved(settings) == (12, 12, 12, 1, 0)
+    assert query(settings.warehouse, "SELECT DISTINCT month FROM sync.runs WHERE sent > 0") == [("2024-06",)]
+    push(settings, ["sends"])
+    assert (last(settings).what, moved(settings)) == ("push sends", (18, 18, 18, 2, 0))
+    push(settings, ["sends"], between=(june[0], june[1].replace(day=2)))
+    assert last(settings).what == "push sends of 2024-06-01T00:00:00+00:00 to 2024-07-02T00:00:00+00:00"
+
+
+def test_a_push_that_fails_shows_how_far_it_came(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """What is in the account from before is none of it; rows of calls that were refused were not sent."""
+    write("sends.ndjson", some_sends(20))
+    push(settings, ["sends"])
+    write("sends.ndjson", some_sends(50))
+    account.suspended = True
+    with pytest.raises(AccessError):
+        push(settings, ["sends"])
+    assert (last(settings).status, moved(settings)) == ("failed", (0, 0, 0, 0, 30))
+    account.suspended = False
+    push(settings, ["sends"])
+    assert moved(settings) == (30, 30, 30, 0, 0)
+    assert len(account.sends) == 50
+
+
+def test_revenue_that_is_settled_by_reading_counts_where_it_was_settled(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Rows without an answer are left out of the run that sent them, and accepted in the run that found them."""
+    write("sends.ndjson", some_sends(3))
+    sales = [
+        {"record_id": f"r{n}", "message_id": f"m{n:06}", "offer_id": offer, "revenue": 5 + n}
+        for n in range(3)
+    ]
+    for offers in account.offers:
+        offers["external_platform"] = None
+    write("revenue.ndjson", sales)
+    count = len(account.revenue)
+
+    def suspend(_: int, account: Account) -> None:
+        account.suspended = len(account.revenue) > count
+
+    account.before_request = suspend  # no reading follows
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    with pytest.raises(AccessError):
+        push(settings, ["sends", "revenue"])
+    (record, *_) = newest(settings.data_dir)
+    assert (record.sent, record.accepted, record.left_out, record.pending) == (2, 0, 2, 1)
+    account.before_request, account.suspended = None, False
+    push(settings, ["sends", "revenue"])
+    assert moved(settings) == (1, 1, 3, 0, 0)
+    assert json.loads(bytes(next(newest(settings.data_dir)).details))["settled"] == 2
+
+
+def test_what_a_person_decides_is_a_run(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Rollback, replay, adopt and resolve are on record in `runs` and at once in sync.runs, failed ones too."""
+
+    def told() -> tuple[str, str, int | None]:
+        latest = next(newest(settings.data_dir))
+        ((run, rows),) = query(
+            settings.warehouse, "SELECT run, rows FROM sync.runs ORDER BY started_at DESC LIMIT 1"
+        )
+        assert (run, rows) == (latest.run, latest.rows), "sync.runs has it already"
+        return latest.activity, latest.status, latest.rows
+
+    pull(settings, ["lists"], "r1")
+    account.lists[0]["list_name"] = "other"
+    pull(settings, ["lists"], "r2")
+    rollback(settings, "lists", "r3")
+    assert told() == ("rollback lists", "succeeded", len(account.lists))
+    replay(settings, "lists", "r4")
+    assert told() == ("replay lists", "succeeded", 0)
+    adopt(settings)
+    assert told() == ("adopt", "succeeded", 0)
+
+    contact = account.contacts()[0]
+    for offers in account.offers:
+        offers["external_platform"] = None
+    write("sends.ndjson", some_sends(1))
+    write("revenue.ndjson", [{"record_id": "r", "message_id": "m000000", "offer_id": offer, "revenue": 3}])
+    count = len(account.revenue)
+
+    def delete(_: int, account: Account) -> None:
+        if len(account.revenue) > count:
+            account.remove_contact((contact["phone_number"], contact["list_id"]))
+
+    account.before_request = delete
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    push(settings, ["sends", "revenue"])
+    with pytest.raises(TracklySyncError):
+        resolve(settings, ["record:other"], Outcome.ACCEPTED, "a slip")
+    assert next(newest(settings.data_dir)).status == "failed"
+    resolve(settings, ["record:r"], Outcome.ACCEPTED, "seen")
+    assert told() == ("resolve", "succeeded", 1)
+    acknowledge_differing(settings, ["sends"], "corrected")
+    assert told() == ("resolve", "succeeded", 0)
+    assert "seen" not in "".join(path.read_text() for path in (settings.data_dir / "runs").iterdir())
