@@ -147,7 +147,7 @@ def of_outcomes(
     counts: Outcomes,
     noticed: Mapping[str, int],
     rows: Sequence[Row],
-    done: RunRecord | None,
+    done: Sequence[RunRecord],
     seconds: float,
 ) -> Metadata:
     """What an import's materialization carries: what this run did as numbers, to be plotted over time.
@@ -171,7 +171,7 @@ def of_outcomes(
         ),
         "preview": table(("message_id", "outcome", "code", "reason", "row"), rows),
         **_figures(0, counts.quarantined, seconds, row_count=counts.accepted),
-        **of_run([done] if done else []),
+        **of_run(done),
         **{f"input_{outcome}": number for outcome, number in numbers.items()},
         "input_left_out": counts.left_out,
         **noticed,
@@ -255,6 +255,7 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
         "missing_revenue": float(done.missing),
         "duration_seconds": round(seconds, 3),
         "agrees": done.agrees,
+        "verdict": str(done.verdict),
         "preview": table(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
     }
 

@@ -19,13 +19,14 @@ from assets.resources import Trackly
 from assets.started import attended
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
-from pipelines.runs import record_of
+from pipelines.runs import records_of
 from pipelines.settings import Settings
 from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
 
 GROUP = "backfill"
 _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
+_PUSHES = tuple(f"push {name}" for name in PUSHED)
 _DIFFERS = "differs from what was sent"
 
 
@@ -73,7 +74,6 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         started = time.monotonic()
         start, end = context.partition_time_window
-        run = context.run.run_id
         with engine(trackly) as settings:
             intake(
                 settings,
@@ -81,12 +81,12 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
                 changed=True,
                 ignore_unread=config.ignore_unread,
                 attended=attended(context.run),
-                run=run,
+                run=context.run.run_id,
             )
             with books_published(settings):
-                send(settings, list(PUSHED), between=(start, end), run=run)
+                send(settings, list(PUSHED), between=(start, end), run=context.run.run_id)
+            done = records_of(settings.data_dir, context.run.run_id, _PUSHES)
             found = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}
-            done = [one for name in PUSHED if (one := record_of(settings.data_dir, run, f"push {name}"))]
         counts, differs = {name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values())
         total = {str(o): n for o in Outcome if (n := sum(by.get(o, 0) for by in counts.values()))}
         missing = {o: n for o, n in total.items() if o in _OPEN}

@@ -22,7 +22,7 @@ from pipelines.push.audit.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.files.find import find_sources
 from pipelines.push.run import intake, send
-from pipelines.runs import record_of
+from pipelines.runs import records_of
 from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.imports import RECORDS
@@ -116,7 +116,7 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
             with books_published(settings):
                 counts = send(settings, [dataset.name], run=context.run.run_id)[dataset.name]
             rows, beside = recorded_rows(settings, dataset), noticed(settings, dataset.name)
-            done = record_of(settings.data_dir, context.run.run_id, f"push {dataset.name}")
+            done = records_of(settings.data_dir, context.run.run_id, [f"push {dataset.name}"])
         return dg.MaterializeResult(
             metadata=of_outcomes(dataset.name, counts, beside, rows, done, time.monotonic() - started)
         )

@@ -9,7 +9,7 @@ import fcntl
 import getpass
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,20 +93,20 @@ def newest(data_dir: Path) -> Iterator[RunRecord]:
     return (_read(data_dir, name) for name in reversed(_names(data_dir)))
 
 
-def record_of(data_dir: Path, run: str, activity: str) -> RunRecord | None:
-    """What is on record of one activity of a run; None where it has not ended.
+def records_of(data_dir: Path, run: str, activities: Collection[str]) -> list[RunRecord]:
+    """What is on record of some activities of a run; one that has not ended is not.
 
     Args:
         data_dir: the data directory.
         run: the run's id.
-        activity: such as `push sends`.
+        activities: such as `push sends`.
 
     Raises:
         StorageError: a record cannot be read.
     """
-    end = f"-{_file_part(activity)}.json"
-    found = (_read(data_dir, name) for name in reversed(_names(data_dir)) if name.endswith(end))
-    return next((record for record in found if (record.run, record.activity) == (run, activity)), None)
+    ends = tuple(f"-{_file_part(activity)}.json" for activity in activities)
+    found = (_read(data_dir, name) for name in reversed(_names(data_dir)) if name.endswith(ends))
+    return [record for record in found if record.run == run and record.activity in activities]
 
 
 def as_ended(record: RunRecord) -> RunRecord:

@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from pipelines.alerts.conditions import (
     Condition,
     Counts,
+    of_data,
     of_pulls,
     of_pushes,
     of_runs,
@@ -26,6 +27,7 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.stopping import interrupts_kept
+from pipelines.storage import is_there
 from pipelines.warehouse.published import last_sent_at, published, unread_events
 from pipelines.webhooks.store import received
 
@@ -80,11 +82,13 @@ def conditions(
         pulled, damage = published(settings.warehouse), None
     except StorageError as error:
         pulled, damage = {}, error
+    last = last_of_each(settings.data_dir)
     return [
         *of_receiver(settings),
+        of_data(settings, any_run=bool(last or pulled or damage)),
         *of_pulls(settings, pulled, datetime.now(UTC)),
-        of_warehouse(damage),
-        *of_runs(last_of_each(settings.data_dir).values()),
+        of_warehouse(damage, is_there=is_there(settings.warehouse)),
+        *of_runs(last.values()),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
         *(alarms(settings) if alarms else ()),
     ]

@@ -11,6 +11,8 @@
     refused:webhooks     every request so far was refused for its signature
     unread:webhooks      events of the last days had a right signature and could not be read
     damaged:webhooks     the queue of events cannot be read
+    empty:data           nothing was ever pulled or pushed with this data directory
+    lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost`)
     twice:revenue        revenue turned up after it was called absent and sent again (`pipelines.push.audit.alarms`)
 
 What does not belong here: reading anything, and telling anybody.
@@ -31,6 +33,9 @@ from schemas.sync import Manifest, RunRecord
 _ALIVE = timedelta(minutes=10)
 """A receiver shows every half minute that it can store events; without that for so long it cannot."""
 
+
+_NOTHING = "nothing_to_compare"
+"""What a reconciliation says that had nothing to compare."""
 
 _BY_HAND = ("adopt", "resolve", "rollback ", "replay ")
 """Activities that a person waits for, who has seen how they ended."""
@@ -85,12 +90,19 @@ def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetim
     return found
 
 
-def of_warehouse(damage: TracklySyncError | None) -> Condition:
+def of_warehouse(damage: TracklySyncError | None, *, is_there: bool = True) -> Condition:
     """Whether the warehouse can be read; where it cannot, nothing else about it can be judged."""
-    text, remedy = (
-        (damage.message.rstrip("."), damage.remedy) if damage else ("the warehouse can be read", "")
-    )
-    return Condition("damaged:warehouse", damage is not None, text, remedy)
+    if damage:
+        return Condition("damaged:warehouse", True, damage.message.rstrip("."), damage.remedy)
+    text = "the warehouse can be read" if is_there else "there is no warehouse yet"
+    return Condition("damaged:warehouse", False, text)
+
+
+def of_data(settings: Settings, *, any_run: bool) -> Condition:
+    """Whether there is anything to judge: a data directory without any run may be the wrong one."""
+    text = "there are runs" if any_run else f"nothing was ever pulled or pushed with {settings.data_dir}"
+    remedy = "Run: trackly-sync pull; or set TRACKLY_DATA_DIR to the directory that holds the data"
+    return Condition("empty:data", not any_run, text, "" if any_run else remedy)
 
 
 def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
@@ -115,7 +127,12 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
         if record.activity == "reconcile" and not firing:
             books: dict[str, Any] = msgspec.json.decode(record.details) or {}
             agrees = bool(books.get("agrees", True))
-            text = "what was accepted is there" if agrees else "contacts hold less than was accepted"
+            there = (
+                "nothing was accepted yet"
+                if books.get("verdict") == _NOTHING
+                else "what was accepted is there"
+            )
+            text = there if agrees else "contacts hold less than was accepted"
             remedy = "FROM imports.differences WHERE finding = 'missing'"
             figures = {"missing": books.get("missing")}
             found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))

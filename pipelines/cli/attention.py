@@ -10,7 +10,8 @@ from pipelines.settings import Settings
 from schemas.sync import Manifest
 
 _ALERTING = (
-    "twice:", "stale:", "failed:", "missing:", "silent:", "stopped:", "refused:", "unread:", "damaged:webhooks",
+    "twice:", "lost:", "stale:", "failed:", "missing:", "silent:", "stopped:", "refused:", "unread:",
+    "damaged:webhooks",
 )  # fmt: skip
 
 
@@ -43,6 +44,18 @@ def attention(
         *push_notes(pushed),
         *differing_notes(differing(settings)),
     ]
+
+
+def ledger_notes(settings: Settings) -> list[str]:
+    """That the ledger was lost, for commands that show what it holds.
+
+    Raises:
+        StorageError: the ledger or the warehouse cannot be read.
+    """
+    from pipelines.push.audit.lost import of_ledger  # noqa: PLC0415 - help answers at once
+
+    condition = of_ledger(settings)
+    return [f"{condition.text}. {condition.remedy}"] if condition.firing else []
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:

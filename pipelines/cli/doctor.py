@@ -210,8 +210,11 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _ledger(settings: Settings) -> Finding:
-    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - other checks do not need it
+    from pipelines.push.audit.lost import lost  # noqa: PLC0415 - other checks do not need it
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
 
+    if found := lost(settings):
+        return Finding("ledger", "fail" if found.has_revenue else "warn", found.text, found.remedy)
     rows = sum(counts.rows_in for counts in outcomes(settings).values())
     return Finding("ledger", "ok", f"opens, {plural(rows, 'row')} of history on record")
 

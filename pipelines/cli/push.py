@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +26,8 @@ from pipelines.cli.show import (
 from pipelines.cli.terminal import out, tell
 from pipelines.errors import UsageError
 from pipelines.logs import run_id
-from pipelines.runs import newest
+from pipelines.recent import Run
+from pipelines.runs import records_of
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import duration, plural
 from pipelines.text import plain
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pipelines.push.run import PushReport
 
 _REASONS_SHOWN = 3
+_PUSHES = [f"push {name}" for name in PUSHED]
 
 
 @guarded
@@ -214,19 +215,24 @@ def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
     advice = [line for found in done.intakes.values() for line in found.advice]
     differ = differing_notes(done.differing)
     show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes), *differ, *advice])
-    for name, reasons in done.reasons.items():
+    _show_reasons(done.reasons)
+    this_run = Run(str(run_id.get()), records_of(settings.data_dir, str(run_id.get()), _PUSHES))
+    out.print(f"\nThis run: {this_run.figures or '0 sent'}.", markup=False)
+    show_cost(took, *_requests(this_run))
+    out.print("Next: trackly-sync reconcile" if this_run.sent else "Next: trackly-sync status")
+
+
+def _show_reasons(by_dataset: Mapping[str, Mapping[str, int]]) -> None:
+    for name, reasons in by_dataset.items():
         why = [(reason, rows) for reason, rows in reasons.items() if reason.startswith(LEFT_OUT)]
         for reason, rows in why[:_REASONS_SHOWN]:
             out.print(f"    {name}: {rows:,} {plain(reason)}", markup=False)
-    made = [
-        record for record in islice(newest(settings.data_dir), 3 * len(PUSHED)) if record.run == run_id.get()
-    ]
-    figures = [msgspec.json.decode(record.details) or {} for record in made]
-    requests, retries = (sum(of.get(name, 0) for of in figures) for name in ("requests", "retries"))
-    sent, accepted = (sum(getattr(of, name) or 0 for of in made) for name in ("sent", "accepted"))
-    out.print(f"\nThis run: {plural(sent, 'row')} sent, {accepted:,} accepted.", markup=False)
-    show_cost(took, requests, retries)
-    out.print("Next: trackly-sync reconcile" if requests else "Next: trackly-sync status")
+
+
+def _requests(run: Run) -> tuple[int, int]:
+    """Requests and retries of a run."""
+    figures = [msgspec.json.decode(record.details) or {} for record in run.activities]
+    return sum(of.get("requests", 0) for of in figures), sum(of.get("retries", 0) for of in figures)
 
 
 def _alarms(settings: Settings) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from pipelines.cli.arguments import AsJson, Quiet
+from pipelines.cli.attention import ledger_notes
 from pipelines.cli.guarded import guarded
 from pipelines.cli.progress import progress
 from pipelines.cli.show import show_json, show_notes
@@ -31,7 +32,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     """Compare what was accepted with what the account holds, contact by contact.
 
     Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
-    accepted. Differences are kept in the table imports.differences. Exit code 1: revenue or clicks are missing. Exit
+    accepted. Differences are kept in the table imports.differences. It ends with "Agrees", or with "Nothing to
+    compare" where nothing was accepted yet (`verdict` in --json). Exit code 1: revenue or clicks are missing. Exit
     code 3: revenue is perhaps there twice.
 
     Examples:
@@ -49,7 +51,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
         show_json(_json(done))
     else:
         _show(done)
-        show_notes("Needs attention", [f"{one.text}. {one.remedy}" for one in open_alarms(settings)])
+        alarms = [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
+        show_notes("Needs attention", [*ledger_notes(settings), *alarms])
     if not done.agrees:
         tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
         return FAILED
@@ -60,15 +63,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
 
 
 def _show(done: "Reconciliation") -> None:
-    table = Table("ledger", box=None, pad_edge=False, header_style="bold")
-    for title in ("accepted", "acknowledged", "settled", "in doubt", "amount", "agrees"):
-        table.add_column(title, justify="right")
-    for name, book in done.books.items():
-        amount = f"{book.amount:,.4f}" if book.amount else ""
-        agrees = "[green]yes[/]" if book.agrees else "[red]no[/]"
-        counts = (book.accepted, book.acknowledged + book.skipped, book.settled, book.in_doubt)
-        table.add_row(name, *(f"{count:,}" for count in counts), amount, agrees)
-    out.print(table)
+    out.print(_table(done))
     seen = "" if done.complete else " (not every contact of the account could be read)"
     out.print(f"\n{plural(done.contacts, 'contact')} compared with their totals now{seen}.")
     for finding, count in done.findings.items():
@@ -76,17 +71,46 @@ def _show(done: "Reconciliation") -> None:
             out.print(f"  {plural(count, 'total')} {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
         out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
-    if not done.contacts:
-        out.print(
-            "  Nothing has been accepted of which it is on record what the contact's totals were before."
+    out.print(_conclusion(done))
+
+
+def _table(done: "Reconciliation") -> Table:
+    table = Table("ledger", box=None, pad_edge=False, header_style="bold")
+    for title in ("accepted", "acknowledged", "settled", "in doubt", "amount", "agrees"):
+        table.add_column(title, justify="right")
+    for name, book in done.books.items():
+        counts = (book.accepted, book.acknowledged + book.skipped, book.settled, book.in_doubt)
+        agrees = "[green]yes[/]" if book.agrees else "[red]no[/]"
+        table.add_row(
+            name,
+            *(f"{count:,}" for count in counts),
+            f"{book.amount:,.4f}" if book.amount else "",
+            agrees if book.has_rows else "nothing yet",
         )
-    elif not any(done.findings.values()) and not done.alarms:
-        out.print("  All of them hold exactly what was accepted.")
+    return table
+
+
+def _conclusion(done: "Reconciliation") -> str:
+    match done.verdict:
+        case "nothing_to_compare":
+            return "Nothing to compare: nothing was accepted yet. To send history: trackly-sync push"
+        case "missing":
+            return "[red]Does not agree: what was accepted is not all there.[/]"
+        case "perhaps_twice":
+            return "[yellow]Revenue is perhaps there twice.[/]"
+    if not done.contacts:
+        return (
+            "Agrees with what the API acknowledged. Nothing was accepted of which it is on record what the contact's"
+            " totals were before."
+        )
+    exactly = " All of them hold exactly what was accepted." if not any(done.findings.values()) else ""
+    return f"[green]Agrees.[/]{exactly}"
 
 
 def _json(done: "Reconciliation") -> dict[str, object]:
     names = ("amount", "amount_settled", "amount_in_doubt", "amount_acknowledged")
     return {
+        "verdict": done.verdict,
         "agrees": done.agrees,
         "contacts": done.contacts,
         "complete": done.complete,

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from pipelines.cli.arguments import AsJson, chosen, dataset_names
+from pipelines.cli.attention import ledger_notes
 from pipelines.cli.guarded import guarded
 from pipelines.cli.stream import AsCsv, one_form, write_rows
 from pipelines.cli.terminal import cell, out, tell
@@ -190,7 +191,11 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
     rows += sum(differ[name] for name in pushed if DIFFERS in outcomes)
     with left_out(settings.warehouse, (), pushed, outcomes) as found:
         listed = sum(found.counts().values())
-    if rows != listed:
+    if rows == listed:
+        return
+    if notes := ledger_notes(settings):
+        tell(notes[0])
+    else:
         tell(
             f"The ledger has {plural(rows, 'such row')}, these books {listed:,}: the last push did not end. "
             "Push again."

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.arguments import AsJson, chosen
+from pipelines.cli.attention import ledger_notes
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
-from pipelines.cli.terminal import cell, out
+from pipelines.cli.terminal import cell, out, tell
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import plural
@@ -110,6 +111,8 @@ def _list(settings: Settings, as_json: bool) -> int:
     if not as_json:
         _show_alarms(open_alarms(settings))
     _show(in_doubt(settings), as_json)
+    for note in ledger_notes(settings):
+        tell(note)
     return 0
 
 

@@ -1,6 +1,7 @@
 """`trackly-sync status`: no key, no network, and no heavy imports, so that it answers at once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.attention import alarms_json, attention
@@ -27,8 +28,9 @@ _RUNS_SHOWN = 3
 def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
-    revenue is perhaps there twice it also has "alarms" and "needs_attention"; where events were received, "webhooks".
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. What
+    needs attention is in "needs_attention", where something does. Where revenue is perhaps there twice it also has
+    "alarms"; where events were received, "webhooks".
     """
     settings = load_settings()
     from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
@@ -37,7 +39,9 @@ def status(as_json: AsJson = False) -> int:
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
         alarms = alarms_json(settings)
-        more = {"needs_attention": attention(settings, pulled, pushed), "alarms": alarms} if alarms else {}
+        notes = attention(settings, pulled, pushed)
+        more: dict[str, Any] = {"needs_attention": notes} if notes else {}
+        more |= {"alarms": alarms} if alarms else {}
         show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
         return 0
     out.print(f"{_headline(settings, pulled)}\n", markup=False)

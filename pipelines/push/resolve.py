@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.errors import UsageError
-from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing
 from pipelines.push.ledger.db.tables import REVENUE

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Unpack
 
 from pipelines import stopping
-from pipelines.push.audit.adopt import refuse_forgotten
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.same_rows import Decision
 from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
@@ -87,7 +87,7 @@ def intake(
     Raises:
         UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
         BusyError: another push is under way.
-        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.adopt`).
+        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost`).
     """
     taking = Taking(**options)
     sources = find_sources(settings, datasets, paths)
@@ -127,7 +127,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
         RequestError: the API refused a call as a whole; likewise.
         ServiceError: no usable answer within the bounds; likewise.
         BusyError: another push is under way.
-        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `audit.adopt`);
+        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `audit.lost`);
             nothing leaves that is not on record.
     """
     with _pushing(settings) as ledger:
@@ -156,7 +156,7 @@ def plan(
 
     Raises:
         UsageError: there is no history, or a file cannot be used.
-        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.adopt`).
+        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost`).
     """
     sources = find_sources(settings, datasets, paths)
     with existing_ledger(settings) as ledger:

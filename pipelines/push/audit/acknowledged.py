@@ -41,6 +41,11 @@ class Books:
     amount_acknowledged: Decimal | None
 
     @property
+    def has_rows(self) -> bool:
+        """Whether there is anything to compare."""
+        return bool(self.accepted or self.acknowledged or self.skipped or self.in_doubt)
+
+    @property
     def agrees(self) -> bool:
         """Whether both sides can be right.
 

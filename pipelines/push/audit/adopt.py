@@ -2,31 +2,27 @@
 
 Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what the
 warehouse knows is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
-belong here: how the ledger keeps what is taken over (`ledger.queries.adopt`).
+belong here: how the ledger keeps what is taken over (`ledger.queries.adopt`), and noticing it (`lost`).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
-from pipelines.errors import StorageError
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.lost import unknown_calls
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger, open_ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
-from pipelines.push.ledger.queries.adopt import adopt_calls, calls_on_record
+from pipelines.push.ledger.queries.adopt import adopt_calls
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
-from pipelines.storage import is_there
 from pipelines.warehouse.publish import note_runs
 from pipelines.warehouse.swap import dicts, reading
 from pipelines.watched import watched
 
-_PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
-_CALLS = f"SELECT chunk, intended_at FROM imports.chunks WHERE dataset = '{REVENUE}' AND state <> 'refused'"
 _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
 _ROWS = (
     "SELECT identity, chunk, outcome, code, reason, attempt, message_id, revenue FROM imports.records"
@@ -49,23 +45,6 @@ class Adopted:
     rows: int
     in_doubt: int
     amount: Decimal
-
-
-def refuse_forgotten(settings: Settings, ledger: Ledger | None) -> None:
-    """See that the ledger knows every call of revenue that the warehouse tells of.
-
-    Raises:
-        StorageError: it does not.
-    """
-    calls = _forgotten(settings, ledger)
-    if calls:
-        last = max(calls.values())
-        raise StorageError(
-            f"The ledger does not know {len(calls):,} calls of revenue that imports.chunks has, the last one of "
-            f"{last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
-            "Put the latest ledger back, or take them over from the warehouse: trackly-sync adopt. If the account "
-            "was emptied: move warehouse.duckdb away, and pull.",
-        )
 
 
 @watched(outcomes, of_alarms)
@@ -92,7 +71,7 @@ def adopt(settings: Settings) -> Adopted:
 
 
 def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
-    numbers = list(_forgotten(settings, ledger))
+    numbers = list(unknown_calls(settings, ledger, (REVENUE,)))
     if not numbers:
         return Adopted(0, 0, 0, Decimal(0))
     with reading(settings.warehouse) as connection:
@@ -101,18 +80,3 @@ def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
     amount = sum((row["revenue"] or Decimal(0) for row in rows), Decimal(0))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
     return Adopted(len(calls), len(rows), doubts, amount)
-
-
-def _forgotten(settings: Settings, ledger: Ledger | None) -> dict[int, datetime]:
-    """Calls that imports.chunks has and the ledger does not, and when they were meant to be sent.
-
-    Their numbers tell nothing, since the ledger counts on from its last.
-    """
-    if not is_there(settings.warehouse):
-        return {}
-    with reading(settings.warehouse) as connection:
-        if not connection.execute(_PUBLISHED).fetchone():
-            return {}
-        calls: dict[int, datetime] = dict(connection.execute(_CALLS).fetchall())
-    known = calls_on_record(ledger) if ledger and calls else set()
-    return {number: at for number, at in calls.items() if at not in known}

@@ -86,8 +86,10 @@ def open_alarms(settings: Settings) -> list[Late]:
 
 
 def of_alarms(settings: Settings) -> list[Condition]:
-    """Whether revenue is perhaps there twice, as a condition that alerts."""
-    return [condition(open_alarms(settings))]
+    """Whether revenue is perhaps there twice, and whether the ledger was lost, as conditions that alert."""
+    from pipelines.push.audit.lost import of_ledger  # noqa: PLC0415 - duckdb, as said
+
+    return [condition(open_alarms(settings)), of_ledger(settings)]
 
 
 def condition(found: Sequence[Late]) -> Condition:

@@ -10,6 +10,7 @@ compared (`totals_compared`), and the ledger against the API's answers (`acknowl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ from schemas.imports import FINDINGS
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
 
 
+class Verdict(StrEnum):
+    """What a reconciliation comes to."""
+
+    AGREES = "agrees"
+    MISSING = "missing"
+    PERHAPS_TWICE = "perhaps_twice"
+    NOTHING_TO_COMPARE = "nothing_to_compare"
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """What came of it.
@@ -80,6 +90,16 @@ class Reconciliation:
         """Whether all that was accepted is there, as far as can be seen."""
         return all(book.agrees for book in self.books.values()) and not self.findings["missing"]
 
+    @property
+    def verdict(self) -> Verdict:
+        """What it comes to in a word; that nothing was compared is no agreement."""
+        if not self.agrees:
+            return Verdict.MISSING
+        if self.twice:
+            return Verdict.PERHAPS_TWICE
+        is_empty = not self.contacts and not any(book.has_rows for book in self.books.values())
+        return Verdict.NOTHING_TO_COMPARE if is_empty else Verdict.AGREES
+
 
 @watched(outcomes, of_alarms)
 def reconcile(
@@ -108,7 +128,11 @@ def reconcile(
                 done, differences = _reconciled(connection, reading, ledger)
             record.rows = done.contacts
             record.details = details(
-                findings=done.findings, missing=str(done.missing), agrees=done.agrees, alarms=done.alarms
+                findings=done.findings,
+                missing=str(done.missing),
+                agrees=done.agrees,
+                alarms=done.alarms,
+                verdict=done.verdict,
             )
         publish_differences(settings, differences)
     return done

@@ -28,9 +28,9 @@ _AS_THEY_ARE = (
 
 
 def calls_on_record(ledger: Ledger) -> set[datetime]:
-    """When each call of revenue was meant to be sent, of any part of the input; no two are of one moment."""
+    """When each call was meant to be sent, of any dataset and part of the input; no two are of one moment."""
     with ledger.begin() as connection:
-        found = connection.execute(sa.select(CHUNKS.c.intended_at).where(CHUNKS.c.dataset == REVENUE))
+        found = connection.execute(sa.select(CHUNKS.c.intended_at))
         return {datetime.fromisoformat(at) for at in found.scalars()}
 
 

@@ -1,0 +1,142 @@
+"""A ledger that was lost or is older than what was pushed is told by everything that shows how things stand."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli.attention import attention
+from pipelines.cli.doctor import doctor
+from pipelines.cli.reconcile import reconcile as reconcile_command
+from pipelines.cli.rejects import rejects
+from pipelines.cli.report import report
+from pipelines.cli.status import status
+from pipelines.push.audit.adopt import adopt
+from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.lost import lost
+from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.run import push
+from pipelines.sandbox import API_KEY, Account, Server, seed_account
+from pipelines.settings import Settings
+from pipelines.warehouse.published import published
+from pipelines.watched import conditions
+
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A small account: it is read several times."""
+    account = seed_account(contacts=60)
+    for offer in account.offers:
+        offer["external_platform"] = None
+    return account
+
+
+def firing(settings: Settings) -> dict[str, str]:
+    """By name what alerts, with text and remedy."""
+    found = conditions(settings, outcomes, of_alarms)
+    return {one.name: f"{one.text}. {one.remedy}" for one in found if one.firing}
+
+
+def lose(settings: Settings, backup: Path | None = None) -> None:
+    for file in settings.data_dir.glob("ledger.db*"):
+        file.unlink()
+    if backup:
+        shutil.copy(backup, settings.data_dir / "ledger.db")
+
+
+def shown(command: Callable[..., None], capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+    """What a command shows, in one line."""
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - typer's Exit, whatever the code
+        command(**options)
+    told = capsys.readouterr()
+    return " ".join(f"{told.out} {told.err}".split())
+
+
+def test_a_ledger_that_is_lost_or_older_is_told_everywhere(
+    account: Account,
+    server: Server,
+    settings: Settings,
+    write: Write,
+    some_sends: Some,
+    offer: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By alerts, status, doctor, the report, rejects and reconcile; no longer once it is back or was taken over."""
+    for name, value in (("API_KEY", API_KEY), ("BASE_URL", server.url), ("DATA_DIR", settings.data_dir)):
+        monkeypatch.setenv(f"TRACKLY_{name}", str(value))
+    sales = [
+        {"record_id": f"r{n}", "message_id": f"m{n:06}", "offer_id": offer, "revenue": 1 + n}
+        for n in range(4)
+    ]
+    write("sends.ndjson", [*some_sends(6), {"id": "bad"}])
+    write("revenue.ndjson", sales[:2])
+    push(settings, ["sends", "revenue"])
+    backup = settings.data_dir / "backup.db"
+    shutil.copy(settings.data_dir / "ledger.db", backup)
+    write("revenue.ndjson", sales)
+    push(settings, ["revenue"])
+    latest = settings.data_dir / "latest.db"
+    shutil.copy(settings.data_dir / "ledger.db", latest)
+    assert not lost(settings)
+    assert "lost:ledger" not in firing(settings)
+
+    lose(settings, backup)
+    assert "does not know 1 call" in firing(settings)["lost:ledger"]
+    lose(settings)
+    text = firing(settings)["lost:ledger"]
+    unknown = f"does not know {len(lost(settings).calls)} calls"
+    assert unknown in text
+    assert len(lost(settings).calls) == len(account.log) - sum(item.method == "GET" for item in account.log)
+    assert "trackly-sync adopt" in text
+    assert text in attention(settings, published(settings.warehouse), outcomes(settings))
+    for command, options in (
+        (status, {}), (status, {"as_json": True}), (rejects, {}), (reconcile_command, {"quiet": True}), (doctor, {}),
+    ):  # fmt: skip
+        assert unknown in shown(command, capsys, **options), command
+    findings = json.loads(shown(doctor, capsys, as_json=True))
+    assert {one["check"]: one["verdict"] for one in findings}["ledger"] == "fail"
+    shown(report, capsys)
+    assert unknown in " ".join((settings.data_dir / "report.html").read_text().split())
+
+    warehouse = settings.warehouse.rename(settings.data_dir / "away.duckdb")
+    assert "the ledger is empty" in firing(settings)["lost:ledger"], "the archive knows of it too"
+    warehouse.rename(settings.warehouse)
+    adopt(settings)
+    assert "lost:ledger" not in firing(settings)
+    lose(settings, latest)
+    assert "lost:ledger" not in firing(settings)
+
+
+def test_lost_sends_alone_say_that_a_push_brings_them_back(
+    settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """The API skips repeated sends: another push is the remedy, and afterwards nothing is amiss."""
+    write("sends.ndjson", some_sends(3))
+    push(settings, ["sends"])
+    lose(settings)
+    assert "push again" in firing(settings)["lost:ledger"]
+    push(settings, ["sends"])
+    assert "lost:ledger" not in firing(settings)
+
+
+def test_without_data_nothing_is_called_well(settings: Settings, write: Write, some_sends: Some) -> None:
+    """An empty data directory alerts; a reconciliation without anything to compare does not say that it agrees."""
+    assert set(firing(settings)) == {"empty:data"}
+    done = reconcile(settings)
+    assert (done.verdict, done.contacts, done.agrees) == ("nothing_to_compare", 0, True)
+    assert firing(settings) == {}
+    found = {one.name: one.text for one in conditions(settings, outcomes, of_alarms)}
+    assert found["missing:reconcile"] == "nothing was accepted yet"
+    assert found["damaged:warehouse"] == "the warehouse can be read"
+    write("sends.ndjson", some_sends(2))
+    push(settings, ["sends"])
+    assert reconcile(settings).verdict == "agrees"
