@@ -1,6 +1,7 @@
 """`trackly-sync sandbox`."""
 
 import random
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +96,7 @@ def sandbox(
     if history is not None:
         out.print(f"export TRACKLY_HISTORY_DIR={history}", markup=False)
     out.print("\nCtrl-C stops it.")
+    sys.stdout.flush()  # it may go to a file, of which whoever reads it waits for the key
     serve_forever(account, faults, listener)
     return 0
 
