@@ -4,6 +4,7 @@
 them in one swap. What does not belong here: how one dataset is read (see `snapshot`), and printing.
 """
 
+import asyncio
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_snapshot
+from pipelines.warehouse.swap import prepare
 from pipelines.watched import watched
 from schemas.registry import PULLED
 
@@ -135,7 +137,8 @@ async def _pull(
             options = ReadOptions(since_last=since_last and name == "contacts")
             made[name] = await make_snapshot(client, settings, name, run, on_progress, options)
 
-        await run_all(one(name) for name in PULLED if name in names)
+        preparing = asyncio.to_thread(prepare, settings.warehouse)
+        await run_all([preparing, *(one(name) for name in PULLED if name in names)])
     if derive and "revenue" not in made:
         made["revenue"] = await derived(settings, made["contacts"], run)
     return [made[name] for name in PULLED if name in made]

@@ -57,6 +57,17 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             _discard(aside)
 
 
+def prepare(warehouse: Path) -> None:
+    """Make in advance what only the first `replacing` needs, for a thread that would be idle.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with storage_errors("build", warehouse):
+        if not warehouse.exists():
+            _blank()
+
+
 @contextmanager
 def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection, closed at the end of the block.

@@ -76,11 +76,14 @@ def after(position: int, largest: int) -> Window:
     start_at_most = max(position - overlap, 0)
     smallest = max(1, int(largest * _SMALLEST_SHARE))
 
-    def stop(per_page: int) -> int:
-        return (start_at_most // per_page + 1) * per_page
-
-    best = max(range(largest, smallest - 1, -1), key=stop)
-    if largest < 3 or stop(best) <= position:  # tiny pages: better no overlap than no progress
+    best, furthest = largest, 0
+    for per_page in range(largest, smallest - 1, -1):
+        if per_page <= furthest:  # a page of so few rows reaches no further
+            break
+        reach = per_page - start_at_most % per_page
+        if reach > furthest:
+            best, furthest = per_page, reach
+    if largest < 3 or start_at_most + furthest <= position:  # tiny pages: better no overlap than no progress
         return Window(position // largest + 1, largest)
     return Window(start_at_most // best + 1, best)
 

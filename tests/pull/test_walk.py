@@ -1,0 +1,114 @@
+"""The walk of a page of contacts in docs/architecture.md, traced: each module once, and data is handed on."""
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from pipelines.pull.run import pull
+from pipelines.sandbox import Account, seed_account
+from pipelines.settings import Settings
+
+ROOT = f"{Path(__file__).parents[2]}/pipelines/"
+ROOMS = ("pull/", "trackly/")
+WALK = [
+    "pull/read/scan",
+    "pull/read/chain",
+    "pull/read/pages",
+    "pull/decode/replies",
+    "trackly/client",
+    "trackly/carrier",
+    "trackly/bodies",
+    "pull/decode/accept",
+    "pull/decode/redact",
+    "pull/decode/decoder",
+    "pull/decode/columns",
+    "pull/decode/row_keys",
+    "pull/read/page_check",
+    "pull/decode/spool",
+]
+"""From the decision to ask to the reply on the disk, in the order of entering."""
+
+WRITING = [
+    "pull/decode/batches",
+    "pull/write/validate",
+    "pull/write/data_file",
+]
+"""What the writer's thread does with it."""
+
+
+@pytest.fixture
+def account() -> Account:
+    """One page of contacts."""
+    return seed_account(contacts=200)
+
+
+def module(frame: FrameType) -> str:
+    path = frame.f_code.co_filename
+    name = path.removeprefix(ROOT).removesuffix(".py") if path.startswith(ROOT) else ""
+    return name if name.startswith(ROOMS) else ""
+
+
+def caller(frame: FrameType) -> str:
+    """The module of the rooms from which a call came, also through a library."""
+    back = frame.f_back
+    while back is not None and not module(back):
+        back = back.f_back
+    return module(back) if back else ""
+
+
+class Tracer:
+    """Notes each call that enters a module of the rooms from another.
+
+    A coroutine that goes on is no call, and the writer that waits for a batch is not on the way of a page.
+    """
+
+    def __init__(self) -> None:
+        self.entered: list[tuple[str, str]] = []
+        self._suspended: list[FrameType] = []
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        name = module(frame) if event == "call" else ""
+        if not name or frame.f_code.co_name.startswith("__init__") or frame in self._suspended:
+            return
+        if frame.f_code.co_flags & 0x2A0:  # generators and coroutines
+            self._suspended.append(frame)
+        came_from = caller(frame)
+        waits = name == "pull/decode/replies" and came_from == "pull/write/snapshot_files"
+        if came_from != name and not waits:
+            self.entered.append((name, frame.f_code.co_name))
+
+
+def traced(work: Callable[[], object]) -> list[tuple[str, str]]:
+    tracer, before = Tracer(), (sys.getprofile(), threading.getprofile())
+    threading.setprofile(tracer)
+    sys.setprofile(tracer)
+    try:
+        work()
+    finally:
+        sys.setprofile(before[0])
+        threading.setprofile(before[1])
+    return tracer.entered
+
+
+def test_a_page_enters_each_module_once(settings: Settings) -> None:
+    """From the scan to the spool, and from the batch to the data file; what ends a snapshot is not the page's way."""
+    entered = traced(lambda: pull(settings, ["contacts"], "run"))
+    at = entered.index(("pull/read/scan", "scan"))
+    end = entered.index(("pull/decode/spool", "put"))
+    way = [name for name, _ in entered[at : end + 1] if name in WALK]
+    assert way == WALK
+
+    first = entered.index(("pull/decode/batches", "write_batch"))
+    last = entered.index(("pull/write/data_file", "add"))
+    writing = [(name, of) for name, of in entered[first : last + 1] if name in WRITING and of != "of"]
+    assert Counter(name for name, _ in writing) == {
+        "pull/decode/batches": 2,  # written, and mapped back by the step that checks it
+        "pull/write/validate": 1,
+        "pull/write/data_file": 1,
+    }
