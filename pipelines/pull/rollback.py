@@ -1,9 +1,10 @@
 """Earlier snapshots used again: `rollback` publishes one as it was, `replay` validates its quarantined rows again."""
 
 import shutil
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -30,10 +31,10 @@ from pipelines.snapshots import (
 )
 from pipelines.storage import storage_errors
 from pipelines.warehouse.publish import note_runs, publish, republish
-from pipelines.warehouse.published import published_snapshot
+from pipelines.warehouse.published import published, published_snapshot
 from pipelines.watched import watched
 from schemas.registry import PULLED
-from schemas.sync import RunRecord
+from schemas.sync import Manifest, RunRecord
 
 
 @watched()
@@ -55,7 +56,7 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
         UsageError: there is no such snapshot.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
-    target = _earlier(settings, name, to)
+    target = to_publish(settings, name, to)
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
         together = stopping.run(with_derived(settings, [target], run))
         republish(settings, together, _done(record, target, target.manifest.rows))
@@ -79,9 +80,7 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         UsageError: nothing is published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
-    before = published_snapshot(settings, name)
-    if before is None:
-        raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
+    before = _published(settings, name)
     with recorded(settings.data_dir, run, f"replay {name}") as record:
         after = stopping.run(_replayed(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
@@ -99,6 +98,56 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     return after, passed
 
 
+class Kept(NamedTuple):
+    """A snapshot on disk, and whether the warehouse holds it now."""
+
+    manifest: Manifest
+    published: bool
+
+
+def kept_snapshots(settings: Settings, names: Collection[str]) -> list[Kept]:
+    """Every snapshot that could be published again, by dataset, the newest first.
+
+    Raises:
+        StorageError: the warehouse or a manifest cannot be read.
+    """
+    current = {name: manifest.snapshot for name, manifest in published(settings.warehouse).items()}
+    return [
+        Kept(snapshot.manifest, snapshot.manifest.snapshot == current.get(name))
+        for name in PULLED
+        if name in names
+        for snapshot in reversed(snapshots(settings.parquet_dir, name))
+    ]
+
+
+def would_pass(settings: Settings, name: str) -> tuple[int, int]:
+    """How many quarantined rows `replay` would publish, and how many would stay quarantined; changes nothing.
+
+    Raises:
+        UsageError: nothing is published.
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    before = _published(settings, name)
+    return stopping.run(_tried(settings, before))
+
+
+async def _tried(settings: Settings, before: Snapshot) -> tuple[int, int]:
+    name, quarantined = before.manifest.dataset, before.manifest.quarantined
+    async with dataset_lock(settings.parquet_dir, name):
+        snapshot = next_snapshot_id(before.manifest.snapshot)
+        with draft(settings.parquet_dir / name, snapshot) as folder:
+            left = _with_passed(before, Draft(PULLED[name], snapshot, folder))
+    still = quarantined if left is None else left.num_rows
+    return quarantined - still, still
+
+
+def _published(settings: Settings, name: str) -> Snapshot:
+    before = published_snapshot(settings, name)
+    if before is None:
+        raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
+    return before
+
+
 def _done(record: RunRecord, snapshot: Snapshot, rows: int) -> RunRecord:
     """The record as it will be once the snapshot is published."""
     done = msgspec.structs.replace(record)
@@ -110,14 +159,26 @@ def _note(record: RunRecord, snapshot: Snapshot, rows: int) -> None:
     record.rows, record.details = rows, details(snapshot=snapshot.manifest.snapshot)
 
 
-def _earlier(settings: Settings, name: str, to: str | None) -> Snapshot:
+def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot:
+    """What `rollback` would publish; changes nothing.
+
+    Args:
+        settings: see `Settings`.
+        name: the dataset.
+        to: the snapshot's id; by default the one before the published one.
+
+    Raises:
+        UsageError: there is no such snapshot.
+        StorageError: the warehouse or a manifest cannot be read.
+    """
     found = snapshots(settings.parquet_dir, name)
     if to is not None:
         for snapshot in found:
             if snapshot.manifest.snapshot == to:
                 return snapshot
         kept = ", ".join(snapshot.manifest.snapshot for snapshot in found) or "none"
-        raise UsageError(f"There is no snapshot {to} of {name}.", f"On disk: {kept}.")
+        remedy = f"On disk: {kept}. With their times: trackly-sync rollback"
+        raise UsageError(f"There is no snapshot {to} of {name}.", remedy)
     current = published_snapshot(settings, name)
     before = [s for s in found if current and s.manifest.snapshot < current.manifest.snapshot]
     if not before:

@@ -8,7 +8,7 @@ import pytest
 from oracle import assert_equal, key_of, query, restore_key, same, shown
 
 from pipelines.errors import AccessError, UsageError
-from pipelines.pull.rollback import replay, rollback
+from pipelines.pull.rollback import replay, rollback, would_pass
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
@@ -197,6 +197,8 @@ def test_replay_publishes_what_passes_by_now(
     assert query(settings.warehouse, "SELECT count(*) FROM quarantine.contacts") == [(2,)]
     schema = frames.frame_schema(contacts.CONTACTS)
     monkeypatch.setattr(schema.columns["click_count"], "checks", [])
+    assert would_pass(settings, "contacts") == (1, 1)
+    assert [path.name for path in (settings.data_dir / "runs").iterdir() if "replay" in path.name] == []
     after, passed = replay(settings, "contacts", "r2")
     assert (passed, after.manifest.rows, after.manifest.quarantined) == (1, 2499, 1)
     assert query(settings.warehouse, "SELECT count(*) FROM contacts WHERE click_count = -1") == [(1,)]
@@ -204,6 +206,7 @@ def test_replay_publishes_what_passes_by_now(
         ("send_count: must be at least 0",)
     ]
     assert replay(settings, "contacts", "r3")[1] == 0
+    assert would_pass(settings, "contacts") == (0, 1)
 
 
 def test_a_replay_goes_on_where_history_ended(
