@@ -154,6 +154,16 @@ class Settings(BaseSettings):
         "0 is as far as the disk goes. Not for PostgreSQL.",
     )
 
+    account_timezone: str | None = Field(
+        None,
+        description="Time zone of the Trackly account, such as America/New_York, which no read of the API gives; "
+        "without it, quiet hours of schedules that do not use local time are unknown.",
+    )
+    price_per_segment: Annotated[float, Field(ge=0, le=1_000)] | None = Field(
+        None,
+        description="Price of one segment, in any currency, for the cost of planned sends; default: unknown.",
+    )
+
     log_format: Literal["text", "json"] = Field(
         "text", description="How logs are written to standard error: text, or json, one object on a line."
     )
@@ -260,6 +270,16 @@ class Settings(BaseSettings):
             raise ValueError("must be one secret, or two with a comma between")
         return value
 
+    @field_validator("account_timezone")
+    @classmethod
+    def _check_timezone(cls, value: str | None) -> str | None:
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - help answers at once
+
+        try:
+            return value and ZoneInfo(value).key
+        except (KeyError, ValueError, OSError):
+            raise ValueError("must be a time zone such as America/New_York") from None
+
     @field_validator("max_requests_per_second")
     @classmethod
     def _check_rate(cls, value: float) -> float:
@@ -279,6 +299,8 @@ class Settings(BaseSettings):
 
     @field_validator(
         "history_dir",
+        "account_timezone",
+        "price_per_segment",
         "ledger_url",
         "push_part",
         "log_level",

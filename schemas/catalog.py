@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
@@ -16,7 +17,7 @@ from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.versions import BEGINNINGS, VERSIONED, history, history_fields
 from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
-_SYNC = (SNAPSHOTS, PAGES, RUNS, REVENUE_READINGS, BEGINNINGS, WRITTEN_BY, WEBHOOKS, REJECTIONS)
+_SYNC = (SNAPSHOTS, PAGES, RUNS, REVENUE_READINGS, BEGINNINGS, WRITTEN_BY, WEBHOOKS, REJECTIONS, *COUNTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
@@ -33,7 +34,7 @@ def dictionary() -> str:
         "## Marts: views for analysts, schema `marts`",
         *_sections(MARTS.values()),
         "## What ran and what was read: schema `sync`",
-        *_sections((*_SYNC, *_RECEIVER)),
+        *_sections((*_SYNC, *_RECEIVER, *COUNTED)),
         "### What the histories are made of, in schema `sync`",
         "Read `<dataset>_history` instead, which has these and the present rows.",
         *(f"- `{kept.name}`: {kept.doc}" for of in VERSIONED.values() for kept, _ in (ended(of), since(of))),

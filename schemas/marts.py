@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.campaign_marts import CAMPAIGN_MARTS
 from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money, Ratio, Text
 from schemas.contact_marts import CONTACT_MARTS
 from schemas.import_marts import IMPORT_MARTS
@@ -325,6 +326,7 @@ MARTS: dict[str, Dataset] = {
         *CONTACT_MARTS,
         RESTATED,
         *WEBHOOK_MARTS,
+        *CAMPAIGN_MARTS,
     )
 }
 """In an order in which each one reads only those before it."""

@@ -18,6 +18,7 @@ from schemas.tables import literal
 MOST_VALUES = 10_000
 """Longest list of values of one condition."""
 _LONGEST_NUMBER = 40
+_DIGITS = 15
 _SHOWN = 40
 _UNITS = {
     "days": "days",
@@ -183,11 +184,11 @@ def _moment(column: str, given: Mapping[str, Any], as_of: datetime) -> Sql:
 
 
 def _border(given: Mapping[str, Any], as_of: datetime) -> datetime:
-    value, unit = _as_number(given.get("value")), _UNITS.get(str(given.get("unit")))
+    value, unit = _number_of(given.get("value")), _UNITS.get(str(given.get("unit")))
     if unit is None:
         raise Untranslatable(f"the unit {shown(given.get('unit'))} is not documented")
     try:
-        return as_of - timedelta(**{unit: float(value)})
+        return as_of - timedelta(**{unit: value})
     except OverflowError:
         raise Untranslatable("a time that is too far away") from None
 
@@ -295,14 +296,25 @@ def _values(given: Mapping[str, Any]) -> list[Any]:
     return values
 
 
-def _as_number(value: Any) -> str:
-    """A number as SQL. Texts that are numbers are taken as such."""
+def _number_of(value: Any) -> float:
+    return float(_number_text(value))
+
+
+def _number_text(value: Any) -> str:
+    """A number as text. Texts that are numbers are taken as such."""
     text = value.strip() if isinstance(value, str) else str(value)
     is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
     fits = is_number and len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
     if not fits or not math.isfinite(float(text)):
         raise Untranslatable("a condition whose value must be a number and is none")
     return text.removeprefix("+")
+
+
+def _as_number(value: Any) -> str:
+    """A number as SQL."""
+    text = _number_text(value)
+    is_plain = text.removeprefix("-").isdigit() and len(text) <= _DIGITS
+    return text if is_plain else f"{literal(text)}::DOUBLE"  # a decimal of forty digits fits no type
 
 
 def _text(value: str) -> str:

@@ -52,6 +52,9 @@ def _texts() -> Iterator[str]:
     encoding = f"CASE WHEN {other} THEN 'UCS-2' WHEN text IS NOT NULL THEN 'GSM-7' END"
     doc = "GSM-7 where all characters are of that alphabet or its extension; one other makes all of it UCS-2."
     yield _macro("sms_encoding(text)", encoding, doc)
+    outside = f"list_sort(list_distinct(regexp_extract_all(text, {literal(f'[^{known}]')})))"
+    doc = "The characters of a text that are not in GSM-7, each once."
+    yield _macro("sms_outside(text)", f"array_to_string({outside}, '')", doc)
     yield _macro(
         "sms_letters(text)",
         _by_encoding(_letters(extension), _letters(_ASTRAL)),

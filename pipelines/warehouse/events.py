@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.campaigns.publish import note_campaigns
 from pipelines.errors import TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.settings import Settings
@@ -58,6 +59,7 @@ def publish_events(settings: Settings, *, again: bool = False) -> int | None:
             complete(connection)
             done = _take(connection, settings, store, again=again)
             create_views(connection)
+            note_campaigns(connection, settings, ())
     return done
 
 

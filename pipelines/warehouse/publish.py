@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines import runs
+from pipelines.campaigns.publish import note_campaigns
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import is_there, storage_errors
@@ -75,6 +76,7 @@ def publish(
         take_events(connection, settings)
         create_views(connection)
         note_revenue(connection, new)
+        note_campaigns(connection, settings, now)
     _forget_old(settings, before | now)
     return list(new)
 
@@ -102,6 +104,7 @@ def republish(settings: Settings, earlier: Sequence[Snapshot], under_way: RunRec
         take_events(connection, settings)
         create_views(connection)
         note_revenue(connection, earlier)
+        note_campaigns(connection, settings, [snapshot.manifest.dataset for snapshot in earlier])
 
 
 def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snapshot]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipelines.warehouse.history_views import take_over
 from pipelines.warehouse.version import stamp
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
+from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import CAMPAIGNS, PULLED
@@ -83,7 +84,7 @@ def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
     for dataset in VERSIONED.values():
         for declared, fields in (ended(dataset), since(dataset)):
             yield f"sync.{declared.name}", declared, fields
-    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, REVENUE_READINGS, WEBHOOKS, REJECTIONS):
+    for dataset in (SNAPSHOTS, PAGES, RUNS, BEGINNINGS, REVENUE_READINGS, WEBHOOKS, REJECTIONS, *COUNTED):
         yield f"sync.{dataset.name}", dataset, dataset.fields
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield f"imports.{dataset.name}", dataset, dataset.fields

@@ -1,0 +1,257 @@
+-- What is missing is only missing where its dataset was pulled.
+WITH
+pulled AS (SELECT dataset FROM sync.snapshots WHERE published),
+running AS (SELECT * FROM main.schedules WHERE status = 'on'),
+used AS (SELECT id AS schedule_id, unnest(list_distinct(audiences)) AS audience_id FROM running),
+offers AS (
+    SELECT
+        subject,
+        subject_id,
+        coalesce(offer_ref, key, '') AS about,
+        offer_name AS about_name,
+        CASE
+            WHEN offer_ref IS NULL THEN 'link_without_offer'
+            WHEN offer_id IS NULL THEN 'offer_missing'
+            WHEN offer_status IN ('paused', 'archived') THEN 'offer_' || offer_status
+            WHEN offer_status <> 'active' THEN 'offer_inactive'
+        END AS kind,
+        CASE
+            WHEN offer_ref IS NULL THEN 'A link of it names no offer.'
+            WHEN offer_id IS NULL THEN 'A link of it leads to an offer that the account does not have.'
+            ELSE 'A link of it leads to an offer that is ' || offer_status || '.'
+        END AS detail
+    FROM marts.campaign_offers
+    WHERE (subject = 'creatives' AND status = 'active') OR (subject = 'schedules' AND status = 'on')
+    GROUP BY ALL
+),
+audiences AS (
+    SELECT
+        used.schedule_id AS subject_id,
+        used.audience_id AS about,
+        audiences.name AS about_name,
+        CASE
+            WHEN audiences.id IS NULL THEN 'audience_missing'
+            WHEN audiences.status = 'archived' THEN 'audience_archived'
+            WHEN audiences.status <> 'active' THEN 'audience_inactive'
+        END AS kind,
+        CASE
+            WHEN audiences.id IS NULL THEN 'It sends to an audience that the account does not have.'
+            ELSE 'It sends to an audience that is ' || audiences.status || '.'
+        END AS detail
+    FROM used LEFT JOIN main.audiences ON audiences.id = used.audience_id
+    WHERE 'audiences' IN (FROM pulled)
+),
+drawn AS (
+    SELECT id AS schedule_id, unnest(source_lists) AS list_id FROM running
+    UNION
+    SELECT schedule_id, unnest(source_lists) FROM used JOIN main.audiences ON audiences.id = used.audience_id
+),
+lists AS (
+    SELECT
+        schedule_id AS subject_id,
+        list_id::VARCHAR AS about,
+        list_name AS about_name,
+        CASE
+            WHEN lists.id IS NULL THEN 'list_missing'
+            WHEN lists.status IN ('paused', 'suspended', 'deleted') THEN 'list_' || lists.status
+            WHEN lists.status <> 'active' THEN 'list_inactive'
+        END AS kind,
+        'It, or an audience of it, draws from a list that '
+            || CASE WHEN lists.id IS NULL THEN 'the account does not have.' ELSE 'is ' || lists.status || '.' END AS detail
+    FROM drawn LEFT JOIN main.lists ON lists.id = drawn.list_id
+    WHERE 'lists' IN (FROM pulled)
+),
+runs AS (
+    SELECT
+        planned.schedule_id,
+        day,
+        try_cast(planned.send_time AS TIME) AS clock,
+        datediff('minute', TIMESTAMP '2020-01-01', day + try_cast(planned.send_time AS TIME)) AS minute
+    FROM marts.planned_sends AS planned
+    WHERE day < marts.utc_day(now()) + INTERVAL 28 DAY
+),
+reach AS (
+    SELECT
+        used.*,
+        nullif(running.source_lists, []) AS own_lists,
+        nullif(audiences.source_lists, []) AS audience_lists,
+        counts.people
+    FROM used
+    JOIN running ON running.id = used.schedule_id
+    LEFT JOIN main.audiences ON audiences.id = used.audience_id
+    LEFT JOIN sync.audience_counts AS counts ON counts.audience_id = used.audience_id
+),
+counted AS (SELECT count(people) <= 512 AS all_pairs FROM sync.audience_counts),
+met AS (
+    SELECT
+        one.schedule_id,
+        other.schedule_id AS other_id,
+        CASE WHEN one.audience_id = other.audience_id THEN one.people ELSE pairs.people END AS people,
+        one.audience_id = other.audience_id AS same_audience
+    FROM reach AS one
+    JOIN reach AS other ON one.schedule_id < other.schedule_id
+    CROSS JOIN counted
+    LEFT JOIN sync.audience_pairs AS pairs
+        ON pairs.audience_id = least(one.audience_id, other.audience_id)
+        AND pairs.other_audience_id = greatest(one.audience_id, other.audience_id)
+    WHERE one.audience_id = other.audience_id
+        OR pairs.people > 0
+        OR (
+            NOT (all_pairs AND one.people IS NOT NULL AND other.people IS NOT NULL)
+            AND coalesce(list_has_any(one.own_lists, other.own_lists), true)
+            AND coalesce(list_has_any(one.audience_lists, other.audience_lists), true)
+            AND coalesce(list_has_any(one.own_lists, other.audience_lists), true)
+            AND coalesce(list_has_any(one.audience_lists, other.own_lists), true)
+        )
+),
+shared AS (
+    SELECT schedule_id, other_id, max(people) AS people, bool_or(same_audience) AS same_audience
+    FROM met
+    GROUP BY ALL
+),
+gaps AS (
+    SELECT
+        shared.*,
+        bool_or(one.day = other.day AND hour(one.clock) = hour(other.clock)) AS same_hour,
+        min(abs(one.minute - other.minute)) AS gap,
+        any_value(greatest(coalesce(first.skip_within_hours, 0), coalesce(second.skip_within_hours, 0))) AS skip,
+        any_value(coalesce(first.use_local_time, false) <> coalesce(second.use_local_time, false)) AS zones_differ,
+        any_value(second.name) AS other_name
+    FROM shared
+    JOIN running AS first ON first.id = shared.schedule_id
+    JOIN running AS second ON second.id = shared.other_id
+    JOIN runs AS one ON one.schedule_id = shared.schedule_id
+    JOIN runs AS other ON other.schedule_id = shared.other_id
+    GROUP BY ALL
+),
+crossed AS (
+    SELECT
+        CASE WHEN people IS NULL AND NOT same_audience THEN 'notice' ELSE 'warning' END AS severity,
+        schedule_id AS subject_id,
+        other_id AS about,
+        other_name AS about_name,
+        people,
+        CASE WHEN same_hour THEN 'overlap_same_hour' ELSE 'overlap_within_skip' END AS kind,
+        concat(
+            CASE
+                WHEN same_audience THEN 'Both send to the same audience'
+                WHEN people IS NOT NULL THEN 'Both send to audiences that share people'
+                ELSE 'Both perhaps send to the same people, by their lists'
+            END,
+            CASE WHEN same_hour THEN ', in the same hour' ELSE ', ' || gap // 60 || ' hours apart' END,
+            CASE
+                WHEN gap < skip * 60 THEN '; within ' || skip || ' hours, so the later one skips them'
+                ELSE '; neither skips them, so they get both'
+            END,
+            CASE WHEN zones_differ THEN '. Only one of them uses local time' ELSE '' END,
+            '.'
+        ) AS detail
+    FROM gaps
+    WHERE same_hour OR gap < skip * 60
+),
+settings AS (
+    SELECT max(account_timezone) AS zone
+    FROM sync.campaign_settings WHERE account_timezone IN (SELECT name FROM pg_timezone_names())
+),
+zones AS (
+    SELECT schedule_id, timezone, sum(people) AS people
+    FROM used JOIN sync.audience_timezones USING (audience_id)
+    WHERE timezone IN (SELECT name FROM pg_timezone_names())
+    GROUP BY ALL
+),
+timed AS (
+    SELECT schedule_id, day, clock, coalesce(use_local_time, false) AS is_local
+    FROM runs JOIN running ON running.id = runs.schedule_id
+),
+outside AS (
+    SELECT schedule_id, max(people) AS people
+    FROM (
+        SELECT schedule_id, day, sum(people) AS people
+        FROM (
+            SELECT timed.*, people, timezone(timezone, timezone(zone, day + clock))::TIME AS local_time
+            FROM timed JOIN zones USING (schedule_id) CROSS JOIN settings
+            WHERE NOT is_local AND zone IS NOT NULL
+        )
+        WHERE local_time < TIME '08:00' OR local_time > TIME '21:00'
+        GROUP BY ALL
+    )
+    GROUP BY schedule_id
+),
+quiet AS (
+    SELECT DISTINCT
+        timed.schedule_id AS subject_id,
+        outside.people,
+        CASE
+            WHEN is_local AND (clock < TIME '08:00' OR clock > TIME '21:00') THEN 'quiet_hours'
+            WHEN outside.people > 0 THEN 'quiet_hours'
+            WHEN clock IS NULL OR (NOT is_local AND zone IS NULL) THEN 'quiet_hours_unknown'
+            WHEN NOT is_local AND timed.schedule_id IN (SELECT schedule_id FROM reach WHERE people IS NULL)
+                THEN 'quiet_hours_unknown'
+        END AS kind,
+        CASE
+            WHEN clock IS NULL THEN 'It says no time of day.'
+            WHEN is_local THEN 'It sends outside 08:00 to 21:00 of the contacts'' own time.'
+            WHEN outside.people > 0 THEN 'It sends outside 08:00 to 21:00 of the own time of some of its people.'
+            WHEN zone IS NULL THEN 'The account''s time zone is not known, so neither is the people''s own time.'
+            ELSE 'An audience of it cannot be counted, so the people''s own time is not known.'
+        END AS detail
+    FROM timed LEFT JOIN outside USING (schedule_id) CROSS JOIN settings
+),
+segments AS (
+    SELECT
+        subject,
+        subject_id,
+        coalesce('variant ' || position, '') AS about,
+        variant_name AS about_name,
+        'It is sent in ' || encoding || ' as ' || segments || ' segments; the estimate is ' || estimate || '.' AS detail
+    FROM marts.message_segments
+    WHERE extra_segments > 0
+        AND ((subject = 'creatives' AND status = 'active') OR (subject = 'schedules' AND status = 'on'))
+),
+findings AS (
+    SELECT
+        CASE subject WHEN 'schedules' THEN 'error' ELSE 'warning' END AS severity,
+        kind, subject, subject_id, about, about_name, NULL::BIGINT AS people, detail
+    FROM offers
+    WHERE kind IS NOT NULL AND (kind NOT LIKE 'offer_%' OR 'offers' IN (FROM pulled))
+    UNION ALL
+    SELECT 'error', kind, 'schedules', subject_id, about, about_name, NULL, detail FROM audiences
+    UNION ALL
+    SELECT 'error', 'no_audience', 'schedules', id, '', NULL, NULL, 'It names no audience.'
+    FROM running WHERE coalesce(len(audiences), 0) = 0
+    UNION ALL
+    SELECT 'error', kind, 'schedules', subject_id, about, about_name, NULL, detail FROM lists
+    UNION ALL
+    SELECT severity, kind, 'schedules', subject_id, about, about_name, people, detail FROM crossed
+    UNION ALL
+    SELECT
+        CASE kind WHEN 'quiet_hours' THEN 'warning' ELSE 'notice' END,
+        kind, 'schedules', subject_id, '', NULL, people, detail
+    FROM quiet
+    UNION ALL
+    SELECT 'warning', 'more_segments', subject, subject_id, about, about_name, NULL, detail FROM segments
+),
+names AS (
+    SELECT 'creatives' AS subject, id::VARCHAR AS subject_id, name AS subject_name FROM main.creatives
+    UNION ALL
+    SELECT 'schedules', id, name FROM main.schedules
+),
+remedies AS (
+    SELECT unnest([
+        {'begins': 'offer_', 'remedy': 'Put another offer in the link, or activate this one.'},
+        {'begins': 'link_', 'remedy': 'Give the link an offer.'},
+        {'begins': 'audience_', 'remedy': 'Choose another audience, or turn the schedule off.'},
+        {'begins': 'no_audience', 'remedy': 'Choose an audience, or turn the schedule off.'},
+        {'begins': 'list_', 'remedy': 'Take the list out of the schedule or the audience, or activate it.'},
+        {'begins': 'overlap_', 'remedy': 'Move one of the schedules, or set skip_within_hours to what is meant.'},
+        {'begins': 'quiet_hours', 'remedy': 'Choose a time that is inside for all, or use_local_time.'},
+        {'begins': 'quiet_hours_unknown', 'remedy': 'Set TRACKLY_ACCOUNT_TIMEZONE, pull contacts, or use use_local_time.'},
+        {'begins': 'more_segments', 'remedy': 'Replace what is not in GSM-7 (see marts.message_segments), or shorten it.'}
+    ], recursive := true)
+)
+SELECT findings.*, subject_name, arg_max(remedy, length(begins)) AS remedy
+FROM findings
+JOIN remedies ON starts_with(kind, begins)
+LEFT JOIN names USING (subject, subject_id)
+WHERE kind IS NOT NULL
+GROUP BY ALL

@@ -1,0 +1,113 @@
+"""What a publish counts of campaigns, in the sync schema: audiences by their filters, and settings for the marts.
+
+What does not belong here: what the account says of them (`audiences`, `schedules`), and the marts that put both
+together (`schemas.campaign_marts`).
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.columns import Column, Dataset, Instant, Integer, Ratio, Text
+
+BASES = ("filter", "filter, read widely", "source lists")
+
+_AudienceId = Annotated[Text, Column("The audience.", refers_to="main.audiences.id")]
+
+
+class CampaignSettings(msgspec.Struct):
+    """The settings of the last publish that marts of campaigns use."""
+
+    price_per_segment: Annotated[Ratio | None, Column("TRACKLY_PRICE_PER_SEGMENT; null where it is not set.")]
+    account_timezone: Annotated[Text | None, Column("TRACKLY_ACCOUNT_TIMEZONE; null where it is not set.")]
+
+
+class AudienceCount(msgspec.Struct):
+    """An audience, counted over contacts."""
+
+    audience_id: _AudienceId
+    filter_sql: Annotated[
+        Text | None,
+        Column("Its filter and its lists as a condition on contacts; null where they cannot be translated."),
+    ]
+    filter_sql_wide: Annotated[
+        Text | None,
+        Column("The same where what the vendor leaves open lets contacts in; equal where nothing is open."),
+    ]
+    reason: Annotated[Text | None, Column("Why it cannot be counted; null where it can.")]
+    people: Annotated[Integer | None, Column("Phone numbers with an active contact in it.", "people")]
+    people_wide: Annotated[Integer | None, Column("The same by filter_sql_wide.", "people")]
+    people_with_inactive: Annotated[Integer | None, Column("Phone numbers with any contact in it.", "people")]
+    contacts_as_of: Annotated[
+        Instant | None, Column("When the contacts were read; what within counts back from.", "UTC")
+    ]
+
+
+class AudiencePair(msgspec.Struct):
+    """Two audiences with people in both."""
+
+    audience_id: _AudienceId
+    other_audience_id: Annotated[Text, Column("The other one; its id is the greater.")]
+    people: Annotated[Integer, Column("Phone numbers with an active contact in each of them.", "people")]
+
+
+class AudienceTimezone(msgspec.Struct):
+    """People of an audience in one time zone."""
+
+    audience_id: _AudienceId
+    timezone: Annotated[Text | None, Column("IANA time zone; null where it is not known.")]
+    people: Annotated[Integer, Column("Phone numbers with an active contact in the audience.", "people")]
+
+
+class AudienceOptedOut(msgspec.Struct):
+    """A contact in an audience whose opt-out an event reported."""
+
+    audience_id: _AudienceId
+    phone_number: Annotated[Text, Column("The contact's phone number, or its hash; see contacts.")]
+    list_id: Annotated[Integer, Column("The contact's list.")]
+    basis: Annotated[
+        Text,
+        Column(
+            "What says that the contact is in it. filter, read widely: only where the vendor leaves open who is. "
+            "source lists: the filter cannot be translated.",
+            known=BASES,
+        ),
+    ]
+
+
+CAMPAIGN_SETTINGS = Dataset(
+    name="campaign_settings",
+    row=CampaignSettings,
+    key=(),
+    doc="One row: settings of the last publish that marts of campaigns use.",
+    source="",
+)
+AUDIENCE_COUNTS = Dataset(
+    name="audience_counts",
+    row=AudienceCount,
+    key=("audience_id",),
+    doc="One row per audience that is not archived, counted whenever contacts or audiences are published.",
+    source="",
+)
+AUDIENCE_PAIRS = Dataset(
+    name="audience_pairs",
+    row=AudiencePair,
+    key=("audience_id", "other_audience_id"),
+    doc="One row per pair with people in both, of the first 512 audiences; those of running schedules are the first.",
+    source="",
+)
+AUDIENCE_TIMEZONES = Dataset(
+    name="audience_timezones",
+    row=AudienceTimezone,
+    key=("audience_id", "timezone"),
+    doc="One row per counted audience and time zone of its people.",
+    source="",
+)
+AUDIENCE_OPTED_OUT = Dataset(
+    name="audience_opted_out",
+    row=AudienceOptedOut,
+    key=("audience_id", "phone_number", "list_id"),
+    doc="One row per active contact in an audience of a running schedule whose opt-out an event reported.",
+    source="",
+)
+COUNTED = (CAMPAIGN_SETTINGS, AUDIENCE_COUNTS, AUDIENCE_PAIRS, AUDIENCE_TIMEZONES, AUDIENCE_OPTED_OUT)
