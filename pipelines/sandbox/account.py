@@ -17,6 +17,10 @@ API_KEY = "trk_" + "5andb0x0" * 4
 """The key of every local account."""
 
 
+PRODUCTS = ("sms", "offer_management")
+"""What an account may have bought."""
+
+
 @dataclass
 class Options:
     """What the vendor's documentation leaves open, and what tests vary.
@@ -29,6 +33,12 @@ class Options:
         size_counts_inactive: whether the size of an audience counts people who opted out.
         size_counts_rows: whether it counts people once for each of their lists.
         never_is_old: whether filters take what never happened for what happened long ago.
+        created_status: HTTP status of a write that makes something.
+        wrapped: whether writes answer with `{success, creative: {...}}`, as the older pages show, or flat.
+        upsert_reactivates: whether POST /contacts makes somebody active who opted out; else it leaves them alone.
+        upsert_moves: whether a signup_date that is sent replaces the one of a contact that is there.
+        large_contact_sinks_batch: whether one contact of more than 4,000 bytes refuses the whole bulk call.
+        duplicate_seconds: how long the same text to the same number is held back.
     """
 
     partial_status: int = 200
@@ -38,6 +48,12 @@ class Options:
     size_counts_inactive: bool = False
     size_counts_rows: bool = False
     never_is_old: bool = True
+    created_status: int = 200
+    wrapped: bool = False
+    upsert_reactivates: bool = False
+    upsert_moves: bool = False
+    large_contact_sinks_batch: bool = True
+    duplicate_seconds: float = 0.0
 
 
 def _now() -> datetime:
@@ -72,6 +88,18 @@ class Account:
     """What happened to live messages and people, whether or not a webhook told of it."""
     webhooks: Webhooks | None = None
     options: Options = field(default_factory=Options)
+    links: list[Row] = field(default_factory=list)
+    consents: dict[Key, Row] = field(default_factory=dict)
+    """What sign-ups gave as evidence (ip_address, url); no read shows it."""
+    opt_outs: dict[Key, str] = field(default_factory=dict)
+    """Why people are inactive, as far as the account knows; no read shows it."""
+    validated: set[str] = field(default_factory=set)
+    """Phone numbers whose validation has been paid for."""
+    billing: str = ""
+    """The code that paid validations are refused with (402); none where there is a payment method."""
+    products: set[str] = field(default_factory=lambda: set(PRODUCTS))
+    domain: str | None = "lnk.example"
+    """The domain of short links; None: not configured."""
     suspended: bool = False
     clock: Callable[[], datetime] = _now
     """What time it is in the account; tests set it."""
@@ -124,3 +152,17 @@ class Account:
         return [
             row for row in (self._rows.get((phone, item["id"])) for item in self.lists) if row is not None
         ]
+
+    def list_of(self, number: object) -> Row | None:
+        """The list with a number; deleted lists are none of the account's."""
+        return next(
+            (row for row in self.lists if row["phone_number"] == number and row["status"] != "deleted"), None
+        )
+
+    def set_active(self, row: Row, active: bool) -> None:
+        """Opt a contact in or out; the list's count follows."""
+        if row["active"] != active:
+            row["active"] = active
+            for of_list in self.lists:
+                if of_list["id"] == row["list_id"]:
+                    of_list["contact_count"] += 1 if active else -1

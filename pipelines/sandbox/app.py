@@ -21,10 +21,13 @@ from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
 from pipelines.sandbox.faults.transport import abort
 from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
+from pipelines.sandbox.page import PAGES
 from pipelines.sandbox.replies import Reply, not_found, refused
-from pipelines.sandbox.routes import ROUTES, Route, find
+from pipelines.sandbox.requests import PREFIX, TABLES, headers_for, of_version, parsed
+from pipelines.sandbox.routes import Route, find
 
-PREFIX = "/api/v2"
+__all__ = ["PREFIX", "App"]
+
 MAX_BODY = 5 * 1024 * 1024
 """/api-reference/v2/overview: bodies above 5 MB are refused with 413."""
 
@@ -46,8 +49,9 @@ class App:
             return
         request = HttpRequest(scope, receive)
         body = await request.body()
-        if scope["path"].startswith(control.PREFIX + "/"):
-            await self._control(request, body)(scope, receive, send)
+        own = self._own(request, body)
+        if own is not None:
+            await own(scope, receive, send)
             return
         self._under_way += 1
         try:
@@ -55,9 +59,18 @@ class App:
         finally:
             self._under_way -= 1
 
-    def _control(self, request: HttpRequest, body: bytes) -> Response:
-        """A control route; in the state, `under_way` counts the requests that the account still works on."""
+    def _own(self, request: HttpRequest, body: bytes) -> Response | None:
+        """What is no part of the API: the page, its description, the control routes, and the methods of a path.
+
+        In the state, `under_way` counts the requests that the account still works on.
+        """
         path = request.scope["path"]
+        if request.method in ("GET", "HEAD") and path in PAGES:
+            return PAGES[path]()
+        if request.method == "OPTIONS":
+            return Response(b"", 204, headers_for("OPTIONS", path, 204))
+        if not path.startswith(control.PREFIX + "/"):
+            return None
         status, content = control.control(self.account, self.faults, request.method, path, body)
         if path == f"{control.PREFIX}/state":
             content |= {"under_way": self._under_way + len(self._late)}
@@ -77,6 +90,7 @@ class App:
         if response is None:
             abort(request.scope)
             return
+        response.headers.update(headers_for(request.method, request.scope["path"], response.status_code))
         logged.status = response.status_code
         if "truncate" in struck:
             await send_half(response, send)
@@ -126,21 +140,26 @@ class App:
             return no_access
         if len(body) > MAX_BODY:
             return refused("payload_too_large", "Request body too large", 413)
-        route, ids, methods = find(ROUTES, request.method, logged.path)
+        version, path = of_version(request.scope["path"])
+        route, ids, methods = find(TABLES.get(version, ()), request.method, path)
         if route is None:
             return refused("method_not_allowed", "Method not allowed", 405) if methods else not_found()
-        given = _parsed(body)
+        if route.product[0] and route.product[0] not in self.account.products:
+            return refused(route.product[1], "The account does not have this product", 403)
+        given = parsed(body)
         if given is None:
             return refused("invalid_json", "Request body is not valid JSON")
         if isinstance(given.get("records"), list):
             logged.records = len(given["records"])
             if "half" in struck:
                 del given["records"][logged.records // 2 :]
-        call = Call(ids, _asked(logged.query, struck), given)
+        return self._called(route, Call(ids, _asked(logged.query, struck), given), logged, struck)
+
+    def _called(self, route: Route, call: Call, logged: Request, struck: Struck) -> Reply:
         if "save-error" in struck:
             return self._with_save_errors(route, call, struck["save-error"])
         reply = route.handler(self.account, call)
-        return _misread(reply, struck, logged.query) if route.method == "GET" and not ids else reply
+        return _misread(reply, struck, logged.query) if route.method == "GET" and not call.ids else reply
 
     def _no_access(self, key: str | None) -> Reply | None:
         if not key:
@@ -158,15 +177,6 @@ class App:
             return route.handler(self.account, call)
         finally:
             self.account.refuse = before
-
-
-def _parsed(body: bytes) -> dict[str, Any] | None:
-    """The object of a body; an empty one for what is no object, and None for what is no JSON."""
-    try:
-        given = json.loads(body) if body else {}
-    except (ValueError, RecursionError):
-        return None
-    return given if isinstance(given, dict) else {}
 
 
 def _misread(reply: Reply, struck: Struck, asked: dict[str, str]) -> Reply:

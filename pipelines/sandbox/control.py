@@ -1,18 +1,20 @@
 """The control routes under /_sandbox, which need no key and are no part of Trackly's API.
 
-GET /_sandbox/state and /_sandbox/log; POST and DELETE /_sandbox/faults (a body of `{"fault": "503,times=2"}`);
-POST and DELETE /_sandbox/webhooks set an endpoint (`Endpoint`, and `worst_day` or shares of `Mood`) or take it
-away, GET shows how it goes, POST /_sandbox/webhooks/resume ends a pause; /_sandbox/opt-outs and /_sandbox/replies
-let people answer.
+GET /_sandbox/state and /_sandbox/log; POST /_sandbox/account changes what is no resource (`suspended`, `billing`,
+`products`, `domain`, `options`, and `lists` by id); POST and DELETE /_sandbox/faults (a body of
+`{"fault": "503,times=2"}`); POST and DELETE /_sandbox/webhooks set an endpoint (`Endpoint`, and `worst_day` or shares
+of `Mood`) or take it away, GET shows how it goes, POST /_sandbox/webhooks/resume ends a pause; /_sandbox/opt-outs and
+/_sandbox/replies let people answer.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pipelines.errors import UsageError
-from pipelines.sandbox.account import Account
+from pipelines.sandbox.account import PRODUCTS, Account
+from pipelines.sandbox.contacts.validation import BILLING_CODES
 from pipelines.sandbox.faults.kinds import Faults, parse_fault
 from pipelines.sandbox.messages.send import configure, opt_out, reply
 from pipelines.sandbox.messages.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
@@ -39,7 +41,7 @@ def control(account: Account, faults: Faults, method: str, path: str, body: byte
     try:
         given = json.loads(body) if body else {}
         return 200, found(account, faults, given)
-    except (UsageError, ValueError, TypeError, KeyError) as error:
+    except (UsageError, ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
         return 400, {"error": str(error)}
 
 
@@ -55,6 +57,8 @@ def state(account: Account) -> Row:
         "sends": account.sends,
         "clicks": account.clicks,
         "revenue": account.revenue,
+        "messages": {name: {**row, "at": row["at"].isoformat()} for name, row in account.messages.items()},
+        "links": account.links,
     }
 
 
@@ -64,6 +68,28 @@ def _state(account: Account, _: Faults, __: Given) -> Row:
 
 def _log(account: Account, _: Faults, __: Given) -> Row:
     return {"log": [asdict(item) for item in account.log]}
+
+
+def _change_account(account: Account, _: Faults, given: Given) -> Row:
+    """Change the account; what is not given stays. The answer is how it is then."""
+    unknown = given.keys() - {"suspended", "billing", "products", "domain", "options", "lists"}
+    if unknown:
+        raise ValueError(f"The account has no {', '.join(sorted(unknown))}")
+    account.options = replace(account.options, **given.get("options", {}))
+    account.suspended = bool(given.get("suspended", account.suspended))
+    account.billing = _one_of(given.get("billing", account.billing) or "", ("", *BILLING_CODES))
+    account.products = {_one_of(one, PRODUCTS) for one in given.get("products", account.products)}
+    account.domain = given.get("domain", account.domain)
+    for number, changes in given.get("lists", {}).items():
+        next(row for row in account.lists if str(row["id"]) == number).update(changes)
+    shown = {name: getattr(account, name) for name in ("suspended", "billing", "domain")}
+    return {**shown, "products": sorted(account.products), "options": asdict(account.options)}
+
+
+def _one_of(value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"One of {', '.join(filter(None, allowed))}")
+    return str(value)
 
 
 def _add_fault(_: Account, faults: Faults, given: Given) -> Row:
@@ -123,6 +149,7 @@ def _webhooks(webhooks: Webhooks | None) -> Row:
 _ROUTES: dict[tuple[str, str], Callable[[Account, Faults, Given], Row]] = {
     ("GET", "/state"): _state,
     ("GET", "/log"): _log,
+    ("POST", "/account"): _change_account,
     ("POST", "/faults"): _add_fault,
     ("DELETE", "/faults"): _clear_faults,
     ("GET", "/webhooks"): _show_webhooks,

@@ -14,6 +14,10 @@ Refusal = tuple[str, str]
 """Code and error of one record of a bulk call."""
 
 DEFAULT_PER_PAGE = 50
+MAX_RECORDS = 1000
+"""Records of a bulk call."""
+MAX_NAMED_ERRORS = 100
+"""Of more failures than that, a reply tells only the number."""
 LARGEST_PAGE = {"contacts": 1000}
 """/api-reference/v2/contacts/list-contacts; 100 elsewhere."""
 
@@ -59,3 +63,21 @@ def by_id(rows: list[Row], wanted: object) -> Row | None:
 
 def _number(text: str | None, default: int) -> int:
     return max(int(text), 1) if text is not None and text.isascii() and text.isdigit() else default
+
+
+def written(status: int, name: str, row: Row, *, wrapped: bool) -> Reply:
+    """What a write answers: the row, flat or under its name.
+
+    Args:
+        status: of HTTP.
+        name: what the row is.
+        row: as it is now.
+        wrapped: whether it comes as `{success, <name>: {...}}`, as the older pages show.
+    """
+    return status, {"success": True, name: row} if wrapped else row
+
+
+def archived(row: Row, status: str = "archived") -> Reply:
+    """Delete a row, which only gives it another status."""
+    row["status"] = status
+    return 200, {"success": True, "archived": True}

@@ -204,7 +204,7 @@ def test_calls_that_are_refused_whole(http: httpx.Client, account: Account) -> N
     assert (many.status_code, many.json()["code"]) == (413, "too_many_records")
     assert http.post("/history/sends", content=b"x" * (5 * 1024 * 1024 + 1)).status_code == 413
     assert http.post("/history/sends", content=b"{").status_code == 400
-    assert http.delete("/history/clear").status_code == 404
+    assert http.delete("/history/clear").json()["code"] == "confirmation_required"
 
 
 def test_faults_can_be_set_over_http(server: Server, http: httpx.Client) -> None:

@@ -4,12 +4,26 @@ The rows are kept as the list shows them: their filters in either spelling. One 
 every group of its filter has `groups`.
 """
 
+from hashlib import sha256
 from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
+from pipelines.sandbox.campaigns.filters import problem_of_filter
 from pipelines.sandbox.campaigns.matching import chooses
-from pipelines.sandbox.replies import Reply, Row, by_id, by_status, not_found, paged
+from pipelines.sandbox.fields import MAX_NAME, are_lists, is_text
+from pipelines.sandbox.replies import (
+    Refusal,
+    Reply,
+    Row,
+    archived,
+    by_id,
+    by_status,
+    not_found,
+    paged,
+    refused,
+    written,
+)
 
 CAMEL = {"condition_type": "conditionType", "list_id": "listId"}
 """The names of a condition that replies may write in another way than requests do."""
@@ -42,6 +56,50 @@ def get_size(account: Account, call: Call) -> Reply:
     return 200, told
 
 
+def post_audience(account: Account, call: Call) -> Reply:
+    """POST /audiences: a name and a filter are required."""
+    given = {"description": None, "source_lists": [], "name": None, **call.body}
+    if given.get("filter") is None and is_text(given["name"]):
+        return refused("missing_filter", "filter is required")
+    if (refusal := _problem(account, given)) is not None:
+        return refused(*refusal)
+    number, now = len(account.audiences) + 1, f"{account.clock():%Y-%m-%dT%H:%M:%S}"
+    row = {
+        "id": sha256(f"audience {number} {now}".encode()).hexdigest()[:24],
+        **{name: given[name] for name in ("name", "description", "source_lists")},
+        "filter": in_camel_case(given["filter"]),
+        "cached_size": None,
+        "cached_size_updated_at": None,
+        "status": "active",
+        "created_at": now,
+    }
+    account.audiences.append(row)
+    return written(account.options.created_status, "audience", row, wrapped=account.options.wrapped)
+
+
+def put_audience(account: Account, call: Call) -> Reply:
+    """PUT /audiences/{id}: only the fields that are given; a filter that differs takes the cached size away."""
+    row = by_id(account.audiences, call.ids["id"])
+    if row is None:
+        return not_found("Audience")
+    names = ("name", "description", "source_lists", "filter")
+    given = {name: call.body[name] for name in names if name in call.body}
+    if (refusal := _problem(account, given)) is not None:
+        return refused(*refusal)
+    if "filter" in given:
+        given["filter"] = in_camel_case(given["filter"])
+        if given["filter"] != in_camel_case(row["filter"]):
+            given |= {"cached_size": None, "cached_size_updated_at": None}
+    row |= given
+    return written(200, "audience", shown_alone(row), wrapped=account.options.wrapped)
+
+
+def delete_audience(account: Account, call: Call) -> Reply:
+    """DELETE /audiences/{id}: archives."""
+    row = by_id(account.audiences, call.ids["id"])
+    return not_found("Audience") if row is None else archived(row)
+
+
 def size_of(account: Account, audience: Row) -> int:
     """How many people an audience has: each phone number once, by default only active contacts."""
     options = account.options
@@ -68,3 +126,14 @@ def in_camel_case(group: Row) -> Row:
 
 def _condition(condition: dict[str, Any]) -> Row:
     return {CAMEL.get(name, name): value for name, value in condition.items()}
+
+
+def _problem(account: Account, given: Row) -> Refusal | None:
+    """What is wrong with the fields that are given."""
+    if "name" in given and not is_text(given["name"]):
+        return "missing_name", "name is required"
+    if len(given.get("name", "")) > MAX_NAME:
+        return "name_too_long", f"name has at most {MAX_NAME} characters"
+    if not are_lists(account, given.get("source_lists", [])):
+        return "source_list_not_found", "A source list was not found"
+    return problem_of_filter(given["filter"]) if "filter" in given else None

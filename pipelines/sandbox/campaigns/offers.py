@@ -1,8 +1,43 @@
 """Offers, per /api-reference/v2/offers/*."""
 
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from hashlib import sha256
+from typing import Any
+
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
-from pipelines.sandbox.replies import Reply, by_id, by_status, not_found, paged
+from pipelines.sandbox.fields import MAX_NAME, is_number, is_text
+from pipelines.sandbox.replies import (
+    Refusal,
+    Reply,
+    Row,
+    archived,
+    by_id,
+    by_status,
+    not_found,
+    paged,
+    refused,
+    written,
+)
+
+STATUSES = ("active", "paused", "archived")
+_ALLOWED: dict[str, tuple[str | None, ...]] = {
+    "external_platform": ("tune", "everflow", None),
+    "payout_type": ("cpa", "cpc"),
+}
+_DEFAULTS: Row = {
+    "name": None,
+    "tracking_url": None,
+    "external_platform": None,
+    "external_id": None,
+    "advertiser_id": None,
+    "payout": 0.0,
+    "payout_type": "cpa",
+    "filter_bots": False,
+    "status": "active",
+    "metadata": {},
+}
 
 
 def list_offers(account: Account, call: Call) -> Reply:
@@ -11,6 +46,63 @@ def list_offers(account: Account, call: Call) -> Reply:
 
 
 def get_offer(account: Account, call: Call) -> Reply:
-    """GET /offers/{id}."""
+    """GET /offers/{id}: archived ones too."""
     row = by_id(account.offers, call.ids["id"])
     return not_found("Offer") if row is None else (200, row)
+
+
+def post_offer(account: Account, call: Call) -> Reply:
+    """POST /offers."""
+    given = deepcopy(_DEFAULTS) | {name: call.body[name] for name in _DEFAULTS if name in call.body}
+    if (refusal := _problem(given, STATUSES[:2])) is not None:
+        return refused(*refusal)
+    number, now = len(account.offers) + 1, f"{account.clock():%Y-%m-%dT%H:%M:%SZ}"
+    made = {"id": sha256(f"offer {number} {now}".encode()).hexdigest()[:24], **given}
+    row = {**made, "created_at": now, "updated_at": now, "slug": f"ofr_{number:06}"}
+    account.offers.append(row)
+    return written(account.options.created_status, "offer", row, wrapped=account.options.wrapped)
+
+
+def put_offer(account: Account, call: Call) -> Reply:
+    """PUT /offers/{id}: only the fields that are given; metadata is merged."""
+    row = by_id(account.offers, call.ids["id"])
+    if row is None:
+        return not_found("Offer")
+    given = {name: call.body[name] for name in _DEFAULTS if name in call.body}
+    if (refusal := _problem(row | given, STATUSES)) is not None:
+        return refused(*refusal)
+    merged = {**row["metadata"], **given.get("metadata", {})}
+    row |= {**given, "metadata": merged, "updated_at": f"{account.clock():%Y-%m-%dT%H:%M:%SZ}"}
+    return written(200, "offer", row, wrapped=account.options.wrapped)
+
+
+def delete_offer(account: Account, call: Call) -> Reply:
+    """DELETE /offers/{id}: archives, which PUT can undo."""
+    row = by_id(account.offers, call.ids["id"])
+    return not_found("Offer") if row is None else archived(row)
+
+
+def find_offer(account: Account, named: object) -> Row | None:
+    """The offer that somebody names by its id or its slug."""
+    return next((row for row in account.offers if named in (row["id"], row.get("slug", row["id"]))), None)
+
+
+def offers_of(account: Account, links: Iterable[Row]) -> list[Row]:
+    """The offers that links name, where there are such."""
+    named = {link["offer_id"] for link in links}
+    known = [offer for offer in account.offers if {offer["id"], offer.get("slug")} & named]
+    return [{"id": offer["id"], "name": offer["name"]} for offer in known]
+
+
+def _problem(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Refusal | None:
+    for name in ("name", "tracking_url"):
+        if not is_text(row[name]):
+            return f"missing_{name}", f"{name} is required"
+    if len(row["name"]) > MAX_NAME:
+        return "name_too_long", f"name has at most {MAX_NAME} characters"
+    for name, values in (*_ALLOWED.items(), ("status", statuses)):
+        if not isinstance(row[name], str | None) or row[name] not in values:
+            return f"invalid_{name}", f"{name} is one of {', '.join(filter(None, values))}"
+    if not is_number(row["payout"]):
+        return "invalid_payout", "payout is a number"
+    return None if isinstance(row["metadata"], dict) else ("invalid_metadata", "metadata is an object")

@@ -25,6 +25,9 @@ def refusal(struck: Struck, size: int) -> Response | None:
         return as_json(429, {"error": "Too many requests", "code": "rate_limited"}, headers)
     if "502" in struck:
         return page(502, "Bad gateway")
+    if "error" in struck:
+        fault = struck["error"]
+        return as_json(fault.status, {"error": "Refused on demand", "code": fault.code})
     for status in (500, 503):
         if str(status) in struck:
             return as_json(status, {"error": "Internal error", "code": "internal_error"})

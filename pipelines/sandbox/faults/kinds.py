@@ -18,6 +18,7 @@ KINDS = {
     "limit": "a proxy's HTML page with 413 for bodies above `value` bytes",
     "429": "too many requests; with Retry-After if `seconds` is given",
     "500": "server error as JSON",
+    "error": "refuse with `status` and `code`, in the vendor's form, without doing the work",
     "502": "a proxy's HTML page",
     "503": "service unavailable as JSON",
     "reset-before": "abort the connection before the work is done",
@@ -67,8 +68,9 @@ class Fault:
         value: the total to claim, a number of rows, or bytes.
         jitter: longest random delay beyond `seconds`.
         per_row: delay for each record of an import.
-        status: the gateway's status.
+        status: the gateway's status, or that of an `error`.
         body: the gateway's body, one of BODIES.
+        code: of an `error`.
         commit: seconds after which the account does the work that the gateway did not wait for; None for never.
     """
 
@@ -84,6 +86,7 @@ class Fault:
     per_row: float = 0.0
     status: int = 504
     body: str = "html"
+    code: str = ""
     commit: float | None = None
     seen: int = 0
 
@@ -137,6 +140,7 @@ def parse_fault(text: str) -> Fault:
         "per_row": float,
         "status": int,
         "body": _body,
+        "code": str,
         "commit": float,
     }
     for setting in settings:

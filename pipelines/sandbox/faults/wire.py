@@ -19,8 +19,12 @@ _DRIPS = 5
 
 
 def as_json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    """A reply in JSON."""
-    body = json.dumps(content, ensure_ascii=False)
+    """A reply in JSON; half a character, which UTF-8 cannot write, comes as an escape."""
+    text = json.dumps(content, ensure_ascii=False)
+    try:
+        body = text.encode()
+    except UnicodeEncodeError:
+        body = json.dumps(content).encode()
     return Response(body, status, headers, media_type="application/json")
 
 

@@ -3,21 +3,16 @@
 The rules and codes are those of /api-reference/v2/history/import-sends, import-clicks and import-revenue.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
-from pipelines.sandbox.replies import Refusal, Reply, Row, refused
-
-MAX_RECORDS = 1000
-MAX_NAMED_ERRORS = 100
-
-_PHONE = re.compile(r"^\+[1-9][0-9]{6,14}$")
+from pipelines.sandbox.fields import instant, is_number, is_phone, is_text, missing
+from pipelines.sandbox.messages.revenue import earn
+from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
 
 
 class _Duplicate(Exception):  # noqa: N818 - not an error: the record is there already
@@ -91,10 +86,12 @@ def _take_one(account: Account, entity: str, index: int, record: Any, done: _Don
 
 
 def _send(account: Account, record: Row) -> Refusal | None:
-    refusal = _missing(record, "id", "to_number", "timestamp")
+    refusal = missing(record, "id", "to_number", "timestamp")
     if refusal:
         return refusal
-    if not _PHONE.match(str(record["to_number"])):
+    if not is_text(record["id"]):
+        return "missing_id", "id is a text"
+    if not is_phone(record["to_number"]):
         return "invalid_phone", "to_number is not a valid E.164 number"
     if instant(record["timestamp"]) is None:
         return "invalid_timestamp", "timestamp is not ISO 8601"
@@ -114,11 +111,13 @@ def _send(account: Account, record: Row) -> Refusal | None:
 
 
 def _click(account: Account, record: Row) -> Refusal | None:
-    refusal = _missing(record, "message_id", "offer_id", "phone_number", "timestamp") or _unknown(
+    refusal = missing(record, "message_id", "offer_id", "phone_number", "timestamp") or _unknown(
         account, record
     )
     if refusal:
         return refusal
+    if not is_text(record["phone_number"]):
+        return "missing_phone_number", "phone_number is a text"
     if instant(record["timestamp"]) is None:
         return "invalid_timestamp", "timestamp is not ISO 8601"
     if record["message_id"] in account.clicks:
@@ -133,9 +132,11 @@ def _click(account: Account, record: Row) -> Refusal | None:
 
 
 def _revenue(account: Account, record: Row) -> Refusal | None:
-    refusal = _missing(record, "message_id", "offer_id", "revenue") or _unknown(account, record)
+    refusal = missing(record, "message_id", "offer_id", "revenue") or _unknown(account, record)
     if refusal:
         return refusal
+    if not is_number(record["revenue"]):
+        return "missing_revenue", "revenue is a number"
     send = account.sends[record["message_id"]]
     contact = account.contact((send["to_number"], send["list_id"]))
     if contact is None:
@@ -146,12 +147,8 @@ def _revenue(account: Account, record: Row) -> Refusal | None:
         "list_id": send["list_id"],
     }
     account.revenue.append({**earned, **record})
-    total = Decimal(str(contact["revenue_total"])) + Decimal(str(record["revenue"]))
-    contact["revenue_total"] = float(total)
-    contact["conversion_count"] += 1
-    contact["last_revenue_at"] = _later(
-        contact.get("last_revenue_at"), record.get("timestamp") or send["timestamp"]
-    )
+    when = record.get("timestamp") or send["timestamp"]
+    earn(contact, record["revenue"], _later(contact.get("last_revenue_at"), when))
     return None
 
 
@@ -162,24 +159,8 @@ _TAKE: dict[str, Callable[[Account, Row], Refusal | None]] = {
 }
 
 
-def instant(value: object) -> datetime | None:
-    """An ISO 8601 text as an aware time; without a zone it is UTC."""
-    try:
-        when = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def _missing(record: Row, *names: str) -> Refusal | None:
-    for name in names:
-        if record.get(name) in (None, ""):
-            return f"missing_{name}", f"{name} is required"
-    return None
-
-
 def _unknown(account: Account, record: Row) -> Refusal | None:
-    if record["message_id"] not in account.sends:
+    if not is_text(record["message_id"]) or record["message_id"] not in account.sends:
         return "message_not_found", "Message not found"
     if all(offer["id"] != record["offer_id"] for offer in account.offers):
         return "offer_not_found", "Offer not found"

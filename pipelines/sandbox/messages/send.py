@@ -4,16 +4,22 @@ What does not belong here: how events leave (`webhooks`), and imported history (
 """
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
+from pipelines.sandbox.fields import is_phone, is_text, problem_of_list, rows_of
 from pipelines.sandbox.messages.webhooks import Endpoint, Mood, Webhooks
-from pipelines.sandbox.replies import Refusal, Reply, Row, refused
+from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
 
-_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-_MOST_MESSAGES = 1_000
+SKIPS = ("skip_duplicate_check", "skip_rate_limit", "skip_contact_validation", "skip_journey_check")
+"""What raw messages may ask to skip. No list has a limit here, and no journey holds a message back."""
+OWN_CARRIER = "own"
+"""The list_type of lists with a carrier of their own, which cannot send here."""
+
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _SECONDS_TO_DELIVERY = 4
 _ENDS = (
     *(("delivered", "DELIVERED_TO_HANDSET"),) * 7, ("delivered", "DELIVERED_TO_OPERATOR"),
@@ -27,55 +33,96 @@ def send(account: Account, message: Row, *, raw: bool = False) -> Reply:
     Args:
         account: whose.
         message: the body of the request.
-        raw: whether people who opted out may be sent to, with skip_contact_validation.
+        raw: whether the checks that a message asks to skip are skipped.
     """
     refusal = _problem(account, message)
     if refusal is not None:
         return refused(*refusal)
-    number = len(account.messages)
-    queued = {
-        "message_id": f"{number:08x}", "to": message["to"], "list_number": message["list_number"],
-        "at": account.clock(),
+    skips = {name for name in SKIPS if raw and message.get(name) is True}
+    queued = queue(account, message, skips)
+    return account.options.created_status, {
+        "success": True, "message_id": queued["message_id"], "status": "queued"
     }  # fmt: skip
-    of_list = next(row for row in account.lists if row["phone_number"] == message["list_number"])
-    contact = account.contact((message["to"], of_list["id"]))
-    may_send = contact is None or contact["active"] or (raw and message.get("skip_contact_validation"))
-    account.messages[queued["message_id"]] = {**queued, "stopped": not may_send}
-    if may_send:
+
+
+def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
+    """Queue a message that nothing is wrong with. It may be held back, which the caller is not told.
+
+    Args:
+        account: whose.
+        message: `to`, `list_number`, `body`; optional contact_data, metadata.
+        skips: which of SKIPS are skipped.
+    """
+    number, of_list = len(account.messages), account.list_of(message["list_number"])
+    contact = account.contact((message["to"], of_list["id"])) if of_list is not None else None
+    queued: Row = {
+        "message_id": f"{number:08x}", "to": message["to"], "list_number": message["list_number"],
+        "at": account.clock(), "body": _rendered(message, f"{number:08x}"), "metadata": message.get("metadata"),
+    }  # fmt: skip
+    gone = contact is not None and not contact["active"] and "skip_contact_validation" not in skips
+    stopped = gone or ("skip_duplicate_check" not in skips and _is_repeat(account, queued))
+    account.messages[queued["message_id"]] = {**queued, "stopped": stopped}
+    if not stopped:
         if contact is not None:
             contact["send_count"] += 1
             contact["last_sent_at"] = f"{queued['at']:%Y-%m-%dT%H:%M:%S}"
         _deliver(account, queued, *_ENDS[number % len(_ENDS)])
-    return 200, {"success": True, "message_id": queued["message_id"], "status": "queued"}
-
-
-def _problem(account: Account, message: Row) -> Refusal | None:
-    for name in ("to", "list_number", "body"):
-        if not message.get(name):
-            return f"missing_{name}", f"{name} is required"
-    if not _PHONE.fullmatch(str(message["to"])):
-        return "invalid_phone", "Invalid phone number"
-    if all(row["phone_number"] != message["list_number"] for row in account.lists):
-        return "list_not_found", "List not found"
-    return None
+    return queued
 
 
 def send_bulk(account: Account, messages: Any, *, raw: bool = False) -> Reply:
     """POST /send/bulk and /send-raw/bulk: queue up to 1,000; the answer has no ids."""
-    if not isinstance(messages, list) or not messages:
-        return 400, {"error": "messages is required", "code": "missing_messages"}
-    if len(messages) > _MOST_MESSAGES:
-        return 413, {"error": "Too many messages", "code": "too_many_messages"}
-    replies = [send(account, message, raw=raw) for message in messages]
-    errors = [{"index": place, **reply} for place, (status, reply) in enumerate(replies) if status != 200]
-    return 200, {"queued_count": len(replies) - len(errors), "error_count": len(errors), "errors": errors}
+    rows = rows_of(messages)
+    if not rows:
+        return refused("missing_messages", "messages is required")
+    if len(rows) > MAX_RECORDS:
+        return refused("too_many_messages", f"At most {MAX_RECORDS} messages per call", 413)
+    replies = [send(account, message, raw=raw)[1] for message in rows]
+    errors = [{"index": place, **reply} for place, reply in enumerate(replies) if "code" in reply]
+    answer = {"queued_count": len(replies) - len(errors), "error_count": len(errors)}
+    return (account.options.partial_status if errors else 200), {
+        **answer,
+        "errors": errors[:MAX_NAMED_ERRORS],
+    }
+
+
+def _problem(account: Account, message: Row) -> Refusal | None:
+    for name in ("to", "list_number", "body"):
+        if not is_text(message.get(name)):
+            return f"missing_{name}", f"{name} is required"
+    if not is_phone(message["to"]):
+        return "invalid_phone", "to is not a valid E.164 number"
+    refusal = problem_of_list(account, message)
+    of_list = account.list_of(message["list_number"])
+    if of_list is not None and of_list["list_type"] == OWN_CARRIER:
+        return "webhook_not_configured", "The list has a carrier of its own, and no webhook for it"
+    return refusal
+
+
+def _rendered(message: Row, message_id: str) -> str:
+    """The text with the values that the message has for its placeholders; the others stay."""
+    about = message.get("contact_data")
+    about = about if isinstance(about, dict) else {}
+    fields = about.get("custom_fields")
+    values = {**(fields if isinstance(fields, dict) else {}), **about, "messageId": message_id}
+    return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), str(message["body"]))
+
+
+def _is_repeat(account: Account, queued: Row) -> bool:
+    """Whether the same text went to the same number a short time ago."""
+    since = queued["at"] - timedelta(seconds=account.options.duplicate_seconds)
+    return account.options.duplicate_seconds > 0 and any(
+        (one["to"], one["body"]) == (queued["to"], queued["body"]) and one["at"] > since
+        for one in account.messages.values()
+    )
 
 
 def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP") -> None:
     """Somebody answers with a word of opting out: the contact becomes inactive, and an event reports it."""
     for row in account.contacts_of(phone):
         if row["list_number"] == list_number:
-            row["active"] = False
+            account.set_active(row, active=False)
+            account.opt_outs[phone, row["list_id"]] = "message"
     _notify(
         account,
         {

@@ -1,0 +1,111 @@
+"""Which filters of audiences are refused, and by which code: /api-reference/v2/audience-filter-dsl.
+
+Six types of conditions are documented with codes; `on_dnc` and `validation_status` stand in newer guides and are
+taken too. What does not belong here: whom a filter chooses (`matching`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.sandbox.campaigns.matching import field_of, type_of
+from pipelines.sandbox.fields import is_number, is_text
+from pipelines.sandbox.replies import Refusal, Row
+
+UNITS = ("days", "hours", "minutes")
+_NUMBERS = ("eq", "ne", "gt", "gte", "lt", "lte")
+_TIMES = ("within", "not_within", "before", "after")
+_NO_VALUE = ("exists", "not_exists")
+_CHOICES = ("eq", "ne", "in", "not_in")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a type of condition takes; without fields it names none, or any."""
+
+    operators: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+
+
+KINDS = {
+    "time": _Kind((*_TIMES, *_NO_VALUE), ("last_clicked_at", "last_sent_at", "signup_date")),
+    "count": _Kind(_NUMBERS, ("send_count", "click_count", "conversion_count")),
+    "custom_field": _Kind((*_CHOICES, *_NUMBERS[2:], "contains", *_NO_VALUE)),
+    "carrier": _Kind((*_CHOICES, "contains")),
+    "timezone": _Kind(_CHOICES),
+    "revenue": _Kind(
+        (*_NUMBERS, *_TIMES, *_NO_VALUE),
+        ("has_revenue", "revenue_total", "avg_revenue", "conversion_count", "last_revenue_at"),
+    ),
+    "on_dnc": _Kind(("eq", "ne")),
+    "validation_status": _Kind(_CHOICES),
+}
+
+
+def problem_of_filter(group: object) -> Refusal | None:
+    """What is wrong with a filter, or with a group in it; the first thing that is."""
+    group = group if isinstance(group, dict) else {}
+    conditions, groups = _array(group, "conditions"), _array(group, "groups")
+    if not conditions and not groups:
+        return "empty_filter_group", "A group needs a condition or a group"
+    if group.get("operator") not in ("AND", "OR"):
+        return "invalid_group_operator", "operator is AND or OR"
+    problems = (
+        *(problem_of_condition(one) for one in conditions),
+        *(problem_of_filter(one) for one in groups),
+    )
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def problem_of_condition(condition: object) -> Refusal | None:
+    """What is wrong with a condition."""
+    given: Row = condition if isinstance(condition, dict) else {}
+    name = type_of(given)
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        return "invalid_condition_type", f"condition_type is one of {', '.join(KINDS)}"
+    if name == "custom_field" and not is_text(field_of(given)):
+        return "missing_custom_field_name", "The condition needs the name of a custom field"
+    if kind.fields and field_of(given) not in kind.fields:
+        return f"invalid_{name}_field", f"field is one of {', '.join(kind.fields)}"
+    operators = _operators(kind, field_of(given))
+    if given.get("operator") not in operators:
+        return f"invalid_{name}_operator", f"operator is one of {', '.join(operators)}"
+    return _problem_of_value(name, given)
+
+
+def _operators(kind: _Kind, field: Any) -> tuple[str, ...]:
+    """The operators that go with a field: of revenue's, one is a time and one is yes or no."""
+    if field == "last_revenue_at":
+        return (*_TIMES, *_NO_VALUE)
+    if field == "has_revenue":
+        return _NUMBERS[:2]
+    without = _TIMES if kind is KINDS["revenue"] else ()
+    return tuple(name for name in kind.operators if name not in without)
+
+
+def _problem_of_value(name: str, given: Mapping[str, Any]) -> Refusal | None:
+    operator, value = given["operator"], given.get("value")
+    if operator in _NO_VALUE:
+        return None
+    if not _fits(name, given.get("field"), operator, value):
+        return f"missing_{name}_value", f"{operator} needs a value of its own kind"
+    if operator in _TIMES and given.get("unit") not in UNITS:
+        return "invalid_time_unit", f"unit is one of {', '.join(UNITS)}"
+    return None
+
+
+def _fits(name: str, field: Any, operator: str, value: Any) -> bool:
+    """Whether a condition's value is of the kind that its type, field and operator need."""
+    if operator in ("in", "not_in"):
+        return isinstance(value, list) and bool(value)
+    if operator in _TIMES:
+        return is_number(value) and bool(value >= 0)
+    if name == "count" or (name == "revenue" and field != "has_revenue"):
+        return is_number(value)
+    return value not in (None, "") and not isinstance(value, list | dict)
+
+
+def _array(group: Mapping[str, Any], name: str) -> list[Any]:
+    value = group.get(name)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,77 @@
+"""What values in bodies must be. A value of a wrong type counts as one that is missing, or as an invalid one.
+
+What does not belong here: which codes follow from it (see the folders of the resources).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.sandbox.account import Account
+from pipelines.sandbox.replies import Refusal, Row
+
+MAX_NAME = 255
+"""/api-reference/v2/offers/create-offer and others: names have at most 255 characters."""
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def is_phone(value: object) -> bool:
+    """Whether a value is a phone number in E.164."""
+    return isinstance(value, str) and _E164.fullmatch(value) is not None
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is a text that has something in it."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def rows_of(value: object) -> list[Row]:
+    """The objects of an array; what is no object counts as an empty one, and what is no array as no rows."""
+    return [one if isinstance(one, dict) else {} for one in value] if isinstance(value, list) else []
+
+
+def instant(value: object) -> datetime | None:
+    """An ISO 8601 text as an aware time; without a zone it is UTC."""
+    try:
+        when = datetime.fromisoformat(str(value))
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def missing(body: Mapping[str, Any], *names: str) -> Refusal | None:
+    """The refusal for the first of these fields that has no value."""
+    for name in names:
+        if body.get(name) in (None, ""):
+            return f"missing_{name}", f"{name} is required"
+    return None
+
+
+def phone_and_list(account: Account, body: Mapping[str, Any]) -> Refusal | None:
+    """What is wrong with phone_number and list_number, which most writes of contacts take."""
+    if (refusal := missing(body, "phone_number", "list_number")) is not None:
+        return refusal
+    if not is_phone(body["phone_number"]):
+        return "invalid_phone", "phone_number is not a valid E.164 number"
+    return problem_of_list(account, body)
+
+
+def problem_of_list(account: Account, body: Mapping[str, Any]) -> Refusal | None:
+    """What is wrong with a list_number that is given."""
+    if not is_phone(body["list_number"]):
+        return "invalid_list_number", "list_number is not a valid E.164 number"
+    return None if account.list_of(body["list_number"]) else ("list_not_found", "List not found")
+
+
+def are_lists(account: Account, ids: object) -> bool:
+    """Whether a value is an array of ids of lists that are not deleted; an empty one stands for all lists."""
+    known = [row["id"] for row in account.lists if row["status"] != "deleted"]
+    return isinstance(ids, list) and all(type(one) is int and one in known for one in ids)
