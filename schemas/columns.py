@@ -104,6 +104,7 @@ class Column:
             values, and show as a warning.
         refers_to: the column of the warehouse that has its values, as schema.table.column.
         planned: whether it holds times that are planned, so that the future is plausible.
+        various: whether hardly two rows have the same text, so that nothing has to look for repeats in it.
     """
 
     doc: str
@@ -112,6 +113,7 @@ class Column:
     known: tuple[str, ...] = ()
     refers_to: str = ""
     planned: bool = False
+    various: bool = False
 
 
 @dataclass(frozen=True, slots=True)

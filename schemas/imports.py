@@ -17,9 +17,14 @@ class ImportRecord(msgspec.Struct):
     dataset: Annotated[Text, Column("sends, clicks or revenue.")]
     identity: Annotated[
         Text | None,
-        Column("What the row is known by in every push; null where the row is too broken to have one."),
+        Column(
+            "What the row is known by in every push; null where the row is too broken to have one.",
+            various=True,
+        ),
     ]
-    message_id: Annotated[Text | None, Column("The send: its own id, or that of the click's or revenue's.")]
+    message_id: Annotated[
+        Text | None, Column("The send: its own id, or that of the click's or revenue's.", various=True)
+    ]
     outcome: Annotated[Text, Column("What became of the row.", known=OUTCOMES)]
     code: Annotated[
         Text | None, Column("The API's code, or ours (such as conflict), for an outcome that is not plain.")
@@ -62,14 +67,15 @@ class ImportRecord(msgspec.Struct):
     phone_number: Annotated[
         Text | None,
         Column(
-            "Whom it was sent to, or who clicked; or that number's hash, as in contacts (not for revenue)."
+            "Whom it was sent to, or who clicked; or that number's hash, as in contacts (not for revenue).",
+            various=True,
         ),
     ] = None
     send_type: Annotated[Text | None, Column("Kind of send, such as campaign (sends only).")] = None
     delivered: Annotated[Flag | None, Column("Whether it was delivered (sends only).")] = None
     length: Annotated[Integer | None, Column("Length of the text (sends only).", "characters")] = None
     message: Annotated[
-        Text | None, Column("The text (sends only); null unless TRACKLY_KEEP_MESSAGES is on.")
+        Text | None, Column("The text (sends only); null unless TRACKLY_KEEP_MESSAGES is on.", various=True)
     ] = None
     send_timestamp: Annotated[
         Instant | None, Column("When the message had been sent, as the click says (clicks only).", "UTC")

@@ -35,7 +35,8 @@ def create_table(table: str, fields: Sequence[Field], *, or_keep: bool = False) 
 
 def _compression(field: Field) -> str:
     """How a column is compressed where DuckDB need not find out: texts that hardly repeat take it longest."""
-    return " USING COMPRESSION zstd" if field.kind is Kind.JSON or _is_phone(field) else ""
+    various = field.kind is Kind.JSON or field.column.various or _is_phone(field)
+    return " USING COMPRESSION zstd" if various else ""
 
 
 def _is_phone(field: Field) -> bool:

@@ -148,8 +148,8 @@ def judged(
         UsageError: a file cannot be used as it is.
         StorageError: the disk refused.
     """
-    with building(path, dataset, sources, settings.warehouse, Bounds.of(settings)) as connection:
-        Privacy.of(settings).define(connection)
+    bounds, privacy = Bounds.of(settings), Privacy.of(settings)
+    with building(path, dataset, sources, settings.warehouse, bounds, privacy) as connection:
         hold_synced = not settings.push_synced_revenue
         validate(connection, dataset, settings.warehouse, on_progress, hold_synced=hold_synced)
         yield connection

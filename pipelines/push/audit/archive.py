@@ -21,7 +21,7 @@ import duckdb
 from pipelines.privacy import Privacy
 from pipelines.push.stage.database import count
 from pipelines.push.stage.redact import kept_columns
-from pipelines.push.values.content import content
+from pipelines.push.values.content import kept_content
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder
 from schemas.columns import Dataset
@@ -125,7 +125,7 @@ def _fact(name: str, dataset: Dataset, privacy: Privacy, table: str) -> str:
 
 def _new_rows(dataset: Dataset, files: Sequence[Path], privacy: Privacy) -> str:
     """The query of what is to be archived; the digest is of what the API is given, so it is made first."""
-    rows = f"SELECT *, {content(dataset)} AS content FROM ready"
+    rows = f"SELECT * REPLACE ({kept_content(dataset)} AS content) FROM ready"
     if privacy.key:
         rows = f"SELECT * REPLACE ({kept_columns(dataset, privacy)}) FROM ({rows})"
     there = (

@@ -23,7 +23,7 @@ from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.statements import Presence
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
-from pipelines.push.values.content import changed, content
+from pipelines.push.values.content import changed, kept_content
 from pipelines.runs import now
 from pipelines.storage import storage_errors
 from pipelines.warehouse.tables import insert
@@ -188,7 +188,7 @@ def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) ->
     """Rows that another part of the input has: duplicates, and in conflict where they say something else."""
     if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM known WHERE NOT ours LIMIT 1)"):
         return
-    differ = changed("known.content", content(dataset))
+    differ = changed("known.content", kept_content(dataset))
     outcome = f"CASE WHEN {differ} THEN '{Outcome.QUARANTINED}' ELSE '{Outcome.DUPLICATE}' END"
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, {outcome},"

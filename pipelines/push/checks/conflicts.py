@@ -16,7 +16,7 @@ import duckdb
 from pipelines.push.checks.known import IS_NEW
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, in_order
-from pipelines.push.values.content import compared, content
+from pipelines.push.values.content import compared, kept_content
 from schemas.columns import Dataset
 from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.tables import literal
@@ -128,7 +128,7 @@ def _repeated(dataset: Dataset) -> str:
     )
     time = ", timestamp" if dataset.name == "clicks" else ""
     return (
-        f"SELECT seq, file, base, {content(dataset)} AS content, {compared(dataset)} AS compared{time}{inside}"
+        f"SELECT seq, file, base, {kept_content(dataset)} AS content, {compared(dataset)} AS compared{time}{inside}"
         " FROM ready WHERE hash(base) IN (SELECT hash(base) FROM ready GROUP BY ALL HAVING count(*) > 1)"
     )
 

@@ -12,7 +12,7 @@ import duckdb
 
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Differing, acknowledged
-from pipelines.push.values.content import changed, content
+from pipelines.push.values.content import changed, kept_content
 from pipelines.warehouse.tables import insert
 from schemas.columns import Dataset
 from schemas.outcomes import IN_ACCOUNT, sql_list
@@ -48,7 +48,7 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
         ledger: None where there is none yet.
     """
     connection.execute("DELETE FROM differing")
-    now = content(dataset)
+    now = kept_content(dataset)
     connection.execute(
         f"INSERT INTO differing SELECT seq, ready.identity, {now}, false"
         " FROM ready JOIN known ON known.identity = ready.identity"

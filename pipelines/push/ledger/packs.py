@@ -114,9 +114,12 @@ def mark(connection: sa.Connection, packs: Mapping[int, bool]) -> None:
 
 def decoded(content: bytes) -> dict[str, list[Any]]:
     """The rows of a pack, by column: identity, content (if it was kept) and, for sends, contact and list_ref."""
-    columns: dict[str, Any] = msgspec.msgpack.decode(zlib.decompress(content))
-    if "content" in columns:
-        columns["content"] = array("q", columns["content"]).tolist()
+    packed = zlib.decompressobj()
+    columns: dict[str, Any] = msgspec.msgpack.decode(packed.decompress(content))
+    # packs of an earlier version have the digests among what is compressed
+    digests = columns.pop("content", b"") or packed.unused_data
+    if digests:
+        columns["content"] = array("q", digests).tolist()
     return columns
 
 
@@ -124,9 +127,10 @@ def _encoded(dataset: str, rows: LedgerRows) -> bytes:
     columns: dict[str, Any] = {name: getattr(rows, name) for name in KEPT[dataset]}
     numbers = [number for number in rows.content if number is not None]
     del columns["content"]
-    if len(numbers) == len(rows.identity):  # as bytes they are quickly there again
-        columns["content"] = array("q", numbers).tobytes()
-    return zlib.compress(msgspec.msgpack.encode(columns), _FAST)
+    packed = zlib.compress(msgspec.msgpack.encode(columns), _FAST)
+    if len(numbers) < len(rows.identity):
+        return packed
+    return packed + array("q", numbers).tobytes()  # digests do not compress, and take long to
 
 
 def _in_rows(

@@ -20,7 +20,7 @@ from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read
 from pipelines.push.stage.totals import TotalsInStage
-from pipelines.push.values.content import content, likeness
+from pipelines.push.values.content import kept_content, likeness
 from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from pipelines.warehouse.tables import insert
@@ -37,7 +37,7 @@ MOST_WAVES = 1000
 
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
-_CONTENT = {name: content(dataset) for name, dataset in PUSHED.items()}
+_CONTENT = {name: kept_content(dataset) for name, dataset in PUSHED.items()}
 
 _KEPT = {
     "sends": f", {_CONTENT['sends']}, kept_phone(to_number), coalesce(list_number, CAST(list_id AS VARCHAR))",
@@ -118,7 +118,7 @@ class Queue:
         yield self._batches(
             # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
             f"SELECT identity{_KEPT[name]}, {_RECORD[name]}, {MAX_RECORDS} AS most"
-            f" FROM (SELECT identity, {columns} FROM ready WHERE {IS_NEW}{order})",
+            f" FROM (SELECT identity, content, {columns} FROM ready WHERE {IS_NEW}{order}) AS ready",
         )
 
     def again(self, limits: Sequence[tuple[str, int]]) -> Waves:

@@ -8,7 +8,8 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
               that are not ours, and notes for the plan
     inputs    the files that a `.sql` file among them reads, how they were when it ran
     input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
-              its values, or what is wrong with it, and marks (see `values.formats`)
+              its values, or what is wrong with it, marks (see `values.formats`), and the digest of its values
+              (`content`, see `values.content`)
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
               that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
@@ -33,12 +34,13 @@ import pyarrow as pa
 from pipelines import memory
 from pipelines.errors import StorageError, UsageError
 from pipelines.instances import attached
-from pipelines.privacy import KEEP_ALL
+from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs_of
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import reading
 from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds, readable
+from pipelines.push.values.content import content
 from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
 from pipelines.settings import Settings
@@ -50,7 +52,7 @@ from schemas.tables import TYPES, literal
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 8
+VERSION = 9
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _NAME = "this"
@@ -84,6 +86,7 @@ def building(
     sources: Sequence[Source],
     warehouse: Path,
     bounds: Bounds = DEFAULT_BOUNDS,
+    privacy: Privacy = KEEP_ALL,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new stage with the rows of all sources in `input`; it takes its place when the block ends well.
 
@@ -93,6 +96,7 @@ def building(
         sources: the files, in order.
         warehouse: what `.sql` files may read besides their own folder.
         bounds: what they may take.
+        privacy: how digests of the rows are made; the connection has its macros.
 
     Raises:
         UsageError: a source cannot be used as it is.
@@ -105,7 +109,7 @@ def building(
         try:
             with attached(aside, _NAME, config=_limits(memory.STAGE, aside)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
-                KEEP_ALL.define(connection)
+                privacy.define(connection)
                 _create(connection, dataset)
                 for number, source in enumerate(sources):
                     with _still(connection, number, source, warehouse, bounds):
@@ -273,7 +277,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
     connection.execute(
         "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, line BIGINT, last_line BIGINT,"
-        " problem VARCHAR, raw VARCHAR, marks UTINYINT, "
+        " problem VARCHAR, raw VARCHAR, marks UTINYINT, content BIGINT, "
         f"base VARCHAR {base}, {columns})"
     )
     connection.execute("CREATE TABLE inputs (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")
@@ -380,7 +384,8 @@ def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
     known_by = identity_base(dataset.name, fields)
     base = "" if known_by in dataset.columns else f"{known_by} AS base, "
     return (
-        f"INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks, {base}{names} FROM ("
+        "INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks,"
+        f" {content(dataset)} AS content, {base}{names} FROM ("
         f"SELECT {before} + row AS seq, {number} AS file, row, line, last_line, nullif(found, '') AS problem, "
         f"raw, marks, {renamed} FROM ("
         f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
@@ -395,7 +400,7 @@ def _typed_insertion(dataset: Dataset, number: int, before: int, query: str) -> 
     base = "" if known_by in dataset.columns else f", {known_by} AS base"
     return (
         f"INSERT INTO input BY NAME SELECT {before} + row AS seq, {number} AS file, row, line, last_line, marks,"
-        f" {', '.join(dataset.columns)}{base} FROM ({query})"
+        f" {', '.join(dataset.columns)}, {content(dataset)} AS content{base} FROM ({query})"
     )
 
 

@@ -52,8 +52,8 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
             connection.execute(f"ATTACH {literal(str(aside))} AS aside")
             for table in ("version", "files", "inputs", "verdicts", "ordinals", "differing"):
                 connection.execute(f"CREATE TABLE aside.{table} AS FROM {table}")
-            kept = kept_columns(dataset, privacy)
-            connection.execute(f"CREATE TABLE aside.input AS SELECT * REPLACE ({kept}) FROM input")
+            kept, digest = kept_columns(dataset, privacy), "NULL::BIGINT AS content"
+            connection.execute(f"CREATE TABLE aside.input AS SELECT * REPLACE ({kept}, {digest}) FROM input")
             connection.execute("DETACH aside")
             os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:

@@ -1,6 +1,7 @@
 """Digests of what a row says, as SQL: to tell equal rows from rows that differ under one key.
 
-    content   of all fields that leave for the API: what the account was given
+    content   of all fields that leave for the API: what the account was given. The stage has it of every row, made
+              while the row is loaded; `kept_content` is how to ask for it
     compared  the same of what must be equal in rows of one key
     likeness  of a row of revenue: its message, offer and amount
 
@@ -19,12 +20,26 @@ _NOT_SENT = ("record_id",)
 _MAY_DIFFER = {"clicks": ("timestamp",)}
 """Fields that rows of one key may differ in: a message is clicked several times, and the earliest click is sent."""
 
+_TAG_BITS = 8
+_DROPPED = 128 - 63 + _TAG_BITS  # of the bits of MD5
+
 _LIKE = ("message_id", "offer_id", "revenue")
 
 
 def content(dataset: Dataset) -> str:
     """The digest of all that the API is given of a row."""
     return _digest([field for field in dataset.fields if field.name not in _NOT_SENT])
+
+
+def kept_content(dataset: Dataset, rows: str = "ready") -> str:
+    """`content` as the stage keeps it; made again where it was kept under another setting for phone numbers.
+
+    Args:
+        dataset: what the stage holds.
+        rows: the table or view, as the query calls it.
+    """
+    kept = f"{rows}.content"
+    return f"CASE WHEN {kept} & 255 = phone_tag() THEN {kept} ELSE {content(dataset)} END"
 
 
 def compared(dataset: Dataset) -> str:
@@ -48,7 +63,9 @@ def _digest(fields: list[Field]) -> str:
     values = ", ".join(
         f"'{field.name}=' || {_kept(field)}" for field in sorted(fields, key=lambda field: field.name)
     )
-    return f"(CAST((md5_number_lower(concat_ws(chr(31), {values})) >> 9) << 8 AS BIGINT) + phone_tag())"
+    # the upper 64 bits, less the last 9 of them, above the tag; `md5_number_lower` is the same, at twice the cost
+    number = f"md5_number(concat_ws(chr(31), {values}))"
+    return f"((CAST({number} >> {_DROPPED} AS BIGINT) << {_TAG_BITS}) + phone_tag())"
 
 
 def _kept(field: Field) -> str:

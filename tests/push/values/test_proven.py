@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines.privacy import KEEP_ALL
 from pipelines.push.parse.records import schema
 from pipelines.push.stage.database import _create, _insertion, _typed_insertion
 from pipelines.push.values.proven import prove
@@ -82,6 +83,7 @@ def loaded(
     """What becomes of rows in a stage."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")  # rows stay in order
+        KEEP_ALL.define(connection)
         _create(connection, dataset)
         connection.register("incoming", rows)
         connection.execute(insertion(dataset, 0, 0, "FROM incoming"))
