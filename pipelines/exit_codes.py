@@ -14,7 +14,8 @@ MEANINGS = {
     f"{DONE}": "done, within limits",
     f"{FAILED}": "failed, nothing half-done",
     f"{USAGE}": "usage or settings",
-    f"{LEFT_OUT}": "done, but rows were left out beyond the limit (rejected, quarantined, parked or in doubt)",
+    f"{LEFT_OUT}": "done, but rows were left out beyond the limit (rejected, quarantined, parked or in doubt); "
+    "of lint: errors or warnings were found",
     f"{STOPPED}, {TERMINATED}": "stopped by Ctrl-C or SIGTERM, nothing half-done",
 }
 """For the reference."""

@@ -14,6 +14,7 @@ from pipelines.cli import (
     doctor,
     earlier,
     export,
+    lint,
     logs,
     pull,
     push,
@@ -66,6 +67,7 @@ app.command("logs")(logs.logs)
 app.command("rejects")(rejects.rejects)
 app.command("report")(report.report)
 app.command("alerts")(alerts.alerts)
+app.command("lint")(lint.lint)
 app.command("diff")(diff.diff)
 app.command("rollback")(earlier.rollback)
 app.command("replay")(earlier.replay)

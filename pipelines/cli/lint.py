@@ -1,0 +1,107 @@
+"""`trackly-sync lint`: what to see to before the next send, out of the mart `campaign_lint`.
+
+What does not belong here: what is looked for (`marts/campaign_lint.sql`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from pipelines.cli.arguments import AsJson
+from pipelines.cli.guarded import guarded
+from pipelines.cli.show import show_json
+from pipelines.cli.terminal import out
+from pipelines.errors import DataError
+from pipelines.exit_codes import DONE, LEFT_OUT
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
+from pipelines.text import for_terminal
+from schemas.campaign_marts import SEVERITIES
+
+_NEEDED = ("creatives", "schedules", "audiences", "offers", "lists")
+_NOTICE = "notice"
+_STYLES = {"error": "bold red", "warning": "yellow", _NOTICE: "dim"}
+_QUERY = "FROM marts.campaign_lint ORDER BY list_position(?, severity), kind, subject, subject_name, about"
+
+
+@guarded
+def lint(as_json: AsJson = False) -> int:
+    """Check campaigns before a send: what is paused, archived or missing, sends that meet, quiet hours, segments.
+
+    It looks at active creatives and at schedules that are on, as the last pull saw them. Exit code 0 where nothing is
+    wrong (notices, of what cannot be told, do not count), 3 where there are errors or warnings.
+
+    Example: `trackly-sync pull && trackly-sync lint`
+    """
+    settings = load_settings()
+    pulled = _pulled(settings)
+    findings = _findings(settings)
+    counts = Counter(one["severity"] for one in findings)
+    if as_json:
+        numbers = {f"{severity}s": counts[severity] for severity in SEVERITIES}
+        show_json({**numbers, "pulled_at": pulled, "findings": findings})
+    else:
+        _show(findings, counts)
+    return LEFT_OUT if any(counts[severity] for severity in SEVERITIES if severity != _NOTICE) else DONE
+
+
+def _pulled(settings: Settings) -> dict[str, str]:
+    """When each of the datasets was pulled that the findings rest on.
+
+    Raises:
+        DataError: one of them was not: nothing found would say nothing.
+        StorageError: there is no warehouse, or it cannot be read.
+    """
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+
+    manifests = published(settings.warehouse)
+    missing = [name for name in _NEEDED if name not in manifests]
+    if missing:
+        raise DataError(
+            f"Nothing can be checked yet: {', '.join(missing)} were not pulled.", "Run: trackly-sync pull"
+        )
+    return {name: manifests[name].finished_at for name in (*_NEEDED, "contacts") if name in manifests}
+
+
+def _findings(settings: Settings) -> list[dict[str, Any]]:
+    from pipelines.warehouse.swap import dicts, reading  # noqa: PLC0415 - help answers at once
+
+    with reading(settings.warehouse) as connection:
+        return dicts(connection, _QUERY, list(SEVERITIES))
+
+
+def _show(findings: Sequence[dict[str, Any]], counts: Counter[str]) -> None:
+    if not findings:
+        out.print("Nothing found.")
+        return
+    table = Table("severity", "finding", "where", "about", box=None, pad_edge=False, header_style="bold")
+    table.add_column("people", justify="right")
+    table.add_column("what")
+    for one in findings:
+        severity = str(one["severity"])
+        table.add_row(
+            f"[{_STYLES[severity]}]{severity}[/]",
+            one["kind"],
+            _named(one["subject"].removesuffix("s"), one["subject_name"] or one["subject_id"]),
+            for_terminal(str(one["about_name"] or one["about"])),
+            "" if one["people"] is None else f"{one['people']:,}",
+            for_terminal(one["detail"]),
+        )
+    out.print(table)
+    out.print()
+    for kind, remedy in _remedies(findings):
+        out.print(f"{kind}: {for_terminal(remedy)}")
+    out.print(
+        ", ".join(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity]) + "."
+    )
+
+
+def _remedies(findings: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
+    """What to do about each kind of finding, once."""
+    return {str(one["kind"]): str(one["remedy"]) for one in findings}.items()
+
+
+def _named(what: str, name: object) -> str:
+    return f"{what} {for_terminal(str(name))}"
