@@ -10,7 +10,7 @@ QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push
     tests/docs/test_rules_once.py tests/test_text.py tests/test_urls.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check coverage lint ui bench bench-large docs wheel audit lock clean
+.PHONY: help setup demo demo-ui test check coverage lint ui bench bench-large docs wheel audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ setup: .venv/.runtime ## install into .venv; leaves .venv/bin/trackly-sync
 
 demo: .venv/.runtime ## run the whole product against an embedded local account (no key, no network)
 	@$(BIN)/trackly-sync demo
+
+demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on
+	@$(BIN)/trackly-sync demo --ui
 
 test: lint .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import UsageError
-from pipelines.push.files.find import Unread, find_sources, without_queries
+from pipelines.push.files.find import Source, Unread, find_sources, without_queries
 from pipelines.push.files.query_inputs import files_of
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
@@ -69,9 +69,13 @@ def to_watch(settings: Settings) -> list[Path]:
     files = [source for found in taken.found.values() for source in found]
     if not files and taken.unread:
         raise _nothing_to_take(taken.unread)
-    queries = [source.path for source in files if source.format == "sql"]
-    read = {file for path in queries for file in files_of(path, follow_links=settings.follow_links)}
+    read = _read_by_queries(files, follow_links=settings.follow_links)
     return [*dict.fromkeys([*(source.path for source in files), *sorted(read)])]
+
+
+def _read_by_queries(files: Sequence[Source], *, follow_links: bool) -> set[Path]:
+    queries = [source.path for source in files if source.format == "sql"]
+    return {file for path in queries for file in files_of(path, follow_links=follow_links)}
 
 
 def _nothing_to_take(unread: Sequence[Unread]) -> UsageError:

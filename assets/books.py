@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 from pipelines.errors import StorageError
 from pipelines.push.checks.compare import Period
 from pipelines.push.checks.conflicts import CONFLICT
+from pipelines.push.intake import Intake, held_reasons
 from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
-from schemas.outcomes import LEFT_OUT, sql_list
+from schemas.outcomes import LEFT_OUT, Outcome, sql_list
 from schemas.revenue import FROM_CONTACTS
 from schemas.sync import Manifest
 from schemas.tables import literal
@@ -102,6 +103,15 @@ def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
         )
 
 
+@contextmanager
+def _beside_the_warehouse(settings: Settings, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The stage of a dataset, and the warehouse as `warehouse`."""
+    with opened(stage_path(settings, name)) as connection:
+        connection.execute(f"ATTACH {literal(str(settings.warehouse))} AS warehouse (READ_ONLY)")
+        yield connection
+        connection.execute("DETACH warehouse")  # DuckDB's instance is kept for other blocks
+
+
 def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[dict[str, int], int]:
     """Rows of the current input by outcome, of those with a timestamp of that time; and how many of them differ.
 
@@ -110,8 +120,7 @@ def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[di
         name: sends, clicks or revenue.
         between: from the first instant up to the second.
     """
-    with opened(stage_path(settings, name)) as connection:
-        connection.execute(f"ATTACH {literal(str(settings.warehouse))} AS warehouse (READ_ONLY)")
+    with _beside_the_warehouse(settings, name) as connection:
         found = connection.execute(
             "SELECT outcome, count(*), count(*) FILTER (r.differs AND NOT coalesce(r.differs_acknowledged, false))"
             " FROM input JOIN files USING (file)"
@@ -120,6 +129,50 @@ def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[di
             [name, *between],
         ).fetchall()
     return {outcome: rows for outcome, rows, _ in found}, sum(differs for _, _, differs in found)
+
+
+def outcomes_by_month(settings: Settings, name: str) -> dict[str, tuple[dict[str, int], int]]:
+    """As `outcomes_between`, of every month of the current input, such as 2025-03."""
+    found: dict[str, tuple[dict[str, int], int]] = {}
+    with _beside_the_warehouse(settings, name) as connection:
+        rows = connection.execute(
+            "SELECT strftime(timestamp, '%Y-%m') AS month, outcome, count(*),"
+            " count(*) FILTER (r.differs AND NOT coalesce(r.differs_acknowledged, false))"
+            " FROM input JOIN files USING (file)"
+            " JOIN warehouse.imports.records AS r ON r.file = files.path AND r.row = input.row"
+            " WHERE r.in_input AND r.dataset = ? AND timestamp IS NOT NULL GROUP BY ALL ORDER BY ALL",
+            [name],
+        ).fetchall()
+    for month, outcome, number, differ in rows:
+        counts, differs = found.get(month, ({}, 0))
+        found[month] = ({**counts, outcome: number}, differs + differ)
+    return found
+
+
+def intake_of(settings: Settings, dataset: Dataset) -> Intake:
+    """What the last intake of a dataset found, as its stage has it by now.
+
+    Raises:
+        StorageError: there was none.
+    """
+    with opened(stage_path(settings, dataset.name)) as connection:
+        ((rows,),) = connection.execute("SELECT count(*) FROM input").fetchall()
+        held = dict(connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY 1").fetchall())
+        files = connection.execute("SELECT path FROM files ORDER BY file").fetchall()
+        reasons = held_reasons(connection)
+    known = rows - sum(held.values())
+    return Intake(
+        dataset=dataset.name,
+        files=tuple(Path(path) for (path,) in files),
+        rows_in=rows,
+        quarantined=held.get(Outcome.QUARANTINED, 0),
+        duplicate=held.get(Outcome.DUPLICATE, 0),
+        parked=held.get(Outcome.PARKED, 0),
+        known=known,
+        pending=0,
+        reasons=reasons,
+        preview=(),
+    )
 
 
 def rows_by_month(settings: Settings, name: str) -> dict[str, int]:

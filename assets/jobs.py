@@ -8,7 +8,9 @@ import dagster as dg
 from assets.monthly import GROUP as MONTHS_GROUP
 from assets.pulled import GROUP as PULL_GROUP
 from assets.pushed import GROUP as PUSH_GROUP
+from assets.pushed import reconciliation
 from assets.received import GROUP as WEBHOOKS_GROUP
+from assets.reporting import report_months
 from schemas.registry import PUSHED
 
 _HISTORY_MAY_BE_MISSING = {"ops": {f"history_{name}": {"config": {"required": False}} for name in PUSHED}}
@@ -19,11 +21,21 @@ pull = dg.define_asset_job(
     description="Snapshots of all datasets, published in one swap, and the webhook events that are new.",
     executor_def=dg.in_process_executor,
 )
+
+
+@dg.success_hook(required_resource_keys={"trackly"})
+def months_are_told(context: dg.HookContext) -> None:
+    """Months of which a push has sent rows are told on the page of the months."""
+    if context.op.name == reconciliation.op.name:
+        report_months(context.instance, context.resources.trackly.settings())
+
+
 push = dg.define_asset_job(
     "push",
     dg.AssetSelection.groups(PUSH_GROUP),
     description="History files into the account: sends, then clicks and revenue, then reconciliation.",
     executor_def=dg.in_process_executor,
+    hooks={months_are_told},
 )
 sync = dg.define_asset_job(
     "sync",
@@ -31,6 +43,7 @@ sync = dg.define_asset_job(
     config=_HISTORY_MAY_BE_MISSING,
     description="The pull, then the push if there is any history.",
     executor_def=dg.in_process_executor,
+    hooks={months_are_told},
 )
 
 backfill = dg.define_asset_job(

@@ -58,7 +58,7 @@ def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadat
     manifest = snapshot.manifest
     notes = {name: getattr(manifest, name) for name in ("unknown_fields", "missing_fields", "schema_changes")}
     return {
-        **_figures(manifest.rows, manifest.quarantined, seconds),
+        **_figures(manifest.rows, seconds, manifest.quarantined),
         "consistency": str(manifest.consistency),
         "evidence": plain(manifest.evidence),
         "snapshot": manifest.snapshot,
@@ -85,7 +85,7 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
         for m in manifests
     ]
     return {
-        **_figures(sum(m.rows for m in manifests), sum(m.quarantined for m in manifests), seconds),
+        **_figures(sum(m.rows for m in manifests), seconds, sum(m.quarantined for m in manifests)),
         **{f"rows_{m.dataset}": m.rows for m in manifests},
         "path": dg.MetadataValue.path(str(warehouse)),
         "bytes": warehouse.stat().st_size,
@@ -126,7 +126,7 @@ def of_intake(
         if not reason.startswith("parked: message_id: ")
     ]
     return {
-        **_figures(found.rows_in, found.quarantined, seconds),
+        **_figures(found.rows_in, seconds, found.quarantined),
         "duplicate": found.duplicate,
         "known": found.known,
         "files": [plain(path.name) for path in found.files],
@@ -152,7 +152,7 @@ def of_outcomes(
 ) -> Metadata:
     """What an import's materialization carries: what this run did as numbers, to be plotted over time.
 
-    How the input stands is in the table `outcomes`, and by number as `input_accepted` and so on.
+    How the input stands is there by number too, as `input_accepted` and so on.
 
     Args:
         name: the dataset.
@@ -162,17 +162,14 @@ def of_outcomes(
         done: what is on record of this run's push.
         seconds: how long it took.
     """
-    numbers = asdict(counts)
-    outcomes = [{"outcome": name, "rows": f"{number:,}"} for name, number in numbers.items()]
     return {
-        "outcomes": table(("outcome", "rows"), outcomes),
         **_where_left_out(
             counts.left_out + noticed["differs"], f"trackly-sync rejects {name}", f"dataset = '{name}'"
         ),
         "preview": table(("message_id", "outcome", "code", "reason", "row"), rows),
-        **_figures(0, counts.quarantined, seconds, row_count=counts.accepted),
+        **_figures(counts.accepted, seconds),
         **of_run(done),
-        **{f"input_{outcome}": number for outcome, number in numbers.items()},
+        **{f"input_{outcome}": number for outcome, number in asdict(counts).items()},
         "input_left_out": counts.left_out,
         **noticed,
     }
@@ -180,11 +177,10 @@ def of_outcomes(
 
 def of_run(done: Sequence[RunRecord]) -> Metadata:
     """What pushes of one run did: rows sent, accepted, left out and still pending."""
-    moved = {
+    return {
         name: sum(getattr(one, name) or 0 for one in done)
         for name in ("sent", "accepted", "left_out", "pending")
     }
-    return {"rows": moved["sent"], **moved}
 
 
 def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
@@ -205,8 +201,8 @@ def _where_left_out(rows: int, command: str, condition: str) -> Metadata:
 def of_month(
     counts: Mapping[str, Mapping[str, int]],
     between: Period,
-    done: Sequence[RunRecord],
-    seconds: float,
+    done: Sequence[RunRecord] | None,
+    seconds: float | None,
     differs: int = 0,
 ) -> Metadata:
     """What a month's import carries: what this run did, and the month's rows by outcome (`month_accepted` and so on).
@@ -214,32 +210,35 @@ def of_month(
     Args:
         counts: by dataset, rows by outcome.
         between: the month.
-        done: what is on record of this run's pushes.
-        seconds: how long it took.
+        done: what is on record of this run's pushes; None where they were not of this month alone.
+        seconds: how long it took; None likewise.
         differs: how many rows say something else than was sent.
     """
     first, next_first = (f"'{day:%F} 00:00Z'" for day in between)
     total = {str(o): sum(by.get(o, 0) for by in counts.values()) for o in Outcome}
     rows = sum(total.values())
-    columns = ("dataset", "rows", *(name for name, number in total.items() if number))
-    lines = [
-        {"dataset": name, "rows": f"{sum(by.values()):,}"} | {o: f"{by.get(o, 0):,}" for o in columns[2:]}
-        for name, by in counts.items()
-    ]
-    left_out = rows - total[Outcome.ACCEPTED] - total[Outcome.DUPLICATE]
     return {
-        "outcomes": table(columns, lines),
+        "outcomes": _by_dataset(counts, [name for name, number in total.items() if number]),
         **_where_left_out(
-            left_out + differs,
+            rows - total[Outcome.ACCEPTED] - total[Outcome.DUPLICATE] + differs,
             "trackly-sync rejects",
             f"happened_at >= {first}\nAND happened_at < {next_first}",
         ),
-        **_figures(rows, total[Outcome.QUARANTINED], seconds, row_count=total[Outcome.ACCEPTED]),
-        **of_run(done),
+        **_figures(total[Outcome.ACCEPTED], seconds),
+        **({} if done is None else of_run(done)),
         "month_rows": rows,
         **{f"month_{outcome}": number for outcome, number in total.items()},
         "differs": differs,
     }
+
+
+def _by_dataset(counts: Mapping[str, Mapping[str, int]], shown: Sequence[str]) -> dg.TableMetadataValue:
+    """Rows by outcome, a line each dataset; of the outcomes those that any row has."""
+    lines = [
+        {"dataset": name, "rows": f"{sum(by.values()):,}"} | {o: f"{by.get(o, 0):,}" for o in shown}
+        for name, by in counts.items()
+    ]
+    return table(("dataset", "rows", *shown), lines)
 
 
 def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
@@ -247,13 +246,11 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
     columns = ("dataset", "accepted", "acknowledged", "skipped", "in_doubt", "amount", "amount_acknowledged")
     books = done.books
     return {
-        "dagster/row_count": sum(book.accepted for book in books.values()),
-        "rows": sum(book.accepted for book in books.values()),
+        **_figures(sum(book.accepted for book in books.values()), seconds),
         "in_doubt": sum(book.in_doubt for book in books.values()),
         "contacts": done.contacts,
         **done.findings,
         "missing_revenue": float(done.missing),
-        "duration_seconds": round(seconds, 3),
         "agrees": done.agrees,
         "verdict": str(done.verdict),
         "preview": table(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
@@ -277,12 +274,12 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> dg.TableMetadataValue:
     )
 
 
-def _figures(rows: int, quarantined: int, seconds: float, row_count: int | None = None) -> Metadata:
+def _figures(row_count: int, seconds: float | None, quarantined: int | None = None) -> Metadata:
+    """What each materialization has; of a number there is one key only."""
     return {
-        "dagster/row_count": rows if row_count is None else row_count,
-        "rows": rows,
-        "quarantined": quarantined,
-        "duration_seconds": round(seconds, 3),
+        "dagster/row_count": row_count,
+        **({} if quarantined is None else {"quarantined": quarantined}),
+        **({} if seconds is None else {"duration_seconds": round(seconds, 3)}),
     }
 
 

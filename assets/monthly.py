@@ -5,7 +5,9 @@ often. What must not go in: how rows are judged, cut or sent.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
 
 import dagster as dg
 from pydantic import Field
@@ -25,6 +27,7 @@ from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
 
 GROUP = "backfill"
+NAME = "imported_months"
 _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
 _PUSHES = tuple(f"push {name}" for name in PUSHED)
 _DIFFERS = "differs from what was sent"
@@ -38,71 +41,97 @@ class MonthConfig(dg.Config):
     )
 
 
+@dataclass(slots=True)
+class Month:
+    """What became of the rows of a month.
+
+    Attributes:
+        counts: by dataset, rows by outcome.
+        differs: how many rows say something else than was sent.
+    """
+
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    differs: int = 0
+
+    @classmethod
+    def of(cls, found: Mapping[str, tuple[dict[str, int], int]]) -> Self:
+        """From what `books` finds of each dataset."""
+        return cls({name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values()))
+
+    def total(self) -> dict[str, int]:
+        """Rows of all datasets by outcome; an outcome that no row has is left out."""
+        sums = {str(o): sum(by.get(o, 0) for by in self.counts.values()) for o in Outcome}
+        return {outcome: rows for outcome, rows in sums.items() if rows}
+
+
+def partitions_of(settings: Settings) -> dg.MonthlyPartitionsDefinition:
+    """Every month from TRACKLY_HISTORY_START up to the current one."""
+    return dg.MonthlyPartitionsDefinition(
+        start_date=f"{settings.history_start:%Y-%m}", timezone="UTC", fmt="%Y-%m", end_offset=1
+    )
+
+
 def build_months(settings: Settings) -> dg.AssetsDefinition:
-    """The asset with a partition for every month from TRACKLY_HISTORY_START up to the current one."""
-    months = dg.MonthlyPartitionsDefinition(
-        start_date=f"{settings.history_start:%Y-%m}",
-        timezone="UTC",
-        fmt="%Y-%m",
-        end_offset=1,
-    )
-    complete = dg.AssetCheckSpec(
-        "complete",
-        asset="imported_months",
-        description="Nothing of the month is pending, parked or in doubt. Clicks and revenue are parked until their "
+    """The asset with a partition for every month."""
+    checks = {
+        "complete": "Nothing of the month is pending, parked or in doubt. Clicks and revenue are parked until their "
         "send is in: where that is of a later month, run this month again, or the push.",
-    )
-
-    left_out = dg.AssetCheckSpec(
-        "left_out",
-        asset="imported_months",
-        description="Rows of the month that were left out, or differ from what was sent, stay within "
+        "left_out": "Rows of the month that were left out, or differ from what was sent, stay within "
         "TRACKLY_PUSH_LEFT_OUT_SHARE.",
-    )
-
-    @dg.asset(
-        partitions_def=months,
+    }
+    return dg.asset(
+        name=NAME,
+        partitions_def=partitions_of(settings),
         deps=[warehouse],
         group_name=GROUP,
         kinds={"api"},
-        check_specs=[complete, left_out],
+        check_specs=[dg.AssetCheckSpec(name, asset=NAME, description=text) for name, text in checks.items()],
         description="Sends, then clicks, then revenue of one month, by the row's own timestamp (UTC). Sent once, "
         "through the ledger of the push; history files that have changed are taken in first.",
-    )
-    def imported_months(
-        context: dg.AssetExecutionContext, config: MonthConfig, trackly: Trackly
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        started = time.monotonic()
-        start, end = context.partition_time_window
-        with engine(trackly) as settings:
-            intake(
-                settings,
-                list(PUSHED),
-                changed=True,
-                ignore_unread=config.ignore_unread,
-                attended=attended(context.run),
-                run=context.run.run_id,
-            )
-            with books_published(settings):
-                send(settings, list(PUSHED), between=(start, end), run=context.run.run_id)
-            done = records_of(settings.data_dir, context.run.run_id, _PUSHES)
-            found = {name: outcomes_between(settings, name, (start, end)) for name in PUSHED}
-        counts, differs = {name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values())
-        total = {str(o): n for o in Outcome if (n := sum(by.get(o, 0) for by in counts.values()))}
-        missing = {o: n for o, n in total.items() if o in _OPEN}
-        left = {o: n for o, n in total.items() if o in LEFT_OUT} | ({_DIFFERS: differs} if differs else {})
-        within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
-        yield dg.MaterializeResult(
-            metadata=of_month(counts, (start, end), done, time.monotonic() - started, differs),
-            check_results=[_result("complete", missing), _result("left_out", {} if within else left)],
+    )(_import_month)
+
+
+def _import_month(
+    context: dg.AssetExecutionContext, config: MonthConfig, trackly: Trackly
+) -> Iterator[dg.MaterializeResult[None]]:
+    started = time.monotonic()
+    between = (context.partition_time_window.start, context.partition_time_window.end)
+    run = context.run.run_id
+    with engine(trackly) as settings:
+        intake(
+            settings,
+            list(PUSHED),
+            changed=True,
+            ignore_unread=config.ignore_unread,
+            attended=attended(context.run),
+            run=run,
         )
+        with books_published(settings):
+            send(settings, list(PUSHED), between=between, run=run)
+        done = records_of(settings.data_dir, run, _PUSHES)
+        found = {name: outcomes_between(settings, name, between) for name in PUSHED}
+    month = Month.of(found)
+    yield dg.MaterializeResult(
+        metadata=of_month(month.counts, between, done, time.monotonic() - started, month.differs),
+        check_results=month_checks(month, settings),
+    )
 
-    return imported_months
+
+def month_checks(month: Month, settings: Settings) -> list[dg.AssetCheckResult]:
+    """The checks of a month."""
+    total = month.total()
+    left = {outcome: rows for outcome, rows in total.items() if outcome in LEFT_OUT}
+    if month.differs:
+        left[_DIFFERS] = month.differs
+    within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
+    unsettled = {outcome: rows for outcome, rows in total.items() if outcome in _OPEN}
+    return [_result("complete", unsettled), _result("left_out", {} if within else left)]
 
 
-def _result(check: str, rows: dict[str, int]) -> dg.AssetCheckResult:
+def _result(check: str, rows: Mapping[str, int]) -> dg.AssetCheckResult:
     """Passed where there are no such rows; else a warning that counts them."""
     return dg.AssetCheckResult(
+        asset_key=NAME,
         check_name=check,
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,

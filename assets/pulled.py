@@ -16,12 +16,11 @@ from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.audit.publish import publish_missing_imports
 from pipelines.settings import Settings
 from schemas.columns import Dataset
-from schemas.contacts import CONTACTS
-from schemas.lists import LISTS
-from schemas.offers import OFFERS
-from schemas.revenue import REVENUE
+from schemas.registry import PULLED
 
 GROUP = "pull"
+_MADE_OF = {"revenue": ("contacts",)}
+"""By dataset, others that it is derived from where the account does not serve it."""
 
 
 def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition:
@@ -44,14 +43,12 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
     return pull_one
 
 
-lists = _pulled(LISTS)
-offers = _pulled(OFFERS)
-contacts = _pulled(CONTACTS)
-revenue = _pulled(REVENUE, deps=("contacts",))  # derived from contacts' totals where events are not served
+DATASETS = {name: _pulled(dataset, _MADE_OF.get(name, ())) for name, dataset in PULLED.items()}
+"""By dataset, its asset."""
 
 
 @dg.asset(
-    deps=[lists, offers, contacts, revenue],
+    deps=list(DATASETS.values()),
     group_name=GROUP,
     kinds={"duckdb"},
     description="warehouse.duckdb with the newest snapshot of every dataset, put in place by one swap.",
@@ -67,7 +64,7 @@ def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materia
     )
 
 
-PULLED_ASSETS = [lists, offers, contacts, revenue, warehouse]
+PULLED_ASSETS = [*DATASETS.values(), warehouse]
 
 
 def with_promise(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:

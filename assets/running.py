@@ -10,14 +10,21 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from textwrap import shorten
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,  # no public name; the locks hold the version
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from assets.definitions import build_defs
 from assets.failures import show_stacks
+from assets.location import LOCATION, REPOSITORY
 from assets.resources import GivenTrackly
 from assets.steps import Step, first_error, step_of
 from pipelines import errors
@@ -75,7 +82,7 @@ def run_job(
             steps.append(step)
             on_step(step)
 
-    with _given_or_ephemeral(instance) as records:
+    with _given_or_ephemeral(instance) as records, _under_its_job(records, name):
         run = str(uuid4())
         records.add_event_listener(run, note)
         try:
@@ -98,6 +105,19 @@ def run_job(
     )
 
 
+@contextmanager
+def _under_its_job(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
+    """Have the instance note of which job of which code location a run is; else no page of a job shows it."""
+    location = GrpcServerCodeLocationOrigin(host="localhost", location_name=LOCATION)
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), name)
+    create = partial(instance.create_run_for_job, remote_job_origin=origin)
+    instance.create_run_for_job = create  # type: ignore[method-assign] # execute_in_process takes no origin
+    try:
+        yield
+    finally:
+        del instance.create_run_for_job
+
+
 def main(name: str) -> int:
     """Run a job and say how it goes, one line per step; the exit code."""
     be_private()
@@ -114,6 +134,11 @@ def main(name: str) -> int:
         return FAILED
     except KeyboardInterrupt:
         return STOPPED
+    return _code(result, settings)
+
+
+def _code(result: JobResult, settings: Settings) -> int:
+    """The exit code of a run that did not fail."""
     broken = {check.name for check in result.checks if check.state == "broken"}
     if broken:  # revenue that is perhaps there twice is left for a person, as `trackly-sync push` does
         return LEFT_OUT if broken == {TWICE} else FAILED
@@ -132,9 +157,10 @@ def _say(step: Step) -> None:
                 f"{name} {figures[name]:,}" for name in ("accepted", "left_out", "differs") if name in figures
             ]
             seconds = f"{figures['duration_seconds']:.1f} s"
-            line = f"  {step.name:<20}{figures['rows']:>11,} rows  {seconds:>7}  {', '.join(told)}"
+            rows = figures.get("sent", figures.get("dagster/row_count", 0))
+            line = f"  {step.name:<20}{rows:>11,} rows  {seconds:>7}  {', '.join(told)}"
         case "skipped":
-            line = f"  {step.name:<20}skipped"
+            line = f"  {step.name:<20} skipped"
         case "warned" | "broken":
             line = f"  {step.name:<28} ! {shorten(plain(step.text), 80, placeholder=' ...')}"
         case _:

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.location import LOCATION
+from pipelines.notices import pending, start_reporting
 from pipelines.programs import module_command, safe_environment
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 
-_LOCATION = "assets.definitions"
 _LONGEST_SOCKET = 100
 """Bytes of a path that a socket can have, a few less than the system's limit."""
 
@@ -79,6 +80,8 @@ def main(host: str, port: str) -> int:
         for run in settle_stale_runs(instance):
             print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
     settings = load_settings()
+    if pending(settings.data_dir):
+        start_reporting(settings.data_dir)
     try:
         with _socket_folder() as folder:
             return _keep(_programs(settings, folder, host, port), folder / "code")
@@ -90,14 +93,14 @@ def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[li
     """The code server, the pages and the daemon, each as a module with its arguments."""
     workspace = folder / "workspace.yaml"
     workspace.write_text(
-        f"load_from:\n  - grpc_server:\n      socket: {folder / 'code'}\n      location_name: {_LOCATION}\n",
+        f"load_from:\n  - grpc_server:\n      socket: {folder / 'code'}\n      location_name: {LOCATION}\n",
         encoding="utf-8",
     )
     log = _logging(settings)
     return [
-        ["dagster", "code-server", "start", "--socket", str(folder / "code"), "-m", _LOCATION,
+        ["dagster", "code-server", "start", "--socket", str(folder / "code"), "-m", LOCATION,
          "--working-directory", str(_own_folder()),  # from which it would import: it holds no modules
-         "--location-name", _LOCATION, "--use-python-environment-entry-point", *log],
+         "--location-name", LOCATION, "--use-python-environment-entry-point", *log],
         ["assets.pages", str(workspace), host, port],
         ["dagster._daemon", "run", "-w", str(workspace), *log],
     ]  # fmt: skip

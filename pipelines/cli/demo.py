@@ -14,13 +14,14 @@ import typer
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_pulled, show_pushed
 from pipelines.cli.terminal import out
-from pipelines.cli.ui import dagster_home
+from pipelines.cli.ui import dagster_home, serve_pages
 from pipelines.errors import UsageError
 from pipelines.programs import module_command, safe_environment
 from pipelines.settings import load_settings
 from pipelines.storage import private_folder, storage_errors
 
 _MARKER = ".made-by-trackly-sync-demo"
+_ACCOUNT = "account.json"
 
 _OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
 """What the environment may say of the real account's data; the demo has its own."""
@@ -36,36 +37,83 @@ def demo(
         "demo"
     ),
     contacts: Annotated[int, typer.Option(help="How many contacts the account has.", min=1000)] = 30_000,
+    pages: Annotated[
+        bool,
+        typer.Option(
+            "--ui", help="Then serve Dagster's pages and the account; a demo that has run goes on as it was."
+        ),
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65_535)] = 3000,
 ) -> int:
     """Sandbox → pull → push → reconcile, with a summary; no key, no network.
 
     A local account is made up and served, an export of another platform (some rows bad on purpose) is written, and
     the Dagster job `sync` pulls, pushes and reconciles.
+
+    Examples:
+    - `trackly-sync demo`: once through, in half a minute.
+    - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
     """
+    if not (pages and (data_dir / _MARKER).exists() and (data_dir / _ACCOUNT).exists()):
+        code = _run(data_dir, contacts)
+        if code or not pages:
+            return code
+    return _serve(data_dir, port)
+
+
+def _run(data_dir: Path, contacts: int) -> int:
+    """The whole product once, from an empty folder."""
     started = time.monotonic()
     _empty(data_dir)
-    from pipelines.sandbox import API_KEY, running, seed_account, write_history  # noqa: PLC0415 - help is quick
+    from pipelines.sandbox import running, save, seed_account, write_history  # noqa: PLC0415 - help is quick
 
     out.print(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
     account = seed_account(contacts=contacts)
     export = write_history(account, data_dir / "history", sends=contacts // 2)
     with running(account) as server:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")},
-            "TRACKLY_API_KEY": API_KEY,
-            "TRACKLY_BASE_URL": server.url,
-            "TRACKLY_DATA_DIR": str(data_dir.absolute()),
-            # a proxy of this machine is not for an account of this process
-            "NO_PROXY": "*",
-            "no_proxy": "*",
-            "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
-            "DAGSTER_HOME": str(dagster_home(data_dir)),
-        }
-        code = _run_job(environment, data_dir)
+        code = _run_job(_environment(server.url, data_dir), data_dir)
+    save(account, data_dir / _ACCOUNT)
     if code:
         return code
     _summary(data_dir, sum(export.bad.values()), sum(export.repeated.values()), time.monotonic() - started)
     return 0
+
+
+def _serve(data_dir: Path, port: int) -> int:
+    """The account as the demo has left it, and Dagster's pages on the demo's data, until Ctrl-C."""
+    from pipelines.sandbox import load, running, save  # noqa: PLC0415 - help is quick
+
+    try:
+        account = load(data_dir / _ACCOUNT)
+    except (OSError, ValueError, KeyError):
+        raise UsageError(
+            "The demo's account cannot be read.", f"Run trackly-sync demo --data-dir {data_dir} again."
+        ) from None
+    with running(account) as server:
+        environment = _environment(server.url, data_dir)
+        settings = load_settings(_env_file=None, data_dir=data_dir, schedules=False, **_OF_OTHERS)
+        out.print(f"The demo's account is at {server.url} meanwhile.", markup=False)
+        try:
+            return serve_pages(settings, "127.0.0.1", port, environment, data_dir)
+        finally:
+            save(account, data_dir / _ACCOUNT)
+
+
+def _environment(url: str, data_dir: Path) -> dict[str, str]:
+    """Nothing of the real account's settings, and all of the demo's."""
+    from pipelines.sandbox import API_KEY  # noqa: PLC0415 - help is quick
+
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")},
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": url,
+        "TRACKLY_DATA_DIR": str(data_dir.absolute()),
+        # a proxy of this machine is not for an account of this process
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+        "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
+        "DAGSTER_HOME": str(dagster_home(data_dir)),
+    }
 
 
 def _empty(data_dir: Path) -> None:
@@ -119,7 +167,11 @@ def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
         markup=False,
     )
     out.print(f"{_QUERY}\n'''))\"\n", markup=False)
-    out.print(f"TRACKLY_DATA_DIR={data_dir} make ui      # the same in Dagster", markup=False)
+    where = "" if data_dir == Path("demo") else f" --data-dir {data_dir}"
+    out.print(
+        f"{python.parent / 'trackly-sync'} demo --ui{where}  # Dagster's pages on this, with its account",
+        markup=False,
+    )
     out.print(f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} status", markup=False)
     out.print(
         f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} report  # a page to look at",

@@ -9,12 +9,14 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
 import typer
 
 from pipelines import stopping
+from pipelines.cli.handed_over import hand_over
 from pipelines.cli.terminal import complain, err, json_logs, tell
 from pipelines.errors import TracklySyncError
 from pipelines.exit_codes import DONE, FAILED, STOPPED, TERMINATED
@@ -41,6 +43,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         stopping.at_second(_leave_at_once)
         signal.signal(signal.SIGTERM, _terminate)
         run_id.set(new_run_id())  # of this process: what it logs and records is one run's
+        began = datetime.now(UTC)
         try:
             with stopping.interrupts_kept():
                 code = command(*args, **kwargs) or DONE
@@ -54,6 +57,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             code = DONE
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)
+        hand_over(began)
         raise typer.Exit(code)
 
     return run

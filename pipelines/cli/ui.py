@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,8 +20,10 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.terminal import out
 from pipelines.errors import BusyError, SettingsError, UsageError
 from pipelines.exit_codes import FAILED
+from pipelines.notices import Notice, dagster_folder, keeps_records, leave
 from pipelines.programs import module_command, safe_environment
-from pipelines.settings import load_settings
+from pipelines.runs import now
+from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder, storage_errors
 
 _OURS = "# Written by `trackly-sync` at each start as long as this line is here; take it out to keep your changes.\n"
@@ -66,7 +68,33 @@ def ui(
             "The UI can start runs, so beyond loopback it needs a password, and TRACKLY_UI_PASSWORD is not set.",
             "Set it, for example to what `openssl rand -hex 16` gives, or leave --host out.",
         )
+    return serve_pages(settings, host, port)
+
+
+def serve_pages(
+    settings: Settings,
+    host: str,
+    port: int,
+    given: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> int:
+    """Serve Dagster's pages until they are stopped; the exit code.
+
+    Args:
+        settings: where the data lies, and whether schedules are on.
+        host: to listen on.
+        port: the same.
+        given: the environment that the runs read their settings from; by default this process's.
+        folder: where they look for .env; by default the working folder.
+
+    Raises:
+        BusyError: another `trackly-sync ui` is running there.
+        UsageError: the port cannot be used.
+    """
+    is_new = not keeps_records(settings.data_dir)
     home = dagster_home(settings.data_dir)
+    if is_new:  # what ran before is to be seen too
+        leave(settings.data_dir, Notice("", now()))
     with _only_one(home) as held:
         _check_port(host, port)
         on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on)"
@@ -75,16 +103,15 @@ def ui(
             "Ctrl-C stops it.",
             markup=False,
         )
-        environment = safe_environment(
-            DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=str(settings.data_dir.absolute())
-        )
-        return _serve(module_command("assets.serving", host, str(port)), environment, held)
+        data_dir = str(settings.data_dir.absolute())
+        environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir)
+        return _serve(module_command("assets.serving", host, str(port)), environment, held, folder)
 
 
-def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper) -> int:
+def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper, folder: Path | None) -> int:
     """Run Dagster until it ends or is stopped; nothing of it is left when this returns."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter
-        command, env=environment, process_group=0, pass_fds=[held.fileno()]
+        command, env=environment, cwd=folder, process_group=0, pass_fds=[held.fileno()]
     ) as dagster:
         held.write(str(dagster.pid))
         held.flush()
@@ -189,7 +216,7 @@ def dagster_home(data_dir: Path) -> Path:
     Raises:
         StorageError: the disk refused.
     """
-    home = data_dir.absolute() / "dagster"
+    home = dagster_folder(data_dir)
     with storage_errors("make", home):
         private_folder(home)
         config = home / "dagster.yaml"

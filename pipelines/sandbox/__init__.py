@@ -8,6 +8,7 @@ from pipelines.sandbox.made_up.drift import drifting, set_status
 from pipelines.sandbox.made_up.history import Export, write_history
 from pipelines.sandbox.messages.send import configure, opt_out, reply, send
 from pipelines.sandbox.messages.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
+from pipelines.sandbox.saved import load, save
 from pipelines.sandbox.server import Server, listen, running, serve_forever
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "configure",
     "drifting",
     "listen",
+    "load",
     "opt_out",
     "parse_fault",
     "reply",
     "running",
+    "save",
     "seed_account",
     "seed_campaigns",
     "send",

@@ -22,7 +22,7 @@ from processes import environment
 from assets.books import input_content, noticed
 from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
 from assets.definitions import build_defs
-from assets.pulled import offers
+from assets.pulled import DATASETS
 from assets.pushed import history_sends, imported_sends
 from assets.resources import GivenTrackly
 from assets.running import JobResult, Step, main, run_job
@@ -104,7 +104,7 @@ def test_every_materialization_carries_its_figures(world: tuple[JobResult, Setti
     synced, settings = world
     assert len(synced.assets) == 12
     for name, figures in synced.assets.items():
-        assert {"rows", "dagster/row_count", "duration_seconds", "preview"} <= set(figures), name
+        assert {"dagster/row_count", "duration_seconds", "preview"} <= set(figures), name
         assert not re.search(r"\+15550\d{6}|\+1555900\d{4}", str(figures)), name
         assert API_KEY not in str(figures), name
     assert "…" in str(synced.assets["contacts"]["preview"].records), "phones are masked, not hidden"
@@ -112,7 +112,12 @@ def test_every_materialization_carries_its_figures(world: tuple[JobResult, Setti
         figures = synced.assets[f"imported_{name}"]
         seven = ("accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending")
         assert sum(figures[f"input_{outcome}"] for outcome in seven) == figures["input_rows_in"]
-        assert figures["sent"] == figures["accepted"] == figures["rows"] == figures["input_accepted"]
+        assert (
+            figures["sent"]
+            == figures["accepted"]
+            == figures["input_accepted"]
+            == figures["dagster/row_count"]
+        )
     ((run,),) = query(settings.warehouse, "SELECT DISTINCT run FROM sync.runs WHERE activity = 'pull lists'")
     assert run == synced.run, "the run record has Dagster's run id"
 
@@ -190,7 +195,7 @@ def test_a_blocking_check_stops_what_comes_after(
 def test_a_fuzzy_snapshot_warns(settings: Settings) -> None:
     """A claim about completeness that is not shown is a warning on the dataset, with the evidence."""
     made = snapshot_dataset(settings, "offers", "r1")
-    checks = dataset_checks(offers, PULLED["offers"])
+    checks = dataset_checks(DATASETS["offers"], PULLED["offers"])
     assert results(checks, settings)["consistency"].passed
     fuzzy = msgspec.structs.replace(made.manifest, consistency="fuzzy", evidence="a page was not to be had")
     (made.folder / "manifest.json").write_bytes(msgspec.json.encode(fuzzy))
@@ -203,7 +208,7 @@ def test_rows_that_are_claimed_and_missing_fail_a_check(server: Server, settings
     """Where the account claims more than it serves, a check fails with the number, and `status` has it."""
     server.faults.active.append(parse_fault("more,value=3,path=/offers"))
     snapshot_dataset(settings, "offers", "r1")
-    found = results(dataset_checks(offers, PULLED["offers"]), settings)
+    found = results(dataset_checks(DATASETS["offers"], PULLED["offers"]), settings)
     assert (found["claimed"].passed, found["claimed"].severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert found["claimed"].metadata["rows that the account claims and did not serve"].value == 6
     assert not found["consistency"].passed
@@ -220,7 +225,7 @@ def test_implausible_times_warn_and_are_kept(account: Account, settings: Setting
     account.offers[2]["updated_at"] = "1999-12-31T23:59:59.999999Z"
     account.offers[3]["updated_at"] = datetime.now(UTC).isoformat()
     snapshot_dataset(settings, "offers", "r1")
-    found = results(dataset_checks(offers, PULLED["offers"]), settings)["plausible_times"]
+    found = results(dataset_checks(DATASETS["offers"], PULLED["offers"]), settings)["plausible_times"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert {name: value.value for name, value in found.metadata.items()} == {"created_at": 1, "updated_at": 2}
     publish_latest(settings, "r1")

@@ -14,7 +14,7 @@ from receiving import arrive, delivery
 
 from assets.checks import dataset_checks
 from assets.definitions import build_defs
-from assets.pulled import contacts, offers
+from assets.pulled import DATASETS
 from assets.resources import Trackly
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
@@ -136,7 +136,7 @@ def test_pull_publishes_what_the_account_holds(run: Run, account: Account, setti
     assert result.success
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
     found = metadata_of(result, "contacts")
-    assert (found["rows"], found["quarantined"], found["consistency"]) == (2500, 0, "exact")
+    assert (found["dagster/row_count"], found["quarantined"], found["consistency"]) == (2500, 0, "exact")
     assert found["duration_seconds"] > 0
     assert "list_id" in found["preview"].records[0].data
     everything = str([event.event_specific_data for event in result.all_events])
@@ -222,7 +222,9 @@ def test_the_contract_check_can_fail(run: Run, settings: Settings) -> None:
         nameless.cast(table.schema.set(0, table.schema.field(0).with_nullable(True))), snapshot.data
     )
     trackly = Trackly()
-    (result, *_) = dataset_checks(offers, PULLED["offers"])(dg.build_asset_check_context(), trackly)
+    (result, *_) = dataset_checks(DATASETS["offers"], PULLED["offers"])(
+        dg.build_asset_check_context(), trackly
+    )
     assert (result.check_name, result.passed) == ("contract", False)
     assert result.metadata["id: must not be null"].value == 12
 
@@ -263,7 +265,7 @@ def test_the_revenue_check_can_fail(run: Run, settings: Settings) -> None:
 
 def test_every_column_is_described_in_dagster() -> None:
     """Asset pages show each column with its meaning."""
-    schema = contacts.metadata_by_key[dg.AssetKey("contacts")]["dagster/column_schema"]
+    schema = DATASETS["contacts"].metadata_by_key[dg.AssetKey("contacts")]["dagster/column_schema"]
     assert {column.name for column in schema.columns} >= {
         "phone_number",
         "revenue_total",

@@ -1,0 +1,195 @@
+"""What the command line did, as materializations: from the records of its runs, and what they have left on disk.
+
+Add an activity here when a command gets a new one. What must not go in: Dagster's storage (`reporting`), and checks,
+which are those of the assets.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+import dagster as dg
+import msgspec
+
+from assets.books import input_rows, intake_of, noticed, outcomes_by_month, recorded_rows, rows_by_month
+from assets.metadata import (
+    Metadata,
+    of_intake,
+    of_month,
+    of_outcomes,
+    of_reconciliation,
+    of_snapshot,
+    of_warehouse,
+)
+from assets.monthly import NAME as MONTHS
+from assets.monthly import Month, month_checks, partitions_of
+from pipelines.errors import StorageError
+from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.reconcile import Reconciliation
+from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.status import outcomes
+from pipelines.runs import seconds
+from pipelines.settings import Settings
+from pipelines.snapshots import snapshots
+from pipelines.text import plain
+from pipelines.warehouse.published import published_snapshot
+from schemas.outcomes import Outcome
+from schemas.registry import PULLED, PUSHED
+from schemas.sync import RunRecord
+
+_TRIED = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.IN_DOUBT)
+Made = tuple[str, Metadata]
+"""An asset, and what its materialization carries."""
+
+
+def materializations(settings: Settings, records: Sequence[RunRecord]) -> Iterator[dg.AssetMaterialization]:
+    """What runs have made, an asset once; what is gone from the disk by now is left out.
+
+    Args:
+        settings: where everything lies.
+        records: the runs' activities, oldest first.
+    """
+    made: dict[str, tuple[RunRecord, Metadata]] = {}
+    for record in records:
+        if record.status == "succeeded":
+            verb, _, name = record.activity.partition(" ")
+            for asset, metadata in _found(_MADE.get(verb, _nothing), settings, record, name):
+                made[asset] = record, metadata
+    for asset, (record, metadata) in made.items():
+        yield dg.AssetMaterialization(
+            asset,
+            description=f"By the command line: {record.activity}.",
+            metadata={**metadata, "run": record.run},
+        )
+
+
+def months(settings: Settings) -> Iterator[tuple[dg.AssetMaterialization, list[dg.AssetCheckResult]]]:
+    """Months of the current input of which rows were sent, or nothing is left to be sent, each with its checks."""
+    by_name = {name: _by_month(settings, name) for name in PUSHED}
+    known = partitions_of(settings)
+    keys = set(known.get_partition_keys())
+    for key in sorted({month for found in by_name.values() for month in found} & keys):
+        parts = {name: found.get(key, ({}, 0)) for name, found in by_name.items()}
+        month = Month.of(parts)
+        if not _is_begun(month.total()):
+            continue
+        window = known.time_window_for_partition_key(key)
+        metadata = of_month(month.counts, (window.start, window.end), None, None, month.differs)
+        yield dg.AssetMaterialization(MONTHS, partition=key, metadata=metadata), month_checks(month, settings)
+
+
+def _is_begun(total: Mapping[str, int]) -> bool:
+    return any(total.get(outcome) for outcome in _TRIED) or not total.get(Outcome.PENDING)
+
+
+def failures(records: Sequence[RunRecord]) -> Iterator[dg.AssetObservation]:
+    """What runs have tried to make, and why they could not."""
+    for record in records:
+        asset = _asset_of(record.activity)
+        if asset and record.status != "succeeded":
+            yield dg.AssetObservation(
+                asset,
+                description=f"By the command line: {record.activity} {record.status}.",
+                metadata={"error": plain(record.error or "-"), "run": record.run},
+            )
+
+
+def _asset_of(activity: str) -> str:
+    """The asset that an activity is to make; "" for those of several."""
+    verb, _, name = activity.partition(" ")
+    match verb:
+        case "pull" | "replay":
+            return name if name in PULLED else ""
+        case "publish" | "rollback":
+            return "warehouse"
+        case "take":
+            return f"history_{name.removeprefix('in ')}"
+        case "push":
+            return f"imported_{name}" if name in PUSHED else ""
+        case "reconcile":
+            return "reconciliation"
+    return ""
+
+
+def _found(
+    make: Callable[[Settings, RunRecord, str], Iterator[Made]],
+    settings: Settings,
+    record: RunRecord,
+    name: str,
+) -> list[Made]:
+    try:
+        return list(make(settings, record, name))
+    except StorageError:  # another run has taken its place, or removed it
+        return []
+
+
+def _by_month(settings: Settings, name: str) -> dict[str, tuple[dict[str, int], int]]:
+    try:
+        return outcomes_by_month(settings, name)
+    except StorageError:
+        return {}
+
+
+def _pulled(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
+    for snapshot in snapshots(settings.parquet_dir, name):
+        if snapshot.manifest.run == record.run:
+            yield name, of_snapshot(PULLED[name], snapshot, seconds(record))
+
+
+def _published(settings: Settings, record: RunRecord, _name: str) -> Iterator[Made]:
+    found = [snapshot for name in PULLED if (snapshot := published_snapshot(settings, name))]
+    if found:
+        yield "warehouse", of_warehouse(found, settings.warehouse, seconds(record))
+
+
+def _replayed(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
+    if name in PULLED:
+        yield from _pulled(settings, record, name)
+        yield from _published(settings, record, name)
+
+
+def _taken_in(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
+    dataset = PUSHED[name.removeprefix("in ")]
+    rows, by_month = input_rows(settings, dataset), rows_by_month(settings, dataset.name)
+    figures = of_intake(dataset, intake_of(settings, dataset), by_month, rows, seconds(record))
+    yield f"history_{dataset.name}", {n: value for n, value in figures.items() if n != "known"}
+
+
+def _pushed(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
+    for one in (name,) if name in PUSHED else PUSHED:
+        rows, beside = recorded_rows(settings, PUSHED[one]), noticed(settings, one)
+        done = [record] if record.activity == f"push {one}" else []
+        counts = outcomes(settings)[one]
+        yield f"imported_{one}", of_outcomes(one, counts, beside, rows, done, seconds(record))
+
+
+def _reconciled(settings: Settings, record: RunRecord, _name: str) -> Iterator[Made]:
+    told = msgspec.json.decode(record.details) or {}
+    with existing_ledger(settings) as ledger:
+        found = books(ledger)
+    done = Reconciliation(
+        books=found,
+        contacts=record.rows or 0,
+        findings=told.get("findings", {}),
+        missing=Decimal(told.get("missing", "0")),
+        complete=True,
+        alarms=told.get("alarms", 0),
+    )
+    yield "reconciliation", of_reconciliation(done, seconds(record))
+
+
+def _nothing(_settings: Settings, _record: RunRecord, _name: str) -> Iterator[Made]:
+    yield from ()
+
+
+_MADE: dict[str, Callable[[Settings, RunRecord, str], Iterator[Made]]] = {
+    "pull": _pulled,
+    "publish": _published,
+    "rollback": _published,
+    "replay": _replayed,
+    "take": _taken_in,
+    "push": _pushed,
+    "resolve": _pushed,
+    "adopt": _pushed,
+    "reconcile": _reconciled,
+}
+"""By the first word of an activity, what it makes."""

@@ -1,0 +1,46 @@
+"""What a command did goes on to Dagster's records, where there are any, by a process that nobody waits for.
+
+It must never fail a command, nor slow it down: Dagster takes seconds to import. What does not belong here: what is
+reported, and how (`assets.reporting`).
+"""
+
+import logging
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.errors import SettingsError, StorageError
+from pipelines.logs import run_id
+from pipelines.notices import Notice, keeps_records, leave, start_reporting
+from pipelines.settings import load_settings
+
+_log = logging.getLogger(__name__)
+
+
+def hand_over(began: datetime) -> None:
+    """Have what this process has put on record reported to Dagster, where Dagster keeps records.
+
+    Args:
+        began: when the command began.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError:  # the command has told so
+        return
+    if not keeps_records(settings.data_dir) or not _has_recorded(settings.data_dir, began):
+        return
+    try:
+        leave(settings.data_dir, Notice(run_id.get(), began.astimezone(UTC).isoformat()))
+        start_reporting(settings.data_dir)
+    except (OSError, StorageError) as error:
+        _log.warning("Dagster's records miss this run: %s", type(error).__name__)
+
+
+def _has_recorded(data_dir: Path, began: datetime) -> bool:
+    """Whether this process has made a record; their names begin with the time and the process (see `runs`)."""
+    stamp, own = f"{began.astimezone(UTC):%Y%m%dT%H%M%S}", f"-{os.getpid()}-"
+    with suppress(FileNotFoundError):
+        names = os.listdir(data_dir / "runs")  # noqa: PTH208 - there may be tens of thousands
+        return any(own in name and name >= stamp and name.endswith(".json") for name in names)
+    return False

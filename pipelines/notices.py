@@ -1,0 +1,102 @@
+"""Runs of the command line that Dagster's records do not have yet: one small file each, until they are reported.
+
+Only where Dagster keeps records in the data directory. A command leaves a notice and starts a process that reports
+it; what that process could not report is taken up by the next one, or when the UI starts. What does not belong here:
+Dagster (`assets.reporting` reports), and what a run did (its records say, see `runs`).
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from pipelines.errors import StorageError
+from pipelines.programs import module_command, safe_environment
+from pipelines.storage import private_folder, storage_errors, write_durably
+
+_FOLDER = "to_report"
+_MOST_ATTEMPTS = 3
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A run to report.
+
+    Attributes:
+        run: its id; "" for what was done last of each activity.
+        since: when it began: ISO 8601, UTC.
+        attempts: how often it could not be reported.
+    """
+
+    run: str
+    since: str
+    attempts: int = 0
+
+
+def dagster_folder(data_dir: Path) -> Path:
+    """Where Dagster keeps its records."""
+    return data_dir.absolute() / "dagster"
+
+
+def keeps_records(data_dir: Path) -> bool:
+    """Whether Dagster keeps records here: its pages or the demo were started once."""
+    return (dagster_folder(data_dir) / "dagster.yaml").exists()
+
+
+def leave(data_dir: Path, notice: Notice) -> None:
+    """Leave a notice for `pending`.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    path = _path(data_dir, notice)
+    with storage_errors("write", path):
+        private_folder(path.parent)
+        write_durably(path, msgspec.json.encode(notice))
+
+
+def pending(data_dir: Path) -> list[Notice]:
+    """What is to be reported, oldest first."""
+    found = []
+    for path in (dagster_folder(data_dir) / _FOLDER).glob("*.json"):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=Notice))
+        except (OSError, msgspec.DecodeError):  # gone, or damaged: there is nothing in it to be had
+            path.unlink(missing_ok=True)
+    return sorted(found, key=lambda notice: notice.since)
+
+
+def done(data_dir: Path, notice: Notice) -> None:
+    """Take a notice away that was reported."""
+    _path(data_dir, notice).unlink(missing_ok=True)
+
+
+def failed(data_dir: Path, notice: Notice) -> None:
+    """Keep a notice for another attempt, of which there are a few."""
+    again = msgspec.structs.replace(notice, attempts=notice.attempts + 1)
+    try:
+        if again.attempts < _MOST_ATTEMPTS:
+            leave(data_dir, again)
+            return
+    except StorageError:
+        pass
+    done(data_dir, notice)
+
+
+def start_reporting(data_dir: Path) -> None:
+    """Start the process that reports, and leave it alone.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    home = dagster_folder(data_dir)
+    environment = safe_environment(DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=str(data_dir.absolute()))
+    command, log = module_command("assets.reporting"), str(home / "reporting.log")
+    quiet: list[tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    quiet += [(os.POSIX_SPAWN_OPEN, stream, log, flags, 0o600) for stream in (1, 2)]
+    # no Popen: it warns of a process that nobody waits for
+    os.posix_spawn(command[0], command, environment, file_actions=quiet, setpgroup=0)
+
+
+def _path(data_dir: Path, notice: Notice) -> Path:
+    return dagster_folder(data_dir) / _FOLDER / f"{notice.run or 'before'}.json"
