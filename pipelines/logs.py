@@ -68,13 +68,23 @@ def log_to(handler: logging.Handler, level: int) -> None:
 
 
 class _RunsFile(logging.Handler):
-    """Appends the lines of one run to a file; what the disk refuses is not told, and stops nothing."""
+    """Appends the lines of one run to a file; a line that the disk refuses is lost, and stops nothing.
 
-    def __init__(self, path: Path, run: str) -> None:
+    Args:
+        folder: of the file.
+        run: the run's id.
+        usual_level: of the engine's logger, as it was before the first of these handlers.
+
+    Attributes:
+        blocks: how many blocks of `kept` are open.
+    """
+
+    def __init__(self, folder: Path, run: str, usual_level: int) -> None:
         super().__init__(logging.INFO)
         self.setFormatter(JsonLines())
         self.blocks = 0
-        self._path, self._run = path, run
+        self.key, self.usual_level = (folder, run), usual_level
+        self._path, self._run = _file_of(folder, run), run
 
     def emit(self, record: logging.LogRecord) -> None:
         if run_id.get() == self._run:
@@ -83,32 +93,39 @@ class _RunsFile(logging.Handler):
 
 
 _RUNS_KEPT = 500
-_files: dict[tuple[Path, str], _RunsFile] = {}
-_level = {"before": logging.NOTSET}
-"""Of the engine's logger, before the first of the files."""
 
 
 @contextmanager
 def kept(folder: Path, run: str) -> Iterator[None]:
     """Keep what the engine logs of a run in a file of the folder; blocks of one run may overlap."""
-    engine, key = logging.getLogger(ENGINE), (folder, run)
-    if not _files:
-        _level["before"] = engine.level
-        if not engine.isEnabledFor(logging.INFO):
-            engine.setLevel(logging.INFO)
-    if key not in _files:
-        _files[key] = _RunsFile(_file_of(folder, run), run)
-        engine.addHandler(_files[key])
-    handler = _files[key]
+    engine = logging.getLogger(ENGINE)
+    handler = _runs_file(engine, folder, run)
     handler.blocks += 1
     try:
         yield
     finally:
         handler.blocks -= 1
         if not handler.blocks:
-            engine.removeHandler(_files.pop(key))
-        if not _files:
-            engine.setLevel(_level["before"])
+            engine.removeHandler(handler)
+        if not _runs_files(engine):
+            engine.setLevel(handler.usual_level)
+
+
+def _runs_file(engine: logging.Logger, folder: Path, run: str) -> _RunsFile:
+    """The handler of a run; the logger gets it, and the level that it needs, where it has none yet."""
+    there = _runs_files(engine)
+    for handler in there:
+        if handler.key == (folder, run):
+            return handler
+    handler = _RunsFile(folder, run, there[0].usual_level if there else engine.level)
+    if not engine.isEnabledFor(logging.INFO):
+        engine.setLevel(logging.INFO)
+    engine.addHandler(handler)
+    return handler
+
+
+def _runs_files(engine: logging.Logger) -> list[_RunsFile]:
+    return [handler for handler in engine.handlers if isinstance(handler, _RunsFile)]
 
 
 def kept_logs(folder: Path) -> dict[str, Path]:

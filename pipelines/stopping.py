@@ -1,6 +1,7 @@
 """How Ctrl-C reaches the work of this process: the first ends it in its own time, the second ends the process.
 
-The command line makes `interrupt` the handler of SIGINT. Without that, as in Dagster, `run` is `asyncio.run`.
+The command line makes `interrupt` the handler of SIGINT and `terminate` that of SIGTERM. Without that, as in Dagster,
+`run` is `asyncio.run`.
 What does not belong here: what is said to the user, and exit codes (`pipelines.cli.guarded`).
 """
 
@@ -27,10 +28,12 @@ class _State:
     leave: Callable[[], object] | None = None
     armed: bool = False
     raised: bool = False
+    terminated: bool = False
     otherwise: Callable[[Any], object] = sys.__unraisablehook__
 
 
 _state = _State()
+"""In one place, since a signal handler takes no arguments and a process has one SIGINT."""
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -48,9 +51,25 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
     _state.cancel()
 
 
+def terminate(_number: int, _frame: FrameType | None) -> None:
+    """Take a SIGTERM: it stops as Ctrl-C does, cleanly, with an exit code of its own.
+
+    Raises:
+        KeyboardInterrupt: as `interrupt`.
+    """
+    _state.terminated = True
+    signal.raise_signal(signal.SIGINT)
+
+
+def was_terminated() -> bool:
+    """Whether a SIGTERM stopped the work, not Ctrl-C."""
+    return _state.terminated
+
+
 def at_second(leave: Callable[[], object]) -> None:
     """What a second SIGINT does, once a coroutine was run by `run`: it ends the process."""
     _state.count, _state.leave, _state.armed, _state.raised = 0, leave, False, False
+    _state.terminated = False
     if sys.unraisablehook is not _raise_again:
         _state.otherwise, sys.unraisablehook = sys.unraisablehook, _raise_again
 

@@ -22,6 +22,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 _WORK = ".work-"
 _umask = {"given": 0o022, "known": 0}
+"""With which this process was started: the system forgets it once it is changed."""
 
 
 def be_private() -> None:

@@ -14,6 +14,7 @@ from pipelines.cli import (
     doctor,
     earlier,
     export,
+    guarded,
     lint,
     logs,
     pull,
@@ -28,7 +29,6 @@ from pipelines.cli import (
     ui,
     webhooks,
 )
-from pipelines.cli.guarded import set_verbose
 from pipelines.cli.terminal import log_to_terminal, out, tell
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import load_settings, unknown_settings
@@ -96,7 +96,7 @@ def _shared(
     ] = False,
 ) -> None:
     del show_version  # its callback has dealt with it
-    set_verbose(verbose)
+    guarded.verbose.set(verbose)
     log_to_terminal(verbose)
     _keep_private()
     if context.invoked_subcommand != "doctor":  # which has more to say of it

@@ -9,8 +9,8 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import FrameType
 from typing import NoReturn, ParamSpec
 
 import typer
@@ -25,12 +25,8 @@ from pipelines.runs import new_run_id
 
 P = ParamSpec("P")
 
-_state = {"verbose": False, "terminated": False}
-
-
-def set_verbose(verbose: bool) -> None:
-    """Whether errors show where they came from."""
-    _state["verbose"] = verbose
+verbose: ContextVar[bool] = ContextVar("verbose", default=False)
+"""Whether errors show where they came from."""
 
 
 def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
@@ -41,7 +37,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         # A shell starts background jobs with SIGINT ignored, and our children would inherit that.
         signal.signal(signal.SIGINT, stopping.interrupt)
         stopping.at_second(_leave_at_once)
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, stopping.terminate)
         run_id.set(new_run_id())  # of this process: what it logs and records is one run's
         began = datetime.now(UTC)
         try:
@@ -51,7 +47,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             code = _told(error)
         except KeyboardInterrupt:
             tell("Stopped. Nothing is half-done; run the same command to go on.")
-            code = TERMINATED if _state["terminated"] else STOPPED
+            code = TERMINATED if stopping.was_terminated() else STOPPED
         except BrokenPipeError:  # the reader of our output has gone
             _leave_quietly()
             code = DONE
@@ -70,7 +66,7 @@ def _leave_at_once() -> NoReturn:
         tell("Stopped at once. What has no answer yet is settled when the same command runs again.")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    os._exit(TERMINATED if _state["terminated"] else STOPPED)
+    os._exit(TERMINATED if stopping.was_terminated() else STOPPED)
 
 
 def _leave_quietly() -> None:
@@ -80,23 +76,17 @@ def _leave_quietly() -> None:
 
 def _told(error: TracklySyncError) -> int:
     complain(error.message, error.remedy)
-    if _state["verbose"] and not json_logs():
+    if verbose.get() and not json_logs():
         err.print_exception()
     return error.exit_code
 
 
 def _unexpected(error: Exception) -> int:
     name = type(error).__name__
-    if _state["verbose"] and not json_logs():
+    if verbose.get() and not json_logs():
         complain(f"{name}. This is a defect; please report it.", title="Unexpected error")
         err.print_exception()
     else:
         remedy = "Run it again with --verbose, without TRACKLY_LOG_FORMAT=json, to see where it came from."
         complain(f"{name}. This is a defect; please report it.", remedy, "Unexpected error")
     return FAILED
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM stops as Ctrl-C does, cleanly, with its own exit code."""
-    _state["terminated"] = True
-    signal.raise_signal(signal.SIGINT)

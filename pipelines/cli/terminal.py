@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from pipelines.errors import SettingsError
-from pipelines.logs import json_to_stderr, log_to
+from pipelines.logs import JsonLines, json_to_stderr, log_to
 from pipelines.settings import load_settings
 from pipelines.text import for_terminal, is_plain, plain, without_controls
 
@@ -51,12 +51,11 @@ class _Console(Console):
 
 out = _Console(highlight=False, emoji=False, soft_wrap=True)
 err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
-_state = {"json": False}
 
 
 def json_logs() -> bool:
     """Whether standard error is for a machine."""
-    return _state["json"]
+    return any(isinstance(of.formatter, JsonLines) for of in logging.getLogger().handlers)
 
 
 def log_to_terminal(verbose: bool) -> None:
@@ -67,7 +66,6 @@ def log_to_terminal(verbose: bool) -> None:
         form, level = "text", None
     else:
         form, level = settings.log_format, settings.log_level
-    _state["json"] = form == "json"
     usual = "info" if verbose or form == "json" else "warning"
     handler = (
         json_to_stderr()

@@ -20,7 +20,7 @@ from pipelines.storage import private_folder, storage_errors, sweep
 from schemas.registry import PUSHED
 
 _held: dict[Path, int] = {}
-"""By data directory, the open file by which this process holds its stages."""
+"""By data directory, the open file by which this process holds its stages, which it does until it ends."""
 
 
 def hold_stages(data_dir: Path) -> None:
