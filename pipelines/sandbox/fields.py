@@ -3,7 +3,6 @@
 What does not belong here: which codes follow from it (see the folders of the resources).
 """
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from pipelines.sandbox.replies import Refusal, Row
 
 MAX_NAME = 255
 """/api-reference/v2/offers/create-offer and others: names have at most 255 characters."""
+
+LARGEST_NUMBER = 10**15
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -29,8 +30,8 @@ def is_text(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a number of a usual size; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
 
 
 def rows_of(value: object) -> list[Row]:

@@ -7,6 +7,7 @@ from html import escape
 
 from starlette.responses import HTMLResponse, Response
 
+from pipelines.sandbox.account import API_KEY
 from pipelines.sandbox.contacts.validation import PREFIXES
 from pipelines.sandbox.faults.kinds import KINDS
 from pipelines.sandbox.replies import Row
@@ -24,7 +25,7 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;overflow-wrap:anywhere}
 h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}
 code{font:14px ui-monospace,monospace;background:var(--soft);border-radius:3px;padding:.1em .3em}
-pre{background:var(--soft);border-radius:6px;padding:.75rem;overflow-x:auto}pre code{background:none;padding:0}
+pre{background:var(--soft);border-radius:6px;padding:.75rem;white-space:pre-wrap}pre code{background:none;padding:0}
 details{border-top:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer}
 dl{margin:.5rem 0 .5rem 1rem}dt{font-weight:600}dd{margin:0 0 .5rem}
 """
@@ -39,6 +40,7 @@ def html_page() -> Response:
 <h1>Trackly sandbox</h1>
 <p>A local, made-up account that speaks the Trackly SMS API. Nothing leaves this machine: messages are queued and
 never sent. For programs: <a href="/openapi.json">openapi.json</a>.</p>
+<p>The base URL is this address with <code>/api/v2</code>; the key of every sandbox is <code>{API_KEY}</code>.</p>
 <pre><code>curl -H "X-Api-Key: $TRACKLY_API_KEY" "$TRACKLY_BASE_URL/lists"</code></pre>
 <h2>API v2, below <code>/api/v2</code></h2>{"".join(map(_details, ROUTES))}
 <h2>API v1, below <code>/api/v1</code> (deprecated)</h2>{"".join(map(_details, ROUTES_OF_V1))}
