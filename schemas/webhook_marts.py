@@ -11,7 +11,7 @@ from schemas.columns import Column, Day, Flag, Instant, Integer, Ratio, Text
 from schemas.mart_columns import mart
 
 OUTCOMES = ("delivered", "no_receipt", "failed", "pending", "other")
-FINDINGS = ("sent_after_opt_out", "contact_sent_after_opt_out", "still_active")
+FINDINGS = ("sent_after_opt_out", "contact_sent_after_opt_out", "still_active", "schedule_would_reach")
 
 _Phone = Annotated[Text | None, Column("The person's phone number, or its keyed hash; see contacts.")]
 _ListId = Annotated[
@@ -137,7 +137,8 @@ class ComplianceFinding(msgspec.Struct):
         Text,
         Column(
             "sent_after_opt_out: events report a message after the opt-out. contact_sent_after_opt_out: contacts "
-            "do. still_active: the next proven snapshot after the opt-out has the contact as active.",
+            "do. still_active: the next proven snapshot after the opt-out has the contact as active. "
+            "schedule_would_reach: a schedule that is on has the contact in an audience, active by the last pull.",
             known=FINDINGS,
         ),
     ]
@@ -146,16 +147,23 @@ class ComplianceFinding(msgspec.Struct):
     list_number: _ListNumber
     opted_out_at: Annotated[Instant, Column("When the person first opted out.", "UTC")]
     found_at: Annotated[
-        Instant | None, Column("The first such message, or when that snapshot was complete.", "UTC")
+        Instant | None,
+        Column(
+            "The first such message, or when that snapshot was complete; of a schedule, when the contact was read.",
+            "UTC",
+        ),
     ]
-    messages: Annotated[Integer | None, Column("Such messages; null for still_active.", "messages")]
+    messages: Annotated[Integer | None, Column("Such messages; null where it is about none.", "messages")]
     evidence: Annotated[
         Text,
         Column(
             "What it rests on. first event: when it was sent is not known, so the message may have been under way "
-            "before the opt-out."
+            "before the opt-out. For schedules see sync.audience_opted_out: filter read widely, or source lists, "
+            "mean perhaps."
         ),
     ]
+    schedule_id: Annotated[Text | None, Column("The schedule (schedule_would_reach only).")]
+    schedule_name: Annotated[Text | None, Column("The schedule's name.")]
 
 
 class WebhookGap(msgspec.Struct):
@@ -206,7 +214,7 @@ WEBHOOK_MARTS = (
     mart(
         "compliance",
         ComplianceFinding,
-        ("finding", "phone_number", "list_number"),
+        ("finding", "phone_number", "list_number", "schedule_id"),
         "One row per finding about a person who opted out by a reply.",
     ),
     mart(

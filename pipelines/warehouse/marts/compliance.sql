@@ -32,6 +32,17 @@ proven AS (
     FROM (SELECT DISTINCT first_at FROM opt_outs) AS moments
     JOIN sync.snapshots ON started_at > first_at AND dataset = 'contacts' AND consistency <> 'fuzzy'
     GROUP BY first_at
+),
+-- audiences and who of them opted out are looked at with every publish; see sync.audience_opted_out
+reached AS (
+    SELECT schedule_id, schedule_name, phone_number, list_id, min(basis) AS basis
+    FROM (
+        SELECT id AS schedule_id, name AS schedule_name, source_lists, unnest(audiences) AS audience_id
+        FROM main.schedules WHERE status = 'on'
+    )
+    JOIN sync.audience_opted_out USING (audience_id)
+    WHERE coalesce(len(source_lists), 0) = 0 OR list_contains(source_lists, list_id)
+    GROUP BY ALL
 )
 SELECT
     'sent_after_opt_out' AS finding,
@@ -77,3 +88,21 @@ FROM opt_outs
 JOIN proven USING (first_at)
 JOIN versions ON versions.phone_number = opt_outs.phone_number AND versions.list_id = opt_outs.list_id
     AND valid_from <= proven_at AND (valid_to IS NULL OR valid_to > proven_at) AND active
+UNION ALL BY NAME
+SELECT
+    'schedule_would_reach' AS finding,
+    schedule_id,
+    schedule_name,
+    standing.phone_number,
+    standing.list_id,
+    standing.list_number,
+    standing.first_at AS opted_out_at,
+    max(contacts.synced_at) AS found_at,
+    min(basis) || CASE WHEN max(contacts.synced_at) < max(standing.last_at)
+        THEN '; opted out after the last pull' ELSE '; active in a pull after the opt-out' END AS evidence
+FROM standing
+JOIN reached ON reached.phone_number = standing.phone_number
+    AND (standing.list_id IS NULL OR standing.list_id = reached.list_id)
+JOIN main.contacts ON contacts.phone_number = reached.phone_number AND contacts.list_id = reached.list_id
+WHERE ended_at IS NULL OR standing.last_at > ended_at
+GROUP BY ALL
