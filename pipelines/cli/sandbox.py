@@ -120,6 +120,7 @@ def _show_settings(url: str, key: str, history: Path | None) -> None:
     out.print(
         f"\nAll routes, fields and codes: {url.removesuffix('/api/v2')}/\nCtrl-C stops it.", markup=False
     )
+    sys.stdout.flush()  # it may go to a file, of which whoever reads it waits for the key
 
 
 def _needs_exception(url: str) -> bool:
