@@ -1,6 +1,7 @@
 """Reports to Dagster's records what the command line did: `python -m assets.reporting`, with DAGSTER_HOME set.
 
-A command starts it and does not wait (`pipelines.cli.handed_over`), and so do the pages when they start. What must
+A command starts it and does not wait (`pipelines.cli.handed_over`), and so do the pages when they start and
+once a day; what is too old is removed then (`pruning`). What must
 not go in: what there is to report (`command_line`).
 """
 
@@ -20,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from assets import command_line
 from assets.checks import CHECKS
+from assets.pruning import prune_dagster
 from assets.resources import GivenTrackly
 from pipelines.notices import Notice, dagster_folder, done, failed, pending
 from pipelines.runs import last_of_each, newest
@@ -149,6 +151,7 @@ def main() -> int:
     try:
         with dg.DagsterInstance.get() as instance:
             report_pending(instance, settings)
+            prune_dagster(instance, settings)
     except Timeout:
         return 1
     return 0

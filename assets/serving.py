@@ -28,6 +28,7 @@ _LONGEST_SOCKET = 100
 """Bytes of a path that a socket can have, a few less than the system's limit."""
 
 _STOP_SECONDS = 60.0
+_SOON_SECONDS, _DAY_SECONDS = 600.0, 86_400.0
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -80,11 +81,9 @@ def main(host: str, port: str) -> int:
         for run in settle_stale_runs(instance):
             print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
     settings = load_settings()
-    if pending(settings.data_dir):
-        start_reporting(settings.data_dir)
     try:
         with _socket_folder() as folder:
-            return _keep(_programs(settings, folder, host, port), folder / "code")
+            return _keep(_programs(settings, folder, host, port), folder / "code", settings.data_dir)
     except KeyboardInterrupt:
         return 0
 
@@ -112,8 +111,11 @@ def _logging(settings: Settings) -> list[str]:
     return [*log, "--log-format", "json"] if settings.log_format == "json" else log
 
 
-def _keep(programs: Sequence[Sequence[str]], code_socket: Path) -> int:
-    """Start the programs, the first of them before the others, and stop all when one ends or SIGINT comes."""
+def _keep(programs: Sequence[Sequence[str]], code_socket: Path, data_dir: Path) -> int:
+    """Start the programs, the first of them before the others, and stop all when one ends or SIGINT comes.
+
+    Meanwhile records are brought up to date, and old ones removed, once a day.
+    """
     reading, writing = os.pipe()
     started: list[subprocess.Popen[bytes]] = []
     try:
@@ -123,8 +125,12 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path) -> int:
             started.append(subprocess.Popen(command, env=environment, pass_fds=[reading]))  # noqa: S603 - ours
             while not code_socket.exists() and started[0].poll() is None:
                 time.sleep(0.05)
+        due = time.monotonic() + (0 if pending(data_dir) else _SOON_SECONDS)
         while all(process.poll() is None for process in started):
             time.sleep(0.5)
+            if time.monotonic() >= due:
+                start_reporting(data_dir)
+                due = time.monotonic() + _DAY_SECONDS
         return 1
     finally:
         os.close(writing)

@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     keep_snapshots: Annotated[int, Field(ge=1, le=100_000)] = Field(
         5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
     )
+    keep_records_days: Annotated[float, Field(ge=0, le=_HUNDRED_YEARS)] = Field(
+        90.0,
+        description="Days that records of runs are kept (runs/, logs/, Dagster's); of each activity the newest is "
+        "always kept. 0 keeps all.",
+    )
     push_part: str | None = Field(
         None,
         description="Name of this machine's part of the input, where several push on one ledger; "

@@ -1,4 +1,4 @@
-"""What follows a pull or a push, by whomever it was run: alerts are judged and told, and metrics are written.
+"""What follows a pull or a push, by whomever it was run: alerts are judged, metrics written, old records removed.
 
 The engine's entry points are decorated with `watched`, so that the command line and Dagster need not think of it.
 What does not belong here: what alerts (`alerts`), and what is measured (`metrics`).
@@ -24,6 +24,7 @@ from pipelines.alerts.conditions import (
 )
 from pipelines.alerts.notify import notify
 from pipelines.errors import StorageError, TracklySyncError
+from pipelines.pruning import prune_runs
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.stopping import interrupts_kept
@@ -117,6 +118,10 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, alarms: Alarms | N
             _write_metrics(settings, settings.metrics_dir, outcomes)
     except Exception as error:  # noqa: BLE001 - as said
         _log.warning("Metrics could not be written: %s", _why(error))
+    try:
+        prune_runs(settings)
+    except Exception as error:  # noqa: BLE001 - as said
+        _log.warning("Old records could not be removed: %s", _why(error))
 
 
 def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None) -> None:

@@ -1,0 +1,73 @@
+"""Records of runs that are older than they are kept: files in `runs/` and the logs beside them.
+
+What stays whatever its age: of each activity the newest record, and the newest of those that went well, since alerts,
+metrics and `status` go by them. What does not belong here: snapshots (`warehouse.publish` keeps some), and Dagster's
+records (`assets.reporting`).
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from pipelines.settings import Settings
+from schemas.sync import RunRecord
+
+_DAMAGED = "damaged"
+
+
+def oldest_kept(settings: Settings) -> datetime | None:
+    """Records from before are removed; None where all are kept."""
+    days = settings.keep_records_days
+    return datetime.now(UTC) - timedelta(days=days) if days else None
+
+
+def prune_runs(settings: Settings) -> int:
+    """Remove the records of runs and their logs that are older than `keep_records_days`; returns how many.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    before = oldest_kept(settings)
+    if before is None:
+        return 0
+    stamp = f"{before:%Y%m%dT%H%M%S}"
+    folder = settings.data_dir / "runs"
+    old = [folder / name for name in _removable(folder, stamp)]
+    old += [path for path in (settings.data_dir / "logs").glob("*-*.ndjson") if path.name < stamp]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _removable(folder: Path, stamp: str) -> list[str]:
+    names = os.listdir(folder) if folder.exists() else []  # noqa: PTH208 - there may be tens of thousands
+    ended = sorted((name for name in names if name.endswith(".json")), reverse=True)
+    old = [name for name in ended if name < stamp]
+    kept = set(_needed(folder, ended)) if old else set()
+    return [name for name in old if name not in kept]
+
+
+def _needed(folder: Path, newest_first: Iterable[str]) -> Iterator[str]:
+    """Of each activity the newest record, and the newest of those that went well."""
+    seen: set[str] = set()
+    went_well: set[str] = set()
+    for name in newest_first:
+        activity = name.split("-", 2)[-1]  # as `runs` names them
+        if activity in went_well:
+            continue
+        if _status(folder / name) == "succeeded":
+            went_well.add(activity)
+            yield name
+        elif activity not in seen:
+            yield name
+        seen.add(activity)
+
+
+def _status(path: Path) -> str:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunRecord).status
+    except (OSError, msgspec.DecodeError):
+        return _DAMAGED
