@@ -117,8 +117,7 @@ sa.Index(
     ROWS.c.dataset,
     ROWS.c.outcome,
     ROWS.c.current,
-    sqlite_where=ROWS.c.outcome.is_not(None),
-    postgresql_where=ROWS.c.outcome.is_not(None),
+    sqlite_where=ROWS.c.outcome.is_not(None),  # on PostgreSQL too; to say so here would load that dialect
 )
 
 _BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
