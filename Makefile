@@ -9,6 +9,9 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push/files tests/docs/test_paths.py \
     tests/docs/test_rules_once.py tests/test_text.py tests/test_urls.py
 
+# else each of the many processes of the tests compiles every module for itself
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-ui test check coverage lint ui bench bench-large docs wheel audit lock clean
 
@@ -23,8 +26,10 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on
 	@$(BIN)/trackly-sync demo --ui
 
-test: lint .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -q
+test: .venv/.dev .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
+	@{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
+	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
+	wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
 
 check: lint ## the quick ones: lint, types, layers, and the tests of what computes without an account
 	@$(BIN)/python -m pytest -n 2 -q $(QUICK)

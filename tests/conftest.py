@@ -1,5 +1,6 @@
 """What several rooms' tests share: an account, a server for it, settings that point at it, a PostgreSQL server."""
 
+import gc
 import os
 import pickle
 import shutil
@@ -37,6 +38,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not among a million objects that imports and collection have made."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache
