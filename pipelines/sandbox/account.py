@@ -1,6 +1,6 @@
 """The state of a local account: plain Python, which tests look at as their oracle.
 
-What does not belong here: HTTP (see `app`), and what requests may do (see the folders of the resources).
+What does not belong here: HTTP (see `serving`), and what requests may do (see the folders of the resources).
 """
 
 import bisect
@@ -89,12 +89,12 @@ class Account:
     webhooks: Webhooks | None = None
     options: Options = field(default_factory=Options)
     links: list[Row] = field(default_factory=list)
-    consents: dict[Key, Row] = field(default_factory=dict)
-    """What sign-ups gave as evidence (ip_address, url); no read shows it."""
-    opt_outs: dict[Key, str] = field(default_factory=dict)
-    """Why people are inactive, as far as the account knows; no read shows it."""
-    validated: set[str] = field(default_factory=set)
-    """Phone numbers whose validation has been paid for."""
+    consents: dict[str, Row] = field(default_factory=dict)
+    """What sign-ups gave as evidence (ip_address, url), by phone/list_id; no read shows it."""
+    opt_outs: dict[str, str] = field(default_factory=dict)
+    """Why people are inactive, as far as the account knows, by phone/list_id; no read shows it."""
+    validated: dict[str, float] = field(default_factory=dict)
+    """What the validation of phone numbers has cost, in dollars."""
     billing: str = ""
     """The code that paid validations are refused with (402); none where there is a payment method."""
     products: set[str] = field(default_factory=lambda: set(PRODUCTS))

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.sandbox import API_KEY, Account, running, seed_account
 from pipelines.sandbox.replies import Row
-from pipelines.sandbox.routes import ROUTES, ROUTES_OF_V1
+from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1
 
 LIST, OTHER, PHONE = "+15559000001", "+15559000002", "+15550000000"
 NOWHERE = "+15551234567"

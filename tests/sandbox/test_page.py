@@ -3,7 +3,7 @@
 import httpx
 
 from pipelines.sandbox import Account, running
-from pipelines.sandbox.routes import ROUTES, ROUTES_OF_V1
+from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1
 
 
 def test_the_page_and_its_description_have_every_route() -> None:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from pipelines.sandbox import API_KEY, Account, Options, running, seed_account
+from pipelines.sandbox import API_KEY, Account, Options, load, running, save, seed_account
 from pipelines.sandbox.replies import Row
 
 LIST, OTHER = "+15559000001", "+15559000002"
@@ -87,7 +88,7 @@ def test_a_contact_is_added_and_merged(account: Account, http: httpx.Client) -> 
     assert on_another["journeys_enrolled"] == 1
     assert row_of(account, NEW, 2)["in_workflow"]
     assert account.lists[0]["contact_count"] == count + 1
-    assert account.consents[NEW, 1] == {"ip_address": "192.0.2.1", "url": "https://example.com"}
+    assert account.consents[f"{NEW}/1"] == {"ip_address": "192.0.2.1", "url": "https://example.com"}
 
 
 def test_people_who_opted_out_stay_out(account: Account, http: httpx.Client) -> None:
@@ -101,7 +102,7 @@ def test_people_who_opted_out_stay_out(account: Account, http: httpx.Client) -> 
     row = row_of(account, who["phone_number"])
     sent(http, "POST", "/contacts", **who, custom_fields={"a": 1})
     assert (row["active"], row["custom_fields"]) == (False, {})
-    assert account.opt_outs[who["phone_number"], 1] == "api"
+    assert account.opt_outs[f"{who['phone_number']}/1"] == "api"
     account.options = Options(upsert_reactivates=True, created_status=201)
     assert http.post("/contacts", json=who).status_code == 201
     assert row["active"]
@@ -337,6 +338,37 @@ def test_history_is_cleared_as_documented(account: Account, http: httpx.Client) 
     assert list(account.sends) == ["c3"]
     sent(http, "DELETE", "/history/clear", entities=["revenue"], confirm=True)
     assert account.revenue == []
+
+
+def test_an_account_that_was_written_to_can_be_kept(
+    account: Account, http: httpx.Client, tmp_path: Path
+) -> None:
+    """Whatever requests have left in the account is plain data: it is saved, and loaded as it was."""
+    sent(
+        http,
+        "POST",
+        "/contacts",
+        phone_number=NEW,
+        list_number=LIST,
+        url="https://example.com",
+        use_validation=True,
+    )
+    sent(http, "POST", "/send", to=NEW, list_number=LIST, body="Hi")
+    sent(http, "DELETE", "/contacts", **who)
+    save(account, tmp_path / "account.json")
+    again = load(tmp_path / "account.json")
+    for name in (
+        "messages",
+        "consents",
+        "opt_outs",
+        "validated",
+        "links",
+        "creatives",
+        "audiences",
+        "schedules",
+    ):
+        assert getattr(again, name) == getattr(account, name) != type(getattr(account, name))()
+    assert again.contacts() == account.contacts()
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,6 @@ def fate(phone: str, use_validation: bool) -> Refusal | None:
 def validate(account: Account, phone: str) -> Row:
     """Validate a number: free where the account has paid for it before."""
     cached = phone in account.validated
-    account.validated.add(phone)
+    account.validated.setdefault(phone, PRICE)
     disposition = "invalid" if fate(phone, use_validation=True) else "ok"
     return {"cached": cached, "cost": 0.0 if cached else PRICE, "disposition": disposition}

@@ -104,7 +104,7 @@ def delete_contact(account: Account, call: Call) -> Reply:
     unsubscribed = row is not None and row["active"]
     if row is not None and unsubscribed:
         account.set_active(row, active=False)
-        account.opt_outs[row["phone_number"], row["list_id"]] = "api"
+        account.opt_outs[f"{row['phone_number']}/{row['list_id']}"] = "api"
     return 200, {"success": True, "unsubscribed": unsubscribed}
 
 
@@ -129,7 +129,7 @@ def upsert(account: Account, given: Row) -> Row:
         row_now = _merged(account, row, given)
     row_now["in_workflow"] |= joins
     evidence = {name: given[name] for name in ("ip_address", "url") if given.get(name)}
-    account.consents.setdefault((phone, of_list["id"]), {}).update(evidence)
+    account.consents.setdefault(f"{phone}/{of_list['id']}", {}).update(evidence)
     return {
         "contact_id": _hex_id(phone, None),
         "list_contact_id": _hex_id(phone, of_list["id"]),

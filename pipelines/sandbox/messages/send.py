@@ -53,11 +53,11 @@ def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
         message: `to`, `list_number`, `body`; optional contact_data, metadata.
         skips: which of SKIPS are skipped.
     """
-    number, of_list = len(account.messages), account.list_of(message["list_number"])
+    number, of_list, now = len(account.messages), account.list_of(message["list_number"]), account.clock()
     contact = account.contact((message["to"], of_list["id"])) if of_list is not None else None
     queued: Row = {
         "message_id": f"{number:08x}", "to": message["to"], "list_number": message["list_number"],
-        "at": account.clock(), "body": _rendered(message, f"{number:08x}"), "metadata": message.get("metadata"),
+        "at": _stamp(now), "body": _rendered(message, f"{number:08x}"), "metadata": message.get("metadata"),
     }  # fmt: skip
     gone = contact is not None and not contact["active"] and "skip_contact_validation" not in skips
     stopped = gone or ("skip_duplicate_check" not in skips and _is_repeat(account, queued))
@@ -65,8 +65,8 @@ def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
     if not stopped:
         if contact is not None:
             contact["send_count"] += 1
-            contact["last_sent_at"] = f"{queued['at']:%Y-%m-%dT%H:%M:%S}"
-        _deliver(account, queued, *_ENDS[number % len(_ENDS)])
+            contact["last_sent_at"] = f"{now:%Y-%m-%dT%H:%M:%S}"
+        _deliver(account, queued, now, _ENDS[number % len(_ENDS)])
     return queued
 
 
@@ -110,7 +110,7 @@ def _rendered(message: Row, message_id: str) -> str:
 
 def _is_repeat(account: Account, queued: Row) -> bool:
     """Whether the same text went to the same number a short time ago."""
-    since = queued["at"] - timedelta(seconds=account.options.duplicate_seconds)
+    since = _stamp(account.clock() - timedelta(seconds=account.options.duplicate_seconds))
     return account.options.duplicate_seconds > 0 and any(
         (one["to"], one["body"]) == (queued["to"], queued["body"]) and one["at"] > since
         for one in account.messages.values()
@@ -122,7 +122,7 @@ def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP
     for row in account.contacts_of(phone):
         if row["list_number"] == list_number:
             account.set_active(row, active=False)
-            account.opt_outs[phone, row["list_id"]] = "message"
+            account.opt_outs[f"{phone}/{row['list_id']}"] = "message"
     _notify(
         account,
         {
@@ -171,16 +171,16 @@ def configure(account: Account, endpoint: Endpoint | None, mood: Mood | None = N
     account.webhooks = None if endpoint is None else Webhooks(endpoint, mood)
 
 
-def _deliver(account: Account, message: Row, status: str, detail: str) -> None:
+def _deliver(account: Account, message: Row, now: datetime, end: tuple[str, str]) -> None:
     """A message's way: pending, then its end."""
     about = {"event": "delivery", "message_id": message["message_id"], "to": message["to"]}
     about["list_number"] = message["list_number"]
     for after, (state, word) in (
         (0, ("pending", "SENT_TO_OPERATOR")),
-        (_SECONDS_TO_DELIVERY, (status, detail)),
+        (_SECONDS_TO_DELIVERY, end),
     ):
         report = {"status": state, "status_detail": word, "provider": "northwind"}
-        report["timestamp"] = _stamp(message["at"] + timedelta(seconds=after))
+        report["timestamp"] = _stamp(now + timedelta(seconds=after))
         _notify(account, {**about, **report}, after)
 
 

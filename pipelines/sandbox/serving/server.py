@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import uvicorn
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.app import PREFIX, App
 from pipelines.sandbox.faults.kinds import Faults
 from pipelines.sandbox.faults.transport import Protocol
+from pipelines.sandbox.serving.app import PREFIX, App
 
 HOST = "127.0.0.1"
 

@@ -11,7 +11,7 @@ from pipelines.sandbox.account import API_KEY
 from pipelines.sandbox.contacts.validation import PREFIXES
 from pipelines.sandbox.faults.kinds import KINDS
 from pipelines.sandbox.replies import Row
-from pipelines.sandbox.routes import ROUTES, ROUTES_OF_V1, Route
+from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, Route
 
 COMMON_CODES = (
     "missing_api_key", "invalid_api_key", "unauthorized", "payload_too_large", "invalid_json", "not_found",

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from pipelines.sandbox import v1
-from pipelines.sandbox.routes import ROUTES, ROUTES_OF_V1, find
+from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, find
 
 PREFIX, PREFIX_OF_V1 = "/api/v2", "/api/v1"
 TABLES = {PREFIX: ROUTES, PREFIX_OF_V1: ROUTES_OF_V1}

@@ -13,7 +13,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pipelines.sandbox import control
 from pipelines.sandbox.account import API_KEY, Account, Request
 from pipelines.sandbox.calls import Call
 from pipelines.sandbox.faults.carried_out import misled, refusal, spoilt
@@ -21,10 +20,11 @@ from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
 from pipelines.sandbox.faults.transport import abort
 from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
-from pipelines.sandbox.page import PAGES
 from pipelines.sandbox.replies import Reply, not_found, refused
-from pipelines.sandbox.requests import PREFIX, TABLES, headers_for, of_version, parsed
-from pipelines.sandbox.routes import Route, find
+from pipelines.sandbox.serving import control
+from pipelines.sandbox.serving.page import PAGES
+from pipelines.sandbox.serving.requests import PREFIX, TABLES, headers_for, of_version, parsed
+from pipelines.sandbox.serving.routes import Route, find
 
 __all__ = ["PREFIX", "App"]
 

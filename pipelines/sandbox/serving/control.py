@@ -57,7 +57,7 @@ def state(account: Account) -> Row:
         "sends": account.sends,
         "clicks": account.clicks,
         "revenue": account.revenue,
-        "messages": {name: {**row, "at": row["at"].isoformat()} for name, row in account.messages.items()},
+        "messages": account.messages,
         "links": account.links,
     }
 

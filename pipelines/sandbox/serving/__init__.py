@@ -1,0 +1,1 @@
+"""The account over HTTP: the routes, the page of what it offers, the control routes, the server."""
