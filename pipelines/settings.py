@@ -162,11 +162,12 @@ class Settings(BaseSettings):
     account_timezone: str | None = Field(
         None,
         description="Time zone of the Trackly account, such as America/New_York, which no read of the API gives; "
-        "without it, quiet hours of schedules that do not use local time are unknown.",
+        "without it, quiet hours of schedules that do not use local time are unknown. Holds from the next pull.",
     )
     price_per_segment: Annotated[float, Field(ge=0, le=1_000)] | None = Field(
         None,
-        description="Price of one segment, in any currency, for the cost of planned sends; default: unknown.",
+        description="Price of one segment, in any currency, for the cost of planned sends; default: unknown. "
+        "Holds from the next pull.",
     )
 
     log_format: Literal["text", "json"] = Field(

@@ -245,7 +245,7 @@ remedies AS (
         {'begins': 'list_', 'remedy': 'Take the list out of the schedule or the audience, or activate it.'},
         {'begins': 'overlap_', 'remedy': 'Move one of the schedules, or set skip_within_hours to what is meant.'},
         {'begins': 'quiet_hours', 'remedy': 'Choose a time that is inside for all, or use_local_time.'},
-        {'begins': 'quiet_hours_unknown', 'remedy': 'Set TRACKLY_ACCOUNT_TIMEZONE, pull contacts, or use use_local_time.'},
+        {'begins': 'quiet_hours_unknown', 'remedy': 'Set TRACKLY_ACCOUNT_TIMEZONE and pull again, or use use_local_time.'},
         {'begins': 'more_segments', 'remedy': 'Replace what is not in GSM-7 (see marts.message_segments), or shorten it.'}
     ], recursive := true)
 )
