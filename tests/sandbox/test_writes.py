@@ -344,15 +344,8 @@ def test_an_account_that_was_written_to_can_be_kept(
     account: Account, http: httpx.Client, tmp_path: Path
 ) -> None:
     """Whatever requests have left in the account is plain data: it is saved, and loaded as it was."""
-    sent(
-        http,
-        "POST",
-        "/contacts",
-        phone_number=NEW,
-        list_number=LIST,
-        url="https://example.com",
-        use_validation=True,
-    )
+    who = {"phone_number": NEW, "list_number": LIST}
+    sent(http, "POST", "/contacts", **who, url="https://example.com", use_validation=True)
     sent(http, "POST", "/send", to=NEW, list_number=LIST, body="Hi")
     sent(http, "DELETE", "/contacts", **who)
     save(account, tmp_path / "account.json")
