@@ -3,7 +3,7 @@
 What does not belong here: making the plan (`pipelines.push.plan`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
+from pipelines.exit_codes import DONE, LEFT_OUT, USAGE
 from pipelines.spans import plural
 from pipelines.text import plain
 
@@ -28,17 +29,57 @@ _UNCHECKED = (
 _REFERENCES = {"sends": "lists", "clicks": "offers", "revenue": "offers"}
 
 
+def exit_code(
+    plans: "Mapping[str, Plan]", unread: "Sequence[Unread]", share: float, *, ignore_unread: bool
+) -> int:
+    """What a push would end with, as far as it can be known before.
+
+    Args:
+        plans: by dataset, its plan.
+        unread: the files of these datasets that would not be read.
+        share: TRACKLY_PUSH_LEFT_OUT_SHARE.
+        ignore_unread: whether the push would go on without them.
+    """
+    if unread and not ignore_unread:
+        return USAGE
+    return LEFT_OUT if is_over(share, *_sums(plans)) else DONE
+
+
+def is_over(share: float, rows: int, left: int, differ: int) -> bool:
+    """Whether more rows were left out than may be.
+
+    Args:
+        share: TRACKLY_PUSH_LEFT_OUT_SHARE.
+        rows: rows of the input.
+        left: how many of them were left out.
+        differ: how many more differ from what was sent.
+    """
+    return left + differ > share * rows
+
+
 def show_plans(
-    plans: "Mapping[str, Plan]", unread: "Sequence[Unread]", *, as_json: bool, show_values: bool
+    plans: "Mapping[str, Plan]",
+    unread: "Sequence[Unread]",
+    ending: "Callable[[Mapping[str, Plan], Sequence[Unread]], int]",
+    *,
+    as_json: bool,
+    show_values: bool,
 ) -> None:
-    """Print plans for a person, within 80 columns, or as one JSON document."""
+    """Print plans for a person, within 80 columns, or as one JSON document.
+
+    Args:
+        plans: by dataset, its plan.
+        unread: the files that would not be read.
+        ending: what a push of such plans would end with (see `exit_code`).
+        as_json: whether as JSON.
+        show_values: whether values are shown as they are.
+    """
     if as_json:
-        show_json(
-            {
-                name: _document(plan, [one for one in unread if one.dataset == name])
-                for name, plan in plans.items()
-            }
-        )
+        documents = {}
+        for name, plan in plans.items():
+            mine = [one for one in unread if one.dataset == name]
+            documents[name] = {**_document(plan, mine), "exit_code": ending({name: plan}, mine)}
+        show_json(documents)
         return
     for name, plan in plans.items():
         for line in _of_dataset(name, plan, show_values=show_values):
@@ -51,7 +92,27 @@ def show_plans(
         out.print()
     if not show_values:
         out.print("Values are masked (letters x, digits 9); --show-values shows them.", markup=False)
+    _print(_end(plans, ending(plans, unread)), "")
     out.print("Nothing was sent. To send it: trackly-sync push", markup=False)
+
+
+def _end(plans: "Mapping[str, Plan]", code: int) -> str:
+    rows, left, differ = _sums(plans)
+    why = {
+        USAGE: ": files are not read",
+        LEFT_OUT: f": {left:,} of {plural(rows, 'row')} left out, {differ:,} that differ from what was sent",
+    }
+    return f"A push would end with exit code {code}{why.get(code, '')}."
+
+
+def _sums(plans: "Mapping[str, Plan]") -> tuple[int, int, int]:
+    """Rows, how many of them would be left out, and how many differ from what was sent."""
+    found = plans.values()
+    return (
+        sum(plan.intake.rows_in for plan in found),
+        sum(plan.left_out for plan in found),
+        sum(plan.differing for plan in found),
+    )
 
 
 def _print(text: str, indent: str) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ import typer
 from pipelines import exit_codes
 from pipelines.cli.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.guarded import guarded
-from pipelines.cli.plan import show_plans
+from pipelines.cli.plan import exit_code, is_over, show_plans
 from pipelines.cli.progress import progress
 from pipelines.cli.show import (
     differing_notes,
@@ -59,7 +60,11 @@ def push(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan; send nothing, record nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show the plan, and the exit code that a push would end with; send nothing, record nothing.",
+        ),
     ] = False,
     month: Annotated[
         str | None,
@@ -150,7 +155,8 @@ def push(
             [plan.intake for plan in planned.plans.values()] if dry_run else done.intakes.values()
         )
     if dry_run:
-        show_plans(planned.plans, planned.unread, as_json=as_json, show_values=show_values)
+        ending = partial(exit_code, share=settings.push_left_out_share, ignore_unread=ignore_unread)
+        show_plans(planned.plans, planned.unread, ending, as_json=as_json, show_values=show_values)
         return 0
     if as_json:
         differ = {"differs": done.differing} if any(done.differing.values()) else {}
@@ -248,7 +254,7 @@ def left_out(
     rows = sum(counts.rows_in for counts in outcomes.values())
     left = sum(counts.left_out for counts in outcomes.values())
     differ = sum((differing or {}).values())
-    if left + differ <= settings.push_left_out_share * rows:
+    if not is_over(settings.push_left_out_share, rows, left, differ):
         return 0
     other = f", {plural(differ, 'differs', 'differ')} from what was sent" if differ else ""
     tell(

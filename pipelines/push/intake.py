@@ -3,14 +3,15 @@
 What does not belong here: sending, and the order of datasets (`run`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 import duckdb
 
+from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.checks.conflicts import two_numberings
@@ -18,6 +19,7 @@ from pipelines.push.checks.same_rows import Decision, new_decided
 from pipelines.push.checks.validate import validate
 from pipelines.push.file_findings import equal_files
 from pipelines.push.files.find import Source
+from pipelines.push.files.unusable import Unusable
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import decide, note_files
@@ -27,7 +29,9 @@ from pipelines.push.stage.database import Progress, building, stage_path
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.runs import this_run
 from pipelines.settings import Settings
+from pipelines.storage import work_folder
 from schemas.columns import Dataset
+from schemas.registry import PUSHED
 
 _PREVIEW_ROWS = 5
 MOST_REASONS = 20
@@ -129,6 +133,29 @@ def take_in(
         note_files(ledger, dataset.name, (str(source.path) for source in sources))
         compared.record(ledger)
     return found
+
+
+def refuse_unusable(
+    settings: Settings, sources: Mapping[str, Sequence[Source]], first: UsageError
+) -> NoReturn:
+    """Raise the error of a file, together with those of the files that were not read yet.
+
+    Args:
+        settings: where the warehouse lies.
+        sources: by dataset, the files that were not read; nothing becomes of their rows.
+        first: the error that ended an intake.
+
+    Raises:
+        UsageError: always.
+    """
+    unusable = Unusable(first)
+    with work_folder(settings.data_dir) as folder:
+        for name, files in sources.items():
+            path, bounds = folder / f"{name}.duckdb", Bounds.of(settings)
+            with unusable.noted(), building(path, PUSHED[name], files, settings.warehouse, bounds):
+                pass
+    unusable.refuse()
+    raise AssertionError  # it was noted
 
 
 @contextmanager

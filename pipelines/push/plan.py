@@ -9,13 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.checks.same_rows import Decision
 from pipelines.push.checks.validate import unchecked
 from pipelines.push.file_findings import FoundFile, found_files
 from pipelines.push.files.find import Source
-from pipelines.push.intake import Intake, describe, judged
+from pipelines.push.intake import Intake, describe, judged, refuse_unusable
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.send.call_sizes import Sizes
 from pipelines.push.send.chunks import chunks
@@ -25,6 +26,7 @@ from pipelines.push.stage.totals import TotalsInStage
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
 from schemas.columns import Dataset
+from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
 
 _CALL_SECONDS = 1.0
@@ -65,6 +67,11 @@ class Plan:
     acknowledged: int = 0
     unchecked: tuple[str, ...] = ()
 
+    @property
+    def left_out(self) -> int:
+        """Rows that would be left out, or were by an earlier push."""
+        return sum(file.outcomes.get(outcome, 0) for file in self.files for outcome in LEFT_OUT)
+
 
 @dataclass(frozen=True, slots=True)
 class Showing:
@@ -102,15 +109,21 @@ def make_plans(planning: Planning, sources: Mapping[str, Sequence[Source]]) -> d
     """Plan the datasets in the order of PUSHED; works in a folder of the data directory that is gone afterwards.
 
     Raises:
-        UsageError: a file cannot be used as it is.
+        UsageError: a file cannot be used as it is; all such files are named.
     """
     plans = {}
     with work_folder(planning.settings.data_dir) as folder:
         sends = folder / "sends.duckdb"
-        for name in [name for name in PUSHED if name in sources]:
+        names = [name for name in PUSHED if name in sources]
+        for done, name in enumerate(names, start=1):
             coming = "sends" in sources
             its_sends = SendsStage(sends if coming else stage_path(planning.settings, "sends"), coming)
-            plans[name] = _plan(planning, folder / f"{name}.duckdb", PUSHED[name], sources[name], its_sends)
+            try:
+                plans[name] = _plan(
+                    planning, folder / f"{name}.duckdb", PUSHED[name], sources[name], its_sends
+                )
+            except UsageError as error:
+                refuse_unusable(planning.settings, {later: sources[later] for later in names[done:]}, error)
     return plans
 
 

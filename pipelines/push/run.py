@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Unpack
 
 from pipelines import stopping
+from pipelines.errors import UsageError
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.same_rows import Decision
 from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
-from pipelines.push.intake import Intake, IntakeOptions, Taking, take_in
+from pipelines.push.intake import Intake, IntakeOptions, Taking, refuse_unusable, take_in
 from pipelines.push.ledger.ledger import Ledger, existing_ledger, open_ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.status import outcomes
@@ -231,8 +232,14 @@ def _intake(
     decision: Decision | None = None,
 ) -> dict[str, Intake]:
     found = {}
-    for name in [name for name in PUSHED if name in sources]:
-        with recorded(settings.data_dir, taking.run, f"take in {name}") as record:
-            found[name] = take_in(settings, PUSHED[name], sources[name], ledger, taking.on_progress, decision)
-            record.rows = found[name].rows_in
+    names = [name for name in PUSHED if name in sources]
+    for done, name in enumerate(names, start=1):
+        try:
+            with recorded(settings.data_dir, taking.run, f"take in {name}") as record:
+                found[name] = take_in(
+                    settings, PUSHED[name], sources[name], ledger, taking.on_progress, decision
+                )
+                record.rows = found[name].rows_in
+        except UsageError as error:
+            refuse_unusable(settings, {later: sources[later] for later in names[done:]}, error)
     return found

@@ -67,6 +67,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
         "was not checked, since none were pulled: trackly-sync pull lists",
         "revenue (1).ndjson and revenue.ndjson are equal, byte for byte",
         "from 2024-06-01 00:00:00 UTC",
+        "A push would end with exit code 3: 6 of 9 rows left out, 0 that differ",
     ):
         assert words in told
     for personal in ("Anna", "555-0199", good[0]["to_number"]):
@@ -74,6 +75,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     assert max(map(len, plan.stdout.splitlines())) <= 80
     assert "555-0199" in sync("push", "--dry-run", "--show-values").stdout
     document = json.loads(sync("push", "--dry-run", "--json").stdout)
+    assert [document[name]["exit_code"] for name in ("sends", "clicks", "revenue")] == [3, 0, 3]
     conflicts = [
         (Path(file["path"]).name, example["line"])
         for file in document["sends"]["files"]
@@ -133,4 +135,4 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     assert sync("push").returncode == 0
     assert rejected(sync) == []
     plan = json.loads(sync("push", "--dry-run", "--json").stdout)["sends"]
-    assert (plan["differs"], plan["differs_acknowledged"]) == (0, 1)
+    assert (plan["differs"], plan["differs_acknowledged"], plan["exit_code"]) == (0, 1, 0)

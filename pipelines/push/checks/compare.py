@@ -4,7 +4,8 @@ Works inside the stage's connection, so that memory stays flat however many rows
 belong here: judging rows by themselves (`validate`), and cutting chunks (`send.chunks`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -151,8 +152,10 @@ def compare(
     _leave_to_others(connection, PUSHED[dataset])
     conflicts(connection, PUSHED[dataset])
     if dataset != "sends":
-        _park(connection, ledger, sends.path if sends and sends.coming else None)
-        _park_of_differing(connection, sends)
+        with _its_sends(connection, sends) as is_there:
+            _park(connection, ledger, coming=is_there and sends is not None and sends.coming)
+            if is_there:
+                _park_of_differing(connection)
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
         hold_same(connection, ledger, decision)
@@ -198,22 +201,34 @@ def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) ->
     )
 
 
-def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: Path | None) -> None:
+@contextmanager
+def _its_sends(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) -> Iterator[bool]:
+    """The stage of sends as `its_sends`; whether there is one."""
+    if sends is None or not sends.path.exists():
+        yield False
+        return
+    with storage_errors("open", sends.path):
+        connection.execute(f"ATTACH {literal(str(sends.path))} AS its_sends (READ_ONLY)")
+    try:
+        yield True
+    finally:
+        connection.execute("DETACH its_sends")
+
+
+def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, *, coming: bool) -> None:
     """Rows that wait for their send; those that the ledger knows were sent and wait for nothing."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
     )
     _load(connection, "parents", ledger, "sends", ("identity", "outcome", "contact", "list_ref"))
     if coming:
-        connection.execute(f"ATTACH {literal(str(coming))} AS coming (READ_ONLY)")
         connection.execute(
             f"UPDATE parents SET outcome = '{Outcome.ACCEPTED}' WHERE outcome = '{Outcome.PENDING}';"
             f"INSERT INTO parents SELECT base, '{Outcome.ACCEPTED}', to_number,"
-            " coalesce(list_number, CAST(list_id AS VARCHAR)) FROM coming.input AS i WHERE"
-            " NOT EXISTS (SELECT 1 FROM coming.verdicts AS v WHERE v.seq = i.seq)"
+            " coalesce(list_number, CAST(list_id AS VARCHAR)) FROM its_sends.input AS i WHERE"
+            " NOT EXISTS (SELECT 1 FROM its_sends.verdicts AS v WHERE v.seq = i.seq)"
             " AND NOT EXISTS (SELECT 1 FROM parents AS p WHERE p.identity = i.base)"
         )
-        connection.execute("DETACH coming")
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}',"
         " CASE WHEN outcome IS NULL THEN 'message_id: no send of this id is in the account through us'"
@@ -224,23 +239,18 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
     )
 
 
-def _park_of_differing(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) -> None:
+def _park_of_differing(connection: duckdb.DuckDBPyConnection) -> None:
     """New rows whose send differs in its file by now and was not acknowledged: its id may mean another message."""
-    if sends is None or not sends.path.exists():
-        return
-    with storage_errors("open", sends.path):
-        connection.execute(f"ATTACH {literal(str(sends.path))} AS its_sends (READ_ONLY)")
-    try:
-        known = "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'its_sends' AND table_name = 'differing'"
-        if count(connection, known):  # a stage of an older version has none
-            connection.execute(
-                f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
-                " WHERE message_id IN (SELECT identity FROM its_sends.differing WHERE NOT acknowledged)"
-                f" AND {IS_NEW}",
-                [SEND_DIFFERS],
-            )
-    finally:
-        connection.execute("DETACH its_sends")
+    known = (
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'its_sends' AND table_name = 'differing'"
+    )
+    if count(connection, known):  # a stage of an older version has none
+        connection.execute(
+            f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
+            " WHERE message_id IN (SELECT identity FROM its_sends.differing WHERE NOT acknowledged)"
+            f" AND {IS_NEW}",
+            [SEND_DIFFERS],
+        )
 
 
 def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:

@@ -37,17 +37,14 @@ from pipelines.instances import attached
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs_of
-from pipelines.push.parse.facts import Facts
-from pipelines.push.parse.relation import reading
+from pipelines.push.files.unusable import Unusable
+from pipelines.push.stage.load import load
 from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds, readable
-from pipelines.push.values.content import content
 from pipelines.push.values.expressions import identity_base
-from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
 from pipelines.settings import Settings
-from pipelines.spans import plural
 from pipelines.storage import private_folder, storage_errors
 from schemas.columns import PHONE, Dataset, Field
-from schemas.tables import TYPES, literal
+from schemas.tables import TYPES
 
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
@@ -63,12 +60,6 @@ _PLAIN = " USING COMPRESSION uncompressed"
 
 _LONG = " USING COMPRESSION zstd"
 """For long texts: to look for the best way to compress them costs more than all that it may save."""
-
-_REMEDIES = {
-    "parquet": "Export the file again.",
-    "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
-}
-"""What to do about a file that cannot be read to its end."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a dataset's name, how many of its rows are done, and how many there are (0: not known yet)."""
@@ -99,7 +90,7 @@ def building(
         privacy: how digests of the rows are made; the connection has its macros.
 
     Raises:
-        UsageError: a source cannot be used as it is.
+        UsageError: a source cannot be used as it is; all such sources are named.
         StorageError: the disk refused; the stage before is as it was.
     """
     aside = path.with_name(f".{path.name}.building")
@@ -111,11 +102,13 @@ def building(
                 connection.execute("SET TimeZone = 'UTC'")
                 privacy.define(connection)
                 _create(connection, dataset)
+                unusable = Unusable()
                 for number, source in enumerate(sources):
-                    with _still(connection, number, source, warehouse, bounds):
+                    with unusable.noted(), _still(connection, number, source, warehouse, bounds):
                         rows = aside.with_name(f"{aside.name}.rows")
                         with readable(source, dataset.columns, warehouse, rows, bounds) as ready:
-                            _load(connection, dataset, number, ready)
+                            load(connection, dataset, number, ready)
+                unusable.refuse()
                 yield connection
             path.with_name(f"{path.name}.wal").unlink(
                 missing_ok=True
@@ -307,101 +300,6 @@ def _compression(dataset: Dataset, field: Field) -> str:
     if field.name == "message":
         return _LONG
     return _PLAIN if field.name in dataset.key or PHONE in field.column.checks else ""
-
-
-def _load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
-    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were."""
-    before = count(connection, "SELECT count(*) FROM input")
-    try:
-        with reading(connection, dataset, source) as read:
-            for part in read.parts:
-                insertion = _typed_insertion if part.proven else _insertion
-                connection.execute(insertion(dataset, number, before, part.query))
-    except duckdb.OutOfMemoryException as error:
-        if source.format == "parquet" and "temp directory" not in str(error):
-            raise UsageError(
-                f"{source.path} takes more memory than a history file may.",
-                "Export it again, with smaller row groups and pages.",
-            ) from None
-        raise
-    except duckdb.IOException:
-        raise
-    except duckdb.Error as error:
-        # DuckDB's words may quote the file, and with it personal data.
-        raise UsageError(
-            f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
-            _REMEDIES.get(source.format, "Export the file again."),
-        ) from None
-    _note(connection, number, source, read.facts)
-
-
-def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
-    """Fill in what was found in a file."""
-    assumed, guards, words = (
-        count(
-            connection,
-            f"SELECT count(*) FROM input WHERE file = ? AND marks & {bit} <> 0 AND problem IS NULL",
-            [number],
-        )
-        for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD)
-    )
-    notes = list(facts.notes)
-    if guards:
-        notes.append(
-            f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {plural(guards, "row")}'
-        )
-    if words:
-        notes.append(f"texts such as NULL are taken for no value in {plural(words, 'row')}")
-    connection.execute(
-        "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
-        " notes = ? WHERE file = ?",
-        [
-            source.format,
-            source.compression,
-            facts.encoding,
-            facts.dialect,
-            assumed,
-            facts.ignored,
-            notes,
-            number,
-        ],
-    )
-
-
-def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
-    """The statement that loads the texts of a query: as they are, then bare, then typed, then judged."""
-    fields = dataset.fields
-    names = ", ".join(dataset.columns)
-    cleaned = ", ".join(f"{bare(field, field.name)} AS b_{field.name}" for field in fields)
-    values = ", ".join(f"{typed(field, f'b_{field.name}')} AS v_{field.name}" for field in fields)
-    found = [problem(field, f"b_{field.name}", f"v_{field.name}") for field in fields]
-    complaints = ", ".join(words for words in found if words)
-    bits = " | ".join(bits for field in fields if (bits := marks(field, field.name, f"b_{field.name}")))
-    renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
-    raw = (
-        f"coalesce(to_json(broken), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
-    )
-    known_by = identity_base(dataset.name, fields)
-    base = "" if known_by in dataset.columns else f"{known_by} AS base, "
-    return (
-        "INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks,"
-        f" {content(dataset)} AS content, {base}{names} FROM ("
-        f"SELECT {before} + row AS seq, {number} AS file, row, line, last_line, nullif(found, '') AS problem, "
-        f"raw, marks, {renamed} FROM ("
-        f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
-        f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
-        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({query})))))"
-    )
-
-
-def _typed_insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
-    """The statement that loads rows that are proven (see `proven`)."""
-    known_by = identity_base(dataset.name, dataset.fields)
-    base = "" if known_by in dataset.columns else f", {known_by} AS base"
-    return (
-        f"INSERT INTO input BY NAME SELECT {before} + row AS seq, {number} AS file, row, line, last_line, marks,"
-        f" {', '.join(dataset.columns)}, {content(dataset)} AS content{base} FROM ({query})"
-    )
 
 
 def discard(aside: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.parse.records import schema
-from pipelines.push.stage.database import _create, _insertion, _typed_insertion
+from pipelines.push.stage.database import _create
+from pipelines.push.stage.load import _insertion, _typed_insertion
 from pipelines.push.values.proven import prove
 from pipelines.push.values.proven import schema as typed_schema
 from schemas.columns import Dataset, Field, Kind

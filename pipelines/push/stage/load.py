@@ -1,0 +1,117 @@
+"""One file into the table `input` of a stage: its texts typed, and each row with what is wrong with it.
+
+What does not belong here: the tables and the stage's life (`database`), reading files (`parse.relation`), and what a
+text means (`values`).
+"""
+
+import duckdb
+
+from pipelines.errors import UsageError
+from pipelines.push.files.find import Source
+from pipelines.push.parse.facts import Facts
+from pipelines.push.parse.relation import reading
+from pipelines.push.values.content import content
+from pipelines.push.values.expressions import identity_base
+from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
+from pipelines.spans import plural
+from schemas.columns import Dataset
+from schemas.tables import literal
+
+_REMEDIES = {
+    "parquet": "Export the file again.",
+    "sql": "Run it in DuckDB to see at which value it fails; TRY_CAST makes NULL of what does not fit.",
+}
+"""What to do about a file that cannot be read to its end."""
+
+
+def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
+    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were."""
+    ((before,),) = connection.execute("SELECT count(*) FROM input").fetchall()
+    try:
+        with reading(connection, dataset, source) as read:
+            for part in read.parts:
+                insertion = _typed_insertion if part.proven else _insertion
+                connection.execute(insertion(dataset, number, before, part.query))
+    except duckdb.OutOfMemoryException as error:
+        if source.format == "parquet" and "temp directory" not in str(error):
+            raise UsageError(
+                f"{source.path} takes more memory than a history file may.",
+                "Export it again, with smaller row groups and pages.",
+            ) from None
+        raise
+    except duckdb.IOException:
+        raise
+    except duckdb.Error as error:
+        # DuckDB's words may quote the file, and with it personal data.
+        raise UsageError(
+            f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
+            _REMEDIES.get(source.format, "Export the file again."),
+        ) from None
+    _note(connection, number, source, read.facts)
+
+
+def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
+    """Fill in what was found in a file."""
+    marked = ", ".join(
+        f"count(*) FILTER (marks & {bit} <> 0)" for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD)
+    )
+    ((assumed, guards, words),) = connection.execute(
+        f"SELECT {marked} FROM input WHERE file = ? AND problem IS NULL", [number]
+    ).fetchall()
+    notes = list(facts.notes)
+    if guards:
+        notes.append(
+            f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {plural(guards, "row")}'
+        )
+    if words:
+        notes.append(f"texts such as NULL are taken for no value in {plural(words, 'row')}")
+    connection.execute(
+        "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
+        " notes = ? WHERE file = ?",
+        [
+            source.format,
+            source.compression,
+            facts.encoding,
+            facts.dialect,
+            assumed,
+            facts.ignored,
+            notes,
+            number,
+        ],
+    )
+
+
+def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+    """The statement that loads the texts of a query: as they are, then bare, then typed, then judged."""
+    fields = dataset.fields
+    names = ", ".join(dataset.columns)
+    cleaned = ", ".join(f"{bare(field, field.name)} AS b_{field.name}" for field in fields)
+    values = ", ".join(f"{typed(field, f'b_{field.name}')} AS v_{field.name}" for field in fields)
+    found = (problem(field, f"b_{field.name}", f"v_{field.name}") for field in fields)
+    complaints = ", ".join(filter(None, found))
+    bits = " | ".join(filter(None, (marks(field, field.name, f"b_{field.name}") for field in fields)))
+    renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
+    raw = (
+        f"coalesce(to_json(broken), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
+    )
+    known_by = identity_base(dataset.name, fields)
+    base = "" if known_by in dataset.columns else f"{known_by} AS base, "
+    return (
+        "INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks,"
+        f" {content(dataset)} AS content, {base}{names} FROM ("
+        f"SELECT {before} + row AS seq, {number} AS file, row, line, last_line, nullif(found, '') AS problem, "
+        f"raw, marks, {renamed} FROM ("
+        f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
+        f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
+        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({query})))))"
+    )
+
+
+def _typed_insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+    """The statement that loads rows that are proven (see `proven`)."""
+    known_by = identity_base(dataset.name, dataset.fields)
+    base = "" if known_by in dataset.columns else f", {known_by} AS base"
+    return (
+        f"INSERT INTO input BY NAME SELECT {before} + row AS seq, {number} AS file, row, line, last_line, marks,"
+        f" {', '.join(dataset.columns)}, {content(dataset)} AS content{base} FROM ({query})"
+    )
