@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
-_PORT = "must have a port from 1 to 65535"
+_NO_HOST = "must name a host"
 
 
 def problem_of(url: str) -> str | None:
@@ -25,16 +25,25 @@ def problem_of(url: str) -> str | None:
         return "must not contain spaces, backslashes or control characters"
     try:
         parts = urlsplit(url)
-        if parts.scheme.lower() not in ("http", "https") or "://" not in url:
-            return "must begin with https:// (or http:// for a local account)"
-        if not parts.hostname:
-            return "must name a host"
+        host, has_port = parts.hostname, _has_port(parts)
+    except ValueError:
+        return _NO_HOST
+    if parts.scheme.lower() not in ("http", "https") or "://" not in url:
+        return "must begin with https:// (or http:// for a local account)"
+    if not host:
+        return _NO_HOST
+    if not has_port:
+        return "must have a port from 1 to 65535"
+    return None if _is_host(host, bracketed="[" in parts.netloc) else "must name a valid host"
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, also where none is given."""
+    try:
         port = parts.port
-    except ValueError as problem:
-        return _PORT if "port" in str(problem).lower() else "must name a host"
-    if port == 0 or (port is None and parts.netloc.endswith(":")):
-        return _PORT
-    return None if _is_host(parts.hostname, bracketed="[" in parts.netloc) else "must name a valid host"
+    except ValueError:
+        return False
+    return port != 0 and (port is not None or not parts.netloc.endswith(":"))
 
 
 def _is_odd(character: str) -> bool:

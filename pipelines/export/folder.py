@@ -38,24 +38,36 @@ def write_files(folder: Path, contents: Mapping[str, str], *, force: bool = Fals
         before = _written(folder)
         present = {name: _digest_of(folder / name) for name in contents}
     wanted = {name: _digest(text.encode()) for name, text in contents.items()}
-    foreign = [
-        name for name, digest in present.items() if digest not in (None, wanted[name], before.get(name, ""))
-    ]
-    if foreign and not force:
+    if not force:
+        _refuse_foreign(folder, {name: {wanted[name], before.get(name)} for name in contents}, present)
+    changed = [name for name in contents if present[name] != wanted[name]]
+    generated = msgspec.json.format(msgspec.json.encode(before | wanted))
+    for name, content in (*((name, contents[name].encode()) for name in changed), (LIST, generated)):
+        _make_folders(folder, (folder / name).parent, mode)
+        write_durably(folder / name, content, setting=_FOLDER, mode=mode)
+    return [folder / name for name in changed]
+
+
+def _refuse_foreign(
+    folder: Path, ours: Mapping[str, set[str | None]], present: Mapping[str, str | None]
+) -> None:
+    """Refuse to overwrite what somebody else wrote or changed.
+
+    Args:
+        folder: where the files go.
+        ours: by path, the digests of what may be replaced.
+        present: by path, the digest of what is there; None where nothing is.
+
+    Raises:
+        UsageError: a file is in the way.
+    """
+    foreign = [name for name, digest in present.items() if digest is not None and digest not in ours[name]]
+    if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise UsageError(
             f"{folder / foreign[0]}{more} was changed, or not written by this command; nothing was written.",
             "Give another folder, or overwrite with --force.",
         )
-    changed = [name for name in contents if present[name] != wanted[name]]
-    for name in changed:
-        _make_folders(folder, (folder / name).parent, mode)
-        write_durably(folder / name, contents[name].encode(), setting=_FOLDER, mode=mode)
-    _make_folders(folder, folder, mode)
-    write_durably(
-        folder / LIST, msgspec.json.format(msgspec.json.encode(before | wanted)), setting=_FOLDER, mode=mode
-    )
-    return [folder / name for name in changed]
 
 
 def _check_folders(folders: Iterable[Path]) -> None:

@@ -90,7 +90,7 @@ def line(name: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
     chart.add(
         name,
         [
-            {"value": (at.timestamp(), float(n)), "formatter": _told(f"{at:%d %b %Y %H:%M}: {_full(n)}")}
+            {"value": (at.timestamp(), float(n)), "formatter": _shown_as(f"{at:%d %b %Y %H:%M}: {_full(n)}")}
             for at, n in points
         ],
     )
@@ -142,23 +142,18 @@ def _stacked(
 ) -> Chart:
     sums = [float(sum(numbers)) or 1 if whole else 1 for numbers in zip(*series.values(), strict=True)]
     for title, numbers in series.items():
-        texts = [
-            f"{place}: {_full(number)} {title}" if number else _NOTHING
-            for place, number in zip(places, numbers, strict=True)
-        ]
-        lengths = [float(number) / of for number, of in zip(numbers, sums, strict=True)]
-        chart.add(
-            title,
-            [
-                {"value": length, "formatter": _told(text)}
-                for length, text in zip(lengths, texts, strict=True)
-            ],
-        )
+        bars = zip(places, numbers, sums, strict=True)
+        chart.add(title, [_bar(place, title, number, of) for place, number, of in bars])
     seen = [(place, title) for place, (title, numbers) in enumerate(series.items()) if any(numbers)]
     return Chart(name, _drawn(name, chart), seen)
 
 
-def _told(text: str) -> Callable[[Any], str]:
+def _bar(place: str, title: str, number: Number, of: float) -> dict[str, Any]:
+    text = f"{place}: {_full(number)} {title}" if number else _NOTHING
+    return {"value": float(number) / of, "formatter": _shown_as(text)}
+
+
+def _shown_as(text: str) -> Callable[[Any], str]:
     return lambda _: text
 
 

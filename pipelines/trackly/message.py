@@ -6,6 +6,7 @@ What does not belong here: what the message says and how long it is waited for (
 import logging
 import socket
 import ssl
+from collections.abc import Sequence
 
 import httpx
 
@@ -14,6 +15,11 @@ from pipelines.trackly.certificates import about_certificate, causes, tls_words
 from pipelines.trackly.proxies import Proxy
 from pipelines.trackly.route import Route, route_to
 from pipelines.urls import host_of
+
+_PLAIN = (
+    (ConnectionRefusedError, "the connection was refused"),
+    (socket.gaierror, "the host name was not found"),
+)
 
 
 def send_message(url: str, content: bytes, seconds: float) -> str:
@@ -65,15 +71,19 @@ def _reason(error: Exception, url: str, proxy: Proxy | None) -> str:
     if isinstance(error, httpx.ProxyError):
         return "the proxy refused the connection"
     found = list(causes(error))
-    for cause in found:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return about_certificate(cause, host_of(url))[0].rstrip(".")
-        if isinstance(cause, ssl.SSLError):
-            return tls_words(cause)
+    if of_tls := _tls_problem(found, host_of(url)):
+        return of_tls
     if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return f"the proxy {proxy.place} cannot be reached"
-    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
-        return "the connection was refused"
-    if any(isinstance(cause, socket.gaierror) for cause in found):
-        return "the host name was not found"
-    return f"not reached ({type(found[-1]).__name__})"
+    plain = (text for kind, text in _PLAIN if any(isinstance(cause, kind) for cause in found))
+    return next(plain, f"not reached ({type(found[-1]).__name__})")
+
+
+def _tls_problem(found: Sequence[BaseException], host: str) -> str:
+    """What TLS refused; "" where it is not the cause."""
+    for cause in found:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return about_certificate(cause, host)[0].rstrip(".")
+        if isinstance(cause, ssl.SSLError):
+            return tls_words(cause)
+    return ""

@@ -65,17 +65,7 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
     """
 
     def read(body: bytes) -> Page:
-        try:
-            found = _top_level.decode(body)
-            rows = bytes(found.get(envelope, NO_PAGINATION))
-            rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
-            seen = read_pagination(found.get("pagination", NO_PAGINATION))
-        except msgspec.ValidationError as problem:
-            raise Unreadable(f"the JSON is of another shape: {problem}") from None
-        except RecursionError:
-            raise Unreadable("the JSON is nested too deeply") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Unreadable(_not_json(body)) from None
+        found, rows, seen = _taken_apart(body, envelope)
         other = tuple(sorted(found.keys() - {envelope, "pagination"}))
         absent = rows == b"null"
         if envelope not in found and (other or "pagination" in found) and seen.total != 0:
@@ -86,6 +76,25 @@ def read_page(envelope: str) -> Callable[[bytes], Page]:
         return Page(found_rows, seen.page, seen.per_page, seen.total, seen.total_pages, other, absent)
 
     return read
+
+
+def _taken_apart(body: bytes, envelope: str) -> tuple[dict[str, msgspec.Raw], bytes, Pagination]:
+    """A body's top level, its rows ("null" where there are none), and its pagination.
+
+    Raises:
+        Unreadable: it is no JSON object.
+    """
+    try:
+        found = _top_level.decode(body)
+        rows = bytes(found.get(envelope, NO_PAGINATION))
+        rows.decode("utf-8")  # raw values are not checked for it, and JSON is UTF-8 (RFC 8259, 8.1)
+        return found, rows, read_pagination(found.get("pagination", NO_PAGINATION))
+    except msgspec.ValidationError as problem:
+        raise Unreadable(f"the JSON is of another shape: {problem}") from None
+    except RecursionError:
+        raise Unreadable("the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Unreadable(_not_json(body)) from None
 
 
 async def get_page(

@@ -12,6 +12,9 @@ import msgspec
 
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_OF_ROWS = 2
+"""How deep the array of rows lies, counted in brackets."""
+
 _any = msgspec.json.Decoder(list[msgspec.Raw])
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What is raised for it."""
@@ -39,22 +42,17 @@ def _rows(body: bytes, envelope: str) -> Iterator[tuple[int, int]]:
     found, start, depth, named = [], -1, 0, b""
     wanted = b'"%b"' % envelope.encode()
     for token in _TOKEN.finditer(body):
-        match token[0]:
-            case b"[" | b"{":
-                depth += 1
-                if depth == 2 and token[0] == b"[" and named == wanted:
-                    start = token.end()
-            case b",":
-                if depth == 2 and start >= 0:
-                    found.append((start, token.start()))
-                    start = token.end()
-            case b"]" | b"}":
-                if depth == 2 and start >= 0:
-                    found.append((start, token.start()))
-                    start = -1
-                depth -= 1
-            case text if depth == 1:
-                named = text
+        text = token[0]
+        if text in (b"[", b"{"):
+            depth += 1
+            start = token.end() if (depth, text, named) == (_OF_ROWS, b"[", wanted) else start
+            continue
+        if depth == _OF_ROWS and start >= 0 and text in (b",", b"]", b"}"):
+            found.append((start, token.start()))
+            start = token.end() if text == b"," else -1
+        depth -= text in (b"]", b"}")
+        if (depth, text[:1]) == (1, b'"'):
+            named = text
     return iter(found if depth == 0 else [])
 
 

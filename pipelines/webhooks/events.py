@@ -142,22 +142,32 @@ def _read(event: bytes) -> dict[str, Any]:
         return _nothing("the event is no object")
     fields, problems, extra = _nothing(""), [], {}
     for name, raw in given.items():
-        value = msgspec.json.decode(raw)
-        if name in DOCUMENTED and isinstance(value, str | None):
-            fields[name] = value
-        elif name in DOCUMENTED and isinstance(value, int | float) and not isinstance(value, bool):
-            fields[name] = bytes(raw).decode()
-        else:
+        is_text, text = _as_text(raw)
+        if name not in DOCUMENTED or not is_text:
             extra[name] = raw
             problems += [f"{name} is no text"] if name in DOCUMENTED else []
+        else:
+            fields[name] = text
     if fields["event"] is None:
         problems.append("it does not say which event it is")
-    if fields["timestamp"] is not None and parse_instant(fields["timestamp"].strip()) is None:
+    if not _is_time(fields["timestamp"]):
         problems.append("timestamp is not a time")
         extra["timestamp"] = given["timestamp"]
     fields["problem"] = "; ".join(problems) or None
     fields["extra"] = msgspec.json.encode(extra).decode() if extra else None
     return fields
+
+
+def _is_time(text: str | None) -> bool:
+    return text is None or parse_instant(text.strip()) is not None
+
+
+def _as_text(raw: msgspec.Raw) -> tuple[bool, str | None]:
+    """Whether a field is a text, a number or null, and the text: of a number as it is written."""
+    value = msgspec.json.decode(raw)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return True, bytes(raw).decode()
+    return isinstance(value, str | None), value if isinstance(value, str) else None
 
 
 def _nothing(problem: str) -> dict[str, Any]:

@@ -110,6 +110,7 @@ class Writer:
         """Write them in one commit; what went wrong, if anything did."""
         arrivals = [item for item in items if isinstance(item, Arrival)]
         rejections = [item for item in items if isinstance(item, Rejection)]
+        failure: StorageError | None = None
         try:
             if arrivals or rejections:
                 self._store.append(arrivals, rejections, self._unstored)
@@ -117,23 +118,20 @@ class Writer:
             if None in items:
                 self._store.beat(serving=True)
         except StorageError as error:
-            self._tell(error)
-            self._unstored += len(arrivals)
-            return error
+            failure = error
         except Exception as error:  # noqa: BLE001 - the thread must not end while requests wait for it
             failure = StorageError(f"Events cannot be stored: {type(error).__name__}.", "Report this.")
-            self._tell(failure)
-            self._unstored += len(arrivals)
-            return failure
-        if self.failed:
-            _log.warning("Events can be stored again.")
-        self.failed = False
-        return None
+        self._note(failure, len(arrivals))
+        return failure
 
-    def _tell(self, error: StorageError) -> None:
-        if not self.failed:  # once, not for every request
-            _log.error("Events are answered with 503: %s", error)
-        self.failed = True
+    def _note(self, failure: StorageError | None, arrivals: int) -> None:
+        """Log a change from good to bad or back, once and not for every request, and count what is lost."""
+        if failure and not self.failed:
+            _log.error("Events are answered with 503: %s", failure)
+        elif self.failed and not failure:
+            _log.warning("Events can be stored again.")
+        self.failed = failure is not None
+        self._unstored += arrivals if failure else 0
 
 
 def _settle(futures: "list[asyncio.Future[None]]", failure: StorageError | None) -> Callable[[], None]:
