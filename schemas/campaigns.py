@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.columns import Column, Dataset, Instant, Integer, Ratio, Text
+from schemas.columns import Column, Dataset, Flag, Instant, Integer, Ratio, Text
 
 BASES = ("filter", "filter, read widely", "source lists")
 
@@ -38,6 +38,7 @@ class AudienceCount(msgspec.Struct):
     people: Annotated[Integer | None, Column("Phone numbers with an active contact in it.", "people")]
     people_wide: Annotated[Integer | None, Column("The same by filter_sql_wide.", "people")]
     people_with_inactive: Annotated[Integer | None, Column("Phone numbers with any contact in it.", "people")]
+    in_pairs: Annotated[Flag | None, Column("Whether audience_pairs has its pairs; null where not counted.")]
     contacts_as_of: Annotated[
         Instant | None, Column("When the contacts were read; what within counts back from.", "UTC")
     ]
@@ -93,7 +94,7 @@ AUDIENCE_PAIRS = Dataset(
     name="audience_pairs",
     row=AudiencePair,
     key=("audience_id", "other_audience_id"),
-    doc="One row per pair with people in both, of the first 512 audiences; those of running schedules are the first.",
+    doc="One row per pair with people in both, of the first 512 audiences at most; those of running schedules first.",
     source="",
 )
 AUDIENCE_TIMEZONES = Dataset(

@@ -8,7 +8,7 @@ groups (`filters`).
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -224,7 +224,7 @@ def _value(column: str, given: Mapping[str, Any]) -> Sql:
     if operator in ("exists", "not_exists"):
         return _presence(column, operator)
     if operator in ("in", "not_in"):
-        return _in(f"({' OR '.join(_equal(column, value) for value in _values(given))})", column, operator)
+        return _in(_one_of(column, _values(given)), column, operator)
     value = given.get("value")
     if value is None:
         raise Untranslatable("a condition without a value")
@@ -257,11 +257,27 @@ def _equal(column: str, value: Any) -> str:
     """A number equals a text that is that number: accounts that import files have their numbers as texts."""
     if isinstance(value, bool):
         return f"({column} = '{str(value).lower()}')"
-    if isinstance(value, int | float):
+    if _is_number(value):
         return f"coalesce(try_cast({column} AS DOUBLE) = {_as_number(value)}, false)"
     if isinstance(value, str):
         return f"({column} = {_text(value)})"
     raise Untranslatable("a value that is neither text, number, true nor false")
+
+
+def _one_of(column: str, values: Sequence[Any]) -> str:
+    """As `_equal` to one of them; texts and numbers each in one list, since a chain of ORs takes long to plan."""
+    numbers = [_as_number(value) for value in values if _is_number(value)]
+    texts = [value for value in values if not _is_number(value)]
+    parts = [_equal(column, value) for value in texts if not isinstance(value, str)]
+    if numbers:
+        parts.append(f"coalesce(try_cast({column} AS DOUBLE) IN ({', '.join(numbers)}), false)")
+    if written := [_text(value) for value in texts if isinstance(value, str)]:
+        parts.append(f"{column} IN ({', '.join(written)})")
+    return f"({' OR '.join(parts)})"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _in(test: str, column: str, operator: str) -> Sql:

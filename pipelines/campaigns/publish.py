@@ -40,6 +40,8 @@ WHERE active AND EXISTS (
         AND (opt_outs.list_id IS NULL OR opt_outs.list_id = contacts.list_id)
 )
 """
+_MOST_SQL = 500_000
+"""Characters of the tests that are put in one statement."""
 _AT_ONCE = 50
 """Audiences that are put to opted-out contacts in one statement."""
 
@@ -98,17 +100,31 @@ def _count(
         missing = [{"audience_id": one.id, "reason": "contacts were not pulled"} for one in audiences]
         _insert(connection, AUDIENCE_COUNTS, missing)
         return
-    counted: list[Audience] = []
+    counted: list[tuple[Audience, int]] = []
     rows: list[dict[str, Any]] = []
     for audience in audiences:
         found = audience.test(as_of, unknown)
         if found.sql is None:
             rows.append({"audience_id": audience.id, "reason": found.reason, "contacts_as_of": as_of})
         else:
-            counted.append(audience)
+            counted.append((audience, len(found.sql.least)))
     _insert(connection, AUDIENCE_COUNTS, rows)
-    for number, some in enumerate(_in_parts(counted, IN_ONE_PASS)):
+    for number, some in enumerate(_passes(counted)):
         _count_some(connection, some, as_of, with_pairs=number == 0)
+
+
+def _passes(counted: Sequence[tuple[Audience, int]]) -> Iterator[Sequence[Audience]]:
+    """The audiences of each reading of contacts: as many as fit, and as can be planned in bounded memory."""
+    some: list[Audience] = []
+    size = 0
+    for audience, characters in counted:
+        if some and (len(some) == IN_ONE_PASS or size + characters > _MOST_SQL):
+            yield some
+            some, size = [], 0
+        some.append(audience)
+        size += characters
+    if some:
+        yield some
 
 
 def _count_some(
@@ -121,7 +137,11 @@ def _count_some(
 
     tests = [sql for one in audiences if (sql := one.test(as_of, {}, column).sql) is not None]
     found = count(connection, tests, list(fields))
-    _insert(connection, AUDIENCE_COUNTS, list(_counted(audiences, found, as_of)))
+    _insert(
+        connection,
+        AUDIENCE_COUNTS,
+        [one | {"in_pairs": with_pairs} for one in _counted(audiences, found, as_of)],
+    )
     _insert(connection, AUDIENCE_TIMEZONES, list(_zones(audiences, found)))
     if with_pairs:
         _insert(connection, AUDIENCE_PAIRS, list(_pairs(audiences, found)))

@@ -137,3 +137,30 @@ def test_a_time_zone_that_is_none_is_a_settings_error(name: str) -> None:
     ):
         load_settings(account_timezone=name)
     assert load_settings(account_timezone="").account_timezone is None
+
+
+def test_more_audiences_than_one_reading_takes_are_counted_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of running schedules come first; of the others no pair is known, which lint does not take for none."""
+    monkeypatch.setattr("pipelines.campaigns.publish.IN_ONE_PASS", 2)
+    settings = load_settings(data_dir=tmp_path)
+    counting = {"condition_type": "count", "field": "send_count", "operator": "gte", "value": 0}
+    audiences = [audience(name, counting) for name in "abcde"]
+    contacts = [some_contact(random.Random(n), n) | {"active": True, "revenue_total": 0} for n in range(5)]
+    schedules = [{**SCHEDULE, "id": name, "audiences": [name]} for name in "cde"]
+    warehouse_of(settings, {"contacts": contacts, "audiences": audiences, "schedules": schedules})
+    query = "SELECT audience_id, people FROM marts.audience_counts ORDER BY 1"
+    assert rows_of(settings, query) == [(name, 5) for name in "abcde"]
+    assert rows_of(settings, "SELECT audience_id, other_audience_id FROM marts.audience_overlap") == [
+        ("c", "d")
+    ]
+    query = (
+        "SELECT subject_id, about, severity, people FROM marts.campaign_lint "
+        "WHERE kind = 'overlap_same_hour' ORDER BY ALL"
+    )
+    assert rows_of(settings, query) == [
+        ("c", "d", "warning", 5),
+        ("c", "e", "notice", None),
+        ("d", "e", "notice", None),
+    ]

@@ -75,13 +75,13 @@ reach AS (
         used.*,
         nullif(running.source_lists, []) AS own_lists,
         nullif(audiences.source_lists, []) AS audience_lists,
-        counts.people
+        counts.people,
+        counts.in_pairs
     FROM used
     JOIN running ON running.id = used.schedule_id
     LEFT JOIN main.audiences ON audiences.id = used.audience_id
     LEFT JOIN sync.audience_counts AS counts ON counts.audience_id = used.audience_id
 ),
-counted AS (SELECT count(people) <= 512 AS all_pairs FROM sync.audience_counts),
 met AS (
     SELECT
         one.schedule_id,
@@ -90,14 +90,13 @@ met AS (
         one.audience_id = other.audience_id AS same_audience
     FROM reach AS one
     JOIN reach AS other ON one.schedule_id < other.schedule_id
-    CROSS JOIN counted
     LEFT JOIN sync.audience_pairs AS pairs
         ON pairs.audience_id = least(one.audience_id, other.audience_id)
         AND pairs.other_audience_id = greatest(one.audience_id, other.audience_id)
     WHERE one.audience_id = other.audience_id
         OR pairs.people > 0
         OR (
-            NOT (all_pairs AND one.people IS NOT NULL AND other.people IS NOT NULL)
+            NOT (coalesce(one.in_pairs, false) AND coalesce(other.in_pairs, false))
             AND coalesce(list_has_any(one.own_lists, other.own_lists), true)
             AND coalesce(list_has_any(one.audience_lists, other.audience_lists), true)
             AND coalesce(list_has_any(one.own_lists, other.audience_lists), true)
