@@ -46,14 +46,15 @@ def no_contacts(_: Account, __: Call) -> Reply:
 
 def validate_phone(account: Account, call: Call) -> Reply:
     """POST /phone/validate."""
-    if not is_text(call.body.get("phone_number")):
+    phone = call.body.get("phone_number", call.body.get("phone"))
+    if not is_text(phone):
         return refused("missing_phone_number", "phone_number is required")
-    return 200, _validated(account, call.body["phone_number"])
+    return 200, _validated(account, str(phone))
 
 
 def validate_phones(account: Account, call: Call) -> Reply:
     """POST /phone/validate/batch."""
-    phones = call.body.get("phone_numbers")
+    phones = call.body.get("phone_numbers", call.body.get("phones"))
     if not isinstance(phones, list) or not phones:
         return refused("missing_phones", "phone_numbers is required")
     if len(phones) > MAX_PHONES:

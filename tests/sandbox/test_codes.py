@@ -1,5 +1,6 @@
 """Every documented error code can be had from the account by a request, with its status."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,8 +8,9 @@ import httpx
 import pytest
 
 from pipelines.sandbox import API_KEY, Account, running, seed_account
+from pipelines.sandbox.calls import Call
 from pipelines.sandbox.replies import Row
-from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1
+from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, find
 
 LIST, OTHER, PHONE = "+15559000001", "+15559000002", "+15550000000"
 NOWHERE = "+15551234567"
@@ -394,8 +396,11 @@ def test_states_of_the_account_refuse_by_code(http: httpx.Client, names: dict[st
         assert http.post("/_sandbox/account", json=change).status_code == 200
         ask(http, names, case)
         assert http.post("/_sandbox/account", json=well).status_code == 200
-    assert http.post("/_sandbox/account", json={"billing": "broke"}).status_code == 400
-    assert http.post("/_sandbox/account", json={"colour": "red"}).status_code == 400
+    for wrong in (
+        {"billing": "broke"}, {"colour": "red"}, {"options": {"created_status": "x"}}, {"options": {"x": 1}},
+        {"lists": {"99": {"status": "paused"}}}, {"lists": {"1": {"id": 5}}}, {"products": ["mms"]},
+    ):  # fmt: skip
+        assert http.post("/_sandbox/account", json=wrong).status_code == 400
 
 
 def test_faults_refuse_by_code(http: httpx.Client, names: dict[str, str]) -> None:
@@ -428,6 +433,41 @@ def test_v1_refuses_by_code(http: httpx.Client, names: dict[str, str]) -> None:
     """The deprecated API has statuses of its own, and 404 for what it does not have."""
     for case in OF_V1:
         ask(http, names, case, "v1")
+
+
+ODD: tuple[Any, ...] = (
+    None, "", "x", 5, -1, 1.5, True, [], {}, [1], ["x"], [{}], {"a": []}, 10**400, "\ud83d", "+15550000000",
+)  # fmt: skip
+"""Values of other types than what is asked for."""
+
+
+def with_odd_values(value: Any) -> Iterator[Any]:
+    """A body with an odd value in each place in turn."""
+    yield from ODD
+    if isinstance(value, dict):
+        yield from ({**value, name: odd} for name, item in value.items() for odd in with_odd_values(item))
+    elif isinstance(value, list) and len(value) < 10:
+        yield from (
+            [*value[:place], odd] for place, item in enumerate(value) for odd in with_odd_values(item)
+        )
+
+
+def test_no_value_of_another_type_crashes(names: dict[str, str]) -> None:
+    """Whatever stands in a body, each route answers with what JSON can write, and never with a crash."""
+    account = seed_account(contacts=20)
+    good = [*ALONE, *(("POST", path, {array: [row]}, 0, "") for path, array, row, _ in OF_RECORDS)]
+    done = 0
+    for method, path, body, _, _ in good:
+        route, ids, _ = find(ROUTES, method, "/".join(names.get(part, part) for part in path.split("/")))
+        if route is None or body is None:
+            continue
+        for odd in with_odd_values(named(body, names)):
+            if isinstance(odd, dict):
+                status, answer = route.handler(account, Call(ids, {}, odd))
+                assert json.dumps(answer)
+                assert status < 500
+                done += 1
+    assert done > 1_000
 
 
 DOCUMENTED = """

@@ -281,6 +281,8 @@ def test_messages_are_queued_and_held_back(account: Account, http: httpx.Client)
     kept = sent(http, "POST", "/send", **given, contact_data={"first_name": "Ada"})["message_id"]
     assert account.messages[kept]["body"] == f"Hi Ada {kept}"
     assert account.messages[kept]["stopped"]
+    wrapped = sent(http, "POST", "/send", **{**given, "body": "See https://example.com/a"}, wrap_links=True)
+    assert account.messages[wrapped["message_id"]]["body"] == f"See {account.links[-1]['shortUrl']}"
     raw = sent(http, "POST", "/send-raw", **{**given, "body": "Hi"}, skip_contact_validation=True)[
         "message_id"
     ]

@@ -10,7 +10,7 @@ from pipelines.sandbox.calls import Call
 from pipelines.sandbox.fields import is_phone, is_text
 from pipelines.sandbox.replies import Reply, Row, refused
 
-_CREATED_LENGTH, _SHORTENED_LENGTH = 6, 7
+CREATED_LENGTH, SHORTENED_LENGTH = 6, 7
 """Characters of an id: the documentation shows both."""
 _KNOWN = ("url", "offerId", "externalOfferId", "contactPhone", "listId", "phoneNumber")
 
@@ -29,7 +29,7 @@ def post_link(account: Account, call: Call) -> Reply:
         return refused("offer_not_found", "Offer not found, or not active", 404)
     if account.domain is None:
         return refused("no_domain_configured", "The list has no domain for links", 409)
-    link = _new_link(account, _CREATED_LENGTH, offer["tracking_url"], offer["id"])
+    link = new_link(account, CREATED_LENGTH, offer["tracking_url"], offer["id"])
     told = {
         "shortUrl": link["shortUrl"],
         "linkId": link["linkId"],
@@ -53,7 +53,7 @@ def post_shorten(account: Account, call: Call) -> Reply:
     if account.domain is None:
         return refused("no_domain_configured", "The list has no domain for links", 409)
     target, offer_id, bots = (given["url"], None, False) if offer is None else _of_offer(offer)
-    link = _new_link(account, _SHORTENED_LENGTH, target, offer_id)
+    link = new_link(account, SHORTENED_LENGTH, target, offer_id)
     told = {**link, "domain": account.domain, "filterBots": bots}
     link["metadata"] = {name: value for name, value in given.items() if name not in _KNOWN}
     return account.options.created_status, told
@@ -98,7 +98,15 @@ def _contact_problem(call: Call) -> Reply | None:
     return refused("invalid_phone", "contactPhone is not a valid E.164 number")
 
 
-def _new_link(account: Account, length: int, target: str, offer_id: str | None) -> Row:
+def new_link(account: Account, length: int, target: str, offer_id: str | None) -> Row:
+    """Make a link and keep it.
+
+    Args:
+        account: whose.
+        length: characters of its id.
+        target: where it leads.
+        offer_id: the offer that it is for, if any.
+    """
     link_id = sha256(f"link {len(account.links)}".encode()).hexdigest()[:length]
     link: Row = {
         "linkId": link_id,

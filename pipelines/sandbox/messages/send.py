@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
+from pipelines.sandbox.campaigns.links import SHORTENED_LENGTH, new_link
 from pipelines.sandbox.fields import is_phone, is_text, problem_of_list, rows_of
 from pipelines.sandbox.messages.webhooks import Endpoint, Mood, Webhooks
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
@@ -19,6 +20,7 @@ SKIPS = ("skip_duplicate_check", "skip_rate_limit", "skip_contact_validation", "
 OWN_CARRIER = "own"
 """The list_type of lists with a carrier of their own, which cannot send here."""
 
+_URL = re.compile(r"https?://\S+")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _SECONDS_TO_DELIVERY = 4
 _ENDS = (
@@ -50,14 +52,14 @@ def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
 
     Args:
         account: whose.
-        message: `to`, `list_number`, `body`; optional contact_data, metadata.
+        message: `to`, `list_number`, `body`; optional contact_data, wrap_links, metadata.
         skips: which of SKIPS are skipped.
     """
     number, of_list, now = len(account.messages), account.list_of(message["list_number"]), account.clock()
     contact = account.contact((message["to"], of_list["id"])) if of_list is not None else None
     queued: Row = {
         "message_id": f"{number:08x}", "to": message["to"], "list_number": message["list_number"],
-        "at": _stamp(now), "body": _rendered(message, f"{number:08x}"), "metadata": message.get("metadata"),
+        "at": _stamp(now), "body": _rendered(account, message, f"{number:08x}"), "metadata": message.get("metadata"),
     }  # fmt: skip
     gone = contact is not None and not contact["active"] and "skip_contact_validation" not in skips
     stopped = gone or ("skip_duplicate_check" not in skips and _is_repeat(account, queued))
@@ -99,13 +101,16 @@ def _problem(account: Account, message: Row) -> Refusal | None:
     return refusal
 
 
-def _rendered(message: Row, message_id: str) -> str:
-    """The text with the values that the message has for its placeholders; the others stay."""
+def _rendered(account: Account, message: Row, message_id: str) -> str:
+    """The text with the values that the message has for its placeholders, and with tracked links on request."""
     about = message.get("contact_data")
     about = about if isinstance(about, dict) else {}
     fields = about.get("custom_fields")
     values = {**(fields if isinstance(fields, dict) else {}), **about, "messageId": message_id}
-    return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), str(message["body"]))
+    text = _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), str(message["body"]))
+    if message.get("wrap_links") is not True or account.domain is None:
+        return text
+    return _URL.sub(lambda found: str(new_link(account, SHORTENED_LENGTH, found[0], None)["shortUrl"]), text)
 
 
 def _is_repeat(account: Account, queued: Row) -> bool:

@@ -13,12 +13,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pipelines.errors import UsageError
-from pipelines.sandbox.account import PRODUCTS, Account
+from pipelines.sandbox.account import PRODUCTS, Account, Options
 from pipelines.sandbox.contacts.validation import BILLING_CODES
 from pipelines.sandbox.faults.kinds import Faults, parse_fault
 from pipelines.sandbox.messages.send import configure, opt_out, reply
 from pipelines.sandbox.messages.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
-from pipelines.sandbox.replies import Reply, Row, not_found
+from pipelines.sandbox.replies import Reply, Row, by_id, not_found
 
 PREFIX = "/_sandbox"
 
@@ -41,7 +41,7 @@ def control(account: Account, faults: Faults, method: str, path: str, body: byte
     try:
         given = json.loads(body) if body else {}
         return 200, found(account, faults, given)
-    except (UsageError, ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
+    except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
         return 400, {"error": str(error)}
 
 
@@ -75,15 +75,29 @@ def _change_account(account: Account, _: Faults, given: Given) -> Row:
     unknown = given.keys() - {"suspended", "billing", "products", "domain", "options", "lists"}
     if unknown:
         raise ValueError(f"The account has no {', '.join(sorted(unknown))}")
-    account.options = replace(account.options, **given.get("options", {}))
+    account.options = replace(account.options, **_fitting(account.options, given.get("options", {})))
     account.suspended = bool(given.get("suspended", account.suspended))
     account.billing = _one_of(given.get("billing", account.billing) or "", ("", *BILLING_CODES))
     account.products = {_one_of(one, PRODUCTS) for one in given.get("products", account.products)}
-    account.domain = given.get("domain", account.domain)
+    account.domain = (
+        None if given.get("domain", account.domain) is None else str(given.get("domain", account.domain))
+    )
     for number, changes in given.get("lists", {}).items():
-        next(row for row in account.lists if str(row["id"]) == number).update(changes)
+        row = by_id(account.lists, number)
+        if row is None or changes.keys() - {"status", "list_type"}:
+            raise ValueError("lists has the ids of lists, each with status or list_type")
+        row.update(changes)
     shown = {name: getattr(account, name) for name in ("suspended", "billing", "domain")}
     return {**shown, "products": sorted(account.products), "options": asdict(account.options)}
+
+
+def _fitting(options: Options, given: Given) -> Given:
+    """Options whose values are of the kind that they have."""
+    for name, value in given.items():
+        kind = type(getattr(options, name))
+        if not isinstance(value, (kind, int) if kind is float else kind) or (kind is int and value is True):
+            raise TypeError(f"The option {name} is of type {kind.__name__}")
+    return given
 
 
 def _one_of(value: Any, allowed: tuple[str, ...]) -> str:

@@ -91,7 +91,7 @@ def _operation(route: Route) -> Row:
     told: Row = {
         "summary": route.about,
         "parameters": [_parameter(name, "path") for name in _NAMES.findall(route.path)],
-        "responses": {"200": {"description": "Done"}},
+        "responses": {"200": {"description": "Done"}, "default": {"description": "error, and mostly code"}},
         "x-codes": [*COMMON_CODES, *route.codes.split()],
     }
     if route.method == "GET":
