@@ -162,6 +162,12 @@ def some_creative(chance: random.Random, number: int) -> Row:
     }
 
 
+def some_days(chance: random.Random) -> Any:
+    """Named, as the vendor's examples have them, or in that order without names."""
+    days = {day: chance.random() < 0.4 for day in WEEKDAYS}
+    return chance.choice([days, dict(reversed(days.items())), list(days.values())])
+
+
 def some_schedule(chance: random.Random, number: int) -> Row:
     repeats = chance.random() < 0.6
     start = TODAY + dt.timedelta(days=chance.randrange(-20, 40))
@@ -186,7 +192,7 @@ def some_schedule(chance: random.Random, number: int) -> Row:
         "send_date": None if repeats else start,
         "start_date": start if repeats else None,
         "end_date": chance.choice([None, start + dt.timedelta(days=30)]) if repeats else None,
-        "days_of_week": {day: chance.random() < 0.4 for day in WEEKDAYS} if repeats else None,
+        "days_of_week": some_days(chance) if repeats else None,
         "skip_within_hours": chance.choice([0, 0, 24, 72, None]),
         "use_local_time": chance.random() < 0.4,
         "is_mms": chance.random() < 0.1,

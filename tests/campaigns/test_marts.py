@@ -195,10 +195,11 @@ def runs_of(schedule: Row) -> list[dt.date]:
     days = [TODAY + dt.timedelta(days=number) for number in range(92)]
     if not schedule["is_repeating"]:
         return [day.date() for day in days if day == schedule["send_date"]]
+    on = schedule["days_of_week"]
     return [
         day.date()
         for day in days
-        if schedule["days_of_week"][WEEKDAYS[day.weekday()]]
+        if (on[WEEKDAYS[day.weekday()]] if isinstance(on, dict) else on[day.weekday()])
         and day >= schedule["start_date"]
         and (schedule["end_date"] is None or day <= schedule["end_date"])
     ]

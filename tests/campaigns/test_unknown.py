@@ -75,7 +75,7 @@ def test_planned_sends_say_what_they_do_not_know(tmp_path: Path) -> None:
             {"blasts": [{"message": "x", "percent_audience": 40}]},
             f"the shares or texts of its variants; {PRICE}", (10, None),
         ),
-        "days": ({"days_of_week": [True] * 7}, f"on which days it runs; {PRICE}", (10, 10.0)),
+        "days": ({"days_of_week": [True] * 6}, f"on which days it runs; {PRICE}", (10, 10.0)),
         "date": ({"is_repeating": False}, f"on which days it runs; {PRICE}", (10, 10.0)),
         "kind": ({"is_repeating": None}, f"on which days it runs; {PRICE}", (10, 10.0)),
     }  # fmt: skip

@@ -1,8 +1,9 @@
--- What is not known stays null, and the last column says what it is.
+-- What is not known stays null, and the last column says what it is. Days are named in the vendor's examples; seven values
+-- without names are taken in the order that the vendor lists them: monday first.
 WITH
 running AS (SELECT * FROM main.schedules WHERE status = 'on'),
 days AS (
-    SELECT day::DATE AS day, lower(dayname(day)) AS weekday
+    SELECT day::DATE AS day, '$.' || lower(dayname(day)) AS by_name, '$[' || (isodow(day) - 1) || ']' AS by_place
     FROM (SELECT unnest(range(marts.utc_day(now()), marts.utc_day(now()) + INTERVAL 92 DAY, INTERVAL 1 DAY)) AS day)
 ),
 runs AS (
@@ -10,7 +11,9 @@ runs AS (
     FROM running JOIN days
         ON CASE
             WHEN is_repeating THEN
-                json_extract_string(days_of_week, '$.' || weekday) = 'true'
+                json_extract_string(
+                    days_of_week, CASE json_array_length(days_of_week) WHEN 7 THEN by_place ELSE by_name END
+                ) = 'true'
                 AND (start_date IS NULL OR day >= marts.utc_day(start_date))
                 AND (end_date IS NULL OR day <= marts.utc_day(end_date))
             ELSE day = marts.utc_day(send_date)
@@ -19,7 +22,10 @@ runs AS (
     SELECT id, NULL
     FROM running
     WHERE is_repeating IS NULL
-        OR (is_repeating AND json_type(days_of_week) IS DISTINCT FROM 'OBJECT')
+        OR (
+            is_repeating AND json_type(days_of_week) IS DISTINCT FROM 'OBJECT'
+            AND coalesce(json_array_length(days_of_week), 0) <> 7
+        )
         OR (NOT is_repeating AND send_date IS NULL)
 ),
 sizes AS (
