@@ -22,6 +22,7 @@ from assets.books import (
 )
 from assets.examine import examine
 from assets.failures import engine
+from assets.metadata import numbers
 from assets.pulled import PULLED_ASSETS, warehouse
 from assets.pushed import PUSHED_ASSETS, imported_revenue, reconciliation
 from assets.resources import Trackly
@@ -169,7 +170,7 @@ def nothing_twice(trackly: Trackly) -> dg.AssetCheckResult:
         passed=not found.firing,
         severity=ERROR,
         description=f"{found.text}. {found.remedy}" if found.firing else None,
-        metadata={name: str(value) for name, value in found.figures.items()},
+        metadata=numbers(found.figures),
     )
 
 

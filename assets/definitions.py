@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from assets.analysis import ANALYSIS_ASSETS, VIEWS
 from assets.checks import CHECKS
+from assets.described import described
 from assets.jobs import JOBS
 from assets.monthly import build_months
-from assets.pulled import PULLED_ASSETS, with_promise
+from assets.outside import OUTSIDE
+from assets.pulled import PULLED_ASSETS
 from assets.pushed import PUSHED_ASSETS
 from assets.received import RECEIVED_ASSETS, events_arrive
 from assets.resources import Trackly
@@ -24,12 +27,9 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         resource_overrides: resources in place of the usual ones, by name; tests pass theirs.
     """
     settings = _settings()
+    made = [*PULLED_ASSETS, *RECEIVED_ASSETS, *PUSHED_ASSETS, *ANALYSIS_ASSETS]
     return dg.Definitions(
-        assets=[
-            *with_promise([*PULLED_ASSETS, *RECEIVED_ASSETS], settings),
-            *PUSHED_ASSETS,
-            build_months(settings),
-        ],
+        assets=described([*OUTSIDE, *made, build_months(settings), *VIEWS], settings),
         asset_checks=[*CHECKS, events_arrive],
         jobs=JOBS,
         schedules=build_schedules(settings),

@@ -5,6 +5,7 @@ Jobs name the in-process executor: a process per step costs seconds each, and th
 
 import dagster as dg
 
+from assets.analysis import report
 from assets.monthly import GROUP as MONTHS_GROUP
 from assets.pulled import GROUP as PULL_GROUP
 from assets.pushed import GROUP as PUSH_GROUP
@@ -39,9 +40,9 @@ push = dg.define_asset_job(
 )
 sync = dg.define_asset_job(
     "sync",
-    dg.AssetSelection.groups(PULL_GROUP, WEBHOOKS_GROUP, PUSH_GROUP),
+    dg.AssetSelection.groups(PULL_GROUP, WEBHOOKS_GROUP, PUSH_GROUP) | dg.AssetSelection.assets(report),
     config=_HISTORY_MAY_BE_MISSING,
-    description="The pull, then the push if there is any history.",
+    description="The pull, then the push if there is any history, then the report.",
     executor_def=dg.in_process_executor,
     hooks={months_are_told},
 )

@@ -4,6 +4,7 @@ Add a figure here when a page should show it. What must not go in: reading the A
 numbers whole, messages, custom fields or raw rows.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -30,6 +31,7 @@ PREVIEW_ROWS = 5
 _HIDDEN = frozenset({"message", "tracking_url"})
 """Columns that no preview shows, beside JSON columns, which hold fields of the account's own."""
 
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?")
 _WIDEST_CELL = 60
 _MOST_MONTHS = 60
 
@@ -255,6 +257,18 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
         "verdict": str(done.verdict),
         "preview": table(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
     }
+
+
+def numbers(figures: Mapping[str, Any]) -> Metadata:
+    """Figures as metadata: numbers as such, also money, since Dagster plots those; anything else as text."""
+    return {name: _number(value) for name, value in figures.items()}
+
+
+def _number(value: Any) -> int | float | str:
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    return float(text) if _DECIMAL.fullmatch(text) else plain(text)
 
 
 def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.TableMetadataValue:

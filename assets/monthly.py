@@ -15,7 +15,9 @@ from pydantic import Field
 from assets.books import outcomes_between
 from assets.failures import engine
 from assets.metadata import of_month
+from assets.outside import HISTORY_FILES
 from assets.pulled import warehouse
+from assets.pushed import GROUP as PUSH_POOL
 from assets.pushed import books_published
 from assets.resources import Trackly
 from assets.started import attended
@@ -82,8 +84,9 @@ def build_months(settings: Settings) -> dg.AssetsDefinition:
     return dg.asset(
         name=NAME,
         partitions_def=partitions_of(settings),
-        deps=[warehouse],
+        deps=[HISTORY_FILES, warehouse],
         group_name=GROUP,
+        pool=PUSH_POOL,
         kinds={"api"},
         check_specs=[dg.AssetCheckSpec(name, asset=NAME, description=text) for name, text in checks.items()],
         description="Sends, then clicks, then revenue of one month, by the row's own timestamp (UTC). Sent once, "

@@ -4,21 +4,20 @@ Add a dataset here when `pipelines.pull` can read it. What must not go in: how i
 """
 
 import time
-from collections.abc import Sequence
-from datetime import timedelta
 
 import dagster as dg
 
 from assets.failures import engine
 from assets.metadata import column_schema, of_snapshot, of_warehouse
+from assets.outside import ACCOUNT
 from assets.resources import Trackly
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.audit.publish import publish_missing_imports
-from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.registry import PULLED
 
 GROUP = "pull"
+WAREHOUSE_POOL = "warehouse"
 _MADE_OF = {"revenue": ("contacts",)}
 """By dataset, others that it is derived from where the account does not serve it."""
 
@@ -28,8 +27,9 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
 
     @dg.asset(
         name=dataset.name,
-        deps=deps,
+        deps=[ACCOUNT, *deps],
         group_name=GROUP,
+        pool=GROUP,
         kinds={"parquet"},
         description=f"{dataset.doc} Source: {dataset.page}.",
         metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},
@@ -50,6 +50,7 @@ DATASETS = {name: _pulled(dataset, _MADE_OF.get(name, ())) for name, dataset in 
 @dg.asset(
     deps=list(DATASETS.values()),
     group_name=GROUP,
+    pool=WAREHOUSE_POOL,
     kinds={"duckdb"},
     description="warehouse.duckdb with the newest snapshot of every dataset, put in place by one swap.",
 )
@@ -65,13 +66,3 @@ def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materia
 
 
 PULLED_ASSETS = [*DATASETS.values(), warehouse]
-
-
-def with_promise(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets with their promise: Dagster warns when one is older, and calls it failed at twice that age."""
-    promise = timedelta(hours=settings.alert_stale_hours)
-    policy = dg.FreshnessPolicy.time_window(warn_window=promise, fail_window=2 * promise)
-    return [
-        asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
-        for asset in assets
-    ]

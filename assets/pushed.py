@@ -14,6 +14,7 @@ from pydantic import Field
 from assets.books import input_rows, noticed, recorded_rows, rows_by_month
 from assets.failures import engine
 from assets.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
+from assets.outside import HISTORY_FILES
 from assets.pulled import warehouse
 from assets.resources import Trackly
 from assets.started import attended
@@ -64,13 +65,14 @@ def books_published(settings: Settings) -> Iterator[None]:
     publish_imports(settings)
 
 
-def _history(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
+def _history(dataset: Dataset) -> dg.AssetsDefinition:
     """An asset that takes one dataset's history files in."""
 
     @dg.asset(
         name=f"history_{dataset.name}",
-        deps=deps,
+        deps=[HISTORY_FILES, warehouse],
         group_name=GROUP,
+        pool=GROUP,
         kinds={"file"},
         output_required=False,
         description=f"{dataset.doc} Read from the history folder and judged; nothing is sent.",
@@ -106,6 +108,7 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         name=f"imported_{dataset.name}",
         deps=deps,
         group_name=GROUP,
+        pool=GROUP,
         kinds={"api"},
         description=f"{dataset.doc} Sent once; outcomes are in imports.records. Endpoint: {dataset.page}.",
         metadata={"dagster/column_schema": column_schema(RECORDS, pulled=False)},
@@ -124,9 +127,9 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
     return send_rows
 
 
-history_sends = _history(PUSHED["sends"], [warehouse])
-history_clicks = _history(PUSHED["clicks"], [warehouse])
-history_revenue = _history(PUSHED["revenue"], [warehouse])
+history_sends = _history(PUSHED["sends"])
+history_clicks = _history(PUSHED["clicks"])
+history_revenue = _history(PUSHED["revenue"])
 imported_sends = _imported(PUSHED["sends"], [history_sends])
 imported_clicks = _imported(PUSHED["clicks"], [history_clicks, imported_sends])
 imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends])
@@ -135,6 +138,7 @@ imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends
 @dg.asset(
     deps=[imported_clicks, imported_revenue],
     group_name=GROUP,
+    pool=GROUP,
     kinds={"duckdb"},
     description="What the ledger has as accepted, against the API's answers, and against what the contacts' totals"
     " gained. Differences are in imports.differences.",

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.failures import engine
-from assets.metadata import column_schema, of_events
-from assets.pulled import warehouse
+from assets.metadata import column_schema, numbers, of_events
+from assets.outside import ACCOUNT
+from assets.pulled import WAREHOUSE_POOL, warehouse
 from assets.resources import Trackly
 from pipelines.warehouse.events import publish_events
 from pipelines.watched import of_receiver
@@ -23,8 +24,9 @@ GROUP = "webhooks"
 
 @dg.asset(
     name=WEBHOOK_EVENTS.name,
-    deps=[warehouse],
+    deps=[ACCOUNT, warehouse],
     group_name=GROUP,
+    pool=WAREHOUSE_POOL,
     kinds={"duckdb"},
     output_required=False,
     description=f"{WEBHOOK_EVENTS.doc} Source: {WEBHOOK_EVENTS.page}.",
@@ -56,7 +58,9 @@ def events_arrive(trackly: Trackly) -> dg.AssetCheckResult:
         passed=not wrong,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(f"{one.text}. {one.remedy}" for one in wrong) or None,
-        metadata={one.name: str(one.figures) for one in wrong},
+        metadata={
+            f"{one.name} {what}": value for one in wrong for what, value in numbers(one.figures).items()
+        },
     )
 
 

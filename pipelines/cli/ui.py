@@ -33,9 +33,12 @@ telemetry:
   enabled: false
 nux:
   enabled: false # no invitation to a newsletter over the first page
-concurrency:
+concurrency: # a pull and a push may run together, two of a kind wait for each other
+  pools:
+    granularity: run
+    default_limit: 1
   runs:
-    max_concurrent_runs: 1 # the others wait in the queue: all write one warehouse
+    max_concurrent_runs: 4
 run_monitoring:
   enabled: true # runs that do not start or stop in time are marked
 retention: # of ticks; runs are kept

@@ -20,23 +20,24 @@ from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_histo
 from pipelines.settings import Settings
 from pipelines.webhooks.store import open_store
 from pipelines.webhooks.tables import STATE
-from schemas.registry import PULLED, PUSHED
+from schemas.marts import MARTS
+from schemas.registry import DERIVED, PULLED, PUSHED
 
+_ACCOUNT, _FILES = "trackly_account", "history_files"
 GRAPH = {
-    "lists": set(),
-    "offers": set(),
-    "contacts": set(),
-    "revenue": {"contacts"},
-    "warehouse": {"lists", "offers", "contacts", "revenue"},
-    "history_sends": {"warehouse"},
-    "history_clicks": {"warehouse"},
-    "history_revenue": {"warehouse"},
+    _ACCOUNT: set(),
+    _FILES: set(),
+    **{name: {_ACCOUNT} for name in PULLED},
+    "revenue": {_ACCOUNT, "contacts"},
+    "warehouse": set(PULLED),
+    **{f"history_{name}": {_FILES, "warehouse"} for name in PUSHED},
     "imported_sends": {"history_sends"},
     "imported_clicks": {"history_clicks", "imported_sends"},
     "imported_revenue": {"history_revenue", "imported_sends"},
     "reconciliation": {"imported_clicks", "imported_revenue"},
-    "imported_months": {"warehouse"},
-    "webhook_events": {"warehouse"},
+    "imported_months": {_FILES, "warehouse"},
+    "webhook_events": {_ACCOUNT, "warehouse"},
+    "report": {"warehouse", "reconciliation"},
 }
 
 Run = Callable[[str], dg.ExecuteInProcessResult]
@@ -88,7 +89,61 @@ def test_the_graph_is_as_designed() -> None:
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
-    assert found == GRAPH
+    views = {f"marts_{name}" for name in MARTS} | set(DERIVED)
+    assert {name: parents for name, parents in found.items() if name not in views} == GRAPH
+    assert found.keys() == GRAPH.keys() | views
+    assert found["marts_list_health"] == {"warehouse"}
+    assert found["marts_people"] == {"warehouse", *(f"imported_{name}" for name in PUSHED)}
+    assert found["marts_funnel"] >= {"marts_imported_messages"}
+
+
+def test_every_asset_says_whose_it_is_and_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Owner, version, table and source code; data is promised to be fresh, imports only where they are scheduled."""
+    graph = build_defs().resolve_asset_graph()
+    nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
+    assert [name for name, node in nodes.items() if not node.owners or not node.description] == []
+    assert [
+        name for name, node in nodes.items() if not node.code_version and node.group_name != "sources"
+    ] == []
+    assert nodes["contacts"].code_version != nodes["lists"].code_version
+    tables = {name: node.metadata.get("dagster/table_name") for name, node in nodes.items()}
+    assert tables["contacts"] == "warehouse.main.contacts"
+    assert tables["imported_clicks"] == "warehouse.imports.records"
+    assert tables["marts_people"] == "warehouse.marts.people"
+    personal = {name for name, node in nodes.items() if node.tags.get("trackly/personal_data") == "yes"}
+    of_people = {f"{kind}_{name}" for kind in ("history", "imported") for name in PUSHED}
+    assert personal == {"contacts", "revenue"} | of_people
+    references = nodes["contacts"].metadata["dagster/code_references"].code_references
+    assert [Path(one.file_path).relative_to(Path(__file__).parents[2]).as_posix() for one in references] == [
+        "assets/pulled.py",
+        "schemas/contacts.py",
+    ]
+
+    def promised(found: dict[str, Any]) -> set[str]:
+        return {name for name, node in found.items() if node.freshness_policy_or_from_metadata}
+
+    assert promised(nodes) == {*PULLED, "warehouse", "webhook_events"}
+    monkeypatch.setenv("TRACKLY_SCHEDULES", "on")
+    scheduled = build_defs().resolve_asset_graph()
+    found = promised({key.to_user_string(): scheduled.get(key) for key in scheduled.get_all_asset_keys()})
+    assert found >= {*PULLED, "imported_sends", "reconciliation", "report"}
+    assert "imported_months" not in found, "a backfill is done once"
+
+
+def test_runs_that_write_the_same_wait_for_each_other() -> None:
+    """What is pulled has one pool, what is pushed another: Dagster's queue lets one run of each at a time through."""
+    graph = build_defs().resolve_asset_graph()
+    pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
+    pushed = {f"{kind}_{name}" for kind in ("history", "imported") for name in PUSHED}
+    assert {name for name, found in pools.items() if found == {"pull"}} == set(PULLED)
+    assert {name for name, found in pools.items() if found == {"push"}} == pushed | {
+        "imported_months",
+        "reconciliation",
+    }
+    assert {name for name, found in pools.items() if found == {"warehouse"}} == {
+        "warehouse",
+        "webhook_events",
+    }
 
 
 def test_jobs_run_in_process_and_the_schedule_is_off() -> None:

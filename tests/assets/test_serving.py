@@ -117,7 +117,7 @@ def test_dagsters_settings_are_kept_where_a_person_has_changed_them(tmp_path: Pa
     """dagster.yaml follows the release as long as it says that it is ours; with that line taken out it stays."""
     config = dagster_home(tmp_path) / "dagster.yaml"
     ours = config.read_text()
-    config.write_text(ours.replace("max_concurrent_runs: 1", "max_concurrent_runs: 3"))
+    config.write_text(ours.replace("max_concurrent_runs: 4", "max_concurrent_runs: 3"))
     dagster_home(tmp_path)
     assert config.read_text() == ours
     theirs = ours.partition("\n")[2]

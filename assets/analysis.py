@@ -1,0 +1,93 @@
+"""What analysts read that is made of the warehouse: its views, which need no run, and the report.
+
+Views are computed when they are read, so they are external assets: on the graph, with their columns, and never out of
+date. What must not go in: their SQL (`pipelines/warehouse/marts`), and figures of the report (`pipelines.report`).
+"""
+
+import re
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import dagster as dg
+
+from assets.failures import engine
+from assets.metadata import column_schema
+from assets.pulled import warehouse
+from assets.pushed import imported_clicks, imported_revenue, imported_sends, reconciliation
+from assets.received import webhook_events
+from assets.resources import Trackly
+from pipelines.cli.attention import attention
+from pipelines.push.ledger.status import outcomes
+from pipelines.report.write import NAME, write_report
+from pipelines.warehouse.published import published
+from schemas.columns import Dataset
+from schemas.marts import MARTS
+from schemas.registry import DERIVED
+
+GROUP = "analysis"
+_IMPORTS = [imported_sends, imported_clicks, imported_revenue]
+
+
+def mart_sql(name: str) -> str:
+    """The statement that a mart is."""
+    return files("pipelines.warehouse.marts").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _mart(name: str, dataset: Dataset) -> dg.AssetSpec:
+    sql = mart_sql(name)
+    used = {other for other in MARTS if other != name and re.search(rf"\bmarts\.{other}\b", sql)}
+    return dg.AssetSpec(
+        f"marts_{name}",
+        deps=[
+            warehouse,
+            *(f"marts_{other}" for other in sorted(used)),
+            *(_IMPORTS if "imports." in sql else ()),
+            *([webhook_events] if "webhook_events" in sql else ()),
+        ],
+        group_name=GROUP,
+        kinds={"duckdb", "view"},
+        description=dataset.doc,
+        metadata={"dagster/column_schema": column_schema(dataset, pulled=False)},
+    )
+
+
+def _derived(name: str, dataset: Dataset) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        deps=[warehouse],
+        group_name=GROUP,
+        kinds={"duckdb", "view"},
+        description=dataset.doc,
+        metadata={"dagster/column_schema": column_schema(dataset, pulled=False)},
+    )
+
+
+@dg.asset(
+    deps=[warehouse, reconciliation],
+    group_name=GROUP,
+    kinds={"html"},
+    description="One page about the warehouse: freshness, revenue, lists, imports, runs. As `trackly-sync report`.",
+)
+def report(trackly: Trackly) -> dg.MaterializeResult[None]:
+    """Write report.html in the data directory."""
+    started = time.monotonic()
+    with engine(trackly) as settings:
+        path: Path = settings.data_dir / NAME
+        notes = attention(settings, published(settings.warehouse), outcomes(settings))
+        size = write_report(settings, path, notes)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(path)),
+            "bytes": size,
+            "needs_attention": len(notes),
+            "duration_seconds": round(time.monotonic() - started, 3),
+        }
+    )
+
+
+VIEWS = [
+    *(_mart(name, dataset) for name, dataset in MARTS.items()),
+    *(_derived(name, dataset) for name, dataset in DERIVED.items()),
+]
+ANALYSIS_ASSETS = [report]

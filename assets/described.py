@@ -1,0 +1,124 @@
+"""What every asset says of itself beyond its columns: owner, tags, version, table, code, and how fresh it is kept.
+
+All of it follows from the asset's group and dataset, so that an asset that is added has it. What must not go in:
+figures of a run (`metadata`).
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+from importlib.metadata import version
+
+import dagster as dg
+
+from assets.analysis import mart_sql
+from pipelines.privacy import PERSONAL
+from pipelines.settings import Settings
+from schemas.catalog import tables
+from schemas.columns import PHONE, Dataset
+from schemas.registry import PULLED, PUSHED
+
+_OWNERS = {
+    "sources": "team:data-engineering",
+    "pull": "team:data-engineering",
+    "webhooks": "team:operations",
+    "push": "team:operations",
+    "backfill": "team:operations",
+    "analysis": "team:analytics",
+}
+_PROMISED = ("pull", "webhooks")
+"""Groups whose data is to be as young as TRACKLY_ALERT_STALE_HOURS says."""
+
+_DAILY = ("push", "analysis")
+"""Groups that the daily_sync brings up to date, where schedules are on."""
+
+_CATALOG = "warehouse"
+_TABLES = {
+    **{table.name: f"{_CATALOG}.{table.schema}.{table.name}" for table in tables() if table.schema == "main"},
+    **{
+        f"marts_{table.name}": f"{_CATALOG}.marts.{table.name}"
+        for table in tables()
+        if table.schema == "marts"
+    },
+    **{f"imported_{name}": f"{_CATALOG}.imports.records" for name in (*PUSHED, "months")},
+    "reconciliation": f"{_CATALOG}.imports.differences",
+}
+_DATASETS: dict[str, Dataset] = {
+    **PULLED,
+    **{f"{kind}_{name}": dataset for kind in ("history", "imported") for name, dataset in PUSHED.items()},
+}
+
+
+def described(
+    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The assets with all of it.
+
+    Args:
+        assets: in any order.
+        settings: how old data may become.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", dg.BetaWarning
+        )  # code references are beta; the locks hold the version
+        made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
+        linked = [a for a in dg.with_source_code_references(made) if isinstance(a, dg.AssetsDefinition)]
+        return [
+            *(asset.map_asset_specs(lambda spec: _spec(spec, settings)) for asset in linked),
+            *(_spec(asset, settings) for asset in assets if isinstance(asset, dg.AssetSpec)),
+        ]
+
+
+def _spec(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    name, group = spec.key.to_user_string(), spec.group_name or ""
+    dataset = _DATASETS.get(name)
+    table = {"dagster/table_name": _TABLES[name]} if name in _TABLES else {}
+    tags = {"trackly/dataset": dataset.name, "trackly/personal_data": _personal(dataset)} if dataset else {}
+    return spec.replace_attributes(
+        owners=[_OWNERS[group]],
+        tags={**spec.tags, **tags},
+        code_version=_version(name, dataset) if group != "sources" else None,
+        metadata={**spec.metadata, **table, **_declaration(spec, dataset)},
+        freshness_policy=_promise(group, settings),
+    )
+
+
+def _personal(dataset: Dataset) -> str:
+    numbered = any(PHONE in field.column.checks for field in dataset.fields)
+    return "yes" if numbered or dataset.name in PERSONAL else "no"
+
+
+def _version(name: str, dataset: Dataset | None) -> str:
+    """Changes with the release and with what makes the asset: its columns, or its SQL."""
+    made_by = ""
+    if dataset:
+        made_by = ", ".join(f"{field.name} {field.kind}" for field in dataset.fields)
+    elif name.startswith("marts_"):
+        made_by = mart_sql(name.removeprefix("marts_"))
+    digest = f"+{sha256(made_by.encode()).hexdigest()[:8]}" if made_by else ""
+    return f"{version('trackly-sync')}{digest}"
+
+
+def _declaration(spec: dg.AssetSpec, dataset: Dataset | None) -> dict[str, dg.CodeReferencesMetadataValue]:
+    """The asset's code, and beside it the file that declares its dataset."""
+    known = spec.metadata.get("dagster/code_references")
+    file = getattr(sys.modules[dataset.row.__module__], "__file__", None) if dataset else None
+    if not isinstance(known, dg.CodeReferencesMetadataValue) or file is None:
+        return {}
+    here = dg.LocalFileCodeReference(file_path=file, line_number=1, label="its declaration")
+    return {
+        "dagster/code_references": dg.CodeReferencesMetadataValue(
+            code_references=[*known.code_references, here]
+        )
+    }
+
+
+def _promise(group: str, settings: Settings) -> dg.FreshnessPolicy | None:
+    """Dagster warns when data is older than promised, and calls it failed at twice that age."""
+    if group not in _PROMISED and not (group in _DAILY and settings.schedules):
+        return None
+    promise = timedelta(hours=max(settings.alert_stale_hours, 0 if group in _PROMISED else 24))
+    return dg.FreshnessPolicy.time_window(warn_window=promise, fail_window=2 * promise)
