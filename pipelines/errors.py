@@ -4,6 +4,7 @@
     ├── SettingsError      a setting is missing or malformed: set it                       exit 2
     ├── UsageError         the command or its input files cannot be used: correct them     exit 2
     ├── AccessError        the API refused the key or the account: correct the access      exit 1
+    │   └── NotEnabledError  the account does not have the product that this is part of    exit 1
     ├── RequestError       the API refused the request itself: repeating it is useless     exit 1
     │   ├── NotFoundError  the path or the resource does not exist in this API or account  exit 1
     │   └── TooLargeError  the body is larger than is accepted: send less at once          exit 1
@@ -61,6 +62,10 @@ class UsageError(TracklySyncError):
 
 class AccessError(TracklySyncError):
     """The API refused the key (401) or the account (403)."""
+
+
+class NotEnabledError(AccessError):
+    """The account does not have the product that a resource is part of (403 with the code <product>_not_enabled)."""
 
 
 class RequestError(TracklySyncError):

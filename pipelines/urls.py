@@ -7,6 +7,9 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
+MIGRATION_GUIDE = "https://docs.tracklysms.com/api-reference/v2/migration-guide"
+"""What v2 of the API has in place of v1."""
+
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
 _NO_HOST = "must name a host"
@@ -59,8 +62,11 @@ def problem_of_base(url: str) -> str | None:
         return "must not contain a user or a password"
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         return "must not have a query (?) or a fragment (#)"
-    if re.search(r"/v1/*$", parts.path, re.IGNORECASE):
-        return "must end in /api/v2: v1 of the API is deprecated and has no lists, offers, revenue or imports"
+    if re.search(r"/v1/*$|/api/v1/", parts.path, re.IGNORECASE):
+        return (
+            "must end in /api/v2: v1 of the API is deprecated and has no lists, offers, revenue or imports; "
+            f"see {MIGRATION_GUIDE}"
+        )
     return None
 
 

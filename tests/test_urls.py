@@ -39,6 +39,7 @@ BASE = "TRACKLY_BASE_URL"
         ("https://a.example/api/v1/", "v1"),
         ("https://a.example/API/V1//", "v1"),
         ("https://a.example/v1", "v1"),
+        ("https://a.example/api/v1/messages", "/api-reference/v2/migration-guide"),
         ("https://a b.example/api/v2", "spaces"),
         ("https://a.example\\@b.example/api/v2", "backslash"),
         ("https://a.example/api\tv2", "spaces"),

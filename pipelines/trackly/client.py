@@ -28,7 +28,7 @@ from pipelines.trackly.answer import Answer
 from pipelines.trackly.carrier import Carrier, Limits
 from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error, was_cut
 from pipelines.trackly.pace import Pace
-from pipelines.trackly.refusals import failure_of, safe_words, vendor_error
+from pipelines.trackly.refusals import deprecated, failure_of, safe_words, vendor_error
 from pipelines.trackly.route import route_to
 from pipelines.urls import problem_of_base
 
@@ -46,7 +46,6 @@ _LONGEST_CONNECT = 10.0
 """Seconds. Lost packets of the handshakes fit in; longer waits only delay the news that a host is away."""
 _LARGEST_ANSWER = 5_000_000
 """Bytes of the answer to an import, which names 100 records at most."""
-_DEPRECATED = ("Deprecation", "X-API-Deprecated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,6 @@ class TracklyClient:
         long, short = settings.request_seconds, settings.revenue_seconds
         self._kept = Carrier(self._base, route, headers, _limits(settings, long), keep=True)
         self._fresh = Carrier(self._base, route, headers, _limits(settings, short), keep=False)
-        self._is_warned = False
 
     def __repr__(self) -> str:
         return f"TracklyClient({self.host!r})"
@@ -166,6 +164,7 @@ class TracklyClient:
             patient: whether a bad answer (5xx, unreadable, a gateway's page) is asked for again; no answer always is.
 
         Raises:
+            SettingsError: the reply is marked as deprecated, as those of v1 are.
             AccessError: 401 or 403, at once.
             NotFoundError: 404 or 405.
             RequestError: another refusal, or a redirect.
@@ -201,6 +200,7 @@ class TracklyClient:
                 attempt was refused, or the pace made it wait. What it raises ends the request; nothing was sent then.
 
         Raises:
+            SettingsError: the reply is marked as deprecated, as those of v1 are; not for what may not be repeated.
             AccessError: 401 or 403, at once.
             RequestError: another refusal, or a redirect.
             CutOffError: repeatable, and cut off as often as `most_cuts` allows.
@@ -271,23 +271,14 @@ class TracklyClient:
         try:
             answer = await carrier.send(call.method, url, call.body)
             seconds, received_at = time.monotonic() - began, datetime.now(UTC)
-            self._warn_of_v1(answer)
+            if marked := deprecated(answer, self.host):
+                raise marked
             value = _value(call, answer, received_at)
         except Failure as failure:
             failure.sent_at = sent_at
             failure.seconds = time.monotonic() - began if seconds is None else seconds
             raise
         return Reply(value, answer.status, len(answer.body), sent_at, received_at, number)
-
-    def _warn_of_v1(self, answer: Answer) -> None:
-        """Say once that replies are marked as deprecated, which those of v1 are: its imports do nothing."""
-        if not self._is_warned and any(name in answer.headers for name in _DEPRECATED):
-            self._is_warned = True
-            _log.warning(
-                "%s marks its replies as deprecated, as v1 of the API does, which imports nothing. "
-                "Set TRACKLY_BASE_URL to the address that ends in /api/v2.",
-                self.host,
-            )
 
 
 def _limits(settings: Settings, total_seconds: float) -> Limits:

@@ -4,6 +4,7 @@
     UNREACHABLE     nothing of the request can have been carried out: it never left, or never complete
     REFUSED         the API's last word, in its own form
     BUSY            429 in the API's own form: refused for now
+    DEPRECATED      a reply marked as v1 of the API marks its own, whatever it says
     TROUBLE         5xx or 408, whoever answered
     BROKEN          the connection failed or timed out once the request was on its way
     MALFORMED       a reply whose head breaks the rules of HTTP
@@ -45,6 +46,7 @@ class Kind(enum.Enum):
     UNREACHABLE = enum.auto()
     REFUSED = enum.auto()
     BUSY = enum.auto()
+    DEPRECATED = enum.auto()
     TROUBLE = enum.auto()
     BROKEN = enum.auto()
     MALFORMED = enum.auto()
@@ -64,6 +66,7 @@ _MOST_ATTEMPTS = {
     Kind.UNREACHABLE: 6,
     Kind.REFUSED: 0,
     Kind.BUSY: math.inf,
+    Kind.DEPRECATED: 0,
     Kind.TROUBLE: 10,
     Kind.BROKEN: 10,
     Kind.MALFORMED: 3,

@@ -14,9 +14,11 @@ import msgspec
 
 from pipelines.errors import (
     AccessError,
+    NotEnabledError,
     NotFoundError,
     RequestError,
     ServiceError,
+    SettingsError,
     TooLargeError,
     TracklySyncError,
 )
@@ -24,6 +26,7 @@ from pipelines.trackly.answer import Answer
 from pipelines.trackly.failures import Failure, Kind, Unreadable, retry_after
 from pipelines.trackly.lenient import parse_leniently, whole_characters
 from pipelines.trackly.vendor_text import without_quotes
+from pipelines.urls import MIGRATION_GUIDE
 
 _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")
@@ -117,6 +120,27 @@ def failure_of(answer: Answer, now: datetime) -> Failure:
     return Failure(Kind.REFUSED, reason, error=_refusal(status, said, reason), status=status)
 
 
+def deprecated(answer: Answer, host: str) -> Failure | None:
+    """What a reply means that is marked as those of v1 are (/api-reference/v2/migration-guide); None for others.
+
+    v1 has no lists, offers, revenue or imports, and says that it took contacts which it does not keep: nothing that
+    it answers may be counted.
+
+    Args:
+        answer: the reply, of any status.
+        host: that it came from.
+    """
+    marks = (answer.headers.get(name, "") for name in ("X-API-Deprecated", "Deprecation"))
+    if all(mark.strip().lower() in ("", "false", "?0") for mark in marks):
+        return None
+    error = SettingsError(
+        f"{host} marks its replies as deprecated, as v1 of the API does; nothing that it answers was counted.",
+        f"Set TRACKLY_BASE_URL to the address of v2, which ends in /api/v2; see {MIGRATION_GUIDE}",
+    )
+    reason = f"status {answer.status}, marked as deprecated"
+    return Failure(Kind.DEPRECATED, reason, error=error, status=answer.status)
+
+
 def _of_a_gateway(answer: Answer, reason: str, wait: float | None) -> Failure:
     """A reply that is not in the API's own form: it proves nothing about the request."""
     status = answer.status
@@ -196,7 +220,7 @@ def _refusal(status: int, said: VendorError, reason: str) -> TracklySyncError:
 def _forbidden(said: VendorError, reason: str) -> AccessError:
     if said.code.endswith("_not_enabled"):
         product = said.code.removesuffix("_not_enabled")
-        return AccessError(
+        return NotEnabledError(
             f"The Trackly account has no access to {product} ({reason}).",
             f"Ask Trackly support to enable {product} for this account.",
         )

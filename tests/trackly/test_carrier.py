@@ -323,18 +323,32 @@ def test_a_reply_in_chunks_that_is_cut_off_is_not_malformed(wire: Any) -> None:
     assert len(server.heads) == 5
 
 
-def test_deprecated_replies_are_warned_of_once(wire: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Replies of v1 are marked; the warning names the way to v2."""
-    step = wire.reply(PAGE, Deprecation="true", X_API_Deprecated="v1 is deprecated")
+@pytest.mark.parametrize(
+    ("call", "body"), [(read, PAGE), (read, {"error": "Not found"}), (post_sends, ANSWER)]
+)
+@pytest.mark.parametrize("marks", [{"X_API_Deprecated": "v1 is deprecated"}, {"Deprecation": "true"}])
+def test_replies_of_v1_are_an_error_that_names_v2(
+    wire: Any, call: Any, body: dict[str, Any], marks: dict[str, str]
+) -> None:
+    """Whatever such a reply says is not counted, and not asked for again."""
+    error, server = play(wire, call, wire.reply(body, **marks))
+    assert isinstance(error, SettingsError)
+    assert "/api/v2" in error.remedy
+    assert "/api-reference/v2/migration-guide" in error.remedy
+    assert len(server.heads) == 1
 
-    async def run() -> None:
-        async with wire.serve(step) as server, TracklyClient(server.settings()) as client:
-            for _ in range(3):
-                await read(client, b"")
 
-    asyncio.run(run())
-    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "/api/v2" in warning.getMessage()
+def test_revenue_that_v1_seems_to_have_taken_is_in_doubt(wire: Any) -> None:
+    """Only a mark in the head says so, and a gateway may have set it: it is not sent again by itself."""
+    error, _ = play(wire, post_revenue, wire.reply(ANSWER, Deprecation="true"))
+    assert isinstance(error, OutcomeUnknown)
+    assert "deprecated" in error.message
+
+
+def test_a_reply_that_is_said_not_to_be_deprecated_is_taken(wire: Any) -> None:
+    """The header alone means nothing where it says no."""
+    reply, _ = play(wire, read, wire.reply(PAGE, Deprecation="false"))
+    assert reply.status == 200
 
 
 def test_netrc_is_not_read(wire: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

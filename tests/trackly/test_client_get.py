@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import AccessError, NotFoundError, RequestError, ServiceError, TooLargeError
+from pipelines.errors import (
+    AccessError,
+    NotEnabledError,
+    NotFoundError,
+    RequestError,
+    ServiceError,
+    TooLargeError,
+)
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import get_page
 
@@ -127,7 +134,7 @@ def test_retry_after_beyond_the_bound_gives_up_at_once(wire: Any, naps: list[flo
     [
         (401, {"error": "Invalid API key", "code": "invalid_api_key"}, AccessError, "TRACKLY_API_KEY"),
         (403, {"error": "Account suspended"}, AccessError, "suspended"),
-        (403, {"error": "No", "code": "sms_not_enabled"}, AccessError, "enable sms"),
+        (403, {"error": "No", "code": "sms_not_enabled"}, NotEnabledError, "enable sms"),
         (404, {"error": "Not found"}, NotFoundError, "/api/v2"),
         (405, {"error": "Method not allowed", "code": "method_not_allowed"}, NotFoundError, "/api/v2"),
         (413, {"error": "Too big", "code": "too_many_records"}, TooLargeError, "too large"),
