@@ -29,6 +29,10 @@ hypothesis_settings.register_profile("thorough", _busy, max_examples=examples(20
 hypothesis_settings.load_profile("thorough" if THOROUGH else "usual")
 
 
+for _name in [name for name in os.environ if name.startswith("TRACKLY_")]:
+    del os.environ[_name]  # what modules and sessions share is made before a test's own environment
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads the environment's settings, its proxies, or a .env file of the checkout."""
@@ -86,7 +90,7 @@ def settings_for(url: str, data_dir: Path, **more: Any) -> Settings:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings_of() -> Callable[..., Settings]:
     """`settings_for`, for tests that serve an account of their own."""
     return settings_for

@@ -1,11 +1,12 @@
 """History files for the account of tests/conftest.py, and its state as the oracle."""
 
-import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from histories import active_offer, sends_to, write_rows
 
 from pipelines.sandbox import Account
 from pipelines.settings import Settings
@@ -27,9 +28,7 @@ def write(history: Path) -> Write:
     """Write rows as NDJSON under a name."""
 
     def write(name: str, rows: list[Row]) -> Path:
-        path = history / name
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return path
+        return write_rows(history / name, rows)
 
     return write
 
@@ -37,26 +36,13 @@ def write(history: Path) -> Write:
 @pytest.fixture
 def some_sends(account: Account) -> Callable[[int], list[Row]]:
     """Good sends to contacts of the account."""
-    contacts = account.contacts()
-
-    def some(number: int) -> list[Row]:
-        return [
-            {
-                "id": f"m{n:06}",
-                "to_number": contacts[n % len(contacts)]["phone_number"],
-                "timestamp": "2024-05-01T10:00:00Z",
-                "list_number": contacts[n % len(contacts)]["list_number"],
-            }
-            for n in range(number)
-        ]
-
-    return some
+    return partial(sends_to, account.contacts())
 
 
 @pytest.fixture
 def offer(account: Account) -> str:
     """An active offer."""
-    return next(str(offer["id"]) for offer in account.offers if offer["status"] == "active")
+    return active_offer(account)
 
 
 def posts(account: Account) -> int:

@@ -10,7 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from beginnings import Beginning, beginning
 from commands import Done, trackly_sync
+from histories import active_offer, sends_to, write_rows
 from oracle import query, restore_key
 
 from pipelines.errors import AccessError, StorageError
@@ -23,7 +25,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
-from pipelines.sandbox import API_KEY, Account, Fault, Server
+from pipelines.sandbox import API_KEY, Account, Fault, Server, running, seed_account
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -45,23 +47,32 @@ def rows_of(sends: list[Row], offer: str, first: int, last: int) -> list[Row]:
     ]
 
 
+@pytest.fixture(scope="module")
+def pushed_twice(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
+    """Forty rows of revenue pushed, the ledger backed up after, and sixty more pushed since."""
+    folder, account = tmp_path_factory.mktemp("pushed"), seed_account(contacts=2_500)
+    account.revenue.clear()
+    sends, offer = sends_to(account.contacts(), 120), active_offer(account)
+    with running(account) as server:
+        settings = settings_of(server.url, folder / "data")
+        pull(settings, ["contacts", "offers", "lists"], "r1")
+        write_rows(settings.history / "sends.ndjson", sends)
+        write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 40))
+        push(settings, ALL)
+        shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db")
+        write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 100))
+        push(settings, ALL)
+    assert len(account.revenue) == 100
+    return beginning(account, settings, folder / "kept")
+
+
 @pytest.fixture
 def pushed(
-    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+    account: Account, settings: Settings, some_sends: Some, pushed_twice: Beginning
 ) -> tuple[list[Row], Path]:
     """Forty rows of revenue pushed, the ledger backed up after, and sixty more pushed since; the backup."""
-    account.revenue.clear()
-    pull(settings, ["contacts", "offers", "lists"], "r1")
-    sends = some_sends(120)
-    write("sends.ndjson", sends)
-    write("revenue.ndjson", rows_of(sends, offer, 0, 40))
-    push(settings, ALL)
-    backup = settings.data_dir / "backup.db"
-    shutil.copy(settings.data_dir / "ledger.db", backup)
-    write("revenue.ndjson", rows_of(sends, offer, 0, 100))
-    push(settings, ALL)
-    assert len(account.revenue) == 100
-    return sends, backup
+    pushed_twice.restore(account, settings)
+    return some_sends(120), settings.data_dir / "backup.db"
 
 
 def restore(settings: Settings, backup: Path | None) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beginnings import Beginning, beginning
 from oracle import query
 
 from pipelines.push.audit.alarms import open_alarms
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.resolve import acknowledge
 from pipelines.push.run import push
-from pipelines.sandbox import Account, Fault, Server, write_history
+from pipelines.sandbox import Account, Fault, Server, running, seed_account, write_history
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -29,13 +30,25 @@ def differences(settings: Settings) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.fixture(scope="module")
+def history_pushed(
+    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
+) -> tuple[Beginning, int]:
+    """A history that was pushed, and how much revenue the account had before."""
+    folder, account = tmp_path_factory.mktemp("pushed"), seed_account(contacts=2_500)
+    with running(account) as server:
+        settings = settings_of(server.url, folder / "data")
+        assert write_history(account, settings.history, sends=1_000).revenue
+        before = len(account.revenue)
+        push(settings, ALL)
+    return beginning(account, settings, folder / "kept"), before
+
+
 @pytest.fixture
-def pushed(account: Account, settings: Settings) -> list[Row]:
+def pushed(account: Account, settings: Settings, history_pushed: tuple[Beginning, int]) -> list[Row]:
     """A history that was pushed; returns its rows of revenue."""
-    export = write_history(account, settings.history, sends=1_000)
-    assert export.revenue
-    before = len(account.revenue)
-    push(settings, ALL)
+    begin, before = history_pushed
+    begin.restore(account, settings)
     return account.revenue[before:]
 
 

@@ -1,0 +1,39 @@
+"""What several tests of a module begin with, made once: an account, and the data directory that belongs to it."""
+
+import pickle
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.sandbox import Account
+from pipelines.settings import Settings
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A state to begin with.
+
+    Attributes:
+        account: as it was then.
+        data_dir: a copy of the data directory.
+    """
+
+    account: bytes
+    data_dir: Path
+
+    def restore(self, account: Account, settings: Settings) -> None:
+        """Bring an account, which may be served already, and a data directory into this state."""
+        account.__dict__.update(pickle.loads(self.account).__dict__)  # noqa: S301 - our own
+        shutil.copytree(self.data_dir, settings.data_dir, dirs_exist_ok=True)
+
+
+def beginning(account: Account, settings: Settings, copy: Path) -> Beginning:
+    """Keep a state.
+
+    Args:
+        account: as it is now; nothing may be hung into it.
+        settings: whose data directory it is.
+        copy: a folder that is not there yet.
+    """
+    shutil.copytree(settings.data_dir, copy)
+    return Beginning(pickle.dumps(account), copy)
