@@ -108,20 +108,41 @@ shared AS (
     FROM met
     GROUP BY ALL
 ),
+-- many schedules run at the same times, so times are compared once for all of them
+times AS (
+    SELECT schedule_id, list(minute ORDER BY minute) AS minutes
+    FROM runs WHERE minute IS NOT NULL
+    GROUP BY schedule_id
+),
+patterns AS (SELECT minutes, row_number() OVER (ORDER BY minutes) AS pattern FROM (SELECT DISTINCT minutes FROM times)),
+moments AS (SELECT pattern, unnest(minutes) AS minute FROM patterns),
+apart AS (
+    SELECT
+        one.pattern,
+        other.pattern AS other_pattern,
+        bool_or(one.minute // 60 = other.minute // 60) AS same_hour,
+        min(abs(one.minute - other.minute)) AS gap
+    FROM moments AS one JOIN moments AS other ON one.pattern <= other.pattern
+    GROUP BY ALL
+),
+timetable AS (
+    SELECT schedule_id, pattern, name, skip_within_hours, use_local_time
+    FROM times JOIN patterns USING (minutes) JOIN running ON running.id = schedule_id
+),
 gaps AS (
     SELECT
         shared.*,
-        bool_or(one.day = other.day AND hour(one.clock) = hour(other.clock)) AS same_hour,
-        min(abs(one.minute - other.minute)) AS gap,
-        any_value(greatest(coalesce(first.skip_within_hours, 0), coalesce(second.skip_within_hours, 0))) AS skip,
-        any_value(coalesce(first.use_local_time, false) <> coalesce(second.use_local_time, false)) AS zones_differ,
-        any_value(second.name) AS other_name
+        same_hour,
+        gap,
+        greatest(coalesce(first.skip_within_hours, 0), coalesce(second.skip_within_hours, 0)) AS skip,
+        coalesce(first.use_local_time, false) <> coalesce(second.use_local_time, false) AS zones_differ,
+        second.name AS other_name
     FROM shared
-    JOIN running AS first ON first.id = shared.schedule_id
-    JOIN running AS second ON second.id = shared.other_id
-    JOIN runs AS one ON one.schedule_id = shared.schedule_id
-    JOIN runs AS other ON other.schedule_id = shared.other_id
-    GROUP BY ALL
+    JOIN timetable AS first ON first.schedule_id = shared.schedule_id
+    JOIN timetable AS second ON second.schedule_id = shared.other_id
+    JOIN apart
+        ON apart.pattern = least(first.pattern, second.pattern)
+        AND apart.other_pattern = greatest(first.pattern, second.pattern)
 ),
 crossed AS (
     SELECT
