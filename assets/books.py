@@ -19,13 +19,15 @@ from pipelines.push.checks.compare import Period
 from pipelines.push.checks.conflicts import CONFLICT
 from pipelines.push.intake import Intake, held_reasons
 from pipelines.push.stage.database import opened, read, stage_path
+from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
 from schemas.outcomes import LEFT_OUT, Outcome, sql_list
+from schemas.registry import OPTIONAL
 from schemas.revenue import FROM_CONTACTS
-from schemas.sync import Manifest
+from schemas.sync import Consistency, Manifest
 from schemas.tables import literal
 
 _BATCH_ROWS = 50_000
@@ -53,14 +55,32 @@ def snapshot_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
     """The newest snapshot.
 
     Raises:
-        StorageError: there is none.
+        StorageError: there is none, of a dataset that every account serves.
     """
     snapshot = latest(settings.parquet_dir, dataset.name)
+    if snapshot is None and dataset.name in OPTIONAL:
+        yield Content(iter(()), {}, _not_served(dataset.name))
+        return
     if snapshot is None:
         raise StorageError(f"There is no snapshot of {dataset.name} yet.", f"Materialize {dataset.name}.")
     with pq.ParquetFile(snapshot.data) as file:
         batches = file.iter_batches(_BATCH_ROWS, columns=list(dataset.columns))
         yield Content(batches, _reasons(snapshot.quarantine), snapshot.manifest)
+
+
+def _not_served(name: str) -> Manifest:
+    """In place of a snapshot's, where the account does not serve the dataset."""
+    return Manifest(
+        dataset=name,
+        snapshot="",
+        run="",
+        started_at=now(),
+        finished_at=now(),
+        rows=0,
+        quarantined=0,
+        consistency=Consistency.EXACT,
+        evidence="the account does not serve it",
+    )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
-from schemas.columns import Dataset, Kind
+from schemas.columns import Dataset, past_times
 from schemas.frames import frame_schema, to_frame
 from schemas.instants import plausible_between
 
@@ -39,7 +39,7 @@ def examine(dataset: Dataset, batches: Iterable[pa.RecordBatch]) -> Findings:
     """Validate batches of tens of thousands of rows; memory stays that of one batch."""
     findings = Findings()
     first, end = plausible_between(datetime.now(UTC))
-    times = {item.name for item in dataset.fields if item.kind is Kind.INSTANT}
+    times = set(past_times(dataset))
     known = {item.name: item.column.known for item in dataset.fields if item.column.known}
     for batch in batches:
         frame = to_frame(batch)

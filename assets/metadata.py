@@ -72,6 +72,11 @@ def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadat
     }
 
 
+def of_unserved(why: str) -> Metadata:
+    """What the materialization of a dataset carries that the account does not serve."""
+    return {"rows": 0, "served": False, "answer": plain(why)}
+
+
 def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float) -> Metadata:
     """What the warehouse's materialization carries."""
     manifests = [snapshot.manifest for snapshot in published]

@@ -8,13 +8,15 @@ import time
 import dagster as dg
 
 from assets.failures import engine
-from assets.metadata import column_schema, of_snapshot, of_warehouse
+from assets.metadata import column_schema, of_snapshot, of_unserved, of_warehouse
 from assets.outside import ACCOUNT
 from assets.resources import Trackly
 from pipelines.pull.run import publish_latest, snapshot_dataset
+from pipelines.pull.snapshot import ReadOptions
 from pipelines.push.audit.publish import publish_missing_imports
+from pipelines.runs import Skipped
 from schemas.columns import Dataset
-from schemas.registry import PULLED
+from schemas.registry import OPTIONAL, PULLED
 
 GROUP = "pull"
 WAREHOUSE_POOL = "warehouse"
@@ -24,6 +26,7 @@ _MADE_OF = {"revenue": ("contacts",)}
 
 def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition:
     """An asset that makes one dataset's snapshot; nothing shows until `warehouse` publishes it."""
+    options = ReadOptions(skip_unserved=dataset.name in OPTIONAL)
 
     @dg.asset(
         name=dataset.name,
@@ -37,7 +40,10 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
     def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
         started = time.monotonic()
         with engine(trackly) as settings:
-            snapshot = snapshot_dataset(settings, dataset.name, context.run.run_id)
+            try:
+                snapshot = snapshot_dataset(settings, dataset.name, context.run.run_id, options=options)
+            except Skipped as skip:
+                return dg.MaterializeResult(metadata=of_unserved(skip.reason))
         return dg.MaterializeResult(metadata=of_snapshot(dataset, snapshot, time.monotonic() - started))
 
     return pull_one

@@ -29,6 +29,18 @@ _MARK = ".begun"
 _MOST_BYTES = 65_536
 
 
+class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that there was no need for
+    """Raised within an activity that is left out for a reason which is no fault; it is on record as succeeded.
+
+    Args:
+        reason: why, one line, without secrets or personal data.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def new_run_id() -> str:
     """An id for a run that no orchestrator has named."""
     return str(uuid4())
@@ -62,6 +74,9 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
                 yield record
         except TracklySyncError as error:
             record.status, record.error = "failed", str(error)
+            raise
+        except Skipped as skip:
+            record.status, record.details = "succeeded", details(skipped=skip.reason)
             raise
         except Exception as error:
             record.status, record.error = "failed", type(error).__name__

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         0.5,
         description="Share of a dataset's rows that may disappear in one pull; beyond it --allow-shrink is needed.",
     )
+    measure_pause_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        1.0, description="Seconds between two audiences that the account is asked to count (pull --measure)."
+    )
+    measure_most: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        200, description="Most audiences that one pull --measure has the account count."
+    )
     keep_snapshots: Annotated[int, Field(ge=1, le=100_000)] = Field(
         5, description="Snapshots kept per dataset, for rollback; the published one is always kept."
     )

@@ -11,7 +11,7 @@ from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
-from schemas.registry import CAMPAIGNS, DERIVED, PULLED
+from schemas.registry import DERIVED, PULLED
 from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.versions import BEGINNINGS, VERSIONED, history, history_fields
@@ -45,8 +45,6 @@ def tables() -> list[Table]:
 def _tables() -> Iterator[Table]:
     for name, dataset in PULLED.items():
         yield Table("main", name, dataset, (*dataset.fields, *BOOKKEEPING.fields))
-    for name, dataset in CAMPAIGNS.items():
-        yield Table("main", name, dataset, (*dataset.fields, *BOOKKEEPING.fields))
     for name, dataset in DERIVED.items():
         yield Table("main", name, dataset, dataset.fields)
     for dataset in VERSIONED.values():
@@ -54,7 +52,7 @@ def _tables() -> Iterator[Table]:
     yield Table("main", WEBHOOK_EVENTS.name, WEBHOOK_EVENTS, WEBHOOK_EVENTS.fields)
     for dataset in (RECORDS, CHUNKS, RESOLUTIONS, DIFFERENCES):
         yield Table("imports", dataset.name, dataset, dataset.fields)
-    for name in {**PULLED, **CAMPAIGNS}:
+    for name in PULLED:
         yield Table("quarantine", name, QUARANTINED, QUARANTINED.fields)
     for dataset in _SYNC:
         yield Table("sync", dataset.name, dataset, dataset.fields)

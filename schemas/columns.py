@@ -44,7 +44,8 @@ Instant = Annotated[str, Kind.INSTANT]
 Json = Annotated[msgspec.Raw, Kind.JSON]
 Day = Annotated[str, Kind.DAY]
 Ratio = Annotated[float, Kind.RATIO]
-Integers = Annotated[list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]], Kind.INTEGERS]
+Integers = Annotated[list[int | float], Kind.INTEGERS]
+"""Whole numbers, also where they are written with a decimal point."""
 Texts = Annotated[list[str], Kind.TEXTS]
 
 ABSENT = msgspec.Raw(b"null")
@@ -158,6 +159,13 @@ class Dataset:
     def columns(self) -> tuple[str, ...]:
         """The names of its columns in declaration order."""
         return tuple(field.name for field in self.fields)
+
+
+def past_times(dataset: Dataset) -> tuple[str, ...]:
+    """Its columns of times that have passed, so that one after tomorrow is odd."""
+    return tuple(
+        field.name for field in dataset.fields if field.kind is Kind.INSTANT and not field.column.planned
+    )
 
 
 @cache

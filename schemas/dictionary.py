@@ -11,7 +11,7 @@ from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
 from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.marts import MARTS
-from schemas.registry import CAMPAIGNS, DERIVED, PULLED, PUSHED
+from schemas.registry import DERIVED, PULLED, PUSHED
 from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
 from schemas.tables import TYPES, describe
@@ -49,13 +49,13 @@ def dictionary() -> str:
 def _pulled() -> Iterator[str]:
     """What was pulled, what is made of it, and what was left out of it."""
     yield "## Pulled: tables in `warehouse.duckdb`, schema `main`"
-    for dataset in {**PULLED, **CAMPAIGNS}.values():
+    for dataset in PULLED.values():
         yield _section(dataset, (*dataset.fields, *BOOKKEEPING.fields))
     yield "## Out of what is nested in them: views in schema `main`"
     yield from _sections(DERIVED.values())
     yield "## Set aside: one table per pulled dataset in schema `quarantine`"
     yield _section(QUARANTINED, QUARANTINED.fields)
-    yield "## Every version of a row: the columns of `contacts`, `lists` or `offers` and"
+    yield "## Every version of a row: the columns of the dataset and"
     yield from _sections(history(dataset) for dataset in VERSIONED.values())
     macros = ", ".join(f"`{name}_as_of(t)`" for name in VERSIONED)
     yield f"Macros: {macros} give the rows as pulls had found them at an instant, with the columns of the table."

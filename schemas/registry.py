@@ -10,10 +10,13 @@ from schemas.offers import OFFERS
 from schemas.revenue import REVENUE
 from schemas.schedules import SCHEDULE_BLASTS, SCHEDULES
 
-PULLED: dict[str, Dataset] = {dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS, REVENUE)}
+PULLED: dict[str, Dataset] = {
+    dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS, REVENUE, CREATIVES, AUDIENCES, SCHEDULES)
+}
 """What `pull` reads, in the order that its rows refer to each other."""
 
-CAMPAIGNS: dict[str, Dataset] = {dataset.name: dataset for dataset in (CREATIVES, AUDIENCES, SCHEDULES)}
+OPTIONAL = frozenset({"creatives", "audiences", "schedules"})
+"""Those of them that an account need not serve: its API may be older, or the product not be enabled."""
 
 DERIVED: dict[str, Dataset] = {dataset.name: dataset for dataset in (CREATIVE_LINKS, SCHEDULE_BLASTS)}
 """Views over what is nested in pulled rows."""

@@ -1,4 +1,4 @@
-"""The histories: every version of a contact, a list and an offer that a pull has seen.
+"""The histories: every version that a pull has seen of a contact, a list, an offer, a creative and so on.
 
 Each is a view, `main.<dataset>_history`, over the published rows and two tables of the sync schema, which are
 declared here too. What does not belong here: how versions are found (see `pipelines.warehouse.history`).
@@ -8,13 +8,18 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.audiences import AUDIENCES
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import Column, Dataset, Field, Instant, Text
 from schemas.contacts import CONTACTS
+from schemas.creatives import CREATIVES
 from schemas.lists import LISTS
 from schemas.offers import OFFERS
+from schemas.schedules import SCHEDULES
 
-VERSIONED: dict[str, Dataset] = {dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS)}
+VERSIONED: dict[str, Dataset] = {
+    dataset.name: dataset for dataset in (LISTS, OFFERS, CONTACTS, CREATIVES, AUDIENCES, SCHEDULES)
+}
 """The datasets whose versions are kept. Revenue has none: its rows are events and changes."""
 
 

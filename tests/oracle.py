@@ -22,9 +22,13 @@ INSTANTS = {
     "created_at",
     "updated_at",
     "timestamp",
+    "cached_size_updated_at",
+    "send_date",
+    "start_date",
+    "end_date",
 }
 MONEY = {"revenue_total", "payout", "revenue"}
-DOCUMENTS = {"custom_fields", "metadata"}
+DOCUMENTS = {"custom_fields", "metadata", "offer_links", "offers", "filter", "days_of_week", "blasts"}
 BOOKKEEPING = {"synced_at", "snapshot", "page", "extra"}
 
 

@@ -4,6 +4,7 @@
 
 Here lie the pull (`run`), one snapshot (`snapshot`) and its `draft`, what is done with earlier ones (`rollback`),
 which endpoint serves which dataset (`endpoints`), what may be claimed of a scan (`consistency`), where revenue comes
-from (`revenue_source`), and the contacts' totals that a push settles by (`contact_totals`). What
-does not belong here: HTTP (`pipelines.trackly`), the columns (`schemas`), and publishing (`pipelines.warehouse`).
+from (`revenue_source`), sizes of audiences that the account counts on request (`audience_sizes`), and the contacts'
+totals that a push settles by (`contact_totals`). What does not belong here: HTTP (`pipelines.trackly`), the columns
+(`schemas`), and publishing (`pipelines.warehouse`).
 """

@@ -58,7 +58,30 @@ OFFERS = Endpoint(
 REVENUE = Endpoint("/revenue", "revenue", 100, ("id",))
 """Not documented; read where it answers, as every other paged read (at most 100 a page)."""
 
+CREATIVES = Endpoint(
+    "/creatives",
+    "creatives",
+    100,
+    ("id",),
+    ({"status": "active"}, {"status": "paused"}, {"status": "archived"}),
+)
+"""At most 100 a page; the active ones by default (/api-reference/v2/creatives/list-creatives)."""
+
+AUDIENCES = Endpoint("/audiences", "audiences", 100, ("id",), ({}, {"status": "archived"}))
+"""At most 100 a page; all but archived by default (/api-reference/v2/audiences/list-audiences)."""
+
+SCHEDULES = Endpoint("/schedules", "schedules", 0, ("id",), ({}, {"status": "archive"}))
+"""No pages; all but those in archive by default (/api-reference/v2/schedules/list-schedules)."""
+
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
-    {"lists": LISTS, "offers": OFFERS, "contacts": CONTACTS, "revenue": REVENUE}
+    {
+        "lists": LISTS,
+        "offers": OFFERS,
+        "contacts": CONTACTS,
+        "revenue": REVENUE,
+        "creatives": CREATIVES,
+        "audiences": AUDIENCES,
+        "schedules": SCHEDULES,
+    }
 )
 """By the names of the datasets."""

@@ -1,13 +1,15 @@
 """Pulling datasets and publishing them: what the commands and the Dagster assets call.
 
 `snapshot_dataset` makes one dataset's snapshot and publishes nothing; `pull` makes several at once and publishes
-them in one swap. What does not belong here: how one dataset is read (see `snapshot`), and printing.
+them in one swap, and `pull_all` all that the account serves. What does not belong here: how one dataset is read
+(see `snapshot`), and printing.
 """
 
 import asyncio
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pipelines import stopping
 from pipelines.concurrent import run_all
@@ -15,7 +17,7 @@ from pipelines.errors import StorageError
 from pipelines.pull.decode.replies import Progress, silent
 from pipelines.pull.revenue_source import came_from_contacts, derived, serves_events
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
-from pipelines.runs import recorded
+from pipelines.runs import Skipped, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient
@@ -23,10 +25,48 @@ from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_snapshot
 from pipelines.warehouse.swap import prepare
 from pipelines.watched import watched
-from schemas.registry import PULLED
+from schemas.registry import OPTIONAL, PULLED
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """New objects after which Python looks for garbage among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull came to.
+
+    Attributes:
+        snapshots: what is published now of the datasets that were pulled.
+        skipped: the datasets that the account does not serve, each with what it answered.
+    """
+
+    snapshots: list[Snapshot]
+    skipped: dict[str, str]
+
+
+@watched()
+def pull_all(
+    settings: Settings,
+    run: str,
+    on_progress: Progress = silent,
+    *,
+    allow_shrink: bool = False,
+    since_last: bool = False,
+) -> Pulled:
+    """Pull every dataset that the account serves.
+
+    Args:
+        settings: see `Settings`.
+        run: the run's id.
+        on_progress: see `Progress`.
+        allow_shrink: as of `pull`.
+        since_last: as of `pull`.
+
+    Raises:
+        as `pull`.
+    """
+    wanted = _Wanted(set(PULLED), since_last, skip_unserved=True)
+    return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink)
 
 
 @watched()
@@ -56,16 +96,13 @@ def pull(
 
     Raises:
         UsageError: `since_last` before any full pull.
-        AccessError, RequestError, ServiceError: the API did not give what was asked for.
+        AccessError, RequestError, ServiceError: the API did not give what was asked for, also where the account
+            does not serve a dataset.
         DataError: too many bad rows, or too many rows gone; nothing was published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
-    with _garbage_of_its_own():
-        new = stopping.run(_pull(settings, set(datasets), run, on_progress, since_last))
-    with recorded(settings.data_dir, run, "publish") as record:
-        done = publish(settings, new, allow_shrink=allow_shrink)
-        record.rows = sum(snapshot.manifest.rows for snapshot in done)
-    return [s if s in done else published_snapshot(settings, s.manifest.dataset) or s for s in new]
+    wanted = _Wanted(set(datasets), since_last, skip_unserved=False)
+    return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink).snapshots
 
 
 @watched()
@@ -87,6 +124,7 @@ def snapshot_dataset(
 
     Raises:
         as `pull`; StorageError where revenue needs contacts and there are none.
+        Skipped: the account does not serve it, and `options` take that for no fault.
     """
     with _garbage_of_its_own():
         return stopping.run(_snapshot_one(settings, name, run, on_progress, options))
@@ -123,10 +161,39 @@ def _garbage_of_its_own() -> Iterator[None]:
         gc.unfreeze()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be pulled, and how.
+
+    Attributes:
+        names: the datasets.
+        since_last: of contacts, read only what has signed up since.
+        skip_unserved: whether a dataset that the account does not serve is left out.
+    """
+
+    names: set[str]
+    since_last: bool
+    skip_unserved: bool
+
+
+def _pull_and_publish(
+    settings: Settings, wanted: _Wanted, run: str, on_progress: Progress, *, allow_shrink: bool
+) -> Pulled:
+    with _garbage_of_its_own():
+        new, skipped = stopping.run(_pull(settings, wanted, run, on_progress))
+    with recorded(settings.data_dir, run, "publish") as record:
+        done = publish(settings, new, allow_shrink=allow_shrink)
+        record.rows = sum(snapshot.manifest.rows for snapshot in done)
+    now = [s if s in done else published_snapshot(settings, s.manifest.dataset) or s for s in new]
+    return Pulled(now, skipped)
+
+
 async def _pull(
-    settings: Settings, names: set[str], run: str, on_progress: Progress, since_last: bool
-) -> list[Snapshot]:
+    settings: Settings, wanted: _Wanted, run: str, on_progress: Progress
+) -> tuple[list[Snapshot], dict[str, str]]:
     made: dict[str, Snapshot] = {}
+    skipped: dict[str, str] = {}
+    names = wanted.names
     async with TracklyClient(settings) as client:
         derive = "contacts" in names and came_from_contacts(settings)
         if "revenue" in names and not await serves_events(client, settings):
@@ -134,14 +201,20 @@ async def _pull(
             names = (names - {"revenue"}) | {"contacts"}
 
         async def one(name: str) -> None:
-            options = ReadOptions(since_last=since_last and name == "contacts")
-            made[name] = await make_snapshot(client, settings, name, run, on_progress, options)
+            options = ReadOptions(
+                since_last=wanted.since_last and name == "contacts",
+                skip_unserved=wanted.skip_unserved and name in OPTIONAL,
+            )
+            try:
+                made[name] = await make_snapshot(client, settings, name, run, on_progress, options)
+            except Skipped as skip:
+                skipped[name] = skip.reason
 
         preparing = asyncio.to_thread(prepare, settings.warehouse)
         await run_all([preparing, *(one(name) for name in PULLED if name in names)])
     if derive and "revenue" not in made:
         made["revenue"] = await derived(settings, made["contacts"], run)
-    return [made[name] for name in PULLED if name in made]
+    return [made[name] for name in PULLED if name in made], skipped
 
 
 async def _snapshot_one(

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from pipelines.errors import NotEnabledError, NotFoundError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.consistency import hold_to_limit, judge, schema_changes
 from pipelines.pull.decode.batches import BATCH_ROWS
@@ -27,10 +28,11 @@ from pipelines.pull.read.incremental import known_contacts, scan_new
 from pipelines.pull.read.scan import scan
 from pipelines.pull.write.deduplicate import carry_on
 from pipelines.pull.write.snapshot_files import RowsWritten, SnapshotFiles, write_rows
-from pipelines.runs import details, now, recorded
+from pipelines.runs import Skipped, details, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
 from pipelines.trackly.client import TracklyClient
+from pipelines.trackly.pages import read_page
 from pipelines.warehouse.published import published, published_rows
 from schemas.registry import PULLED
 from schemas.revenue import FROM_EVENTS
@@ -45,10 +47,12 @@ class ReadOptions:
 
     Attributes:
         since_last: of contacts, read only what has signed up since the published snapshot.
+        skip_unserved: raise Skipped where the account does not serve the dataset.
         batch_rows: how many rows are written at once, at the least.
     """
 
     since_last: bool = False
+    skip_unserved: bool = False
     batch_rows: int = BATCH_ROWS
 
 
@@ -76,10 +80,13 @@ async def make_snapshot(
             up by the next pull.
         DataError: more bad rows than `settings.pull_bad_share` allows.
         StorageError, BusyError: the disk or another pull stood in the way.
+        Skipped: the account does not serve the dataset, and `options` take that for no fault.
     """
     async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
+        if options.skip_unserved:
+            await _skip_unserved(client, name)
         privacy = _privacy(settings, name)
         started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
@@ -95,6 +102,21 @@ async def make_snapshot(
         record.rows, record.details = manifest.rows, _details(manifest)
         spool.discard()
         return _finished(settings, made, manifest)
+
+
+async def _skip_unserved(client: TracklyClient, name: str) -> None:
+    """Ask for one row of a dataset that an account need not serve: its API may be older, or lack the product.
+
+    Raises:
+        Skipped: with what the account answered, where it does not.
+        AccessError, RequestError, ServiceError: another fault is in the way.
+    """
+    endpoint = ENDPOINTS[name]
+    numbers: dict[str, str | int] = {"page": 1, "per_page": 1} if endpoint.largest else {}
+    try:
+        await client.get(endpoint.path, {**endpoint.filters[0], **numbers}, read_page(endpoint.envelope))
+    except (NotFoundError, NotEnabledError) as error:
+        raise Skipped(error.message) from None
 
 
 def _finished(settings: Settings, made: Draft, manifest: Manifest) -> Snapshot:

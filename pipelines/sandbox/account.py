@@ -30,6 +30,8 @@ class Options:
         count_invalid_phones: whether invalid_phones count inside error_count.
         sends_need_contact: whether to_number must be a contact.
         revenue_events: whether GET /revenue is served.
+        unserved: resources that the account does not know, by the first part of their path: 404.
+        not_enabled: resources of a product that the account does not have, likewise: 403.
         size_counts_inactive: whether the size of an audience counts people who opted out.
         size_counts_rows: whether it counts people once for each of their lists.
         never_is_old: whether filters take what never happened for what happened long ago.
@@ -45,6 +47,8 @@ class Options:
     count_invalid_phones: bool = True
     sends_need_contact: bool = False
     revenue_events: bool = False
+    unserved: tuple[str, ...] = ()
+    not_enabled: tuple[str, ...] = ()
     size_counts_inactive: bool = False
     size_counts_rows: bool = False
     never_is_old: bool = True

@@ -1,4 +1,4 @@
-"""Histories: versions of contacts, lists and offers, kept while snapshots are published.
+"""Histories: versions of contacts, lists, offers and so on, kept while snapshots are published.
 
 The version that holds now is the row in main.<dataset>, so only what differs from that is stored:
 `sync.<dataset>_ended` has the versions that no longer hold, `sync.<dataset>_since` since when a present row holds

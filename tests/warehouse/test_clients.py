@@ -25,6 +25,7 @@ import json, sys
 import duckdb
 assert duckdb.__version__ == sys.argv[1], duckdb.__version__
 connection = duckdb.connect(sys.argv[2], read_only=True)
+connection.execute("SET enable_progress_bar = false")  # a slow query would draw one into the output
 names = connection.execute(
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
     " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"

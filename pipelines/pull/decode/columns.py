@@ -208,7 +208,7 @@ def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[i
     """Rows of a dataset as one Arrow array per column.
 
     Returns:
-        The arrays, and for each row with a time that is none its position and the reason.
+        The arrays, and for each row with a value that cannot be its position and the reason.
     """
     arrays: list[Array] = []
     wrong: dict[int, str] = {}
@@ -221,6 +221,9 @@ def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[i
                 array = pc.cast(pa.array(column, pa.float64()), TYPES[Kind.MONEY], safe=False)
             case Kind.JSON:
                 array = _json_texts(column)
+            case Kind.INTEGERS:
+                array, failed = _whole_lists(column)
+                wrong |= dict.fromkeys(failed, f"{field.name}: not a list of whole numbers")
             case Kind.TEXT:
                 array = _texts(column)
                 if field.nullable and field.name in dataset.key:
@@ -270,6 +273,22 @@ def _texts(values: Sequence[str | float | None]) -> Array:
         return pa.array(values, pa.string())
     except pa.ArrowTypeError:  # a label that some rows give as a number
         return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _whole_lists(lists: Sequence[list[float] | None]) -> tuple[Array, list[int]]:
+    """Lists of whole numbers.
+
+    Returns:
+        The lists, and the positions of those with another number in them (null in the array).
+    """
+    failed = [at for at, one in enumerate(lists) if one is not None and not all(map(_is_whole, one))]
+    left = set(failed)
+    values = [None if one is None or at in left else [int(n) for n in one] for at, one in enumerate(lists)]
+    return pa.array(values, TYPES[Kind.INTEGERS]), failed
+
+
+def _is_whole(number: float) -> bool:
+    return float(number).is_integer() and -(2**63) <= number < 2**63
 
 
 def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:

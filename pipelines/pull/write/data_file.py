@@ -150,7 +150,11 @@ class DataFile:
 
 def _in_some_order(schema: pa.Schema) -> list[str]:
     """The columns of which a query may want a range; the least and greatest text help nobody, and take long."""
-    return [field.name for field in schema if not pa.types.is_string(field.type)]
+    return [
+        field.name
+        for field in schema
+        if not pa.types.is_string(field.type) and not pa.types.is_list(field.type)
+    ]
 
 
 def _nothing_after(rows: Rows) -> Rows:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipelines.pull.write.scratch import scratch
 from pipelines.storage import storage_errors
-from schemas.columns import Dataset, Kind
+from schemas.columns import Dataset, past_times
 from schemas.instants import is_plausible, plausible_between
 from schemas.tables import literal
 
@@ -43,7 +43,7 @@ def odd_times(dataset: Dataset, data: Path) -> dict[str, int]:
 
 def _suspects(dataset: Dataset, file: "pq.FileMetaData") -> list[str]:
     """The columns of times of which the file's statistics do not show that all are plausible."""
-    columns = {field.name for field in dataset.fields if field.kind is Kind.INSTANT}
+    columns = set(past_times(dataset))
     suspects: set[str] = set()
     for group in range(file.num_row_groups):
         for number in range(file.num_columns):

@@ -136,11 +136,11 @@ class App:
 
     def _work(self, request: HttpRequest, body: bytes, logged: Request, struck: Struck) -> Reply:
         """Do what the request asks; status and JSON."""
-        if (no_access := self._no_access(request.headers.get("x-api-key"))) is not None:
+        version, path = of_version(request.scope["path"])
+        if (no_access := self._no_access(request.headers.get("x-api-key"), path)) is not None:
             return no_access
         if len(body) > MAX_BODY:
             return refused("payload_too_large", "Request body too large", 413)
-        version, path = of_version(request.scope["path"])
         route, ids, methods = find(TABLES.get(version, ()), request.method, path)
         if route is None:
             return refused("method_not_allowed", "Method not allowed", 405) if methods else not_found()
@@ -161,12 +161,14 @@ class App:
         reply = route.handler(self.account, call)
         return _misread(reply, struck, logged.query) if route.method == "GET" and not call.ids else reply
 
-    def _no_access(self, key: str | None) -> Reply | None:
+    def _no_access(self, key: str | None, path: str) -> Reply | None:
         if not key:
             return refused("missing_api_key", "API key is required", 401)
         if self.faults.revoked or key != API_KEY:
             return refused("invalid_api_key", "Invalid API key", 401)
-        return (403, {"error": "Account suspended"}) if self.account.suspended else None
+        if self.account.suspended:
+            return 403, {"error": "Account suspended"}
+        return _not_there(self.account, path)
 
     def _with_save_errors(self, route: Route, call: Call, fault: Fault) -> Reply:
         before = self.account.refuse
@@ -177,6 +179,16 @@ class App:
             return route.handler(self.account, call)
         finally:
             self.account.refuse = before
+
+
+def _not_there(account: Account, path: str) -> Reply | None:
+    """The refusal of a resource that this account does not have."""
+    resource = path.split("/")[1] if "/" in path else path
+    if resource in account.options.unserved:
+        return not_found()
+    if resource in account.options.not_enabled:
+        return refused("product_not_enabled", "Product not enabled for this account", 403)
+    return None
 
 
 def _misread(reply: Reply, struck: Struck, asked: dict[str, str]) -> Reply:

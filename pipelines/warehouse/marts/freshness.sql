@@ -2,6 +2,7 @@ WITH
 datasets AS (
     FROM (VALUES
         ('pull', 'lists'), ('pull', 'offers'), ('pull', 'contacts'), ('pull', 'revenue'),
+        ('pull', 'creatives'), ('pull', 'audiences'), ('pull', 'schedules'),
         ('push', 'sends'), ('push', 'clicks'), ('push', 'revenue')
     ) AS t (direction, dataset)
 ),
