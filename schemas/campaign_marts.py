@@ -260,6 +260,12 @@ CAMPAIGN_MARTS = (
         "One row per pair of audiences with people in both, of 512 audiences at most; see sync.audience_pairs.",
     ),
     mart(
+        "audience_sizes",
+        AudienceSize,
+        ("audience_id", "seen_at"),
+        "One row per size that pulls saw of an audience; the account keeps no history.",
+    ),
+    mart(
         "planned_sends",
         PlannedSend,
         ("schedule_id", "day"),

@@ -17,17 +17,13 @@ from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.tables import complete
 from pipelines.warehouse.views import create_views
 from schemas.arrow import TYPES
-from schemas.audiences import AUDIENCES
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import Field, Kind
-from schemas.creatives import CREATIVES
 from schemas.registry import PULLED
-from schemas.schedules import SCHEDULES
 from schemas.sync import Consistency, Manifest
 
 Row = dict[str, Any]
 TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-_DATASETS = PULLED | {dataset.name: dataset for dataset in (CREATIVES, AUDIENCES, SCHEDULES)}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MESSAGES = (
     "Sale today {{link1}}",
@@ -45,7 +41,7 @@ def warehouse_of(settings: Settings, rows: dict[str, list[Row]], *, pulled: bool
     with replacing(settings.warehouse) as connection:
         complete(connection)
         for name, some in rows.items():
-            dataset = _DATASETS[name]
+            dataset = PULLED[name]
             fields = (*dataset.fields, *BOOKKEEPING.fields)
             known = {"synced_at": NOW, "snapshot": "made", "page": 0}
             connection.register("made", _arrow(fields, [known | row for row in some]))
