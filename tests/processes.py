@@ -1,8 +1,9 @@
 """Processes of a test's own, to be killed or to run beside others: what they are started with, and code in one."""
 
 import os
-import subprocess
-import sys
+from pathlib import Path
+
+from forked import Forked
 
 from pipelines.sandbox import API_KEY
 from pipelines.settings import Settings
@@ -19,12 +20,14 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     }
 
 
-def process(code: str, settings: Settings, **more: str) -> "subprocess.Popen[bytes]":
+def process(code: str, settings: Settings, **more: str) -> Forked:
+    """A process that runs Python code."""
     given = {
         "TRACKLY_SETTLE_SECONDS": "0",
         "TRACKLY_LEDGER_URL": settings.ledger_url or "",
-        "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    return subprocess.Popen(
-        [sys.executable, "-c", code], env=environment(settings, **(given | more)), stderr=subprocess.PIPE
-    )
+    return Forked(_execute, (code,), environment(settings, **(given | more)), Path.cwd())
+
+
+def _execute(code: str) -> None:
+    exec(code, {"__name__": "__main__"})  # noqa: S102 - a test's own

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from effort import seeds
+from forked import Forked
 from oracle import key_of, query, same, shown
-from processes import environment
+from processes import environment, process
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import publish_latest, pull
@@ -43,9 +44,8 @@ READ = """
 """
 
 
-def start_pull(settings: Settings) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", textwrap.dedent(PULL)]
-    return subprocess.Popen(command, env=environment(settings), stderr=subprocess.DEVNULL)
+def start_pull(settings: Settings) -> Forked:
+    return process(textwrap.dedent(PULL), settings)
 
 
 @contextmanager

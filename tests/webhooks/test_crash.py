@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from forked import Forked
 from oracle import query
 from processes import process
 from receiving import SECRET, Poster, delivery, encoded, settings_of, signed
@@ -36,7 +37,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def started(settings: Settings, port: int, before: str = "") -> "subprocess.Popen[bytes]":
+def started(settings: Settings, port: int, before: str = "") -> Forked:
     """A receiver, once it answers."""
     receiver = process(before + SERVE.format(port=port), settings, TRACKLY_WEBHOOK_SECRET=SECRET)
     while True:
@@ -47,7 +48,7 @@ def started(settings: Settings, port: int, before: str = "") -> "subprocess.Pope
         time.sleep(0.05)
 
 
-def ended(receiver: "subprocess.Popen[bytes]", number: signal.Signals) -> int:
+def ended(receiver: Forked, number: signal.Signals) -> int:
     receiver.send_signal(number)
     _, _ = receiver.communicate(timeout=120)
     return receiver.returncode
