@@ -66,13 +66,15 @@ wheel: .venv/.runtime ## build the package into dist/
 
 audit: .audit/.installed ## hold the locked packages against known vulnerabilities (network; exit 2: could not be asked)
 	@.audit/bin/python .ci/audit .audit/bin/pip-audit requirements.lock requirements-dev.lock requirements-docs.lock \
-	    requirements-audit.lock
+	    requirements-container.lock requirements-audit.lock
 
 lock: ## resolve the newest versions again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade pyproject.toml --group build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --upgrade -c requirements.lock pyproject.toml --extra postgres --group build -o requirements-container.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade --group docs -o requirements-docs.lock
 	echo 'pip-audit>=2.10' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

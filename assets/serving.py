@@ -83,7 +83,7 @@ def main(host: str, port: str) -> int:
     settings = load_settings()
     try:
         with _socket_folder() as folder:
-            return _keep(_programs(settings, folder, host, port), folder / "code", settings.data_dir)
+            return _keep(_programs(settings, folder, host, port), folder / "code", settings)
     except KeyboardInterrupt:
         return 0
 
@@ -111,7 +111,7 @@ def _logging(settings: Settings) -> list[str]:
     return [*log, "--log-format", "json"] if settings.log_format == "json" else log
 
 
-def _keep(programs: Sequence[Sequence[str]], code_socket: Path, data_dir: Path) -> int:
+def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settings) -> int:
     """Start the programs, the first of them before the others, and stop all when one ends or SIGINT comes.
 
     Meanwhile records are brought up to date, and old ones removed, once a day.
@@ -125,11 +125,11 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, data_dir: Path) 
             started.append(subprocess.Popen(command, env=environment, pass_fds=[reading]))  # noqa: S603 - ours
             while not code_socket.exists() and started[0].poll() is None:
                 time.sleep(0.05)
-        due = time.monotonic() + (0 if pending(data_dir) else _SOON_SECONDS)
+        due = time.monotonic() + (0 if pending(settings.data_dir) else _SOON_SECONDS)
         while all(process.poll() is None for process in started):
             time.sleep(0.5)
             if time.monotonic() >= due:
-                start_reporting(data_dir)
+                start_reporting(settings.data_dir, settings.dagster_url)
                 due = time.monotonic() + _DAY_SECONDS
         return 1
     finally:

@@ -82,14 +82,21 @@ def failed(data_dir: Path, notice: Notice) -> None:
     done(data_dir, notice)
 
 
-def start_reporting(data_dir: Path) -> None:
+def start_reporting(data_dir: Path, dagster_url: str | None = None) -> None:
     """Start the process that reports, and leave it alone.
+
+    Args:
+        data_dir: the data directory.
+        dagster_url: where Dagster keeps its records, if it is not there.
 
     Raises:
         OSError: it cannot be started.
     """
     home = dagster_folder(data_dir)
-    environment = safe_environment(DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=str(data_dir.absolute()))
+    records = {"TRACKLY_DAGSTER_URL": dagster_url} if dagster_url else {}
+    environment = safe_environment(
+        None, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=str(data_dir.absolute()), **records
+    )
     command, log = module_command("assets.reporting"), str(home / "reporting.log")
     quiet: list[tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

@@ -32,7 +32,7 @@ _MOST_QUEUE_MB = 16_000_000
 _LEAST_RATE = 0.001
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _SECRET = frozenset(
-    {"api_key", "hash_phones", "ledger_url", "alert_webhook", "ui_password", "webhook_secret"}
+    {"api_key", "hash_phones", "ledger_url", "dagster_url", "alert_webhook", "ui_password", "webhook_secret"}
 )
 
 
@@ -134,6 +134,11 @@ class Settings(BaseSettings):
     )
     ui_password: SecretStr | None = Field(
         None, description="Password that the UI asks for (any user name does); needed beyond loopback."
+    )
+    dagster_url: str | None = Field(
+        None,
+        description="Where Dagster keeps its records: postgresql+psycopg2://user:password@host/database; default: "
+        "SQLite in dagster/ of the data dir.",
     )
     history_quiet_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         60.0, description="How long history files must not have changed before the sensor starts a push."
@@ -300,6 +305,14 @@ class Settings(BaseSettings):
             raise ValueError(f"must be 0, or at least {_LEAST_RATE}")
         return value
 
+    @field_validator("dagster_url")
+    @classmethod
+    def _check_dagster_url(cls, value: str | None) -> str | None:
+        """Dagster's library for PostgreSQL knows no other driver, and SQLAlchemy takes another by default."""
+        if value is not None and not value.startswith("postgresql+psycopg2://"):
+            raise ValueError("must begin with postgresql+psycopg2://")
+        return value
+
     @field_validator("ui_hosts")
     @classmethod
     def _check_hosts(cls, value: str | None) -> str | None:
@@ -314,6 +327,7 @@ class Settings(BaseSettings):
         "account_timezone",
         "price_per_segment",
         "ledger_url",
+        "dagster_url",
         "push_part",
         "log_level",
         "alert_webhook",

@@ -91,7 +91,9 @@ def _serve(data_dir: Path, port: int) -> int:
         ) from None
     with running(account) as server:
         environment = _environment(server.url, data_dir)
-        settings = load_settings(_env_file=None, data_dir=data_dir, schedules=False, **_OF_OTHERS)
+        settings = load_settings(
+            _env_file=None, data_dir=data_dir, schedules=False, dagster_url=None, **_OF_OTHERS
+        )
         out.print(f"The demo's account is at {server.url} meanwhile.", markup=False)
         try:
             return serve_pages(settings, "127.0.0.1", port, environment, data_dir)

@@ -32,7 +32,7 @@ def hand_over(began: datetime) -> None:
         return
     try:
         leave(settings.data_dir, Notice(run_id.get(), began.astimezone(UTC).isoformat()))
-        start_reporting(settings.data_dir)
+        start_reporting(settings.data_dir, settings.dagster_url)
     except (OSError, StorageError) as error:
         _log.warning("Dagster's records miss this run: %s", type(error).__name__)
 

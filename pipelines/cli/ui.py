@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,12 @@ retention: # of ticks; runs are kept
     purge_after_days: {{skipped: 1, failure: 30, success: 30}}
   schedule:
     purge_after_days: {{skipped: 7, failure: 90, success: 90}}
+"""
+_ON_POSTGRES = """\
+storage:
+  postgres:
+    postgres_url:
+      env: TRACKLY_DAGSTER_URL
 """
 _MOST_SECONDS = 60.0
 
@@ -95,7 +102,7 @@ def serve_pages(
         UsageError: the port cannot be used.
     """
     is_new = not keeps_records(settings.data_dir)
-    home = dagster_home(settings.data_dir)
+    home = dagster_home(settings.data_dir, settings.dagster_url)
     if is_new:  # what ran before is to be seen too
         leave(settings.data_dir, Notice("", now()))
     with _only_one(home) as held:
@@ -107,7 +114,8 @@ def serve_pages(
             markup=False,
         )
         data_dir = str(settings.data_dir.absolute())
-        environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir)
+        records = {"TRACKLY_DAGSTER_URL": settings.dagster_url} if settings.dagster_url else {}
+        environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir, **records)
         return _serve(module_command("assets.serving", host, str(port)), environment, held, folder)
 
 
@@ -213,16 +221,25 @@ def _take_over(held: TextIOWrapper) -> None:
     raise BusyError("A Dagster of an earlier start does not stop.", "End its processes, then start again.")
 
 
-def dagster_home(data_dir: Path) -> Path:
+def dagster_home(data_dir: Path, url: str | None = None) -> Path:
     """Dagster's folder in a data directory, made if it is not there.
 
+    Args:
+        data_dir: the data directory.
+        url: of a PostgreSQL database for Dagster's records; by default they are in the folder.
+
     Raises:
+        SettingsError: the library for PostgreSQL is not installed.
         StorageError: the disk refused.
     """
+    if url and find_spec("dagster_postgres") is None:
+        raise SettingsError(
+            "TRACKLY_DAGSTER_URL needs the package dagster-postgres.", "Install trackly-sync[postgres]."
+        )
     home = dagster_folder(data_dir)
     with storage_errors("make", home):
         private_folder(home)
         config = home / "dagster.yaml"
         if not config.exists() or config.read_text(encoding="utf-8").startswith(_OURS):
-            config.write_text(_DAGSTER_YAML, encoding="utf-8")
+            config.write_text(_DAGSTER_YAML + (_ON_POSTGRES if url else ""), encoding="utf-8")
     return home

@@ -17,7 +17,7 @@ from assets.reporting import report_pending
 from assets.running import run_job
 from pipelines.cli.handed_over import hand_over
 from pipelines.cli.ui import dagster_home
-from pipelines.errors import ServiceError
+from pipelines.errors import ServiceError, SettingsError
 from pipelines.logs import run_id
 from pipelines.notices import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.pull.run import pull
@@ -207,3 +207,19 @@ def test_a_notice_that_cannot_be_reported_is_given_up_after_some_attempts(
             assert report_pending(instance, settings) == 0
             assert len(pending(settings.data_dir)) == left
     assert "could not be reported" in caplog.text
+
+
+def test_dagsters_records_may_be_on_postgresql(
+    database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With TRACKLY_DAGSTER_URL dagster.yaml names the database, and what is reported is there."""
+    url = database.replace("postgresql://", "postgresql+psycopg2://")
+    home = dagster_home(settings.data_dir, url)
+    monkeypatch.setenv("TRACKLY_DAGSTER_URL", url)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("lists"))
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_latest_materialization_event(dg.AssetKey("lists"))
+    assert not (home / "history").exists()
+    with pytest.raises(SettingsError, match="TRACKLY_DAGSTER_URL must begin with postgresql\\+psycopg2://"):
+        load_settings(dagster_url="mysql://u@h/d")
