@@ -56,7 +56,13 @@ def column_schema(dataset: Dataset, *, pulled: bool) -> dg.TableSchema:
 
 
 def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadata:
-    """What a pulled dataset's materialization carries."""
+    """What a pulled dataset's materialization carries.
+
+    Args:
+        dataset: what was pulled.
+        snapshot: what came of it.
+        seconds: how long it took.
+    """
     manifest = snapshot.manifest
     notes = {name: getattr(manifest, name) for name in ("unknown_fields", "missing_fields", "schema_changes")}
     return {
@@ -78,7 +84,13 @@ def of_unserved(why: str) -> Metadata:
 
 
 def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float) -> Metadata:
-    """What the warehouse's materialization carries."""
+    """What the warehouse's materialization carries.
+
+    Args:
+        published: the snapshots that it holds.
+        warehouse: the file.
+        seconds: how long it took.
+    """
     manifests = [snapshot.manifest for snapshot in published]
     columns = ("dataset", "rows", "quarantined", "consistency", "finished (UTC)")
     told = [
@@ -126,6 +138,13 @@ def of_intake(
     """What a history asset's materialization carries; `months` has its rows by month, "" those without a time.
 
     How many rows wait for their send is left out: before the first import all clicks and revenue do.
+
+    Args:
+        dataset: what was taken in.
+        found: what was found in its files.
+        months: how many rows there are by month, as 2025-03; "" for those without a time.
+        rows: a few, as examples.
+        seconds: how long it took.
     """
     reasons = [
         {"reason": reason, "rows": count}

@@ -76,6 +76,11 @@ def conditions(
 ) -> list[Condition]:
     """Every condition as it is now; those of pushes where `outcomes` and `alarms` are given.
 
+    Args:
+        settings: where everything lies, and from when on something is an alert.
+        outcomes: counts the outcomes of pushes; None to leave pushes out.
+        alarms: judges whether revenue is perhaps there twice; None to leave that out.
+
     Raises:
         StorageError: a run's record or the ledger cannot be read.
     """

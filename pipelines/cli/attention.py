@@ -20,6 +20,11 @@ def attention(
 ) -> list[str]:
     """Sentences, each with the command for it.
 
+    Args:
+        settings: where the run records and the ledger lie.
+        pulled: by dataset, the manifest of what is published.
+        pushed: by dataset, the outcomes of the current input.
+
     Raises:
         StorageError: the warehouse or a run's record cannot be read.
     """

@@ -250,7 +250,13 @@ def _alarms(settings: Settings) -> list[str]:
 def left_out(
     settings: Settings, outcomes: "dict[str, Outcomes]", differing: Mapping[str, int] | None = None
 ) -> int:
-    """3 where more rows were left out, or differ from what was sent, than the limit allows; else 0."""
+    """3 where more rows were left out, or differ from what was sent, than the limit allows; else 0.
+
+    Args:
+        settings: the limit, as a share of the input from 0 to 1.
+        outcomes: by dataset, those of the current input.
+        differing: by dataset, how many rows differ from what was sent.
+    """
     rows = sum(counts.rows_in for counts in outcomes.values())
     left = sum(counts.left_out for counts in outcomes.values())
     differ = sum((differing or {}).values())

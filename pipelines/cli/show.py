@@ -40,7 +40,13 @@ def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
 def status_json(
     pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], differing: Mapping[str, int]
 ) -> dict[str, Any]:
-    """The document of `status --json`; a dataset that was never pulled is null; `differs` only where rows do."""
+    """The document of `status --json`; a dataset that was never pulled is null; `differs` only where rows do.
+
+    Args:
+        pulled: by dataset, the manifest of what is published.
+        pushed: by dataset, the outcomes of the current input.
+        differing: by dataset, how many rows differ from what was sent.
+    """
     document: dict[str, Any] = {
         "pull": {name: pull_json(pulled.get(name)) for name in PULLED},
         "push": {name: asdict(pushed[name]) for name in PUSHED},
@@ -141,7 +147,14 @@ def differing_notes(differing: Mapping[str, int]) -> list[str]:
 
 
 def show_cost(seconds: float, requests: int, retries: int, rows: int | None = None) -> None:
-    """The closing line of a pull or a push."""
+    """The closing line of a pull or a push.
+
+    Args:
+        seconds: how long it took.
+        requests: how many were made, with those made again.
+        retries: how many were made again.
+        rows: how many were moved; None where that says nothing.
+    """
     moved = "" if rows is None else f"{plural(rows, 'row')} ({rows / seconds:,.0f} a second), "
     again = f", {retries:,} of them tried again" if retries else ""
     out.print(f"\nTook {duration(seconds)}: {moved}{plural(requests, 'request')}{again}.")

@@ -91,7 +91,13 @@ def tell(text: str) -> None:
 
 
 def complain(message: str, remedy: str = "", title: str = "Error") -> None:
-    """An error in two lines: what went wrong, and what to do."""
+    """An error in two lines: what went wrong, and what to do.
+
+    Args:
+        message: what went wrong.
+        remedy: what to do; "" where nothing can be done.
+        title: what stands before the message.
+    """
     if json_logs():
         _log.error(message, extra={"remedy": remedy})
         return

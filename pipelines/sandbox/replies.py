@@ -25,7 +25,13 @@ LARGEST_PAGE = {"contacts": 1000}
 
 
 def refused(code: str, error: str, status: int = 400) -> Reply:
-    """A refusal in the documented form."""
+    """A refusal in the documented form.
+
+    Args:
+        code: the vendor's name for the reason.
+        error: its text.
+        status: of HTTP.
+    """
     return status, {"error": error, "code": code}
 
 
@@ -41,19 +47,37 @@ def page_of(query: Mapping[str, str], resource: str) -> tuple[int, int]:
 
 
 def paged(resource: str, rows: list[Row], query: Mapping[str, str]) -> Reply:
-    """One page of rows under the resource's name, with `pagination`."""
+    """One page of rows under the resource's name, with `pagination`.
+
+    Args:
+        resource: its name, which the rows stand under.
+        rows: all of them, in order.
+        query: the request's parameters.
+    """
     page, per_page = page_of(query, resource)
     some = rows[(page - 1) * per_page : page * per_page]
     return 200, {resource: some, "pagination": pagination(page, per_page, len(rows))}
 
 
 def pagination(page: int, per_page: int, total: int) -> Row:
-    """What a reply says of its place among all pages."""
+    """What a reply says of its place among all pages.
+
+    Args:
+        page: from 1.
+        per_page: the most rows on a page.
+        total: rows in all.
+    """
     return {"page": page, "per_page": per_page, "total": total, "total_pages": -(-total // per_page)}
 
 
 def by_status(rows: list[Row], query: Mapping[str, str], hidden: str = "") -> list[Row]:
-    """The rows of the status that is asked for; by default all but the hidden one."""
+    """The rows of the status that is asked for; by default all but the hidden one.
+
+    Args:
+        rows: each with its `status`.
+        query: the request's parameters.
+        hidden: the status that is left out by default; "" for none.
+    """
     status = query.get("status")
     return [row for row in rows if (row["status"] == status if status else row["status"] != hidden)]
 

@@ -108,6 +108,11 @@ class _Server(uvicorn.Server):
 def listen(settings: Settings, host: str, port: int) -> socket.socket:
     """A listening socket; or the one that systemd has handed over.
 
+    Args:
+        settings: whether there is a secret.
+        host: name or number of the address.
+        port: 0 for any that is free.
+
     Raises:
         SettingsError: without a secret, everybody beyond this machine could make events up.
         UsageError: the address cannot be used.

@@ -27,7 +27,13 @@ _BATCHES_WAITING = 2
 
 
 def silent(dataset: str, rows: int, expected: int | None) -> None:
-    """Progress that nobody watches; takes what `Progress` does."""
+    """Progress that nobody watches; takes what `Progress` does.
+
+    Args:
+        dataset: its name.
+        rows: read so far.
+        expected: rows in all, by the API; None where it does not say.
+    """
 
 
 class Replies:

@@ -56,7 +56,13 @@ class LedgerRows(NamedTuple):
         return cls(*columns, *([] for _ in cls._fields[len(columns) :]))
 
     def extend(self, other: "LedgerRows", start: int, stop: int) -> None:
-        """Append a slice of other rows."""
+        """Append a slice of other rows.
+
+        Args:
+            other: of the same columns.
+            start: the first row, from 0.
+            stop: the row after the last.
+        """
         columns: Iterator[tuple[list[Any], list[Any]]] = zip(self, other, strict=True)
         for mine, more in columns:
             mine.extend(more[start:stop])

@@ -40,7 +40,14 @@ class Records:
         return len(self._rows) >= BATCH_ROWS
 
     def add(self, row: Sequence[str | None], line: int, last_line: int, problem: str = "") -> None:
-        """A record: its cells, by the columns' places, and what is wrong with it."""
+        """A record: its cells, by the columns' places, and what is wrong with it.
+
+        Args:
+            row: the cells, by the columns' places; None for no value.
+            line: where it begins in the file, from 1.
+            last_line: where it ends.
+            problem: what is wrong with it; "" for nothing.
+        """
         if problem:
             self._problems[len(self._rows)] = problem, None
         self._rows.append(row)
@@ -48,7 +55,14 @@ class Records:
         self._last.append(last_line)
 
     def add_broken(self, text: str, line: int, last_line: int, problem: str) -> None:
-        """A line that cannot be read as a record, or is part of one that cannot."""
+        """A line that cannot be read as a record, or is part of one that cannot.
+
+        Args:
+            text: the line, or what belongs to it.
+            line: where it begins in the file, from 1.
+            last_line: where it ends.
+            problem: what is wrong with it.
+        """
         self._problems[len(self._rows)] = problem, readable(text).rstrip("\r\n")
         self._rows.append(self._nothing)
         self._first.append(line)

@@ -25,7 +25,14 @@ _REMEDIES = {
 
 
 def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, source: Source) -> None:
-    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were."""
+    """Append a file's rows to `input`: typed where possible, else with the problem and the texts as they were.
+
+    Args:
+        connection: the stage's.
+        dataset: what the rows are of.
+        number: of the file among the sources, from 0.
+        source: the file.
+    """
     ((before,),) = connection.execute("SELECT count(*) FROM input").fetchall()
     try:
         with reading(connection, dataset, source) as read:

@@ -68,6 +68,13 @@ def readable(
 ) -> Iterator[Source]:
     """A source as it can be read: of a `.sql` file, with what its query yields, for as long as the block lasts.
 
+    Args:
+        source: a file of any format.
+        columns: those that a query may yield.
+        warehouse: what a query may read besides its own folder.
+        output: where its rows go while the block lasts.
+        bounds: what it may take.
+
     Raises:
         UsageError, StorageError: as `run_query` does.
     """
@@ -122,7 +129,15 @@ def run_query(
 def task_of(
     query: Query, columns: Collection[str], files: Collection[Path], warehouse: Path | None, output: Path
 ) -> dict[str, Any]:
-    """What the process is told."""
+    """What the process is told.
+
+    Args:
+        query: the statement, checked.
+        columns: those that it may yield.
+        files: those that it may read.
+        warehouse: the warehouse, if it may read that.
+        output: where its rows go, as Parquet.
+    """
     return {
         "text": query.text,
         "warehouse": str(warehouse.resolve()) if warehouse else "",
@@ -155,7 +170,13 @@ def _task_of(scan: Scan, query: Query) -> dict[str, Any]:
 
 
 def answer_of(path: Path, task: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What the process answers; one that died of its bounds is an answer too."""
+    """What the process answers; one that died of its bounds is an answer too.
+
+    Args:
+        path: of the `.sql` file, for messages.
+        task: of `task_of`.
+        seconds: the longest that it may take.
+    """
     packages = Path(duckdb.__file__).parent.parent
     command = [sys.executable, "-I", "-X", "utf8", query_process.__file__, str(packages)]
     with subprocess.Popen(  # noqa: S603 - this interpreter, on a file of ours

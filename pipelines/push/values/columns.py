@@ -71,6 +71,11 @@ def known(dataset: Dataset, names: Sequence[str]) -> int:
 def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     """Match columns with fields.
 
+    Args:
+        dataset: whose fields they are.
+        names: of the columns, as the file has them, in order.
+        path: of the file, for messages.
+
     Raises:
         UsageError: a field that is needed has no column, or a field has two, or is misspelt, or there are too many.
     """

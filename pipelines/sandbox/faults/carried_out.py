@@ -35,7 +35,13 @@ def refusal(struck: Struck, size: int) -> Response | None:
 
 
 def spoilt(struck: Struck, status: int, reply: Any) -> Response:
-    """The answer after the work, as faults leave it."""
+    """The answer after the work, as faults leave it.
+
+    Args:
+        struck: the faults that strike this request, by kind.
+        status: of the answer.
+        reply: its content.
+    """
     if "html" in struck:
         return page(200, "Bad gateway")
     if "shape" in struck:
@@ -48,7 +54,13 @@ def spoilt(struck: Struck, status: int, reply: Any) -> Response:
 
 
 def misled(reply: Reply, struck: Struck, asked: dict[str, str]) -> Reply:
-    """A page whose totals mislead, or which is another than the one asked for."""
+    """A page whose totals mislead, or which is another than the one asked for.
+
+    Args:
+        reply: status and content of the page.
+        struck: the faults that strike this request, by kind.
+        asked: the query's parameters.
+    """
     status, content = reply
     if "pagination" not in content:
         return reply

@@ -19,7 +19,13 @@ _DRIPS = 5
 
 
 def as_json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    """A reply in JSON; half a character, which UTF-8 cannot write, comes as an escape."""
+    """A reply in JSON; half a character, which UTF-8 cannot write, comes as an escape.
+
+    Args:
+        status: of the reply.
+        content: what JSON can hold.
+        headers: beside the content's type.
+    """
     text = json.dumps(content, ensure_ascii=False)
     try:
         body = text.encode()
@@ -79,7 +85,14 @@ async def send_half(response: Response, send: Send) -> None:
 
 
 async def send_dripping(response: Response, rate: int, request: Request, send: Send) -> None:
-    """Send the body at so many bytes a second, for as long as somebody listens."""
+    """Send the body at so many bytes a second, for as long as somebody listens.
+
+    Args:
+        response: what is sent.
+        rate: bytes a second.
+        request: tells whether somebody listens.
+        send: of ASGI.
+    """
     await _start(response, send)
     rate, body = max(rate, 1), bytes(response.body)
     step = max(rate // _DRIPS, 1)

@@ -29,7 +29,13 @@ def update(account: Account, place: int) -> None:
 
 
 def sign_up_again(account: Account, place: int, when: str) -> None:
-    """The contact at a place signs up again and moves to where its new date puts it."""
+    """The contact at a place signs up again and moves to where its new date puts it.
+
+    Args:
+        account: whose contact it is.
+        place: in the order of contacts, from 0.
+        when: the new date, in ISO 8601.
+    """
     for row in account.contact_page(place, place + 1):
         account.add_contact({**row, "signup_date": when})
 

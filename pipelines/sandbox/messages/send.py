@@ -73,7 +73,13 @@ def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
 
 
 def send_bulk(account: Account, messages: Any, *, raw: bool = False) -> Reply:
-    """POST /send/bulk and /send-raw/bulk: queue up to 1,000; the answer has no ids."""
+    """POST /send/bulk and /send-raw/bulk: queue up to 1,000; the answer has no ids.
+
+    Args:
+        account: that sends.
+        messages: of the request, of any shape.
+        raw: whether the path is /send-raw/bulk.
+    """
     rows = rows_of(messages)
     if not rows:
         return refused("missing_messages", "messages is required")
@@ -123,7 +129,14 @@ def _is_repeat(account: Account, queued: Row) -> bool:
 
 
 def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP") -> None:
-    """Somebody answers with a word of opting out: the contact becomes inactive, and an event reports it."""
+    """Somebody answers with a word of opting out: the contact becomes inactive, and an event reports it.
+
+    Args:
+        account: that has the contact.
+        phone: in E.164.
+        list_number: the number that was answered, in E.164.
+        keyword: what was answered.
+    """
     for row in account.contacts_of(phone):
         if row["list_number"] == list_number:
             account.set_active(row, active=False)
@@ -138,7 +151,14 @@ def opt_out(account: Account, phone: str, list_number: str, keyword: str = "STOP
 
 
 def reply(account: Account, phone: str, list_number: str, text: str) -> None:
-    """Somebody answers with anything else; the vendor does not document the event's fields."""
+    """Somebody answers with anything else; the vendor does not document the event's fields.
+
+    Args:
+        account: that gets it.
+        phone: of who answers, in E.164.
+        list_number: the number that was answered, in E.164.
+        text: what was answered.
+    """
     event = {
         "event": "reply",
         "from": phone,
@@ -170,7 +190,13 @@ def post_send_raw_bulk(account: Account, call: Call) -> Reply:
 
 
 def configure(account: Account, endpoint: Endpoint | None, mood: Mood | None = None) -> None:
-    """Set the endpoint that an account's events go to, or none."""
+    """Set the endpoint that an account's events go to, or none.
+
+    Args:
+        account: whose events they are.
+        endpoint: None for none.
+        mood: how badly events are delivered; None for well.
+    """
     if account.webhooks is not None:
         account.webhooks.close()
     account.webhooks = None if endpoint is None else Webhooks(endpoint, mood)

@@ -30,7 +30,13 @@ def parsed(body: bytes) -> dict[str, Any] | None:
 
 
 def headers_for(method: str, path: str, status: int) -> dict[str, str]:
-    """The headers of a reply: v1's warnings, and the methods that a path has."""
+    """The headers of a reply: v1's warnings, and the methods that a path has.
+
+    Args:
+        method: of the request.
+        path: the whole of it, with the version.
+        status: of the reply.
+    """
     version, below = of_version(path)
     headers = dict(v1.HEADERS) if version == PREFIX_OF_V1 else {}
     if method == "OPTIONS" or status == 405:
