@@ -266,7 +266,7 @@ def _equal(column: str, value: Any) -> str:
 
 def _one_of(column: str, values: Sequence[Any]) -> str:
     """As `_equal` to one of them; texts and numbers each in one list, since a chain of ORs takes long to plan."""
-    numbers = [_as_number(value) for value in values if _is_number(value)]
+    numbers = list(map(_as_number, filter(_is_number, values)))
     texts = [value for value in values if not _is_number(value)]
     parts = [_equal(column, value) for value in texts if not isinstance(value, str)]
     if numbers:
