@@ -105,10 +105,10 @@ def database_errors(where: str, remedy: str = _REMEDY) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"Cannot use {where}: {error.strerror or error}.", remedy) from error
     except sa.exc.DBAPIError as error:
-        # the driver's own words; SQLAlchemy's would add the statement and its parameters
-        words = next(iter(str(error.orig).splitlines()), "no reason given").rstrip(".")
-        words = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", words)
-        raise StorageError(f"Cannot use {where}: {words}.", remedy) from error
+        # the driver's own text; SQLAlchemy's would add the statement and its parameters
+        reason = next(iter(str(error.orig).splitlines()), "no reason given").rstrip(".")
+        reason = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", reason)
+        raise StorageError(f"Cannot use {where}: {reason}.", remedy) from error
 
 
 def _parsed(url: str) -> sa.URL:

@@ -31,7 +31,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 class JsonLines(logging.Formatter):
     """One JSON object on a line: time, level, run, message, logger, and what `extra` added.
 
-    Of an exception only its class is told: its text may quote what must not be in a log.
+    Of an exception only its class is logged: its text may quote what must not be in a log.
     """
 
     def format(self, record: logging.LogRecord) -> str:

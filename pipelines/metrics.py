@@ -52,14 +52,14 @@ def write_pulls(
         StorageError: the file cannot be written.
     """
     rows = _gauge("rows", "Rows in the warehouse.", "dataset")
-    aside = _gauge("quarantined_rows", "Rows set aside in the pull that is published.", "dataset")
-    at = _gauge("snapshot_timestamp_seconds", "When the published snapshot was whole.", "dataset")
+    quarantined = _gauge("quarantined_rows", "Rows quarantined in the pull that is published.", "dataset")
+    at = _gauge("snapshot_timestamp_seconds", "When the published snapshot was complete.", "dataset")
     for name, manifest in published.items():
         rows.add_metric([name], manifest.rows)
-        aside.add_metric([name], manifest.quarantined)
+        quarantined.add_metric([name], manifest.quarantined)
         at.add_metric([name], _unix(manifest.finished_at))
     runs = _of_runs(last, succeeded, pushing=False)
-    _write(folder / "trackly_sync_pull.prom", [rows, aside, at, *runs])
+    _write(folder / "trackly_sync_pull.prom", [rows, quarantined, at, *runs])
 
 
 def write_pushes(

@@ -64,7 +64,7 @@ class Privacy:
 
     @property
     def label(self) -> str:
-        """What is kept, in words; eight digits tell one secret from another."""
+        """What is kept, as a text; eight digits distinguish one secret from another."""
         phones = f"hashed ({self._digest(b'trackly-sync')[:8]})" if self.key else "kept"
         return f"phones {phones}, custom fields {'left out' if self.drop_custom_fields else 'kept'}"
 

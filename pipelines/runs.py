@@ -228,7 +228,7 @@ def _names(data_dir: Path) -> list[str]:
     if not is_there(folder):
         return []
     with storage_errors("read", folder):
-        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as said
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as the docstring says
 
 
 def _read(data_dir: Path, name: str) -> RunRecord:

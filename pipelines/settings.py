@@ -465,7 +465,7 @@ _PLAIN = {
     "date_from_datetime_parsing": "must be a date, such as 2020-01-31",
     "date_from_datetime_inexact": "must be a date, such as 2020-01-31",
 }
-"""What is said in place of pydantic's words, by its type of error."""
+"""What stands in place of pydantic's text, by its type of error."""
 
 
 def _describe(item: Any) -> str:

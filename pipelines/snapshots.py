@@ -1,7 +1,7 @@
-"""Snapshots on disk: immutable folders `parquet/<dataset>/<snapshot>/`, whole or absent.
+"""Snapshots on disk: immutable folders `parquet/<dataset>/<snapshot>/`, complete or absent.
 
 A snapshot is written in a folder with a dot before its name and renamed when its manifest is in it, so a folder
-without a dot is always whole. Pulls write them, the warehouse reads them. What does not belong here: how rows get
+without a dot is always complete. Pulls write them, the warehouse reads them. What does not belong here: how rows get
 in (see `pull`).
 """
 
@@ -34,7 +34,7 @@ LOCK_SECONDS = 3600.0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A whole snapshot on disk."""
+    """A complete snapshot on disk."""
 
     manifest: Manifest
     folder: Path
@@ -46,7 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     @property
     def quarantine(self) -> Path:
-        """Parquet: rows set aside."""
+        """Parquet: rows that are quarantined."""
         return quarantine_file(self.folder)
 
     @property
@@ -73,7 +73,7 @@ def pages_file(folder: Path) -> Path:
 def new_snapshot_id(dataset_dir: Path) -> str:
     """An id that sorts after those of the snapshots on disk, also where the clock was set back since.
 
-    Of two snapshots the one that was read later is told by that: the caller holds the dataset's lock.
+    The order of ids is the order of reading: the caller holds the dataset's lock.
     """
     newest = max((path.name for path in dataset_dir.glob(_WHOLE)), default="")
     return _id(max(datetime.now(UTC), _stamp(newest) + _TICK)) if newest else _id(datetime.now(UTC))
@@ -173,7 +173,7 @@ def seal(folder: Path, manifest: Manifest) -> Snapshot:
 
 
 def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
-    """The whole snapshots of a dataset, oldest first.
+    """The complete snapshots of a dataset, oldest first.
 
     Raises:
         StorageError: a manifest cannot be read.
@@ -185,7 +185,7 @@ def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
 
 
 def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:
-    """The newest whole snapshot of a dataset, if any."""
+    """The newest complete snapshot of a dataset, if any."""
     found = snapshots(parquet_dir, dataset)
     return found[-1] if found else None
 

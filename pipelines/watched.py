@@ -116,16 +116,16 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, alarms: Alarms | N
     try:
         if settings.alert_webhook:
             notify(settings, conditions(settings, outcomes, alarms))
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Alerts could not be judged: %s", _why(error))
     try:
         if settings.metrics_dir:
             _write_metrics(settings, settings.metrics_dir, outcomes)
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Metrics could not be written: %s", _why(error))
     try:
         prune_runs(settings)
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Old records could not be removed: %s", _why(error))
 
 

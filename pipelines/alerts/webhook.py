@@ -1,7 +1,7 @@
 """One JSON message to one URL, within a few seconds or not at all.
 
 It is sent on a thread that is not waited for beyond the limit: a host name that is slow to resolve would hold up a
-run otherwise. The URL is a secret and is in no message. What does not belong here: what is told, and how it is sent.
+run otherwise. The URL is a secret and is in no message. What does not belong here: the text, and sending it.
 """
 
 import json

@@ -35,7 +35,7 @@ from schemas.registry import PUSHED
 
 _PREVIEW_ROWS = 5
 MOST_REASONS = 20
-"""Most reasons that are told of one dataset."""
+"""Most reasons that are shown of one dataset."""
 
 
 @dataclass(frozen=True, slots=True)

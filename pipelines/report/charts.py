@@ -172,15 +172,15 @@ def _bare(name: str, root: Any) -> Any:
     root.set("role", "img")
     root.set("aria-label", name)
     for parent in list(root.iter()):
-        told = None
+        value = None
         for child in list(parent):
-            told = child.text if child.get("class") == "value" else told
+            value = child.text if child.get("class") == "value" else value
             if _is_for_scripts(child, root, parent):
                 parent.remove(child)
-        if told == _NOTHING:
+        if value == _NOTHING:
             parent.clear()
-        elif told:
-            etree.SubElement(parent, "title").text = told
+        elif value:
+            etree.SubElement(parent, "title").text = value
     return root
 
 

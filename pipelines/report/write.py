@@ -1,4 +1,4 @@
-"""The report as a file: read, put together, written whole or not at all."""
+"""The report as a file: read, put together, written completely or not at all."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

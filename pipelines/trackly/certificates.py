@@ -1,4 +1,4 @@
-"""Which certificates are trusted, and what is said of one that is not.
+"""Which certificates are trusted, and the message about one that is not.
 
 SSL_CERT_FILE, SSL_CERT_DIR and REQUESTS_CA_BUNDLE name what is trusted, as OpenSSL and requests have it; without them
 it is the system's store. They hold for every host, those of this machine included. What does not belong here: whether

@@ -58,7 +58,7 @@ _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def read_page(envelope: str) -> Callable[[bytes], Page]:
     """A reader of pages whose rows stand under the key `envelope`, for `TracklyClient.get`.
 
-    The reader raises Unreadable for a body that is not JSON or not whole, or with rows that are not an array. Rows
+    The reader raises Unreadable for a body that is not JSON or cut off, or with rows that are not an array. Rows
     that are null are none, and so are rows that are left out, where the reply says by its pagination that there are
     none or has nothing else to say. Unknown keys are tolerated and named in `other`, and a pagination that makes no
     sense is taken for none: no page is believed on its word alone.
@@ -133,7 +133,7 @@ def read_pagination(raw: msgspec.Raw) -> Pagination:
 
 
 def _count(value: Any) -> int | None:
-    """A number of rows or of a page, be it written as text or with a decimal point."""
+    """A number of rows or of a page, also written as text or with a decimal point."""
     try:
         number = None if isinstance(value, bool) else int(value)
     except (ValueError, TypeError, OverflowError):

@@ -106,18 +106,18 @@ def failure_of(answer: Answer, now: datetime) -> Failure:
         now: when it was received, aware.
     """
     status, headers = answer.status, answer.headers
-    said = vendor_error(answer.body, headers.get("content-type"))
-    reason = f"status {status}" + (f": {said}" if said else "")
+    vendor = vendor_error(answer.body, headers.get("content-type"))
+    reason = f"status {status}" + (f": {vendor}" if vendor else "")
     wait = retry_after(headers.get("retry-after"), now)
     if status == 407 and headers.get("proxy-authenticate"):
         return Failure(Kind.BARRED, reason, error=proxy_log_in(), status=status)
     if status >= 500 or status == 408:
         return Failure(Kind.TROUBLE, reason, retry_after=wait, status=status)
-    if said is None or status < 400:
+    if vendor is None or status < 400:
         return _of_a_gateway(answer, f"{reason}, not in the API's own form", wait)
     if status == 429:
         return Failure(Kind.BUSY, reason, retry_after=wait, status=status)
-    return Failure(Kind.REFUSED, reason, error=_refusal(status, said, reason), status=status)
+    return Failure(Kind.REFUSED, reason, error=_refusal(status, vendor, reason), status=status)
 
 
 def deprecated(answer: Answer, host: str) -> Failure | None:
@@ -197,7 +197,7 @@ def _of_a_page(status: int, location: str | None) -> TracklySyncError:
             return RequestError(page, _ON_THE_WAY)
 
 
-def _refusal(status: int, said: VendorError, reason: str) -> TracklySyncError:
+def _refusal(status: int, vendor: VendorError, reason: str) -> TracklySyncError:
     match status:
         case 401:
             return AccessError(
@@ -205,7 +205,7 @@ def _refusal(status: int, said: VendorError, reason: str) -> TracklySyncError:
                 "Set TRACKLY_API_KEY to a valid key from the Trackly settings page.",
             )
         case 403:
-            return _forbidden(said, reason)
+            return _forbidden(vendor, reason)
         case 404 | 405:
             return NotFoundError(
                 f"Trackly knows no such resource ({reason}).",
@@ -217,9 +217,9 @@ def _refusal(status: int, said: VendorError, reason: str) -> TracklySyncError:
             return RequestError(f"Trackly refused the request ({reason}).")
 
 
-def _forbidden(said: VendorError, reason: str) -> AccessError:
-    if said.code.endswith("_not_enabled"):
-        product = said.code.removesuffix("_not_enabled")
+def _forbidden(vendor: VendorError, reason: str) -> AccessError:
+    if vendor.code.endswith("_not_enabled"):
+        product = vendor.code.removesuffix("_not_enabled")
         return NotEnabledError(
             f"The Trackly account has no access to {product} ({reason}).",
             f"Ask Trackly support to enable {product} for this account.",

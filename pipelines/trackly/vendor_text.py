@@ -1,6 +1,6 @@
 """What is kept of the vendor's error texts: for a documented code our own text; else the masked text without quotes.
 
-An error may quote what was sent, such as the message or a name in it, and errors go into the ledger, the books, logs
+An error may quote what was sent, such as the message or a name in it, and errors go into the ledger, the tables, logs
 and alerts. So a record's error is kept by its code (/api-reference/v2/error-codes), and of a code that is not
 documented only what stands outside of quotation marks and before a colon. What does not belong here: phone numbers,
 which are masked first (`refusals.safe_words`).

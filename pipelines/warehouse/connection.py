@@ -19,20 +19,20 @@ NAME = "warehouse"
 
 
 @contextmanager
-def opened_for_writing(aside: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened_for_writing(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a private copy of a warehouse.
 
     Raises:
         StorageError: it is no DuckDB file; the message names the warehouse.
     """
     config: memory.Config = {
-        **memory.limits(memory.WAREHOUSE, aside.with_suffix(".spill")),
+        **memory.limits(memory.WAREHOUSE, copy.with_suffix(".spill")),
         "preserve_insertion_order": "false",
     }
-    new = "" if aside.exists() else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
+    new = "" if copy.exists() else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(attached(aside, NAME, new, config))
+            connection = stack.enter_context(attached(copy, NAME, new, config))
         except duckdb.Error as error:
             raise StorageError(
                 f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",

@@ -107,7 +107,7 @@ def _has_begun(connection: duckdb.DuckDBPyConnection, at: Names) -> bool:
 
 
 def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Snapshot, new: str) -> None:
-    """Make the tables `set_aside` (quarantined rows that can be told) and `changes` (keys whose row differs)."""
+    """Make the tables `set_aside` (quarantined rows whose key is known) and `changes` (keys whose row differs)."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE set_aside AS "
         + _set_aside(at, f"read_parquet({literal(str(snapshot.quarantine))})")
@@ -150,7 +150,7 @@ def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: s
 
 
 def _set_aside(at: Names, rows: str) -> str:
-    """A query for the quarantined rows that can be told by their raw JSON, and when each was seen."""
+    """A query for the quarantined rows whose raw JSON has a key, and when each was seen."""
     kinds = {field.name: TYPES[field.kind] for field in at.dataset.fields}
     keys = ", ".join(
         f"CASE WHEN json_valid(raw) THEN TRY_CAST(raw ->> '$.{name}' AS {kinds[name]}) END AS {name}"
@@ -164,7 +164,7 @@ def _set_aside(at: Names, rows: str) -> str:
 
 
 def rewind(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make history what it was when the snapshot was whole, and lead it from there to the snapshot.
+    """Make history what it was when the snapshot was complete, and lead it from there to the snapshot.
 
     Later versions are forgotten. What was published then need not be this snapshot: an earlier one may have been put
     back before it, or nothing have been published of it. So the published rows are made what they were then, and what

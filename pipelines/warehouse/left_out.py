@@ -27,7 +27,7 @@ COLUMNS = (
 """What is known of a row. `raw` is the row as it was read, of quarantined and rejected rows: it is personal data."""
 
 _DIFFERS = "the account holds what was sent, and the file says something else by now"
-_QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)  # some are words of DuckDB's own
+_QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)  # some are keywords of DuckDB
 _AT = "strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS \"at\""
 _BATCH_ROWS = 1_000
 
@@ -53,8 +53,8 @@ class LeftOut:
     def reasons(self, most: int) -> list[Reason]:
         """How many rows for which reason, the most frequent first.
 
-        The API's words may differ from row to row, its code does not: rows with a code have one reason, with the
-        words of one of them.
+        The API's text may differ from row to row, its code does not: rows with a code have one reason, with the
+        text of one of them.
 
         Args:
             most: only so many: every row may have a reason of its own.
@@ -76,7 +76,7 @@ class LeftOut:
         return {(activity, outcome): rows for activity, outcome, rows in found}
 
     def rows(self, most: int | None = None) -> Iterator[tuple[Any, ...]]:
-        """The rows, as COLUMNS says, in the order of the books; nothing else may use the connection meanwhile.
+        """The rows, as COLUMNS says, in the order of imports.records; nothing else may use the connection meanwhile.
 
         They are not sorted: so they stream, and memory stays flat.
 

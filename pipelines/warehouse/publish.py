@@ -177,7 +177,7 @@ def _account(
     replace_table(connection, "sync.pages", PAGES, PAGES.fields)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
-        # a replay shares the replies of the snapshot that it mends
+        # a replay shares the replies of the snapshot whose rows it validates again
         connection.execute(f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])")
 
 
@@ -189,7 +189,7 @@ def publish_runs(
     Args:
         connection: of a warehouse that takes its place next.
         data_dir: the data directory.
-        under_way: the activity that does this; its own record comes after it, and is as told where this is seen.
+        under_way: the activity that does this; its own record comes after it.
 
     Raises:
         StorageError: a record cannot be read.

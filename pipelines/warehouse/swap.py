@@ -1,8 +1,8 @@
-"""One writer, many readers: how `warehouse.duckdb` is replaced whole, and how it is read.
+"""One writer, many readers: how `warehouse.duckdb` is replaced in one step, and how it is read.
 
 DuckDB lets one process write a file while no other has it open. So nobody ever writes to the file that
-readers open: a writer copies it aside, changes the copy, and puts it in place by `os.replace`. A process that
-has the old file open keeps the old one, whole. What does not belong here: what the tables are.
+readers open: a writer makes a copy beside it, changes the copy, and puts it in place by `os.replace`. A process that
+has the old file open keeps all of the old one. What does not belong here: what the tables are.
 """
 
 import os
@@ -36,25 +36,25 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         BusyError: another writer held the lock for too long.
         StorageError: the disk refused, or the present file is no DuckDB file or of a newer program.
     """
-    aside = warehouse.with_name(f".{warehouse.name}.building")
+    copy = warehouse.with_name(f".{warehouse.name}.building")
     with storage_errors("make the folder of", warehouse):
         private_folder(warehouse.parent)
     with _writer_lock(warehouse), storage_errors("build", warehouse):
-        _discard(aside)  # what a killed writer left behind
+        _discard(copy)  # what a killed writer left behind
         try:
             if warehouse.exists():
-                shutil.copyfile(warehouse, aside)
+                shutil.copyfile(warehouse, copy)
             else:
-                aside.write_bytes(_blank())
-            with _opened(aside, warehouse) as connection:
+                copy.write_bytes(_blank())
+            with _opened(copy, warehouse) as connection:
                 refuse_newer(connection)
                 yield connection
                 connection.execute("CHECKPOINT")
-            sync_file(aside)
-            os.replace(aside, warehouse)  # noqa: PTH105 - the atomic step, by its own name
+            sync_file(copy)
+            os.replace(copy, warehouse)  # noqa: PTH105 - the atomic step, by its own name
             sync_folder(warehouse.parent)
         finally:
-            _discard(aside)
+            _discard(copy)
 
 
 def prepare(warehouse: Path) -> None:
@@ -124,14 +124,14 @@ def _blank() -> bytes:
 
 
 @contextmanager
-def _opened(aside: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the copy; one that another storage version holds is written in ours first, table by table."""
-    with opened_for_writing(aside, warehouse) as connection:
+    with opened_for_writing(copy, warehouse) as connection:
         if _is_of_ours(connection):
             yield connection
             return
-    _discard(aside)
-    with opened_for_writing(aside, warehouse) as connection:
+    _discard(copy)
+    with opened_for_writing(copy, warehouse) as connection:
         connection.execute(f"ATTACH {literal(str(warehouse))} AS before (READ_ONLY)")
         connection.execute(f"COPY FROM DATABASE before TO {NAME}")
         connection.execute("DETACH before")
@@ -145,7 +145,7 @@ def _is_of_ours(connection: duckdb.DuckDBPyConnection) -> bool:
     return str(version).startswith(STORAGE_VERSION)
 
 
-def _discard(aside: Path) -> None:
-    for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
+def _discard(copy: Path) -> None:
+    for leftover in (copy, copy.with_name(f"{copy.name}.wal")):
         leftover.unlink(missing_ok=True)
-    shutil.rmtree(aside.with_suffix(".spill"), ignore_errors=True)
+    shutil.rmtree(copy.with_suffix(".spill"), ignore_errors=True)

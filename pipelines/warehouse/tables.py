@@ -1,6 +1,6 @@
 """The warehouse's tables by their declarations: made, replaced, and completed where they are older than those.
 
-What does not belong here: what goes into them (`publish`, and `push` for its books).
+What does not belong here: what goes into them (`publish`, and `push` for the schema imports).
 """
 
 from collections.abc import Iterator, Sequence

@@ -94,10 +94,10 @@ def write_batch(draft: Draft, number: int, replies: Sequence[StoredReply]) -> Ba
     good = draft.work / f"good-{number:05}.arrow"
     table = _table(draft.dataset, replies)
     write_rows(table, good)
-    aside = [
+    rows = [
         row for reply in replies for row in bad_rows(draft.dataset, reply.spooled, reply.decoded.rows.bad)
     ]
-    bad = write_bad(aside, draft.work / f"bad-{number:05}.parquet")
+    bad = write_bad(rows, draft.work / f"bad-{number:05}.parquet")
     return Batch(
         good=good,
         bad=(bad,) if bad else (),

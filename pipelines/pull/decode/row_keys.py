@@ -1,6 +1,6 @@
 """What the scan sees of a reply: its pagination, and what tells its rows apart.
 
-Rows are told apart by one integer each, the same in every process. A row without a usable key (null, empty, of
+One integer distinguishes each row, the same in every process. A row without a usable key (null, empty, of
 another type, or against its column's checks) has a small integer by its content: it takes part in the comparison of
 replies, but links them only in company (see `read.windows`), since rows of the same content may be several. What does
 not belong here: the rows' columns (see `columns`), and which sightings are of one row without a key (see

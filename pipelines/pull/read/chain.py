@@ -313,5 +313,5 @@ def _overlap_alike(above: Slice, below: Slice) -> bool:
 
 
 def _is_everything(top: Slice) -> bool:
-    """Whether the first reply holds all rows, as they were at one moment, be it because the API does not page."""
+    """Whether the first reply holds all rows, as they were at one moment; also where the API does not page."""
     return top.ends or all_at_once(top.window, len(top.keys), top.total)

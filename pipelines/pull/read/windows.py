@@ -103,7 +103,7 @@ def around(position: int, largest: int) -> Window:
 def linked(earlier: Sequence[int], later: Sequence[int]) -> bool:
     """Whether two replies share a row.
 
-    One row with a key is enough. Rows without one are told apart by content only, which others may have too: it takes
+    One row with a key is enough. Rows without one are known by content only, which others may have too: it takes
     two of them that stand as far apart in both replies, each of a content of its own there.
 
     Args:

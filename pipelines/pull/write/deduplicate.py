@@ -31,7 +31,7 @@ _NO_BAD = "NULL::VARCHAR AS identity, '' AS raw, '' AS reason, now() AS synced_a
 """The columns of bad rows, for a snapshot without any."""
 
 _PLACE = "rows.page || ':' || rows.row"
-"""What tells rows without a key apart that were told apart before."""
+"""What distinguishes rows without a key, where that was decided before."""
 
 _ROWS_AT_ONCE = 10_000
 

@@ -34,5 +34,5 @@ def checked(dataset: Dataset, batch: Batch) -> tuple[Batch, pa.Table]:
     passed = rows.filter(pa.array([at not in broken for at in range(rows.num_rows)]))
     good = batch.good.with_name(f"checked-{batch.good.name}")
     write_rows(passed, good)
-    aside = write_bad(bad, batch.good.with_name(f"bad-checked-{batch.good.stem}.parquet"))
-    return replace(batch, good=good, bad=(*batch.bad, aside) if aside else batch.bad), passed
+    bad_file = write_bad(bad, batch.good.with_name(f"bad-checked-{batch.good.stem}.parquet"))
+    return replace(batch, good=good, bad=(*batch.bad, bad_file) if bad_file else batch.bad), passed

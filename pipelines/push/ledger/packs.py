@@ -1,4 +1,4 @@
-"""Packs: the rows of a call of sends or clicks, kept as one row of push_packs until one of them is told apart.
+"""Packs: the rows of a call of sends or clicks, one row of push_packs until one of them differs.
 
 A row that is accepted by its call has nothing of its own but what it is known by, and a history is a million of
 these. So an intent packs its rows. Where a row gets an outcome of its own, or leaves the input without the others

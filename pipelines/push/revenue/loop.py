@@ -123,7 +123,7 @@ class RevenuePush:
             self._sizes.replay(Call(*call) for call in recent_calls(transaction, REVENUE, self.ledger.part))
 
     async def run(self) -> Unsettled:
-        """Send what is not in the account yet, and settle what no answer told.
+        """Send what is not in the account yet, and settle what has no answer.
 
         Raises:
             OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.

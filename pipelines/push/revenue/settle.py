@@ -105,7 +105,7 @@ def patiently(
     """Take from verdicts what is too early to say: that a row is not there yet does not mean that it never will be.
 
     A row is called absent where its call is old enough and two readings some time apart agree. Until then, and as
-    long as the numbers may still become clear, it stays for a later reading. That it is there can be said at once.
+    long as the numbers may still become clear, it stays for a later reading. That it is there is clear at once.
 
     Args:
         rows: as for `settled`.

@@ -39,7 +39,7 @@ def attribute(
 
     Rows that the API skips as duplicates are not named either. Where the call held nothing but new rows, so that
     the account must have had them before us, as many of its unnamed rows are called duplicates: the count is
-    exact, and which rows they are is not told by the API, unless it is all of them. Where rows may have arrived
+    exact, and the API does not say which rows they are, unless it is all of them. Where rows may have arrived
     by an earlier attempt of ours, a skipped row is one that is there now: accepted.
 
     Args:
@@ -156,7 +156,7 @@ def _contradicts(
 
 def _incomplete(dataset: str, answer: ImportAnswer, rows: int) -> Verdict | None:
     """The verdict on rows that an incomplete answer leaves open; None: they are accepted."""
-    if rows == 1 and _there(answer):  # a call of one row is told by its counters
+    if rows == 1 and _there(answer):  # the counters of a call of one row name it
         return None
     if rows == 1 and (answer.error_count or answer.invalid_phones):
         code = "invalid_phone" if answer.invalid_phones else NOT_NAMED

@@ -97,7 +97,7 @@ class Sizes:
         alone: whether the next call is to be made without others beside it.
         begun: whether a call of this run has ended.
         cuts_in_a_row: calls without an answer since the last one; those that were under way together count once.
-        noted: what the user was told already.
+        noted: what was logged already.
     """
 
     rows: int = MAX_RECORDS

@@ -1,6 +1,6 @@
 """How a push is to send: what its caller may choose.
 
-What does not belong here: settings (`pipelines.settings`), and what an intake may be told (`pipelines.push.intake`).
+What does not belong here: settings (`pipelines.settings`), and the options of an intake (`pipelines.push.intake`).
 """
 
 from dataclasses import dataclass, field

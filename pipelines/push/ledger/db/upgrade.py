@@ -14,7 +14,7 @@ VERSION = "0006"
 """The newest migration."""
 
 FIRST = "0001"
-"""What ledgers were before they said which version they are."""
+"""What ledgers were before they had a version."""
 
 _VERSIONS = sa.table("push_version", sa.column("version_num", sa.Text))
 

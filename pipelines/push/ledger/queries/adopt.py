@@ -39,7 +39,7 @@ def adopt_calls(
 ) -> None:
     """Enter calls under new numbers, and their rows, in one transaction that is on the disk afterwards.
 
-    A row that the ledger has already is as it is told here: what it knows is older.
+    A row that the ledger has already becomes what is given here: what the ledger knows is older.
 
     Args:
         ledger: an open one; the calls belong to its part of the input.
