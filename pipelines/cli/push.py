@@ -193,7 +193,7 @@ def _tell_undecided(intakes: "Iterable[Intake]") -> None:
     if not any(intake.decided for intake in intakes):
         tell(
             "Nothing was decided: no row of revenue in this input is held for it. A row that stands in several files"
-            " is held only where all of them are pushed together: push without --from."
+            " is held where all of them are pushed together, or one after the other: the first is sent."
         )
 
 

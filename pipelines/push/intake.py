@@ -23,6 +23,7 @@ from pipelines.push.files.unusable import Unusable
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import decide, note_files
+from pipelines.push.ledger.queries.sources import note_sources
 from pipelines.push.outcomes import Outcome
 from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import Progress, building, stage_path
@@ -130,7 +131,10 @@ def take_in(
         found = describe(compared, dataset, sources)
         if decision and dataset.name == REVENUE:
             decide(ledger, decision.choice, decision.reason, new_decided(connection))
-        note_files(ledger, dataset.name, (str(source.path) for source in sources))
+        paths = [str(source.path) for source in sources]
+        note_files(ledger, dataset.name, paths)
+        if dataset.name == REVENUE:
+            note_sources(ledger, paths)
         compared.record(ledger)
     return found
 

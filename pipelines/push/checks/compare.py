@@ -17,6 +17,7 @@ from pipelines import memory
 from pipelines.push.checks import differing
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known import COLUMNS, IS_NEW
+from pipelines.push.checks.overlaps import renumber
 from pipelines.push.checks.same_rows import Decision, hold_same
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -148,6 +149,8 @@ def compare(
     _make_room(connection, dataset)
     _load(connection, "known", ledger, dataset, tuple(COLUMNS))
     connection.execute("DELETE FROM verdicts WHERE fleeting")
+    if dataset == REVENUE:
+        renumber(connection, ledger)
     label_files(connection)
     _leave_to_others(connection, PUSHED[dataset])
     conflicts(connection, PUSHED[dataset])

@@ -53,7 +53,7 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         [_why_repeated(dataset)],
     )
     connection.execute(
-        f"INSERT INTO ordinals SELECT seq, ordinal FROM repeats WHERE ordinal > 1 AND {_numbered(dataset)}"
+        f"INSERT INTO ordinals SELECT seq, ordinal, ordinal FROM repeats WHERE ordinal > 1 AND {_numbered(dataset)}"
     )
     connection.execute(f"DELETE FROM repeats WHERE {_settled(dataset)}")
 

@@ -13,6 +13,7 @@ COLUMNS = {
     "packed": "BOOLEAN",
     "content": "BIGINT",
     "likeness": "BIGINT",
+    "source": "BIGINT",
 }
 """Of the table, in their order; see `ledger_rows`. A row that is to wait has an identity only."""
 

@@ -12,6 +12,7 @@ does not belong here: what becomes of rows that are found (`same_rows`).
 
 import duckdb
 
+from pipelines.push.checks.overlaps import BASE
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
@@ -53,7 +54,7 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None
         return
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE kept AS SELECT ready.file, min(calls.moment) AS first_sent FROM ready"
-        " JOIN known ON known.identity = ready.identity JOIN calls USING (chunk) GROUP BY ready.file"
+        " JOIN known ON known.identity = ready.base JOIN calls USING (chunk) GROUP BY ready.file"
     )
     connection.execute(
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{NEW_AMOUNT}', g.identity"
@@ -80,9 +81,11 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE gone AS SELECT g.*, moment,"
         # without the number of a repeat
-        " CASE WHEN starts_with(identity, 'content:') THEN left(identity, 40) END AS base"
+        f" CASE WHEN starts_with(identity, 'content:') THEN {BASE} END AS base"
         f" FROM left_out_of AS g JOIN calls USING (chunk) WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
-        " AND CASE WHEN ours THEN identity NOT IN (SELECT identity FROM ready) ELSE NOT current END;"
+        " AND CASE WHEN ours THEN identity NOT IN (SELECT identity FROM ready) ELSE NOT current END"
+        # an equal row of another file is here, which is held
+        f" AND {BASE} NOT IN (SELECT base FROM sent_before);"
         "DROP TABLE left_out_of"
     )
 

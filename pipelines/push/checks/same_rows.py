@@ -1,6 +1,6 @@
 """Revenue that may be there twice: held (parked) until a person decides whether it is one sale or several.
 
-    SAME_ROWS  a row without a record_id that stands in several files
+    SAME_ROWS  a row without a record_id that stands in several files, be they pushed together or one by one
     LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of the
                file that it stands in are left alone where that was in the input by then: they are other sales
     LIKE_FILES likewise a row of another file, neither of them sent
@@ -115,6 +115,10 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
         f"CREATE OR REPLACE TEMP TABLE replaced ({REPLACED_COLUMNS})"
     )
     new = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+    connection.execute(
+        f"INSERT INTO held SELECT seq, ready.base, ordinal, '{SAME_ROWS}', places"
+        f" FROM ready JOIN sent_before USING (base) JOIN ordinals USING (seq) WHERE {new}"
+    )
     if ledger is not None and count(connection, "SELECT count(*) FROM (SELECT 1 FROM known LIMIT 1)"):
         _load_times(connection, ledger)
         connection.execute(
@@ -123,6 +127,7 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
             f" WHERE {new} AND EXISTS (SELECT 1 FROM sent WHERE sent.likeness = {likeness(PUSHED[REVENUE])}"
             " AND sent.base <> ready.base AND (sent.file IS NULL OR sent.file <> ready.file"
             "  OR since.moment IS NULL OR since.moment > sent.moment))"
+            " AND ready.seq NOT IN (SELECT seq FROM held)"
         )
         if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
             find_replaced(connection, ledger)

@@ -29,6 +29,7 @@ class LedgerRows(NamedTuple):
         count_before: for revenue, the contact's conversion_count before it is sent.
         phone_amount_before, phone_count_before: the same over all contacts of its phone number.
         likeness: for revenue, the digest of its message, offer and amount.
+        source: for revenue, the number of its file.
 
     A column that the dataset does not have is empty.
     """
@@ -44,6 +45,7 @@ class LedgerRows(NamedTuple):
     phone_amount_before: list[int | None]
     phone_count_before: list[int | None]
     likeness: list[int | None]
+    source: list[int | None]
 
     @classmethod
     def none(cls) -> "LedgerRows":
@@ -77,7 +79,7 @@ KEPT = {
 
 _RENEWED = (
     "content", "contact", "list_ref", "message_id", "amount", "amount_before", "count_before", "phone_amount_before",
-    "phone_count_before", "likeness",
+    "phone_count_before", "likeness", "source",
 )  # fmt: skip
 """What is replaced of a row that is sent again: its content, its contact, and the contact's totals by now."""
 

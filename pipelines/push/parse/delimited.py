@@ -43,6 +43,9 @@ TRAILING = (
     f"{MISFIT}; a delimiter ends the line, as not all lines end: it may be part of a text without quotes"
 )
 NOT_CLOSED = "a quote is not closed, or stands inside a text without being doubled"
+SPACED = (
+    "a quote after a space, and not every delimiter has one: whether it is part of the text cannot be told"
+)
 BACKSLASH = "a quote is escaped by a backslash, which cannot be read for certain"
 SKIP = "skip"
 BACKSLASHED = '\\"'
@@ -127,7 +130,7 @@ class _Reader:
     def batches(self, text: TextIO, block: int) -> Iterator[Records | Columnar]:
         before, first, said = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
         sample = text.read(_SAMPLE) + text.readline(MAX_LINE)
-        body = Body(self._source, self._evidence, before, sample)
+        body = Body(self._source, self._evidence, before)
         dialect, notes = judge(self._dataset, first, body, said)
         self._facts.dialect = str(dialect)
         self._facts.notes += notes
@@ -200,7 +203,8 @@ class _Reader:
                 row, problem = fit.odd(row)
                 self._blank += problem == SKIP
             if row is not None and not problem:
-                problem = self._doubt(row, reader, fit) if careful or reader.last > reader.first else ""
+                doubtful = careful or reader.last > reader.first or fit.may_be_spaced(kept)
+                problem = self._doubt(row, reader, fit) if doubtful else ""
             if row is not None and not problem:
                 batch.add(row, reader.first, reader.last)
             elif problem != SKIP:
@@ -219,6 +223,8 @@ class _Reader:
         lines = reader.lines.record
         if reader.last > reader.first and fit.swallows(lines):
             return NOT_CLOSED
+        if fit.is_spaced(row, lines):
+            return SPACED
         if self._evidence.backslashes and any(BACKSLASHED in line for line in lines):
             return BACKSLASH
         return BAD_BYTES if self._evidence.damaged and any(map(is_damaged, row)) else ""
@@ -266,6 +272,8 @@ class _Fit:
         self.names, self.width, self.trailing = names, len(names), 0
         self._named = max(place for place, name in enumerate(names) if name) + 1
         self.dialect = dialect
+        delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
+        self._after_space, self._spaced = f" {dialect.quote}", re.compile(f"{delimiter} +{quote}(?!{quote})")
         times = [f.name for f in dataset.fields if f.kind is Kind.INSTANT and f.name in columns.places]
         phones = [name for name in ("to_number", "phone_number") if name in columns.places]
         self._telling = [columns.places[name] for name in (*times, *phones)]
@@ -306,6 +314,18 @@ class _Fit:
             ):
                 return f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems"
         return MISFIT
+
+    def may_be_spaced(self, lines: Sequence[str]) -> bool:
+        """Whether a quote stands after a space somewhere; a quick look."""
+        return not self.dialect.spaces and any(self._after_space in line for line in lines)
+
+    def is_spaced(self, row: Sequence[str], lines: Sequence[str]) -> bool:
+        """Whether a cell begins with a space and a quote, as where a space follows the delimiter."""
+        return (
+            self.may_be_spaced(lines)
+            and any(cell.startswith(" ") and cell.lstrip(" ").startswith(self.dialect.quote) for cell in row)
+            and any(map(self._spaced.search, lines))
+        )
 
     def swallows(self, lines: Sequence[str]) -> bool:
         """Whether a line inside a record of several lines looks like a row of its own."""

@@ -4,7 +4,6 @@ What does not belong here: records (`delimited`), and the columns that a header 
 """
 
 import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,17 +71,11 @@ class Body:
         source: the file.
         evidence: what a look at it found.
         before: how many lines come before the first record.
-        head: the text of the first records.
     """
 
     source: Source
     evidence: Evidence
     before: int
-    head: str
-
-    def first(self, dialect: Dialect) -> Iterator[list[str]]:
-        """The records of the head that can be read."""
-        return _readable(dialect, io.StringIO(self.head, newline=""))
 
     def all(self, dialect: Dialect) -> Iterator[list[str]]:
         """All records that can be read; the file is opened again."""
@@ -121,9 +114,14 @@ def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect
             best = single
         else:
             notes = quotes.notes(dataset)
-    spaced = (cell.startswith(" ") for row in body.first(best) for cell in row[1:] if cell)
-    best.spaces = next(spaced, False) and all(spaced)
+    best.spaces = _has_spaces(body.all(best))
     return best, notes
+
+
+def _has_spaces(rows: Iterable[Sequence[str]]) -> bool:
+    """Whether a space follows every delimiter; most files are only read to the first that has none."""
+    spaced = (cell.startswith(" ") for row in rows for cell in row[1:] if cell)
+    return next(spaced, False) and all(spaced)
 
 
 @dataclass(frozen=True, slots=True)

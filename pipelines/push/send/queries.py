@@ -44,7 +44,7 @@ _KEPT = {
     "clicks": f", {_CONTENT['clicks']}",
     "revenue": f", {_CONTENT['revenue']}, p.contact, coalesce(k.list_key, p.list_ref), message_id,"
     f" {sql_units('revenue')}, t.amount, t.count, n.phone_amount, n.phone_count,"
-    f" {likeness(PUSHED['revenue'])}",
+    f" {likeness(PUSHED['revenue'])}, s.source",
 }
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
 
@@ -57,9 +57,10 @@ _ROWS = {
     "revenue": "ready LEFT JOIN parents AS p ON p.identity = ready.message_id"
     " LEFT JOIN list_keys AS k ON k.ref = p.list_ref"
     " LEFT JOIN totals AS t ON t.contact = p.contact AND t.list_key = coalesce(k.list_key, p.list_ref)"
-    " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact",
+    " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact"
+    " LEFT JOIN sources AS s ON s.file = ready.file",
 }
-"""Where those columns come from; for revenue from the tables of `TotalsInStage`."""
+"""Where those columns come from; for revenue from the tables of `TotalsInStage`, and `checks.overlaps`."""
 
 
 class Queue:

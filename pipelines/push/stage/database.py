@@ -14,7 +14,8 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
               that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
     differing rows that are in the account and say something else by now (`differing`)
-    ordinals  for revenue without a record_id, how often its values had occurred, from the second time on
+    ordinals  for revenue without a record_id, how often its values had occurred, from the second time on; `own` is
+              the same by the input alone, null for the first time (`checks.overlaps`)
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
     risky     revenue that the API may well refuse, to go in chunks of which every error is named
     ready     a view: the rows without a verdict, each with its identity
@@ -49,7 +50,7 @@ from schemas.tables import TYPES
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 9
+VERSION = 10
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _NAME = "this"
@@ -287,7 +288,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
     connection.execute("CREATE TABLE risky (seq BIGINT)")
     connection.execute("CREATE TABLE synced (seq BIGINT)")
-    connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT)")
+    connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT, own BIGINT)")
     connection.execute(
         "CREATE VIEW ready AS SELECT input.*, "
         "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity "

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.push.files.find import Source
-from pipelines.push.parse.delimited import MISFIT, read_delimited
+from pipelines.push.parse.delimited import MISFIT, SPACED, read_delimited
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.records import numbered
 from schemas.registry import PUSHED
@@ -109,3 +109,23 @@ def test_lines_of_another_delimiter_are_held_back_and_say_so(
     assert facts.dialect == "comma, double quotes"
     problems = [row["problem"] for row in rows[-3:]]
     assert problems == [f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems", None, MISFIT]
+
+
+@pytest.mark.parametrize("last", [PLAIN.format("z", "Hi"), PLAIN.replace(",", ", ").format("z", "Hi")])
+def test_a_space_after_each_delimiter_is_judged_by_the_whole_file(tmp_path: Path, last: str) -> None:
+    """One line without, however far below, speaks against it: what is in quotes after a space cannot be told then."""
+    spaced = [PLAIN.replace(",", ", ").format(number, '"Hi, you"') for number in range(30_000)]
+    quoted = PLAIN.replace(",", ", ").format("q", '"Hi"')
+    rows, facts = read(tmp_path / "sends.csv", [*spaced, quoted, last])
+    is_spaced = last.count(" ") > 0
+    assert ("a space after each delimiter" in facts.dialect) == is_spaced
+    held, kept = rows[-2:]
+    assert (held["problem"], held["message"]) == ((None, "Hi") if is_spaced else (SPACED, None))
+    assert (kept["problem"], kept["message"]) == (None, "Hi")
+
+
+def test_a_text_that_begins_with_a_space_and_a_quote_is_kept(tmp_path: Path) -> None:
+    """Where its own quotes say so; nothing is taken for a space after a delimiter then."""
+    texts = {'" ""Hi"""': ' "Hi"', '"say, ""x"", "': 'say, "x", ', '" a, ""y"""': ' a, "y"'}
+    rows, _ = read(tmp_path / "sends.csv", [PLAIN.format(n, text) for n, text in enumerate(texts)])
+    assert [(row["problem"], row["message"]) for row in rows] == [(None, text) for text in texts.values()]

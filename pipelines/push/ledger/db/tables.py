@@ -98,6 +98,7 @@ ROWS = sa.Table(
     # digests of what was sent (see `push.content`); null for rows of a program that kept none
     sa.Column("content", sa.BigInteger),
     sa.Column("likeness", sa.BigInteger),  # for revenue
+    sa.Column("source", sa.Integer),  # for revenue: the file that it was sent from, by its number
     # what settling revenue in doubt needs: whose totals a row counts in, how much, and what they were before;
     # nulls for these are a contact that the reading did not find
     sa.Column("contact", sa.Text),
@@ -174,6 +175,13 @@ FILES = sa.Table(
     sa.Column("part", sa.Text, primary_key=True),
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("since", sa.Text, nullable=False),
+)
+
+SOURCES = sa.Table(
+    "push_sources",
+    metadata,
+    sa.Column("source", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("path", sa.Text, nullable=False, unique=True),
 )
 
 DECISIONS = sa.Table(

@@ -10,7 +10,7 @@ from pipelines.database import making, sqlite_file
 from pipelines.errors import StorageError
 from pipelines.push.ledger.db.tables import ROWS
 
-VERSION = "0006"
+VERSION = "0007"
 """The newest migration."""
 
 FIRST = "0001"

@@ -35,6 +35,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "list_ref": pa.string(),
     "content": pa.int64(),
     "likeness": pa.int64(),
+    "source": pa.int64(),
     "amount": pa.int64(),
 }
 """What `ledger_rows` has of a row: its columns in push_rows, and

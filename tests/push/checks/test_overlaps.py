@@ -1,0 +1,91 @@
+"""Exports that overlap and are pushed one by one: equal revenue without a record_id is held."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.push.checks.same_rows import Choice, Decision
+from pipelines.push.outcomes import Outcomes
+from pipelines.push.run import plan as plan_push
+from pipelines.push.run import push
+from pipelines.sandbox import Account, seed_account
+from pipelines.settings import Settings
+
+REVENUE = ["revenue"]
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A few people: the totals of all of them are read before each push of revenue."""
+    return seed_account(contacts=40)
+
+
+@pytest.fixture
+def sales(
+    write: Write, some_sends: Callable[[int], list[Row]], offer: str, account: Account, settings: Settings
+) -> list[Row]:
+    """Sales of three sends, which are in the account; it has no other revenue."""
+    account.revenue.clear()
+    push(settings, ["sends"], [write("sends.ndjson", some_sends(3))])
+    return [
+        {"message_id": f"m00000{n}", "offer_id": offer, "revenue": n + 1, "timestamp": f"2024-05-0{n + 2}"}
+        for n in range(3)
+    ]
+
+
+def amounts(account: Account) -> list[int]:
+    return sorted(row["revenue"] for row in account.revenue)
+
+
+@pytest.mark.parametrize(("choice", "there"), [(Choice.COUNT, [1, 2, 2, 3]), (Choice.ONCE, [1, 2, 3])])
+def test_exports_that_overlap_are_held_across_runs(
+    account: Account, settings: Settings, write: Write, sales: list[Row], choice: Choice, there: list[int]
+) -> None:
+    """The row of both is parked until it is decided, the others are sent; the decision stays, in either order."""
+    may, june = write("revenue-may.ndjson", sales[:2]), write("revenue-june.ndjson", sales[1:])
+    assert push(settings, REVENUE, [may]).outcomes["revenue"] == Outcomes(2, accepted=2)
+    planned = plan_push(settings, REVENUE, [june]).plans["revenue"]
+    assert (planned.intake.parked, planned.intake.pending) == (1, 1)
+    ((group,),) = (file.groups for file in planned.files)
+    assert (group.code, group.examples[0].places) == ("same_rows", "revenue-may.ndjson")
+    assert push(settings, REVENUE, [june]).outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
+    assert amounts(account) == [1, 2, 3]
+    done = push(settings, REVENUE, [june], decision=Decision(choice, "asked accounting"))
+    assert done.intakes["revenue"].decided == 1
+    assert amounts(account) == there
+    for files in ([may], [may, june], [june]):
+        again = push(settings, REVENUE, files).outcomes["revenue"]
+        assert (again.left_out, again.pending) == (0, 0)
+        assert amounts(account) == there
+
+
+def test_a_file_that_was_renamed_converted_cut_or_added_to_is_the_same(
+    account: Account, settings: Settings, write: Write, sales: list[Row]
+) -> None:
+    """All that was sent from it is in the input, so that nothing is held; a file at the same path is itself."""
+    first = write("revenue.ndjson", sales[:2])
+    push(settings, REVENUE, [first])
+    renamed = write("revenue-0.ndjson", sales)
+    assert push(settings, REVENUE, [renamed]).outcomes["revenue"] == Outcomes(3, accepted=3)
+    cut = [write("revenue-1.ndjson", sales[:1]), write("revenue-2.ndjson", sales[1:])]
+    assert push(settings, REVENUE, cut).outcomes["revenue"] == Outcomes(3, accepted=3)
+    first.write_text(renamed.read_text().splitlines()[1] + "\n")
+    assert push(settings, REVENUE, [first]).outcomes["revenue"] == Outcomes(1, accepted=1)
+    assert amounts(account) == [1, 2, 3]
+
+
+def test_equal_rows_of_a_file_that_grows_stay_other_sales(
+    account: Account, settings: Settings, write: Write, sales: list[Row]
+) -> None:
+    """Within one file each is a sale; a third one in another file is held, however often it was sent."""
+    first = write("revenue.ndjson", [sales[0], sales[1]])
+    push(settings, REVENUE, [first])
+    write("revenue.ndjson", [sales[0], sales[1], sales[1]])
+    assert push(settings, REVENUE, [first]).outcomes["revenue"] == Outcomes(3, accepted=3)
+    other = write("revenue-b.ndjson", [sales[1]])
+    assert push(settings, REVENUE, [other]).outcomes["revenue"] == Outcomes(1, parked=1)
+    assert amounts(account) == [1, 2, 2]
