@@ -188,14 +188,16 @@ def _note_opted_out(
     connection.execute(_OPTED_OUT)
     for some in _in_parts([one for one in audiences if one.id in used], _AT_ONCE):
         queries = " UNION ALL ".join(_opted_out_of(one, as_of, unknown) for one in some)
-        connection.execute(f"INSERT INTO sync.audience_opted_out BY NAME {queries}")
+        ids = [audience.id for audience in some]
+        connection.execute(f"INSERT INTO sync.audience_opted_out BY NAME {queries}", ids)
     connection.execute("DROP TABLE opted_out")
 
 
 def _opted_out_of(audience: Audience, as_of: datetime, unknown: dict[str, str]) -> str:
+    """The opted-out contacts of an audience, as SQL with its id as the parameter."""
     by_filter, widely, by_lists = (literal(basis) for basis in BASES)
     sql = audience.test(as_of, unknown).sql
-    who = f"SELECT {literal(audience.id)} AS audience_id, phone_number, list_id"
+    who = "SELECT ?::VARCHAR AS audience_id, phone_number, list_id"
     if sql is None:
         lists = (
             f"list_id IN ({', '.join(map(str, audience.source_lists))})" if audience.source_lists else "true"
