@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.warehouse.diff import Change, Diff
 
 _EXAMPLES = 3
-_PERSONAL = ("phone_number", "custom_fields", "extra")
+_PERSONAL = ("phone_number", "custom_fields", "extra", "message", "blasts", "filter")
 """Columns whose values are masked unless somebody asks for them; `extra` holds what nobody knows."""
 
 
@@ -33,7 +33,7 @@ def diff(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="contacts, lists or offers.",
+            help="contacts, lists, offers, creatives, audiences or schedules.",
             metavar="DATASET",
             autocompletion=dataset_names(tuple(VERSIONED)),
         ),
@@ -54,7 +54,7 @@ def diff(
     """Show what changed between two pulls: rows added and removed, and rows changed, by column.
 
     Snapshots on disk are listed in the table sync.snapshots; TRACKLY_KEEP_SNAPSHOTS says how many there are. Phone
-    numbers and custom fields are masked: letters are x, digits 9.
+    numbers, custom fields, messages and filters are masked: letters are x, digits 9.
     """
     (name,) = chosen([dataset], VERSIONED)
     settings = load_settings()
@@ -157,7 +157,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"    {_key(example['key'])}: {_text(example['before'])} -> {_text(example['after'])}"
     if document["masked"]:
         yield ""
-        yield "Phone numbers and custom fields are masked; --show-values shows them."
+        yield "Phone numbers, custom fields, messages and filters are masked; --show-values shows them."
 
 
 def _key(key: Mapping[str, Any]) -> str:

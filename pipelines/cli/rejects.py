@@ -52,7 +52,7 @@ def rejects(
     datasets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="sends, clicks, revenue, or contacts, lists, offers; by default all.",
+            help="sends, clicks, revenue, or contacts, lists, offers, creatives and so on; by default all.",
             autocompletion=dataset_names(_NAMES),
         ),
     ] = None,

@@ -221,6 +221,20 @@ def test_rows_that_are_claimed_and_missing_fail_a_check(server: Server, settings
     assert "6 rows that the API claims" in note
 
 
+def test_a_dataset_that_the_account_does_not_serve_is_no_failure(
+    account: Account, settings: Settings
+) -> None:
+    """Its asset says what the account answered, its checks have nothing to find, and the warehouse is made."""
+    account.options.unserved = ("creatives",)
+    done = dg.materialize([DATASETS["creatives"]], resources={"trackly": GivenTrackly(settings)})
+    (made,) = done.get_asset_materialization_events()
+    metadata = made.step_materialization_data.materialization.metadata
+    assert metadata["served"].value is False
+    assert "404" in str(metadata["answer"].value)
+    found = results(dataset_checks(DATASETS["creatives"], PULLED["creatives"]), settings)
+    assert all(result.passed for result in found.values())
+
+
 def test_implausible_times_warn_and_are_kept(account: Account, settings: Settings) -> None:
     """A pull keeps what the account says; a check names the columns, and `status` does."""
     later = (datetime.now(UTC) + timedelta(days=3)).isoformat()

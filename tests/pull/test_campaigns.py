@@ -63,7 +63,10 @@ def assert_held(account: Account, settings: Settings) -> None:
 
 def test_a_quiet_account_arrives_equal_by_reads_alone(campaigns: Account, settings: Settings) -> None:
     """Every status, both spellings of filters, slugs and times of either form; links and variants as rows."""
+    campaigns.schedules[1]["end_date"] = "2099-01-31T00:00:00Z"  # planned, so nothing odd
+    campaigns.audiences[1]["source_lists"] = [1.0, 2]
     made = pull(settings, (*CAMPAIGNS, "offers"), "r1")
+    assert [one.manifest.odd_times for one in made] == [""] * 4
     assert {str(one.manifest.consistency) for one in made} == {"exact"}
     assert_held(campaigns, settings)
     for name in CAMPAIGNS:
