@@ -13,9 +13,14 @@ from forked import Forked
 Done = subprocess.CompletedProcess[str]
 
 
+def started(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Forked:
+    """Start a command in a folder, with this environment and no other."""
+    return Forked(_main, (arguments,), environment, folder)
+
+
 def trackly_sync(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Done:
     """Run a command in a folder to its end, with this environment and no other."""
-    with Forked(_main, (arguments,), environment, folder) as process:
+    with started(arguments, environment, folder) as process:
         told, complained = process.communicate()
     return subprocess.CompletedProcess(arguments, process.returncode, told.decode(), complained.decode())
 

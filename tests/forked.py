@@ -43,6 +43,8 @@ class Forked:
     ) -> None:
         kept = Path(tempfile.mkdtemp())
         self.stdout, self.stderr = kept / "stdout", kept / "stderr"
+        for stream in (self.stdout, self.stderr):
+            stream.touch()
         given = (work, arguments, dict(environment), folder, (self.stdout, self.stderr))
         self._process = _context.Process(target=_run, args=given)
         self._process.start()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import started
+from forked import Forked
 from processes import environment
 
 from pipelines.push.ledger.status import outcomes
@@ -20,7 +22,6 @@ from pipelines.runs import records
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 
-COMMAND = Path(sys.executable).with_name("trackly-sync")
 WHATEVER = 120
 """Seconds that a test waits for what must happen, however busy the machine is."""
 
@@ -30,28 +31,18 @@ Some = Callable[[int], list[Row]]
 
 
 @contextmanager
-def start(settings: Settings, *arguments: str, **more: str) -> "Iterator[subprocess.Popen[bytes]]":
+def start(settings: Settings, *arguments: str, **more: str) -> Iterator[Forked]:
     given = {"TRACKLY_SETTLE_SECONDS": "0", "TRACKLY_TIMEOUT_SECONDS": "2"} | more
-    command = [str(COMMAND), *arguments]
-    with (
-        errors(settings).open("w") as stderr,
-        subprocess.Popen(
-            command, env=environment(settings, **given), stderr=stderr, stdout=subprocess.DEVNULL
-        ) as process,
-    ):
+    with started(arguments, environment(settings, **given), Path.cwd()) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def errors(settings: Settings) -> Path:
-    """The process's standard error, as a file: it can be looked at while it goes on."""
-    return settings.data_dir / "stderr"
-
-
-def said(settings: Settings) -> str:
-    return " ".join(errors(settings).read_text(encoding="utf-8").split())
+def said(process: Forked) -> str:
+    """Its standard error, so far."""
+    return " ".join(process.stderr.read_text(encoding="utf-8").split())
 
 
 def until(true: Callable[[], object]) -> None:
@@ -117,11 +108,11 @@ def test_a_push_whose_reply_drips_is_stopped(
     with start(settings, "push", "revenue", TRACKLY_TIMEOUT_SECONDS=longest) as pushing:
         until(lambda: account.revenue)
         pushing.send_signal(number)
-        until(lambda: "Waiting for the answers" in said(settings))
+        until(lambda: "Waiting for the answers" in said(pushing))
         if times == 2:
             pushing.send_signal(number)
         pushing.wait(WHATEVER)
-    told = said(settings)
+    told = said(pushing)
     assert pushing.returncode == code
     assert f"for at most {longest} s" in told
     assert ("Stopped at once" in told) == (times == 2)
@@ -146,7 +137,7 @@ def test_a_push_of_sends_whose_replies_drip_is_stopped(
             pushing.send_signal(signal.SIGINT)
             time.sleep(0.5)  # two signals at once are one
         pushing.wait(WHATEVER)
-    told = said(settings)
+    told = said(pushing)
     assert pushing.returncode == 130
     assert "Waiting for the answers" in told
     found = outcomes(settings)["sends"]
@@ -167,7 +158,7 @@ def test_a_push_is_stopped_while_it_reads_contacts(
         until(lambda: called(account, "/contacts") > calls)
         pushing.send_signal(signal.SIGINT)
         pushing.wait(WHATEVER)
-    told = said(settings)
+    told = said(pushing)
     assert (pushing.returncode, stored(account)) == (130, Counter())
     assert "Stopped" in told
     assert outcomes(settings)["revenue"] == Outcomes(40, pending=40)
@@ -183,7 +174,7 @@ def test_a_push_is_stopped_while_it_waits_to_settle(
         until(lambda: outcomes(settings)["revenue"].in_doubt)
         pushing.send_signal(signal.SIGINT)
         pushing.wait(WHATEVER)
-    told = said(settings)
+    told = said(pushing)
     assert pushing.returncode == 130, told
     assert outcomes(settings)["revenue"].in_doubt > 0
     assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(40, accepted=40)
@@ -199,7 +190,7 @@ def test_a_push_is_stopped_while_it_takes_files_in(
         until(lambda: list(settings.data_dir.glob("**/*.duckdb*")))
         pushing.send_signal(signal.SIGINT)
         pushing.wait(WHATEVER)
-    told = said(settings)
+    told = said(pushing)
     assert pushing.returncode == 130
     assert "Traceback" not in told
     write("sends.ndjson", some_sends(500))
@@ -315,7 +306,7 @@ def test_a_pull_whose_replies_drip_is_stopped(
         for _ in range(times):
             pulling.send_signal(signal.SIGINT)
         pulling.wait(WHATEVER)
-    told = said(settings)
+    told = said(pulling)
     assert pulling.returncode == 130
     assert "Traceback" not in told
     assert not settings.warehouse.exists()
