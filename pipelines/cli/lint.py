@@ -4,10 +4,9 @@ What does not belong here: what is looked for (`marts/campaign_lint.sql`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
-
-from rich.table import Table
 
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
@@ -23,6 +22,7 @@ from schemas.campaign_marts import SEVERITIES
 _NEEDED = ("creatives", "schedules", "audiences", "offers", "lists")
 _NOTICE = "notice"
 _STYLES = {"error": "bold red", "warning": "yellow", _NOTICE: "dim"}
+_GROUP = ("severity", "kind", "remedy")
 _QUERY = "FROM marts.campaign_lint ORDER BY list_position(?, severity), kind, subject, subject_name, about"
 
 
@@ -76,32 +76,22 @@ def _show(findings: Sequence[dict[str, Any]], counts: Counter[str]) -> None:
     if not findings:
         out.print("Nothing found.")
         return
-    table = Table("severity", "finding", "where", "about", box=None, pad_edge=False, header_style="bold")
-    table.add_column("people", justify="right")
-    table.add_column("what")
-    for one in findings:
-        severity = str(one["severity"])
-        table.add_row(
-            f"[{_STYLES[severity]}]{severity}[/]",
-            one["kind"],
-            _named(one["subject"].removesuffix("s"), one["subject_name"] or one["subject_id"]),
-            for_terminal(str(one["about_name"] or one["about"])),
-            "" if one["people"] is None else f"{one['people']:,}",
-            for_terminal(one["detail"]),
-        )
-    out.print(table)
-    out.print()
-    for kind, remedy in _remedies(findings):
-        out.print(f"{kind}: {for_terminal(remedy)}")
+    for (severity, kind, remedy), some in groupby(findings, key=lambda one: [one[name] for name in _GROUP]):
+        out.print(f"[{_STYLES[severity]}]{severity}[/] [bold]{kind}[/]")
+        for one in some:
+            out.print(f"  {_line(one)}")
+        out.print(f"  → {for_terminal(remedy)}")
     out.print(
         ", ".join(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity]) + "."
     )
 
 
-def _remedies(findings: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
-    """What to do about each kind of finding, once."""
-    return {str(one["kind"]): str(one["remedy"]) for one in findings}.items()
-
-
-def _named(what: str, name: object) -> str:
-    return f"{what} {for_terminal(str(name))}"
+def _line(one: dict[str, Any]) -> str:
+    about = [
+        one["about_name"] or one["about"],
+        one["people"] is not None and plural(one["people"], "person", "people"),
+    ]
+    more = ", ".join(str(part) for part in about if part)
+    name = one["subject_name"] or one["subject_id"]
+    text = f"{one['subject'].removesuffix('s')} {name}: {one['detail']}"
+    return for_terminal(f"{text} ({more})" if more else text)
