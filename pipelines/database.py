@@ -16,7 +16,9 @@ from filelock import FileLock
 
 from pipelines.errors import SettingsError, StorageError
 from pipelines.storage import private_folder
+from pipelines.text import plain
 
+_SUPPORTED = ("sqlite", "postgresql")
 _BUSY_SECONDS = 30
 _NAMED_USER = re.compile(r'(user|role) "[^"]*"')
 _REMEDY = "See that it can be reached and written to, and that there is room."
@@ -112,14 +114,25 @@ def database_errors(where: str, remedy: str = _REMEDY) -> Iterator[None]:
 
 
 def _parsed(url: str) -> sa.URL:
+    """The URL of a database that is supported.
+
+    Raises:
+        SettingsError: it is none, or of another database.
+    """
     try:
         found = sa.make_url(url)
-        # the driver that is maintained, where none is named
-        return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
     except (sa.exc.ArgumentError, ValueError):  # a port that is no number
         raise SettingsError(
             "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"
         ) from None
+    kind = found.drivername.partition("+")[0]
+    if kind not in _SUPPORTED:
+        raise SettingsError(
+            f"TRACKLY_LEDGER_URL: {plain(kind)}:// is not supported.",
+            "Use postgresql://user@host/db, or leave the setting out for SQLite in the data directory.",
+        )
+    # the driver that is maintained, where none is named
+    return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
 
 
 def _tune(connection: sqlite3.Connection, _: object) -> None:

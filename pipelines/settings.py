@@ -460,18 +460,38 @@ def _from_file() -> Mapping[str, str | None]:
     return read_env_file(file) if file.is_file() else {}
 
 
+_DATE = "must be a date, such as 2020-01-31"
 _PLAIN = {
     "bool_parsing": "must be on or off (or yes, no, true, false)",
-    "date_from_datetime_parsing": "must be a date, such as 2020-01-31",
-    "date_from_datetime_inexact": "must be a date, such as 2020-01-31",
+    "bool_type": "must be on or off (or yes, no, true, false)",
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
+    "date_parsing": _DATE,
+    "int_parsing": "must be a valid integer",
+    "int_from_float": "must be a valid integer",
+    "int_parsing_size": "is too large",
+    "float_parsing": "must be a valid number",
+    "finite_number": "must be a valid number",
 }
 """What stands in place of pydantic's text, by its type of error."""
 
+_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "literal_error")
+"""Types whose text is plain but for their beginning."""
+
+_OWN = ("value_error", "plain_http")
+"""Types of our own checks."""
+
 
 def _describe(item: Any) -> str:
-    if item["type"] == "plain_http":  # of no single field
-        return str(item["msg"])
+    """What is wrong with a setting, in our own text: a library's is for its users."""
+    kind, text = item["type"], str(item["msg"])
+    if kind == "plain_http":  # of no single field
+        return text
     name = f"TRACKLY_{str(item['loc'][0]).upper()}" if item["loc"] else "Settings"
-    reason = str(item["msg"]).removeprefix("Value error, ").partition(", unable to")[0]
-    reason = _PLAIN.get(item["type"], reason.replace("Input should be", "must be"))
+    if kind in _OWN:
+        reason = text.removeprefix("Value error, ")
+    elif kind in _BOUNDS:
+        reason = text.replace("Input should be", "must be")
+    else:
+        reason = _PLAIN.get(kind, "cannot be read")
     return f"{name} {reason[0].lower()}{reason[1:]}"

@@ -1,8 +1,9 @@
 """The commands put together, with the options that all of them share."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +30,7 @@ from pipelines.cli import (
     ui,
     webhooks,
 )
+from pipelines.cli.help import Command, Group
 from pipelines.cli.terminal import log_to_terminal, out, tell
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import load_settings, unknown_settings
@@ -50,33 +52,43 @@ _EPILOG = (
 app = typer.Typer(
     help=_HELP,
     epilog=_EPILOG,
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("pull")(pull.pull)
-app.command("push")(push.push)
-app.command("reconcile")(reconcile.reconcile)
-app.command("resolve")(resolve.resolve)
-app.command("adopt")(adopt.adopt)
-app.command("status")(status.status)
-app.command("runs")(runs.runs)
-app.command("logs")(logs.logs)
-app.command("rejects")(rejects.rejects)
-app.command("report")(report.report)
-app.command("alerts")(alerts.alerts)
-app.command("lint")(lint.lint)
-app.command("diff")(diff.diff)
-app.command("rollback")(earlier.rollback)
-app.command("replay")(earlier.replay)
-app.add_typer(export.app, name="export")
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-app.command("ui")(ui.ui)
-app.command("sandbox")(sandbox.sandbox)
-app.add_typer(webhooks.app, name="webhooks")
+_PULL, _PUSH = "Pull: the account into the warehouse", "Push: history into the account"
+_STATE, _RUN, _TRY = "See how things stand", "Run and connect", "Try it without a key"
+
+_COMMANDS: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
+    (_PULL, "pull", pull.pull, "Pull consistent snapshots and publish them."),
+    (_PULL, "diff", diff.diff, "Show what changed between two pulls."),
+    (_PULL, "rollback", earlier.rollback, "Publish an earlier snapshot again, or list them."),
+    (_PULL, "replay", earlier.replay, "Validate quarantined rows again, or count them."),
+    (_PUSH, "push", push.push, "Send history that is not in the account yet."),
+    (_PUSH, "rejects", rejects.rejects, "List the rows that were left out, and why."),
+    (_PUSH, "reconcile", reconcile.reconcile, "Compare what was accepted with the account."),
+    (_PUSH, "resolve", resolve.resolve, "List revenue in doubt, or settle it by hand."),
+    (_PUSH, "adopt", adopt.adopt, "Take sent revenue over into a lost ledger."),
+    (_STATE, "status", status.status, "Show what was pulled and pushed, and what needs attention."),
+    (_STATE, "runs", runs.runs, "List recent runs, or show one with its evidence."),
+    (_STATE, "logs", logs.logs, "Show what a run logged."),
+    (_STATE, "report", report.report, "Write one HTML page about the warehouse."),
+    (_STATE, "alerts", alerts.alerts, "Check what alerts, and send what changed."),
+    (_STATE, "lint", lint.lint, "Check campaigns before they are sent."),
+    (_STATE, "doctor", doctor.doctor, "Check settings, key, network, disk and versions."),
+    (_RUN, "ui", ui.ui, "Serve Dagster's UI, with its daemon."),
+    (_TRY, "demo", demo.demo, "Pull, push and reconcile a made-up account."),
+    (_TRY, "sandbox", sandbox.sandbox, "Serve a made-up account."),
+)
+"""The commands: the group that help shows them in, the name, what they do, and that in a few words."""
+
+for _panel, _name, _command, _short in _COMMANDS:
+    app.command(_name, cls=Command, rich_help_panel=_panel, short_help=_short)(_command)
+app.add_typer(export.app, name="export", rich_help_panel=_RUN, cls=Group)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_RUN, cls=Group)
 
 
 def _show_version(wanted: bool) -> None:

@@ -55,6 +55,10 @@ def diff(
 
     Snapshots on disk are listed in the table sync.snapshots; TRACKLY_KEEP_SNAPSHOTS says how many there are. Phone
     numbers, custom fields, messages and filters are masked: letters are x, digits 9.
+
+    Examples:
+    - `trackly-sync diff contacts`: the last two pulls.
+    - `trackly-sync diff offers --json`: for a program.
     """
     (name,) = chosen([dataset], VERSIONED)
     settings = load_settings()

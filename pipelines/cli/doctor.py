@@ -48,6 +48,10 @@ def doctor(
     """Check settings, key, reachability, disk, warehouse, ledger and versions; each with a remedy.
 
     Exit code 0 where nothing fails, 1 where something does, 2 where a setting is malformed.
+
+    Examples:
+    - `trackly-sync doctor`: before the first pull, and when something fails.
+    - `trackly-sync doctor --fix`: also close the data directory to other users of this machine.
     """
     try:
         settings = load_settings()

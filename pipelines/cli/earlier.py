@@ -23,7 +23,7 @@ Name = Annotated[
     str | None,
     typer.Argument(
         help=f"{', '.join(PULLED)}; without one, the list.",
-        metavar="[DATASET]",
+        metavar="DATASET",
         autocompletion=dataset_names(PULLED),
         show_default=False,
     ),

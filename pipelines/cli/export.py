@@ -6,18 +6,23 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.guarded import guarded
+from pipelines.cli.help import Command
 from pipelines.cli.terminal import out
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
 
-app = typer.Typer(help="Write what the warehouse holds as a project for another tool.", no_args_is_help=True)
+app = typer.Typer(
+    help="Write what the warehouse holds as a project for another tool.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
 
 
-@app.command("dbt")
+@app.command("dbt", cls=Command)
 @guarded
 def dbt(
     folder: Annotated[
-        str, typer.Argument(help="Where the project goes; made if it is not there.", metavar="[FOLDER]")
+        str, typer.Argument(help="Where the project goes; made if it is not there.", metavar="FOLDER")
     ] = "dbt",
     force: Annotated[
         bool,

@@ -25,6 +25,7 @@ def pull(
         list[str] | None,
         typer.Argument(
             help="contacts, lists, offers, revenue, creatives, audiences, schedules; by default all.",
+            metavar="DATASET",
             autocompletion=dataset_names(PULLED),
         ),
     ] = None,

@@ -51,7 +51,11 @@ _PUSHES = [f"push {name}" for name in PUSHED]
 def push(
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(help="sends, clicks, revenue; by default all.", autocompletion=dataset_names(PUSHED)),
+        typer.Argument(
+            help="sends, clicks, revenue; by default all.",
+            metavar="DATASET",
+            autocompletion=dataset_names(PUSHED),
+        ),
     ] = None,
     source: Annotated[
         list[Path] | None,

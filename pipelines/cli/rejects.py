@@ -53,11 +53,16 @@ def rejects(
         list[str] | None,
         typer.Argument(
             help="sends, clicks, revenue, or contacts, lists, offers, creatives and so on; by default all.",
+            metavar="DATASET",
             autocompletion=dataset_names(_NAMES),
         ),
     ] = None,
     outcome: Annotated[
-        list[LeftOutAs] | None, typer.Option(help="Only these; may be given several times.")
+        list[LeftOutAs] | None,
+        typer.Option(
+            metavar="OUTCOME",
+            help="Only rejected, quarantined, parked, in_doubt, conflict or differs; may be given several times.",
+        ),
     ] = None,
     show_values: Annotated[
         bool,

@@ -51,6 +51,7 @@ def resolve(
         ByHand | None,
         typer.Option(
             "--as",
+            metavar="OUTCOME",
             help="accepted: it is in the account. pending: it is not, send it with the next push. "
             "rejected: it is not, and shall not be sent.",
         ),

@@ -21,7 +21,7 @@ SHORT = 8
 
 def show_json(content: Any) -> None:
     """One JSON document on standard output, and nothing else."""
-    out.print(for_json(json.dumps(content, indent=2)), markup=False)
+    out.print(for_json(json.dumps(content, indent=2)), markup=False, soft_wrap=True)
 
 
 def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:

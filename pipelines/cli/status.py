@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.cli.arguments import AsJson
-from pipelines.cli.attention import alarms_json, attention
+from pipelines.cli.attention import alarms_json, attention, ledger_notes
 from pipelines.cli.guarded import guarded
 from pipelines.cli.runs import show_runs
 from pipelines.cli.show import (
@@ -28,9 +28,13 @@ _RUNS_SHOWN = 3
 def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. What
-    needs attention is in "needs_attention", where something does. Where revenue is perhaps there twice it also has
-    "alarms"; where events were received, "webhooks".
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
+    revenue is perhaps there twice, or the ledger was lost, it also has "needs_attention", and "alarms" for the first;
+    where events were received, "webhooks".
+
+    Examples:
+    - `trackly-sync status`
+    - `trackly-sync status --json`: for a program, or a monitor.
     """
     settings = load_settings()
     from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
@@ -39,8 +43,8 @@ def status(as_json: AsJson = False) -> int:
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
         alarms = alarms_json(settings)
-        notes = attention(settings, pulled, pushed)
-        more: dict[str, Any] = {"needs_attention": notes} if notes else {}
+        is_urgent = alarms or ledger_notes(settings)
+        more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
         more |= {"alarms": alarms} if alarms else {}
         show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
         return 0

@@ -11,8 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.errors import MarkupError
 from rich.logging import RichHandler
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli.narrow import at_words, fits, rows_as_lines
 from pipelines.errors import SettingsError
 from pipelines.logs import JsonLines, json_to_stderr, log_to
 from pipelines.settings import load_settings
@@ -43,6 +45,26 @@ class _Console(Console):
             return super().render_str(text, **how)
         except MarkupError:
             return super().render_str(text, **{**how, "markup": False})
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich does; at a terminal lines end between words, so that a command in them can be read and copied.
+
+        What goes to a file or a program is not wrapped, nor is what `soft_wrap` is set for. A table that is too wide
+        is shown row by row.
+        """
+        if len(objects) == 1 and isinstance(objects[0], Table) and not fits(objects[0], self):
+            objects = (rows_as_lines(objects[0], self),)
+        if len(objects) == 1 and isinstance(objects[0], str | Text) and self._wraps(**how):
+            objects = (at_words(self._as_text(objects[0], **how), self.width),)
+        super().print(*objects, **how)
+
+    def _wraps(self, *, soft_wrap: bool | None = None, **_how: Any) -> bool:
+        return self.is_terminal and not soft_wrap
+
+    def _as_text(self, text: str | Text, **how: Any) -> Text:
+        if isinstance(text, Text):
+            return text
+        return self.render_str(text, markup=how.get("markup", True), style=how.get("style") or "")
 
     def on_broken_pipe(self) -> None:
         """Leave it to `guarded` that the reader has gone; rich would exit with 1."""

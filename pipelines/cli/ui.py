@@ -71,6 +71,10 @@ def ui(
     after kill -9, runs, queue and schedules are as they were.
 
     Only the user who started it can use it, at localhost, or whoever knows TRACKLY_UI_PASSWORD where that is set.
+
+    Examples:
+    - `trackly-sync ui`: at http://localhost:3000, for you alone.
+    - `TRACKLY_UI_PASSWORD=... trackly-sync ui --host 0.0.0.0`: for others, behind a log-in.
     """
     settings = load_settings()
     if not _is_loopback(host) and settings.ui_password is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.guarded import guarded
+from pipelines.cli.help import Command
 from pipelines.cli.terminal import out, tell
 from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 
 
-@app.command("serve")
+@app.command("serve", cls=Command)
 @guarded
 def serve(
     host: Annotated[
@@ -60,7 +61,7 @@ def serve(
     return 0
 
 
-@app.command("check")
+@app.command("check", cls=Command)
 @guarded
 def check(
     file: Annotated[Path, typer.Argument(help="A captured request: as text with its headers, or as JSON.")],
@@ -151,12 +152,15 @@ def _signed(what: str) -> str:
     return "the body" if what == "body" else "a time and the body"
 
 
-@app.command("replay")
+@app.command("replay", cls=Command)
 @guarded
 def replay() -> int:
     """Read every body that is kept again, as after an upgrade that knows more of them, and publish the events.
 
     An upgrade that reads bodies in another way does so by itself, with the next publish.
+
+    Examples:
+    - `trackly-sync webhooks replay`
     """
     from pipelines.runs import recorded, this_run  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - the same
