@@ -39,7 +39,10 @@ def dagster_folder(data_dir: Path) -> Path:
 
 def keeps_records(data_dir: Path) -> bool:
     """Whether Dagster keeps records here: its pages or the demo were started once."""
-    return (dagster_folder(data_dir) / "dagster.yaml").exists()
+    try:
+        return (dagster_folder(data_dir) / "dagster.yaml").exists()
+    except OSError:  # a name that no folder can have, which the command itself has reported
+        return False
 
 
 def leave(data_dir: Path, notice: Notice) -> None:

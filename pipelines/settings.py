@@ -469,7 +469,7 @@ _PLAIN = {
     "date_parsing": _DATE,
     "int_parsing": "must be a valid integer",
     "int_from_float": "must be a valid integer",
-    "int_parsing_size": "is too large",
+    "int_parsing_size": "must be smaller",
     "float_parsing": "must be a valid number",
     "finite_number": "must be a valid number",
 }

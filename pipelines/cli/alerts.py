@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.alerts.conditions import Condition
 from pipelines.cli.arguments import AsJson
 from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
@@ -14,6 +13,9 @@ from pipelines.cli.terminal import out, tell
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import Settings, load_settings
 from pipelines.text import for_terminal
+
+if TYPE_CHECKING:  # help answers at once
+    from pipelines.alerts.conditions import Condition
 
 
 @guarded
@@ -84,7 +86,7 @@ def _send_test(settings: Settings) -> None:
     out.print("The webhook took the message.")
 
 
-def _show(found: Sequence[Condition]) -> None:
+def _show(found: "Sequence[Condition]") -> None:
     firing = [condition for condition in found if condition.firing]
     for condition in firing:
         out.print(f"[bold red]{condition.name}[/]  {for_terminal(condition.text)}")

@@ -33,7 +33,9 @@ def lint(as_json: AsJson = False) -> int:
     It looks at active creatives and at schedules that are on, as the last pull saw them. Exit code 0 where nothing is
     wrong (notices, of what cannot be told, do not count), 3 where there are errors or warnings.
 
-    Example: `trackly-sync pull && trackly-sync lint`
+    Examples:
+    - `trackly-sync lint`
+    - `trackly-sync pull && trackly-sync lint`
     """
     settings = load_settings()
     pulled = _pulled(settings)

@@ -105,6 +105,7 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
             "127.0.0.1:9",
         ),
         (["pull"], {"TRACKLY_CONCURRENCY": "many"}, 2, "TRACKLY_CONCURRENCY must be a valid integer."),
+        (["status"], {"TRACKLY_LEDGER_URL": "mysql://u:p@h/db"}, 2, "mysql:// is not supported"),
         (["pull"], {"TRACKLY_SCHEDULES": "maybe"}, 2, "TRACKLY_SCHEDULES must be on or off"),
         (["pull"], {"TRACKLY_HISTORY_START": "2020"}, 2, "TRACKLY_HISTORY_START must be a date, such as"),
         (["pull"], {"TRACKLY_API_KEY": None, "TRACKLY_APIKEY": "x"}, 2, "TRACKLY_API_KEY is one"),

@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.privacy import Privacy
+from pipelines.push.audit.archive_files import FILES, archive_folder, archived, span
 from pipelines.push.stage.database import count
 from pipelines.push.stage.redact import kept_columns
 from pipelines.push.values.content import kept_content
@@ -29,7 +30,6 @@ from schemas.imports import FACTS
 from schemas.registry import PUSHED
 from schemas.tables import TYPES, literal
 
-_FILES = "[0-9]*-[0-9]*.parquet"
 _ROW_GROUP = 20_480  # a row group is held in memory, and messages are long
 _SMALL = 64_000_000  # bytes; a file of more is not merged again
 _MANY = 16
@@ -39,27 +39,6 @@ _NAMES = {"happened_at": ("timestamp",), "phone_number": ("to_number", "phone_nu
 """What a fact is called in history files, where it is not by its own name."""
 
 _TYPE = {field.name: TYPES[field.kind] for field in FACTS}
-
-
-def archive_folder(settings: Settings, dataset: str) -> Path:
-    """Where the archive of a dataset lies."""
-    return settings.parquet_dir / "imports" / dataset
-
-
-def archived(folder: Path) -> list[Path]:
-    """The files that count, oldest first.
-
-    Raises:
-        StorageError: the folder cannot be read.
-    """
-    with storage_errors("read", folder):
-        found = sorted((*_span(path), path) for path in folder.glob(_FILES))
-    files, covered = [], 0
-    for first, last, path in sorted(found, key=lambda item: (item[0], -item[1])):
-        if last > covered and first > covered:
-            files.append(path)
-            covered = last
-    return files
 
 
 def rows_of(files: Sequence[Path]) -> str:
@@ -110,7 +89,7 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
         private_folder(folder)
         files = archived(folder)
         _clean(folder, files)
-        number = _span(files[-1])[1] + 1 if files else 1
+        number = span(files[-1])[1] + 1 if files else 1
         new = _write(connection, _new_rows(PUSHED[name], files, Privacy.of(settings)), folder, number, number)
         _merge(connection, folder)
     return new
@@ -182,16 +161,11 @@ def _merge(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     if len(small) >= _MANY:
         facts = ", ".join(field.name for field in FACTS)
         query = f"SELECT identity, content, {facts} FROM {rows_of(small)}"
-        _write(connection, query, folder, _span(small[0])[0], _span(small[-1])[1])
+        _write(connection, query, folder, span(small[0])[0], span(small[-1])[1])
 
 
 def _clean(folder: Path, files: Sequence[Path]) -> None:
     """Remove what a killed push left, and what was merged: by now nobody reads it any more."""
-    for path in (*folder.glob(".*.building"), *folder.glob(_FILES)):
+    for path in (*folder.glob(".*.building"), *folder.glob(FILES)):
         if path not in files:
             path.unlink()
-
-
-def _span(path: Path) -> tuple[int, int]:
-    first, _, last = path.stem.partition("-")
-    return int(first), int(last)

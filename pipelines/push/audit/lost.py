@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pipelines.alerts.conditions import Condition
 from pipelines.errors import StorageError
-from pipelines.push.audit.archive import archive_folder, archived
+from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
 from pipelines.push.ledger.queries.adopt import calls_on_record

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from pipelines.errors import TracklySyncError
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive import archive_folder, archived, facts_of, published_facts, rows_of
+from pipelines.push.audit.archive import facts_of, published_facts, rows_of
+from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.audit.forgotten import keep_forgotten, restore_forgotten
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
 from pipelines.push.ledger.lock import push_lock
