@@ -162,3 +162,12 @@ def test_source_lists_narrow_an_audience() -> None:
         "list_id IN (2, 7) AND (send_count >= 3)",
     )
     assert translate(group(COUNT), NOW, source_lists=[]) == translate(group(COUNT), NOW)
+
+
+def test_names_may_be_written_as_the_guides_write_them() -> None:
+    """`custom_fields.state` is the field state, `conditionType` is condition_type, a null is as good as nothing."""
+    wanted = translate(group(CUSTOM), NOW)
+    guide = {"conditionType": "custom_field", "field": "custom_fields.state", "operator": "eq", "value": "CA"}
+    assert translate(group({**guide, "unit": None, "listId": None}, groups=None), NOW) == wanted
+    single = {"conditions": [CUSTOM], "groups": []}
+    assert translate(json.dumps(single), NOW) == wanted

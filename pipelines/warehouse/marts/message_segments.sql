@@ -22,6 +22,6 @@ SELECT
     *,
     marts.sms_encoding(text) AS encoding,
     marts.sms_units(text) AS units,
-    greatest(segments - estimate, 0) + 0 * (segments + estimate) AS extra_segments,
+    CASE WHEN segments > estimate THEN segments - estimate WHEN segments <= estimate THEN 0 END AS extra_segments,
     nullif(marts.sms_outside(text), '') AS outside_gsm7
 FROM sizes
