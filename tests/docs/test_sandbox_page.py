@@ -48,5 +48,5 @@ def test_its_examples_run() -> None:
 def test_its_options_are_all() -> None:
     """The table has every option with its default."""
     for option in fields(Options):
-        default = str(option.default).lower().removesuffix(".0")
+        default = "none" if option.default == () else str(option.default).lower().removesuffix(".0")
         assert re.search(rf"^\|[^|]*`{option.name}`[^|]*\| {default} \|", PAGE, re.MULTILINE), option.name

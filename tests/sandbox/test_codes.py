@@ -281,6 +281,7 @@ BY_CONTROL: list[tuple[Row, Case]] = [
     ({"products": ["sms"]}, ("GET", "/offers", None, 403, "offer_management_not_enabled")),
     ({"products": ["offer_management"]}, ("POST", "/send", MESSAGE, 403, "sms_not_enabled")),
     ({"suspended": True}, ("GET", "/lists", None, 403, "")),
+    ({"options": {"unserved": ["audiences"]}}, ("GET", "/audiences", None, 404, "not_found")),
 ]  # fmt: skip
 """What POST /_sandbox/account changes, and a request that is refused for it."""
 

@@ -92,12 +92,13 @@ def _change_account(account: Account, _: Faults, given: Given) -> Row:
 
 
 def _fitting(options: Options, given: Given) -> Given:
-    """Options whose values are of the kind that they have."""
-    for name, value in given.items():
+    """Options whose values are of the kind that they have; a JSON array is a tuple here."""
+    fitting = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    for name, value in fitting.items():
         kind = type(getattr(options, name))
         if not isinstance(value, (kind, int) if kind is float else kind) or (kind is int and value is True):
             raise TypeError(f"The option {name} is of type {kind.__name__}")
-    return given
+    return fitting
 
 
 def _one_of(value: Any, allowed: tuple[str, ...]) -> str:
