@@ -176,6 +176,7 @@ def _show_differing(found: "Sequence[Place]") -> None:
         return
     table = Table("dataset", "row", "file", box=None, pad_edge=False, header_style="bold")
     table.add_column("line or row", justify="right")
+    table.add_column("differs in")
     table.add_column("")
     for place in found[:_MOST_SHOWN]:
         number = place.row if place.line is None else place.line
@@ -184,6 +185,7 @@ def _show_differing(found: "Sequence[Place]") -> None:
             cell(place.identity),
             cell(Path(place.file).name),
             f"{number:,}",
+            ", ".join(place.fields),
             "acknowledged" if place.acknowledged else "",
         )
     out.print(table)

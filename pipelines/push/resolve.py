@@ -6,12 +6,14 @@ Each has its list with the evidence, and the decision with its reason. What does
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from pipelines.errors import UsageError
+from pipelines.privacy import Privacy
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.archive import archive_folder, archived, changed_fields
 from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing
@@ -28,6 +30,7 @@ from pipelines.runs import details, now, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.watched import watched
 from schemas.money import amount_of
+from schemas.registry import PUSHED
 from schemas.sync import RunRecord
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
@@ -140,11 +143,18 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
         StorageError: a stage cannot be used.
     """
     found: list[differing.Place] = []
+    privacy = Privacy.of(settings)
     for name in datasets:
         path = stage_path(settings, name)
         if path.exists():
             with opened(path) as connection:
-                found += differing.places(connection, name)
+                privacy.define(connection)
+                files = archived(archive_folder(settings, name))
+                fields = changed_fields(connection, PUSHED[name], files, privacy)
+                found += [
+                    replace(place, fields=fields.get(place.identity, ()))
+                    for place in differing.places(connection, name)
+                ]
     return found
 
 

@@ -130,6 +130,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     assert (row["outcome"], row["identity"], row["line"]) == ("differs", "b-m0", "1")
     (listed,) = json.loads(sync("resolve", "--differs", "--json").stdout)
     assert (listed["identity"], listed["line"], listed["acknowledged"]) == ("b-m0", 1, False)
+    assert listed["fields"] == ["message"]
     assert sync("resolve", "--differs", "sends", "--reason", "a text that was corrected").returncode == 0
     assert "differ" not in sync("status").stdout
     assert sync("push").returncode == 0

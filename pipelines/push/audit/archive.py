@@ -38,6 +38,9 @@ _MANY = 16
 _NAMES = {"happened_at": ("timestamp",), "phone_number": ("to_number", "phone_number")}
 """What a fact is called in history files, where it is not by its own name."""
 
+_KNOWN_BY = ("id", "record_id")
+"""Fields that rows are known by; a click's message is in none of its facts either."""
+
 _TYPE = {field.name: TYPES[field.kind] for field in FACTS}
 
 
@@ -66,6 +69,48 @@ def published_facts(table: str, privacy: Privacy) -> str:
         "message": f"{table}.message" if privacy.keep_messages else "NULL",
     }
     return ", ".join(f"{kept.get(field.name, f'{table}.{field.name}')} AS {field.name}" for field in FACTS)
+
+
+def changed_fields(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], privacy: Privacy
+) -> dict[str, tuple[str, ...]]:
+    """By identity, in which fields the rows of `differing` are others than were sent; of those that are archived.
+
+    Args:
+        connection: the stage, with the macros of `Privacy.define`.
+        dataset: what it holds.
+        files: the archive.
+        privacy: whether phone numbers are kept, and messages as they were.
+    """
+    if not files:
+        return {}
+    compared = _compared(dataset, privacy)
+    differ = ", ".join(f"CASE WHEN {differs} THEN {literal(name)} END" for name, differs in compared.items())
+    found = connection.execute(
+        f"SELECT identity, list_filter([{differ}], lambda name: name IS NOT NULL)"
+        f" FROM differing JOIN input AS i USING (seq) JOIN (SELECT * FROM {rows_of(files)}"
+        " WHERE identity IN (SELECT identity FROM differing)"
+        " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC) = 1) AS a USING (identity)"
+    ).fetchall()
+    # what is not archived is what is left
+    rest = [name for name in dataset.columns if name == "message" or name not in {*compared, *_KNOWN_BY}]
+    return {identity: tuple(names or rest) for identity, names in found}
+
+
+def _compared(dataset: Dataset, privacy: Privacy) -> dict[str, str]:
+    """By field, whether a row `i` of the stage is another than the archived row `a`, as SQL."""
+    found = {}
+    for fact in (field.name for field in FACTS):
+        name = next((own for own in _NAMES.get(fact, (fact,)) if own in dataset.columns), "")
+        now = f"i.{name}"
+        if fact == "phone_number":  # a stage that was put away has the hash
+            now = f"CASE WHEN {now} LIKE '+%' THEN kept_phone({now}) ELSE {now} END"
+        if fact == "message":
+            found[name] = f"a.message <> {now}" if privacy.keep_messages and not privacy.key else "false"
+        elif name:
+            found[name] = f"a.{fact} IS DISTINCT FROM {now}"
+    found.pop("", None)
+    return found
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> int:

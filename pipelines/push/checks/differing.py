@@ -29,6 +29,7 @@ class Place:
         row: its place in it, from 1, the header not counted.
         line: the line that it begins in; None where the file has none.
         acknowledged: whether a person has seen it.
+        fields: in which fields it is another than was sent; empty where that is not known.
     """
 
     dataset: str
@@ -37,6 +38,7 @@ class Place:
     row: int
     line: int | None
     acknowledged: bool
+    fields: tuple[str, ...] = ()
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger | None) -> None:

@@ -12,7 +12,16 @@ from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import reading
 from pipelines.push.values.content import content
 from pipelines.push.values.expressions import identity_base
-from pipelines.push.values.formats import GUARD_REMOVED, NULL_WORD, ZONE_ASSUMED, bare, marks, problem, typed
+from pipelines.push.values.formats import (
+    GUARD_REMOVED,
+    NULL_WORD,
+    TIME_CUT,
+    ZONE_ASSUMED,
+    bare,
+    marks,
+    problem,
+    typed,
+)
 from pipelines.spans import plural
 from schemas.columns import Dataset
 from schemas.tables import literal
@@ -60,9 +69,9 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
 def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
     """Fill in what was found in a file."""
     marked = ", ".join(
-        f"count(*) FILTER (marks & {bit} <> 0)" for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD)
+        f"count(*) FILTER (marks & {bit} <> 0)" for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD, TIME_CUT)
     )
-    ((assumed, guards, words),) = connection.execute(
+    ((assumed, guards, words, cut),) = connection.execute(
         f"SELECT {marked} FROM input WHERE file = ? AND problem IS NULL", [number]
     ).fetchall()
     notes = list(facts.notes)
@@ -70,6 +79,8 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
         notes.append(
             f'a spreadsheet\'s guard (an apostrophe or ="…") is taken off in {plural(guards, "row")}'
         )
+    if cut:
+        notes.append(f"times are cut to microseconds in {plural(cut, 'row')}")
     if words:
         notes.append(f"texts such as NULL are taken for no value in {plural(words, 'row')}")
     connection.execute(

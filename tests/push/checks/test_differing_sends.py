@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.push.outcomes import Outcomes
-from pipelines.push.resolve import acknowledge_differing
+from pipelines.push.resolve import acknowledge_differing, differing_rows
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import Account, seed_account
@@ -56,6 +56,10 @@ def test_an_export_that_numbers_from_1_again_credits_nobody_else(
     assert (planned["clicks"].intake.parked, planned["revenue"].intake.parked) == (2, 2)
     report = push(settings, ALL)
     assert report.differing["sends"] == 3
+    changed = [set(place.fields) for place in differing_rows(settings, ["sends"])]
+    assert [fields & {"to_number", "timestamp", "delivered"} for fields in changed] == [
+        {"to_number", "timestamp"}
+    ] * 3
     assert report.outcomes["clicks"] == Outcomes(4, accepted=2, parked=2)
     assert report.outcomes["revenue"] == Outcomes(3, accepted=1, parked=2)
     for name in ("clicks", "revenue"):

@@ -1,6 +1,7 @@
 """Damage of a spreadsheet is recognized wherever a text belongs, and named."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,14 @@ def problems(folder: Path, *rows: str) -> list[str | None]:
     return column(folder, "problem", *rows)
 
 
-def column(folder: Path, name: str, *rows: str) -> list[str | None]:
+def column(folder: Path, name: str, *rows: str) -> list[Any]:
     """A column of the stage of a file of sends."""
     path = folder / "sends.csv"
     path.write_text("\n".join([HEADER, *rows, ""]))
     source = Source(path, "sends", "csv", "")
     with building(folder / "stage.duckdb", PUSHED["sends"], [source], folder / "none") as connection:
-        batches = list(read(connection, f"SELECT {name} FROM input ORDER BY seq"))
-    return [row[name] for batch in batches for row in batch.to_pylist()]
+        batches = list(read(connection, f"SELECT {name} AS found FROM input ORDER BY seq"))
+    return [row["found"] for batch in batches for row in batch.to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,14 @@ def test_a_whole_number_may_be_too_large(tmp_path: Path) -> None:
     ]
     found = problems(tmp_path, *(f"a,+12000000000,2024-05-01,{number},Hi" for number in numbers))
     assert found == ["list_id: is too large"] * 3 + [None]
+
+
+def test_what_is_beyond_microseconds_is_cut_and_the_plan_says_so(tmp_path: Path) -> None:
+    """Zeros there are nothing that is lost."""
+    long = ["2024-05-01T10:00:00.1234567Z", "20240501T100000,123456001", "2024-05-01 12:00:00.123456001+02"]
+    whole = ["2024-05-01T10:00:00.123456000Z", "2024-05-01T10:00:00.123456Z"]
+    rows = [f'a{number},+12000000000,"{time}",100,Hi' for number, time in enumerate([*long, *whole])]
+    assert column(tmp_path, "epoch_us(timestamp) % 1000000", *rows) == [123456] * 5
+    (notes,) = column(tmp_path, "(SELECT notes FROM files)", *rows[:1])
+    assert notes == ["times are cut to microseconds in 1 row"]
+    assert column(tmp_path, "(SELECT notes FROM files)", *rows[3:]) == [[], []]
