@@ -13,7 +13,8 @@ from typing import Any
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.alarms import of_alarms
-from pipelines.push.audit.archive import archive_folder, archived, changed_fields
+from pipelines.push.audit.archive import changed_fields
+from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing
