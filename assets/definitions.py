@@ -20,11 +20,18 @@ from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 
 
-def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+def build_defs(
+    *,
+    resource_overrides: Mapping[str, object] | None = None,
+    own_location: bool = True,
+    automation: bool = True,
+) -> dg.Definitions:
     """Wire assets, checks, jobs, schedules and resources.
 
     Args:
         resource_overrides: resources in place of the usual ones, by name; tests pass theirs.
+        own_location: whether nothing else is in the code location, so that its executor is ours to choose.
+        automation: whether the schedules and the sensor are there.
     """
     settings = _settings()
     made = [*PULLED_ASSETS, *RECEIVED_ASSETS, *PUSHED_ASSETS, *ANALYSIS_ASSETS]
@@ -32,10 +39,11 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         assets=described([*OUTSIDE, *made, build_months(settings), *VIEWS], settings),
         asset_checks=[*CHECKS, events_arrive],
         jobs=JOBS,
-        schedules=build_schedules(settings),
-        sensors=build_sensors(settings),
+        schedules=build_schedules(settings) if automation else [],
+        sensors=build_sensors(settings) if automation else [],
         resources={"trackly": Trackly(), **(resource_overrides or {})},
-        executor=dg.in_process_executor,  # also for assets that are materialized outside the jobs
+        # also for assets that are materialized outside the jobs
+        executor=dg.in_process_executor if own_location else None,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 
 import dagster as dg
 
@@ -108,7 +109,7 @@ def _declaration(spec: dg.AssetSpec, dataset: Dataset | None) -> dict[str, dg.Co
     file = getattr(sys.modules[dataset.row.__module__], "__file__", None) if dataset else None
     if not isinstance(known, dg.CodeReferencesMetadataValue) or file is None:
         return {}
-    here = dg.LocalFileCodeReference(file_path=file, line_number=1, label="its declaration")
+    here = dg.LocalFileCodeReference(file_path=file, line_number=1, label=Path(file).name)
     return {
         "dagster/code_references": dg.CodeReferencesMetadataValue(
             code_references=[*known.code_references, here]

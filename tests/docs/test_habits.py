@@ -12,7 +12,8 @@ def test_ci_runs_the_two_commands_on_every_supported_python() -> None:
     """With the programs that `.ci/run` installs, so that none of their tests is skipped."""
     job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["test"]
     commands = [step["run"] for step in job["steps"] if "run" in step]
-    assert commands[1:] == ["make demo", "make test"]
+    assert commands[1:3] == ["make demo", "make test"]
+    assert [command.split()[-2:] for command in commands[3:]] == [["check", "defs"]]
     installed = re.findall(r"missing\+=\((\w+)\)|for program in ([\w ]+);", (ROOT / ".ci/run").read_text())
     programs = {name for found in installed for names in found for name in names.split()}
     assert programs == {"postgresql", "nginx", "haproxy", "squid"}
