@@ -1,39 +1,28 @@
-"""The only reader of the environment: each setting, its default, its bounds, and what to say if it is wrong.
+"""Settings: each with its default, its bounds, and the message if it is wrong.
 
 Settings come from environment variables or a `.env` file in the working directory (the environment wins).
-What does not belong here: anything that opens files, connects, or imports the engine; `--help` and `status`
-load this module and must stay fast.
+What does not belong here: what is wrong with a text (`setting_checks`), names that are no settings
+(`settings_given`), and anything that opens files, connects, or imports the engine; `--help` and `status` load this
+module and must stay fast.
 """
 
-import os
-import re
-from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings.sources.providers.dotenv import read_env_file
 
+from pipelines import setting_checks
 from pipelines.errors import SettingsError
-from pipelines.urls import host_of, is_loopback, problem_of, problem_of_base
+from pipelines.urls import host_of, is_loopback
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
-_KEY_LENGTH = len("trk_") + 32
-_SHORTEST_SECRET = 16
-_MOST_SECRETS = 2
 _HUNDRED_YEARS = 36_500
 """In days; times much further off are no dates any more."""
 _MOST_QUEUE_MB = 16_000_000
 """Close to the 2**32 pages that a file of SQLite may have."""
-_LEAST_RATE = 0.001
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
-_SECRET = frozenset(
-    {"api_key", "hash_phones", "ledger_url", "dagster_url", "alert_webhook", "ui_password", "webhook_secret"}
-)
 
 
 class Settings(BaseSettings):
@@ -208,60 +197,16 @@ class Settings(BaseSettings):
         description="Folder of node_exporter's textfile collector; metrics are written there after runs.",
     )
 
-    @field_validator("api_key", mode="before")
-    @classmethod
-    def _strip_key(cls, value: object) -> object:
-        """White space pasted round a key is a common cause of 401 (/api-reference/v2/authentication)."""
-        return value.strip() or None if isinstance(value, str) else value
-
-    @field_validator("api_key")
-    @classmethod
-    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
-        """The documented form is trk_ and 32 characters, "hex" on some pages and "alphanumeric" on others."""
-        if value is None:
-            return None
-        key = value.get_secret_value()
-        problem = (
-            "must begin with trk_"
-            if not key.startswith("trk_")
-            else f"must have 32 characters after trk_, this one has {len(key) - len('trk_')}"
-            if len(key) != _KEY_LENGTH
-            else "may hold only letters and digits after trk_"
-            if not (key.isascii() and key[4:].isalnum())
-            else None
-        )
-        if problem:
-            raise ValueError(problem)
-        return value
-
-    @field_validator("hash_phones", mode="before")
-    @classmethod
-    def _check_secret(cls, value: object) -> object:
-        """Phone numbers are few enough to be tried out: only the secret keeps their hashes from being undone."""
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if not isinstance(text, str) or not text.strip():
-            return None
-        if len(text.strip()) < _SHORTEST_SECRET:
-            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters; try: openssl rand -hex 32")
-        return text.strip()
-
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _check_url(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        url = value.strip()
-        if problem := problem_of_base(url):
-            raise ValueError(problem)
-        scheme, _, rest = url.rstrip("/").partition("://")
-        return f"{scheme.lower()}://{rest}"
-
-    @field_validator("alert_webhook")
-    @classmethod
-    def _check_webhook(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and (problem := problem_of(value.get_secret_value())):
-            raise ValueError(problem.replace("for a local account", "for this machine"))
-        return value
+    _strip_key = field_validator("api_key", mode="before")(setting_checks.stripped)
+    _check_key = field_validator("api_key")(setting_checks.key)
+    _check_secret = field_validator("hash_phones", mode="before")(setting_checks.long_secret)
+    _check_url = field_validator("base_url", mode="before")(setting_checks.base_url)
+    _check_webhook = field_validator("alert_webhook")(setting_checks.webhook)
+    _check_webhook_secret = field_validator("webhook_secret")(setting_checks.one_or_two)
+    _check_timezone = field_validator("account_timezone")(setting_checks.time_zone)
+    _check_rate = field_validator("max_requests_per_second")(setting_checks.rate)
+    _check_dagster_url = field_validator("dagster_url")(setting_checks.dagster_url)
+    _check_hosts = field_validator("ui_hosts")(setting_checks.hosts)
 
     @model_validator(mode="after")
     def _check_encryption(self) -> Self:
@@ -277,50 +222,6 @@ class Settings(BaseSettings):
                     {"name": name},
                 )
         return self
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        """An empty secret would let everybody sign, and a third one is one that nobody has withdrawn."""
-        parts = value.get_secret_value().split(",") if value is not None else []
-        if len(parts) > _MOST_SECRETS or not all(part.strip() for part in parts):
-            raise ValueError("must be one secret, or two with a comma between")
-        return value
-
-    @field_validator("account_timezone")
-    @classmethod
-    def _check_timezone(cls, value: str | None) -> str | None:
-        from zoneinfo import ZoneInfo  # noqa: PLC0415 - help answers at once
-
-        try:
-            return value and ZoneInfo(value).key
-        except (KeyError, ValueError, OSError):
-            raise ValueError("must be a time zone such as America/New_York") from None
-
-    @field_validator("max_requests_per_second")
-    @classmethod
-    def _check_rate(cls, value: float) -> float:
-        """A request in years is a mistake, and no wait that a machine can sleep."""
-        if 0 < value < _LEAST_RATE:
-            raise ValueError(f"must be 0, or at least {_LEAST_RATE}")
-        return value
-
-    @field_validator("dagster_url")
-    @classmethod
-    def _check_dagster_url(cls, value: str | None) -> str | None:
-        """Dagster's library for PostgreSQL knows no other driver, and SQLAlchemy takes another by default."""
-        if value is not None and not value.startswith("postgresql+psycopg2://"):
-            raise ValueError("must begin with postgresql+psycopg2://")
-        return value
-
-    @field_validator("ui_hosts")
-    @classmethod
-    def _check_hosts(cls, value: str | None) -> str | None:
-        """A name that no request can ask for would open nothing, and nobody would see why."""
-        for host in (value or "").split(","):
-            if host.strip() and not _HOST.fullmatch(host.strip()):
-                raise ValueError("must be host names with commas between, such as sync.example.com")
-        return value
 
     @field_validator(
         "history_dir",
@@ -433,31 +334,6 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             f"The file .env cannot be read: {why}.", "Fix it, or move it away and set the environment."
         ) from None
-
-
-def given_settings(settings: Settings) -> list[str]:
-    """What the environment and .env set, as NAME=value, and of what may hold a secret the name alone."""
-    prefix = str(Settings.model_config["env_prefix"])
-    return [
-        f"{prefix}{name.upper()}" + ("" if name in _SECRET else f"={getattr(settings, name)}")
-        for name in Settings.model_fields
-        if name in settings.model_fields_set
-    ]
-
-
-def unknown_settings() -> dict[str, str]:
-    """Names in the environment and in .env that look like settings and are none, each with what it may have meant."""
-    prefix = str(Settings.model_config["env_prefix"])
-    known = [name.upper() for name in Settings.model_fields]
-    given = sorted({*os.environ, *(name.upper() for name in _from_file())})
-    unknown = [name for name in given if name.startswith(prefix) and name.removeprefix(prefix) not in known]
-    close = {name: get_close_matches(name.removeprefix(prefix), known, 1) for name in unknown}
-    return {name: f"{prefix}{found[0]}" if found else "" for name, found in close.items()}
-
-
-def _from_file() -> Mapping[str, str | None]:
-    file = Path(".env")
-    return read_env_file(file) if file.is_file() else {}
 
 
 _DATE = "must be a date, such as 2020-01-31"

@@ -33,7 +33,8 @@ from pipelines.cli import (
 from pipelines.cli.help import Command, Group
 from pipelines.cli.terminal import log_to_terminal, out, tell
 from pipelines.errors import SettingsError, TracklySyncError
-from pipelines.settings import load_settings, unknown_settings
+from pipelines.settings import load_settings
+from pipelines.settings_given import unknown_settings
 from pipelines.storage import be_private, claim
 
 _HELP = """

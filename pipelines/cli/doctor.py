@@ -18,7 +18,8 @@ from pipelines.cli.guarded import guarded
 from pipelines.cli.show import show_json
 from pipelines.cli.terminal import out
 from pipelines.errors import SettingsError, TracklySyncError
-from pipelines.settings import Settings, given_settings, load_settings, unknown_settings
+from pipelines.settings import Settings, load_settings
+from pipelines.settings_given import given_settings, unknown_settings
 from pipelines.spans import age, plural
 from pipelines.storage import narrow, open_to_others
 from pipelines.text import for_terminal

@@ -4,7 +4,7 @@ The folder keeps a list of what was generated, `.trackly-sync.json`, with a dige
 as it was written may be replaced. What does not belong here: what the files say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,29 +39,34 @@ def write_files(folder: Path, contents: Mapping[str, str], *, force: bool = Fals
         present = {name: _digest_of(folder / name) for name in contents}
     wanted = {name: _digest(text.encode()) for name, text in contents.items()}
     if not force:
-        _refuse_foreign(folder, {name: {wanted[name], before.get(name)} for name in contents}, present)
+        _refuse_foreign(folder, present, (wanted, before))
     changed = [name for name in contents if present[name] != wanted[name]]
     generated = msgspec.json.format(msgspec.json.encode(before | wanted))
-    for name, content in (*((name, contents[name].encode()) for name in changed), (LIST, generated)):
-        _make_folders(folder, (folder / name).parent, mode)
-        write_durably(folder / name, content, setting=_FOLDER, mode=mode)
+    _write(folder, {name: contents[name].encode() for name in changed} | {LIST: generated}, mode)
     return [folder / name for name in changed]
 
 
+def _write(folder: Path, files: Mapping[str, bytes], mode: int) -> None:
+    for name, content in files.items():
+        _make_folders(folder, (folder / name).parent, mode)
+        write_durably(folder / name, content, setting=_FOLDER, mode=mode)
+
+
 def _refuse_foreign(
-    folder: Path, ours: Mapping[str, set[str | None]], present: Mapping[str, str | None]
+    folder: Path, present: Mapping[str, str | None], ours: Sequence[Mapping[str, str]]
 ) -> None:
     """Refuse to overwrite what somebody else wrote or changed.
 
     Args:
         folder: where the files go.
-        ours: by path, the digests of what may be replaced.
         present: by path, the digest of what is there; None where nothing is.
+        ours: by path, digests of what may be replaced.
 
     Raises:
         UsageError: a file is in the way.
     """
-    foreign = [name for name, digest in present.items() if digest is not None and digest not in ours[name]]
+    there = {name: digest for name, digest in present.items() if digest is not None}
+    foreign = [name for name, digest in there.items() if digest not in [of.get(name) for of in ours]]
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise UsageError(

@@ -1,0 +1,103 @@
+"""What is wrong with the text of a setting: each check returns the value as it is used, or raises ValueError.
+
+What does not belong here: which setting has which check (`settings`), and addresses in general (`urls`).
+"""
+
+import re
+
+from pydantic import SecretStr
+
+from pipelines.urls import problem_of, problem_of_base
+
+_KEY_LENGTH = len("trk_") + 32
+_SHORTEST_SECRET = 16
+_MOST_SECRETS = 2
+_LEAST_RATE = 0.001
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+
+
+def stripped(value: object) -> object:
+    """White space pasted round a key is a common cause of 401 (/api-reference/v2/authentication)."""
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def key(value: SecretStr | None) -> SecretStr | None:
+    """The documented form is trk_ and 32 characters, "hex" on some pages and "alphanumeric" on others."""
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    if not text.startswith("trk_"):
+        raise ValueError("must begin with trk_")
+    if len(text) != _KEY_LENGTH:
+        raise ValueError(f"must have 32 characters after trk_, this one has {len(text) - len('trk_')}")
+    if not (text.isascii() and text[4:].isalnum()):
+        raise ValueError("may hold only letters and digits after trk_")
+    return value
+
+
+def long_secret(value: object) -> object:
+    """Phone numbers are few enough to be tried out: only the secret keeps their hashes from being undone."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not text.strip():
+        return None
+    if len(text.strip()) < _SHORTEST_SECRET:
+        raise ValueError(f"must have at least {_SHORTEST_SECRET} characters; try: openssl rand -hex 32")
+    return text.strip()
+
+
+def base_url(value: object) -> object:
+    """The address of the API, without a slash at its end."""
+    if not isinstance(value, str):
+        return value
+    url = value.strip()
+    if problem := problem_of_base(url):
+        raise ValueError(problem)
+    scheme, _, rest = url.rstrip("/").partition("://")
+    return f"{scheme.lower()}://{rest}"
+
+
+def webhook(value: SecretStr | None) -> SecretStr | None:
+    """An address of http or https, which may be a secret."""
+    if value is not None and (problem := problem_of(value.get_secret_value())):
+        raise ValueError(problem.replace("for a local account", "for this machine"))
+    return value
+
+
+def one_or_two(value: SecretStr | None) -> SecretStr | None:
+    """An empty secret would let everybody sign, and a third one is one that nobody has withdrawn."""
+    parts = value.get_secret_value().split(",") if value is not None else []
+    if len(parts) > _MOST_SECRETS or not all(part.strip() for part in parts):
+        raise ValueError("must be one secret, or two with a comma between")
+    return value
+
+
+def time_zone(value: str | None) -> str | None:
+    """A name of the time zone database."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - help answers at once
+
+    try:
+        return value and ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be a time zone such as America/New_York") from None
+
+
+def rate(value: float) -> float:
+    """A request in years is a mistake, and no wait that a machine can sleep."""
+    if 0 < value < _LEAST_RATE:
+        raise ValueError(f"must be 0, or at least {_LEAST_RATE}")
+    return value
+
+
+def dagster_url(value: str | None) -> str | None:
+    """Dagster's library for PostgreSQL knows no other driver, and SQLAlchemy takes another by default."""
+    if value is not None and not value.startswith("postgresql+psycopg2://"):
+        raise ValueError("must begin with postgresql+psycopg2://")
+    return value
+
+
+def hosts(value: str | None) -> str | None:
+    """A name that no request can ask for would open nothing, and nobody would see why."""
+    for host in (value or "").split(","):
+        if host.strip() and not _HOST.fullmatch(host.strip()):
+            raise ValueError("must be host names with commas between, such as sync.example.com")
+    return value
