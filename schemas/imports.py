@@ -209,7 +209,8 @@ class ImportDifference(msgspec.Struct):
         Text,
         Column(
             "missing: less than was accepted. perhaps_twice: more, as if a row that was sent again counts twice. "
-            "in_doubt: what is in doubt may explain it. contact_gone. more: other activity of the account.",
+            "in_doubt: what is in doubt may explain it. contact_gone: it is not among the contacts: it left, or "
+            "never was one. more: other activity of the account.",
             known=FINDINGS,
         ),
     ]

@@ -22,7 +22,7 @@ _MEANING = {
     "missing": "hold less than was accepted",
     "perhaps_twice": "hold more, as if a row that was sent again counts twice",
     "in_doubt": "hold more, which rows in doubt may explain: trackly-sync resolve",
-    "contact_gone": "are no longer in the account",
+    "contact_gone": "are not among its contacts: they left, or never were",
     "more": "hold more, by other activity of the account",
 }
 

@@ -115,9 +115,7 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
         StorageError: a folder cannot be read.
     """
     roots = list(paths) if paths else [settings.history]
-    found: list[Source] = []
-    strays: list[Path] = []
-    unread: list[Unread] = []
+    seen = _Seen()
     for root in roots:
         if not is_there(root):
             raise UsageError(
@@ -125,39 +123,74 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
                 "Name a file or folder that is there." if paths else _expected(settings),
             )
         for entry in _files(root, settings):
-            dataset = _dataset_of(entry.path, root) or _only(datasets, entry.path, root)
-            if dataset is None:
-                like = _like(entry.path, root)
-                if like:
-                    why = f"looks like {like}, but its name does not begin so: rename it {like}-…, or move it"
-                    unread.append(Unread(entry.path, why, like))
-                else:
-                    strays.append(entry.path)
-                continue
-            kind, compression = _format_of(entry.path, root)
-            if why := entry.problem or _why_not(entry.path, kind, compression):
-                unread.append(Unread(entry.path, why, dataset))
-            else:
-                found.append(Source(entry.path, dataset, kind, compression, real=entry.path.resolve()))
-    queried = _read_by_queries(found, settings)
-    found = [source for source in found if source.path.resolve() not in queried]
-    unread = [file for file in unread if file.dataset in datasets and file.path.resolve() not in queried]
-    strays = [path for path in strays if path.resolve() not in queried]
-    if not found:
-        named = "; ".join(f"{file.path.name} {file.why}" for file in unread[:_MOST_NAMED])
-        if named:
-            raise UsageError(f"None of the history can be read: {named}.", _expected(settings))
-        seen = f" (only {', '.join(sorted(path.name for path in strays)[:_MOST_NAMED])})" if strays else ""
-        raise UsageError(f"There is no history in {', '.join(map(str, roots))}{seen}.", _expected(settings))
-    for path in strays:
+            seen.take(entry, root, datasets)
+    seen.leave_out(_read_by_queries(seen.found, settings), datasets)
+    if not seen.found:
+        raise _nothing(seen, roots, settings)
+    for path in seen.strays:
         _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))
-    # a link beside the file that it leads to is the same file
+    return Sources(
+        _by_dataset(seen.found, datasets), tuple(sorted(set(seen.unread), key=lambda file: str(file.path)))
+    )
+
+
+def _by_dataset(found: Sequence[Source], datasets: Sequence[str]) -> dict[str, list[Source]]:
+    """Files by dataset, sorted by path; a link beside the file that it leads to is the same file."""
     by_file = {(source.dataset, source.real): source for source in sorted(found, key=_by_path, reverse=True)}
     unique = sorted(by_file.values(), key=_by_path)
-    return Sources(
-        {name: [source for source in unique if source.dataset == name] for name in datasets},
-        tuple(sorted(set(unread), key=lambda file: str(file.path))),
-    )
+    return {name: [source for source in unique if source.dataset == name] for name in datasets}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was found so far.
+
+    Attributes:
+        found: files that are read.
+        unread: files that are named like a dataset and are not.
+        strays: files of no dataset.
+    """
+
+    found: list[Source] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    strays: list[Path] = field(default_factory=list)
+
+    def take(self, entry: Entry, root: Path, datasets: Sequence[str]) -> None:
+        """Put a file where it belongs."""
+        path = entry.path
+        dataset = _dataset_of(path, root) or _only(datasets, path, root)
+        if dataset is None:
+            self._take_stray(path, root)
+            return
+        kind, compression = _format_of(path, root)
+        if why := entry.problem or _why_not(path, kind, compression):
+            self.unread.append(Unread(path, why, dataset))
+        else:
+            self.found.append(Source(path, dataset, kind, compression, real=path.resolve()))
+
+    def _take_stray(self, path: Path, root: Path) -> None:
+        if like := _like(path, root):
+            why = f"looks like {like}, but its name does not begin so: rename it {like}-…, or move it"
+            self.unread.append(Unread(path, why, like))
+        else:
+            self.strays.append(path)
+
+    def leave_out(self, queried: set[Path], datasets: Sequence[str]) -> None:
+        """Drop what `.sql` files read, and what is unread of datasets that nobody asks for."""
+        self.found = [source for source in self.found if source.path.resolve() not in queried]
+        self.strays = [path for path in self.strays if path.resolve() not in queried]
+        asked = (file for file in self.unread if file.dataset in datasets)
+        self.unread = [file for file in asked if file.path.resolve() not in queried]
+
+
+def _nothing(seen: _Seen, roots: Sequence[Path], settings: Settings) -> UsageError:
+    """The error where no file is read."""
+    if seen.unread:
+        named = "; ".join(f"{file.path.name} {file.why}" for file in seen.unread[:_MOST_NAMED])
+        return UsageError(f"None of the history can be read: {named}.", _expected(settings))
+    names = ", ".join(sorted(path.name for path in seen.strays)[:_MOST_NAMED])
+    only = f" (only {names})" if names else ""
+    return UsageError(f"There is no history in {', '.join(map(str, roots))}{only}.", _expected(settings))
 
 
 def without_queries(sources: Sources) -> Sources:

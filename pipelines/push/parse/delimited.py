@@ -126,6 +126,7 @@ class _Reader:
     def __init__(self, dataset: Dataset, source: Source, facts: Facts, evidence: Evidence) -> None:
         self._dataset, self._source, self._facts, self._evidence = dataset, source, facts, evidence
         self._blank, self._headers = 0, 0
+        self._careful = evidence.damaged or evidence.backslashes
 
     def batches(self, text: TextIO, block: int) -> Iterator[Records | Columnar]:
         before, first, said = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
@@ -191,21 +192,10 @@ class _Reader:
     def _records(self, reader: "_Whole", fit: "_Fit", places: dict[str, int]) -> Iterator[Records]:
         """Batches of what `reader` yields, each record judged by its shape, to the end of a block."""
         batch = Records(self._dataset, places)
-        careful = self._evidence.damaged or self._evidence.backslashes
-        width, kept = fit.width, reader.lines.record
+        kept = reader.lines.record
         for found in reader:
-            row, problem = found, ""
-            if row is None:
-                problem = NOT_CLOSED
-            elif row and row[0] in fit.repeated and self._is_header(row, fit.names, reader.last):
-                problem = SKIP
-            elif len(row) != width or not any(row):
-                row, problem = fit.odd(row)
-                self._blank += problem == SKIP
-            if row is not None and not problem:
-                doubtful = careful or reader.last > reader.first or fit.may_be_spaced(kept)
-                problem = self._doubt(row, reader, fit) if doubtful else ""
-            if row is not None and not problem:
+            row, problem = self._judged(found, reader, fit)
+            if not problem:
                 batch.add(row, reader.first, reader.last)
             elif problem != SKIP:
                 _add_broken(batch, kept, reader, problem)
@@ -217,6 +207,23 @@ class _Reader:
                 break
         reader.lines.before = reader.last
         yield batch
+
+    def _judged(self, row: list[str] | None, reader: "_Whole", fit: "_Fit") -> tuple[list[str], str]:
+        """A record as it is read, and why it is not; SKIP where nothing is lost."""
+        if row is None:
+            return [], NOT_CLOSED
+        if row and row[0] in fit.repeated and self._is_header(row, fit.names, reader.last):
+            return row, SKIP
+        if len(row) != fit.width or not any(row):
+            row, problem = fit.odd(row)
+            self._blank += problem == SKIP
+            if problem:
+                return row, problem
+        return row, self._doubt(row, reader, fit) if self._is_doubtful(reader, fit) else ""
+
+    def _is_doubtful(self, reader: "_Whole", fit: "_Fit") -> bool:
+        """A quick look at a record that has the right shape: most have nothing to be judged."""
+        return self._careful or reader.last > reader.first or fit.may_be_spaced(reader.lines.record)
 
     def _doubt(self, row: Sequence[str], reader: "_Whole", fit: "_Fit") -> str:
         """Why a record that has the right shape cannot be read for certain; empty where it can."""

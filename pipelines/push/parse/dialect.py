@@ -99,12 +99,7 @@ def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect
     Returns:
         It, and sentences for the plan about what speaks against it.
     """
-    tried = [Dialect(delimiter, '"') for delimiter in ([said] if said else DELIMITERS)]
-    named = [_named(dataset, dialect.delimiter, header) for dialect in tried]
-    likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
-    best, notes = likely[0], []
-    if len(likely) > 1:
-        best = max(likely, key=lambda one: _fitting(body.all(one), len(one.cells(header))))
+    best, notes = _with_delimiter(dataset, header, body, said), []
     single = Dialect(best.delimiter, "'")
     if known(dataset, single.cells(header)) > known(dataset, best.cells(header)):
         best = single
@@ -116,6 +111,16 @@ def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect
             notes = quotes.notes(dataset)
     best.spaces = _has_spaces(body.all(best))
     return best, notes
+
+
+def _with_delimiter(dataset: Dataset, header: str, body: Body, said: str) -> Dialect:
+    """The delimiter alone, with double quotes; arguments as those of `judge`."""
+    tried = [Dialect(delimiter, '"') for delimiter in ([said] if said else DELIMITERS)]
+    named = [_named(dataset, dialect.delimiter, header) for dialect in tried]
+    likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
+    if len(likely) == 1:
+        return likely[0]
+    return max(likely, key=lambda one: _fitting(body.all(one), len(one.cells(header))))
 
 
 def _has_spaces(rows: Iterable[Sequence[str]]) -> bool:

@@ -81,32 +81,43 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
     """
     refuse_columns(path, len(names))
     given = [normal(name) for name in names]
-    places = {name: place for place, name in reversed(list(enumerate(given))) if name in dataset.columns}
+    places = _places(dataset, given, path)
+    others = {place: name for place, name in enumerate(given) if name not in dataset.columns}
+    hints = list(filter(None, (_hint(dataset, name, places) for name in others.values())))
+    _refuse_missing(dataset, places, hints, path)
+    _refuse_misspelt(
+        dataset, {names[place].strip(WHITE): name for place, name in others.items()}, places, path
+    )
+    ignored = tuple(dict.fromkeys(_shown(names[place], place) for place in others))[:_MOST_IGNORED]
+    return Columns(places, ignored, tuple(map(_sentence, hints)))
+
+
+def _places(dataset: Dataset, given: list[str], path: Path) -> dict[str, int]:
     twice = [name for name in dataset.columns if given.count(name) > 1]
     if twice:
         raise UsageError(f"{path} has the column {_quoted(twice)} more than once.", "Leave one of them out.")
-    others = [(place, name) for place, name in enumerate(given) if name not in dataset.columns]
-    hints = [hint for _, name in others if (hint := _hint(dataset, name, places))]
+    return {name: place for place, name in enumerate(given) if name in dataset.columns}
+
+
+def _refuse_missing(dataset: Dataset, places: dict[str, int], hints: Sequence[str], path: Path) -> None:
     missing = [field.name for field in dataset.fields if not field.nullable and field.name not in places]
     if missing:
         because = f": {'; '.join(hints)}" if hints else ""
         raise UsageError(f"{path} lacks the column {_quoted(missing)}{because}.", rename(dataset))
-    misspelt = [
-        (names[place].strip(WHITE), near)
-        for place, name in others
-        if (near := _misspelt(dataset, name, places))
-    ]
-    if misspelt:
-        listed = ", ".join(f"`{name}` for `{near}`" for name, near in misspelt)
+
+
+def _refuse_misspelt(dataset: Dataset, others: dict[str, str], places: dict[str, int], path: Path) -> None:
+    """Raise where a column of no field, by its name and that as it is compared, is nearly one."""
+    nearly = {name: _misspelt(dataset, compared, places) for name, compared in others.items()}
+    listed = ", ".join(f"`{name}` for `{near}`" for name, near in nearly.items() if near)
+    if listed:
         raise UsageError(
             f"{path} has a column that is nearly a field of {dataset.name}: {listed}.", rename(dataset)
         )
-    ignored = tuple(dict.fromkeys(_shown(names[place], place) for place, _ in others))[:_MOST_IGNORED]
-    return Columns(
-        places,
-        ignored,
-        tuple(f"{hint[0].upper() if hint[0] != '`' else hint[0]}{hint[1:]}" for hint in hints),
-    )
+
+
+def _sentence(hint: str) -> str:
+    return hint if hint.startswith("`") else f"{hint[0].upper()}{hint[1:]}"
 
 
 def name_columns(dataset: Dataset) -> str:
