@@ -5,10 +5,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.privacy import KEEP_ALL
 from pipelines.push.files.find import Source
 from pipelines.push.parse.relation import reading
 from pipelines.push.parse.typed_columns import select_texts
-from pipelines.push.stage.database import _create, _insertion, _typed_insertion
+from pipelines.push.stage.database import _create
+from pipelines.push.stage.load import _insertion, _typed_insertion
 from schemas.registry import PUSHED
 
 SENDS = PUSHED["sends"]
@@ -29,6 +31,7 @@ def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool]
     parts, quick = [], []
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
+        KEEP_ALL.define(connection)
         _create(connection, dataset)
         with reading(connection, dataset, Source(path, name, "parquet")) as read:
             for part in read.parts:
