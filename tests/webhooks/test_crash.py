@@ -93,6 +93,41 @@ def test_a_receiver_that_is_killed_has_lost_nothing(tmp_path: Path, number: sign
         assert len(stored - answered) <= len(lists)
 
 
+def post_all(port: int, numbers: range, answered: list[int]) -> None:
+    """Post events one after the other, each again until it is answered with 2xx, as Trackly does."""
+    while len(answered) < len(numbers):
+        with suppress(OSError, http.client.HTTPException), closing(Poster(port)) as poster:
+            answered.extend(n for n in numbers[len(answered) :] if poster.post(delivery(n)) == 200)
+        time.sleep(0.02)
+
+
+def test_on_postgresql_a_receiver_that_is_killed_and_started_again_has_lost_nothing(
+    tmp_path: Path, database: str
+) -> None:
+    """The queue on the ledger's server: killed twice among hundreds of events, and each is there once."""
+    settings, port = settings_of(tmp_path, ledger_url=database), free_port()
+    lists: list[list[int]] = [[] for _ in range(6)]
+    receiver = started(settings, port)
+    threads = [
+        threading.Thread(target=post_all, args=(port, range(place * 1_000, place * 1_000 + 80), answered))
+        for place, answered in enumerate(lists)
+    ]
+    for thread in threads:
+        thread.start()
+    for reached in (120, 320):
+        while sum(map(len, lists)) < reached:
+            time.sleep(0.005)
+        assert ended(receiver, signal.SIGKILL) == -signal.SIGKILL
+        receiver = started(settings, port)
+    for thread in threads:
+        thread.join()
+    assert ended(receiver, signal.SIGTERM) == 0
+    assert not (settings.data_dir / "webhooks.db").exists()
+    found = query(settings.warehouse, "SELECT message_id, count(*) FROM webhook_events GROUP BY 1 ORDER BY 1")
+    assert found == [(f"m{number:07}", 1) for answered in lists for number in answered]
+    assert sum(map(len, lists)) == 480
+
+
 def test_a_disk_that_is_full_loses_nothing(tmp_path: Path) -> None:
     """Where files may not grow, events are 503 with Retry-After; what was answered 2xx is there afterwards."""
     settings, port = settings_of(tmp_path), free_port()
