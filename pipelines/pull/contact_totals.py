@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pipelines.privacy import Privacy
 from pipelines.pull.consistency import judge
 from pipelines.pull.decode.accept import Acceptance, Check
+from pipelines.pull.decode.distinct import Distinct
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, has_usable_key
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.read.scan import scan
@@ -115,6 +116,8 @@ async def read_totals(
         evidence = await scan(CONTACTS, reader.fetch, settings.concurrency)
     file = folder / "totals.parquet"
     contacts = _keep_latest(folder, replies, file)
+    if on_read:
+        on_read(contacts, contacts)
     consistency, _ = judge(evidence, contacts)
     complete = consistency != Consistency.FUZZY and not reader.unreadable
     return ContactTotals(file, started_at, now(), complete)
@@ -142,7 +145,7 @@ class _Reader:
         self._on_read = on_read
         self._acceptance = Acceptance(privacy, "contacts", _seen)
         self._replies = 0
-        self._rows = 0
+        self._read = Distinct()
 
     async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - all are fresh
         """Get one reply; see `read.pages.Fetch`."""
@@ -152,9 +155,8 @@ class _Reader:
         self._writer.write_batch(batch)
         self.unreadable += len(seen.keys) - batch.num_rows
         self._replies += 1
-        self._rows += len(seen.keys)
         if self._on_read:
-            self._on_read(self._rows, seen.total)
+            self._on_read(self._read.add(seen.keys), seen.total)
         return seen
 
 

@@ -100,6 +100,8 @@ async def make_snapshot(
         before = published(settings.warehouse).get(name)
         manifest = _manifest(made, files, evidence, replies, privacy, before)
         record.rows, record.details = manifest.rows, _details(manifest)
+        pulled = manifest.rows - manifest.carried + manifest.quarantined
+        on_progress(name, pulled, pulled)
         spool.discard()
         return _finished(settings, made, manifest)
 

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import progress as progressing
-from pipelines.sandbox import Server, parse_fault
+from pipelines.pull.decode.distinct import Distinct
+from pipelines.pull.run import pull
+from pipelines.push.run import push
+from pipelines.sandbox import Account, Server, parse_fault, write_history
+from pipelines.settings import Settings
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
 
@@ -70,3 +74,34 @@ def test_a_log_is_told_now_and_then(
     with progressing.progress("push", quiet=True) as report:
         report("sends", 100, 400)
     assert capsys.readouterr().err == ""
+
+
+def test_progress_counts_each_row_once_and_ends_at_all_of_them(account: Account, settings: Settings) -> None:
+    """However often rows are read or sent: of a pull whose windows overlap, and of a push whose calls are cut off."""
+    told: dict[str, list[tuple[int, int | None]]] = {}
+
+    def note(dataset: str, rows: int, expected: int | None) -> None:
+        told.setdefault(dataset, []).append((rows, expected))
+
+    pull(settings, ["contacts", "lists"], "run", note)
+    for name, rows in (("contacts", len(account.contacts())), ("lists", len(account.lists))):
+        counts = [done for done, _ in told.pop(name)]
+        assert counts == sorted(counts)
+        assert counts[-1] == max(counts) == rows
+    write_history(account, settings.history, sends=1_500)
+    account.refuse = lambda _, record: ("save_error", "later") if busy.pop(record["id"], None) else None
+    busy = {f"old-{number:07}": True for number in range(0, 1_500, 7)}
+    push(settings, ["sends"], on_progress=note)
+    sending = [done for done, expected in told["sends"] if expected == 1_500]
+    assert sending == sorted(sending)
+    assert sending[-1] == 1_500 == len(account.sends)
+    assert len(account.log) > 5, "some rows were sent again"
+
+
+def test_a_scan_of_any_size_is_counted_in_the_same_memory() -> None:
+    """Of the rows read, the latest are remembered; what comes again soon after is not counted again."""
+    seen = Distinct()
+    for start in range(0, 300_000, 900):
+        seen.add(range(start, start + 1_000))  # a hundred of each window are the next one's too
+    assert seen.count == 300_700
+    assert len(seen._older) + len(seen._newer) < 110_000

@@ -14,13 +14,14 @@ from pipelines.privacy import Privacy
 from pipelines.pull.decode.accept import Acceptance, Check
 from pipelines.pull.decode.batches import StoredReply
 from pipelines.pull.decode.decoder import ReplyDecoder
+from pipelines.pull.decode.distinct import Distinct
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.decode.spool import Spool
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.trackly.client import Query, TracklyClient, Unreadable
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with (dataset, rows read so far, rows expected if known), from any thread."""
+"""Called with (dataset, different rows read so far, rows expected if known), from any thread."""
 
 _BATCHES_WAITING = 2
 """Batches that may wait to be written before the scan waits too: they are in memory."""
@@ -71,7 +72,7 @@ class Replies:
         self._on_progress = on_progress
         self._decoder = ReplyDecoder(name)
         self._acceptance = Acceptance(privacy, name, self._decoder.read)
-        self._rows = 0
+        self._read = None if on_progress is silent else Distinct()
         self._waiting: list[StoredReply] = []
         self._waiting_rows = 0
         self._ready: asyncio.Queue[list[StoredReply] | None] = asyncio.Queue(_BATCHES_WAITING)
@@ -132,9 +133,9 @@ class Replies:
         """Add a reply to the next batch, and hand that on when it is full."""
         self._waiting.append(reply)
         rows = len(reply.decoded.seen.keys)
-        self._rows += rows
         self._waiting_rows += rows
-        self._on_progress(self._name, self._rows, reply.spooled.total)
+        if self._read:
+            self._on_progress(self._name, self._read.add(reply.decoded.seen.keys), reply.spooled.total)
         if self._is_full():
             async with self._in_order:  # batches are handed on in the order of arrival
                 if self._is_full():

@@ -60,7 +60,7 @@ class Sending:
         ledger: the ledger; nothing else writes to this dataset's rows meanwhile.
         dataset: its name.
         total: rows to be sent, for progress.
-        on_progress: called after every answer.
+        on_progress: called after every answer, with the rows that have an outcome; one that is sent again has none.
         canary_share: the share of the first small call that may be refused.
         reading: for revenue, the number of the reading whose totals the stage holds.
         seen: for the others, the ledger's `last_chunk` before the stage was compared with it.
@@ -126,6 +126,7 @@ class Sending:
         spent = [row.identity for row in pending if row.tries >= most_tries(row.code)]
         if spent:
             self.ledger.reject(self.dataset, spent)
+            self._done += len(spent)
         return bool(spent)
 
     async def _send_waves(self, waves: Waves, workers: int, *, again: bool) -> int:
@@ -208,7 +209,6 @@ class Sending:
                     if not isinstance(failure, TracklySyncError):
                         raise
                     self._failures.append(failure)
-            self._done += chunk.count
             if self.on_progress:
                 self.on_progress(self.dataset, min(self._done, self.total), self.total)
 
@@ -263,6 +263,8 @@ class Sending:
             for verdict in own.values()
             if verdict.outcome is Outcome.REJECTED
         )
+        open_rows = sum(verdict.outcome in (Outcome.PENDING, Outcome.IN_DOUBT) for verdict in own.values())
+        self._done += chunk.count - open_rows
         self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
         answered = _figures(reply)
         self.ledger.answer(self.dataset, number, answered, own)
@@ -326,6 +328,7 @@ class Sending:
         answered = Answered(at, at, 1, TOO_LARGE, 0, 1, 0, 0, None)
         verdict = Verdict(Outcome.REJECTED, "too_large", text)
         self.ledger.answer(self.dataset, number, answered, {chunk.rows.identity[0]: verdict})
+        self._done += 1
 
     def _cut_note(self) -> str | None:
         after = self.sizes.cut_after
