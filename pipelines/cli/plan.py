@@ -123,7 +123,7 @@ def _print(text: str, indent: str) -> None:
 def _lines(text: str, indent: str) -> Iterator[str]:
     yield from wrap(
         plain(text),
-        _WIDTH,
+        min(_WIDTH, out.width) if out.is_terminal else _WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{' ' * len(indent)}  ",
         break_on_hyphens=False,
@@ -139,19 +139,8 @@ def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
         f"{found.parked:,} parked",
         "  ",
     )
-    if plan.chunks:
-        basis = "as earlier calls took" if plan.measured else "a guess, until a first call was made"
-        yield from _lines(
-            f"about {_duration(plan.seconds)}, at {plan.call_seconds:.2f} s a request ({basis})", "  "
-        )
-    if plan.differing or plan.acknowledged:
-        rows = plan.differing + plan.acknowledged
-        seen = f" ({plan.acknowledged:,} acknowledged)" if plan.acknowledged else ""
-        yield from _lines(
-            f"{plural(rows, 'row differs', 'rows differ')} from what was sent{seen}; "
-            "the account keeps what it has",
-            "  ",
-        )
+    yield from _of_time(plan)
+    yield from _of_differing(plan)
     if plan.unchecked and found.rows_in:
         yield from _lines(_UNCHECKED.format(_REFERENCES[name]), "  ! ")
     for advice in found.advice:
@@ -162,25 +151,48 @@ def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
         yield from _lines(f"first request begins: {plan.first_payload[:160]}", "  ")
 
 
-def _of_file(file: "FoundFile") -> Iterator[str]:
-    read = [file.format, *([file.compression] if file.compression not in ("", "none") else [])]
-    how = ", ".join(part for part in (*read, file.encoding, file.dialect) if part)
-    yield from _lines(f"{file.path.name}: {plural(file.rows, 'row')} ({how})", "  ")
-    if file.first and file.last:
-        yield from _lines(f"from {_time(file.first)} to {_time(file.last)}", "    ")
-    if file.zone_assumed:
+def _of_time(plan: "Plan") -> Iterator[str]:
+    if plan.chunks:
+        basis = "as earlier calls took" if plan.measured else "a guess, until a first call was made"
         yield from _lines(
-            f"{plural(file.zone_assumed, 'row has', 'rows have')} times without a zone, taken for UTC", "    "
+            f"about {_duration(plan.seconds)}, at {plan.call_seconds:.2f} s a request ({basis})", "  "
         )
-    if file.ignored:
-        yield from _lines(f"columns that are not sent: {', '.join(file.ignored)}", "    ")
-    for note in file.notes:
+
+
+def _of_differing(plan: "Plan") -> Iterator[str]:
+    if rows := plan.differing + plan.acknowledged:
+        seen = f" ({plan.acknowledged:,} acknowledged)" if plan.acknowledged else ""
+        yield from _lines(
+            f"{plural(rows, 'row differs', 'rows differ')} from what was sent{seen}; "
+            "the account keeps what it has",
+            "  ",
+        )
+
+
+def _of_file(file: "FoundFile") -> Iterator[str]:
+    yield from _lines(f"{file.path.name}: {plural(file.rows, 'row')} ({_how_read(file)})", "  ")
+    for note in _notes_of(file):
         yield from _lines(note, "    ")
     yield from _lines(
         ", ".join(f"{rows:,} {outcome}" for outcome, rows in file.outcomes.items()) or "no rows", "    "
     )
     for group in file.groups:
         yield from _of_group(group)
+
+
+def _how_read(file: "FoundFile") -> str:
+    compression = "" if file.compression == "none" else file.compression
+    return ", ".join(filter(None, (file.format, compression, file.encoding, file.dialect)))
+
+
+def _notes_of(file: "FoundFile") -> Iterator[str]:
+    if file.first and file.last:
+        yield f"from {_time(file.first)} to {_time(file.last)}"
+    if file.zone_assumed:
+        yield f"{plural(file.zone_assumed, 'row has', 'rows have')} times without a zone, taken for UTC"
+    if file.ignored:
+        yield f"columns that are not sent: {', '.join(file.ignored)}"
+    yield from file.notes
 
 
 def _of_group(group: "Group") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,10 +56,12 @@ def pull(
     Readers of warehouse.duckdb are never locked out. A pull that fails or is stopped changes nothing that they see.
     """
     names = chosen(datasets, PULLED)
-    if since_last and "contacts" not in names:
-        raise UsageError("--since-last is about contacts.", "Name contacts, or leave the option out.")
-    if measure and "audiences" not in names:
-        raise UsageError("--measure is about audiences.", "Name audiences, or leave the option out.")
+    for option, is_given, about in (
+        ("--since-last", since_last, "contacts"),
+        ("--measure", measure, "audiences"),
+    ):
+        if is_given and about not in names:
+            raise UsageError(f"{option} is about {about}.", f"Name {about}, or leave the option out.")
     settings = load_settings()
     settings.require_key()
     from pipelines.pull.run import Pulled, pull_all  # noqa: PLC0415 - help answers at once
@@ -79,11 +81,18 @@ def pull(
     publish_missing_imports(settings)
     manifests = {snapshot.manifest.dataset: snapshot.manifest for snapshot in done.snapshots}
     if as_json:
-        skipped = {name: {"skipped": why} for name, why in done.skipped.items()}
-        show_json({name: pull_json(manifest) for name, manifest in manifests.items()} | skipped)
+        show_json(_document(manifests, done.skipped))
         return 0
     _show(settings, names, manifests, done.skipped, time.monotonic() - started)
     return 0
+
+
+def _document(manifests: Mapping[str, Manifest], skipped: Mapping[str, str]) -> dict[str, Any]:
+    """What was pulled, for programs."""
+    return {
+        **{name: pull_json(manifest) for name, manifest in manifests.items()},
+        **{name: {"skipped": why} for name, why in skipped.items()},
+    }
 
 
 def _measure(settings: Settings, *, quiet: bool) -> None:

@@ -129,9 +129,7 @@ def push(
     differ from what was sent earlier; or revenue waits to be settled, or is perhaps there twice.
     """
     names = chosen(datasets, PUSHED)
-    between = None if month is None else _month(month)
-    if between and dry_run:
-        raise UsageError("--dry-run plans all of the input.", "Leave --month out.")
+    between = _month(month, dry_run=dry_run)
     settings = load_settings()
     if not dry_run:
         settings.require_key()
@@ -154,19 +152,22 @@ def push(
                 wait=not no_wait,
                 on_progress=report,
             )
-    if decision:
-        _tell_undecided(
-            [plan.intake for plan in planned.plans.values()] if dry_run else done.intakes.values()
-        )
     if dry_run:
+        _tell_undecided(decision, (plan.intake for plan in planned.plans.values()))
         ending = partial(exit_code, share=settings.push_left_out_share, ignore_unread=ignore_unread)
         show_plans(planned.plans, planned.unread, ending, as_json=as_json, show_values=show_values)
         return 0
+    _tell_undecided(decision, done.intakes.values())
+    return _ended(settings, done, time.monotonic() - started, as_json=as_json)
+
+
+def _ended(settings: Settings, done: "PushReport", took: float, *, as_json: bool) -> int:
+    """Show what a push did; returns the exit code."""
     if as_json:
         differ = {"differs": done.differing} if any(done.differing.values()) else {}
         show_json({name: asdict(counts) for name, counts in done.outcomes.items()} | differ)
     else:
-        _show_done(settings, done, time.monotonic() - started)
+        _show_done(settings, done, took)
     return unsettled(done.unsettled) or left_out(settings, done.outcomes, done.differing)
 
 
@@ -192,9 +193,9 @@ def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
     return Decision(Choice.COUNT if count else Choice.ONCE, reason.strip())
 
 
-def _tell_undecided(intakes: "Iterable[Intake]") -> None:
+def _tell_undecided(decision: "Decision | None", intakes: "Iterable[Intake]") -> None:
     """A decision that found nothing to decide about is not kept, and must not look as if it were."""
-    if not any(intake.decided for intake in intakes):
+    if decision and not any(intake.decided for intake in intakes):
         tell(
             "Nothing was decided: no row of revenue in this input is held for it. A row that stands in several files"
             " is held where all of them are pushed together, or one after the other: the first is sent."
@@ -207,12 +208,16 @@ def _showing(as_json: bool, show_values: bool) -> "Showing":
     return Showing(None if as_json else EXAMPLES, masked=not show_values)
 
 
-def _month(name: str) -> tuple[datetime, datetime]:
-    """From its first moment to that of the next month, UTC.
+def _month(name: str | None, *, dry_run: bool) -> tuple[datetime, datetime] | None:
+    """From its first moment to that of the next month, UTC; None where no month was asked for.
 
     Raises:
-        UsageError: it is no month.
+        UsageError: it is no month, or of a plan.
     """
+    if name is None:
+        return None
+    if dry_run:
+        raise UsageError("--dry-run plans all of the input.", "Leave --month out.")
     try:
         first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:

@@ -114,15 +114,18 @@ def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Itera
     columns = {name: dataset.columns for name, dataset in {**PULLED, **PUSHED}.items()}
     for values in rows:
         row = dict(zip(COLUMNS, values, strict=True))
-        message_id = row.pop("message_id")
-        raw = row.pop("raw")
-        reason, code = row["reason"] or "", row["code"] or ""
-        read = raw if raw or message_id is None else json.dumps({"message_id": message_id})
+        message_id, raw = row.pop("message_id"), row.pop("raw")
         own = PULLED[row["dataset"]].columns if row["activity"] == "pull" else columns[row["dataset"]]
-        about = offending(reason, read, own, code, masked=not show_values)
+        read = _read(raw, message_id)
+        about = offending(row["reason"] or "", read, own, row["code"] or "", masked=not show_values)
         value = "; ".join(f"{name}: {text}" for name, text in about.items()) or None
         row["identity"] = shown_key(row["identity"], masked=not show_values)
         yield [*row.values(), value, raw if show_values else None]
+
+
+def _read(raw: str | None, message_id: str | None) -> str | None:
+    """What was read of a row, as JSON; of one that is not kept its message at least."""
+    return raw if raw or message_id is None else json.dumps({"message_id": message_id})
 
 
 def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
@@ -144,14 +147,22 @@ def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
         f"\n[bold]{plural(total, 'row') if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
     )
     for row in shown:
-        at = row["identity"] or (f"page {row['page']}" if row["page"] is not None else "-")
-        place = _place(row)
-        call = f", call {row['chunk']}" if row["chunk"] is not None else ""
-        why = ": ".join(part for part in (row["code"], row["reason"]) if part)
-        out.print(f"  {row['dataset']} {for_terminal(at)}  [yellow]{row['outcome']}[/]  {for_terminal(why)}")
-        out.print(f"    [dim]{for_terminal(place)}{call}[/]")
-        if row["value"]:
-            out.print(f"    {for_terminal(row['value'])}")
+        _show_row(row)
+    _show_next(counts, asked, show_values=show_values)
+
+
+def _show_row(row: Mapping[str, Any]) -> None:
+    at = row["identity"] or (f"page {row['page']}" if row["page"] is not None else "-")
+    call = f", call {row['chunk']}" if row["chunk"] is not None else ""
+    why = ": ".join(filter(None, (row["code"], row["reason"])))
+    out.print(f"  {row['dataset']} {for_terminal(at)}  [yellow]{row['outcome']}[/]  {for_terminal(why)}")
+    out.print(f"    [dim]{for_terminal(_place(row))}{call}[/]")
+    if row["value"]:
+        out.print(f"    {for_terminal(row['value'])}")
+
+
+def _show_next(counts: Iterable[tuple[str, str]], asked: str, *, show_values: bool) -> None:
+    """The commands for each activity and outcome, and for all rows."""
     out.print("\n[bold]Next[/]")
     for activity, outcome in counts:
         out.print(f"  {outcome.replace('_', ' ')}: {_NEXT[f'{activity} {outcome}']}", markup=False)

@@ -221,22 +221,7 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
     if not found:
         out.print("No row is in doubt.")
         return
-    table = Table("row", "send", box=None, pad_edge=False, header_style="bold")
-    table.add_column("amount", justify="right")
-    table.add_column("call", justify="right")
-    for title in ("sent at", "code"):
-        table.add_column(title)
-    for doubt in found[:_MOST_SHOWN]:
-        at = doubt.sent_at[:19].replace("T", " ")
-        table.add_row(
-            cell(doubt.identity),
-            cell(doubt.message_id),
-            f"{doubt.amount:,.4f}",
-            str(doubt.chunk),
-            at,
-            doubt.code,
-        )
-    out.print(table)
+    out.print(_table(found[:_MOST_SHOWN]))
     if len(found) > _MOST_SHOWN:
         out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
     out.print()
@@ -248,3 +233,21 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
         "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
         markup=False,
     )
+
+
+def _table(found: "list[Doubt]") -> Table:
+    table = Table("row", "send", box=None, pad_edge=False, header_style="bold")
+    for title in ("amount", "call"):
+        table.add_column(title, justify="right")
+    for title in ("sent at", "code"):
+        table.add_column(title)
+    for doubt in found:
+        table.add_row(
+            cell(doubt.identity),
+            cell(doubt.message_id),
+            f"{doubt.amount:,.4f}",
+            str(doubt.chunk),
+            doubt.sent_at[:19].replace("T", " "),
+            doubt.code,
+        )
+    return table
