@@ -26,7 +26,7 @@ from pipelines.push.ledger.queries.decisions import decide, note_files
 from pipelines.push.ledger.queries.sources import note_sources
 from pipelines.push.outcomes import Outcome
 from pipelines.push.parse.facts import EMPTY
-from pipelines.push.stage.database import Progress, building, stage_path
+from pipelines.push.stage.database import Progress, building, count, stage_path
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.runs import this_run
 from pipelines.settings import Settings
@@ -183,6 +183,9 @@ def judged(
     with building(path, dataset, sources, settings.warehouse, bounds, privacy) as connection:
         hold_synced = not settings.push_synced_revenue
         validate(connection, dataset, settings.warehouse, on_progress, hold_synced=hold_synced)
+        if on_progress:  # rows that could not be read are among them
+            rows = count(connection, "SELECT count(*) FROM input")
+            on_progress(dataset.name, rows, rows)
         yield connection
 
 
