@@ -68,7 +68,8 @@ class Lost:
             )
         if not self.calls:
             return (
-                "Put the latest ledger back: without it a push sends that revenue again, and it counts twice."
+                "Put the latest ledger back: without it a push sends that revenue again, and it counts twice, unless"
+                " the account was emptied."
             )
         return f"Put the latest ledger back, or take them over: trackly-sync adopt; {_REFUSED}."
 
