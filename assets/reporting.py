@@ -43,7 +43,7 @@ def report_pending(instance: dg.DagsterInstance, settings: Settings) -> int:
     with FileLock(dagster_folder(settings.data_dir) / ".reporting.lock", timeout=_LOCK_SECONDS):
         for notice in pending(settings.data_dir):
             try:
-                report(instance, settings, _records(settings, notice))
+                report(instance, settings, records_of(settings, notice))
             except Exception:  # noqa: BLE001 - nobody waits for it, and the next process tries again
                 _log.exception("A run of the command line could not be reported.")
                 failed(settings.data_dir, notice)
@@ -129,7 +129,8 @@ def _report_check(instance: dg.DagsterInstance, result: dg.AssetCheckResult) -> 
     )
 
 
-def _records(settings: Settings, notice: Notice) -> list[RunRecord]:
+def records_of(settings: Settings, notice: Notice) -> list[RunRecord]:
+    """The activities that a notice is about, oldest first."""
     if not notice.run:  # of all that ran before Dagster was here
         last = last_of_each(settings.data_dir, "succeeded").values()
         return sorted(last, key=lambda record: record.started_at)
