@@ -91,6 +91,19 @@ class Taking:
     run: str = field(default_factory=this_run)
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Input that is new, and not on record yet.
+
+    Attributes:
+        sources: by dataset, the files that its stage was built from.
+        decision: about revenue that may be there twice.
+    """
+
+    sources: Mapping[str, Sequence[Source]]
+    decision: Decision | None = None
+
+
 class IntakeOptions(TypedDict, total=False):
     """The attributes of `Taking`, as keyword arguments."""
 
@@ -107,7 +120,6 @@ def take_in(
     sources: Sequence[Source],
     ledger: Ledger,
     on_progress: Progress | None = None,
-    decision: Decision | None = None,
 ) -> Intake:
     """Rebuild a dataset's stage from its files and record it as the current input.
 
@@ -117,7 +129,6 @@ def take_in(
         sources: its files; with none, the current input has no rows.
         ledger: open for writing.
         on_progress: called while rows are judged.
-        decision: about revenue that may be there twice.
 
     Raises:
         UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
@@ -125,18 +136,33 @@ def take_in(
     """
     path = stage_path(settings, dataset.name)
     with judged(settings, path, dataset, sources, on_progress) as connection:
-        compared = compare(
-            connection, dataset.name, ledger, SendsStage(stage_path(settings, "sends")), decision=decision
-        )
-        found = describe(compared, dataset, sources)
-        if decision and dataset.name == REVENUE:
-            decide(ledger, decision.choice, decision.reason, new_decided(connection))
-        paths = [str(source.path) for source in sources]
-        note_files(ledger, dataset.name, paths)
-        if dataset.name == REVENUE:
-            note_sources(ledger, paths)
-        compared.record(ledger)
-    return found
+        incoming = Incoming({dataset.name: sources})
+        return put_on_record(connection, dataset.name, ledger, stage_path(settings, "sends"), incoming)[1]
+
+
+def put_on_record(
+    connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger, sends: Path, incoming: Incoming
+) -> tuple[Compared, Intake]:
+    """Compare a new stage with the ledger, and record it there as the current input; returns what is in it, too.
+
+    Args:
+        connection: the stage's.
+        name: of the dataset.
+        ledger: open for writing.
+        sends: the stage of sends.
+        incoming: what the stage was built from.
+    """
+    sources, decision = incoming.sources[name], incoming.decision
+    paths = [str(source.path) for source in sources]
+    note_files(ledger, name, paths)
+    if name == REVENUE:
+        note_sources(ledger, paths)  # a row goes on record with the number of its file
+    compared = compare(connection, name, ledger, SendsStage(sends), decision)
+    found = describe(compared, PUSHED[name], sources)
+    if decision and name == REVENUE:
+        decide(ledger, decision.choice, decision.reason, new_decided(connection))
+    compared.record(ledger)
+    return compared, found
 
 
 def refuse_unusable(

@@ -4,7 +4,7 @@
 does not belong here: how rows are judged, cut, sent and counted, each of which has a module of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.same_rows import Decision
 from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
-from pipelines.push.intake import Intake, IntakeOptions, Taking, refuse_unusable, take_in
+from pipelines.push.intake import Incoming, Intake, IntakeOptions, Taking, judged, refuse_unusable, take_in
 from pipelines.push.ledger.ledger import Ledger, existing_ledger, open_ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.status import outcomes
@@ -26,7 +26,7 @@ from pipelines.push.plan import Plan, Planning, Showing, make_plans
 from pipelines.push.revenue.loop import Unsettled
 from pipelines.push.send.how import How, SendOptions
 from pipelines.push.sending import send_all
-from pipelines.push.stage.database import Progress, is_current, stage_path
+from pipelines.push.stage.database import Progress, count, is_current, stage_path
 from pipelines.push.stage.leftovers import hold_stages
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import holds_phones
@@ -200,19 +200,20 @@ def _push(
 ) -> PushReport:
     with _pushing(settings) as ledger:
         taking = Taking(on_progress=how.on_progress, run=how.run)
-        intakes = _intake(settings, sources.found, ledger, taking, decision)
+        _judge(settings, sources.found, taking)
         try:
-            reasons_by_name, unsettled = stopping.run(send_all(settings, datasets, ledger, how))
+            incoming = Incoming(sources.found, decision)
+            sent = stopping.run(send_all(settings, datasets, ledger, how, incoming))
         finally:
             publish_imports(settings)
         found, differing = ledger.outcomes(), ledger.differing()
     return PushReport(
-        intakes=intakes,
+        intakes=sent.intakes,
         outcomes={name: found.get(name, Outcomes()) for name in datasets},
-        reasons=reasons_by_name,
+        reasons=sent.reasons,
         unread=sources.unread,
         differing={name: differing.get(name, 0) for name in datasets},
-        unsettled=unsettled,
+        unsettled=sent.unsettled,
     )
 
 
@@ -225,21 +226,48 @@ def _pushing(settings: Settings) -> Iterator[Ledger]:
 
 
 def _intake(
-    settings: Settings,
-    sources: dict[str, list[Source]],
-    ledger: Ledger,
-    taking: Taking,
-    decision: Decision | None = None,
+    settings: Settings, sources: dict[str, list[Source]], ledger: Ledger, taking: Taking
 ) -> dict[str, Intake]:
-    found = {}
+    """Rebuild stages from their files, and put them on record."""
+    found: dict[str, Intake] = {}
+
+    def take(name: str) -> int:
+        found[name] = take_in(settings, PUSHED[name], sources[name], ledger, taking.on_progress)
+        return found[name].rows_in
+
+    _each(settings, sources, taking, take)
+    return found
+
+
+def _judge(settings: Settings, sources: dict[str, list[Source]], taking: Taking) -> None:
+    """Rebuild stages from their files; `send_all` puts them on record, each when its turn has come."""
+
+    def take(name: str) -> int:
+        path = stage_path(settings, name)
+        with judged(settings, path, PUSHED[name], sources[name], taking.on_progress) as stage:
+            return count(stage, "SELECT count(*) FROM input")
+
+    _each(settings, sources, taking, take)
+
+
+def _each(
+    settings: Settings, sources: dict[str, list[Source]], taking: Taking, take: Callable[[str], int]
+) -> None:
+    """Take in every dataset, in the order of PUSHED, each with its record.
+
+    Args:
+        settings: where everything lies.
+        sources: by dataset, its files.
+        taking: how.
+        take: takes in a dataset, by its name; returns how many rows it has.
+
+    Raises:
+        UsageError: a file cannot be used as it is; the error names all of them.
+    """
     names = [name for name in PUSHED if name in sources]
     for done, name in enumerate(names, start=1):
         try:
             with recorded(settings.data_dir, taking.run, f"take in {name}") as record:
-                found[name] = take_in(
-                    settings, PUSHED[name], sources[name], ledger, taking.on_progress, decision
-                )
-                record.rows = found[name].rows_in
+                record.rows = take(name)
         except UsageError as error:
             refuse_unusable(settings, {later: sources[later] for later in names[done:]}, error)
-    return found

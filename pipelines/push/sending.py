@@ -17,7 +17,7 @@ from pipelines.pull.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_kept
-from pipelines.push.intake import MOST_REASONS, held_reasons
+from pipelines.push.intake import MOST_REASONS, Incoming, Intake, held_reasons, put_on_record
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
@@ -38,41 +38,72 @@ from schemas.sync import RunRecord
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of sending.
+
+    Attributes:
+        intakes: by dataset whose input is new, what was found in it.
+        reasons: by dataset, why rows were left out and how many.
+        unsettled: what of revenue is open.
+    """
+
+    intakes: dict[str, Intake]
+    reasons: dict[str, dict[str, int]]
+    unsettled: Unsettled
+
+
 async def send_all(
-    settings: Settings, datasets: Sequence[str], ledger: Ledger, how: How
-) -> tuple[dict[str, dict[str, int]], Unsettled]:
+    settings: Settings, datasets: Sequence[str], ledger: Ledger, how: How, incoming: Incoming | None = None
+) -> Sent:
     """Send what the stages of some datasets have to be sent, in the order of PUSHED.
+
+    Each stage is compared with the ledger once, when it is its turn: what it refers to has been sent by then.
 
     Args:
         settings: the account, and where the stages lie.
         datasets: names out of PUSHED.
         ledger: open, for the push that holds its locks.
         how: what the caller chose.
-
-    Returns:
-        By dataset why rows were left out and how many, and what of revenue is open.
+        incoming: for stages that are not on record yet; they are put on record, also where the push has to stop.
 
     Raises:
         TracklySyncError: the push had to stop; what was not sent is pending.
     """
     why: dict[str, dict[str, int]] = {}
     unsettled = Unsettled()
+    names = [name for name in PUSHED if name in datasets]
     async with TracklyClient(settings) as client:
-        pushing = _Pushing(settings, client, ledger, how)
-        for name in [name for name in PUSHED if name in datasets]:
-            with recorded(settings.data_dir, how.run, f"push {name}", _period(how.between)) as record:
-                why[name], unsettled = await _send_one(pushing, name, record)
-    return why, unsettled
+        pushing = _Pushing(settings, client, ledger, how, incoming, {})
+        try:
+            for name in names:
+                with recorded(settings.data_dir, how.run, f"push {name}", _period(how.between)) as record:
+                    why[name], unsettled = await _send_one(pushing, name, record)
+        except BaseException:
+            _put_rest_on_record(pushing, names)
+            raise
+    return Sent(pushing.intakes, why, unsettled)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pushing:
-    """One push on its way."""
+    """One push on its way.
+
+    Attributes:
+        settings: the account, and where the stages lie.
+        client: open.
+        ledger: open.
+        how: what the caller chose.
+        incoming: for stages that are not on record yet.
+        intakes: filled in: of those that are by now, what was found in them.
+    """
 
     settings: Settings
     client: TracklyClient
     ledger: Ledger
     how: How
+    incoming: Incoming | None
+    intakes: dict[str, Intake]
 
 
 async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[dict[str, int], Unsettled]:
@@ -85,9 +116,9 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     unsettled = Unsettled()
     with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
         seen = ledger.last_chunk(name)
-        sends = SendsStage(stage_path(pushing.settings, "sends"))
-        compared = compare(connection, name, ledger, sends, pushing.how.between)
-        compared.record(ledger)
+        compared = _compared(pushing, connection, name)
+        if pushing.how.between:
+            compared.wait_outside(pushing.how.between)
         with figures_kept(record, pushing.client, ledger, compared, pushing.how.between):
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
@@ -100,6 +131,27 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
     with ledger.begin() as transaction:
         return why | reasons(transaction, name, MOST_REASONS), unsettled
+
+
+def _compared(pushing: _Pushing, connection: duckdb.DuckDBPyConnection, name: str) -> Compared:
+    """A stage, compared with the ledger and on record as the current input."""
+    ledger, sends = pushing.ledger, stage_path(pushing.settings, "sends")
+    if pushing.incoming:
+        compared, pushing.intakes[name] = put_on_record(connection, name, ledger, sends, pushing.incoming)
+        return compared
+    compared = compare(connection, name, ledger, SendsStage(sends))
+    compared.record(ledger)
+    return compared
+
+
+def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
+    """Put stages on record whose turn did not come: their rows are pending, or parked."""
+    if pushing.incoming is None:
+        return
+    for name in [name for name in names if name not in pushing.intakes]:
+        with opened(stage_path(pushing.settings, name)) as connection:
+            Privacy.of(pushing.settings).define(connection)
+            _compared(pushing, connection, name)
 
 
 async def _send_revenue(pushing: _Pushing, compared: Compared) -> Unsettled:

@@ -108,13 +108,19 @@ class Compared:
         return count(self.connection, f"SELECT count(*) FROM ready WHERE {IS_NEW}")
 
     def later(self) -> int:
-        """How many new rows have to wait: they are not of the time that was given, or `wait_for` holds them."""
+        """How many new rows have to wait, by `wait_outside` and `wait_for`."""
         return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
 
     def held_back(self, between: Period | None) -> int:
         """How many rows are quarantined or parked; with a period those of that time."""
         held = f"SELECT count(*) FROM verdicts JOIN input USING (seq) WHERE outcome IN {sql_list(_HELD_BACK)}"
         return count(self.connection, f"{held} AND {_is_within(between)}" if between else held)
+
+    def wait_outside(self, between: Period) -> None:
+        """Have new rows of other times wait, and those without a time."""
+        self.connection.execute(
+            f"INSERT INTO known (identity) SELECT identity FROM ready WHERE NOT {_is_within(between)} AND {IS_NEW}"
+        )
 
     def wait_for(self, contacts: Iterable[str]) -> None:
         """Have new revenue of some contacts wait, given by their phone numbers."""
@@ -131,7 +137,6 @@ def compare(
     dataset: str,
     ledger: Ledger | None,
     sends: SendsStage | None = None,
-    between: Period | None = None,
     decision: Decision | None = None,
 ) -> Compared:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
@@ -141,7 +146,6 @@ def compare(
         dataset: what it holds.
         ledger: None where there is none yet.
         sends: the stage of sends, for clicks and revenue; it was compared before.
-        between: rows of other times, and without one, wait.
         decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
     """
     declared = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -165,8 +169,6 @@ def compare(
     differing.find(connection, PUSHED[dataset], ledger)
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
     presence = _presence(connection)
-    if between:
-        _set_later(connection, between)
     rows_in = count(connection, "SELECT count(*) FROM input")
     return Compared(connection, dataset, rows_in, dict(held), presence)
 
@@ -269,12 +271,6 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
         " AND (timestamp IS NULL OR timestamp >= CAST(? AS TIMESTAMPTZ) - INTERVAL 7 DAYS)"
         f" AND {IS_NEW}",
         [SYNCED, first or now()],
-    )
-
-
-def _set_later(connection: duckdb.DuckDBPyConnection, between: Period) -> None:
-    connection.execute(
-        f"INSERT INTO known (identity) SELECT identity FROM ready WHERE NOT {_is_within(between)} AND {IS_NEW}"
     )
 
 

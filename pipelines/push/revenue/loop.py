@@ -178,13 +178,12 @@ class RevenuePush:
 
     def _hold(self) -> int:
         """Compare the stage with the ledger again, and have wait what has to; how many rows can be sent."""
-        if (
-            not self._is_compared
-        ):  # what was sent meanwhile is known now, and sends that another machine brought
+        if not self._is_compared:  # what was sent is known by now, and sends that another machine brought
             sends = SendsStage(stage_path(self.settings, "sends"))
-            connection = self.compared.connection
-            self.compared = compare(connection, REVENUE, self.ledger, sends, self.how.between)
+            self.compared = compare(self.compared.connection, REVENUE, self.ledger, sends)
             self.compared.record(self.ledger)
+            if self.how.between:
+                self.compared.wait_outside(self.how.between)
         self._is_compared = False
         with self.ledger.begin(REVENUE) as transaction:
             self.compared.wait_for(ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
