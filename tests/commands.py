@@ -1,4 +1,4 @@
-"""`trackly-sync` as a process of its own, forked from one that has loaded the libraries.
+"""`trackly-sync` as a process of its own, forked from one that has imported everything.
 
 Tests that stop a command, look at its terminal or at what it imports start the installed script instead.
 """
