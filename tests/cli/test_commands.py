@@ -13,6 +13,7 @@ import pytest
 from oracle import query, same, shown
 
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
+from schemas.registry import PULLED
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
 
@@ -87,7 +88,7 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "trackly-sync pull" in done.stdout
     empty = json.loads(sync("status", "--json", TRACKLY_API_KEY=None).stdout)
-    assert empty["pull"] == {"lists": None, "offers": None, "contacts": None, "revenue": None}
+    assert empty["pull"] == dict.fromkeys(PULLED)
     assert empty["push"]["sends"]["rows_in"] == 0
 
 
