@@ -71,6 +71,14 @@ def one_or_two(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def currency(value: str | None) -> str | None:
+    """Three letters, in capitals."""
+    code = value.strip().upper() if value else None
+    if code and not (len(code) == 3 and code.isascii() and code.isalpha()):
+        raise ValueError("must be the three letters of a currency, such as USD")
+    return code
+
+
 def time_zone(value: str | None) -> str | None:
     """A name of the time zone database."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - help answers at once

@@ -170,6 +170,11 @@ class Settings(BaseSettings):
         "Holds from the next pull.",
     )
 
+    currency: str | None = Field(
+        None,
+        description="Currency of the account, such as USD, which the API does not give; the report names it.",
+    )
+
     log_format: Literal["text", "json"] = Field(
         "text", description="How logs are written to standard error: text, or json, one object on a line."
     )
@@ -204,6 +209,7 @@ class Settings(BaseSettings):
     _check_webhook = field_validator("alert_webhook")(setting_checks.webhook)
     _check_webhook_secret = field_validator("webhook_secret")(setting_checks.one_or_two)
     _check_timezone = field_validator("account_timezone")(setting_checks.time_zone)
+    _check_currency = field_validator("currency")(setting_checks.currency)
     _check_rate = field_validator("max_requests_per_second")(setting_checks.rate)
     _check_dagster_url = field_validator("dagster_url")(setting_checks.dagster_url)
     _check_hosts = field_validator("ui_hosts")(setting_checks.hosts)
@@ -227,6 +233,7 @@ class Settings(BaseSettings):
         "history_dir",
         "account_timezone",
         "price_per_segment",
+        "currency",
         "ledger_url",
         "dagster_url",
         "push_part",

@@ -5,6 +5,7 @@ are numbered, so that a colour is tied to a series by its place. What does not b
 """
 
 import math
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,6 +25,13 @@ _SMALL = 280
 _LABELS = 4
 """How many labels an axis of time has room for."""
 
+_SIZES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+_ROUNDS_UP = 0.9995
+"""From this share of a size on, three digits would be 1e+03 of the size below."""
+
+_NAME = 22
+"""How many letters the name of a bar has room for."""
+
 _SHORT = 3 * 86_400
 """Seconds below which an axis of time needs the hour."""
 
@@ -34,9 +42,21 @@ _NOTHING = "nothing"
 def _short(number: Number) -> str:
     """A number as an axis has room for it."""
     figure = float(number)
-    if abs(figure) >= 1_000_000:
-        return f"{figure / 1_000_000:.3g}M"
-    return f"{figure / 1_000:.3g}k" if abs(figure) >= 1_000 else f"{figure:.3g}"
+    for sign, size in _SIZES:
+        if abs(figure) >= size * _ROUNDS_UP:
+            return f"{figure / size:.3g}{sign}"
+    return f"{figure:.3g}"
+
+
+def _cut(name: str) -> str:
+    """A name as the side of a chart has room for it; letters of East Asia take twice the room."""
+    if len(name) + _wide(name) <= _NAME:
+        return name
+    return next(name[:end] for end in range(_NAME, -1, -1) if end + _wide(name[:end]) < _NAME) + "…"
+
+
+def _wide(name: str) -> int:
+    return sum(unicodedata.east_asian_width(letter) in "FW" for letter in name)
 
 
 _COMMON = {
@@ -46,7 +66,7 @@ _COMMON = {
     "margin": 4,
     "margin_right": 14,
     "spacing": 8,
-    "truncate_label": 22,
+    "truncate_label": -1,  # names are cut by `_cut`
     "value_formatter": _short,
     "style": Style(label_font_size=_FONT, major_label_font_size=_FONT, font_family="sans-serif"),
 }
@@ -60,19 +80,22 @@ class Chart:
     Attributes:
         name: what it shows.
         svg: the drawing; every text in it is escaped.
+        unit: in which unit its figures are.
         series: the number, for the colour, and the title of each series that has any figure but zero.
     """
 
     name: str
     svg: str
+    unit: str
     series: Sequence[tuple[int, str]]
 
 
-def line(name: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
+def line(name: str, unit: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
     """A figure over time, from zero.
 
     Args:
         name: what it shows.
+        unit: in which unit.
         points: instants and figures, in order; at least one.
     """
     begin, end = points[0][0], points[-1][0]
@@ -94,14 +117,17 @@ def line(name: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
             for at, n in points
         ],
     )
-    return Chart(name, _drawn(name, chart), [(0, name)])
+    return Chart(name, _drawn(name, chart, at_ends=True), unit, [(0, name)])
 
 
-def bars(name: str, grain: str, periods: Sequence[date], series: Mapping[str, Sequence[Number]]) -> Chart:
+def bars(
+    name: str, unit: str, grain: str, periods: Sequence[date], series: Mapping[str, Sequence[Number]]
+) -> Chart:
     """Figures by day or month, stacked.
 
     Args:
         name: what it shows.
+        unit: in which unit.
         grain: day or month.
         periods: the days, or the first days of the months.
         series: figures of each period, by what they are.
@@ -110,31 +136,43 @@ def bars(name: str, grain: str, periods: Sequence[date], series: Mapping[str, Se
     chart = pygal.StackedBar(**_COMMON, **_EVERY_OTHER, height=220, max_scale=8, show_minor_x_labels=False)
     chart.x_labels = labels
     chart.x_labels_major = labels[:: max(1, math.ceil(len(labels) / _LABELS))]
-    return _stacked(name, chart, labels, series)
+    return _stacked(name, chart, unit, labels, series)
 
 
 def shares(
-    name: str, places: Sequence[str], series: Mapping[str, Sequence[Number]], *, whole: bool = False
+    name: str,
+    unit: str,
+    places: Sequence[str],
+    series: Mapping[str, Sequence[Number]],
+    *,
+    whole: bool = False,
 ) -> Chart:
     """Figures by name, stacked from left to right.
 
     Args:
         name: what it shows.
+        unit: in which unit.
         places: what stands at the bars, the first at the top.
         series: figures of each place, by what they are.
         whole: draw each bar over the full width, so that it shows shares.
     """
-    chart = pygal.HorizontalStackedBar(**_COMMON, height=44 + 28 * len(places), max_scale=5)
+    upwards = [_cut(place) for place in places[::-1]]
+    # pygal leaves room for letters of the usual width
+    more = max(_wide(place) for place in upwards) * _FONT * 0.4
+    chart = pygal.HorizontalStackedBar(
+        **_COMMON, height=44 + 28 * len(places), max_scale=5, margin_left=4 + math.ceil(more)
+    )
     if whole:
         chart.config.range, chart.value_formatter = (0, 1), lambda share: f"{share:.0%}"
-    chart.x_labels = places[::-1]
+    chart.x_labels = upwards
     backwards = {title: numbers[::-1] for title, numbers in series.items()}
-    return _stacked(name, chart, places[::-1], backwards, whole=whole)
+    return _stacked(name, chart, unit, upwards, backwards, whole=whole)
 
 
 def _stacked(
     name: str,
     chart: Any,
+    unit: str,
     places: Sequence[str],
     series: Mapping[str, Sequence[Number]],
     *,
@@ -145,7 +183,7 @@ def _stacked(
         bars = zip(places, numbers, sums, strict=True)
         chart.add(title, [_bar(place, title, number, of) for place, number, of in bars])
     seen = [(place, title) for place, (title, numbers) in enumerate(series.items()) if any(numbers)]
-    return Chart(name, _drawn(name, chart), seen)
+    return Chart(name, _drawn(name, chart), unit, seen)
 
 
 def _bar(place: str, title: str, number: Number, of: float) -> dict[str, Any]:
@@ -161,9 +199,22 @@ def _full(number: Number) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
 
 
-def _drawn(name: str, chart: Any) -> str:
+def _drawn(name: str, chart: Any, *, at_ends: bool = False) -> str:
     chart.add_xml_filter(partial(_bare, name))
+    if at_ends:
+        chart.add_xml_filter(_ends_inside)
     return str(chart.render())
+
+
+def _ends_inside(root: Any) -> Any:
+    """Labels at both ends of an axis stay inside, so that they do not run into the drawing next to this one."""
+    for axis in root.iter():
+        if axis.get("class") == "axis x":
+            texts = [node for node in axis.iter() if node.tag == "text"]
+            texts[0].set("class", "first")
+            if len(texts) > 1:
+                texts[-1].set("class", "last")
+    return root
 
 
 def _bare(name: str, root: Any) -> Any:

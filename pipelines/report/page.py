@@ -5,13 +5,14 @@ What does not belong here: queries (`queries/`), and how a chart is drawn (`char
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 import jinja2
 
 from pipelines.recent import Run
-from pipelines.report.charts import Chart, bars, line, shares
+from pipelines.report.charts import Chart, Number, bars, line, shares
 from pipelines.report.figures import Row
 from pipelines.spans import age, duration
 from schemas.imports import OUTCOMES
@@ -19,12 +20,32 @@ from schemas.registry import PULLED, PUSHED
 from schemas.sync import RunRecord
 
 _LISTS_DRAWN = 10
+_IN_MONEY = "revenue"
 _REVENUE = {
     "event": "Revenue",
     "change": "Revenue, by when a pull saw contacts' totals change",
     "imported": "Imported revenue, by when it was earned",
 }
 _NOT_KNOWN = "-"
+_ACCOUNTS_CURRENCY = "account currency"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page says of itself.
+
+    Attributes:
+        now: when the figures were read.
+        currency: what amounts are in; None where the settings do not name it.
+    """
+
+    now: datetime
+    currency: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of amounts."""
+        return self.currency or _ACCOUNTS_CURRENCY
 
 
 def page(
@@ -32,7 +53,7 @@ def page(
     runs: Sequence[Run],
     last: Mapping[str, RunRecord],
     notes: Sequence[str],
-    now: datetime,
+    shown: Shown,
 ) -> str:
     """The page as HTML; it loads nothing from anywhere.
 
@@ -41,7 +62,7 @@ def page(
         runs: the latest runs, newest first.
         last: the newest record of each activity, by activity.
         notes: sentences on what needs attention.
-        now: when they were read.
+        shown: when they were read, and the currency.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -62,24 +83,31 @@ def page(
     return environment.get_template("page.html").render(
         found=found,
         totals=found["totals"][0],
-        charts=_charts(found),
+        charts=_charts(found, shown.unit),
+        pulled={row["dataset"] for row in found["datasets"] if row["direction"] == "pull" and row["as_of"]},
+        is_pushed=bool(found["outcomes"] or found["totals"][0]["imported"]),
+        earned=_by_worth(found["earned"]),
+        unit=shown.unit,
+        currency=shown.currency,
+        in_unit=f" ({shown.currency})" if shown.currency else "",
+        of_unit=f" {shown.currency}" if shown.currency else "",
         outcomes=_by_outcome(found["outcomes"]),
         every_outcome=OUTCOMES,
         runs=runs,
         last=last,
         notes=notes,
-        now=now,
+        now=shown.now,
     )
 
 
-def _charts(found: Mapping[str, Sequence[Row]]) -> dict[str, list[Chart]]:
+def _charts(found: Mapping[str, Sequence[Row]], money: str) -> dict[str, list[Chart]]:
     """By the part of the page that they stand in."""
     return {
         "rows": list(_rows(found["rows_over_time"])),
-        "revenue": _revenue(found["revenue"], events=found["totals"][0]["events"]),
+        "revenue": _revenue(found["revenue"], money, events=found["totals"][0]["events"]),
         "lists": [*_lists(found["lists"]), *_growth(found["growth"])],
         "outcomes": _outcomes(found["outcomes"]),
-        "progress": list(_progress(found["progress"])),
+        "progress": _progress(found["progress"], money),
     }
 
 
@@ -88,21 +116,27 @@ def _rows(rows: Sequence[Row]) -> list[Chart]:
     for row in rows:
         points[row["dataset"]].append((row["pulled_at"], row["rows"]))
     # one pull is a figure, and stands in the table
-    return [line(f"Rows of {name}", points[name]) for name in PULLED if len(points[name]) > 1]
+    return [line(f"Rows of {name}", "rows", points[name]) for name in PULLED if len(points[name]) > 1]
 
 
-def _revenue(rows: Sequence[Row], *, events: bool) -> list[Chart]:
+def _revenue(rows: Sequence[Row], money: str, *, events: bool) -> list[Chart]:
     """By day, and by month where that says more; the account's events have imported revenue in them."""
     drawn = []
     for basis in ("event",) if events else ("change", "imported"):
-        for grain in ("day", "month"):
+        for grain, least in (("day", 1), ("month", 3)):
             of = [row for row in rows if (row["basis"], row["grain"]) == (basis, grain)]
-            if len(of) > (2 if grain == "month" else 0):
-                numbers = {"earned": [row["revenue"] for row in of]}
-                drawn.append(
-                    bars(f"{_REVENUE[basis]}, by {grain}", grain, [row["period"] for row in of], numbers)
-                )
+            if len(of) >= least:
+                drawn.append(_revenue_of(f"{_REVENUE[basis]}, by {grain}", money, of))
     return drawn
+
+
+def _revenue_of(name: str, money: str, rows: Sequence[Row]) -> Chart:
+    periods = [row["period"] for row in rows]
+    numbers = {
+        "earned": [row["revenue"] for row in rows],
+        "gone with contacts that left": [row["gone"] for row in rows],
+    }
+    return bars(name, money, rows[0]["grain"], periods, numbers)
 
 
 def _lists(rows: Sequence[Row]) -> list[Chart]:
@@ -113,6 +147,7 @@ def _lists(rows: Sequence[Row]) -> list[Chart]:
     return [
         shares(
             "Contacts on the largest lists",
+            "contacts",
             names,
             {
                 "reachable": [row["reachable"] for row in largest],
@@ -132,7 +167,13 @@ def _growth(rows: Sequence[Row]) -> list[Chart]:
         "gone": [-int(row["removed"]) for row in rows],
     }
     return [
-        bars(f"Contacts that joined and went, by {grain}", grain, [row["period"] for row in rows], numbers)
+        bars(
+            f"Contacts that joined and went, by {grain}",
+            "contacts",
+            grain,
+            [row["period"] for row in rows],
+            numbers,
+        )
     ]
 
 
@@ -148,24 +189,39 @@ def _outcomes(rows: Sequence[Row]) -> list[Chart]:
     if not counts:
         return []
     numbers = {_title(outcome): [of[outcome] for of in counts.values()] for outcome in OUTCOMES}
-    return [shares("Outcomes of the current history input", list(counts), numbers, whole=True)]
+    return [
+        shares("Outcomes of the current history input", "share of rows", list(counts), numbers, whole=True)
+    ]
 
 
-def _progress(rows: Sequence[Row]) -> list[Chart]:
-    """Charts of the same periods one under the other."""
+def _by_worth(rows: Sequence[Row]) -> list[Row]:
+    """The outcomes that revenue of the current input has, in their order."""
+    return sorted(rows, key=lambda row: list(OUTCOMES).index(row["outcome"]))
+
+
+def _progress(rows: Sequence[Row], money: str) -> list[Chart]:
+    """Charts of the same periods one under the other: of sends and clicks the number, of revenue the amount."""
     if not rows:
         return []
     grain, periods = rows[0]["grain"], sorted({row["period"] for row in rows})
     drawn = []
     for name in PUSHED:
-        counts = {(row["period"], row["outcome"]): int(row["rows"]) for row in rows if row["dataset"] == name}
+        counts = _figures_of(name, rows)
         if counts:
             numbers = {
                 _title(outcome): [counts.get((period, outcome), 0) for period in periods]
                 for outcome in OUTCOMES
             }
-            drawn.append(bars(f"{name.capitalize()} by {grain} of the event", grain, periods, numbers))
+            unit = money if name == _IN_MONEY else name
+            drawn.append(bars(f"{name.capitalize()} by {grain} of the event", unit, grain, periods, numbers))
     return drawn
+
+
+def _figures_of(name: str, rows: Sequence[Row]) -> dict[tuple[date, str], Number]:
+    of = [row for row in rows if row["dataset"] == name]
+    if name == _IN_MONEY:
+        return {(row["period"], row["outcome"]): row["revenue"] or 0 for row in of}
+    return {(row["period"], row["outcome"]): int(row["rows"]) for row in of}
 
 
 def _title(outcome: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.recent import latest_runs
 from pipelines.report.figures import figures
-from pipelines.report.page import page
+from pipelines.report.page import Shown, page
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import write_durably
@@ -33,6 +33,6 @@ def write_report(settings: Settings, path: Path, notes: Sequence[str], mode: int
     # not from sync.runs: what failed since the last publish is on record only here
     runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     last = last_of_each(settings.data_dir)
-    content = page(found, runs, last, notes, datetime.now(UTC)).encode()
+    content = page(found, runs, last, notes, Shown(datetime.now(UTC), settings.currency)).encode()
     write_durably(path, content, mode=mode)
     return len(content)

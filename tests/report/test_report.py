@@ -110,6 +110,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_figures_are_those_of_the_warehouse(moved: tuple[Account, Settings, Page]) -> None:
     """Rows of datasets, outcomes, reasons and lists stand in the page as the warehouse has them."""
     account, settings, page = moved
+    assert 'id="state"' not in page.text, "pulled and pushed: nothing is missing"
 
     def rows(sql: str) -> list[tuple[Any, ...]]:
         return query(settings.warehouse, sql)
@@ -189,7 +190,8 @@ def test_runs_and_notes_stand_in_the_page(moved: tuple[Account, Settings, Page])
 def test_the_page_loads_nothing_and_names_nobody(moved: tuple[Account, Settings, Page]) -> None:
     """No reference leads out of the page, no script runs, and no number, message, identity or key is in it."""
     account, settings, page = moved
-    assert set(page.references) == {"#freshness", "#revenue", "#lists", "#imports", "#quarantine", "#runs"}
+    parts = "freshness revenue offers lists cohorts campaigns imports quarantine runs"
+    assert page.references == [f"#{part}" for part in parts.split()]
     assert not re.search(r"url\(|@import|javascript:", page.text)
     assert set(re.findall(r"https?:[^\s\"'<]*", page.text)) <= {
         "http://www.w3.org/2000/svg",
@@ -215,6 +217,8 @@ def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp
         pull(settings, list(PULLED), "run")
     page = report(settings)
     assert "Nothing needs attention" in page.text
+    assert "<b>Pulled only.</b>" in page.text
+    assert "<b>-</b> rows imported" in page.text
     assert "No history has been pushed yet." in page.text
     assert "Every row that was pulled is published." in page.text
     assert "hmac:" not in page.text
@@ -241,10 +245,16 @@ def test_empty_old_and_missing_warehouses(settings_of: Any, tmp_path: Path) -> N
         create_views(connection)
     page = report(settings)
     assert page.charts == {}
+    assert "<b>Nothing yet.</b>" in page.text
+    assert "Nothing needs attention" not in page.text, "nothing was checked"
+    assert page.text.count("<b>-</b>") == 4
     assert page.text.count("never") == len(PULLED)
     for nothing in (
         "No revenue yet",
         "No list has been pulled",
+        "No offer has been pulled",
+        "No contact has been pulled",
+        "No campaign has been pulled",
         "No history has been pushed",
         "Nothing has run",
     ):
@@ -267,3 +277,72 @@ def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tm
     assert 50 <= len(told) <= 60
     last = dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=19_999)
     assert told[-1] == f"{last:%d %b %Y %H:%M}: 19,999"
+
+
+def test_pushed_only(settings_of: Any, account: Account, tmp_path: Path) -> None:
+    """Without a pull the account's own figures are not known, which is not nought; what was pushed stands there."""
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data")
+        write_history(account, settings.history, sends=100)
+        push(settings, ["sends"])
+    page = report(settings)
+    assert "<b>Pushed only.</b>" in page.text
+    assert page.text.count("<b>-</b>") == 3
+    assert "contacts<small>not pulled yet" in page.text
+    assert "rows imported" in page.text
+
+
+def test_revenue_that_left_with_contacts_is_explained(
+    settings_of: Any, account: Account, tmp_path: Path
+) -> None:
+    """A contact with revenue that is gone makes the account's revenue fall; the page says so, with the amount."""
+    rich = max(account.contacts(), key=lambda row: row["revenue_total"])
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data", currency="eur")
+        pull(settings, list(PULLED), "run-1")
+        assert "left and took" not in report(settings).text
+        account.remove_contact(key_of(rich))
+        pull(settings, list(PULLED), "run-2")
+    page = report(settings)
+    assert f"1 contact left and took {rich['revenue_total']:,.2f} EUR out of the account" in page.text
+    changes = "Revenue, by when a pull saw contacts' totals change, by day"
+    assert page.drawn(changes, "earned") == 0
+    assert page.drawn(changes, "gone with contacts that left") == pytest.approx(
+        -rich["revenue_total"], abs=0.01
+    )
+
+
+def test_amounts_are_in_money_and_name_their_unit(moved: tuple[Account, Settings, Page]) -> None:
+    """Revenue is an amount wherever it stands, also among imports, and each chart tells its unit."""
+    _, settings, page = moved
+    ((accepted,),) = query(
+        settings.warehouse,
+        "SELECT sum(revenue)::DOUBLE FROM imports.records WHERE dataset = 'revenue' AND outcome = 'accepted'",
+    )
+    assert page.drawn("Revenue by day of the event", "accepted") == pytest.approx(accepted)
+    assert ["accepted", f"{accepted:,.2f}"] in page.rows["imports"]
+    units = re.findall(r"<figcaption>(.*?) <small>\((.*?)\)</small>", page.text)
+    assert len(units) == len(page.charts)
+    for name, unit in units:
+        assert (unit == "account currency") == ("revenue" in name.lower() and not name.startswith("Rows"))
+    named = settings.model_copy(update={"currency": "USD"})
+    assert "Revenue (USD)" in report(named).text
+
+
+def test_offers_cohorts_and_campaigns(moved: tuple[Account, Settings, Page]) -> None:
+    """They are those of the marts: each offer with its revenue, each sign-up month, each kind of finding."""
+    _, settings, page = moved
+
+    def rows(sql: str) -> list[tuple[Any, ...]]:
+        return query(settings.warehouse, sql)
+
+    offers = {row[0].split(" active")[0]: row for row in page.rows["offers"][1:]}
+    for name, revenue in rows("SELECT offer_name, revenue FROM marts.offer_performance WHERE revenue > 0"):
+        (row,) = [cells for title, cells in offers.items() if title.startswith(name)]
+        assert row[3] == f"{revenue:,.2f}"
+    for month, contacts in rows("SELECT month, contacts FROM marts.engagement_cohorts WHERE contacts > 0"):
+        assert [f"{month:%b %Y}", f"{contacts:,}"] in [row[:2] for row in page.rows["cohorts"]]
+    found = [(row[1], row[0].replace(" ", "_"), int(row[2])) for row in page.rows["campaigns"][1:]]
+    lint = "SELECT severity, kind, count(*) FROM marts.campaign_lint GROUP BY ALL"
+    assert sorted(found) == sorted(rows(lint))
+    assert found

@@ -2,14 +2,14 @@
 -- most: how far an import of years is. The day as marts.utc_day has it, which warehouses of before do not have.
 WITH
 days AS (
-    SELECT dataset, make_timestamp(epoch_us(happened_at))::DATE AS day, outcome, count(*) AS rows
+    SELECT dataset, make_timestamp(epoch_us(happened_at))::DATE AS day, outcome, count(*) AS rows, sum(revenue) AS revenue
     FROM imports.records
     WHERE in_input AND happened_at IS NOT NULL
     GROUP BY ALL
 ),
 grain AS (SELECT CASE WHEN max(day) - min(day) > 62 THEN 'month' ELSE 'day' END AS grain FROM days),
 periods AS (
-    SELECT dataset, grain, date_trunc(grain, day)::DATE AS period, outcome, sum(rows) AS rows
+    SELECT dataset, grain, date_trunc(grain, day)::DATE AS period, outcome, sum(rows) AS rows, sum(revenue) AS revenue
     FROM days CROSS JOIN grain
     GROUP BY ALL
 )

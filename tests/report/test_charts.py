@@ -1,0 +1,84 @@
+"""Labels of charts: they fit where they are drawn, whatever the figures and names, and do not run into each other."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from pipelines.report.charts import _FONT, Chart, _short, bars, line, shares
+
+_LETTER = 0.62 * _FONT
+"""How wide a letter is; those of East Asia are as wide as the font is high."""
+
+WEEK = timedelta(days=7)
+DAY = date(2025, 12, 1)
+
+
+def _width(text: str) -> float:
+    return sum(_FONT if ord(letter) > 0x2E80 else _LETTER for letter in text)
+
+
+def _labels(chart: Chart, axis: str) -> list[tuple[float, float, str]]:
+    """Where labels begin and end, from left to right, in the units of the drawing."""
+    root = ElementTree.fromstring(chart.svg)  # noqa: S314 - our own drawing
+    offset = next(
+        float(node.get("transform", "").removeprefix("translate(").partition(",")[0])
+        for node in root.iter()
+        if node.get("class") == "plot"
+    )
+    found = []
+    for group in root.iter():
+        if group.get("class") != f"axis {axis}":
+            continue
+        for node in group.iter():
+            if node.tag.endswith("text") and node.text:
+                at, wide = offset + float(node.get("x", "0")), _width(node.text)
+                anchor = node.get("class") if node.get("class") in ("first", "last") else axis
+                begin = {"first": at, "last": at - wide, "x": at - wide / 2, "y": at - wide}[anchor]
+                found.append((begin, begin + wide, node.text))
+    return sorted(found)
+
+
+def _periods(grain: str, count: int) -> list[date]:
+    if grain == "day":
+        return [DAY + timedelta(days=place) for place in range(count)]
+    return [date(2021 + place // 12, place % 12 + 1, 1) for place in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 36, 60])
+@pytest.mark.parametrize("grain", ["day", "month"])
+def test_periods_do_not_collide(count: int, grain: str) -> None:
+    """A page is as wide as a phone or a column of paper; drawings scale, so their own units decide."""
+    chart = bars("Sends", "messages", grain, _periods(grain, count), {"accepted": [123_456.0] * count})
+    labels = _labels(chart, "x")
+    assert labels
+    assert labels[0][0] >= 0
+    assert labels[-1][1] <= 460 + 14
+    for (_, end, _), (begin, _, text) in pairwise(labels):
+        assert end < begin, text
+
+
+@pytest.mark.parametrize("gap", [timedelta(minutes=5), WEEK])
+def test_the_ends_of_a_line_stay_inside(gap: timedelta) -> None:
+    """Drawings stand side by side: a label beyond the edge would run into the next one."""
+    points = [(datetime(2025, 12, 1, tzinfo=UTC) + gap * place, 10_000_000) for place in range(5)]
+    labels = _labels(line("Rows", "rows", points), "x")
+    assert labels[0][0] >= 0
+    assert labels[1][1] <= 280
+    assert labels[0][1] < labels[1][0]
+
+
+@pytest.mark.parametrize("name", ["A", "Customers of the spring sale, west", "\u6625" * 40, "W" * 300])
+def test_names_are_cut_to_the_room_that_they_have(name: str) -> None:
+    """However long a list's name, and whatever its letters."""
+    labels = _labels(shares("Lists", "contacts", [name, "B"], {"reachable": [5, 1_000_000]}), "y")
+    assert min(begin for begin, _, _ in labels) >= -_FONT
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"), [(999.6, "1k"), (999_960, "1M"), (2_500_000_000, "2.5G"), (0, "0")]
+)
+def test_figures_at_an_axis_are_short(figure: float, shown: str) -> None:
+    """No 1e+03k: three digits and a letter."""
+    assert _short(figure) == shown
