@@ -55,7 +55,8 @@ class Rules:
         return cls(settings.webhook_secrets, Form.of(settings), Privacy.of(settings))
 
 
-_STORED = JSONResponse({"status": "stored"})
+_STORED = Response()
+"""Without a body, which would be a packet of its own."""
 
 
 class Receiver:

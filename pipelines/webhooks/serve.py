@@ -17,6 +17,7 @@ from typing import Any
 
 import h11
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
@@ -180,7 +181,7 @@ def serve(
         writer = Writer(store)
         try:
             app = Receiver(writer, Rules.of(settings))
-            asyncio.run(_serve(app, listener, writer, (publish, rhythm or Rhythm()), begun))
+            uvloop.run(_serve(app, listener, writer, (publish, rhythm or Rhythm()), begun))
         finally:
             listener.close()
             writer.close()
