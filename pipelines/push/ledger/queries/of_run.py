@@ -42,7 +42,7 @@ def sent_after(connection: sa.Connection, dataset: str, part: str, chunk: int) -
         sa.select(outcome, sa.func.count())
         .select_from(ROWS)
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-        .where(ROWS.c.dataset == dataset, *calls)
+        .where(ROWS.c.dataset == dataset, ROWS.c.chunk > chunk, *calls)
         .group_by(outcome)
     )
     found: Counter[Outcome] = Counter()
