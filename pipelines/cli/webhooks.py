@@ -1,5 +1,6 @@
 """`trackly-sync webhooks`: receives Trackly's events, and helps to set that up."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -140,10 +141,11 @@ def show_webhooks(settings: Settings) -> None:
 
 
 def _form_of(captured: "Captured", secrets: Sequence[bytes]) -> "Found | None":
-    """The form of its signature; a time in another header may be signed too."""
+    """The form of its signature; a time in another header, or in front of the signature, may be signed too."""
     from pipelines.webhooks.signature import forms_of  # noqa: PLC0415 - help answers at once
 
     stamps = [v for name, v in captured.headers.items() if "timestamp" in name or name.endswith("-time")]
+    stamps += re.findall(r"(?<!\w)\d{10,13}(?!\w)", captured.signature)
     tried = (forms_of(body, captured.signature, secrets, stamps) for body in captured.bodies)
     return next((found for found in tried if found is not None), None)
 

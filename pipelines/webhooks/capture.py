@@ -1,10 +1,13 @@
-"""A request that somebody has captured, as a file: an HTTP request as text, or JSON of its headers and body.
+"""A request that somebody has captured, as a file: HTTP as text, or JSON of its headers and body (inspectors, HAR).
 
 What does not belong here: what its signature is (`signature`).
 """
 
+import binascii
+import codecs
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,11 @@ from pipelines.webhooks.signature import HEADER
 
 _MOST_BYTES = 32 * 2**20
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_ARROW_END = re.compile(rb"^> ?\r?\n", re.MULTILINE)
+_ARROW = re.compile(rb"^> ?", re.MULTILINE)
+"""What `curl -v` and some proxies write in front of each line of a head."""
+
+_DEEPEST = 8
 _EXPECTED = (
     "It holds a request as it came: the line with POST, the headers, an empty line, the body; or JSON with headers "
     "and body."
@@ -59,17 +67,52 @@ def read_captured(path: Path) -> Captured:
 
 def _from_json(content: bytes) -> Captured | None:
     try:
-        given = msgspec.json.decode(content)
+        given = msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if not isinstance(given, dict) or "headers" not in given:
+    requests = [
+        Captured(_headers(one["headers"]), tuple(dict.fromkeys(_bodies(one)))) for one in _requests(given)
+    ]
+    return next((one for one in requests if one.signature), next(iter(requests), None))
+
+
+def _requests(given: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """Objects with headers, wherever inspectors and HAR have them."""
+    if isinstance(given, dict) and isinstance(given.get("headers"), dict | list):
+        yield given
+    elif isinstance(given, dict | list) and depth < _DEEPEST:
+        for inner in given.values() if isinstance(given, dict) else given:
+            yield from _requests(inner, depth + 1)
+
+
+def _bodies(request: dict[str, Any]) -> Iterator[bytes]:
+    """What a body may have been; one that was decoded for showing may have been written in several ways."""
+    if isinstance(raw := request.get("raw"), str) and (whole := _from_base64(raw)):  # ngrok: head and body
+        found = _from_http(whole)
+        yield from found.bodies if found else (whole,)
+    body = next((request[name] for name in ("body", "content", "postData") if name in request), "")
+    is_coded = request.get("isBase64Encoded") is True  # AWS
+    if isinstance(body, dict) and "mimeType" in body:  # HAR
+        body, is_coded = body.get("text", ""), body.get("encoding") == "base64"
+    yield from _written(body, is_coded=is_coded)
+
+
+def _written(body: Any, *, is_coded: bool) -> Iterator[bytes]:
+    """The ways in which a body may have been written before an inspector kept it."""
+    if not isinstance(body, str):
+        yield msgspec.json.encode(body)
+        yield json.dumps(body).encode()
+        return
+    if is_coded and (decoded := _from_base64(body)):
+        yield decoded
+    yield body.encode(errors="surrogatepass")
+
+
+def _from_base64(text: str) -> bytes | None:
+    try:
+        return binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
         return None
-    headers, body = (
-        _headers(given["headers"]),
-        next((given[name] for name in ("body", "content") if name in given), ""),
-    )
-    text = body.encode() if isinstance(body, str) else msgspec.json.encode(body)
-    return Captured(headers, (text,))
 
 
 def _headers(given: Any) -> dict[str, str]:
@@ -84,17 +127,33 @@ def _headers(given: Any) -> dict[str, str]:
 
 
 def _from_http(content: bytes) -> Captured | None:
-    end = _HEAD_END.search(content)
+    end = (_ARROW_END if content.startswith(b">") else _HEAD_END).search(content)
     if end is None:
         return None
-    lines = content[: end.start()].decode("latin-1").splitlines()
+    lines = _ARROW.sub(b"", content[: end.start()]).decode("latin-1").splitlines()
     pairs = [line.partition(":") for line in lines if ":" in line.split(" ")[0]]
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    body, size = content[end.end() :], headers.get("content-length", "")
-    if size.isdigit() and 0 < int(size) <= len(body):
-        return Captured(headers, (body[: int(size)],))
-    return (
-        Captured(headers, tuple(dict.fromkeys((body, body.removesuffix(b"\n").removesuffix(b"\r")))))
-        if headers
-        else None
-    )
+    return Captured(headers, tuple(_bodies_after(headers, content[end.end() :]))) if headers else None
+
+
+def _bodies_after(headers: Mapping[str, str], rest: bytes) -> Iterator[bytes]:
+    """What the body behind a head may have been."""
+    size = headers.get("content-length", "")
+    if size.isascii() and size.isdigit() and 0 < int(size) <= len(rest):
+        yield rest[: int(size)]
+        return
+    if "chunked" in headers.get("transfer-encoding", "").lower() and (joined := _unchunked(rest)):
+        yield joined
+    yield from dict.fromkeys((rest, rest.removesuffix(b"\n").removesuffix(b"\r")))
+
+
+def _unchunked(rest: bytes) -> bytes | None:
+    """The body out of its chunks; None where they are no longer there."""
+    parts: list[bytes] = []
+    while found := re.match(rb"\s*([0-9A-Fa-f]{1,7})(?:;[^\n]*)?\r?\n", rest):
+        size = int(found[1], 16)
+        if size == 0:
+            return b"".join(parts)
+        parts.append(rest[found.end() : found.end() + size])
+        rest = rest[found.end() + size :]
+    return None

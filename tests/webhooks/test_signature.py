@@ -1,6 +1,7 @@
 """`webhooks check`: which form of signature a captured request has."""
 
 import base64
+import codecs
 import hmac
 import json
 from pathlib import Path
@@ -68,6 +69,31 @@ def captured(tmp_path: Path, text: str) -> list[bytes]:
         ).encode(),
         json.dumps({"headers": {"x-trackly-signature": [text]}, "body": BODY.decode()}).encode(),
     ]
+    half = len(BODY) // 2
+    chunks = b"%x\r\n%b\r\n%X;last=1\r\n%b\r\n0\r\n\r\n" % (half, BODY[:half], len(BODY) - half, BODY[half:])
+    chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks
+    arrows = "".join(f"> {line}\r\n" for line in head.splitlines()) + "> \r\n"
+    named = [{"name": "X-Trackly-Signature", "value": text}]
+    har = {"headers": named, "postData": {"mimeType": "application/json", "text": BODY.decode()}}
+    answer = {"headers": [], "content": {"mimeType": "text/plain", "text": "no"}}
+    coded = {
+        "headers": {"x-trackly-signature": text},
+        "isBase64Encoded": True,
+        "body": base64.b64encode(BODY).decode(),
+    }
+    tunnel = {
+        "method": "POST",
+        "headers": {"X-Trackly-Signature": [text]},
+        "raw": base64.b64encode(chunked).decode(),
+    }
+    others = [
+        {"log": {"entries": [{"response": answer, "request": har}]}},
+        {"requests": [{"uri": "/", "request": tunnel}]},
+        coded,
+        {"headers": named, "body": json.loads(BODY)},
+    ]
+    files += [chunked, arrows.encode() + BODY, codecs.BOM_UTF8 + files[4]]
+    files += [json.dumps(one).encode() for one in others]
     del tmp_path
     return files
 
@@ -107,6 +133,9 @@ def test_the_command_tells_what_to_set(
     assert "That is what is set" in capsys.readouterr().out
     assert check(signature(Form("base64", "v1="))) == 0
     assert "TRACKLY_WEBHOOK_ENCODING=base64 TRACKLY_WEBHOOK_PREFIX=v1=" in capsys.readouterr().out
+    stamped = signature(Form("hex", "t=1700000000,v1="), SECRET.encode(), b"1700000000." + BODY)
+    assert check(stamped) == 1  # it is told, and the receiver cannot verify it
+    assert "a time and the body" in capsys.readouterr().err
     assert check("0" * 64) == 1
     assert check("") == 2
     seen = capsys.readouterr()
