@@ -19,7 +19,7 @@ from pipelines.webhooks.masking import text_without_numbers, without_numbers
 from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
 from schemas.instants import parse_instant
 from schemas.phones import E164
-from schemas.webhook_events import DOCUMENTED, EVENTS
+from schemas.webhook_events import DOCUMENTED, EVENTS, STATUSES
 
 _PHONES = ("to", "phone_number")
 _PHONE = re.compile(E164.encode())
@@ -33,7 +33,9 @@ _ESCAPE = re.compile(
 )
 """Escapes in JSON, one after the other: a pair that is one character, half of one, or any other."""
 
-_EVENT_NAMES = frozenset({*EVENTS, "opt_out"})
+_NAMES = {"event": frozenset({*EVENTS, "opt_out"}), "status": frozenset({*STATUSES, "failed"})}
+"""Known names, by field; `failed` is the reports' word, which no event is documented to have."""
+
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -93,19 +95,20 @@ def rows_of(kept: Kept, privacy: Privacy) -> list[dict[str, Any]]:
 
 def _row(fields: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
     """What was read in an event, as it is published."""
+    fields = fields | {name: _known(fields[name], names) for name, names in _NAMES.items()}
     hashed = {name: _hashed(fields[name], privacy) for name in _PHONES}
     hashed["keyword"] = None if fields["keyword"] is None else privacy.numbers(fields["keyword"])
-    fields = fields | hashed | {"event": _event_of(fields["event"])}
+    fields = fields | hashed
     return fields | {
         "happening": _happening(fields),
         "timestamp": parse_instant((fields["timestamp"] or "").strip()),
     }
 
 
-def _event_of(name: str | None) -> str | None:
-    """A known event by its name, however that is written; others stay as they came."""
+def _known(name: str | None, names: frozenset[str]) -> str | None:
+    """A known name, however it is written; others stay as they came."""
     plain = (name or "").strip().lower()
-    return plain if plain in _EVENT_NAMES else name
+    return plain if plain in names else name
 
 
 def _happening(fields: Mapping[str, Any]) -> str | None:

@@ -289,6 +289,21 @@ def test_an_opt_out_cut_in_an_emoji_or_in_capitals_counts(
     assert "1 signed, but not readable" in " ".join(capsys.readouterr().out.split())
 
 
+def test_statuses_however_written_count_and_unknown_ones_stay(tmp_path: Path) -> None:
+    """A known status in capitals is that status, and one happening with it; others stay as they came."""
+    settings = settings_of(tmp_path)
+    written = ["delivered", " Delivered", "FAILED", "Read Soon", None]
+    arrive(settings, *(delivery(1, status) for status in written[:2]))
+    arrive(settings, *(delivery(number, status) for number, status in enumerate(written[2:], 2)))
+    publish_events(settings)
+    found = {(row["message_id"], row["status"]) for row in rows(settings)}
+    wanted = ["delivered", "failed", "Read Soon", None]
+    assert found == {(f"m{number:07}", status) for number, status in enumerate(wanted, 1)}
+    assert len({row["happening"] for row in rows(settings)}) == 4
+    finals = query(settings.warehouse, "SELECT message_id FROM marts.messages WHERE is_final ORDER BY 1")
+    assert finals == [("m0000001",), ("m0000002",)]
+
+
 def test_another_setting_of_privacy_reads_all_again(tmp_path: Path) -> None:
     """Bodies from before the setting lose their numbers in the warehouse with the next publish."""
     plain = settings_of(tmp_path)
