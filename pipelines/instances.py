@@ -79,10 +79,14 @@ def _configure(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
 
 
 def _give_back(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
-    """Keep an instance, without what it has read; one that has spilled removes its folder when it ends."""
+    """Keep an instance, without what it has read.
+
+    One to which the block attached more, or that has spilled, ends: so its files are closed, and its folder removed.
+    """
     with suppress(duckdb.Error):
         spilled = "temp_directory" in config and Path(str(config["temp_directory"])).exists()
-        if not spilled and _idle().qsize() < _KEPT:
+        left = instance.execute("SELECT count(*) FROM duckdb_databases() WHERE NOT internal").fetchall()[0][0]
+        if not spilled and left == 1 and _idle().qsize() < _KEPT:
             instance.execute("SET enable_external_file_cache = false")
             _idle().put(instance)
             return

@@ -100,3 +100,12 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
         pass
     with attached(None, "a") as connection:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_what_a_block_attaches_is_closed_with_it(tmp_path: Path) -> None:
+    """Also where it does not detach it: the next block may attach another file by the same name."""
+    path = tmp_path / "beside.duckdb"
+    for _ in range(2):
+        with attached(None, "a") as connection:
+            connection.execute(f"ATTACH '{path}' AS beside")
+        assert not is_open(path)
