@@ -161,7 +161,7 @@ def drifting() -> Iterator[Drifting]:
 
 
 @effort(
-    max_examples=examples(6),
+    max_examples=examples(4),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.generate],
 )
