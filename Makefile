@@ -27,6 +27,7 @@ demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account 
 	@$(BIN)/trackly-sync demo --ui
 
 test: .venv/.dev .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
+	@$(MAKE) --no-print-directory .docs/.installed || echo "mkdocs could not be installed; its tests are skipped."
 	@{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
 	wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
@@ -59,6 +60,7 @@ bench-large: .venv/.runtime ## the same with five and ten million contacts, and 
 
 docs: .docs/.installed ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet
+	@.docs/bin/python .ci/pages site
 
 wheel: .venv/.runtime ## build the package into dist/
 	@rm -rf build # what an earlier tree had would be in it

@@ -50,7 +50,7 @@ def rollback(
     - `trackly-sync rollback`: what there is to go back to.
     - `trackly-sync rollback contacts --dry-run`: what the next command would publish.
     - `trackly-sync rollback contacts`: the snapshot before the published one.
-    - `trackly-sync rollback contacts --to 20250301T031500000000Z-1a2b3c4d`
+    - `trackly-sync rollback contacts --to 20261101T031500000000Z-1a2b3c4d`
     """
     name = _chosen(dataset, alone=not (to or dry_run))
     settings = load_settings()

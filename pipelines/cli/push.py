@@ -122,7 +122,7 @@ def push(
     - `trackly-sync push --dry-run`: what would be sent, and what not and why.
     - `trackly-sync push`: everything in the history folder: sends, then clicks and revenue.
     - `trackly-sync push sends --from export/sends.csv`: one file.
-    - `trackly-sync push --month 2025-03`: one month of years, to begin with.
+    - `trackly-sync push --month 2026-10`: one month of years, to begin with.
     - `trackly-sync push --same-rows-once --reason "exports overlap"`: held revenue is one sale.
 
     Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE) or

@@ -1,7 +1,7 @@
 """The reference pages of the documentation, derived from the code: commands, settings, exit codes and errors.
 
-`python -m pipelines.cli.reference` writes docs/reference.md; a test holds the file to the code. What does not belong
-here: tables (`schemas.dictionary`).
+`python -m pipelines.cli.reference` writes docs/reference.md, and the messages of docs/troubleshooting.md; tests hold
+both to the code. What does not belong here: tables (`schemas.dictionary`).
 """
 
 import inspect
@@ -12,6 +12,7 @@ import typer.main
 from pydantic_core import PydanticUndefined
 
 from pipelines import errors
+from pipelines.cli import messages
 from pipelines.cli.app import app
 from pipelines.exit_codes import MEANINGS
 from pipelines.settings import Settings
@@ -45,7 +46,11 @@ def _commands() -> list[str]:
     for name, command in _leaves(group):
         text = inspect.cleandoc(command.help or "").replace("Examples:\n", "Examples:\n\n")
         rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
-        table = "\n".join(["| argument | meaning |", "|---|---|", *rows]) if rows else "No arguments."
+        table = (
+            "\n".join(["| argument | default | meaning |", "|---|---|---|", *rows])
+            if rows
+            else "No arguments."
+        )
         found.append(f"### `trackly-sync {name}`\n\n{text}\n\n{table}")
     return found
 
@@ -63,7 +68,15 @@ def _parameter(parameter: Any) -> str:
     is_option = parameter.param_type_name == "option"
     names = parameter.opts if is_option else [(parameter.metavar or parameter.name).upper()]
     meaning = (parameter.help or "").replace("|", "\\|")
-    return f"| {', '.join(f'`{name}`' for name in names)} | {meaning} |"
+    return f"| {', '.join(f'`{name}`' for name in names)} | {_default(parameter)} | {meaning} |"
+
+
+def _default(parameter: Any) -> str:
+    """What holds without the argument; empty where that is nothing, or the meaning says what."""
+    value = parameter.default
+    if value in (None, False, (), [], "") or callable(value) or "UNSET" in repr(value):
+        return "required" if parameter.required else ""
+    return f"`{' '.join(map(str, value)) if isinstance(value, list | tuple) else value}`"
 
 
 def _settings() -> str:
@@ -95,3 +108,4 @@ def _errors() -> str:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(reference(), encoding="utf-8")
+    messages.rewrite()

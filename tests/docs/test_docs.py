@@ -33,7 +33,7 @@ NOT_RUN = {
 }
 """Commands that the pages name and this test does not run, with the reason."""
 
-_BLOCK = re.compile(r"^```(\w+)( no-run)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(?:\{ \.)?(\w+)( \.no-run \})?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SAID = re.compile(r"^(?:\.venv/bin/)?trackly-sync ([^#\n]*)", re.MULTILINE)
 _PYTHON = re.compile(r"^\.venv/bin/python -c \"([^\"]*)\"", re.MULTILINE)
 
