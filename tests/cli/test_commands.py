@@ -1,6 +1,7 @@
 """The command line as real processes: exit codes, streams, errors, Ctrl-C."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,10 +13,15 @@ from typing import Any
 import pytest
 from oracle import query, same, shown
 
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
+from pipelines.pull.run import pull
+from pipelines.push.run import push
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
+from pipelines.settings import Settings
 from schemas.registry import PULLED
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
+NOBODY = "http://127.0.0.1:9/api/v2"
+"""Where nobody listens."""
 
 Done = subprocess.CompletedProcess[str]
 Sync = Callable[..., Done]
@@ -275,6 +281,18 @@ def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
     assert API_KEY not in well.stdout
 
 
+@pytest.fixture(scope="module")
+def in_use(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Path:
+    """A data directory with a pull and a push in it."""
+    account = seed_account(contacts=50)
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path_factory.mktemp("in-use") / "data")
+        pull(settings, ["contacts", "lists", "offers"], "first")
+        write_history(account, settings.history, sends=200)
+        push(settings, ["sends", "revenue"])
+    return settings.data_dir
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -288,19 +306,31 @@ def test_doctor_finds_what_is_wrong(sync: Sync, tmp_path: Path) -> None:
         ["doctor"],
     ],
 )
-def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
-    """Help and status answer at once, since they load neither Dagster nor pandas nor pyarrow nor charts."""
+def test_quick_commands_import_nothing_heavy(arguments: list[str], in_use: Path, tmp_path: Path) -> None:
+    """On data too they answer at once, since they load neither Dagster nor pandas nor pyarrow nor charts."""
     script = (
         "import sys; from pipelines.cli import main\n"
         f"sys.argv[1:] = {arguments!r}\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'dagster', 'pandas', 'pandera', 'pyarrow', 'httpx', 'pygal', 'jinja2'}\n"
-        "heavy |= {'sqlalchemy'} if '--help' in sys.argv else set()\n"
+        "heavy = {'dagster', 'pandas', 'pandera', 'pyarrow', 'numpy', 'httpx', 'aiohttp', 'alembic', 'uvicorn',"
+        " 'pygal', 'jinja2'}\n"
+        "heavy |= {'sqlalchemy', 'duckdb'} if {'--help', 'runs'} & set(sys.argv) else set()\n"
+        "heavy -= {'aiohttp'} if 'doctor' in sys.argv else set()  # it asks the account\n"
         "heavy &= set(sys.modules)\n"
         "sys.exit(str(sorted(heavy)) if heavy else 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "TRACKLY_API_KEY": API_KEY,
+            "TRACKLY_BASE_URL": NOBODY,
+            "TRACKLY_DATA_DIR": str(in_use),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
