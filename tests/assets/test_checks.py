@@ -102,7 +102,7 @@ def test_rows_that_differ_or_are_in_conflict_are_figures_and_warn(
 def test_every_materialization_carries_its_figures(world: tuple[JobResult, Settings]) -> None:
     """Rows, duration and a preview everywhere, no phone number whole; outcomes that sum to the rows of the input."""
     synced, settings = world
-    assert len(synced.assets) == 13
+    assert len(synced.assets) == 16
     for name, figures in synced.assets.items():
         if name == "report":
             assert figures["bytes"] > 1_000
