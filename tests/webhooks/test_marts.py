@@ -155,6 +155,36 @@ def test_gaps_are_what_pulls_saw_and_events_did_not_tell(world: tuple[Account, S
     assert found == wanted
 
 
+def test_an_opt_out_that_was_over_does_not_report_the_next_one(tmp_path: Path) -> None:
+    """People opt out, come back, and opt out again: each of the two has an event of its own, or is missing."""
+    account = seed_account(contacts=3)
+    people = account.contacts()
+    with running(account) as server:
+        settings = settings_of(tmp_path, api_key=API_KEY, base_url=server.url)
+        for number, active in enumerate((True, False, True, False)):
+            for row in people:
+                row["active"] = active
+            pull(settings, ["contacts"], f"run-{number}")
+            time.sleep(0.01)
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        seen = connection.execute("SELECT max(valid_from) FROM contacts_history WHERE NOT active").fetchone()
+    assert seen is not None
+    first, second = (seen[0] + dt.timedelta(minutes=minutes) for minutes in (-60, 5))
+    told = [(people[0], first), (people[1], first), (people[1], second)]
+    arrive(
+        settings,
+        *(
+            opt_out(row["phone_number"], list_number=row["list_number"], timestamp=at.isoformat())
+            for row, at in told
+        ),
+    )
+    publish_events(settings)
+    found: Counter[str] = Counter()
+    for gap in mart(settings, "webhook_gaps"):
+        found.update({name: gap[name] for name in gap if name.startswith("opt_outs")})
+    assert found == {"opt_outs_seen": 6, "opt_outs_reported": 3, "opt_outs_missing": 3}
+
+
 def test_keys_tell_rows_apart(world: tuple[Account, Settings, list[Row]]) -> None:
     """Each mart has one row per value of its declared key."""
     _, settings, _ = world

@@ -17,6 +17,8 @@ COMMENT ON MACRO marts.utc_day IS
     'The UTC day of an instant, whatever the TimeZone setting; in a tenth of the time that AT TIME ZONE takes.';
 CREATE OR REPLACE MACRO marts.hours_between(earlier, later) AS (epoch_us(later) - epoch_us(earlier)) / 3600000000;
 COMMENT ON MACRO marts.hours_between IS 'Hours from one instant to another; negative where the other was before.';
+CREATE OR REPLACE MACRO marts.is_opt_out(event) AS event IN ('unsubscribe', 'opt-out', 'opt_out');
+COMMENT ON MACRO marts.is_opt_out IS 'Whether a webhook event of this name reports an opt-out.';
 CREATE OR REPLACE MACRO marts.list_of(number) AS (
     SELECT coalesce(min(id) FILTER (status IS DISTINCT FROM 'deleted'), min(id))
     FROM main.lists WHERE lists.phone_number = number

@@ -9,7 +9,7 @@ reported AS (
         happening,
         digest
     FROM main.webhook_events
-    WHERE event IN ('unsubscribe', 'opt-out', 'opt_out')
+    WHERE marts.is_opt_out(event)
 ),
 people AS (
     SELECT

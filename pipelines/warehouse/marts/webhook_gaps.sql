@@ -12,7 +12,10 @@ versions AS (
         signup_date > began_at AND valid_from > began_at AS is_new,
         lag(valid_from) OVER looks AS before,
         lag(active) OVER looks AS active_before,
-        lag(send_count) OVER looks AS sent_before
+        lag(send_count) OVER looks AS sent_before,
+        max(CASE WHEN NOT active THEN valid_from END) OVER (
+            looks ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS inactive_before
     FROM main.contacts_history
     CROSS JOIN (SELECT began_at FROM sync.history_began WHERE dataset = 'contacts') AS began
     WINDOW looks AS (PARTITION BY phone_number, list_id ORDER BY valid_from)
@@ -25,7 +28,8 @@ steps AS (
         valid_from AS seen_at,
         CASE WHEN last_sent_at > since AND last_sent_at <= seen_at THEN last_sent_at ELSE seen_at END AS sent_at,
         greatest(send_count - coalesce(sent_before, 0), 0) AS sends,
-        NOT active AND coalesce(active_before, true) AS opted_out
+        NOT active AND coalesce(active_before, true) AS opted_out,
+        inactive_before
     FROM versions
     WHERE (before IS NOT NULL OR is_new) AND (sends > 0 OR opted_out)
 ),
@@ -43,10 +47,21 @@ imported AS (
         AND coalesce(records.list_id, marts.list_of(records.list_number), steps.list_id) = steps.list_id
     GROUP BY ALL
 ),
+opt_outs AS (
+    SELECT
+        coalesce(phone_number, "to") AS phone_number,
+        marts.list_of(list_number) AS list_id,
+        coalesce(timestamp, received_at) AS moment
+    FROM main.webhook_events
+    WHERE marts.is_opt_out(event)
+),
+-- an event of an opt-out that was over before does not report the next one
 stopped AS (
     SELECT DISTINCT phone_number, steps.list_id, seen_at
-    FROM steps JOIN marts.opt_outs USING (phone_number)
-    WHERE (opt_outs.list_id IS NULL OR opt_outs.list_id = steps.list_id) AND first_at <= seen_at + INTERVAL 5 MINUTE
+    FROM steps JOIN opt_outs USING (phone_number)
+    WHERE (opt_outs.list_id IS NULL OR opt_outs.list_id = steps.list_id)
+        AND moment <= seen_at + INTERVAL 5 MINUTE
+        AND (inactive_before IS NULL OR moment > inactive_before + INTERVAL 5 MINUTE)
 ),
 compared AS (
     SELECT
