@@ -20,7 +20,7 @@ import msgspec
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
-from schemas.phones import E164
+from schemas.phones import E164, like_a_number
 
 PERSONAL = ("contacts", "revenue")
 """The datasets whose rows are about people."""
@@ -28,8 +28,7 @@ PERSONAL = ("contacts", "revenue")
 _DIGITS = 32
 _BLOCK = 64  # bytes of SHA-256, for HMAC (RFC 2104)
 _PHONE = re.compile(E164)
-_GAP = r"(?:[\s().+/\x00\u2010-\u2015-]|%2[0-9A-Fa-f]){0,3}"
-_NUMBER = re.compile(rf"(?P<hash>(?:hmac|invalid):[0-9a-f]{{32}})|\+?\(?\d(?:{_GAP}\d){{6,}}")
+_NUMBER = re.compile(r"(?P<hash>(?:hmac|invalid):[0-9a-f]{32})|\+?\(?" + like_a_number(r"\d"))
 """What could be a phone number, however it is written; hashes are matched too, so that none is taken for one."""
 
 _NATIONAL, _SHORTEST = 10, 11

@@ -15,15 +15,14 @@ from pipelines.privacy import Privacy
 from pipelines.push.stage.database import discard, opened
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset, Kind
-from schemas.phones import E164
+from schemas.phones import E164, like_a_number
 from schemas.tables import literal
 
 _PHONES = ("to_number", "phone_number")
 _IDS = ("id", "message_id", "record_id", "offer_id")
 """Texts that rows are found by: only a number in E.164 is masked in them."""
 
-_NUMBER = "\\p{N}(?:[ ()./\u00a0-]*\\p{N}){6,}"
-"""Seven digits or more, with what people write between them."""
+_NUMBER = like_a_number(r"\p{N}")
 
 _SHORTEST = 1_000_000
 """A number from here on has seven digits and may be somebody's."""
