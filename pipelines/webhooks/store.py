@@ -26,6 +26,8 @@ REJECTIONS_KEPT = 10_000
 _BATCH_BYTES = 4_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGES_OF_A_MB = 256
+_PROBE = "probe"
+_PROBE_BYTES = 2**16
 _REMEDY = (
     "See that it can be reached and written to, and that there is room; what was answered with 2xx is there."
 )
@@ -163,6 +165,19 @@ class Store:
         with self._begin() as connection:
             connection.execute(_SET, {"name": "beat_at", "number": now()})
             connection.execute(_SET, {"name": "serving", "number": int(serving)})
+
+    def probe(self) -> None:
+        """Find out whether there is room for an event: as much is written, and then removed.
+
+        Raises:
+            StorageError: there is none.
+        """
+        mine = STATE.delete().where(STATE.c.name == _PROBE)
+        with self._begin() as connection:
+            connection.execute(mine)
+            connection.execute(STATE.insert(), {"name": _PROBE, "number": 0, "text": "x" * _PROBE_BYTES})
+        with self._begin() as connection:
+            connection.execute(mine)
 
     def state(self) -> dict[str, int]:
         """What is counted, by name: `NUMBERS`."""

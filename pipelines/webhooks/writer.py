@@ -116,13 +116,18 @@ class Writer:
                 self._store.append(arrivals, rejections, self._unstored)
                 self._unstored = 0
             if None in items:
-                self._store.beat(serving=True)
+                self._beat()
         except StorageError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - the thread must not end while requests wait for it
             failure = StorageError(f"Events cannot be stored: {type(error).__name__}.", "Report this.")
         self._note(failure, len(arrivals))
         return failure
+
+    def _beat(self) -> None:
+        if self.failed:  # a sign of life takes no room, and an event does
+            self._store.probe()
+        self._store.beat(serving=True)
 
     def _note(self, failure: StorageError | None, arrivals: int) -> None:
         """Log a change from good to bad or back, once and not for every request, and count what is lost."""

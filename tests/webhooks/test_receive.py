@@ -189,6 +189,7 @@ def test_a_full_queue_is_503_until_there_is_room(tmp_path: Path) -> None:
             answers[hashlib.sha256(body).hexdigest()] = reply.status
             assert (reply.getheader("Retry-After") is not None) == (reply.status == 503)
         assert {200, 503} == set(answers.values())
+        assert poster.ask("GET", "/health").status == poster.ask("GET", "/health").status == 503
     with receiving(settings_of(tmp_path)) as poster:  # the limit is lifted
         assert poster.post(delivery(1)) == poster.ask("GET", "/health").status == 200
     stored = {one.digest for one in kept(settings)}
