@@ -25,7 +25,7 @@ from pipelines.snapshots import latest
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
 from schemas.outcomes import LEFT_OUT, Outcome, sql_list
-from schemas.registry import OPTIONAL
+from schemas.registry import BY_PRODUCT
 from schemas.revenue import FROM_CONTACTS
 from schemas.sync import Consistency, Manifest
 from schemas.tables import literal
@@ -58,7 +58,7 @@ def snapshot_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
         StorageError: there is none, of a dataset that every account serves.
     """
     snapshot = latest(settings.parquet_dir, dataset.name)
-    if snapshot is None and dataset.name in OPTIONAL:
+    if snapshot is None and dataset.name in BY_PRODUCT:
         yield Content(iter(()), {}, _not_served(dataset.name))
         return
     if snapshot is None:

@@ -16,7 +16,7 @@ from pipelines.pull.snapshot import ReadOptions
 from pipelines.push.audit.publish import publish_missing_imports
 from pipelines.runs import Skipped
 from schemas.columns import Dataset
-from schemas.registry import OPTIONAL, PULLED
+from schemas.registry import BY_PRODUCT, PULLED
 
 GROUP = "pull"
 WAREHOUSE_POOL = "warehouse"
@@ -26,7 +26,7 @@ _MADE_OF = {"revenue": ("contacts",)}
 
 def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition:
     """An asset that makes one dataset's snapshot; nothing shows until `warehouse` publishes it."""
-    options = ReadOptions(skip_unserved=dataset.name in OPTIONAL)
+    options = ReadOptions(skip_unserved=dataset.name in BY_PRODUCT)
 
     @dg.asset(
         name=dataset.name,

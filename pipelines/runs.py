@@ -34,11 +34,13 @@ class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that the
 
     Args:
         reason: why, one line, without secrets or personal data.
+        warning: what somebody should know of it all the same; the record's error.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, warning: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.warning = warning
 
 
 def new_run_id() -> str:
@@ -77,6 +79,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
             raise
         except Skipped as skip:
             record.status, record.details = "succeeded", details(skipped=skip.reason)
+            record.error = skip.warning or None
             raise
         except Exception as error:
             record.status, record.error = "failed", type(error).__name__

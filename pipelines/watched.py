@@ -19,6 +19,7 @@ from pipelines.alerts.conditions import (
     of_pushes,
     of_runs,
     of_unread,
+    of_unserved,
     of_warehouse,
     of_webhooks,
 )
@@ -95,6 +96,7 @@ def conditions(
         *of_pulls(settings, pulled, datetime.now(UTC)),
         of_warehouse(damage, is_there=is_there(settings.warehouse)),
         *of_runs(last.values()),
+        *of_unserved(pulled, last.values()),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
         *(alarms(settings) if alarms else ()),
     ]

@@ -105,6 +105,7 @@ class Column:
             values, and show as a warning.
         refers_to: the column of the warehouse that has its values, as schema.table.column.
         planned: whether it holds times that are planned, so that the future is plausible.
+        objects: of JSON, whether it is an array of objects; a row where it is anything else is quarantined.
         various: whether hardly two rows have the same text, so that nothing has to look for repeats in it.
     """
 
@@ -114,6 +115,7 @@ class Column:
     known: tuple[str, ...] = ()
     refers_to: str = ""
     planned: bool = False
+    objects: bool = False
     various: bool = False
 
 

@@ -20,7 +20,10 @@ class Creative(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         Text | None, Column("Its text, with placeholders such as link1 in double braces where links go.")
     ] = None
     offer_links: Annotated[
-        Json, Column("Its links as sent, one object per placeholder; creative_links has them as rows.")
+        Json,
+        Column(
+            "Its links as sent, one object per placeholder; creative_links has them as rows.", objects=True
+        ),
     ] = ABSENT
     offers: Annotated[Json, Column("Offers that it names, as sent: a list of ids or slugs.")] = ABSENT
     status: Annotated[Text | None, Column("State; archived creatives are kept.", known=STATUSES)] = None

@@ -18,6 +18,9 @@ PULLED: dict[str, Dataset] = {
 OPTIONAL = frozenset({"creatives", "audiences", "schedules"})
 """Those of them that an account need not serve: its API may be older, or the product not be enabled."""
 
+BY_PRODUCT = OPTIONAL | {"offers"}
+"""Those that are part of a product which an account need not have; contacts and lists are of every account."""
+
 DERIVED: dict[str, Dataset] = {dataset.name: dataset for dataset in (CREATIVE_LINKS, SCHEDULE_BLASTS)}
 """Views over what is nested in pulled rows."""
 

@@ -77,7 +77,9 @@ class Schedule(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         Ratio | None, Column("Share of the audience that gets an automated creative.", "percent")
     ] = None
     ir_revenue: Annotated[Money | None, Column("Not documented.")] = None
-    blasts: Annotated[Json, Column("Its variants as sent; schedule_blasts has them as rows.")] = ABSENT
+    blasts: Annotated[
+        Json, Column("Its variants as sent; schedule_blasts has them as rows.", objects=True)
+    ] = ABSENT
     created_at: Annotated[Instant | None, Column("When the schedule was made.", unit="UTC")] = None
     updated_at: Annotated[Instant | None, Column("When the schedule was last changed.", unit="UTC")] = None
 

@@ -3,6 +3,7 @@
     stale:<dataset>      what the warehouse holds is older than TRACKLY_ALERT_STALE_HOURS
     damaged:warehouse    the warehouse cannot be read
     failed:<activity>    an activity failed when it last ran, such as a publish that the shrink guard stopped
+    unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and nobody knows whether they arrived
@@ -136,6 +137,30 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
             remedy = "FROM imports.differences WHERE finding = 'missing'"
             figures = {"missing": books.get("missing")}
             found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))
+    return found
+
+
+def of_unserved(published: Mapping[str, Manifest], last: Iterable[RunRecord]) -> list[Condition]:
+    """Whether what is published was left out by the last pull; one that was never published is only a notice.
+
+    Args:
+        published: by dataset, the manifest of the published snapshot.
+        last: the newest record of each activity.
+    """
+    found = []
+    for record in last:
+        name = record.activity.removeprefix("pull ")
+        if name not in published or name == record.activity:
+            continue
+        firing = bool((msgspec.json.decode(record.details) or {}).get("skipped"))
+        text = (
+            f"{name} was not pulled by the last run, since the account no longer serves it; "
+            f"what is published is as of {published[name].finished_at[:16]}"
+            if firing
+            else f"{name} is served"
+        )
+        remedy = f"See what the account answered: trackly-sync runs {record.run[:8]}"
+        found.append(Condition(f"unserved:{name}", firing, text, remedy, {"run": record.run}))
     return found
 
 

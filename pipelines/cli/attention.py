@@ -5,12 +5,12 @@ from typing import Any
 
 from pipelines.cli.show import differing_notes, pull_notes, push_notes
 from pipelines.push.outcomes import Outcomes
-from pipelines.runs import unended
+from pipelines.runs import last_of_each, unended
 from pipelines.settings import Settings
 from schemas.sync import Manifest
 
 _ALERTING = (
-    "twice:", "lost:", "stale:", "failed:", "missing:", "silent:", "stopped:", "refused:", "unread:",
+    "twice:", "lost:", "stale:", "failed:", "unserved:", "missing:", "silent:", "stopped:", "refused:", "unread:",
     "damaged:webhooks",
 )  # fmt: skip
 
@@ -61,6 +61,22 @@ def ledger_notes(settings: Settings) -> list[str]:
 
     condition = of_ledger(settings)
     return [f"{condition.text}. {condition.remedy}"] if condition.firing else []
+
+
+def unserved_notes(settings: Settings, pulled: Mapping[str, Manifest]) -> list[str]:
+    """That a dataset which is published was left out by the last pull.
+
+    Args:
+        settings: where the run records lie.
+        pulled: by dataset, the manifest of what is published.
+
+    Raises:
+        StorageError: a run's record cannot be read.
+    """
+    from pipelines.alerts.conditions import of_unserved  # noqa: PLC0415 - help answers at once
+
+    last = last_of_each(settings.data_dir).values()
+    return [f"{one.text}. {one.remedy}" for one in of_unserved(pulled, last) if one.firing]
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:

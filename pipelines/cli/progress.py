@@ -82,6 +82,16 @@ class _Pace:
         return (done - self.first) / took if took > _SHORTEST else 0.0
 
 
+def _grown(total: int | None, done: int) -> int | None:
+    """Rows in all, which were claimed before the latest came; None where that is not known."""
+    return max(total, done) if total else None
+
+
+def _left(total: float | None, done: float, rate: float) -> str:
+    """How long the rest takes; "" where that is not known."""
+    return f", {duration((total - done) / rate)} left" if total and rate else ""
+
+
 class _Rate(ProgressColumn):
     """Rows a second, and how long the rest takes at that."""
 
@@ -91,8 +101,7 @@ class _Rate(ProgressColumn):
             return Text("done")
         if not rate:
             return Text("")
-        left = f", {duration((task.total - task.completed) / rate)} left" if task.total else ""
-        return Text(f"{rate:,.0f}/s{left}")
+        return Text(f"{rate:,.0f}/s{_left(task.total, task.completed, rate)}")
 
 
 class _Again(ProgressColumn):
@@ -122,7 +131,7 @@ def _bars(verb: str, retries: Retries) -> Iterator[Report]:
     with Progress(*columns, console=err, transient=True) as bars:
 
         def report(dataset: str, done: int, total: int | None) -> None:
-            known = max(total, done) if total else None
+            known = _grown(total, done)
             share = f"{done / known:.0%}" if known else ""
             with lock:
                 if dataset not in tasks:
@@ -143,9 +152,10 @@ def _lines(verb: str, retries: Retries) -> Report:
         if now - last.setdefault(dataset, now) < _SECONDS_BETWEEN_LINES:
             return
         last[dataset] = now
+        total = _grown(total, done)
         of = f" of {total:,}" if total else ""
         pace = f", {rate:,.0f}/s" if rate else ""
-        left = f", {duration((total - done) / rate)} left" if total and rate else ""
+        left = _left(total, done, rate)
         again = f", {retries}" if retries.count else ""
         text = (
             f"{verb} {dataset}: {done:,}{of} {'row' if (total or done) == 1 else 'rows'}{pace}{left}{again}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.cli.arguments import AsJson
-from pipelines.cli.attention import alarms_json, attention, ledger_notes
+from pipelines.cli.attention import alarms_json, attention, ledger_notes, unserved_notes
 from pipelines.cli.guarded import guarded
 from pipelines.cli.runs import show_runs
 from pipelines.cli.show import (
@@ -29,8 +29,8 @@ def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
-    revenue is perhaps there twice, or the ledger was lost, it also has "needs_attention", and "alarms" for the first;
-    where events were received, "webhooks".
+    revenue is perhaps there twice, the ledger was lost, or what is published is no longer served, it also has
+    "needs_attention", and "alarms" for the first; where events were received, "webhooks".
 
     Examples:
     - `trackly-sync status`
@@ -43,7 +43,7 @@ def status(as_json: AsJson = False) -> int:
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
         alarms = alarms_json(settings)
-        is_urgent = alarms or ledger_notes(settings)
+        is_urgent = alarms or ledger_notes(settings) or unserved_notes(settings, pulled)
         more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
         more |= {"alarms": alarms} if alarms else {}
         show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)

@@ -25,7 +25,7 @@ from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_snapshot
 from pipelines.warehouse.swap import prepare
 from pipelines.watched import watched
-from schemas.registry import OPTIONAL, PULLED
+from schemas.registry import BY_PRODUCT, PULLED
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """New objects after which Python looks for garbage among them."""
@@ -203,7 +203,7 @@ async def _pull(
         async def one(name: str) -> None:
             options = ReadOptions(
                 since_last=wanted.since_last and name == "contacts",
-                skip_unserved=wanted.skip_unserved and name in OPTIONAL,
+                skip_unserved=wanted.skip_unserved and name in BY_PRODUCT,
             )
             try:
                 made[name] = await make_snapshot(client, settings, name, run, on_progress, options)

@@ -7,14 +7,14 @@ What does not belong here: replies (`decode.replies`), files (`write.snapshot_fi
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, closing
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from pipelines.errors import NotEnabledError, NotFoundError
+from pipelines.errors import NotEnabledError, NotFoundError, TracklySyncError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.consistency import hold_to_limit, judge, schema_changes
 from pipelines.pull.decode.batches import BATCH_ROWS
@@ -34,7 +34,7 @@ from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, 
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.pages import read_page
 from pipelines.warehouse.published import published, published_rows
-from schemas.registry import PULLED
+from schemas.registry import OPTIONAL, PULLED
 from schemas.revenue import FROM_EVENTS
 from schemas.sync import Consistency, Manifest
 
@@ -85,8 +85,8 @@ async def make_snapshot(
     async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
-        if options.skip_unserved:
-            await _skip_unserved(client, name)
+        if options.skip_unserved and name in OPTIONAL:
+            await _ask_whether_served(client, settings, name)
         privacy = _privacy(settings, name)
         started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
@@ -95,7 +95,8 @@ async def make_snapshot(
         known = stack.enter_context(known_contacts(settings)) if options.since_last else None
         replies = Replies(client, name, privacy, spool, options.batch_rows, on_progress)
         reading = _read(replies, made, settings.concurrency, known)
-        evidence, written = await _side_by_side(reading, write_rows(made, replies.batches()))
+        with _skipping(settings, name, (NotEnabledError,) if options.skip_unserved else ()):
+            evidence, written = await _side_by_side(reading, write_rows(made, replies.batches()))
         files = await written.conclude(steady=not evidence.drifted)
         before = published(settings.warehouse).get(name)
         manifest = _manifest(made, files, evidence, replies, privacy, before)
@@ -106,7 +107,7 @@ async def make_snapshot(
         return _finished(settings, made, manifest)
 
 
-async def _skip_unserved(client: TracklyClient, name: str) -> None:
+async def _ask_whether_served(client: TracklyClient, settings: Settings, name: str) -> None:
     """Ask for one row of a dataset that an account need not serve: its API may be older, or lack the product.
 
     Raises:
@@ -115,10 +116,24 @@ async def _skip_unserved(client: TracklyClient, name: str) -> None:
     """
     endpoint = ENDPOINTS[name]
     numbers: dict[str, str | int] = {"page": 1, "per_page": 1} if endpoint.largest else {}
-    try:
+    with _skipping(settings, name, (NotFoundError, NotEnabledError)):
         await client.get(endpoint.path, {**endpoint.filters[0], **numbers}, read_page(endpoint.envelope))
-    except (NotFoundError, NotEnabledError) as error:
-        raise Skipped(error.message) from None
+
+
+@contextmanager
+def _skipping(settings: Settings, name: str, errors: tuple[type[TracklySyncError], ...]) -> Iterator[None]:
+    """Take some errors for the account's not serving a dataset; where it did so before, the record warns of it.
+
+    Raises:
+        Skipped: one of them was raised.
+    """
+    try:
+        yield
+    except errors as error:
+        before = published(settings.warehouse).get(name)
+        stays = f"what is published is as of {before.finished_at[:16]}" if before else ""
+        warning = f"{name} was not pulled, since the account no longer serves it; {stays}." if before else ""
+        raise Skipped(error.message, warning) from None
 
 
 def _finished(settings: Settings, made: Draft, manifest: Manifest) -> Snapshot:

@@ -25,7 +25,7 @@ import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from pipelines.errors import OutcomeUnknown, ServiceError, TracklySyncError
+from pipelines.errors import AccessError, OutcomeUnknown, RequestError, ServiceError, TracklySyncError
 
 LONGEST_RETRY_AFTER = 60.0
 """Seconds. A service that asks for more is asked again after this long."""
@@ -82,6 +82,9 @@ PROOFS_OF_NOTHING_DONE = frozenset({Kind.BARRED, Kind.UNREACHABLE, Kind.REFUSED,
 
 SHORTEST_CUT = 0.3
 """Seconds. An attempt that fails sooner has not failed because it took long."""
+
+_ABOUT_ALL_REQUESTS = frozenset({401, 407, *range(300, 400)})
+"""Statuses that say nothing about the one request: the key, a proxy's log-in, and where the API is."""
 
 _MAYBE_CUT = frozenset({Kind.TROUBLE, Kind.BROKEN, Kind.UNREADABLE, Kind.PAGE, Kind.PAGE_BUSY})
 
@@ -163,7 +166,7 @@ def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
         what: the request, such as `GET /contacts`.
     """
     if failure.error is not None:
-        return failure.error
+        return _of_request(failure, failure.error, what)
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     asked = "" if failure.retry_after is None else f", asked to wait {failure.retry_after:g} s"
     remedy = {
@@ -174,6 +177,14 @@ def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
         Kind.UNREADABLE: "Check that TRACKLY_BASE_URL is the API's address and ends in /api/v2.",
     }.get(failure.kind, "Run it again later.")
     return ServiceError(f"{what}: no usable answer after {times} ({failure.reason}{asked}).", remedy)
+
+
+def _of_request(failure: Failure, error: TracklySyncError, what: str) -> TracklySyncError:
+    """The error, with the request where that is what was refused, and not all of the way to the API."""
+    about_all = failure.kind in (Kind.BARRED, Kind.DEPRECATED) or failure.status in _ABOUT_ALL_REQUESTS
+    if about_all or not isinstance(error, RequestError | AccessError):
+        return error
+    return type(error)(f"{what}: {error.message}", error.remedy)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

@@ -1,8 +1,9 @@
 """Replies with a row that is no JSON: NaN for a number, half an emoji, bytes that are no UTF-8, endless nesting.
 
 One such row must not hold up the thousand that it came with, nor the whole account: it is put in quotes, so that the
-rest can be read, and is quarantined later as a row that is no object. What does not belong here: replies that are
-cut off or no reply at all; those stay unreadable.
+rest can be read, and is quarantined later as a row that is no object. One that has only halves of characters stays an
+object: they are written out, and a field of ours says so, by which it is quarantined. What does not belong here:
+replies that are cut off or no reply at all; those stay unreadable.
 """
 
 import re
@@ -12,6 +13,18 @@ import msgspec
 
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""What a backslash begins; the group is half of a character."""
+
+FAULT = "trackly_sync_fault"
+"""The field of ours."""
+
+HALF = "text with half of a character (a lone surrogate)"
+"""Its value."""
+
 _OF_ROWS = 2
 """How deep the array of rows lies, counted in brackets."""
 
@@ -31,10 +44,19 @@ def quoted(body: bytes, envelope: str) -> bytes:
     for start, stop in _rows(body, envelope):
         row = body[start:stop]
         if not _is_json(row):
-            text = msgspec.json.encode(row.decode(errors="replace").strip())
+            text = _written_out(row) or msgspec.json.encode(row.decode(errors="replace").strip())
             parts += [body[done:start], text]
             done = stop
     return b"".join([*parts, body[done:]])
+
+
+def _written_out(row: bytes) -> bytes | None:
+    """An object with each half of a character as the text of its escape, and our field; None for other faults."""
+    found = _ESCAPE.sub(lambda match: b"\\\\" + match[1] if match[1] else match[0], row).strip()
+    if not found.startswith(b"{") or not _is_json(found):
+        return None
+    inner = found[1:-1].strip()
+    return b'{%b%b"%b":"%b"}' % (inner, b"," if inner else b"", FAULT.encode(), HALF.encode())
 
 
 def _rows(body: bytes, envelope: str) -> Iterator[tuple[int, int]]:

@@ -71,6 +71,13 @@ def test_a_log_is_told_now_and_then(
     assert "push sends: 10 of 400 rows push sends: 110" in told, (
         "of a pass that has just begun nothing is guessed"
     )
+    with progressing.progress("pull", quiet=False) as report:
+        report("creatives", 0, 211)
+        report("creatives", 200, 211)
+        report("creatives", 321, 211)
+    grown = " ".join(capsys.readouterr().err.split())
+    assert "pull creatives: 321 of 321 rows" in grown
+    assert "-" not in grown, "no time is negative"
     with progressing.progress("push", quiet=True) as report:
         report("sends", 100, 400)
     assert capsys.readouterr().err == ""

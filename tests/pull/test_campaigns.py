@@ -14,13 +14,16 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from oracle import query, same, shown
 
+from pipelines.cli.attention import attention, unserved_notes
 from pipelines.errors import NotEnabledError, NotFoundError, ServiceError
 from pipelines.pull.audience_sizes import measure_audiences
+from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull, pull_all
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account, seed_campaigns, set_status
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
+from pipelines.watched import conditions
 from schemas import audiences, frames
 from schemas.registry import PULLED
 
@@ -300,6 +303,120 @@ def test_an_account_need_not_serve_them(
     assert records == [("pull audiences", "succeeded", False), ("pull creatives", "succeeded", True)]
     with pytest.raises(error):
         pull(settings, ["creatives"], "r2")
+
+
+def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, settings: Settings) -> None:
+    """It stays published, and status, alerts and the run's record say so; what was never served is only a notice."""
+    campaigns.creatives, campaigns.audiences = campaigns.creatives[:9], campaigns.audiences[:9]
+    campaigns.options = replace(campaigns.options, unserved=("schedules",), not_enabled=("offers",))
+    assert pull_all(settings, "r1").skipped.keys() == {"schedules", "offers"}
+    assert told_of(settings) == {}
+    campaigns.options = replace(campaigns.options, unserved=("schedules", "audiences"), not_enabled=())
+    why = pull_all(settings, "r2").skipped["audiences"]
+    assert why.startswith("GET /audiences page=1 per_page=1 at ")
+    assert told_of(settings).keys() == {"unserved:audiences"}
+    text = told_of(settings)["unserved:audiences"]
+    assert text.startswith("audiences was not pulled by the last run, since the account no longer serves it")
+    pulled = published(settings.warehouse)
+    for notes in (attention(settings, pulled, {}), unserved_notes(settings, pulled)):
+        assert [note for note in notes if note.startswith(text)]
+    error, details = query(
+        settings.warehouse,
+        "SELECT error, details ->> '$.skipped' FROM sync.runs WHERE run = 'r2' AND activity = 'pull audiences'",
+    )[0]
+    assert error.startswith("audiences was not pulled, since the account no longer serves it")
+    assert details == why
+    assert query(settings.warehouse, "SELECT count(*) FROM audiences") == [(len(campaigns.audiences),)]
+
+    campaigns.options = replace(campaigns.options, unserved=(), not_enabled=("offers",))
+    pull_all(settings, "r3")
+    assert told_of(settings).keys() == {"unserved:offers"}, "what is served again is well again"
+    campaigns.options = replace(campaigns.options, not_enabled=("lists",))
+    with pytest.raises(NotEnabledError, match=r"^GET /lists at .* has no access to product"):
+        pull_all(settings, "r4")
+
+
+def told_of(settings: Settings) -> dict[str, str]:
+    """What alerts because it is no longer served."""
+    return {
+        one.name: one.text for one in conditions(settings) if one.firing and one.name.startswith("unserved:")
+    }
+
+
+def test_progress_expects_the_rows_of_all_reads(campaigns: Account, settings: Settings) -> None:
+    """Not only those of the first status, and never fewer than were read."""
+    told: list[tuple[int, int | None]] = []
+    moving = iter(campaigns.creatives)
+
+    def change(_: int, __: Account) -> None:
+        if row := next(moving, None):
+            row["status"] = "paused" if row["status"] == "active" else "active"
+
+    campaigns.before_request = change
+    pull(settings, ["creatives"], "r1", lambda _, done, of: told.append((done, of)))
+    assert all(of is None or done <= of for done, of in told)
+    assert told[-1] == (len(campaigns.creatives),) * 2
+    assert max(of or 0 for _, of in told) >= len(campaigns.creatives)
+
+
+ODD_LINKS = [{"link1": []}, ["a", None], [None], [[]], "link1", 7, [{"key": "link1"}, 1]]
+FINE_LINKS = [None, "", [], [{}], [{"key": "link1", "offer_id": None, "more": [1]}]]
+
+
+@pytest.mark.parametrize(("name", "field"), [("creatives", "offer_links"), ("schedules", "blasts")])
+def test_what_becomes_rows_is_a_list_of_objects(name: str, field: str) -> None:
+    """Anything else is quarantined with the reason, and costs no other row."""
+    rows = [{"id": at, field: value} for at, value in enumerate([*ODD_LINKS, *FINE_LINKS])]
+    rows = [{**row, "id": f"{row['id']:024x}"} if name == "schedules" else row for row in rows]
+    for more in ({}, {"mood": "new"}):
+        reply = ReplyDecoder(name).read(json.dumps({name: [row | more for row in rows]}).encode())
+        assert [bad.row for bad in reply.rows.bad] == list(range(len(ODD_LINKS)))
+        assert {bad.reason for bad in reply.rows.bad} == {f"{field}: not a list of objects"}
+        assert reply.rows.batch["row"].to_pylist() == list(range(len(ODD_LINKS), len(rows)))
+
+
+def test_what_the_vendors_pages_show_is_taken() -> None:
+    """Slugs, revenue of a schedule, days by their names, and offers as ids, beside the older forms."""
+    days = dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), True)
+    creative = {
+        "id": 12,
+        "slug": "cre_k2j4h5",
+        "name": "Welcome",
+        "message": "Hi {{link1}}",
+        "offer_links": [{"key": "link1", "offer_id": "ofr_abc123", "url": None, "url_params": {"a": "1"}}],
+        "offers": ["offer_abc123", "507f1f77bcf86cd799439011"],
+        "status": "active",
+        "creative_type": "automated",
+        "character_count": 97,
+        "segment_count": 1,
+        "created_at": "2025-03-15T14:30:00",
+    }
+    schedule = {
+        "id": "507f1f77bcf86cd799439011",
+        "name": "Daily",
+        "status": "on",
+        "send_type": "automated",
+        "source_lists": [1, 2],
+        "audiences": ["507f1f77bcf86cd799439012"],
+        "is_repeating": True,
+        "send_time": "09:30",
+        "send_date": None,
+        "start_date": "2025-03-15",
+        "end_date": "2025-04-15T00:00:00Z",
+        "days_of_week": days | {"sunday": False},
+        "skip_within_hours": 24,
+        "automated_percent": 100,
+        "ir_revenue": 12.5,
+        "blasts": [],
+        "created_at": "2025-03-15T14:30:00Z",
+        "updated_at": "2025-03-15T14:30:00.123Z",
+    }
+    for name, row in (("creatives", creative), ("schedules", schedule)):
+        page = {"success": True, name: [row, {"id": row["id"]}], "pagination": {"page": 1, "total": 2}}
+        reply = ReplyDecoder(name).read(json.dumps(page).encode())
+        assert (reply.rows.bad, reply.rows.unknown, reply.seen.total) == ([], frozenset(), 2)
+    held = reply.rows.batch.to_pylist()[0]
+    assert (held["ir_revenue"], json.loads(held["days_of_week"])) == (12.5, days | {"sunday": False})
 
 
 def test_sizes_are_counted_on_request_only(campaigns: Account, settings: Settings) -> None:

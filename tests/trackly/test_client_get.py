@@ -152,6 +152,8 @@ def test_refusals_are_final(wire: Any, status: int, body: object, kind: type[Exc
     error, server = play(wire, wire.reply(body, status))
     assert (type(error), len(server.heads)) == (kind, 1)
     assert words in str(error)
+    names_it = str(error).startswith("GET /contacts page=1 per_page=1000 at 127.0.0.1")
+    assert names_it == (status != 401), "a key that is refused is so for every path"
 
 
 PAGES = {

@@ -12,7 +12,7 @@ from pipelines.trackly.failures import LONGEST_RETRY_AFTER, Failure, Kind, retry
 
 NOW = datetime(2025, 3, 15, 14, 30, tzinfo=UTC)
 PROOF = {Kind.BARRED, Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED}
-FINAL = {Kind.BARRED, Kind.REFUSED, Kind.TOO_LONG, Kind.PAGE_FINAL}
+FINAL = {Kind.BARRED, Kind.REFUSED, Kind.DEPRECATED, Kind.TOO_LONG, Kind.PAGE_FINAL}
 PATIENT = {Kind.BUSY, Kind.PAGE_BUSY}
 
 
@@ -46,7 +46,9 @@ def test_the_classifier_keeps_its_promises(
     elif not repeatable and failure.kind not in PROOF:
         assert type(decision) is OutcomeUnknown
     elif failure.kind in FINAL:
-        assert decision is failure.error
+        of_the_way = failure.kind in (Kind.BARRED, Kind.DEPRECATED)
+        assert type(decision) is RequestError
+        assert decision.message == ("no" if of_the_way else "GET /x at host: no")
     else:
         assert type(decision) is ServiceError
         assert "GET /x at host" in decision.message

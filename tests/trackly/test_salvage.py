@@ -4,15 +4,16 @@ import json
 
 import pytest
 
-from pipelines.privacy import KEEP_ALL
+from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.pull.decode.accept import Acceptance
 from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
+from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.trackly.client import Unreadable
+from pipelines.trackly.salvage import FAULT, HALF
 
 lists = Acceptance(KEEP_ALL, "lists", ReplyDecoder("lists").read)
 GOOD = b'{"id":1,"brand_name":"A [b], \\"c\\" {d}"}'
 BAD = [
-    b'{"id":2,"list_name":"half an emoji \\ud83d"}',
     b'{"id":2,"list_name":"bytes \xff"}',
     b'{"id":2,"notes":"bytes \xff"}',
     b'{"id":2,"contact_count":NaN}',
@@ -36,6 +37,39 @@ def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
     assert (len(seen.keys), seen.total) == (3, 3)
     assert decoded.batch.column("id").to_pylist() == [1, 3]
     assert [json.loads(bad.raw) for bad in decoded.bad] == [row.decode(errors="replace")]
+
+
+HALVES = [
+    (rb'{"id":2,"list_name":"half \ud83d"}', {"id": 2, "list_name": "half \\ud83d"}),
+    (rb' {"id":2,"list_name":"\uDE00\ud83d\ude00\\ud83d \""} ', {"id": 2, "list_name": '\\uDE00😀\\ud83d "'}),
+    (rb'{"id":2,"x":{"\ud83d":["\ud83d\ud83d"]}}', {"id": 2, "x": {"\\ud83d": ["\\ud83d\\ud83d"]}}),
+]
+
+
+@pytest.mark.parametrize(("row", "kept"), HALVES)
+def test_half_of_a_character_is_written_out_and_named(row: bytes, kept: dict[str, object]) -> None:
+    """The row stays an object whose key can be read, whole characters stay, and it is no less bad a second time."""
+    again = row
+    for _ in range(2):
+        reply = read(b'{"lists":[%b,%b]}' % (GOOD, again))
+        (bad,) = reply.rows.bad
+        assert (len(set(reply.seen.keys)), min(reply.seen.keys) >= KEYLESS) == (2, True)
+        assert bad.reason == HALF == "text with half of a character (a lone surrogate)"
+        assert json.loads(bad.raw) == {**kept, FAULT: HALF}
+        again = bad.raw
+
+
+def test_halves_of_characters_are_hashed_like_whole_ones() -> None:
+    """A contact with one is filtered as others are, and keeps the key that it has in other replies."""
+    privacy = Privacy(b"secret" * 6, True)
+    contacts = Acceptance(privacy, "contacts", ReplyDecoder("contacts").read)
+    row = rb'{"phone_number":"+15551234567","list_id":1,"carrier":"\ud83d","custom_fields":{"a":"\ud83d"}}'
+    text, reply = contacts.accepted(lambda _: None, b'{"contacts":[%b]}' % row)
+    assert b"5551234567" not in text
+    (bad,) = reply.rows.bad
+    assert bad.reason == HALF
+    assert json.loads(bad.raw)["phone_number"] == privacy.phone("+15551234567")
+    assert json.loads(bad.raw)["custom_fields"] is None
 
 
 def test_a_mark_of_the_byte_order_is_no_harm() -> None:

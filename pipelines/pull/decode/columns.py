@@ -21,10 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.trackly.pages import NO_PAGINATION
+from pipelines.trackly.salvage import FAULT, HALF
 from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
 from schemas.instants import parse_instant
 
+_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAIVE = pa.timestamp("us")
 _UTC = pa.timestamp("us", tz="UTC")
@@ -181,9 +183,11 @@ class _OneRow:
         """The row, and the fields that the contract does not know.
 
         Raises:
-            DecodeError, RecursionError: it is not of the contract's shape.
+            DecodeError, RecursionError: it is not of the contract's shape, or was no JSON as it came.
         """
         fields = _raw_fields.decode(raw)
+        if fields.get(FAULT) == _HALF:
+            raise msgspec.ValidationError(HALF)
         extra = {name: value for name, value in fields.items() if name not in self.known}
         blank = {name for name in self.blankable & fields.keys() if bytes(fields[name]) == _NO_VALUE}
         left_out = extra.keys() | blank
@@ -194,6 +198,7 @@ class _OneRow:
 
 
 _NO_VALUE = b'""'
+_HALF = msgspec.Raw(msgspec.json.encode(HALF))
 
 
 def _reason(error: Exception) -> str:
@@ -221,6 +226,8 @@ def arrow_columns(dataset: Dataset, values: Values) -> tuple[list[Array], dict[i
                 array = pc.cast(pa.array(column, pa.float64()), TYPES[Kind.MONEY], safe=False)
             case Kind.JSON:
                 array = _json_texts(column)
+                if field.column.objects:
+                    wrong |= dict.fromkeys(_no_objects(column), f"{field.name}: not a list of objects")
             case Kind.INTEGERS:
                 array, failed = _whole_lists(column)
                 wrong |= dict.fromkeys(failed, f"{field.name}: not a list of whole numbers")
@@ -266,6 +273,19 @@ def _json_texts(raws: Sequence[msgspec.Raw]) -> Array:
     if (sizes == len(_NO_VALUE)).any():
         texts = pc.if_else(pc.equal(texts, _EMPTY_JSON), _NOTHING, texts)
     return texts
+
+
+def _no_objects(raws: Sequence[msgspec.Raw]) -> list[int]:
+    """The positions of JSON values that are something else than an array of objects, and not empty either."""
+    return [at for at, raw in enumerate(raws) if bytes(raw) != _NO_VALUE and not _are_objects(raw)]
+
+
+def _are_objects(raw: msgspec.Raw) -> bool:
+    try:
+        _objects.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _texts(values: Sequence[str | float | None]) -> Array:

@@ -27,6 +27,10 @@ _BATCHES_WAITING = 2
 """Batches that may wait to be written before the scan waits too: they are in memory."""
 
 
+_OF_PAGES = ("page", "per_page")
+"""Parameters that do not say which rows are wanted."""
+
+
 def silent(dataset: str, rows: int, expected: int | None) -> None:
     """Progress that nobody watches; takes what `Progress` does.
 
@@ -66,13 +70,15 @@ class Replies:
         self.retries = 0
         self._client = client
         self._name = name
-        self._path = ENDPOINTS[name].path
+        self._endpoint = ENDPOINTS[name]
+        self._path = self._endpoint.path
         self._spool = spool
         self._batch_rows = batch_rows
         self._on_progress = on_progress
         self._decoder = ReplyDecoder(name)
         self._acceptance = Acceptance(privacy, name, self._decoder.read)
         self._read = None if on_progress is silent else Distinct()
+        self._totals: dict[int, int] = {}
         self._waiting: list[StoredReply] = []
         self._waiting_rows = 0
         self._ready: asyncio.Queue[list[StoredReply] | None] = asyncio.Queue(_BATCHES_WAITING)
@@ -95,6 +101,7 @@ class Replies:
         reply = None if fresh else self._resume(request, check)
         if reply is None:
             reply = await self._ask(request, query, check)
+        self._note_total(query, reply.decoded.seen.total)
         await self._keep(reply)
         return reply.decoded.seen
 
@@ -129,13 +136,26 @@ class Replies:
         spooled = self._spool.put(request, text, decoded.seen.total, reply.sent_at, reply.received_at)
         return StoredReply(spooled, decoded)
 
+    def _note_total(self, query: Query, total: int | None) -> None:
+        """Remember what a query claims; several share out the rows, so that all of them together are expected."""
+        asked = {name: value for name, value in query.items() if name not in _OF_PAGES}
+        if total is not None and asked in self._endpoint.filters:
+            self._totals[self._endpoint.filters.index(asked)] = total
+
+    def _expected(self, done: int) -> int | None:
+        """Rows in all; None as long as one of the queries has not told its total."""
+        if len(self._totals) < len(self._endpoint.filters):
+            return None
+        return max(sum(self._totals.values()), done)  # totals may be older than rows
+
     async def _keep(self, reply: StoredReply) -> None:
         """Add a reply to the next batch, and hand that on when it is full."""
         self._waiting.append(reply)
         rows = len(reply.decoded.seen.keys)
         self._waiting_rows += rows
         if self._read:
-            self._on_progress(self._name, self._read.add(reply.decoded.seen.keys), reply.spooled.total)
+            done = self._read.add(reply.decoded.seen.keys)
+            self._on_progress(self._name, done, self._expected(done))
         if self._is_full():
             async with self._in_order:  # batches are handed on in the order of arrival
                 if self._is_full():
