@@ -281,11 +281,8 @@ class _Fit:
         self.dialect = dialect
         delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
         self._after_space, self._spaced = f" {dialect.quote}", re.compile(f"{delimiter} +{quote}(?!{quote})")
-        times = [f.name for f in dataset.fields if f.kind is Kind.INSTANT and f.name in columns.places]
-        phones = [name for name in ("to_number", "phone_number") if name in columns.places]
-        self._telling = [columns.places[name] for name in (*times, *phones)]
-        spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)}
-        self.repeated = {names[0], *spellings, *(f"\ufeff{name}" for name in (names[0], *spellings))}
+        self._telling = _places_of_times_and_phones(dataset, columns)
+        self.repeated = _first_cells_of_a_header(dataset, names[0])
 
     def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
         """What rows look like that need no care; None where all need it."""
@@ -351,6 +348,19 @@ class _Fit:
 
 
 _PHONE = re.compile(E164)
+
+
+def _places_of_times_and_phones(dataset: Dataset, columns: Columns) -> list[int]:
+    """The columns whose values tell a row of this dataset from a line of a text."""
+    times = [field.name for field in dataset.fields if field.kind is Kind.INSTANT]
+    names = (*times, "to_number", "phone_number")
+    return [columns.places[name] for name in names if name in columns.places]
+
+
+def _first_cells_of_a_header(dataset: Dataset, first: str) -> set[str]:
+    """With what a row begins that may be the header again, also of a file with a mark that was joined to another."""
+    spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)} | {first}
+    return spellings | {f"\ufeff{name}" for name in spellings}
 
 
 def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:

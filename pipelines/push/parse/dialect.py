@@ -159,26 +159,16 @@ class _SingleQuotes:
             dataset: what the rows are of.
         """
         single, double = dialects
+        widths = _widths_without_double_quotes(body.all(single))
+        if widths is None:
+            return cls(True, False, False, {})
         strict = _never_quoted(dataset)
-        kept = {place for place, name in enumerate(names) if normal(name) in strict}
-        needed = False
-        widths: Counter[int] = Counter()
-        for row in body.all(single):
-            if any(cell.startswith('"') for cell in row):
-                return cls(True, False, False, {})
-            widths[len(row)] += 1
-        others: Counter[int] = Counter()
-        texts: Counter[int] = Counter()
-        wrapped: Counter[int] = Counter()
-        for row in body.all(double):
-            others[len(row)] += 1
-            texts.update(place for place, cell in enumerate(row) if cell)
-            quoted = [place for place, cell in enumerate(row) if len(cell) > 1 and cell[0] == cell[-1] == "'"]
-            wrapped.update(quoted)
-            needed = needed or any(place in kept or _needs_quotes(row[place]) for place in quoted)
+        bare = {place for place, name in enumerate(names) if normal(name) in strict}
+        found = _Wrapped.of(body.all(double), bare)
         ((width, fitting),) = widths.most_common(1) or [(0, 0)]
-        fits = fitting > max(others[width], others[len(names)])
-        return cls(False, fits, needed, {name: (texts[at], wrapped[at]) for at, name in enumerate(names)})
+        fits = fitting > max(found.widths[width], found.widths[len(names)])
+        columns = {name: (found.texts[at], found.wrapped[at]) for at, name in enumerate(names)}
+        return cls(False, fits, found.needed, columns)
 
     @property
     def are_meant(self) -> bool:
@@ -193,6 +183,49 @@ class _SingleQuotes:
             for name, (texts, wrapped) in self.columns.items()
             if texts // 2 < wrapped and known(dataset, [name])
         ]
+
+
+@dataclass(slots=True)
+class _Wrapped:
+    """The texts of a file that double quotes leave in single ones, counted.
+
+    Attributes:
+        widths: by number of cells, how many records have it.
+        texts: by column, how many cells are not empty.
+        wrapped: by column, how many cells are in single quotes.
+        needed: as `_SingleQuotes` has it.
+    """
+
+    widths: Counter[int]
+    texts: Counter[int]
+    wrapped: Counter[int]
+    needed: bool
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[str]], bare: set[int]) -> "_Wrapped":
+        """Count; `bare` are the columns whose values would be none with quotes round them."""
+        found = cls(Counter(), Counter(), Counter(), needed=False)
+        for row in rows:
+            found.widths[len(row)] += 1
+            found.texts.update(place for place, cell in enumerate(row) if cell)
+            places = _in_single_quotes(row)
+            found.wrapped.update(places)
+            found.needed = found.needed or any(place in bare or _needs_quotes(row[place]) for place in places)
+        return found
+
+
+def _widths_without_double_quotes(rows: Iterable[Sequence[str]]) -> Counter[int] | None:
+    """By number of cells, how many records have it; None where a cell begins with a double quote."""
+    widths: Counter[int] = Counter()
+    for row in rows:
+        if any(cell.startswith('"') for cell in row):
+            return None
+        widths[len(row)] += 1
+    return widths
+
+
+def _in_single_quotes(row: Sequence[str]) -> list[int]:
+    return [place for place, cell in enumerate(row) if len(cell) > 1 and cell[0] == cell[-1] == "'"]
 
 
 def _never_quoted(dataset: Dataset) -> set[str]:

@@ -5,7 +5,7 @@ What does not belong here: bytes and encodings (`text`), and what the texts mean
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from math import ulp
@@ -215,9 +215,14 @@ class _Reader:
         layout = self._layouts.get(keys) or self._layout(keys)
         if text.count('":') != len(keys) and _repeats_a_key(text):
             return batch.add_broken(text, line, last_line, TWO_KEYS)
+        row, problem = self._row(layout, found.values())
+        return batch.add(row, line, last_line, problem)
+
+    def _row(self, layout: Sequence[int], values: Iterable[Any]) -> tuple[list[str | None], str]:
+        """The texts of an object, and what is wrong with the first that is none."""
         row: list[str | None] = [None] * len(self._fields)
         problem = ""
-        for place, value in zip(layout, found.values(), strict=True):
+        for place, value in zip(layout, values, strict=True):
             if place < 0 or value is None:
                 continue
             if row[place] is not None:
@@ -227,7 +232,7 @@ class _Reader:
             else:
                 row[place], wrong = _text(self._fields[place], value)
                 problem = problem or wrong
-        return batch.add(row, line, last_line, problem)
+        return row, problem
 
     def _layout(self, keys: tuple[str, ...]) -> list[int]:
         """The place of each key's field, -1 where it is none."""
@@ -275,11 +280,21 @@ def _number(field: Field, number: _Number) -> tuple[str, str]:
         exact = Decimal(number)
     except InvalidOperation:
         return str(number), ""
-    if abs(exact) >= LARGEST or not exact:
-        return (str(number) if exact else "0"), ""
+    if not exact:
+        return "0", ""
+    if abs(exact) >= LARGEST:
+        return str(number), ""
+    text = _amount(exact) if field.kind is Kind.MONEY else _whole(exact)
+    return text or str(number), ""
+
+
+def _amount(exact: Decimal) -> str:
+    """An amount without what a float adds to it; empty where it has more than 4 decimals all the same."""
     rounded = round(exact, _PLACES)
     near = abs(exact) < 1e9 and abs(exact - rounded) <= Decimal(ulp(float(exact))) * _NOISE_ULPS
-    if field.kind is Kind.MONEY and (exact == rounded or near):
-        return f"{rounded:f}", ""
-    whole = exact == exact.to_integral_value()
-    return (f"{exact:.0f}" if field.kind is Kind.INTEGER and whole else str(number)), ""
+    return f"{rounded:f}" if exact == rounded or near else ""
+
+
+def _whole(exact: Decimal) -> str:
+    """A number without decimals; empty where it has some."""
+    return f"{exact:.0f}" if exact == exact.to_integral_value() else ""

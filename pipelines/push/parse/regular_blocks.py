@@ -75,13 +75,8 @@ def read_block(text: str, shape: Shape, before: int) -> Block | None:
         shape: of the file.
         before: how many lines come before it.
     """
-    if len(text) >= MAX_LINE or text.startswith(_MARK) or (shape.backslashed and shape.backslashed in text):
-        return None
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:  # damaged
-        return None
-    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+    data = _encoded(text, shape)
+    if data is None:
         return None
     found = _records(data, shape)
     if found is None:
@@ -95,6 +90,19 @@ def read_block(text: str, shape: Shape, before: int) -> Block | None:
     columns = {name: table.column(place) for name, place in shape.places.items()}
     records = Columnar(shape.dataset, columns, pa.array(first), pa.array(last))
     return Block(records, int(last[-1]) - before, data[size:].decode())
+
+
+def _encoded(text: str, shape: Shape) -> bytes | None:
+    """A block in UTF-8; None where it is too large, or has a mark, an escape, damage or a lone return."""
+    if len(text) >= MAX_LINE or text.startswith(_MARK) or (shape.backslashed and shape.backslashed in text):
+        return None
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # damaged
+        return None
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        return None
+    return data
 
 
 def _records(data: bytes, shape: Shape) -> tuple[_Places, _Places, int] | None:

@@ -43,6 +43,7 @@ _OTHERS = (
 )
 """How files begin that are no text, whatever their name says."""
 _ESCAPED = re.compile("[\udc80-\udcff]")
+_BEYOND_ASCII = re.compile("[^\0-\x7f\udc80-\udcff]")
 _HALF = re.compile("[\ud800-\udfff]")
 _UNDEFINED_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _NOT_WESTERN = re.compile(rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]{4}")
@@ -238,39 +239,79 @@ def _opens_a_cell(block: bytes) -> bool:
     return bool(np.isin(before, np.frombuffer(b",;\t|\r\n", np.uint8)).any())
 
 
-def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
-    """Evidence of a file of bytes: UTF-8 as far as anything in it is; else Windows-1252, where that fits."""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    good = bad = not_1252 = backslashes = apostrophes = False
-    empty = True
-    ends: dict[str, None] = {}
-    block, carried, last, run = head[mark:], b"", b"\n", 0
-    while block:
+class _Encoding:
+    """Which encoding the bytes of a file are of, block by block: UTF-8 as far as anything in it is.
+
+    Else it is Windows-1252, where that fits.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._some_utf_8 = self._damaged = self._not_1252 = False
+
+    def add(self, block: bytes) -> None:
+        if block.isascii() and self._decoder.getstate()[0] == b"":
+            return
+        text = self._decoder.decode(block)
+        if text.isascii():
+            return
+        damaged = _ESCAPED.search(text) is not None
+        self._damaged = self._damaged or damaged
+        self._some_utf_8 = self._some_utf_8 or _BEYOND_ASCII.search(text) is not None
+        self._not_1252 = self._not_1252 or (damaged and _is_not_1252(block))
+
+    def found(self) -> tuple[str, str, bool] | None:
+        """Its name in Python, its name for people, and whether some bytes are no text in it; None where none fits."""
+        damaged = self._damaged or bool(self._decoder.decode(b"", final=True))
+        if not damaged or self._some_utf_8:
+            return "utf-8", "UTF-8", damaged
+        return None if self._not_1252 else ("cp1252", "Windows-1252", False)
+
+
+def _is_not_1252(block: bytes) -> bool:
+    return bool(_UNDEFINED_1252.search(block) or _NOT_WESTERN.search(block))
+
+
+class _LineEnds:
+    """The kinds of line ends of a file, and the size of the line that is not yet ended, block by block."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, None] = {}
+        self._carried, self._open = b"", 0
+
+    def add(self, block: bytes) -> None:
         newest = max(block.rfind(b"\n"), block.rfind(b"\r"))
-        run = len(block) - newest - 1 + (run if newest < 0 else 0)
-        if run > MAX_LINE * _MOST_BYTES:
+        self._open = len(block) - newest - 1 + (self._open if newest < 0 else 0)
+        whole = self._carried + block
+        self._carried = b"\r" if whole.endswith(b"\r") else b""  # perhaps the first half of a line end
+        self._kinds.update(dict.fromkeys(_ends(whole.removesuffix(self._carried))))
+
+    @property
+    def line_is_too_long(self) -> bool:
+        """Whether the last line, so far as it is read, has too many bytes."""
+        return self._open > MAX_LINE * _MOST_BYTES
+
+    def found(self) -> tuple[str, ...]:
+        return tuple({**self._kinds, **dict.fromkeys(_ends(self._carried))})
+
+
+def _narrow(head: bytes, mark: int, file: BinaryIO, source: Source) -> Evidence:
+    """Evidence of a file of bytes."""
+    encoding, line_ends = _Encoding(), _LineEnds()
+    empty, backslashes, apostrophes = True, False, False
+    block, last = head[mark:], b"\n"
+    while block:
+        line_ends.add(block)
+        if line_ends.line_is_too_long:
             raise line_too_long(source)
+        encoding.add(block)
         empty = empty and not block.strip(b" \t\r\n\0")
-        plain = block.isascii() and decoder.getstate()[0] == b""
-        text = "" if plain else decoder.decode(block)
-        if text and not text.isascii():
-            escaped = _ESCAPED.search(text) is not None
-            bad = bad or escaped
-            good = good or re.search("[^\0-\x7f\udc80-\udcff]", text) is not None
-            not_1252 = not_1252 or (
-                escaped and bool(_UNDEFINED_1252.search(block) or _NOT_WESTERN.search(block))
-            )
         backslashes = backslashes or (b'\\"' in block and _BACKSLASHED.search(block) is not None)
         apostrophes = apostrophes or _opens_a_cell(last + block)
         last = block[-1:]
-        seen = carried + block
-        carried = b"\r" if seen.endswith(b"\r") else b""  # perhaps the first half of a line end
-        ends.update(dict.fromkeys(_ends(seen.removesuffix(carried))))
         block = file.read(_BLOCK)
-    ends.update(dict.fromkeys(_ends(carried)))
-    bad = bad or bool(decoder.decode(b"", final=True))
-    if not bad or good:
-        return Evidence("utf-8", "UTF-8", mark, bad, backslashes, tuple(ends), empty, apostrophes)
-    if not_1252:
+    found = encoding.found()
+    if found is None:
         raise UsageError(f"{source.path} is neither UTF-8 nor Windows-1252 text.", "Save it as UTF-8.")
-    return Evidence("cp1252", "Windows-1252", mark, False, backslashes, tuple(ends), empty, apostrophes)
+    codec, name, damaged = found
+    return Evidence(codec, name, mark, damaged, backslashes, line_ends.found(), empty, apostrophes)

@@ -120,15 +120,20 @@ def as_text(field: Field, kind: str, column: str) -> tuple[str, str | None]:
         return f"json_extract_string({column}, '$')", _where(field, nested, _NESTED)
     if kind in ("FLOAT", "DOUBLE"):
         return _float(field, kind, column)
+    return text, _unless_it_fits(field, kind, column)
+
+
+def _unless_it_fits(field: Field, kind: str, column: str) -> str | None:
+    """What is wrong with every value of a type that only some fields take; None where this one does."""
     right = _RIGHT.get(
         kind.split("(", maxsplit=1)[0].removesuffix("_NS").removesuffix("_MS").removesuffix("_S")
     )
     if right is None:
-        return text, _where(field, f"{column} IS NOT NULL", _NESTED)
+        return _where(field, f"{column} IS NOT NULL", _NESTED)
     kinds, words = right
     if field.kind in kinds or (kind.startswith("DECIMAL") and kind.endswith(",0)")):
-        return text, None
-    return text, _where(field, f"{column} IS NOT NULL", words)
+        return None
+    return _where(field, f"{column} IS NOT NULL", words)
 
 
 _NESTED = "is nested or binary, where a plain value belongs"

@@ -106,12 +106,17 @@ def _refuse_guesses(duckdb: Any, connection: Any, scan: dict[str, Any], known: s
     if scan["declared"] is None or scan["kind"] not in ("csv", "json"):
         return
     columns = _described(connection, scan["call"])
+    if doubtful := _doubtful(duckdb, connection, scan, columns):
+        raise _RefusedError(f"guessed {scan['kind']}", _names(columns, doubtful, known))
+
+
+def _doubtful(duckdb: Any, connection: Any, scan: dict[str, Any], columns: list[_Column]) -> list[int]:
+    """The columns of guessed types whose values may not be what the file has."""
     guessed = [place for place, column in enumerate(columns) if _is_guessed(column, scan)]
     doubtful = [place for place in guessed if _is_doubtful(columns[place].type, scan)]
-    if not doubtful and guessed and scan["kind"] == "csv":
-        doubtful = _changed(duckdb, connection, scan, columns, guessed)
-    if doubtful:
-        raise _RefusedError(f"guessed {scan['kind']}", _names(columns, doubtful, known))
+    if doubtful or not guessed or scan["kind"] != "csv":
+        return doubtful
+    return _changed(duckdb, connection, scan, columns, guessed)
 
 
 def _is_guessed(column: _Column, scan: dict[str, Any]) -> bool:

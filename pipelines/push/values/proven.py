@@ -236,8 +236,12 @@ def _look_at_identifier(name: str, texts: _Texts) -> None:
         _doubt_any((texts.data > 0x7E) | (texts.data < ord(" ")))
         if numeric.any() and _POINTS[texts.data].any():
             raise Doubt
-    if not numeric.any():
-        return
+    if numeric.any():
+        _doubt_exponents(numeric, texts)
+
+
+def _doubt_exponents(numeric: _Table, texts: _Texts) -> None:
+    """No number like 1E+10, as a spreadsheet writes a long one."""
     for place in (1, 2):
         exponent = _EXPONENT.take(texts.at(place))
         if exponent.any():
