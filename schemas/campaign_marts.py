@@ -15,11 +15,13 @@ from schemas.mart_columns import CURRENCY, SHARE, mart
 SEVERITIES = ("error", "warning", "notice")
 ENCODINGS = ("GSM-7", "UCS-2")
 SUBJECTS = ("creatives", "schedules")
+LINTED = (*SUBJECTS, "datasets")
 KINDS = (
     "offer_missing", "offer_paused", "offer_archived", "offer_inactive", "link_without_offer",
     "audience_missing", "audience_archived", "audience_inactive", "no_audience",
     "list_missing", "list_paused", "list_suspended", "list_deleted", "list_inactive",
     "overlap_same_hour", "overlap_within_skip", "quiet_hours", "quiet_hours_unknown", "more_segments",
+    "rows_quarantined", "not_pulled", "not_renewed",
 )  # fmt: skip
 
 _Subject = Annotated[Text, Column("creatives or schedules.", known=SUBJECTS)]
@@ -40,14 +42,53 @@ class LintFinding(msgspec.Struct):
         Column("error: sends go wrong. warning: probably. notice: cannot be told.", known=SEVERITIES),
     ]
     kind: Annotated[Text, Column("What was found.", known=KINDS)]
-    subject: _Subject
-    subject_id: _SubjectId
+    subject: Annotated[
+        Text,
+        Column(
+            "creatives or schedules; datasets where it is about rows that were not checked.", known=LINTED
+        ),
+    ]
+    subject_id: Annotated[Text, Column("Its id; of creatives a number, as text; of datasets their name.")]
     subject_name: Annotated[Text | None, Column("Its name.")]
     about: Annotated[Text, Column("The offer, audience, list, other schedule or variant; '' where none.")]
     about_name: Annotated[Text | None, Column("Its name, where it has one.")]
     people: Annotated[Integer | None, Column("How many it concerns, where that can be counted.", "people")]
     detail: Annotated[Text, Column("What was found, in words.")]
     remedy: Annotated[Text, Column("What to do about it.")]
+
+
+class ScheduleReach(msgspec.Struct):
+    """What a schedule that is on reaches of one of its audiences: the people on its source_lists."""
+
+    schedule_id: Annotated[Text, Column("The schedule.", refers_to="main.schedules.id")]
+    schedule_name: Annotated[Text | None, Column("The schedule's name.")]
+    audience_id: Annotated[
+        Text, Column("The audience; as the schedule names it where there is none with that id.")
+    ]
+    audience_name: _AudienceName
+    audience_status: Annotated[Text | None, Column("The audience's state.")]
+    lists: Annotated[
+        Text | None,
+        Column(
+            "Lists of the schedule and of the audience, joined by ','; none where they share none; null: all."
+        ),
+    ]
+    narrowed: Annotated[Flag, Column("Whether source_lists of the schedule leave out lists of the audience.")]
+    cached_size: Annotated[
+        Integer | None, Column("The account's size of the audience on all its lists.", "contacts")
+    ]
+    cached_size_updated_at: Annotated[Instant | None, Column("When the account counted.", "UTC")]
+    people: Annotated[
+        Integer | None,
+        Column("As people of audience_counts, on these lists; null where not counted.", "people"),
+    ]
+    people_wide: Annotated[
+        Integer | None, Column("As people_wide of audience_counts, on these lists.", "people")
+    ]
+    contacts_as_of: Annotated[Instant | None, Column("When the contacts were read that were counted.", "UTC")]
+    in_pairs: Annotated[
+        Flag | None, Column("Whether sync.audience_pairs has its pairs; null where not counted.")
+    ]
 
 
 class PlannedSend(msgspec.Struct):
@@ -67,13 +108,24 @@ class PlannedSend(msgspec.Struct):
     messages: Annotated[
         Integer | None,
         Column(
-            "cached_size of its audiences, added up: the most that it can be, since people in two of them, and those "
-            "sent to within skip_within_hours, get one or none. Null where one of them is not known, never 0.",
+            "cached_size of its audiences, added up; of one that its source_lists narrow, people_wide of "
+            "schedule_reach where we can count. The most that it can be, since people in two of them, and "
+            "those sent to within skip_within_hours, get one or none. Null where one of them is not known, never 0.",
             "messages",
         ),
     ]
     sized_at: Annotated[
-        Instant | None, Column("The oldest cached_size_updated_at of these; null where one is null.", "UTC")
+        Instant | None,
+        Column(
+            "When the oldest of these was counted, by the account or by us; null where one is null.", "UTC"
+        ),
+    ]
+    upper_bound: Annotated[
+        Text | None,
+        Column(
+            "Why messages is perhaps too many: source_lists narrow an audience whose cached_size alone is known. "
+            "Null where that is not so."
+        ),
     ]
     segments_per_message: Annotated[
         Ratio | None,
@@ -248,6 +300,12 @@ CAMPAIGN_MARTS = (
         "One row per creative and per variant of a schedule: how many segments its text really takes.",
     ),
     mart(
+        "schedule_reach",
+        ScheduleReach,
+        ("schedule_id", "audience_id"),
+        "One row per schedule that is on and audience of it: whom it reaches, by the lists of both.",
+    ),
+    mart(
         "audience_counts",
         AudienceCountRow,
         ("audience_id",),
@@ -281,7 +339,8 @@ CAMPAIGN_MARTS = (
         "campaign_lint",
         LintFinding,
         ("kind", "subject", "subject_id", "about"),
-        "One row per finding about an active creative or a schedule that is on; `trackly-sync lint` shows them.",
+        "One row per finding about an active creative or a schedule that is on, or about what could not be "
+        "checked; `trackly-sync lint` shows them.",
     ),
 )
 """In an order in which each one reads only those before it."""

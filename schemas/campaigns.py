@@ -15,6 +15,12 @@ BASES = ("filter", "filter, read widely", "source lists")
 _AudienceId = Annotated[Text, Column("The audience.", refers_to="main.audiences.id")]
 
 
+_LISTS = (
+    "'' of the audience itself, else the lists to which source_lists of a schedule narrow it: 1,2 or none."
+)
+_Lists = Annotated[Text | None, Column(_LISTS)]
+
+
 class CampaignSettings(msgspec.Struct):
     """The settings of the last publish that marts of campaigns use."""
 
@@ -23,7 +29,7 @@ class CampaignSettings(msgspec.Struct):
 
 
 class AudienceCount(msgspec.Struct):
-    """An audience, counted over contacts."""
+    """An audience, or what a schedule reaches of it, counted over contacts."""
 
     audience_id: _AudienceId
     filter_sql: Annotated[
@@ -42,14 +48,17 @@ class AudienceCount(msgspec.Struct):
     contacts_as_of: Annotated[
         Instant | None, Column("When the contacts were read; what within counts back from.", "UTC")
     ]
+    lists: _Lists = ""
 
 
 class AudiencePair(msgspec.Struct):
     """Two audiences with people in both."""
 
     audience_id: _AudienceId
-    other_audience_id: Annotated[Text, Column("The other one; its id is the greater.")]
+    other_audience_id: Annotated[Text, Column("The other one; its id is the greater, or its lists are.")]
     people: Annotated[Integer, Column("Phone numbers with an active contact in each of them.", "people")]
+    lists: _Lists = ""
+    other_lists: Annotated[Text | None, Column("The same of the other one.")] = ""
 
 
 class AudienceTimezone(msgspec.Struct):
@@ -58,6 +67,7 @@ class AudienceTimezone(msgspec.Struct):
     audience_id: _AudienceId
     timezone: Annotated[Text | None, Column("IANA time zone; null where it is not known.")]
     people: Annotated[Integer, Column("Phone numbers with an active contact in the audience.", "people")]
+    lists: _Lists = ""
 
 
 class AudienceOptedOut(msgspec.Struct):
@@ -86,21 +96,22 @@ CAMPAIGN_SETTINGS = Dataset(
 AUDIENCE_COUNTS = Dataset(
     name="audience_counts",
     row=AudienceCount,
-    key=("audience_id",),
-    doc="One row per audience that is not archived, counted whenever contacts or audiences are published.",
+    key=("audience_id", "lists"),
+    doc="One row per audience that is not archived, and per narrowing of it by schedules that are on; counted "
+    "whenever contacts, audiences or schedules are published.",
     source="",
 )
 AUDIENCE_PAIRS = Dataset(
     name="audience_pairs",
     row=AudiencePair,
-    key=("audience_id", "other_audience_id"),
-    doc="One row per pair with people in both, of the first 512 audiences at most; those of running schedules first.",
+    key=("audience_id", "lists", "other_audience_id", "other_lists"),
+    doc="One row per pair with people in both, of the first 512 at most; those of running schedules first.",
     source="",
 )
 AUDIENCE_TIMEZONES = Dataset(
     name="audience_timezones",
     row=AudienceTimezone,
-    key=("audience_id", "timezone"),
+    key=("audience_id", "lists", "timezone"),
     doc="One row per counted audience and time zone of its people.",
     source="",
 )

@@ -175,7 +175,7 @@ def _see_that_known(column: str, context: Context) -> None:
 def _moment(column: str, given: Mapping[str, Any], as_of: datetime) -> Sql:
     operator = given.get("operator")
     if operator in ("exists", "not_exists"):
-        return _presence(column, str(operator))
+        return _presence(column, given)
     comparison = {"within": ">=", "after": ">", "not_within": "<", "before": "<"}.get(str(operator))
     if comparison is None:
         raise _unknown_operator(given)
@@ -187,6 +187,8 @@ def _border(given: Mapping[str, Any], as_of: datetime) -> datetime:
     value, unit = _number_of(given.get("value")), _UNITS.get(str(given.get("unit")))
     if unit is None:
         raise Untranslatable(f"the unit {shown(given.get('unit'))} is not documented")
+    if value < 0:
+        raise Untranslatable("a time with a number below 0 is not documented")
     try:
         return as_of - timedelta(**{unit: value})
     except OverflowError:
@@ -196,7 +198,7 @@ def _border(given: Mapping[str, Any], as_of: datetime) -> datetime:
 def _number(column: str, given: Mapping[str, Any]) -> Sql:
     operator = str(given.get("operator"))
     if operator in ("exists", "not_exists"):
-        return _presence(column, operator)
+        return _presence(column, given)
     if operator in ("in", "not_in"):
         numbers = [_as_number(value) for value in _values(given)]
         return _in(f"{column} IN ({', '.join(numbers)})", column, operator)
@@ -222,7 +224,7 @@ def _value(column: str, given: Mapping[str, Any]) -> Sql:
     """A text that may be a number: custom fields, carriers, time zones."""
     operator = str(given.get("operator"))
     if operator in ("exists", "not_exists"):
-        return _presence(column, operator)
+        return _presence(column, given)
     if operator in ("in", "not_in"):
         return _in(_one_of(column, _values(given)), column, operator)
     value = given.get("value")
@@ -284,7 +286,11 @@ def _in(test: str, column: str, operator: str) -> Sql:
     return Sql(test, test) if operator == "in" else _negated(test, column)
 
 
-def _presence(column: str, operator: str) -> Sql:
+def _presence(column: str, given: Mapping[str, Any]) -> Sql:
+    """These take no value; true adds nothing."""
+    operator = given["operator"]
+    if given.get("value") not in (None, True, ""):
+        raise Untranslatable(f"{operator} with a value is not documented")
     sql = f"{column} IS {'NOT ' if operator == 'exists' else ''}NULL"
     return Sql(sql, sql)
 

@@ -18,6 +18,8 @@ from pipelines.campaigns.filters import Translation, translate
 
 _BITS = 64
 _MASKS = 8
+NO_LISTS = "none"
+"""A schedule and its audience have no list in common."""
 IN_ONE_PASS = _BITS * _MASKS
 """Audiences that are counted in one reading of contacts."""
 _BATCH_ROWS = 4_096
@@ -34,11 +36,23 @@ class Audience:
         id: its id.
         filter_json: its filter as sent.
         source_lists: its lists; None or none: all.
+        lists: empty, or what a schedule's lists narrow these to: ids joined by commas, or `NO_LISTS`.
     """
 
     id: str
     filter_json: str | None
     source_lists: Sequence[int] | None
+    lists: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody can be in it, whatever its filter is."""
+        return self.lists == NO_LISTS
+
+    @property
+    def drawn_from(self) -> Sequence[int] | None:
+        """The lists of its contacts; None or none: all."""
+        return [int(one) for one in self.lists.split(",")] if self.lists else self.source_lists
 
     def test(self, as_of: datetime, unknown: dict[str, str], custom: Any = custom_field) -> Translation:
         """Its test of a contact.
@@ -49,7 +63,7 @@ class Audience:
             custom: the SQL of a custom field's text, by the field's name.
         """
         return translate(
-            self.filter_json, as_of, source_lists=self.source_lists, unknown=unknown, custom=custom
+            self.filter_json, as_of, source_lists=self.drawn_from, unknown=unknown, custom=custom
         )
 
 
@@ -116,7 +130,7 @@ def _query(tests: Sequence[Sql], fields: Sequence[str]) -> str:
     )
     gathered = ", ".join(_gathered(number) for number in range(_MASKS))
     return (
-        "WITH zones AS (SELECT timezone, row_number() OVER () AS zone FROM "
+        "WITH zones AS (SELECT timezone, row_number() OVER (ORDER BY timezone) AS zone FROM "
         "(SELECT DISTINCT timezone FROM main.contacts WHERE timezone IS NOT NULL)), "
         f"people AS (SELECT max(zone) AS zone, {gathered} FROM ("
         f"SELECT phone_number, active, zone, {masks} FROM (SELECT *{columns} FROM main.contacts "

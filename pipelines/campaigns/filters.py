@@ -51,7 +51,7 @@ def translate(
     try:
         parsed = _parsed(filter_json)
         _see_that_bounded(parsed)
-        sql = _group(parsed, context)
+        sql = _group(parsed, context, source_lists or ())
     except Untranslatable as reason:
         return Translation(None, str(reason))
     lists = _lists(source_lists)
@@ -103,11 +103,11 @@ def _list(group: Any, name: str) -> list[Any]:
     return found or []
 
 
-def _group(group: Mapping[str, Any], context: Context) -> Sql:
+def _group(group: Mapping[str, Any], context: Context, lists: Sequence[int]) -> Sql:
     for name, value in group.items():
         if name not in _GROUP and value is not None:
             raise Untranslatable(f"the key {shown(name)} of a group is not documented")
-    parts = list(_parts(group, context))
+    parts = list(_parts(group, context, lists))
     if not parts:
         raise Untranslatable("a group without conditions")
     glue = f" {_operator(group, len(parts))} "
@@ -123,18 +123,20 @@ def _operator(group: Mapping[str, Any], parts: int) -> str:
     return str(operator).upper()
 
 
-def _parts(group: Mapping[str, Any], context: Context) -> Iterator[Sql]:
+def _parts(group: Mapping[str, Any], context: Context, lists: Sequence[int]) -> Iterator[Sql]:
     for condition in _list(group, "conditions"):
-        yield _on_list(condition, condition_sql(condition, context))
+        yield _on_list(condition, condition_sql(condition, context), lists)
     for inner in _list(group, "groups"):
-        yield _group(inner, context)
+        yield _group(inner, context, lists)
 
 
-def _on_list(condition: Mapping[str, Any], sql: Sql) -> Sql:
-    """A condition that names a list is met by the contact of that list."""
+def _on_list(condition: Mapping[str, Any], sql: Sql, lists: Sequence[int]) -> Sql:
+    """A condition that names a list is met by the contact of that list, so it is one that is drawn from."""
     on = condition.get("list_id", condition.get("listId"))
     if on is None:
         return sql
     if isinstance(on, bool) or not isinstance(on, int):
         raise Untranslatable("a list id that is no number")
+    if lists and on not in lists:
+        raise Untranslatable("a condition on another list than those that are drawn from is not documented")
     return Sql(f"(list_id = {on} AND {sql.least})", f"(list_id = {on} AND {sql.most})")

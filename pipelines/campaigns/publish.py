@@ -25,10 +25,18 @@ from schemas.columns import Dataset
 from schemas.tables import literal
 
 _AUDIENCES = """
-SELECT id, CAST(filter AS VARCHAR), source_lists
-FROM main.audiences
+SELECT id, CAST(filter AS VARCHAR), source_lists, lists
+FROM main.audiences JOIN (
+    SELECT audience_id, lists, max(used) AS used
+    FROM (
+        SELECT audience_id, CASE WHEN narrowed THEN lists ELSE '' END AS lists, 1 AS used FROM marts.schedule_reach
+        UNION ALL
+        SELECT id, '', 0 FROM main.audiences
+    )
+    GROUP BY ALL
+) AS wanted ON wanted.audience_id = audiences.id
 WHERE status IS DISTINCT FROM 'archived'
-ORDER BY id IN (SELECT unnest(audiences) FROM main.schedules WHERE status = 'on') DESC, id
+ORDER BY used DESC, id, lists
 """
 _OPTED_OUT = """
 CREATE OR REPLACE TEMP TABLE opted_out AS
@@ -59,9 +67,10 @@ def note_campaigns(
     _note_settings(connection, settings)
     audiences = [Audience(*row) for row in connection.execute(_AUDIENCES).fetchall()]
     as_of, unknown = _contacts(connection, settings)
-    if {"contacts", "audiences"} & set(published):
+    if {"contacts", "audiences", "schedules"} & set(published):
         _count(connection, audiences, as_of, unknown)
-    _note_opted_out(connection, audiences, as_of, unknown)
+    whole = [one for one in audiences if not one.lists]
+    _note_opted_out(connection, whole, as_of, unknown)
 
 
 def _note_settings(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -97,20 +106,37 @@ def _count(
     for dataset in (AUDIENCE_COUNTS, AUDIENCE_PAIRS, AUDIENCE_TIMEZONES):
         connection.execute(f"DELETE FROM sync.{dataset.name}")
     if as_of is None:
-        missing = [{"audience_id": one.id, "reason": "contacts were not pulled"} for one in audiences]
+        missing = [
+            {"audience_id": one.id, "reason": "contacts were not pulled"}
+            for one in audiences
+            if not one.lists
+        ]
         _insert(connection, AUDIENCE_COUNTS, missing)
         return
     counted: list[tuple[Audience, int]] = []
     rows: list[dict[str, Any]] = []
     for audience in audiences:
+        if audience.is_empty:
+            rows.append(_nobody(audience, as_of))
+            continue
         found = audience.test(as_of, unknown)
         if found.sql is None:
-            rows.append({"audience_id": audience.id, "reason": found.reason, "contacts_as_of": as_of})
+            rows.append(_row(audience, as_of) | {"reason": found.reason})
         else:
             counted.append((audience, len(found.sql.least)))
     _insert(connection, AUDIENCE_COUNTS, rows)
     for number, some in enumerate(_passes(counted)):
         _count_some(connection, some, as_of, with_pairs=number == 0)
+
+
+def _row(audience: Audience, as_of: datetime) -> dict[str, Any]:
+    return {"audience_id": audience.id, "lists": audience.lists, "contacts_as_of": as_of}
+
+
+def _nobody(audience: Audience, as_of: datetime) -> dict[str, Any]:
+    """Known without counting."""
+    nobody = dict.fromkeys(("people", "people_wide", "people_with_inactive"), 0)
+    return {**_row(audience, as_of), **nobody, "in_pairs": True}
 
 
 def _passes(counted: Sequence[tuple[Audience, int]]) -> Iterator[Sequence[Audience]]:
@@ -151,26 +177,32 @@ def _counted(audiences: Sequence[Audience], found: Counts, as_of: datetime) -> I
     for number, audience in enumerate(audiences):
         sql = audience.test(as_of, {}).sql
         yield {
-            "audience_id": audience.id,
+            **_row(audience, as_of),
             "filter_sql": sql and sql.least,
             "filter_sql_wide": sql and sql.most,
             "people": int(found.people["narrow"][number]),
             "people_wide": int(found.people["wide"][number]),
             "people_with_inactive": int(found.people["all"][number]),
-            "contacts_as_of": as_of,
         }
 
 
 def _zones(audiences: Sequence[Audience], found: Counts) -> Iterator[dict[str, Any]]:
     for zone, people in found.timezones.items():
         for number in np.flatnonzero(people).tolist():
-            yield {"audience_id": audiences[number].id, "timezone": zone, "people": int(people[number])}
+            one = audiences[number]
+            yield {"audience_id": one.id, "lists": one.lists, "timezone": zone, "people": int(people[number])}
 
 
 def _pairs(audiences: Sequence[Audience], found: Counts) -> Iterator[dict[str, Any]]:
     for one, other in np.argwhere(np.triu(found.pairs, k=1)).tolist():
-        first, second = sorted((audiences[one].id, audiences[other].id))
-        yield {"audience_id": first, "other_audience_id": second, "people": int(found.pairs[one, other])}
+        first, second = sorted((audiences[one], audiences[other]), key=lambda each: f"{each.id} {each.lists}")
+        yield {
+            "audience_id": first.id,
+            "lists": first.lists,
+            "other_audience_id": second.id,
+            "other_lists": second.lists,
+            "people": int(found.pairs[one, other]),
+        }
 
 
 def _note_opted_out(
@@ -183,7 +215,7 @@ def _note_opted_out(
     connection.execute("DELETE FROM sync.audience_opted_out")
     if as_of is None or not connection.execute("FROM main.webhook_events LIMIT 1").fetchall():
         return
-    running = "SELECT DISTINCT unnest(audiences) FROM main.schedules WHERE status = 'on'"
+    running = "SELECT DISTINCT audience_id FROM marts.schedule_reach"
     used = {audience for (audience,) in connection.execute(running).fetchall()}
     connection.execute(_OPTED_OUT)
     for some in _in_parts([one for one in audiences if one.id in used], _AT_ONCE):
@@ -218,5 +250,5 @@ def _insert(connection: duckdb.DuckDBPyConnection, dataset: Dataset, rows: list[
     if rows:
         incoming = pa.Table.from_pylist(rows, arrow_schema(dataset))
         connection.register("incoming", incoming)
-        connection.execute(f"INSERT INTO sync.{dataset.name} SELECT * FROM incoming")
+        connection.execute(f"INSERT INTO sync.{dataset.name} BY NAME FROM incoming")
         connection.unregister("incoming")

@@ -23,7 +23,10 @@ _NEEDED = ("creatives", "schedules", "audiences", "offers", "lists")
 _NOTICE = "notice"
 _STYLES = {"error": "bold red", "warning": "yellow", _NOTICE: "dim"}
 _GROUP = ("severity", "kind", "remedy")
-_QUERY = "FROM marts.campaign_lint ORDER BY list_position(?, severity), kind, subject, subject_name, about"
+_QUERY = (
+    "FROM marts.campaign_lint "
+    "ORDER BY list_position(?, severity), kind, remedy, subject, subject_name, subject_id, about"
+)
 
 
 @guarded
@@ -31,7 +34,8 @@ def lint(as_json: AsJson = False) -> int:
     """Check campaigns before a send: what is paused, archived or missing, sends that meet, quiet hours, segments.
 
     It looks at active creatives and at schedules that are on, as the last pull saw them. Exit code 0 where nothing is
-    wrong (notices, of what cannot be told, do not count), 3 where there are errors or warnings.
+    wrong (notices, of what cannot be told or was not pulled, do not count), 3 where there are errors or warnings, of
+    which rows in quarantine are one.
 
     Examples:
     - `trackly-sync lint`
@@ -53,16 +57,15 @@ def _pulled(settings: Settings) -> dict[str, str]:
     """When each of the datasets was pulled that the findings rest on.
 
     Raises:
-        DataError: one of them was not: nothing found would say nothing.
+        DataError: none of them was: nothing found would say nothing.
         StorageError: there is no warehouse, or it cannot be read.
     """
     from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
 
     manifests = published(settings.warehouse)
-    missing = [name for name in _NEEDED if name not in manifests]
-    if missing:
+    if not any(name in manifests for name in _NEEDED):
         raise DataError(
-            f"Nothing can be checked yet: {', '.join(missing)} were not pulled.", "Run: trackly-sync pull"
+            f"Nothing can be checked yet: {', '.join(_NEEDED)} were not pulled.", "Run: trackly-sync pull"
         )
     return {name: manifests[name].finished_at for name in (*_NEEDED, "contacts") if name in manifests}
 

@@ -9,6 +9,13 @@ from collections.abc import Iterator
 from schemas.registry import DERIVED
 from schemas.tables import TYPES, comments
 
+_ID_KEY = """
+CREATE OR REPLACE MACRO main.id_key(id) AS
+    CASE WHEN regexp_full_match(id, '[0-9A-Fa-f]{24}') THEN lower(id) ELSE id END;
+COMMENT ON MACRO main.id_key IS
+    'An id to compare by: 24 hexadecimal digits are the same id in either case; other ids and slugs are not changed.'
+"""
+
 _QUERIES = {
     "creative_links": """
 SELECT
@@ -25,7 +32,9 @@ SELECT
 FROM (
     SELECT *, element ->> '$.offer_id' AS offer_id FROM ({elements})
 ) AS link
-LEFT JOIN main.offers AS by_id ON by_id.id = link.offer_id
+LEFT JOIN (
+    SELECT main.id_key(id) AS key, min(id) AS id FROM main.offers GROUP BY ALL
+) AS by_id ON by_id.key = main.id_key(link.offer_id)
 LEFT JOIN (
     SELECT slug, min(id) AS id FROM main.offers WHERE slug IS NOT NULL GROUP BY slug
 ) AS by_slug ON by_slug.slug = link.offer_id
@@ -54,6 +63,7 @@ _ELEMENTS = {
 
 def statements() -> Iterator[str]:
     """What makes the views; the tables that they read must be there (see `tables`)."""
+    yield _ID_KEY
     for name, dataset in DERIVED.items():
         query = _QUERIES[name].format(elements=_elements(*_ELEMENTS[name]))
         columns = ", ".join(

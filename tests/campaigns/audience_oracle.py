@@ -20,6 +20,15 @@ def meets(group: Row, row: Row, *, wide: bool) -> bool:
     return (any if group["operator"].upper() == "OR" else all)(parts)
 
 
+def names_other_list(group: Row, lists: Any) -> bool:
+    """Whether a condition of a filter names a list that is not drawn from; without lists all are."""
+    on = [one.get("list_id", one.get("listId")) for one in group.get("conditions") or ()]
+    return bool(lists) and (
+        any(one is not None and one not in lists for one in on)
+        or any(names_other_list(one, lists) for one in group.get("groups") or ())
+    )
+
+
 def _condition(given: Row, row: Row, wide: bool) -> bool:
     kind = given.get("condition_type") or given.get("conditionType")
     on = given.get("list_id", given.get("listId"))

@@ -179,7 +179,7 @@ def some_schedule(chance: random.Random, number: int) -> Row:
         "name": f"Schedule {number}",
         "status": chance.choice(["on", "on", "off", "draft", "complete", "archive"]),
         "send_type": chance.choice(["blast", "blast", "blast", "automated"]),
-        "source_lists": chance.choice([[], [], None, [1], [4, 5], [77]]),
+        "source_lists": chance.choice([[], [], None, [1], [2, 1], [2, 4], [4, 5], [77]]),
         "audiences": chance.choice(
             [[f"a{chance.randrange(102):023x}" for _ in range(size)] for size in (1, 1, 2, 0)]
         ),

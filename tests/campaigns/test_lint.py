@@ -1,10 +1,13 @@
 """`trackly-sync lint`: what it shows, its JSON, and its exit codes."""
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from campaigns.audience_oracle import NOW
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
 
 from pipelines.cli import lint
@@ -65,8 +68,38 @@ def test_findings_are_3_and_texts_stay_out(settings: Settings, capsys: pytest.Ca
     assert SECRET not in text + as_json
 
 
-def test_what_was_never_pulled_is_an_error(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing found would say nothing then."""
-    warehouse_of(settings, {name: ACCOUNT[name] for name in ("offers", "lists", "creatives")})
-    with pytest.raises(DataError, match="schedules, audiences were not pulled"):
+def test_what_was_not_checked_is_named(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Never pulled, not served, served no longer, in quarantine: the rest is checked; without anything, an error."""
+    warehouse_of(settings, {"contacts": []})
+    with pytest.raises(DataError, match="creatives, schedules, audiences, offers, lists were not pulled"):
         run(capsys)
+    warehouse_of(settings, {name: ACCOUNT[name] for name in ("offers", "lists", "creatives")})
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        skipped = json.dumps({"skipped": "404: no such path"})
+        for dataset, status, details in [
+            ("audiences", "succeeded", skipped), ("lists", "succeeded", skipped), ("offers", "failed", None),
+            ("creatives", "succeeded", "{}"),
+        ]:  # fmt: skip
+            connection.execute(
+                "INSERT INTO sync.runs BY NAME SELECT 'r' AS run, ? AS activity, ?::TIMESTAMPTZ AS started_at, "
+                "? AS status, ? AS details",
+                [f"pull {dataset}", NOW + dt.timedelta(days=1), status, details],
+            )
+    code, text = run(capsys, as_json=True)
+    found = json.loads(text)
+    assert (code, found["notices"], found["warnings"]) == (0, 4, 0)
+    assert {one["subject_id"]: (one["kind"], one["detail"]) for one in found["findings"]} == {
+        "audiences": ("not_pulled", "Not checked, since the account does not serve it: 404: no such path"),
+        "schedules": ("not_pulled", "Not checked, since it was never pulled."),
+        "lists": ("not_renewed", "Checked as of 2026-11-20: the account no longer serves it."),
+        "offers": ("not_renewed", "Checked as of 2026-11-20: its last pull did not succeed."),
+    }
+    assert "dataset audiences: Not checked" in run(capsys)[1]
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        connection.execute(
+            "UPDATE sync.snapshots SET quarantined = 2 WHERE dataset IN ('creatives', 'contacts')"
+        )
+    code, text = run(capsys, as_json=True)
+    (warning,) = [one for one in json.loads(text)["findings"] if one["severity"] == "warning"]
+    assert (code, warning["kind"], warning["subject_id"]) == (3, "rows_quarantined", "creatives")
+    assert warning["detail"] == "2 rows are in quarantine and were not checked."

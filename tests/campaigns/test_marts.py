@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from campaigns.audience_oracle import meets
+from campaigns.audience_oracle import meets, names_other_list
 from campaigns.made_campaigns import MESSAGES, TODAY, WEEKDAYS, some_account, warehouse_of
 from campaigns.test_segments import segments
 
@@ -55,7 +55,15 @@ def as_contact(row: Row) -> Row:
 
 
 def is_counted(audience: Row) -> bool:
-    return audience["status"] != "archived" and "on_dnc" not in json.dumps(audience["filter"])
+    return audience["status"] != "archived" and reason_of(audience) is None
+
+
+def reason_of(audience: Row) -> str | None:
+    if "on_dnc" in json.dumps(audience["filter"]):
+        return "whether a contact is on the Do Not Call list is in no read of the API"
+    if names_other_list(audience["filter"], audience["source_lists"]):
+        return "a condition on another list than those that are drawn from is not documented"
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +81,8 @@ def test_audiences_are_counted_by_person(world: World, members: dict[str, set[st
         row = found[one["id"]]
         if not is_counted(one):
             assert (row["people"], row["people_wide"], row["filter_sql"]) == (None, None, None)
-            assert row["not_counted"] == (
-                "archived audiences are not counted"
-                if one["status"] == "archived"
-                else "whether a contact is on the Do Not Call list is in no read of the API"
-            )
+            archived = "archived audiences are not counted"
+            assert row["not_counted"] == (archived if one["status"] == "archived" else reason_of(one))
             continue
         narrow, wide = len(members[one["id"]]), len(people_of(one, account["contacts"], wide=True))
         size = one["cached_size"]
@@ -120,10 +125,66 @@ def test_overlap_and_time_zones_are_by_person(world: World, members: dict[str, s
     with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
         zones = dict(
             connection.execute(
-                "SELECT audience_id, sum(people)::BIGINT FROM sync.audience_timezones GROUP BY 1"
+                "SELECT audience_id, sum(people)::BIGINT FROM sync.audience_timezones WHERE lists = '' GROUP BY 1"
             ).fetchall()
         )
     assert zones == {one: len(people) for one, people in members.items() if people}
+
+
+def narrowed(audience: Row, schedule: Row) -> Row:
+    """An audience as a schedule draws on it: on the lists of both. Lists that are in none of them are list 0."""
+    own, theirs = set(schedule["source_lists"] or ()), set(audience["source_lists"] or ())
+    both = own & theirs if own and theirs else own or theirs
+    return {**audience, "source_lists": sorted(both or {0}) if own or theirs else []}
+
+
+Reached = dict[tuple[str, str], Row]
+
+
+@pytest.fixture(scope="module")
+def reached(world: World) -> Reached:
+    """By schedule that is on and audience: the narrowed audience and, where it can be counted, who is reached."""
+    account, _ = world
+    audiences = {one["id"]: one for one in account["audiences"]}
+    people: dict[str, tuple[set[str], int]] = {}
+    found = {}
+    for one in account["schedules"]:
+        for name in set(one["audiences"]) if one["status"] == "on" else ():
+            audience = audiences.get(name)
+            row = narrowed(audience, one) if audience else None
+            is_known = row and row["status"] != "archived" and (row["source_lists"] == [0] or is_counted(row))
+            if row and is_known and (key := f"{name} {row['source_lists']}") not in people:
+                wide = people_of(row, account["contacts"], wide=True)
+                people[key] = people_of(row, account["contacts"]), len(wide)
+            who, most = people[f"{name} {row['source_lists']}"] if row and is_known else (None, None)
+            lists = row["source_lists"] if row else (one["source_lists"] or [])
+            is_narrowed = bool(one["source_lists"]) and (
+                not (audience and audience["source_lists"]) or set(lists) < set(audience["source_lists"])
+                or lists == [0]
+            )  # fmt: skip
+            found[one["id"], name] = {"lists": lists, "people": who, "most": most, "narrowed": is_narrowed}
+    return found
+
+
+def test_schedules_reach_the_people_on_their_lists(world: World, reached: Reached) -> None:
+    """Of each audience those on the lists of both; nobody where these share none; null where not counted."""
+    rows = mart(world[1], "schedule_reach")
+    wanted = {
+        key: (
+            ",".join(map(str, one["lists"])).replace("0", "none") or None,
+            one["narrowed"],
+            None if one["people"] is None else len(one["people"]),
+            one["most"],
+        )
+        for key, one in reached.items()
+    }
+    assert {
+        (row["schedule_id"], row["audience_id"]): (
+            row["lists"], row["narrowed"], row["people"], row["people_wide"]
+        )
+        for row in rows
+    } == wanted  # fmt: skip
+    assert sum(bool(one["narrowed"] and one["people"]) for one in reached.values()) > 3
 
 
 def resolved(account: dict[str, list[Row]], ref: Any) -> Row | None:
@@ -205,7 +266,7 @@ def runs_of(schedule: Row) -> list[dt.date]:
     ]
 
 
-def test_planned_sends_and_what_they_cost(world: World) -> None:
+def test_planned_sends_and_what_they_cost(world: World, reached: Reached) -> None:
     """Sizes by runs by segments by price; each figure is null where a part of it is not known."""
     account, settings = world
     sizes = {one["id"]: one["cached_size"] for one in account["audiences"]}
@@ -213,7 +274,9 @@ def test_planned_sends_and_what_they_cost(world: World) -> None:
     for one in account["schedules"]:
         if one["status"] != "on":
             continue
-        known = [sizes.get(audience) for audience in set(one["audiences"])]
+        parts = {name: reached[one["id"], name] for name in one["audiences"]}
+        ours = {name: part["most"] for name, part in parts.items() if part["narrowed"]}
+        known = [sizes.get(name) if ours.get(name) is None else ours[name] for name in parts]
         messages = sum(known) if known and None not in known else None
         shares = [
             (blast["percent_audience"], segments(as_sent(blast["message"]))[2]) for blast in one["blasts"]
@@ -228,10 +291,12 @@ def test_planned_sends_and_what_they_cost(world: World) -> None:
                 each,
                 total,
                 None if total is None else round(total * PRICE, 4),
+                messages is not None and None in ours.values(),
             )
     found = {
         (row["schedule_id"], row["day"]): (
-            row["messages"], row["segments_per_message"], row["segments"], row["cost"] and float(row["cost"])
+            row["messages"], row["segments_per_message"], row["segments"], row["cost"] and float(row["cost"]),
+            row["upper_bound"] is not None,
         )
         for row in mart(settings, "planned_sends")
     }  # fmt: skip
@@ -241,6 +306,7 @@ def test_planned_sends_and_what_they_cost(world: World) -> None:
     for row in mart(settings, "planned_sends"):
         assert (row["unknown"] is None) == (row["cost"] is not None)
     assert sum(figures[3] or 0 for figures in wanted.values()) > 0
+    assert {figures[4] for figures in wanted.values()} == {True, False}
 
 
 KIND = {"paused": "offer_paused", "archived": "offer_archived", "odd": "offer_inactive"}
@@ -326,53 +392,45 @@ def test_lint_finds_texts_that_need_more_segments(world: World, findings: list[R
     assert len(rows) == len(wanted) > 20
 
 
-def minutes(schedule: Row) -> list[tuple[dt.date, dt.datetime]]:
-    """The moments of the next 28 days, in the schedule's own time."""
+def minutes(schedule: Row, days: int) -> list[tuple[dt.date, dt.datetime]]:
+    """The moments of the next days, in the schedule's own time."""
     if schedule["send_time"] is None:
         return []
     at = dt.time.fromisoformat(schedule["send_time"])
-    last = TODAY.date() + dt.timedelta(days=28)
+    last = TODAY.date() + dt.timedelta(days=days)
     return [(day, dt.datetime.combine(day, at)) for day in runs_of(schedule) if day < last]
 
 
-def lists_meet(one: Row, other: Row, audiences: tuple[Row | None, Row | None]) -> bool:
-    sides = [
-        [lists for lists in (schedule["source_lists"], audience and audience["source_lists"]) if lists]
-        for schedule, audience in zip((one, other), audiences, strict=True)
-    ]
-    return all(set(first) & set(second) for first in sides[0] for second in sides[1])
-
-
-def shared(
-    account: dict[str, list[Row]], members: dict[str, set[str]], one: Row, other: Row
-) -> tuple[bool, Any, bool]:
-    """Whether two schedules share an audience, how many people they share, and whether perhaps."""
-    audiences = {row["id"]: row for row in account["audiences"]}
+def shared(reached: Reached, one: Row, other: Row) -> tuple[bool, Any, bool]:
+    """Whether two schedules send to people of one audience, how many people they share, and whether perhaps."""
     same, people, perhaps = False, [], False
     for first in set(one["audiences"]):
         for second in set(other["audiences"]):
-            known = first in members and second in members
-            if first == second:
-                same = True
-                people += [len(members[first])] if known else []
-            elif known:
-                people += [both] if (both := len(members[first] & members[second])) else []
-            else:
-                perhaps |= lists_meet(one, other, (audiences.get(first), audiences.get(second)))
+            mine, theirs = reached[one["id"], first], reached[other["id"], second]
+            if [0] in (mine["lists"], theirs["lists"]):
+                continue
+            lists_meet = not mine["lists"] or not theirs["lists"] or set(mine["lists"]) & set(theirs["lists"])
+            if mine["people"] is None or theirs["people"] is None:
+                same |= bool(first == second and lists_meet)
+                perhaps |= bool(lists_meet or first == second)
+                continue
+            both = len(mine["people"] & theirs["people"])
+            is_same = first == second and mine["lists"] == theirs["lists"] and not mine["narrowed"]
+            if both or is_same:
+                people.append(both)
+                same |= first == second
     return same, max(people, default=None), perhaps
 
 
-def test_lint_finds_schedules_whose_sends_meet(
-    world: World, members: dict[str, set[str]], findings: list[Row]
-) -> None:
+def test_lint_finds_schedules_whose_sends_meet(world: World, reached: Reached, findings: list[Row]) -> None:
     """The same people in the same hour, or within skip_within_hours of either."""
     account, _ = world
     running = [one for one in account["schedules"] if one["status"] == "on"]
     wanted = {}
     for place, one in enumerate(running):
         for other in running[place + 1 :]:
-            same, people, perhaps = shared(account, members, one, other)
-            moments = [(a, b) for a in minutes(one) for b in minutes(other)]
+            same, people, perhaps = shared(reached, one, other)
+            moments = [(a, b) for a in minutes(one, 28) for b in minutes(other, 28)]
             if not moments or not (same or people or perhaps):
                 continue
             gap = min(abs((a[1] - b[1]).total_seconds()) / 60 for a, b in moments)
@@ -390,22 +448,17 @@ def test_lint_finds_schedules_whose_sends_meet(
 
 
 def test_lint_finds_quiet_hours_by_the_contacts_time_zones(
-    world: World, members: dict[str, set[str]], findings: list[Row]
+    world: World, reached: Reached, findings: list[Row]
 ) -> None:
     """Before 08:00 or after 21:00 of somebody's own time, summer time and all; what is not known says so."""
-    account, settings = world
-    zones: dict[str, dict[str, int]] = defaultdict(dict)
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-        query = "FROM sync.audience_timezones WHERE timezone IS NOT NULL"
-        for audience, zone, people in connection.execute(query).fetchall():
-            zones[audience][zone] = people
+    account, _ = world
+    own: dict[str, list[str]] = defaultdict(list)
+    for contact in account["contacts"]:
+        if contact["timezone"]:
+            own[contact["phone_number"]].append(contact["timezone"])
     found = {row["subject_id"]: row for row in of_kinds(findings, "quiet_hours")}
     for one in account["schedules"]:
-        if (
-            one["status"] != "on"
-            or not runs_of(one)
-            or runs_of(one)[0] >= TODAY.date() + dt.timedelta(days=28)
-        ):
+        if one["status"] != "on" or not runs_of(one):
             assert one["id"] not in found
             continue
         row = found.get(one["id"])
@@ -416,20 +469,19 @@ def test_lint_finds_quiet_hours_by_the_contacts_time_zones(
         elif one["use_local_time"]:
             assert (row and row["kind"]) == ("quiet_hours" if clock < "08:00" or clock > "21:00" else None)
         else:
-            outside = outside_of(zones, one)
-            unknown = bool(set(one["audiences"]) - members.keys())
+            parts = [reached[one["id"], name]["people"] for name in set(one["audiences"])]
+            outside = outside_of([own[phone] for part in parts if part for phone in part], one)
+            unknown = None in parts
             kind = "quiet_hours" if outside else "quiet_hours_unknown" if unknown else None
             assert (row and row["kind"], row and row["people"]) == (kind, outside or None), one
     assert {row["kind"] for row in found.values()} == {"quiet_hours", "quiet_hours_unknown"}
 
 
-def outside_of(zones: dict[str, dict[str, int]], schedule: Row) -> int:
-    """The most people for whom a run of a schedule is outside, by the zones that were counted."""
-    people: Counter[str] = Counter()
-    for audience in set(schedule["audiences"]):
-        people.update(zones[audience])
+def outside_of(zones: list[list[str]], schedule: Row) -> int:
+    """The most people for whom a run of a schedule is outside; of a person's zones the last by name counts."""
+    people = Counter(max(one) for one in zones if one)
     most = 0
-    for _, moment in minutes(schedule):
+    for _, moment in minutes(schedule, 92):
         at = moment.replace(tzinfo=ZoneInfo(ZONE))
         outside = [
             zone for zone in people if not dt.time(8) <= at.astimezone(ZoneInfo(zone)).time() <= dt.time(21)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from campaigns.audience_oracle import NOW, meets, some_contact, some_filter
+from campaigns.audience_oracle import NOW, meets, names_other_list, some_contact, some_filter
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
 from receiving import arrive, opt_out, settings_of
 
@@ -89,7 +89,9 @@ def test_schedules_that_would_reach_opted_out_people(tmp_path: Path) -> None:
 def basis_of(audience: Row, row: Row) -> str | None:
     if audience["source_lists"] and row["list_id"] not in audience["source_lists"]:
         return None
-    if "on_dnc" in json.dumps(audience["filter"]):
+    if "on_dnc" in json.dumps(audience["filter"]) or names_other_list(
+        audience["filter"], audience["source_lists"]
+    ):
         return "source lists"
     if meets(audience["filter"], row, wide=False):
         return "filter"

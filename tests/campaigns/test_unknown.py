@@ -1,5 +1,6 @@
 """What is not known stays null and says why; nothing is guessed."""
 
+import datetime as dt
 import random
 from pathlib import Path
 from typing import Any
@@ -76,15 +77,31 @@ def test_planned_sends_say_what_they_do_not_know(tmp_path: Path) -> None:
             f"the shares or texts of its variants; {PRICE}", (10, None),
         ),
         "days": ({"days_of_week": [True] * 6}, f"on which days it runs; {PRICE}", (10, 10.0)),
+        "no sunday": (
+            {"days_of_week": dict.fromkeys(WEEKDAYS[:6], True)}, f"on which days it runs; {PRICE}", (10, 10.0),
+        ),
+        "odd name": (
+            {"days_of_week": dict.fromkeys((*WEEKDAYS[:6], "day7"), True)},
+            f"on which days it runs; {PRICE}", (10, 10.0),
+        ),
+        "odd value": (
+            {"days_of_week": [True] * 6 + ["perhaps"]}, f"on which days it runs; {PRICE}", (10, 10.0),
+        ),
+        "no value": ({"days_of_week": [True] * 6 + [None]}, f"on which days it runs; {PRICE}", (10, 10.0)),
+        "named twice": (
+            {"days_of_week": dict.fromkeys((*WEEKDAYS, "day8"), True)},
+            f"on which days it runs; {PRICE}", (10, 10.0),
+        ),
         "date": ({"is_repeating": False}, f"on which days it runs; {PRICE}", (10, 10.0)),
         "kind": ({"is_repeating": None}, f"on which days it runs; {PRICE}", (10, 10.0)),
     }  # fmt: skip
     schedules = [{**SCHEDULE, "id": name, **given} for name, (given, _, _) in cases.items()]
     schedules.append({**SCHEDULE, "id": "off", "status": "off"})
+    schedules.append({**SCHEDULE, "id": "over", "days_of_week": [], "end_date": TODAY - dt.timedelta(days=1)})
     warehouse_of(settings, {"audiences": [sized, audience("b", CUSTOM)], "schedules": schedules})
     query = "SELECT schedule_id, unknown, messages, segments, cost, count(*) FROM marts.planned_sends GROUP BY ALL"
     found = {row[0]: row[1:] for row in rows_of(settings, query)}
-    runs = {name: 1 if name in ("days", "date", "kind") else 92 for name in cases}
+    runs = {name: 1 if str(unknown).startswith("on which") else 92 for name, (_, unknown, _) in cases.items()}
     assert found == {
         name: (unknown, *figures, None, runs[name]) for name, (_, unknown, figures) in cases.items()
     }
@@ -164,3 +181,73 @@ def test_more_audiences_than_one_reading_takes_are_counted_too(
         ("c", "e", "notice", None),
         ("d", "e", "notice", None),
     ]
+
+
+def test_lists_of_a_schedule_narrow_whom_it_reaches(tmp_path: Path) -> None:
+    """Two schedules of one audience on lists 1 and 2 share those on both; of no list, nobody; else a most."""
+    settings = load_settings(data_dir=tmp_path, account_timezone="America/New_York")
+    counting = {"condition_type": "count", "field": "send_count", "operator": "gte", "value": 0}
+    on_dnc = {"condition_type": "on_dnc", "operator": "eq", "value": True}
+    places = [(1, 1), (2, 1), (2, 2), (3, 2), (4, 2), (4, 3)]  # person, list
+    contacts = [
+        {**some_contact(random.Random(1), person), "list_id": place, "active": True, "revenue_total": 0,
+         "timezone": "Pacific/Honolulu" if person == 1 else "America/New_York"}
+        for person, place in places
+    ]  # fmt: skip
+    audiences = [
+        {**audience("AAAAAAAAAAAAAAAAAAAAAAAA", counting), "cached_size": 50},
+        {**audience("b", on_dnc), "cached_size": 60, "source_lists": [1, 2]},
+    ]
+    lists = {"one": [1], "two": [2], "none": [99], "all": [], "dnc": [2, 9], "apart": [3], "wide": [2, 1, 3]}
+    names = {name: "b" if name in ("dnc", "apart", "wide") else "a" * 24 for name in lists}
+    schedules = [
+        {**SCHEDULE, "id": name, "audiences": [names[name], names[name].upper()][: 1 + (name == "one")],
+         "source_lists": some, "use_local_time": False}
+        for name, some in lists.items()
+    ]  # fmt: skip
+    warehouse_of(settings, {"contacts": contacts, "audiences": audiences, "schedules": schedules})
+    figures = (
+        "SELECT DISTINCT schedule_id, messages, upper_bound IS NOT NULL FROM marts.planned_sends ORDER BY 1"
+    )
+    assert rows_of(settings, figures) == [
+        ("all", 50, False), ("apart", 0, False), ("dnc", 60, True), ("none", 0, False), ("one", 2, False),
+        ("two", 3, False), ("wide", 60, False),
+    ]  # fmt: skip
+    query = (
+        "SELECT subject_id, about, severity, people FROM marts.campaign_lint WHERE kind = 'overlap_same_hour' "
+        "AND about NOT IN (SELECT schedule_id FROM marts.schedule_reach WHERE audience_id = 'b') "
+        "AND subject_id NOT IN (SELECT schedule_id FROM marts.schedule_reach WHERE audience_id = 'b') ORDER BY ALL"
+    )
+    assert rows_of(settings, query) == [
+        ("all", "one", "warning", 2), ("all", "two", "warning", 3), ("one", "two", "warning", 1),
+    ]  # fmt: skip
+    query = (
+        "SELECT subject_id, kind, people, remedy LIKE '%not_counted%' FROM marts.campaign_lint "
+        "WHERE kind LIKE 'quiet%' OR kind LIKE 'audience_%' ORDER BY ALL"
+    )
+    assert rows_of(settings, query) == [
+        ("all", "quiet_hours", 1, False), ("dnc", "quiet_hours_unknown", None, True),
+        ("one", "quiet_hours", 1, False), ("wide", "quiet_hours_unknown", None, True),
+    ]  # fmt: skip
+
+
+def test_ids_are_the_same_in_either_case_and_remedies_fit(tmp_path: Path) -> None:
+    """An offer's id in capitals is that offer, a slug in capitals is none; a long text in GSM-7 is shortened."""
+    settings = load_settings(data_dir=tmp_path)
+    links = [{"key": "link1", "offer_id": ref} for ref in ("ABCDEF" * 4, "OFR_1", "ofr_1")]
+    creatives = [
+        {"id": 1, "status": "active", "message": "[" * 80, "segment_count": 1, "offer_links": links},
+        {"id": 2, "status": "active", "message": "\u2019" * 80, "segment_count": 1},
+    ]
+    offers = [{"id": "abcdef" * 4, "status": "active", "slug": "ofr_1"}]
+    blasts = [{"message": "x", "percent_audience": 100, "offer_links": links}]
+    schedules = [{**SCHEDULE, "blasts": blasts}]
+    warehouse_of(settings, {"creatives": creatives, "offers": offers, "schedules": schedules})
+    found = [("abcdef" * 4, "id"), (None, None), ("abcdef" * 4, "slug")]
+    query = "SELECT resolved_offer_id, matched_by FROM main.creative_links ORDER BY position"
+    assert rows_of(settings, query) == found
+    query = "SELECT offer_id, matched_by FROM marts.campaign_offers ORDER BY subject, link"
+    assert rows_of(settings, query) == found * 2
+    query = "SELECT subject_id, remedy FROM marts.campaign_lint WHERE kind = 'more_segments' ORDER BY 1"
+    short = "Replace what is not in GSM-7 (see marts.message_segments), or shorten it."
+    assert rows_of(settings, query) == [("1", "Shorten it."), ("2", short)]

@@ -20,4 +20,4 @@ SELECT
         WHEN status = 'archived' THEN 'archived audiences are not counted'
         ELSE 'not counted yet'
     END AS not_counted
-FROM main.audiences LEFT JOIN sync.audience_counts AS counts ON counts.audience_id = audiences.id
+FROM main.audiences LEFT JOIN sync.audience_counts AS counts ON counts.audience_id = audiences.id AND coalesce(lists, '') = ''

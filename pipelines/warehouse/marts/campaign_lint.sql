@@ -2,7 +2,10 @@
 WITH
 pulled AS (SELECT dataset FROM sync.snapshots WHERE published),
 running AS (SELECT * FROM main.schedules WHERE status = 'on'),
-used AS (SELECT id AS schedule_id, unnest(list_distinct(audiences)) AS audience_id FROM running),
+used AS (
+    SELECT schedule_id, audience_id, people, in_pairs, lists, CASE WHEN narrowed THEN lists ELSE '' END AS counted_as
+    FROM marts.schedule_reach
+),
 offers AS (
     SELECT
         subject,
@@ -68,40 +71,49 @@ runs AS (
         try_cast(planned.send_time AS TIME) AS clock,
         datediff('minute', TIMESTAMP '2020-01-01', day + try_cast(planned.send_time AS TIME)) AS minute
     FROM marts.planned_sends AS planned
-    WHERE day < marts.utc_day(now()) + INTERVAL 28 DAY
+    WHERE day IS NOT NULL
 ),
+-- nobody is reached where the lists of the schedule and of the audience have none in common
 reach AS (
     SELECT
-        used.*,
-        nullif(running.source_lists, []) AS own_lists,
-        nullif(audiences.source_lists, []) AS audience_lists,
-        counts.people,
-        counts.in_pairs
+        *,
+        audience_id || ' ' || counted_as AS key,
+        string_split(lists, ',') AS drawn_from,
+        coalesce(in_pairs, false) AS is_in_pairs
     FROM used
-    JOIN running ON running.id = used.schedule_id
-    LEFT JOIN main.audiences ON audiences.id = used.audience_id
-    LEFT JOIN sync.audience_counts AS counts ON counts.audience_id = used.audience_id
+    WHERE lists IS DISTINCT FROM 'none'
 ),
-met AS (
+pairs AS (
+    SELECT
+        audience_id || ' ' || coalesce(lists, '') AS key,
+        other_audience_id || ' ' || coalesce(other_lists, '') AS other_key,
+        people
+    FROM sync.audience_pairs
+),
+compared AS (
     SELECT
         one.schedule_id,
         other.schedule_id AS other_id,
-        CASE WHEN one.audience_id = other.audience_id THEN one.people ELSE pairs.people END AS people,
-        one.audience_id = other.audience_id AS same_audience
+        one.audience_id = other.audience_id AS one_audience,
+        one.key = other.key AS is_same,
+        CASE WHEN one.key = other.key THEN one.people ELSE pairs.people END AS people,
+        one.key <> other.key AND one.is_in_pairs AND other.is_in_pairs AS is_counted,
+        one.counted_as <> '' AND one.people = 0 AS is_empty,
+        coalesce(list_has_any(one.drawn_from, other.drawn_from), true) AS lists_meet
     FROM reach AS one
     JOIN reach AS other ON one.schedule_id < other.schedule_id
-    LEFT JOIN sync.audience_pairs AS pairs
-        ON pairs.audience_id = least(one.audience_id, other.audience_id)
-        AND pairs.other_audience_id = greatest(one.audience_id, other.audience_id)
-    WHERE one.audience_id = other.audience_id
-        OR pairs.people > 0
-        OR (
-            NOT (coalesce(one.in_pairs, false) AND coalesce(other.in_pairs, false))
-            AND coalesce(list_has_any(one.own_lists, other.own_lists), true)
-            AND coalesce(list_has_any(one.audience_lists, other.audience_lists), true)
-            AND coalesce(list_has_any(one.own_lists, other.audience_lists), true)
-            AND coalesce(list_has_any(one.audience_lists, other.own_lists), true)
-        )
+    LEFT JOIN pairs ON pairs.key = least(one.key, other.key) AND pairs.other_key = greatest(one.key, other.key)
+),
+met AS (
+    SELECT
+        schedule_id, other_id, people,
+        one_audience AND (is_same OR people IS NOT NULL OR lists_meet) AS same_audience
+    FROM compared
+    WHERE CASE
+        WHEN is_same THEN NOT coalesce(is_empty, false)
+        WHEN is_counted THEN people > 0
+        ELSE one_audience OR lists_meet
+    END
 ),
 shared AS (
     SELECT schedule_id, other_id, max(people) AS people, bool_or(same_audience) AS same_audience
@@ -111,7 +123,8 @@ shared AS (
 -- many schedules run at the same times, so times are compared once for all of them
 times AS (
     SELECT schedule_id, list(minute ORDER BY minute) AS minutes
-    FROM runs WHERE minute IS NOT NULL
+    FROM runs
+    WHERE minute IS NOT NULL AND day < marts.utc_day(now()) + INTERVAL 28 DAY
     GROUP BY schedule_id
 ),
 patterns AS (SELECT minutes, row_number() OVER (ORDER BY minutes) AS pattern FROM (SELECT DISTINCT minutes FROM times)),
@@ -174,8 +187,9 @@ settings AS (
     FROM sync.campaign_settings WHERE account_timezone IN (SELECT name FROM pg_timezone_names())
 ),
 zones AS (
-    SELECT schedule_id, timezone, sum(people) AS people
-    FROM used JOIN sync.audience_timezones USING (audience_id)
+    SELECT schedule_id, timezone, sum(zones.people) AS people
+    FROM used JOIN sync.audience_timezones AS zones
+        ON zones.audience_id = used.audience_id AND coalesce(zones.lists, '') = counted_as
     WHERE timezone IN (SELECT name FROM pg_timezone_names())
     GROUP BY ALL
 ),
@@ -200,12 +214,19 @@ outside AS (
 quiet AS (
     SELECT DISTINCT
         timed.schedule_id AS subject_id,
+        CASE
+            WHEN clock IS NULL THEN 'Give it a time of day.'
+            WHEN NOT is_local AND outside.people IS NULL AND zone IS NULL
+                THEN 'Set TRACKLY_ACCOUNT_TIMEZONE and pull again, or use use_local_time.'
+            WHEN NOT is_local AND outside.people IS NULL
+                THEN 'See why not (not_counted in marts.audience_counts), or use use_local_time.'
+        END AS remedy,
         outside.people,
         CASE
             WHEN is_local AND (clock < TIME '08:00' OR clock > TIME '21:00') THEN 'quiet_hours'
             WHEN outside.people > 0 THEN 'quiet_hours'
             WHEN clock IS NULL OR (NOT is_local AND zone IS NULL) THEN 'quiet_hours_unknown'
-            WHEN NOT is_local AND timed.schedule_id IN (SELECT schedule_id FROM reach WHERE people IS NULL)
+            WHEN NOT is_local AND timed.schedule_id IN (SELECT schedule_id FROM used WHERE people IS NULL)
                 THEN 'quiet_hours_unknown'
         END AS kind,
         CASE
@@ -223,33 +244,73 @@ segments AS (
         subject_id,
         coalesce('variant ' || position, '') AS about,
         variant_name AS about_name,
+        CASE encoding WHEN 'GSM-7' THEN 'Shorten it.' END AS remedy,
         'It is sent in ' || encoding || ' as ' || segments || ' segments; the estimate is ' || estimate || '.' AS detail
     FROM marts.message_segments
     WHERE extra_segments > 0
         AND ((subject = 'creatives' AND status = 'active') OR (subject = 'schedules' AND status = 'on'))
 ),
+checked AS (SELECT unnest(['creatives', 'schedules', 'audiences', 'offers', 'lists']) AS dataset),
+reads AS (
+    SELECT
+        substr(activity, 6) AS dataset,
+        max(started_at) AS at,
+        arg_max(status, started_at) AS status,
+        arg_max(coalesce(details ->> '$.skipped', ''), started_at) AS skipped
+    FROM sync.runs
+    WHERE starts_with(activity, 'pull ')
+    GROUP BY ALL
+),
+datasets AS (
+    SELECT
+        dataset AS subject_id,
+        CASE WHEN snapshots.dataset IS NULL THEN 'not_pulled' ELSE 'not_renewed' END AS kind,
+        CASE
+            WHEN snapshots.dataset IS NULL AND skipped <> '' THEN 'Not checked, since the account does not serve it: ' || skipped
+            WHEN snapshots.dataset IS NULL THEN 'Not checked, since it was never pulled.'
+            ELSE 'Checked as of ' || strftime(make_timestamp(epoch_us(finished_at)), '%Y-%m-%d') || ': '
+                || CASE WHEN skipped <> '' THEN 'the account no longer serves it.' ELSE 'its last pull did not succeed.' END
+        END AS detail,
+        CASE WHEN skipped <> '' THEN 'Nothing, if the account is to be without it; else pull again when it is served.' END
+            AS remedy
+    FROM checked
+    LEFT JOIN (FROM sync.snapshots WHERE published) AS snapshots USING (dataset)
+    LEFT JOIN reads USING (dataset)
+    WHERE EXISTS (FROM pulled WHERE pulled.dataset IN (SELECT dataset FROM checked))
+        AND (snapshots.dataset IS NULL OR (reads.at > finished_at AND (skipped <> '' OR reads.status <> 'succeeded')))
+),
 findings AS (
     SELECT
         CASE subject WHEN 'schedules' THEN 'error' ELSE 'warning' END AS severity,
-        kind, subject, subject_id, about, about_name, NULL::BIGINT AS people, detail
+        kind, subject, subject_id, about, about_name, NULL::BIGINT AS people, detail, NULL AS own_remedy
     FROM offers
     WHERE kind IS NOT NULL AND (kind NOT LIKE 'offer_%' OR 'offers' IN (FROM pulled))
     UNION ALL
-    SELECT 'error', kind, 'schedules', subject_id, about, about_name, NULL, detail FROM audiences
+    SELECT 'error', kind, 'schedules', subject_id, about, about_name, NULL, detail, NULL FROM audiences
     UNION ALL
-    SELECT 'error', 'no_audience', 'schedules', id, '', NULL, NULL, 'It names no audience.'
+    SELECT 'error', 'no_audience', 'schedules', id, '', NULL, NULL, 'It names no audience.', NULL
     FROM running WHERE coalesce(len(audiences), 0) = 0
     UNION ALL
-    SELECT 'error', kind, 'schedules', subject_id, about, about_name, NULL, detail FROM lists
+    SELECT 'error', kind, 'schedules', subject_id, about, about_name, NULL, detail, NULL FROM lists
     UNION ALL
-    SELECT severity, kind, 'schedules', subject_id, about, about_name, people, detail FROM crossed
+    SELECT severity, kind, 'schedules', subject_id, about, about_name, people, detail, NULL FROM crossed
     UNION ALL
     SELECT
         CASE kind WHEN 'quiet_hours' THEN 'warning' ELSE 'notice' END,
-        kind, 'schedules', subject_id, '', NULL, people, detail
+        kind, 'schedules', subject_id, '', NULL, people, detail, remedy
     FROM quiet
     UNION ALL
-    SELECT 'warning', 'more_segments', subject, subject_id, about, about_name, NULL, detail FROM segments
+    SELECT 'warning', 'more_segments', subject, subject_id, about, about_name, NULL, detail, remedy FROM segments
+    UNION ALL
+    SELECT 'notice', kind, 'datasets', subject_id, '', NULL, NULL, detail, remedy FROM datasets
+    UNION ALL
+    SELECT
+        'warning', 'rows_quarantined', 'datasets', dataset, '', NULL, NULL,
+        CASE quarantined WHEN 1 THEN '1 row is' ELSE quarantined || ' rows are' END
+            || ' in quarantine and ' || CASE quarantined WHEN 1 THEN 'was' ELSE 'were' END || ' not checked.',
+        NULL
+    FROM sync.snapshots
+    WHERE published AND quarantined > 0 AND dataset IN (FROM checked)
 ),
 names AS (
     SELECT 'creatives' AS subject, id::VARCHAR AS subject_id, name AS subject_name FROM main.creatives
@@ -265,13 +326,13 @@ remedies AS (
         {'begins': 'list_', 'remedy': 'Take the list out of the schedule or the audience, or activate it.'},
         {'begins': 'overlap_', 'remedy': 'Move one of the schedules, or set skip_within_hours to what is meant.'},
         {'begins': 'quiet_hours', 'remedy': 'Choose a time that is inside for all, or use_local_time.'},
-        {'begins': 'quiet_hours_unknown', 'remedy': 'Set TRACKLY_ACCOUNT_TIMEZONE and pull again, or use use_local_time.'},
-        {'begins': 'more_segments', 'remedy': 'Replace what is not in GSM-7 (see marts.message_segments), or shorten it.'}
+        {'begins': 'more_segments', 'remedy': 'Replace what is not in GSM-7 (see marts.message_segments), or shorten it.'},
+        {'begins': 'rows_quarantined', 'remedy': 'See why: trackly-sync rejects. Correct them in Trackly, then: trackly-sync pull'},
+        {'begins': 'not_', 'remedy': 'Run: trackly-sync pull'}
     ], recursive := true)
 )
-SELECT findings.*, subject_name, arg_max(remedy, length(begins)) AS remedy
+SELECT findings.* EXCLUDE (own_remedy), subject_name, coalesce(own_remedy, remedy) AS remedy
 FROM findings
 JOIN remedies ON starts_with(kind, begins)
 LEFT JOIN names USING (subject, subject_id)
 WHERE kind IS NOT NULL
-GROUP BY ALL

@@ -42,7 +42,8 @@ found AS (
         coalesce(by_id.id, slugs.id) AS offer_id,
         CASE WHEN by_id.id IS NOT NULL THEN 'id' WHEN slugs.id IS NOT NULL THEN 'slug' END AS matched_by
     FROM refs
-    LEFT JOIN main.offers AS by_id ON by_id.id = offer_ref
+    LEFT JOIN (SELECT main.id_key(id) AS key, min(id) AS id FROM main.offers GROUP BY ALL) AS by_id
+        ON by_id.key = main.id_key(offer_ref)
     LEFT JOIN slugs ON slugs.slug = offer_ref
 )
 SELECT found.*, offers.name AS offer_name, offers.status AS offer_status

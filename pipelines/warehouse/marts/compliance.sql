@@ -39,8 +39,8 @@ reached AS (
     FROM (
         SELECT id AS schedule_id, name AS schedule_name, source_lists, unnest(audiences) AS audience_id
         FROM main.schedules WHERE status = 'on'
-    )
-    JOIN sync.audience_opted_out USING (audience_id)
+    ) AS schedules
+    JOIN sync.audience_opted_out AS opted_out ON main.id_key(opted_out.audience_id) = main.id_key(schedules.audience_id)
     WHERE coalesce(len(source_lists), 0) = 0 OR list_contains(source_lists, list_id)
     GROUP BY ALL
 )

@@ -2,41 +2,68 @@
 -- without names are taken in the order that the vendor lists them: monday first.
 WITH
 running AS (SELECT * FROM main.schedules WHERE status = 'on'),
+weekdays AS (
+    SELECT
+        id,
+        CASE json_type(days_of_week)
+            WHEN 'ARRAY' THEN
+                CASE WHEN json_array_length(days_of_week) = 7 THEN json_extract_string(
+                    days_of_week, ['$[0]', '$[1]', '$[2]', '$[3]', '$[4]', '$[5]', '$[6]']
+                ) END
+            WHEN 'OBJECT' THEN
+                CASE WHEN len(json_keys(days_of_week)) = 7 THEN json_extract_string(
+                    days_of_week,
+                    ['$.monday', '$.tuesday', '$.wednesday', '$.thursday', '$.friday', '$.saturday', '$.sunday']
+                ) END
+        END AS given,
+        -- a day that is missing, or neither true nor false, makes all of them unknown
+        CASE WHEN regexp_full_match(array_to_string(given, ' '), '((true|false) ){6}(true|false)') THEN given END AS on_day
+    FROM running
+),
 days AS (
-    SELECT day::DATE AS day, '$.' || lower(dayname(day)) AS by_name, '$[' || (isodow(day) - 1) || ']' AS by_place
+    SELECT day::DATE AS day, isodow(day) AS weekday
     FROM (SELECT unnest(range(marts.utc_day(now()), marts.utc_day(now()) + INTERVAL 92 DAY, INTERVAL 1 DAY)) AS day)
 ),
 runs AS (
     SELECT id, day
-    FROM running JOIN days
+    FROM running JOIN weekdays USING (id) JOIN days
         ON CASE
             WHEN is_repeating THEN
-                json_extract_string(
-                    days_of_week, CASE json_array_length(days_of_week) WHEN 7 THEN by_place ELSE by_name END
-                ) = 'true'
+                on_day[weekday] = 'true'
                 AND (start_date IS NULL OR day >= marts.utc_day(start_date))
                 AND (end_date IS NULL OR day <= marts.utc_day(end_date))
             ELSE day = marts.utc_day(send_date)
         END
     UNION ALL
     SELECT id, NULL
-    FROM running
+    FROM running JOIN weekdays USING (id)
     WHERE is_repeating IS NULL
         OR (
-            is_repeating AND json_type(days_of_week) IS DISTINCT FROM 'OBJECT'
-            AND coalesce(json_array_length(days_of_week), 0) <> 7
+            is_repeating AND on_day IS NULL
+            AND (start_date IS NULL OR marts.utc_day(start_date) < marts.utc_day(now()) + INTERVAL 92 DAY)
+            AND (end_date IS NULL OR marts.utc_day(end_date) >= marts.utc_day(now()))
         )
         OR (NOT is_repeating AND send_date IS NULL)
 ),
 sizes AS (
     SELECT
-        used.id,
+        id,
         count(*) AS audiences,
-        CASE WHEN count(cached_size) = count(*) THEN sum(cached_size) END AS messages,
-        CASE WHEN count(cached_size_updated_at) = count(*) THEN min(cached_size_updated_at) END AS sized_at
-    FROM (SELECT id, unnest(list_distinct(audiences)) AS audience_id FROM running) AS used
-    LEFT JOIN main.audiences ON audiences.id = audience_id
-    GROUP BY used.id
+        CASE WHEN count(size) = count(*) THEN sum(size) END AS messages,
+        CASE WHEN count(counted_at) = count(*) THEN min(counted_at) END AS sized_at,
+        CASE WHEN bool_or(narrowed AND is_by_account) AND count(size) = count(*)
+            THEN 'source_lists narrow an audience that we cannot count; its cached_size is of all its lists' END
+            AS upper_bound
+    FROM (
+        SELECT
+            schedule_id AS id,
+            narrowed,
+            NOT narrowed OR people_wide IS NULL AS is_by_account,
+            CASE WHEN is_by_account THEN cached_size ELSE people_wide END AS size,
+            CASE WHEN is_by_account THEN cached_size_updated_at ELSE contacts_as_of END AS counted_at
+        FROM marts.schedule_reach
+    )
+    GROUP BY id
 ),
 texts AS (
     SELECT
@@ -58,6 +85,7 @@ known AS (
         coalesce(sizes.audiences, 0) AS used_audiences,
         messages,
         sized_at,
+        upper_bound,
         CASE WHEN send_type = 'blast' AND NOT coalesce(is_mms, false) THEN segments_per_message END AS per_message,
         price
     FROM runs
@@ -75,6 +103,7 @@ SELECT
     used_audiences AS audiences,
     messages,
     sized_at,
+    upper_bound,
     per_message AS segments_per_message,
     messages * per_message AS segments,
     round(messages * per_message * price, 4) AS cost,
