@@ -1,5 +1,6 @@
 """The marts of campaigns, by plain Python over an account with hundreds of creatives, audiences and schedules."""
 
+import bisect
 import datetime as dt
 import json
 import random
@@ -392,13 +393,21 @@ def test_lint_finds_texts_that_need_more_segments(world: World, findings: list[R
     assert len(rows) == len(wanted) > 20
 
 
-def minutes(schedule: Row, days: int) -> list[tuple[dt.date, dt.datetime]]:
-    """The moments of the next days, in the schedule's own time."""
+def minutes(schedule: Row) -> list[tuple[dt.date, dt.datetime]]:
+    """The moments of the next 92 days, in the schedule's own time."""
     if schedule["send_time"] is None:
         return []
     at = dt.time.fromisoformat(schedule["send_time"])
-    last = TODAY.date() + dt.timedelta(days=days)
-    return [(day, dt.datetime.combine(day, at)) for day in runs_of(schedule) if day < last]
+    return [(day, dt.datetime.combine(day, at)) for day in runs_of(schedule)]
+
+
+def nearest(one: list[dt.datetime], other: list[dt.datetime]) -> float:
+    """The least number of minutes between two of the moments, which are in order."""
+    found = []
+    for moment in one:
+        place = bisect.bisect(other, moment)
+        found += [abs((moment - near).total_seconds()) / 60 for near in other[max(place - 1, 0) : place + 1]]
+    return min(found)
 
 
 def shared(reached: Reached, one: Row, other: Row) -> tuple[bool, Any, bool]:
@@ -426,15 +435,17 @@ def test_lint_finds_schedules_whose_sends_meet(world: World, reached: Reached, f
     """The same people in the same hour, or within skip_within_hours of either."""
     account, _ = world
     running = [one for one in account["schedules"] if one["status"] == "on"]
+    moments = {one["id"]: [moment for _, moment in minutes(one)] for one in running}
     wanted = {}
     for place, one in enumerate(running):
         for other in running[place + 1 :]:
             same, people, perhaps = shared(reached, one, other)
-            moments = [(a, b) for a in minutes(one, 28) for b in minutes(other, 28)]
-            if not moments or not (same or people or perhaps):
+            mine, theirs = moments[one["id"]], moments[other["id"]]
+            if not mine or not theirs or not (same or people or perhaps):
                 continue
-            gap = min(abs((a[1] - b[1]).total_seconds()) / 60 for a, b in moments)
-            same_hour = any(a[0] == b[0] and a[1].hour == b[1].hour for a, b in moments)
+            gap = nearest(mine, theirs)
+            hours = [{moment.replace(minute=0) for moment in each} for each in (mine, theirs)]
+            same_hour = not hours[0].isdisjoint(hours[1])
             skip = max(one["skip_within_hours"] or 0, other["skip_within_hours"] or 0)
             if same_hour or gap < skip * 60:
                 severity = "notice" if people is None and not same else "warning"
@@ -481,7 +492,7 @@ def outside_of(zones: list[list[str]], schedule: Row) -> int:
     """The most people for whom a run of a schedule is outside; of a person's zones the last by name counts."""
     people = Counter(max(one) for one in zones if one)
     most = 0
-    for _, moment in minutes(schedule, 92):
+    for _, moment in minutes(schedule):
         at = moment.replace(tzinfo=ZoneInfo(ZONE))
         outside = [
             zone for zone in people if not dt.time(8) <= at.astimezone(ZoneInfo(zone)).time() <= dt.time(21)

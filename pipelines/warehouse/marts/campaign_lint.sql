@@ -124,7 +124,7 @@ shared AS (
 times AS (
     SELECT schedule_id, list(minute ORDER BY minute) AS minutes
     FROM runs
-    WHERE minute IS NOT NULL AND day < marts.utc_day(now()) + INTERVAL 28 DAY
+    WHERE minute IS NOT NULL
     GROUP BY schedule_id
 ),
 patterns AS (SELECT minutes, row_number() OVER (ORDER BY minutes) AS pattern FROM (SELECT DISTINCT minutes FROM times)),
