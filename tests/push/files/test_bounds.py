@@ -205,14 +205,14 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
     path = tmp_path / "sends.csv"
     path.write_text(f"{FIELDS}\na,+15551234567,2024-05-01,x\n", encoding="utf-8")
     stage = sys.modules["pipelines.push.stage.database"]
-    load = stage._load  # type: ignore[attr-defined]
+    load = stage.load
 
     def grow(*arguments: object) -> None:
         load(*arguments)
         with path.open("a", encoding="utf-8") as file:
             file.write("b,+15551234567,2024-05-01,x\n")
 
-    monkeypatch.setattr(stage, "_load", grow)
+    monkeypatch.setattr(stage, "load", grow)
     with (
         pytest.raises(UsageError, match="changed while it was read"),
         building(
