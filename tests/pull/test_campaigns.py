@@ -311,6 +311,12 @@ def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, se
     campaigns.options = replace(campaigns.options, unserved=("schedules",), not_enabled=("offers",))
     assert pull_all(settings, "r1").skipped.keys() == {"schedules", "offers"}
     assert told_of(settings) == {}
+    lint = (
+        "SELECT subject_id, kind, detail LIKE '%serve%' FROM marts.campaign_lint "
+        "WHERE subject = 'datasets' ORDER BY 1"
+    )
+    not_there = [("offers", "not_pulled", True), ("schedules", "not_pulled", True)]
+    assert query(settings.warehouse, lint) == not_there
     campaigns.options = replace(campaigns.options, unserved=("schedules", "audiences"), not_enabled=())
     why = pull_all(settings, "r2").skipped["audiences"]
     assert why.startswith("GET /audiences page=1 per_page=1 at ")
@@ -326,6 +332,7 @@ def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, se
     )[0]
     assert error.startswith("audiences was not pulled, since the account no longer serves it")
     assert details == why
+    assert query(settings.warehouse, lint) == [("audiences", "not_renewed", True), not_there[1]]
     assert query(settings.warehouse, "SELECT count(*) FROM audiences") == [(len(campaigns.audiences),)]
 
     campaigns.options = replace(campaigns.options, unserved=(), not_enabled=("offers",))
