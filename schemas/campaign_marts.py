@@ -89,6 +89,7 @@ class ScheduleReach(msgspec.Struct):
     in_pairs: Annotated[
         Flag | None, Column("Whether sync.audience_pairs has its pairs; null where not counted.")
     ]
+    not_counted: Annotated[Text | None, Column("Why these were not counted; null where they were.")]
 
 
 class PlannedSend(msgspec.Struct):

@@ -229,6 +229,13 @@ def test_lists_of_a_schedule_narrow_whom_it_reaches(tmp_path: Path) -> None:
         ("all", "quiet_hours", 1, False), ("dnc", "quiet_hours_unknown", None, True),
         ("one", "quiet_hours", 1, False), ("wide", "quiet_hours_unknown", None, True),
     ]  # fmt: skip
+    on_list = {"operator": "AND", "conditions": [counting | {"list_id": 2}]}
+    warehouse_of(settings, {"audiences": [{**audiences[0], "filter": on_list}, audiences[1]]})
+    query = "SELECT schedule_id, people, not_counted FROM marts.schedule_reach WHERE audience_id <> 'b' ORDER BY 1"
+    other = "a condition on another list than those that are drawn from is not documented"
+    assert rows_of(settings, query) == [
+        ("all", 3, None), ("none", None, other), ("one", None, other), ("two", 3, None),
+    ]  # fmt: skip
 
 
 def test_ids_are_the_same_in_either_case_and_remedies_fit(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ quiet AS (
             WHEN NOT is_local AND outside.people IS NULL AND zone IS NULL
                 THEN 'Set TRACKLY_ACCOUNT_TIMEZONE and pull again, or use use_local_time.'
             WHEN NOT is_local AND outside.people IS NULL
-                THEN 'See why not (not_counted in marts.audience_counts), or use use_local_time.'
+                THEN 'See why not (not_counted in marts.schedule_reach), or use use_local_time.'
         END AS remedy,
         outside.people,
         CASE

@@ -15,6 +15,7 @@ drawn AS (
         found.*,
         list_distinct(nullif(audiences.source_lists, [])) AS theirs,
         CASE WHEN own IS NULL THEN theirs WHEN theirs IS NULL THEN own ELSE list_intersect(own, theirs) END AS common,
+        audiences.id IS NOT NULL AS is_there,
         audiences.name AS audience_name,
         audiences.status AS audience_status,
         cached_size,
@@ -41,7 +42,13 @@ SELECT
     people,
     people_wide,
     contacts_as_of,
-    in_pairs
+    in_pairs,
+    CASE
+        WHEN counts.audience_id IS NOT NULL THEN reason
+        WHEN NOT is_there THEN 'the account has no such audience'
+        WHEN audience_status = 'archived' THEN 'archived audiences are not counted'
+        ELSE 'not counted yet'
+    END AS not_counted
 FROM narrowed
 LEFT JOIN sync.audience_counts AS counts
     ON counts.audience_id = narrowed.audience_id
