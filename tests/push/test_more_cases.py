@@ -272,6 +272,19 @@ FILES = [
         ["message: is nested"],
     ),
     Sends(
+        "nan.parquet",
+        parquet(
+            id=["e1", "e2", "e3"],
+            to_number=[PHONE] * 3,
+            timestamp=[DAY] * 3,
+            list_id=[100] * 3,
+            length=pa.array([160.0, float("nan"), 12.0]),
+            message=pa.array([float("nan"), 1.0, 2.0]),
+        ),
+        {"e1": came(length=160)},
+        [f"message: {FLOAT}"] * 2,
+    ),
+    Sends(
         "floats.parquet",
         parquet(id=[3001.0], to_number=[PHONE], timestamp=[DAY], list_id=[100]),
         {},

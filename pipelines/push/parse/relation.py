@@ -6,7 +6,7 @@ mean (`values.formats`).
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipelines.push.parse.delimited import read_delimited
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
-from pipelines.push.parse.typed_columns import quoted, select_texts, select_values
+from pipelines.push.parse.typed_columns import has_floats, quoted, select_texts, select_values
 from pipelines.push.values.columns import match
 from pipelines.push.values.proven import prove
 from pipelines.push.values.proven import schema as typed_schema
@@ -182,7 +182,9 @@ def _parquet(
     found = {name: described[place] for name, place in columns.places.items()}
     values = select_values(dataset, found, relation, row="file_row_number + 1")
     if values is None:
-        yield Part(select_texts(dataset, found, relation, row="file_row_number + 1"))
+        part = Part(select_texts(dataset, found, relation, row="file_row_number + 1"))
+        with _without_statistics(connection) if has_floats(found) else nullcontext():
+            yield part
         return
     query, types = values
     with connection.cursor() as cursor:  # one reads while the other one writes
@@ -190,6 +192,16 @@ def _parquet(
         reader = cursor.sql(query).to_arrow_reader(BATCH_ROWS)
         as_texts = select_texts(dataset, types, _INCOMING, row="row")
         yield from _parts(connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts))
+
+
+@contextmanager
+def _without_statistics(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What runs inside is computed from the values alone."""
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    try:
+        yield
+    finally:
+        connection.execute("RESET disabled_optimizers")
 
 
 def _refuse_long(

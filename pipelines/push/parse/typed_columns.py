@@ -82,6 +82,14 @@ def select_values(dataset: Dataset, found: Found, relation: str, row: str) -> tu
     return _select(relation, row, values, "NULL::VARCHAR"), types
 
 
+def has_floats(found: Found) -> bool:
+    """Whether a column may hold NaN, which the statistics of a Parquet file leave out.
+
+    By them DuckDB takes `isnan` for false, a bound for kept and a cast for never NULL, and NaN becomes no value.
+    """
+    return any(kind in ("FLOAT", "DOUBLE") for _, kind in found.values())
+
+
 _OWN = {
     Kind.INSTANT: ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
     Kind.FLAG: ("BOOLEAN",),
@@ -150,11 +158,12 @@ _RIGHT = {
 
 
 def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
-    text = f"CAST({column} AS VARCHAR)"
+    """A float as text; right only where DuckDB goes by no statistics (see `has_floats`)."""
+    text = f"replace(CAST({column} AS VARCHAR), '-nan', 'nan')"
     if field.kind is Kind.INTEGER:
         whole = f"{column} = trunc({column}) AND abs({column}) < {_EXACT}"
         exact = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
-        return f"CASE WHEN isnan({column}) THEN 'nan' WHEN {whole} THEN {exact} ELSE {text} END", None
+        return f"CASE WHEN {whole} THEN {exact} ELSE {text} END", None
     if field.kind is Kind.MONEY:
         if kind == "FLOAT":
             return text, None
@@ -162,8 +171,8 @@ def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
         near = f"abs({column}) < 1e9 AND abs({column} - {rounded}) <= abs({column}) * {_MOST_NOISE}"
         # tried for all rows of a vector: a single NaN would fail the file
         exact = f"CAST(TRY_CAST({rounded} AS DECIMAL(18, 4)) AS VARCHAR)"
-        return f"CASE WHEN isnan({column}) THEN 'nan' WHEN {near} THEN {exact} ELSE {text} END", None
-    floated = f"{column} IS NOT NULL AND NOT isnan({column})"
+        return f"CASE WHEN {near} THEN {exact} ELSE {text} END", None
+    floated = f"{column} IS NOT NULL AND {text} <> 'nan'"
     return text, _where(field, floated, "is a float, which may have lost digits; export it as text")
 
 

@@ -91,6 +91,8 @@ def _connect(duckdb: Any, task: dict[str, Any]) -> Any:
     )
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
+    # NaN is in no statistics of a Parquet file: by them `isnan` would be false for every row
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     if task["warehouse"]:
         connection.execute(f"ATTACH {_literal(task['warehouse'])} AS warehouse (READ_ONLY)")
     connection.execute(f"SET allowed_directories = [{_literal(os.getcwd() + '/')}]")  # noqa: PTH109 - no pathlib here
