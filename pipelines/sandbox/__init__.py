@@ -7,9 +7,9 @@ from pipelines.sandbox.made_up.campaigns import seed_campaigns
 from pipelines.sandbox.made_up.drift import drifting, set_status
 from pipelines.sandbox.made_up.history import Export, write_history
 from pipelines.sandbox.messages.send import configure, opt_out, reply, send
-from pipelines.sandbox.messages.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 from pipelines.sandbox.saved import load, save
 from pipelines.sandbox.serving.server import Server, listen, running, serve_forever
+from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 
 __all__ = [
     "API_KEY",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pipelines.sandbox.messages.webhooks import Webhooks
 from pipelines.sandbox.replies import Row
+from pipelines.sandbox.webhooks import Webhooks
 
 Key = tuple[str, int]
 

@@ -15,6 +15,8 @@ MAX_NAME = 255
 """/api-reference/v2/offers/create-offer and others: names have at most 255 characters."""
 
 LARGEST_NUMBER = 10**15
+YEARS = range(1970, 2200)
+"""Times in other years are none."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -40,12 +42,15 @@ def rows_of(value: object) -> list[Row]:
 
 
 def instant(value: object) -> datetime | None:
-    """An ISO 8601 text as an aware time; without a zone it is UTC."""
+    """An ISO 8601 text as an aware time of a usual year; without a zone it is UTC."""
+    if not isinstance(value, str):
+        return None
     try:
-        when = datetime.fromisoformat(str(value))
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+        when = datetime.fromisoformat(value)
+        found = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return found if found.year in YEARS else None
 
 
 def missing(body: Mapping[str, Any], *names: str) -> Refusal | None:
@@ -54,6 +59,13 @@ def missing(body: Mapping[str, Any], *names: str) -> Refusal | None:
         if body.get(name) in (None, ""):
             return f"missing_{name}", f"{name} is required"
     return None
+
+
+def problem_of_name(name: object) -> Refusal | None:
+    """What is wrong with the name of something."""
+    if not isinstance(name, str) or not is_text(name):
+        return "missing_name", "name is required"
+    return ("name_too_long", f"name has at most {MAX_NAME} characters") if len(name) > MAX_NAME else None
 
 
 def phone_and_list(account: Account, body: Mapping[str, Any]) -> Refusal | None:

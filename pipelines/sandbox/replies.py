@@ -19,7 +19,8 @@ MAX_RECORDS = 1000
 """Records of a bulk call."""
 MAX_NAMED_ERRORS = 100
 """Of more failures than that, a reply tells only the number."""
-_DIGITS = re.compile(r"[0-9]{1,18}")
+_DIGITS = re.compile(r"[0-9]+")
+_MOST_DIGITS = 400
 LARGEST_PAGE = {"contacts": 1000}
 """/api-reference/v2/contacts/list-contacts; 100 elsewhere."""
 
@@ -88,7 +89,7 @@ def by_id(rows: list[Row], wanted: object) -> Row | None:
 
 
 def _number(text: str | None, default: int) -> int:
-    return max(int(text), 1) if text is not None and _DIGITS.fullmatch(text) else default
+    return max(int(text[:_MOST_DIGITS]), 1) if text is not None and _DIGITS.fullmatch(text) else default
 
 
 def written(status: int, name: str, row: Row, *, wrapped: bool) -> Reply:

@@ -6,47 +6,38 @@ from typing import Any
 
 import httpx
 import pytest
+from bodies import (
+    CARRIER,
+    CLICK,
+    CLICKED,
+    CONTACT,
+    COUNT,
+    CREATIVE,
+    CUSTOM,
+    EARNED,
+    LINK,
+    LIST,
+    MESSAGE,
+    NOWHERE,
+    OFFER,
+    OTHER,
+    PHONE,
+    PUT_CONTACT,
+    REVENUE,
+    SCHEDULE,
+    SEND,
+    SENT,
+    SHORTEN,
+    WEEKLY,
+    ZONE,
+    blast,
+    named,
+)
 
 from pipelines.sandbox import API_KEY, Account, running, seed_account
 from pipelines.sandbox.calls import Call
 from pipelines.sandbox.replies import Row
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, find
-
-LIST, OTHER, PHONE = "+15559000001", "+15559000002", "+15550000000"
-NOWHERE = "+15551234567"
-CONTACT = {"phone_number": PHONE, "list_number": LIST}
-PUT_CONTACT = {**CONTACT, "custom_fields": {"a": 1}}
-LINK = {"key": "link1", "offer_id": "OFFER"}
-CREATIVE = {"name": "A", "message": "Go {{link1}}", "offer_links": [LINK]}
-CLICKED = {
-    "condition_type": "time",
-    "field": "last_clicked_at",
-    "operator": "within",
-    "value": 3,
-    "unit": "days",
-}
-COUNT = {"condition_type": "count", "field": "send_count", "operator": "gte", "value": 1}
-CUSTOM = {"condition_type": "custom_field", "field": "tier", "operator": "eq", "value": 1}
-CARRIER = {"condition_type": "carrier", "operator": "eq", "value": "x"}
-ZONE = {"condition_type": "timezone", "operator": "eq", "value": "UTC"}
-REVENUE = {"condition_type": "revenue", "field": "revenue_total", "operator": "gt", "value": 1}
-SCHEDULE = {
-    "name": "A", "send_type": "blast", "audiences": ["AUDIENCE"], "is_repeating": False, "send_time": "09:30",
-    "send_date": "2026-01-01", "blasts": [{"message": "Hi", "percent_audience": 100}],
-}  # fmt: skip
-WEEKLY = {
-    **SCHEDULE, "is_repeating": True, "start_date": "2026-01-01", "end_date": "2026-02-01",
-    "days_of_week": [True] * 7,
-}  # fmt: skip
-OFFER = {"name": "A", "tracking_url": "https://example.com"}
-SENT = {"message_id": "MESSAGE", "revenue": 1, "attribution_type": "sale"}
-MESSAGE = {"to": PHONE, "list_number": LIST, "body": "Hello"}
-SEND = {"id": "s1", "to_number": PHONE, "list_number": LIST, "timestamp": "2025-01-01T00:00:00Z"}
-CLICK = {
-    "message_id": "SEND", "offer_id": "OFFER", "phone_number": PHONE, "timestamp": "2025-01-01T00:00:00Z"
-}  # fmt: skip
-EARNED = {"message_id": "SEND", "offer_id": "OFFER", "revenue": 1}
-SHORTEN = {"url": "https://example.com", "listId": 1}
 
 Case = tuple[str, str, Any, int, str]
 
@@ -118,6 +109,10 @@ ALONE: list[Case] = [
     filtered("empty_filter_group"),
     filtered("empty_filter_group", groups=[{"operator": "OR", "conditions": []}]),
     ("POST", "/audiences", {"name": "A", "filter": "all"}, 400, "empty_filter_group"),
+    filtered("invalid_filter", CLICKED, groups="x"),
+    filtered("invalid_list_id", {**COUNT, "list_id": "1"}),
+    filtered("invalid_time_unit", {**COUNT, "unit": "weeks"}),
+    filtered("missing_carrier_value", {**CARRIER, "operator": "in", "value": [["x"]]}),
     filtered("invalid_condition_type", {"condition_type": "mood"}),
     filtered("invalid_condition_type", "all"),  # type: ignore[arg-type] # on purpose
     filtered("invalid_time_field", {**CLICKED, "field": "born_at"}),
@@ -161,6 +156,11 @@ ALONE: list[Case] = [
     ("POST", "/schedules", {**SCHEDULE, "audiences": ["x"]}, 404, "audience_not_found"),
     ("POST", "/schedules", {**SCHEDULE, "audiences": ["ARCHIVED"]}, 404, "audience_not_found"),
     ("POST", "/schedules", {**SCHEDULE, "source_lists": [99]}, 404, "source_list_not_found"),
+    ("POST", "/schedules", {**SCHEDULE, "name": "x" * 256}, 400, "name_too_long"),
+    (
+        "POST", "/schedules", blast(percent_audience=100, offer_links=[{**LINK, "offer_id": "x"}]), 404,
+        "offer_not_found",
+    ),
     ("PUT", "/schedules/COMPLETE", {"name": "B"}, 400, "schedule_complete"),
     *((method, path, body, status, code) for path in ("/send", "/send-raw") for method, _, body, status, code in (
         *missing("POST", path, MESSAGE, "to", "list_number", "body"),
@@ -353,15 +353,6 @@ def names(http: httpx.Client, account: Account) -> dict[str, str]:
     }  # fmt: skip
 
 
-def named(value: Any, names: dict[str, str]) -> Any:
-    """A request with ids in place of their names."""
-    if isinstance(value, dict):
-        return {name: named(item, names) for name, item in value.items()}
-    if isinstance(value, list):
-        return [named(item, names) for item in value]
-    return names.get(value, value) if isinstance(value, str) else value
-
-
 def ask(http: httpx.Client, names: dict[str, str], case: Case, version: str = "v2") -> None:
     """Make a request and hold the answer against what is expected."""
     method, path, body, status, code = case
@@ -503,7 +494,7 @@ def test_every_documented_code_is_asked_for() -> None:
     """The requests above have every documented code, and the table of routes tells of each of its own."""
     by_state = [case for _, case in (*BY_CONTROL, *BY_FAULT)]
     had = {case[4] for case in (*ALONE, *by_state, *OF_V1)} | {code for *_, code in OF_RECORDS}
-    had |= {"save_error", "missing_api_key", "invalid_api_key"}  # with tests of their own
+    had |= {"save_error", "missing_api_key", "invalid_api_key", "filter_too_deep"}  # with tests of their own
     assert set(DOCUMENTED.split()) - had == set()
     of_routes = {code for route in (*ROUTES, *ROUTES_OF_V1) for code in route.codes.split()}
     assert of_routes - had == set()

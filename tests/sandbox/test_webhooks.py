@@ -29,7 +29,7 @@ from pipelines.sandbox import (
     seed_account,
     send,
 )
-from pipelines.sandbox.messages.webhooks import RETRIES
+from pipelines.sandbox.webhooks import RETRIES
 from pipelines.warehouse.events import publish_events
 
 Row = dict[str, Any]

@@ -367,25 +367,28 @@ def test_an_account_that_was_written_to_can_be_kept(
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "code"),
     [
-        b"{", b"\xff", b"nul", b'{"a": NaN}', b'{"revenue": 1e999}', b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}",
+        *((content, "invalid_json") for content in (b"{", b"\xff", b"nul", b'{"a": NaN}')),
+        (b'{"revenue": 1e999}', "number_too_large"), (b'{"a": ' + b"9" * 5000 + b"}", "number_too_large"),
+        (b"[" * 100_000, "body_too_deep"), (b'{"a": "\\ud83d"}', "invalid_text"),
+        (b'{"\\ude00": 1}', "invalid_text"), (b'{"a": "\xed\xa0\xbd"}', "invalid_text"),
     ],
 )  # fmt: skip
-def test_bad_json_is_no_crash(http: httpx.Client, content: bytes) -> None:
-    """What is no JSON is 400 as JSON, whatever the route."""
+def test_bad_json_is_no_crash(http: httpx.Client, content: bytes, code: str) -> None:
+    """What is no JSON, or no JSON that can be kept, is 400 with a code that says why, whatever the route."""
     for method, path in (("POST", "/contacts"), ("PUT", "/schedules/x"), ("POST", "/history/sends")):
         reply = http.request(method, path, content=content)
-        assert (reply.status_code, reply.json()["code"]) == (400, "invalid_json")
+        assert (reply.status_code, reply.json()["code"]) == (400, code)
 
 
-def test_half_characters_and_other_shapes_are_no_crash(http: httpx.Client) -> None:
-    """An escape of half a character is kept and shown; a body that is no object lacks what is required."""
-    content = (
-        b'{"phone_number": "+15557000009", "list_number": "+15559000001", "custom_fields": {"a": "\\ud83d"}}'
-    )
+def test_other_shapes_are_no_crash(account: Account, http: httpx.Client) -> None:
+    """Whole characters pass; a body that is no object lacks what is required, and changes nothing."""
+    fields = b'"custom_fields": {"a": "\\ud83d\\ude00"}}'
+    content = b'{"phone_number": "+15557000009", "list_number": "+15559000001", ' + fields
     assert http.post("/contacts", content=content).status_code == 200
-    assert http.get("/contacts/%2B15557000009").json()["lists"][0]["custom_fields"] == {"a": "\ud83d"}
+    assert http.get("/contacts/%2B15557000009").json()["lists"][0]["custom_fields"] == {"a": "\U0001f600"}
+    assert http.put(f"/offers/{account.offers[0]['id']}", content=b"[]").json()["code"] == "invalid_body"
     for content in (b"[]", b"5", b'"x"', b"null", b""):
         assert http.post("/contacts", content=content).json()["code"] == "missing_phone_number"
 

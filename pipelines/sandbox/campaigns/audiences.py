@@ -9,8 +9,9 @@ from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
-from pipelines.sandbox.campaigns.filters import problem_of_filter
+from pipelines.sandbox.campaigns.filters import OF_A_CONDITION, problem_of_filter
 from pipelines.sandbox.campaigns.matching import chooses
+from pipelines.sandbox.declared import AUDIENCE, problem_of_values
 from pipelines.sandbox.fields import MAX_NAME, are_lists, is_text
 from pipelines.sandbox.replies import (
     Refusal,
@@ -119,13 +120,13 @@ def shown_alone(audience: Row) -> Row:
 
 def in_camel_case(group: Row) -> Row:
     """A filter with its names in camelCase, and with `groups` in every group."""
-    conditions = [_condition(one) for one in group.get("conditions", ())]
-    groups = [in_camel_case(one) for one in group.get("groups", ())]
+    conditions = [_condition(one) for one in group.get("conditions") or ()]
+    groups = [in_camel_case(one) for one in group.get("groups") or ()]
     return {"operator": group.get("operator", "AND"), "conditions": conditions, "groups": groups}
 
 
 def _condition(condition: dict[str, Any]) -> Row:
-    return {CAMEL.get(name, name): value for name, value in condition.items()}
+    return {CAMEL.get(name, name): value for name, value in condition.items() if name in OF_A_CONDITION}
 
 
 def _problem(account: Account, given: Row) -> Refusal | None:
@@ -136,4 +137,6 @@ def _problem(account: Account, given: Row) -> Refusal | None:
         return "name_too_long", f"name has at most {MAX_NAME} characters"
     if not are_lists(account, given.get("source_lists", [])):
         return "source_list_not_found", "A source list was not found"
-    return problem_of_filter(given["filter"]) if "filter" in given else None
+    return (problem_of_filter(given["filter"]) if "filter" in given else None) or problem_of_values(
+        AUDIENCE, given
+    )

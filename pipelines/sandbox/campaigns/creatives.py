@@ -7,6 +7,7 @@ from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.estimate import LINK, estimate
 from pipelines.sandbox.campaigns.offers import find_offer, offers_of
+from pipelines.sandbox.declared import CREATIVE, problem_of_values
 from pipelines.sandbox.fields import MAX_NAME, is_text, rows_of
 from pipelines.sandbox.replies import (
     Refusal,
@@ -44,6 +45,7 @@ def post_creative(account: Account, call: Call) -> Reply:
     """POST /creatives."""
     given = {"status": "active", "creative_type": "automated", **call.body}
     refusal = _problem(given, STATUSES[:2]) or _problem_of_links(account, given)
+    refusal = refusal or problem_of_values(CREATIVE, given)
     if refusal is not None:
         return refused(*refusal)
     number = max((row["id"] for row in account.creatives), default=0) + 1
@@ -61,6 +63,7 @@ def put_creative(account: Account, call: Call) -> Reply:
     given = {name: call.body[name] for name in _FIELDS if name in call.body}
     counts = bool(given.keys() & {"message", "offer_links"})
     refusal = _problem(row | given, STATUSES) or (_problem_of_links(account, row | given) if counts else None)
+    refusal = refusal or problem_of_values(CREATIVE, given)
     if refusal is not None:
         return refused(*refusal)
     row |= given

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.sandbox.campaigns.matching import field_of, type_of
+from pipelines.sandbox.declared import is_plain
 from pipelines.sandbox.fields import is_number, is_text
 from pipelines.sandbox.replies import Refusal, Row
 
+OF_A_CONDITION = (
+    "condition_type", "conditionType", "field", "field_name", "operator", "value", "unit", "list_id", "listId"
+)  # fmt: skip
+"""What is kept of a condition."""
+MAX_DEPTH = 100
+"""Groups in groups; the vendor states no limit."""
 UNITS = ("days", "hours", "minutes")
 _NUMBERS = ("eq", "ne", "gt", "gte", "lt", "lte")
 _TIMES = ("within", "not_within", "before", "after")
@@ -42,19 +49,35 @@ KINDS = {
 }
 
 
-def problem_of_filter(group: object) -> Refusal | None:
-    """What is wrong with a filter, or with a group in it; the first thing that is."""
+def problem_of_filter(group: object, depth: int = 1) -> Refusal | None:
+    """What is wrong with a filter, or with a group in it; the first thing that is.
+
+    Args:
+        group: of any shape.
+        depth: how deep it lies, from 1.
+    """
+    if depth > MAX_DEPTH:
+        return "filter_too_deep", f"The sandbox takes groups nested at most {MAX_DEPTH} deep"
     group = group if isinstance(group, dict) else {}
+    if (refusal := _problem_of_arrays(group)) is not None:
+        return refusal
     conditions, groups = _array(group, "conditions"), _array(group, "groups")
-    if not conditions and not groups:
-        return "empty_filter_group", "A group needs a condition or a group"
     if group.get("operator") not in ("AND", "OR"):
         return "invalid_group_operator", "operator is AND or OR"
     problems = (
         *(problem_of_condition(one) for one in conditions),
-        *(problem_of_filter(one) for one in groups),
+        *(problem_of_filter(one, depth + 1) for one in groups),
     )
     return next((problem for problem in problems if problem is not None), None)
+
+
+def _problem_of_arrays(group: Mapping[str, Any]) -> Refusal | None:
+    """What is wrong with what a group consists of."""
+    parts = {name: group.get(name) or [] for name in ("conditions", "groups")}
+    for name, value in parts.items():
+        if not isinstance(value, list):
+            return "invalid_filter", f"{name} is an array"
+    return None if any(parts.values()) else ("empty_filter_group", "A group needs a condition or a group")
 
 
 def problem_of_condition(condition: object) -> Refusal | None:
@@ -71,7 +94,15 @@ def problem_of_condition(condition: object) -> Refusal | None:
     operators = _operators(kind, field_of(given))
     if given.get("operator") not in operators:
         return f"invalid_{name}_operator", f"operator is one of {', '.join(operators)}"
-    return _problem_of_value(name, given)
+    return _problem_of_value(name, given) or _problem_of_place(given)
+
+
+def _problem_of_place(given: Mapping[str, Any]) -> Refusal | None:
+    """What is wrong with a unit or a list where none is needed."""
+    if given.get("unit") is not None and given["unit"] not in UNITS:
+        return "invalid_time_unit", f"unit is one of {', '.join(UNITS)}"
+    on = given.get("list_id", given.get("listId"))
+    return None if on is None or type(on) is int else ("invalid_list_id", "list_id is a whole number")
 
 
 def _operators(kind: _Kind, field: Any) -> tuple[str, ...]:
@@ -88,7 +119,7 @@ def _problem_of_value(name: str, given: Mapping[str, Any]) -> Refusal | None:
     operator, value = given["operator"], given.get("value")
     if operator in _NO_VALUE:
         return None
-    if not _fits(name, given.get("field"), operator, value):
+    if not _fits(name, field_of(given), operator, value):
         return f"missing_{name}_value", f"{operator} needs a value of its own kind"
     if operator in _TIMES and given.get("unit") not in UNITS:
         return "invalid_time_unit", f"unit is one of {', '.join(UNITS)}"
@@ -98,12 +129,16 @@ def _problem_of_value(name: str, given: Mapping[str, Any]) -> Refusal | None:
 def _fits(name: str, field: Any, operator: str, value: Any) -> bool:
     """Whether a condition's value is of the kind that its type, field and operator need."""
     if operator in ("in", "not_in"):
-        return isinstance(value, list) and bool(value)
+        return _are_plain(value)
     if operator in _TIMES:
         return is_number(value) and bool(value >= 0)
     if name == "count" or (name == "revenue" and field != "has_revenue"):
         return is_number(value)
-    return value not in (None, "") and not isinstance(value, list | dict)
+    return value != "" and is_plain(value)
+
+
+def _are_plain(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(map(is_plain, values))
 
 
 def _array(group: Mapping[str, Any], name: str) -> list[Any]:

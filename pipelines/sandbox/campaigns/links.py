@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
+from pipelines.sandbox.declared import NOTES, SHORT_LINK, is_plain, is_url, problem_of_values
 from pipelines.sandbox.fields import is_phone, is_text
 from pipelines.sandbox.replies import Reply, Row, refused
 
@@ -22,7 +23,7 @@ def post_link(account: Account, call: Call) -> Reply:
         return refused("missing_url_or_offer", "offerId or externalOfferId is required")
     name, field = ("offerId", "id") if is_text(given.get("offerId")) else ("externalOfferId", "external_id")
     offer = _offer_of(account, given[name], field)
-    refusal = _list_problem(account, call)
+    refusal = _list_problem(account, call) or _value_problem(call)
     if refusal is not None:
         return refusal
     if offer is None or offer["status"] != "active":
@@ -47,7 +48,7 @@ def post_shorten(account: Account, call: Call) -> Reply:
     offer = _offer_of(account, given.get("offerId"), "id")
     if not given.get("url") and not given.get("offerId"):
         return refused("missing_url_or_offer", "url or offerId is required")
-    refusal = _list_problem(account, call) or _contact_problem(call) or _target_problem(call, offer)
+    refusal = _list_problem(account, call) or _target_problem(call, offer) or _value_problem(call)
     if refusal is not None:
         return refusal
     if account.domain is None:
@@ -72,7 +73,7 @@ def _target_problem(call: Call, offer: Row | None) -> Reply | None:
     if call.body.get("offerId"):
         known = offer is not None and offer["status"] == "active"
         return None if known else refused("offer_not_found", "Offer not found, or not active", 404)
-    if not str(call.body["url"]).startswith(("http://", "https://")):
+    if not is_url(call.body["url"]):
         return refused("invalid_url", "url begins with http:// or https://")
     return None
 
@@ -96,6 +97,23 @@ def _contact_problem(call: Call) -> Reply | None:
     if phone is None or is_phone(phone):
         return None
     return refused("invalid_phone", "contactPhone is not a valid E.164 number")
+
+
+def _value_problem(call: Call) -> Reply | None:
+    """What is wrong with the other values; those of a client's own are kept with the link."""
+    if (of_contact := _contact_problem(call)) is not None:
+        return of_contact
+    refusal = problem_of_values(SHORT_LINK, call.body)
+    if refusal is None and not all(_is_own(value) for name, value in call.body.items() if name not in _KNOWN):
+        refusal = (
+            "invalid_metadata",
+            "What is kept with a link is a text, a number, a boolean, or an object of them",
+        )
+    return None if refusal is None else refused(*refusal)
+
+
+def _is_own(value: object) -> bool:
+    return value is None or is_plain(value) or NOTES.fits(value)
 
 
 def new_link(account: Account, length: int, target: str, offer_id: str | None) -> Row:

@@ -26,6 +26,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "contains": lambda found, part: str(part).lower() in str(found).lower(),
 }
 _PLAIN = ("carrier", "timezone")
+_TIMES = ("within", "not_within", "before", "after")
 _SEPARATE = ("exists", "not_exists")
 
 
@@ -60,7 +61,7 @@ def _condition(condition: Row, now: datetime, never_is_old: bool) -> Test:
     if condition["operator"] in _SEPARATE:
         wanted = condition["operator"] == "exists"
         test: Test = lambda row: (found(row) is not None) == wanted  # noqa: E731 - one of three
-    elif condition.get("unit") is not None:
+    elif condition["operator"] in _TIMES:
         test = _in_time(condition, found, now, never_is_old)
     else:
         test = _compared(condition, found)

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
-from pipelines.sandbox.fields import MAX_NAME, is_number, is_text
+from pipelines.sandbox.declared import OFFER, problem_of_values
+from pipelines.sandbox.fields import MAX_NAME, is_text
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -54,7 +55,7 @@ def get_offer(account: Account, call: Call) -> Reply:
 def post_offer(account: Account, call: Call) -> Reply:
     """POST /offers."""
     given = deepcopy(_DEFAULTS) | {name: call.body[name] for name in _DEFAULTS if name in call.body}
-    if (refusal := _problem(given, STATUSES[:2])) is not None:
+    if (refusal := _problem(given, given, STATUSES[:2])) is not None:
         return refused(*refusal)
     number, now = len(account.offers) + 1, f"{account.clock():%Y-%m-%dT%H:%M:%SZ}"
     made = {"id": sha256(f"offer {number} {now}".encode()).hexdigest()[:24], **given}
@@ -69,7 +70,7 @@ def put_offer(account: Account, call: Call) -> Reply:
     if row is None:
         return not_found("Offer")
     given = {name: call.body[name] for name in _DEFAULTS if name in call.body}
-    if (refusal := _problem(row | given, STATUSES)) is not None:
+    if (refusal := _problem(row | given, given, STATUSES)) is not None:
         return refused(*refusal)
     merged = {**row["metadata"], **given.get("metadata", {})}
     row |= {**given, "metadata": merged, "updated_at": f"{account.clock():%Y-%m-%dT%H:%M:%SZ}"}
@@ -94,7 +95,8 @@ def offers_of(account: Account, links: Iterable[Row]) -> list[Row]:
     return [{"id": offer["id"], "name": offer["name"]} for offer in known]
 
 
-def _problem(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Refusal | None:
+def _problem(row: Mapping[str, Any], given: Row, statuses: tuple[str, ...]) -> Refusal | None:
+    """What is wrong with an offer as it would be, or with a value that is given."""
     for name in ("name", "tracking_url"):
         if not is_text(row[name]):
             return f"missing_{name}", f"{name} is required"
@@ -103,6 +105,4 @@ def _problem(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Refusal | Non
     for name, values in (*_ALLOWED.items(), ("status", statuses)):
         if not isinstance(row[name], str | None) or row[name] not in values:
             return f"invalid_{name}", f"{name} is one of {', '.join(filter(None, values))}"
-    if not is_number(row["payout"]):
-        return "invalid_payout", "payout is a number"
-    return None if isinstance(row["metadata"], dict) else ("invalid_metadata", "metadata is an object")
+    return problem_of_values(OFFER, given)

@@ -8,7 +8,9 @@ from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
-from pipelines.sandbox.fields import are_lists, is_number, is_text, rows_of
+from pipelines.sandbox.campaigns.offers import find_offer
+from pipelines.sandbox.declared import BLAST, SCHEDULE, is_day, problem_of_values
+from pipelines.sandbox.fields import are_lists, is_text, problem_of_name, rows_of
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -24,7 +26,6 @@ from pipelines.sandbox.replies import (
 STATUSES = ("draft", "off", "on", "complete", "archive")
 SEND_TYPES = ("blast", "automated")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DEFAULTS: Row = {
     "name": None,
     "status": "draft",
@@ -100,6 +101,7 @@ def _problem(
     refusal = _problem_of_fields(row, statuses) or _problem_of_days(row)
     if refusal is None and row["send_type"] == "blast":
         refusal = _problem_of_blasts(rows_of(row["blasts"]))
+    refusal = refusal or problem_of_values(SCHEDULE, row if given is None else given)
     if refusal is not None:
         return (*refusal, 400)
     return _problem_of_references(account, row if given is None else given)
@@ -111,12 +113,20 @@ def _problem_of_references(account: Account, given: Row) -> tuple[str, str, int]
         return "audience_not_found", "An audience was not found, or is not active", 404
     if not are_lists(account, given.get("source_lists", [])):
         return "source_list_not_found", "A source list was not found", 404
+    if not all(_knows_offers(account, one) for one in rows_of(given.get("blasts"))):
+        return "offer_not_found", "An offer of a link was not found", 404
     return None
 
 
+def _knows_offers(account: Account, blast: Row) -> bool:
+    """Whether the offers of a blast's links are there."""
+    named = [link.get("offer_id") for link in blast.get("offer_links") or ()]
+    return all(find_offer(account, one) is not None for one in named)
+
+
 def _problem_of_fields(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Refusal | None:
-    if not is_text(row["name"]):
-        return "missing_name", "name is required"
+    if (refusal := problem_of_name(row["name"])) is not None:
+        return refusal
     if row["send_type"] in (None, ""):
         return "missing_send_type", "send_type is required"
     if row["send_type"] not in SEND_TYPES:
@@ -135,7 +145,7 @@ def _problem_of_fields(row: Mapping[str, Any], statuses: tuple[str, ...]) -> Ref
 def _problem_of_days(row: Mapping[str, Any]) -> Refusal | None:
     """What is wrong with the day, or with the first and the last one and the days of the week."""
     for name in ("start_date", "end_date") if row["is_repeating"] else ("send_date",):
-        if not isinstance(row[name], str) or not _DATE.match(row[name]):
+        if not is_day(row[name]):
             return f"missing_{name}", f"{name} is required, as YYYY-MM-DD"
     days = row["days_of_week"]
     chosen = isinstance(days, list) and len(days) == 7 and any(day is True for day in days)
@@ -148,7 +158,7 @@ def _problem_of_blasts(blasts: list[Row]) -> Refusal | None:
     if not blasts:
         return "missing_blasts", "blasts is required for a blast"
     shares = [one.get("percent_audience") for one in blasts]
-    if not all(is_number(share) for share in shares) or abs(sum(shares) - 100) > 1e-6:  # type: ignore[arg-type] # numbers
+    if not all(BLAST["percent_audience"].fits(share) for share in shares) or abs(sum(shares) - 100) > 1e-6:  # type: ignore[arg-type] # numbers
         return "invalid_blast_percent", "percent_audience of all blasts adds up to 100"
     if not all(is_text(one.get("message")) for one in blasts):
         return "missing_blast_message", "Every blast needs a message"
@@ -159,5 +169,6 @@ def _blasts(given: Row) -> list[Row]:
     """Blasts as a read shows them: without an id, and without the creative that they may have come from."""
     empty: Row = {"offer_links": [], "variant_name": None, "mms_image_url": None}
     return [
-        {name: one.get(name, empty.get(name)) for name in _OF_A_BLAST} for one in rows_of(given["blasts"])
+        {name: empty.get(name) if one.get(name) is None else one[name] for name in _OF_A_BLAST}
+        for one in rows_of(given["blasts"])
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
 from pipelines.sandbox.contacts.validation import fate, validate
+from pipelines.sandbox.declared import CONTACT, is_flat, problem_of_values
 from pipelines.sandbox.fields import instant, missing, phone_and_list, rows_of
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, Refusal, Reply, Row, refused
 
@@ -78,9 +79,9 @@ def _problem_of_call(account: Account, contacts: list[Row]) -> Reply | None:
 def put_contact(account: Account, call: Call) -> Reply:
     """PUT /contacts: change custom fields, and nothing else; by default they are merged."""
     refusal = missing(call.body, "phone_number", "list_number", "custom_fields")
-    if refusal is None and not _are_plain(call.body["custom_fields"]):
+    if refusal is None and not is_flat(call.body["custom_fields"]):
         refusal = "invalid_custom_fields", "custom_fields is an object of texts, numbers and booleans"
-    refusal = refusal or phone_and_list(account, call.body)
+    refusal = refusal or phone_and_list(account, call.body) or problem_of_values(CONTACT, call.body)
     if refusal is not None:
         return refused(*refusal)
     phone = call.body["phone_number"]
@@ -154,14 +155,7 @@ def _may_change(account: Account, row: Row) -> bool:
 
 
 def _problem(account: Account, given: Row) -> Refusal | None:
-    refusal = phone_and_list(account, given)
-    if refusal is not None:
-        return refusal
-    if not isinstance(given.get("custom_fields") or {}, dict):
-        return "invalid_custom_fields", "custom_fields is an object"
-    if given.get("signup_date") is not None and instant(given["signup_date"]) is None:
-        return "invalid_signup_date", "signup_date is not ISO 8601"
-    return None
+    return phone_and_list(account, given) or problem_of_values(CONTACT, given)
 
 
 def _problem_in_bulk(account: Account, given: Row) -> Refusal | None:
@@ -221,10 +215,6 @@ def _date(account: Account, given: Row) -> str:
 def _row(account: Account, given: Mapping[str, Any]) -> Row | None:
     phone, of_list = given["phone_number"], account.list_of(given["list_number"])
     return account.contact((phone, of_list["id"])) if of_list is not None and isinstance(phone, str) else None
-
-
-def _are_plain(fields: object) -> bool:
-    return isinstance(fields, dict) and all(isinstance(value, str | int | float) for value in fields.values())
 
 
 def _hex_id(phone: str, list_id: int | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
+from pipelines.sandbox.declared import CLICK, EARNED, SEND, Fields, problem_of_values
 from pipelines.sandbox.fields import instant, is_number, is_phone, is_text, missing
 from pipelines.sandbox.messages.revenue import earn
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
@@ -93,17 +94,17 @@ def _send(account: Account, record: Row) -> Refusal | None:
         return "missing_id", "id is a text"
     if not is_phone(record["to_number"]):
         return "invalid_phone", "to_number is not a valid E.164 number"
-    if instant(record["timestamp"]) is None:
-        return "invalid_timestamp", "timestamp is not ISO 8601"
     of_list = _list_of(account, record)
     if of_list is None:
         return "list_not_found", "List not found"
+    if (refusal := problem_of_values(SEND, record)) is not None:
+        return refusal
     contact = account.contact((record["to_number"], of_list["id"]))
     if contact is None and account.options.sends_need_contact:
         return "contact_not_found", "Contact not found"
     if record["id"] in account.sends:
         raise _Duplicate
-    account.sends[record["id"]] = {**record, "list_id": of_list["id"], "imported": True}
+    account.sends[record["id"]] = {**_declared(SEND, record), "list_id": of_list["id"], "imported": True}
     if contact is not None:
         contact["send_count"] += 1
         contact["last_sent_at"] = _later(contact["last_sent_at"], record["timestamp"])
@@ -118,11 +119,11 @@ def _click(account: Account, record: Row) -> Refusal | None:
         return refusal
     if not is_text(record["phone_number"]):
         return "missing_phone_number", "phone_number is a text"
-    if instant(record["timestamp"]) is None:
-        return "invalid_timestamp", "timestamp is not ISO 8601"
+    if (refusal := problem_of_values(CLICK, record)) is not None:
+        return refusal
     if record["message_id"] in account.clicks:
         raise _Duplicate
-    account.clicks[record["message_id"]] = dict(record)
+    account.clicks[record["message_id"]] = _declared(CLICK, record)
     send = account.sends[record["message_id"]]
     contact = account.contact((record["phone_number"], send["list_id"]))
     if contact is not None:
@@ -141,12 +142,14 @@ def _revenue(account: Account, record: Row) -> Refusal | None:
     contact = account.contact((send["to_number"], send["list_id"]))
     if contact is None:
         return "contact_not_found", "Contact not found"
+    if (refusal := problem_of_values(EARNED, record)) is not None:
+        return refusal
     earned = {
         "id": f"rev_{len(account.revenue):08}",
         "phone_number": send["to_number"],
         "list_id": send["list_id"],
     }
-    account.revenue.append({**earned, **record})
+    account.revenue.append({**earned, **_declared(EARNED, record)})
     when = record.get("timestamp") or send["timestamp"]
     earn(contact, record["revenue"], _later(contact.get("last_revenue_at"), when))
     return None
@@ -157,6 +160,10 @@ _TAKE: dict[str, Callable[[Account, Row], Refusal | None]] = {
     "clicks": _click,
     "revenue": _revenue,
 }
+
+
+def _declared(fields: Fields, record: Row) -> Row:
+    return {name: value for name, value in record.items() if name in fields}
 
 
 def _unknown(account: Account, record: Row) -> Refusal | None:

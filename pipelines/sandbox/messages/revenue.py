@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.offers import find_offer
+from pipelines.sandbox.declared import REVENUE, problem_of_values
 from pipelines.sandbox.fields import is_number, is_text, missing, rows_of
 from pipelines.sandbox.replies import (
     MAX_NAMED_ERRORS,
@@ -89,7 +90,9 @@ def _problem(account: Account, record: Row) -> Refusal | None:
     message = account.messages.get(record["message_id"]) if is_text(record["message_id"]) else None
     if message is None:
         return "message_not_found", "Message not found"
-    return None if _contact_of(account, message) else ("contact_not_found", "Contact not found")
+    if _contact_of(account, message) is None:
+        return "contact_not_found", "Contact not found"
+    return problem_of_values(REVENUE, record)
 
 
 def _record(account: Account, record: Row) -> Row:

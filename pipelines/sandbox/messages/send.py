@@ -11,9 +11,10 @@ from typing import Any
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.links import SHORTENED_LENGTH, new_link
+from pipelines.sandbox.declared import MESSAGE, problem_of_values
 from pipelines.sandbox.fields import is_phone, is_text, problem_of_list, rows_of
-from pipelines.sandbox.messages.webhooks import Endpoint, Mood, Webhooks
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
+from pipelines.sandbox.webhooks import Endpoint, Mood, Webhooks
 
 SKIPS = ("skip_duplicate_check", "skip_rate_limit", "skip_contact_validation", "skip_journey_check")
 """What raw messages may ask to skip. No list has a limit here, and no journey holds a message back."""
@@ -104,7 +105,7 @@ def _problem(account: Account, message: Row) -> Refusal | None:
     of_list = account.list_of(message["list_number"])
     if of_list is not None and of_list["list_type"] == OWN_CARRIER:
         return "webhook_not_configured", "The list has a carrier of its own, and no webhook for it"
-    return refusal
+    return refusal or problem_of_values(MESSAGE, message)
 
 
 def _rendered(account: Account, message: Row, message_id: str) -> str:

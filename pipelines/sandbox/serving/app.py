@@ -20,7 +20,7 @@ from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
 from pipelines.sandbox.faults.transport import abort
 from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
-from pipelines.sandbox.replies import Reply, not_found, refused
+from pipelines.sandbox.replies import Refusal, Reply, not_found, refused
 from pipelines.sandbox.serving import control
 from pipelines.sandbox.serving.page import PAGES
 from pipelines.sandbox.serving.requests import PREFIX, TABLES, headers_for, of_version, parsed
@@ -146,9 +146,9 @@ class App:
             return refused("method_not_allowed", "Method not allowed", 405) if methods else not_found()
         if route.product[0] and route.product[0] not in self.account.products:
             return refused(route.product[1], "The account does not have this product", 403)
-        given = parsed(body)
-        if given is None:
-            return refused("invalid_json", "Request body is not valid JSON")
+        given, problem = _body_of(route, body)
+        if problem is not None:
+            return refused(*problem)
         if isinstance(given.get("records"), list):
             logged.records = len(given["records"])
             if "half" in struck:
@@ -179,6 +179,15 @@ class App:
             return route.handler(self.account, call)
         finally:
             self.account.refuse = before
+
+
+def _body_of(route: Route, body: bytes) -> tuple[dict[str, Any], Refusal | None]:
+    """The object of a body. What is none lacks what is required; a change, which requires nothing, refuses it."""
+    given, problem = parsed(body)
+    if isinstance(given, dict):
+        return given, problem
+    changes = route.method == "PUT" and route.takes and "*" not in route.takes
+    return {}, ("invalid_body", "Request body is not a JSON object") if changes else problem
 
 
 def _not_there(account: Account, path: str) -> Reply | None:

@@ -7,7 +7,6 @@ of `Mood`) or take it away, GET shows how it goes, POST /_sandbox/webhooks/resum
 /_sandbox/replies let people answer.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -15,10 +14,25 @@ from typing import Any
 from pipelines.errors import UsageError
 from pipelines.sandbox.account import PRODUCTS, Account, Options
 from pipelines.sandbox.contacts.validation import BILLING_CODES
+from pipelines.sandbox.declared import (
+    FLAG,
+    NAMES,
+    PHONE,
+    TEXT,
+    URL,
+    WHOLE,
+    Check,
+    Fields,
+    between,
+    one_of,
+    or_null,
+    problem_of_values,
+)
 from pipelines.sandbox.faults.kinds import Faults, parse_fault
 from pipelines.sandbox.messages.send import configure, opt_out, reply
-from pipelines.sandbox.messages.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
-from pipelines.sandbox.replies import Reply, Row, by_id, not_found
+from pipelines.sandbox.replies import Refusal, Reply, Row, by_id, not_found, refused
+from pipelines.sandbox.serving.requests import parsed
+from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 
 PREFIX = "/_sandbox"
 
@@ -38,11 +52,24 @@ def control(account: Account, faults: Faults, method: str, path: str, body: byte
     found = _ROUTES.get((method, path.removeprefix(PREFIX)))
     if found is None:
         return not_found()
+    given, problem = parsed(body)
+    if problem is None:
+        problem = _problem(given, _TAKES.get((method, path.removeprefix(PREFIX)), {}))
+    if problem is not None:
+        return refused(*problem)
     try:
-        given = json.loads(body) if body else {}
         return 200, found(account, faults, given)
-    except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (UsageError, ValueError) as error:
         return 400, {"error": str(error)}
+
+
+def _problem(given: object, takes: Fields) -> Refusal | None:
+    """What is wrong with a body: it is an object, of these fields only."""
+    if not isinstance(given, dict):
+        return "invalid_body", "The body is a JSON object"
+    if unknown := given.keys() - takes.keys():
+        return "unknown_field", f"No such field: {', '.join(sorted(unknown))}"
+    return problem_of_values(takes, given)
 
 
 def state(account: Account) -> Row:
@@ -72,32 +99,36 @@ def _log(account: Account, _: Faults, __: Given) -> Row:
 
 def _change_account(account: Account, _: Faults, given: Given) -> Row:
     """Change the account; what is not given stays. The answer is how it is then."""
-    unknown = given.keys() - {"suspended", "billing", "products", "domain", "options", "lists"}
-    if unknown:
-        raise ValueError(f"The account has no {', '.join(sorted(unknown))}")
-    account.options = replace(account.options, **_fitting(account.options, given.get("options", {})))
-    account.suspended = bool(given.get("suspended", account.suspended))
-    account.billing = _one_of(given.get("billing", account.billing) or "", ("", *BILLING_CODES))
-    account.products = {_one_of(one, PRODUCTS) for one in given.get("products", account.products)}
-    account.domain = (
-        None if given.get("domain", account.domain) is None else str(given.get("domain", account.domain))
-    )
-    for number, changes in given.get("lists", {}).items():
-        row = by_id(account.lists, number)
-        if row is None or changes.keys() - {"status", "list_type"}:
-            raise ValueError("lists has the ids of lists, each with status or list_type")
+    options = replace(account.options, **_fitting(account.options, given.get("options", {})))
+    billing = _one_of(given.get("billing", account.billing) or "", ("", *BILLING_CODES))
+    products = {_one_of(one, PRODUCTS) for one in given.get("products", account.products)}
+    changed = [(_list_of(account, number, item), item) for number, item in given.get("lists", {}).items()]
+    account.options, account.billing, account.products = options, billing, products
+    account.suspended = given.get("suspended", account.suspended)
+    account.domain = given.get("domain", account.domain)
+    for row, changes in changed:
         row.update(changes)
     shown = {name: getattr(account, name) for name in ("suspended", "billing", "domain")}
     return {**shown, "products": sorted(account.products), "options": asdict(account.options)}
+
+
+def _list_of(account: Account, number: str, changes: object) -> Row:
+    """The list that changes are for, where they are such."""
+    row = by_id(account.lists, number)
+    if row is None or _problem(changes, _OF_A_LIST) is not None:
+        raise ValueError("lists has the ids of lists, each with status or list_type")
+    return row
 
 
 def _fitting(options: Options, given: Given) -> Given:
     """Options whose values are of the kind that they have; a JSON array is a tuple here."""
     fitting = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     for name, value in fitting.items():
+        if not hasattr(options, name):
+            raise ValueError(f"There is no option {name}")
         kind = type(getattr(options, name))
         if not isinstance(value, (kind, int) if kind is float else kind) or (kind is int and value is True):
-            raise TypeError(f"The option {name} is of type {kind.__name__}")
+            raise ValueError(f"The option {name} is of type {kind.__name__}")
     return fitting
 
 
@@ -108,7 +139,7 @@ def _one_of(value: Any, allowed: tuple[str, ...]) -> str:
 
 
 def _add_fault(_: Account, faults: Faults, given: Given) -> Row:
-    faults.active.append(parse_fault(str(given["fault"])))
+    faults.active.append(parse_fault(given.get("fault", "")))
     return {"faults": [asdict(item) for item in faults.active]}
 
 
@@ -120,6 +151,8 @@ def _clear_faults(_: Account, faults: Faults, __: Given) -> Row:
 
 def _set_webhooks(account: Account, _: Faults, given: Given) -> Row:
     worst, mood = given.pop("worst_day", False), given.pop("mood", {})
+    if "url" not in given:
+        raise ValueError("url is required")
     configure(account, Endpoint(**given), WORST_DAY if worst else Mood(**mood))
     return _webhooks(account.webhooks)
 
@@ -140,13 +173,20 @@ def _show_webhooks(account: Account, _: Faults, __: Given) -> Row:
 
 
 def _opt_out(account: Account, _: Faults, given: Given) -> Row:
+    _required(given, "phone", "list_number")
     opt_out(account, **given)
     return _webhooks(account.webhooks)
 
 
 def _reply(account: Account, _: Faults, given: Given) -> Row:
+    _required(given, "phone", "list_number", "text")
     reply(account, **given)
     return _webhooks(account.webhooks)
+
+
+def _required(given: Given, *names: str) -> None:
+    if lacking := [name for name in names if name not in given]:
+        raise ValueError(f"{', '.join(lacking)} is required")
 
 
 def _webhooks(webhooks: Webhooks | None) -> Row:
@@ -174,3 +214,26 @@ _ROUTES: dict[tuple[str, str], Callable[[Account, Faults, Given], Row]] = {
     ("POST", "/opt-outs"): _opt_out,
     ("POST", "/replies"): _reply,
 }
+
+_OBJECT = Check("an object", lambda value: isinstance(value, dict), {"type": "object"})
+_STATUS = one_of("active", "paused", "suspended", "deleted")
+_OF_A_LIST: Fields = {"status": _STATUS, "list_type": TEXT}
+_MOOD: Fields = dict.fromkeys(("repeated", "changed", "late", "forged", "junk"), between(0, 1))
+_TAKES: dict[tuple[str, str], Fields] = {
+    ("POST", "/account"): {
+        "suspended": FLAG, "billing": or_null(TEXT), "products": NAMES, "domain": or_null(TEXT),
+        "options": _OBJECT, "lists": _OBJECT,
+    },
+    ("POST", "/faults"): {"fault": TEXT},
+    ("POST", "/webhooks"): {
+        "url": URL, "secret": TEXT, "encoding": one_of("hex", "base64"), "prefix": TEXT,
+        "scale": between(0, 1_000_000), "pause_after": WHOLE, "worst_day": FLAG,
+        "mood": Check(
+            f"an object of shares: {', '.join(_MOOD)}", lambda value: _problem(value, _MOOD) is None,
+            {"type": "object"},
+        ),
+    },
+    ("POST", "/opt-outs"): {"phone": PHONE, "list_number": PHONE, "keyword": TEXT},
+    ("POST", "/replies"): {"phone": PHONE, "list_number": PHONE, "text": TEXT},
+}  # fmt: skip
+"""What the bodies of control routes may hold."""

@@ -9,12 +9,14 @@ from starlette.responses import HTMLResponse, Response
 
 from pipelines.sandbox.account import API_KEY
 from pipelines.sandbox.contacts.validation import PREFIXES
+from pipelines.sandbox.declared import OF_PATHS, schemas
 from pipelines.sandbox.faults.kinds import KINDS
 from pipelines.sandbox.replies import Row
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, Route
 
 COMMON_CODES = (
-    "missing_api_key", "invalid_api_key", "unauthorized", "payload_too_large", "invalid_json", "not_found",
+    "missing_api_key", "invalid_api_key", "unauthorized", "payload_too_large", "invalid_json", "invalid_body",
+    "body_too_deep", "number_too_large", "invalid_text", "not_found",
     "method_not_allowed", "rate_limited", "internal_error", "server_error",
 )  # fmt: skip
 """Codes that any route may refuse with."""
@@ -45,6 +47,8 @@ never sent. For programs: <a href="/openapi.json">openapi.json</a>.</p>
 <h2>API v2, below <code>/api/v2</code></h2>{"".join(map(_details, ROUTES))}
 <h2>API v1, below <code>/api/v1</code> (deprecated)</h2>{"".join(map(_details, ROUTES_OF_V1))}
 <h2>Codes of every route</h2><p>{_codes(" ".join(COMMON_CODES))}</p>
+<p>A value of another type or range than /openapi.json has is refused with the route's own code where there is one,
+else with <code>invalid_</code> and the field's name.</p>
 <h2>Phone numbers that fail on purpose, by how they begin</h2><dl>{_terms(PREFIXES)}</dl>
 <h2>Control, below <code>/_sandbox</code>, without a key</h2><dl>{_terms(CONTROLS)}</dl>
 <h2>Faults</h2><dl>{_terms(KINDS)}</dl>
@@ -55,7 +59,7 @@ never sent. For programs: <a href="/openapi.json">openapi.json</a>.</p>
 
 
 def openapi() -> Response:
-    """The routes as OpenAPI has them: methods, paths, fields and codes, without types."""
+    """The routes as OpenAPI has them: methods, paths, fields codes, and types of what v2 takes."""
     paths: dict[str, Row] = {}
     for prefix, routes in (("/api/v2", ROUTES), ("/api/v1", ROUTES_OF_V1)):
         for route in routes:
@@ -97,7 +101,12 @@ def _operation(route: Route) -> Row:
     if route.method == "GET":
         told["parameters"] += [_parameter(name, "query") for name in fields]
     elif fields:
-        schema = {"type": "object", "required": needed, "properties": {name: {} for name in fields}}
+        types = schemas(OF_PATHS.get(route.path, {}))
+        schema = {
+            "type": "object",
+            "required": needed,
+            "properties": {name: types.get(name, {}) for name in fields},
+        }
         told["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return told
 

@@ -8,8 +8,10 @@ import math
 from typing import Any
 
 from pipelines.sandbox import v1
+from pipelines.sandbox.replies import Refusal
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, find
 
+MOST_DIGITS = 400
 PREFIX, PREFIX_OF_V1 = "/api/v2", "/api/v1"
 TABLES = {PREFIX: ROUTES, PREFIX_OF_V1: ROUTES_OF_V1}
 
@@ -20,13 +22,23 @@ def of_version(path: str) -> tuple[str, str]:
     return prefix, path.removeprefix(prefix)
 
 
-def parsed(body: bytes) -> dict[str, Any] | None:
-    """The object of a body; an empty one for what is no object, and None for what is no JSON."""
+def parsed(body: bytes) -> tuple[Any, Refusal | None]:
+    """The JSON of a body, an empty object where there is none; and why it is not taken, if it is not."""
     try:
-        given = json.loads(body, parse_float=_finite, parse_constant=_finite) if body else {}
-    except (ValueError, RecursionError):
-        return None
-    return given if isinstance(given, dict) else {}
+        given = (
+            json.loads(body, parse_float=_finite, parse_int=_whole, parse_constant=_no_number) if body else {}
+        )
+        if not body.isascii() or b"\\u" in body:
+            json.dumps(given, ensure_ascii=False).encode()
+    except _TooLargeError:
+        return {}, ("number_too_large", "Request body has a number that is too large")
+    except RecursionError:
+        return {}, ("body_too_deep", "Request body is nested too deep for the sandbox")
+    except UnicodeEncodeError:
+        return {}, ("invalid_text", "Request body has half a character (a lone surrogate)")
+    except ValueError:
+        return {}, ("invalid_json", "Request body is not valid JSON")
+    return given, None
 
 
 def headers_for(method: str, path: str, status: int) -> dict[str, str]:
@@ -45,9 +57,24 @@ def headers_for(method: str, path: str, status: int) -> dict[str, str]:
     return headers
 
 
+class _TooLargeError(ValueError):
+    pass
+
+
 def _finite(text: str) -> float:
-    """A number that JSON can have: neither NaN nor infinite."""
+    """A number that a float can hold."""
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(text)
+        raise _TooLargeError
     return number
+
+
+def _whole(text: str) -> int:
+    """A whole number of no more digits than Python reads."""
+    if len(text) > MOST_DIGITS:
+        raise _TooLargeError
+    return int(text)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(text)  # NaN and Infinity, which JSON does not have

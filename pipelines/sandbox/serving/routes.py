@@ -67,7 +67,8 @@ _OF_AUDIENCES = (
     "invalid_condition_type invalid_time_field invalid_count_field invalid_revenue_field invalid_time_operator "
     "invalid_count_operator invalid_custom_field_operator invalid_carrier_operator invalid_timezone_operator "
     "invalid_revenue_operator invalid_time_unit missing_time_value missing_count_value missing_custom_field_value "
-    "missing_carrier_value missing_timezone_value missing_revenue_value missing_custom_field_name"
+    "missing_carrier_value missing_timezone_value missing_revenue_value missing_custom_field_name "
+    "filter_too_deep invalid_filter invalid_list_id"
 )
 _SCHEDULE = (
     "name* send_type* audiences* is_repeating* send_time* send_date start_date end_date days_of_week blasts "
@@ -76,7 +77,8 @@ _SCHEDULE = (
 _OF_SCHEDULES = (
     "missing_name missing_send_type invalid_send_type missing_is_repeating missing_send_time missing_audiences "
     "invalid_status missing_send_date missing_start_date missing_end_date no_days_selected missing_blasts "
-    "invalid_blast_percent missing_blast_message audience_not_found source_list_not_found"
+    "invalid_blast_percent missing_blast_message audience_not_found source_list_not_found "
+    "offer_not_found name_too_long"
 )
 _RECORDS = "missing_records too_many_records"
 _IMPORTED = "missing_message_id missing_offer_id message_not_found offer_not_found save_error"
