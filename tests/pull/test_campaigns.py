@@ -22,6 +22,7 @@ from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull, pull_all
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account, seed_campaigns, set_status
 from pipelines.settings import Settings
+from pipelines.trackly.salvage import HALF
 from pipelines.warehouse.published import published
 from pipelines.watched import conditions
 from schemas import audiences, frames
@@ -307,7 +308,7 @@ def test_an_account_need_not_serve_them(
 
 def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, settings: Settings) -> None:
     """It stays published, and status, alerts and the run's record say so; what was never served is only a notice."""
-    campaigns.creatives, campaigns.audiences = campaigns.creatives[:9], campaigns.audiences[:9]
+    campaigns.creatives, campaigns.audiences = campaigns.creatives[:40], campaigns.audiences[:9]
     campaigns.options = replace(campaigns.options, unserved=("schedules",), not_enabled=("offers",))
     assert pull_all(settings, "r1").skipped.keys() == {"schedules", "offers"}
     assert told_of(settings) == {}
@@ -336,7 +337,12 @@ def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, se
     assert query(settings.warehouse, "SELECT count(*) FROM audiences") == [(len(campaigns.audiences),)]
 
     campaigns.options = replace(campaigns.options, unserved=(), not_enabled=("offers",))
+    campaigns.creatives[0]["message"] = (
+        "half \ud83d"  # the first row of the first page, which is asked for alone
+    )
     pull_all(settings, "r3")
+    halves = query(settings.warehouse, "SELECT raw ->> '$.id', reason FROM quarantine.creatives")
+    assert halves == [(str(campaigns.creatives[0]["id"]), HALF)]
     assert told_of(settings).keys() == {"unserved:offers"}, "what is served again is well again"
     campaigns.options = replace(campaigns.options, not_enabled=("lists",))
     with pytest.raises(NotEnabledError, match=r"^GET /lists at .* has no access to product"):
