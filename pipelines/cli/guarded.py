@@ -38,7 +38,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         signal.signal(signal.SIGINT, stopping.interrupt)
         stopping.at_second(_leave_at_once)
         signal.signal(signal.SIGTERM, stopping.terminate)
-        run_id.set(new_run_id())  # of this process: what it logs and records is one run's
+        outer = run_id.set(new_run_id())  # what a command logs and records is one run's
         began = datetime.now(UTC)
         try:
             with stopping.interrupts_kept():
@@ -54,6 +54,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)
         hand_over(began)
+        run_id.reset(outer)
         raise typer.Exit(code)
 
     return run

@@ -199,6 +199,7 @@ def test_a_push_is_stopped_while_it_takes_files_in(
 
 INTAKES = """
 import os, signal
+import sqlalchemy.dialects.postgresql  # else an import of it may be cut off, and its second one complains
 from pipelines import stopping
 from pipelines.push.run import intake
 from pipelines.settings import load_settings

@@ -221,7 +221,7 @@ def test_the_ledger_is_in_wal_mode_and_holds_no_key(settings: Settings) -> None:
         ("nonsense", "not an SQLAlchemy URL"),
         ("postgresql://us3r:s3cret@host:54x/db", "not an SQLAlchemy URL"),
         ("sqlite://", "must name a file"),
-        ("nodb://x/y", "driver"),
+        ("nodb://x/y", "not supported"),
     ],
 )
 def test_a_wrong_ledger_url_is_named(tmp_path: Path, url: str, words: str) -> None:
