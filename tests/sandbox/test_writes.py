@@ -350,6 +350,7 @@ def test_an_account_that_was_written_to_can_be_kept(
     sent(http, "POST", "/contacts", **who, url="https://example.com", use_validation=True)
     sent(http, "POST", "/send", to=NEW, list_number=LIST, body="Hi")
     sent(http, "DELETE", "/contacts", **who)
+    sent(http, "POST", "/links/shorten", url="https://example.org", phoneNumber=LIST)
     save(account, tmp_path / "account.json")
     again = load(tmp_path / "account.json")
     for name in (
