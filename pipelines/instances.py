@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 import duckdb
 
 from pipelines.memory import Config
+from schemas.tables import literal
 
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")
 """What holds for a whole instance, so that it is set for every block, or goes back to its default."""
@@ -42,7 +43,7 @@ def attached(
     instance = _taken(given)
     try:
         file = str(path) if path else ":memory:"
-        instance.execute(f"ATTACH {_literal(file)} AS {_quoted(name)}{form}")
+        instance.execute(f"ATTACH {literal(file)} AS {_quoted(name)}{form}")
         with instance.cursor() as connection:
             connection.execute(f"USE {_quoted(name)}")
             yield connection
@@ -72,9 +73,9 @@ def _taken(config: Config) -> duckdb.DuckDBPyConnection:
 def _configure(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
     for option in _OPTIONS:
         value = config.get(option)
-        instance.execute(f"RESET {option}" if value is None else f"SET {option} = {_literal(str(value))}")
+        instance.execute(f"RESET {option}" if value is None else f"SET {option} = {literal(str(value))}")
     folder = str(config.get("temp_directory", ""))
-    instance.execute(f"SET temp_directory = {_literal(folder)}" if folder else "RESET temp_directory")
+    instance.execute(f"SET temp_directory = {literal(folder)}" if folder else "RESET temp_directory")
     instance.execute("SET enable_external_file_cache = true")
 
 
@@ -96,10 +97,6 @@ def _give_back(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
 @cache
 def _idle() -> SimpleQueue[duckdb.DuckDBPyConnection]:
     return SimpleQueue()
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

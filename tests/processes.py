@@ -31,3 +31,16 @@ def process(code: str, settings: Settings, **more: str) -> Forked:
 
 def _execute(code: str) -> None:
     exec(code, {"__name__": "__main__"})  # noqa: S102 - a test's own
+
+
+def of_session(leader: int) -> list[int]:
+    """The processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if fields[3] == str(leader) and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
-from processes import environment
+from processes import environment, of_session
 from serving import ROOT, serving, wait_for
 
 from assets.definitions import build_defs
@@ -18,19 +18,6 @@ from pipelines.cli.ui import _only_one, dagster_home
 from pipelines.errors import BusyError
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings, load_settings
-
-
-def of_session(leader: int) -> list[int]:
-    """The processes of a session."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if fields[3] == str(leader) and fields[0] != "Z":
-            found.append(int(path.parent.name))
-    return found
 
 
 def test_a_deployment_takes_up_after_kill_9_and_queues_its_runs(

@@ -12,6 +12,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+from processes import of_session
 from shadows import write_shadows
 
 from pipelines.cli.demo import _MARKER
@@ -83,19 +84,6 @@ def test_with_a_repository_the_links_lead_there() -> None:
     exec((ROOT / "setup.py").read_text(), namespace)  # noqa: S102 - it is ours, and no module that can be imported
     page = namespace["index_page"]("[a](docs/a.md#x) [b](https://b.example) [c](#c)", "https://r.example/x/")  # type: ignore[operator]
     assert page == "[a](https://r.example/x/blob/main/docs/a.md#x) [b](https://b.example) [c](#c)"
-
-
-def of_session(leader: int) -> list[int]:
-    """The processes of a session."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if fields[3] == str(leader) and fields[0] != "Z":
-            found.append(int(path.parent.name))
-    return found
 
 
 def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bin_folder: Path) -> None:
