@@ -17,7 +17,7 @@ from assets.pulled import warehouse
 from assets.pushed import imported_clicks, imported_revenue, imported_sends, reconciliation
 from assets.received import webhook_events
 from assets.resources import Trackly
-from pipelines.cli.attention import attention
+from pipelines.cli.shared.attention import attention
 from pipelines.push.ledger.status import outcomes
 from pipelines.report.write import NAME, write_report
 from pipelines.warehouse.published import published

@@ -1,8 +1,8 @@
 """Reports to Dagster's records what the command line did: `python -m assets.reporting`, with DAGSTER_HOME set.
 
-A command starts it and does not wait (`pipelines.cli.handed_over`), and so do the pages when they start and
-once a day; what is too old is removed then (`pruning`). What must
-not go in: what there is to report (`command_line`).
+A command starts it and does not wait (`pipelines.cli.shared.report_to_dagster`), and so do the pages when they
+start and once a day; what is too old is removed then (`pruning`). What must not go in: what there is to report
+(`command_line`).
 """
 
 import logging

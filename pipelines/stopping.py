@@ -2,7 +2,7 @@
 
 The command line makes `interrupt` the handler of SIGINT and `terminate` that of SIGTERM. Without that, as in Dagster,
 `run` is `asyncio.run`.
-What does not belong here: messages to the user, and exit codes (`pipelines.cli.guarded`).
+What does not belong here: messages to the user, and exit codes (`pipelines.cli.shared.exits`).
 """
 
 import asyncio

@@ -13,7 +13,7 @@ from rich.markup import render
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.terminal import _Console, cell
+from pipelines.cli.terminal.consoles import _Console, cell
 from pipelines.text import for_csv, for_json, for_slack, for_terminal, is_plain, plain
 
 NASTY = [

@@ -1,8 +1,10 @@
 """trackly-sync: the command line.
 
-One module per command or two; `app` puts them together. Modules here import the engine inside their functions,
-so that `--help` and `status` answer at once. What does not belong here: anything that another program would want
-to call.
+arguments ─▶ app ─▶ commands ─▶ the engine ─▶ terminal (people, or JSON for programs)
+
+`shared` is what several commands need; `reference` and `error_messages` write pages of the documentation. Modules
+here import the engine inside their functions, so that `--help` and `status` answer at once. What does not belong
+here: anything that another program would want to call.
 """
 
 import os

@@ -7,15 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli import (
+from pipelines.cli.commands import (
     adopt,
     alerts,
     demo,
     diff,
     doctor,
-    earlier,
     export,
-    guarded,
     lint,
     logs,
     pull,
@@ -24,14 +22,16 @@ from pipelines.cli import (
     rejects,
     report,
     resolve,
+    rollback,
     runs,
     sandbox,
     status,
     ui,
     webhooks,
 )
-from pipelines.cli.help import Command, Group
-from pipelines.cli.terminal import log_to_terminal, out, tell
+from pipelines.cli.shared import exits
+from pipelines.cli.terminal.consoles import log_to_terminal, out, tell
+from pipelines.cli.terminal.help import Command, Group
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import load_settings
 from pipelines.settings_given import unknown_settings
@@ -66,8 +66,8 @@ _STATE, _RUN, _TRY = "See how things stand", "Run and connect", "Try it without 
 _COMMANDS: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
     (_PULL, "pull", pull.pull, "Pull consistent snapshots and publish them."),
     (_PULL, "diff", diff.diff, "Show what changed between two pulls."),
-    (_PULL, "rollback", earlier.rollback, "Publish an earlier snapshot again, or list them."),
-    (_PULL, "replay", earlier.replay, "Validate quarantined rows again, or count them."),
+    (_PULL, "rollback", rollback.rollback, "Publish an earlier snapshot again, or list them."),
+    (_PULL, "replay", rollback.replay, "Validate quarantined rows again, or count them."),
     (_PUSH, "push", push.push, "Send history that is not in the account yet."),
     (_PUSH, "rejects", rejects.rejects, "List the rows that were left out, and why."),
     (_PUSH, "reconcile", reconcile.reconcile, "Compare what was accepted with the account."),
@@ -109,7 +109,7 @@ def _shared(
     ] = False,
 ) -> None:
     del show_version  # its callback has dealt with it
-    guarded.verbose.set(verbose)
+    exits.verbose.set(verbose)
     log_to_terminal(verbose)
     _keep_private()
     if context.invoked_subcommand != "doctor":  # which has more to say of it

@@ -12,7 +12,7 @@ import typer.main
 from pydantic_core import PydanticUndefined
 
 from pipelines import errors
-from pipelines.cli import messages
+from pipelines.cli import error_messages
 from pipelines.cli.app import app
 from pipelines.exit_codes import MEANINGS
 from pipelines.settings import Settings
@@ -108,4 +108,4 @@ def _errors() -> str:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(reference(), encoding="utf-8")
-    messages.rewrite()
+    error_messages.rewrite()

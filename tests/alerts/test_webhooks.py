@@ -8,7 +8,7 @@ import pytest
 from receiving import arrive, delivery, settings_of
 
 from pipelines.alerts.conditions import of_webhooks
-from pipelines.cli.webhooks import show_webhooks, webhooks_json
+from pipelines.cli.commands.webhooks import show_webhooks, webhooks_json
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, running, seed_account

@@ -26,7 +26,7 @@ from assets.pulled import DATASETS
 from assets.pushed import history_sends, imported_sends
 from assets.resources import GivenTrackly
 from assets.running import JobResult, Step, main, run_job
-from pipelines.cli.attention import attention
+from pipelines.cli.shared.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.ledger.ledger import open_ledger

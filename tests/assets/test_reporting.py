@@ -15,8 +15,8 @@ from serving import wait_for
 
 from assets.reporting import records_of, report_months, report_pending
 from assets.running import run_job
-from pipelines.cli.handed_over import hand_over
-from pipelines.cli.ui import dagster_home
+from pipelines.cli.commands.ui import dagster_home
+from pipelines.cli.shared.report_to_dagster import hand_over
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.logs import run_id
 from pipelines.notices import Notice, dagster_folder, keeps_records, leave, pending

@@ -14,7 +14,7 @@ from serving import ROOT, serving, wait_for
 
 from assets.definitions import build_defs
 from assets.serving import _logging, settle_stale_runs
-from pipelines.cli.ui import _only_one, dagster_home
+from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.errors import BusyError
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings, load_settings

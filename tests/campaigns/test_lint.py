@@ -10,7 +10,7 @@ import pytest
 from campaigns.audience_oracle import NOW
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
 
-from pipelines.cli import lint
+from pipelines.cli.commands import lint
 from pipelines.errors import DataError
 from pipelines.settings import Settings, load_settings
 

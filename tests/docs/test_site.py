@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from pipelines.cli import messages
+from pipelines.cli import error_messages
 
 ROOT = Path(__file__).parents[2]
 MKDOCS = ROOT / ".docs" / "bin" / "mkdocs"
@@ -104,11 +104,11 @@ def test_the_check_finds_what_is_wrong(tmp_path: Path, check: ModuleType, body: 
 
 def test_troubleshooting_has_the_messages_of_the_code() -> None:
     """After a change: python -m pipelines.cli.reference. What has a cause there is still a message of the code."""
-    text = (ROOT / messages.DOCUMENT).read_text(encoding="utf-8")
-    above, marker, _ = text.partition(messages.MARKER)
+    text = (ROOT / error_messages.DOCUMENT).read_text(encoding="utf-8")
+    above, marker, _ = text.partition(error_messages.MARKER)
     assert marker
-    assert text == messages.page(above)
-    known = {found.message for found in messages.messages()}
+    assert text == error_messages.page(above)
+    known = {found.message for found in error_messages.messages()}
     causes = [line.removeprefix("### ").strip("`") for line in above.splitlines() if line.startswith("### ")]
     assert len(causes) > 8
     assert set(causes) <= known

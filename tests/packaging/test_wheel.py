@@ -15,7 +15,7 @@ import pytest
 from processes import of_session
 from shadows import write_shadows
 
-from pipelines.cli.demo import _MARKER
+from pipelines.cli.commands.demo import _MARKER
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("schemas", "pipelines", "assets")

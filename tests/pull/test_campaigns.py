@@ -14,7 +14,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from oracle import query, same, shown
 
-from pipelines.cli.attention import attention, unserved_notes
+from pipelines.cli.shared.attention import attention, unserved_notes
 from pipelines.errors import NotEnabledError, NotFoundError, ServiceError
 from pipelines.pull.audience_sizes import measure_audiences
 from pipelines.pull.decode.decoder import ReplyDecoder

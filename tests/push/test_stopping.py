@@ -281,7 +281,7 @@ def run_script(script: str, env: dict[str, str] | None = None) -> "subprocess.Co
     )
 
 
-@pytest.mark.parametrize("module", ["pydantic", "pipelines.cli.status"])
+@pytest.mark.parametrize("module", ["pydantic", "pipelines.cli.commands.status"])
 def test_ctrl_c_while_modules_are_imported_leaves_no_traceback(module: str) -> None:
     """Importing them takes a while, and there is nothing to stop yet."""
     script = (

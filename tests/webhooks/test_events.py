@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from oracle import query
 from receiving import LIST, arrive, delivery, encoded, opt_out, settings_of
 
-from pipelines.cli.webhooks import show_webhooks
+from pipelines.cli.commands.webhooks import show_webhooks
 from pipelines.privacy import Privacy
 from pipelines.push.audit.publish import publish_imports
 from pipelines.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from receiving import SECRET, delivery, encoded
 
-from pipelines.cli import webhooks
+from pipelines.cli.commands import webhooks
 from pipelines.errors import UsageError
 from pipelines.webhooks.capture import read_captured
 from pipelines.webhooks.signature import Form, forms_of, is_right

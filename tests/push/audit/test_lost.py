@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli.attention import attention
-from pipelines.cli.doctor import doctor
-from pipelines.cli.reconcile import reconcile as reconcile_command
-from pipelines.cli.rejects import rejects
-from pipelines.cli.report import report
-from pipelines.cli.status import status
+from pipelines.cli.commands.doctor import doctor
+from pipelines.cli.commands.reconcile import reconcile as reconcile_command
+from pipelines.cli.commands.rejects import rejects
+from pipelines.cli.commands.report import report
+from pipelines.cli.commands.status import status
+from pipelines.cli.shared.attention import attention
 from pipelines.push.audit.adopt import adopt
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost import lost

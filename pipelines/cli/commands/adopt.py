@@ -1,0 +1,41 @@
+"""`trackly-sync adopt`."""
+
+from dataclasses import asdict
+
+from pipelines.cli.shared.arguments import AsJson
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import show_json
+from pipelines.settings import load_settings
+from pipelines.spans import plural
+
+
+@guarded
+def adopt(as_json: AsJson = False) -> int:
+    """Take over into the ledger what the warehouse knows of revenue that was sent.
+
+    For a ledger that was lost, or restored from a backup: it does not know what was sent since, and revenue that is
+    sent again counts twice, so that `push` refuses to go on. Put the latest ledger back if there is one. If not, this
+    enters what `imports.records` tells: what was accepted is not sent again, and what had no answer is in doubt.
+
+    Examples:
+    - `trackly-sync adopt`: then `trackly-sync push`.
+    """
+    settings = load_settings()
+    from pipelines.push.audit.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
+
+    done = run_adopt(settings)
+    if as_json:
+        show_json({**asdict(done), "amount": str(done.amount)})
+        return 0
+    if not done.calls:
+        out.print("The ledger knows all revenue that the warehouse tells of; nothing is to be taken over.")
+        return 0
+    out.print(
+        f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "
+        f"{done.amount:,.2f}."
+    )
+    if done.in_doubt:
+        out.print(f"{done.in_doubt:,} of them are in doubt. Settle them by hand: trackly-sync resolve")
+    out.print("To go on: trackly-sync push")
+    return 0

@@ -1,0 +1,95 @@
+"""`trackly-sync alerts`: what alerts now, sent to the webhook where that has changed; for cron to run."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.shared.arguments import AsJson
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out, tell
+from pipelines.cli.terminal.results import show_json
+from pipelines.errors import ServiceError, SettingsError
+from pipelines.settings import Settings, load_settings
+from pipelines.text import for_terminal
+
+if TYPE_CHECKING:  # help answers at once
+    from pipelines.alerts.conditions import Condition
+
+
+@guarded
+def alerts(
+    test: Annotated[bool, typer.Option("--test", help="Send a test message, and nothing else.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Check everything that can alert, and send what has begun or ended since the last message.
+
+    Pulls and pushes do this by themselves. Run it from cron as well: data that no run refreshes goes stale without
+    anybody noticing. Needs TRACKLY_ALERT_WEBHOOK to send; without it, it only shows.
+
+    Examples:
+    - `trackly-sync alerts --test`: does the webhook take messages?
+    - `*/30 * * * * cd /srv/trackly && .venv/bin/trackly-sync alerts`
+    """
+    settings = load_settings()
+    _check_way(settings)
+    if test:
+        _send_test(settings)
+        return 0
+    from pipelines.alerts.notify import notify  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - the same
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
+    from pipelines.watched import conditions  # noqa: PLC0415 - the same
+
+    found = conditions(settings, outcomes, of_alarms)
+    notify(settings, found, patient=True)
+    if as_json:
+        show_json([asdict(condition) for condition in found])
+        return 0
+    _show(found)
+    if settings.alert_webhook is None:
+        tell("Nothing was sent: TRACKLY_ALERT_WEBHOOK is not set.")
+    return 0
+
+
+def _check_way(settings: Settings) -> None:
+    """See that a proxy on the way to the webhook can be used, before anything is judged.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    if settings.alert_webhook is not None:
+        from pipelines.trackly.route import route_to  # noqa: PLC0415 - only where alerts are sent
+
+        route_to(settings.alert_webhook.get_secret_value())
+
+
+def _send_test(settings: Settings) -> None:
+    """Send a message that says it is a test.
+
+    Raises:
+        SettingsError: there is no webhook.
+        ServiceError: the message did not arrive.
+    """
+    if settings.alert_webhook is None:
+        raise SettingsError(
+            "TRACKLY_ALERT_WEBHOOK is not set.",
+            "Set it to the URL that takes alerts, such as one of Slack's incoming webhooks.",
+        )
+    from pipelines.alerts.notify import try_out  # noqa: PLC0415 - help answers at once
+
+    if failure := try_out(settings.alert_webhook.get_secret_value()):
+        raise ServiceError(
+            f"The message did not arrive: {failure}.", "See that TRACKLY_ALERT_WEBHOOK is right."
+        )
+    out.print("The webhook took the message.")
+
+
+def _show(found: "Sequence[Condition]") -> None:
+    firing = [condition for condition in found if condition.firing]
+    for condition in firing:
+        out.print(f"[bold red]{condition.name}[/]  {for_terminal(condition.text)}")
+        out.print(f"  → {for_terminal(condition.remedy)}")
+    if not firing:
+        out.print(f"No alerts ({len(found)} checks).")

@@ -1,0 +1,181 @@
+"""`trackly-sync demo`: the whole product against an embedded account, through the Dagster jobs."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.commands.ui import dagster_home, serve_pages
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import show_pulled, show_pushed
+from pipelines.errors import UsageError
+from pipelines.programs import module_command, safe_environment
+from pipelines.settings import load_settings
+from pipelines.storage import private_folder, storage_errors
+
+_MARKER = ".made-by-trackly-sync-demo"
+_ACCOUNT = "account.json"
+
+_OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
+"""What the environment may say of the real account's data; the demo has its own."""
+
+_QUERY = """\
+SELECT lists.list_name, count(*) AS contacts, sum(revenue_total) AS revenue
+FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY revenue DESC"""
+
+
+@guarded
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Folder of the demo's data; emptied at each start.")] = Path(
+        "demo"
+    ),
+    contacts: Annotated[int, typer.Option(help="How many contacts the account has.", min=1000)] = 30_000,
+    pages: Annotated[
+        bool,
+        typer.Option(
+            "--ui", help="Then serve Dagster's pages and the account; a demo that has run goes on as it was."
+        ),
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65_535)] = 3000,
+) -> int:
+    """Sandbox → pull → push → reconcile, with a summary; no key, no network.
+
+    A local account is made up and served, an export of another platform (some rows bad on purpose) is written, and
+    the Dagster job `sync` pulls, pushes and reconciles.
+
+    Examples:
+    - `trackly-sync demo`: once through, in half a minute.
+    - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
+    """
+    if not (pages and (data_dir / _MARKER).exists() and (data_dir / _ACCOUNT).exists()):
+        code = _run(data_dir, contacts)
+        if code or not pages:
+            return code
+    return _serve(data_dir, port)
+
+
+def _run(data_dir: Path, contacts: int) -> int:
+    """The whole product once, from an empty folder."""
+    started = time.monotonic()
+    _empty(data_dir)
+    from pipelines.sandbox import running, save, seed_account, write_history  # noqa: PLC0415 - help is quick
+
+    out.print(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
+    account = seed_account(contacts=contacts)
+    export = write_history(account, data_dir / "history", sends=contacts // 2)
+    with running(account) as server:
+        code = _run_job(_environment(server.url, data_dir), data_dir)
+    save(account, data_dir / _ACCOUNT)
+    if code:
+        return code
+    _summary(data_dir, sum(export.bad.values()), sum(export.repeated.values()), time.monotonic() - started)
+    return 0
+
+
+def _serve(data_dir: Path, port: int) -> int:
+    """The account as the demo has left it, and Dagster's pages on the demo's data, until Ctrl-C."""
+    from pipelines.sandbox import load, running, save  # noqa: PLC0415 - help is quick
+
+    try:
+        account = load(data_dir / _ACCOUNT)
+    except (OSError, ValueError, KeyError):
+        raise UsageError(
+            "The demo's account cannot be read.", f"Run trackly-sync demo --data-dir {data_dir} again."
+        ) from None
+    with running(account) as server:
+        environment = _environment(server.url, data_dir)
+        settings = load_settings(
+            _env_file=None, data_dir=data_dir, schedules=False, dagster_url=None, **_OF_OTHERS
+        )
+        out.print(f"The demo's account is at {server.url} meanwhile.", markup=False)
+        try:
+            return serve_pages(settings, "127.0.0.1", port, environment, data_dir)
+        finally:
+            save(account, data_dir / _ACCOUNT)
+
+
+def _environment(url: str, data_dir: Path) -> dict[str, str]:
+    """Nothing of the real account's settings, and all of the demo's."""
+    from pipelines.sandbox import API_KEY  # noqa: PLC0415 - help is quick
+
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")},
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": url,
+        "TRACKLY_DATA_DIR": str(data_dir.absolute()),
+        # a proxy of this machine is not for an account of this process
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+        "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
+        "DAGSTER_HOME": str(dagster_home(data_dir)),
+    }
+
+
+def _empty(data_dir: Path) -> None:
+    """Begin with an empty folder; only one that a demo has made is emptied.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    marker = data_dir / _MARKER
+    if data_dir.exists() and any(data_dir.iterdir()) and not marker.exists():
+        raise UsageError(f"{data_dir} is not empty and no demo has made it.", "Name another with --data-dir.")
+    with storage_errors("make", data_dir):
+        shutil.rmtree(data_dir, ignore_errors=True)
+        private_folder(data_dir)
+        marker.write_text("This folder is emptied by each demo.\n", encoding="utf-8")
+
+
+def _run_job(environment: dict[str, str], folder: Path) -> int:
+    """Run the Dagster job `sync` in a process of its own: this room does not know Dagster.
+
+    In the demo's folder, where no .env says anything: its ledger and history would be the real account's.
+    """
+    command, safe = module_command("assets.running", "sync"), safe_environment(environment)
+    with subprocess.Popen(command, env=safe, cwd=folder, process_group=0) as job:  # noqa: S603 - our own interpreter
+        try:
+            return job.wait()
+        except KeyboardInterrupt:
+            job.send_signal(
+                signal.SIGINT
+            )  # in a group of its own it hears of a stop from here only, and once
+            job.wait()
+            raise
+
+
+def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
+    settings = load_settings(_env_file=None, data_dir=data_dir, **_OF_OTHERS)
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+
+    out.print("\n[bold]In the warehouse[/]")
+    show_pulled(published(settings.warehouse))
+    out.print("\n[bold]Imported[/]")
+    show_pushed(outcomes(settings))
+    out.print(f"({bad} rows of the export are bad on purpose, {repeated} stand in it twice.)")
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    out.print(f"\nDone in {seconds:.0f} s. The warehouse: {settings.warehouse}. Try:\n", markup=False)
+    out.print(
+        f"{python} -c \"import duckdb; print(duckdb.connect({str(settings.warehouse)!r}, read_only=True).sql('''",
+        markup=False,
+    )
+    out.print(f"{_QUERY}\n'''))\"\n", markup=False)
+    where = "" if data_dir == Path("demo") else f" --data-dir {data_dir}"
+    out.print(
+        f"{python.parent / 'trackly-sync'} demo --ui{where}  # Dagster's pages on this, with its account",
+        markup=False,
+    )
+    out.print(f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} status", markup=False)
+    out.print(
+        f"TRACKLY_DATA_DIR={data_dir} {python.parent / 'trackly-sync'} report  # a page to look at",
+        markup=False,
+    )

@@ -1,0 +1,284 @@
+"""`trackly-sync doctor`: each thing that can be wrong, with a verdict and a remedy."""
+
+import asyncio
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.shared.arguments import AsJson
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import show_json
+from pipelines.errors import SettingsError, TracklySyncError
+from pipelines.settings import Settings, load_settings
+from pipelines.settings_given import given_settings, unknown_settings
+from pipelines.spans import age, plural
+from pipelines.storage import narrow, open_to_others
+from pipelines.text import for_terminal
+from pipelines.urls import host_of, is_loopback, shown
+
+_LITTLE_SPACE = 2 * 2**30
+_PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: its verdict is ok, warn or fail."""
+
+    check: str
+    verdict: str
+    found: str
+    remedy: str = ""
+
+
+@guarded
+def doctor(
+    as_json: AsJson = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Take from others what they may do in the data directory.")
+    ] = False,
+) -> int:
+    """Check settings, key, reachability, disk, warehouse, ledger and versions; each with a remedy.
+
+    Exit code 0 where nothing fails, 1 where something does, 2 where a setting is malformed.
+
+    Examples:
+    - `trackly-sync doctor`: before the first pull, and when something fails.
+    - `trackly-sync doctor --fix`: also close the data directory to other users of this machine.
+    """
+    try:
+        settings = load_settings()
+        _check_ways(settings)
+    except SettingsError as error:
+        findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
+    else:
+        if fix:
+            narrow(open_to_others(settings.data_dir))
+        findings = [_names(settings), *_examine(settings)]
+        code = int(any(finding.verdict == "fail" for finding in findings))
+    if as_json:
+        show_json([asdict(finding) for finding in findings])
+        return code
+    colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    for finding in findings:
+        colour = colours[finding.verdict]
+        out.print(f"[{colour}]{finding.verdict:<5}[/] {finding.check:<14} {for_terminal(finding.found)}")
+        if finding.remedy:
+            out.print(f"{'':21}→ {for_terminal(finding.remedy)}")
+    return code
+
+
+def _check_ways(settings: Settings) -> None:
+    """See that proxies and certificates of the environment can be used.
+
+    Raises:
+        SettingsError: one cannot; the message names the variable.
+    """
+    from pipelines.trackly.route import route_to  # noqa: PLC0415 - only here
+
+    route_to(settings.base_url)
+    if settings.alert_webhook is not None:
+        route_to(settings.alert_webhook.get_secret_value())
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    checks: list[tuple[str, Callable[[Settings], Finding]]] = [
+        ("API key", _key),
+        ("API", _api),
+        ("data directory", _disk),
+        ("privacy", _privacy),
+        ("warehouse", _warehouse),
+        ("ledger", _ledger),
+        ("history", _history),
+        ("webhooks", _webhooks),
+        ("alerts", _alerts),
+        ("metrics", _metrics),
+    ]
+    for name, check in checks:
+        try:
+            yield check(settings)
+        except TracklySyncError as error:
+            yield Finding(name, "fail", error.message, error.remedy)
+        except OSError as error:
+            yield Finding(name, "fail", f"{error.filename}: {error.strerror}", "Correct the permissions.")
+    yield _versions()
+
+
+def _names(settings: Settings) -> Finding:
+    """What is set, and under which names nothing can be."""
+    unknown = unknown_settings()
+    if not unknown:
+        given = ", ".join(given_settings(settings))
+        return Finding(
+            "settings", "ok", f"well-formed; set: {given}" if given else "none is set; defaults hold"
+        )
+    meant = [f"{right} in place of {name}" for name, right in unknown.items() if right]
+    remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
+    return Finding("settings", "warn", f"{', '.join(unknown)}: there is no such setting", remedy)
+
+
+def _key(settings: Settings) -> Finding:
+    key = settings.require_key()
+    found = f"trk_…{key[-2:]}, well-formed"
+    file = Path(".env")
+    if (
+        file.exists()
+        and file.stat().st_mode & 0o077
+        and "TRACKLY_API_KEY" in file.read_text(errors="replace")
+    ):
+        return Finding("API key", "warn", f"{found}, in a .env that others can read", "Run: chmod 600 .env")
+    return Finding("API key", "ok", found)
+
+
+def _api(settings: Settings) -> Finding:
+    """Ask for the lists: whether the host answers, and takes the key."""
+    if settings.api_key is None:
+        return Finding("API", "warn", f"{shown(settings.base_url)} not asked without a key")
+    from pipelines.trackly.client import TracklyClient  # noqa: PLC0415 - other checks do not need it
+    from pipelines.trackly.pages import get_page  # noqa: PLC0415 - the same
+
+    async def ask() -> float:
+        # one short try: a doctor is not to be waited for
+        hasty = settings.model_copy(update={"retry_seconds": 0.0, "timeout_seconds": 10.0})
+        async with TracklyClient(hasty) as client:
+            started = time.perf_counter()
+            await get_page(client, "/lists", "lists")
+            return time.perf_counter() - started
+
+    seconds = asyncio.run(ask())
+    found = f"{shown(settings.base_url)} takes the key, {seconds * 1000:.0f} ms{_way(settings)}"
+    if settings.base_url.startswith("http://") and not is_loopback(settings.base_url):
+        return Finding("API", "warn", f"{found}, without encryption", "Use https:// in TRACKLY_BASE_URL.")
+    return Finding("API", "ok", found)
+
+
+def _way(settings: Settings) -> str:
+    """What the environment adds to the way there."""
+    from pipelines.trackly.certificates import trusted_by  # noqa: PLC0415 - other checks do not need it
+    from pipelines.trackly.proxies import proxy_for  # noqa: PLC0415 - the same
+
+    proxy, trusted = proxy_for(settings.base_url), trusted_by()
+    through = f", through the proxy {proxy.place}" if proxy else ""
+    by = f", certificates by {trusted}" if trusted and settings.base_url.startswith("https:") else ""
+    return through + by
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.data_dir
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if not _writable(place):
+        return Finding("data directory", "fail", f"{folder} cannot be written", "Set TRACKLY_DATA_DIR.")
+    found = f"{folder}, {free / 2**30:.1f} GiB free"
+    if free < _LITTLE_SPACE:
+        return Finding("data directory", "warn", found, "A pull of a million contacts needs about 1 GiB.")
+    return Finding("data directory", "ok", found)
+
+
+def _privacy(settings: Settings) -> Finding:
+    found = open_to_others(settings.data_dir)
+    if not found:
+        return Finding("privacy", "ok", "nobody else can read the data directory")
+    return Finding(
+        "privacy",
+        "warn",
+        f"{len(found):,} files and folders of the data directory are open to other users of this machine",
+        "Run: trackly-sync doctor --fix",
+    )
+
+
+def _writable(place: Path) -> bool:
+    import tempfile  # noqa: PLC0415 - only here
+
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return place.is_dir()
+    except OSError:
+        return False
+
+
+def _warehouse(settings: Settings) -> Finding:
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - other checks do not need it
+
+    found = published(settings.warehouse)
+    if not found:
+        return Finding("warehouse", "warn", "there is none yet", "Run: trackly-sync pull")
+    return Finding("warehouse", "ok", f"{settings.warehouse} opens, {len(found)} datasets")
+
+
+def _ledger(settings: Settings) -> Finding:
+    from pipelines.push.audit.lost import lost  # noqa: PLC0415 - other checks do not need it
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
+
+    if found := lost(settings):
+        return Finding("ledger", "fail" if found.has_revenue else "warn", found.text, found.remedy)
+    rows = sum(counts.rows_in for counts in outcomes(settings).values())
+    return Finding("ledger", "ok", f"opens, {plural(rows, 'row')} of history on record")
+
+
+def _history(settings: Settings) -> Finding:
+    folder = settings.history
+    if not folder.is_dir():
+        return Finding("history", "ok", f"{folder} is not there; only a push needs it")
+    return Finding(
+        "history", "ok", f"{folder}, {sum(1 for path in folder.rglob('*') if path.is_file())} files"
+    )
+
+
+def _webhooks(settings: Settings) -> Finding:
+    from pipelines.alerts.conditions import of_webhooks  # noqa: PLC0415 - other checks do not need it
+    from pipelines.webhooks.store import received  # noqa: PLC0415 - the same
+
+    found = received(settings)
+    if found is None:
+        return Finding("webhooks", "ok", "no event was received; trackly-sync webhooks serve would")
+    for condition in of_webhooks(settings, found, None, datetime.now(UTC)):
+        if condition.firing:
+            return Finding("webhooks", "warn", condition.text, condition.remedy)
+    if not settings.webhook_secrets:
+        return Finding(
+            "webhooks",
+            "warn",
+            "events are received without a secret, so nothing is verified",
+            "Set TRACKLY_WEBHOOK_SECRET to the secret of Trackly's Settings > Webhooks.",
+        )
+    return Finding("webhooks", "ok", f"{found.bodies:,} events received")
+
+
+def _alerts(settings: Settings) -> Finding:
+    if settings.alert_webhook is None:
+        return Finding("alerts", "ok", "none are sent; TRACKLY_ALERT_WEBHOOK would say where to")
+    from pipelines.alerts.notify import told  # noqa: PLC0415 - other checks do not need it
+
+    host = host_of(settings.alert_webhook.get_secret_value())
+    if failed := told(settings.data_dir).failed_at:
+        remedy = "See that TRACKLY_ALERT_WEBHOOK is right: trackly-sync alerts --test"
+        return Finding("alerts", "warn", f"the last one did not reach {host} ({age(failed)} ago)", remedy)
+    return Finding("alerts", "ok", f"go to {host}; to try it: trackly-sync alerts --test")
+
+
+def _metrics(settings: Settings) -> Finding:
+    folder = settings.metrics_dir
+    if folder is None:
+        return Finding("metrics", "ok", "none are written; TRACKLY_METRICS_DIR would say where to")
+    if not (folder.is_dir() and _writable(folder)):
+        return Finding(
+            "metrics",
+            "warn",
+            f"{folder} is no folder that can be written to",
+            "Make it, or set TRACKLY_METRICS_DIR to the folder of node_exporter's textfile collector.",
+        )
+    return Finding("metrics", "ok", f"written to {folder}")
+
+
+def _versions() -> Finding:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return Finding("versions", "ok", f"Python {platform.python_version()}, {packages}")

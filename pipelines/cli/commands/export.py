@@ -1,0 +1,58 @@
+"""`trackly-sync export`: the warehouse's declarations for other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.help import Command
+from pipelines.errors import UsageError
+from pipelines.settings import load_settings
+
+app = typer.Typer(
+    help="Write what the warehouse holds as a project for another tool.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("dbt", cls=Command)
+@guarded
+def dbt(
+    folder: Annotated[
+        str, typer.Argument(help="Where the project goes; made if it is not there.", metavar="FOLDER")
+    ] = "dbt",
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite files that were changed, or not written by this command."),
+    ] = False,
+) -> int:
+    """Write a dbt project over the warehouse: every table as a source, with descriptions and tests.
+
+    It has a source for each schema (main, imports, quarantine, sync, marts), tests of every key, of known values and
+    of references, a profile that attaches the warehouse read-only (dbt-duckdb), and an example model. It is made from
+    the declarations of this version: no data is read, and no warehouse is needed. Run it again after an upgrade:
+    files that are as they were written are replaced; where one was changed, nothing is written without --force.
+
+    Examples:
+    - `trackly-sync export dbt`: into dbt/ of this folder; then `cd dbt`, `pip install dbt-duckdb`, `dbt build`.
+    - `trackly-sync export dbt analytics/trackly --force`
+    """
+    if not folder.strip():
+        raise UsageError(
+            "The folder has no name.", "Name one, or none for dbt/; this folder is named by a dot."
+        )
+    settings = load_settings()
+    from pipelines.export.dbt import dbt_project  # noqa: PLC0415 - help answers at once
+    from pipelines.export.folder import write_files  # noqa: PLC0415 - the same
+
+    contents = dbt_project(settings.warehouse.absolute())
+    changed = write_files(Path(folder), contents, force=force)
+    if not changed:
+        out.print(f"{folder} is up to date: {len(contents)} files.", markup=False)
+        return 0
+    out.print(f"Wrote {len(changed)} of {len(contents)} files to {folder}.", markup=False)
+    out.print(f"Next: cd {folder}, pip install dbt-duckdb, dbt build", markup=False)
+    return 0

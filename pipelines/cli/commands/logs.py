@@ -1,0 +1,74 @@
+"""`trackly-sync logs`: what one run logged, from the file that is kept of it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.shared.arguments import run_named
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.errors import UsageError
+from pipelines.logs import kept_logs
+from pipelines.settings import load_settings
+from pipelines.storage import storage_errors
+from pipelines.text import for_json, for_terminal
+
+_COLOURS = {"warning": "yellow", "error": "bold red"}
+
+
+@guarded
+def logs(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run, by its id or how that begins; by default the last.", metavar="RUN"),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on a line, with all figures.")
+    ] = False,
+) -> int:
+    """What a run logged: what began and ended, what was tried again and why, what was set aside.
+
+    Logs of the last 500 runs are kept in logs/ of the data directory, without keys and personal data.
+
+    Examples:
+    - `trackly-sync logs`: of the last run.
+    - `trackly-sync logs 4f1c --json`: of one, for programs.
+    """
+    path = _chosen(kept_logs(load_settings().data_dir / "logs"), run)
+    with storage_errors("read", path), path.open(encoding="utf-8") as file:
+        for line in file:
+            if as_json:
+                sys.stdout.write(for_json(line.rstrip("\n")) + "\n")
+            else:
+                _show(line)
+    return 0
+
+
+def _chosen(files: dict[str, Path], begin: str | None) -> Path:
+    """The file of the last run, or of the one that begins so.
+
+    Raises:
+        UsageError: none does, or several do.
+    """
+    if not files:
+        raise UsageError("No run has left a log yet.", "Begin with: trackly-sync pull")
+    if begin is None:
+        return list(files.values())[-1]
+    return files[run_named(begin, files, "run with a log")]
+
+
+def _show(line: str) -> None:
+    try:
+        said = json.loads(line)
+    except ValueError:  # the end of a line that a killed process began
+        return
+    level = said["level"]
+    colour = _COLOURS.get(level, "dim")
+    out.print(
+        f"[dim]{said['time'][:19].replace('T', ' ')}[/] [{colour}]{level:<7}[/] {for_terminal(said['message'])}"
+    )
+    if said.get("error"):
+        out.print(f"{'':28}{for_terminal(said['error'])}")

@@ -1,0 +1,150 @@
+"""`trackly-sync pull`."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.cli.shared.arguments import AsJson, Quiet, chosen, dataset_names
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out, tell
+from pipelines.cli.terminal.progress import progress
+from pipelines.cli.terminal.results import (
+    pull_json,
+    pull_notes,
+    show_cost,
+    show_json,
+    show_notes,
+    show_pulled,
+)
+from pipelines.errors import UsageError
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
+from pipelines.text import plain
+from schemas.registry import PULLED
+from schemas.sync import Manifest
+
+
+@guarded
+def pull(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="contacts, lists, offers, revenue, creatives, audiences, schedules; by default all.",
+            metavar="DATASET",
+            autocompletion=dataset_names(PULLED),
+        ),
+    ] = None,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Publish even if most rows have disappeared.")
+    ] = False,
+    since_last: Annotated[
+        bool,
+        typer.Option("--since-last", help="Of contacts, read only new sign-ups; the snapshot is then fuzzy."),
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Have the account count its audiences first, one by one; this writes their sizes into the account.",
+        ),
+    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Full, consistent snapshots, validated, and published in one swap.
+
+    Examples:
+    - `trackly-sync pull`: all that the account serves. One without creatives, audiences or schedules is no error.
+    - `trackly-sync pull contacts offers`: these two.
+    - `trackly-sync pull audiences --measure`: sizes counted now. Nothing else that a pull does writes to the account.
+
+    Readers of warehouse.duckdb are never locked out. A pull that fails or is stopped changes nothing that they see.
+    """
+    names = chosen(datasets, PULLED)
+    for option, is_given, about in (
+        ("--since-last", since_last, "contacts"),
+        ("--measure", measure, "audiences"),
+    ):
+        if is_given and about not in names:
+            raise UsageError(f"{option} is about {about}.", f"Name {about}, or leave the option out.")
+    settings = load_settings()
+    settings.require_key()
+    from pipelines.pull.run import Pulled, pull_all  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
+    from pipelines.push.audit.publish import publish_missing_imports  # noqa: PLC0415 - the same
+    from pipelines.runs import this_run  # noqa: PLC0415 - the same
+
+    started = time.monotonic()
+    if measure:
+        _measure(settings, quiet=quiet or as_json)
+    how = {"allow_shrink": allow_shrink, "since_last": since_last}
+    with progress("pull", quiet=quiet or as_json) as report:
+        if datasets:
+            done = Pulled(run_pull(settings, names, this_run(), report, **how), {})
+        else:
+            done = pull_all(settings, this_run(), report, **how)
+    publish_missing_imports(settings)
+    manifests = {snapshot.manifest.dataset: snapshot.manifest for snapshot in done.snapshots}
+    if as_json:
+        show_json(_document(manifests, done.skipped))
+        return 0
+    _show(settings, names, manifests, done.skipped, time.monotonic() - started)
+    return 0
+
+
+def _document(manifests: Mapping[str, Manifest], skipped: Mapping[str, str]) -> dict[str, Any]:
+    """What was pulled, for programs."""
+    return {
+        **{name: pull_json(manifest) for name, manifest in manifests.items()},
+        **{name: {"skipped": why} for name, why in skipped.items()},
+    }
+
+
+def _measure(settings: Settings, *, quiet: bool) -> None:
+    """Have the account count its audiences, by what it has of them now."""
+    from pipelines.pull.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
+    from pipelines.runs import new_run_id  # noqa: PLC0415 - the same
+
+    run = new_run_id()  # the pull that follows is another run
+    with progress("measure", quiet=quiet) as report:
+        run_pull(settings, ["audiences"], run, report)
+        tell(
+            "The account counts its audiences now, one by one, and keeps the sizes: this writes to the account."
+        )
+        done = measure_audiences(settings, run, lambda count, of: report("audience sizes", count, of))
+    gone = f", {done.gone:,} are gone" if done.gone else ""
+    left = (
+        f"; {plural(done.left, 'audience')} left for another run (TRACKLY_MEASURE_MOST)" if done.left else ""
+    )
+    tell(f"{plural(done.counted, 'audience')} counted{gone}{left}.")
+
+
+def _show(
+    settings: Settings,
+    names: Sequence[str],
+    manifests: Mapping[str, Manifest],
+    skipped: Mapping[str, str],
+    seconds: float,
+) -> None:
+    """What was pulled, for people.
+
+    Args:
+        settings: see `Settings`.
+        names: the datasets asked for.
+        manifests: of what is published now, by dataset.
+        skipped: the datasets that the account does not serve, each with what it answered.
+        seconds: how long it took.
+    """
+    if set(manifests) - set(names):
+        out.print("Revenue is made of contacts' totals here, so both were pulled.")
+    show_pulled(manifests, manifests)
+    for name, why in skipped.items():
+        out.print(plain(f"{name}: not pulled, since the account does not serve it. {why}"), markup=False)
+    show_notes("Needs attention", pull_notes(manifests))
+    pulled = list(manifests.values())
+    requests, retries = sum(of.requests for of in pulled), sum(of.retries for of in pulled)
+    show_cost(seconds, requests, retries, sum(of.rows for of in pulled))
+    out.print(f"Published in {settings.warehouse}. Next: trackly-sync status", markup=False)

@@ -1,0 +1,128 @@
+"""`trackly-sync reconcile`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from pipelines.cli.shared.arguments import AsJson, Quiet
+from pipelines.cli.shared.attention import ledger_notes
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out, tell
+from pipelines.cli.terminal.progress import progress
+from pipelines.cli.terminal.results import show_json, show_notes
+from pipelines.exit_codes import DONE, FAILED, LEFT_OUT
+from pipelines.settings import load_settings
+from pipelines.spans import plural
+
+if TYPE_CHECKING:
+    from pipelines.push.audit.reconcile import Reconciliation
+
+_MEANING = {
+    "missing": "hold less than was accepted",
+    "perhaps_twice": "hold more, as if a row that was sent again counts twice",
+    "in_doubt": "hold more, which rows in doubt may explain: trackly-sync resolve",
+    "contact_gone": "are not among its contacts: they left, or never were",
+    "more": "hold more, by other activity of the account",
+}
+
+
+@guarded
+def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
+    """Compare what was accepted with what the account holds, contact by contact.
+
+    Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
+    accepted. Differences are kept in the table imports.differences. It ends with "Agrees", or with "Nothing to
+    compare" where nothing was accepted yet (`verdict` in --json). Exit code 1: revenue or clicks are missing. Exit
+    code 3: revenue is perhaps there twice.
+
+    Examples:
+    - `trackly-sync reconcile`
+    - `duckdb data/warehouse.duckdb "FROM imports.differences WHERE finding = 'missing'"`
+    """
+    settings = load_settings()
+    settings.require_key()
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
+
+    with progress("reconcile", quiet=quiet or as_json) as report:
+        done = run_reconcile(settings, report)
+    if as_json:
+        show_json(_json(done))
+    else:
+        _show(done)
+        alarms = [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
+        show_notes("Needs attention", [*ledger_notes(settings), *alarms])
+    if not done.agrees:
+        tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
+        return FAILED
+    if done.twice:
+        tell("Revenue is perhaps there twice: trackly-sync resolve, and FROM imports.differences")
+        return LEFT_OUT
+    return DONE
+
+
+def _show(done: "Reconciliation") -> None:
+    out.print(_table(done))
+    seen = "" if done.complete else " (not every contact of the account could be read)"
+    out.print(f"\n{plural(done.contacts, 'contact')} compared with their totals now{seen}.")
+    for finding, count in done.findings.items():
+        if count:
+            out.print(f"  {plural(count, 'total')} {_MEANING[finding]} ({finding})", markup=False)
+    if done.missing:
+        out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
+    out.print(_conclusion(done))
+
+
+def _table(done: "Reconciliation") -> Table:
+    table = Table("ledger", box=None, pad_edge=False, header_style="bold")
+    for title in ("accepted", "acknowledged", "settled", "in doubt", "amount", "agrees"):
+        table.add_column(title, justify="right")
+    for name, book in done.books.items():
+        counts = (book.accepted, book.acknowledged + book.skipped, book.settled, book.in_doubt)
+        agrees = "[green]yes[/]" if book.agrees else "[red]no[/]"
+        table.add_row(
+            name,
+            *(f"{count:,}" for count in counts),
+            f"{book.amount:,.4f}" if book.amount else "",
+            agrees if book.has_rows else "nothing yet",
+        )
+    return table
+
+
+def _conclusion(done: "Reconciliation") -> str:
+    match done.verdict:
+        case "nothing_to_compare":
+            return "Nothing to compare: nothing was accepted yet. To send history: trackly-sync push"
+        case "missing":
+            return "[red]Does not agree: what was accepted is not all there.[/]"
+        case "perhaps_twice":
+            return "[yellow]Revenue is perhaps there twice.[/]"
+    if not done.contacts:
+        return (
+            "Agrees with what the API acknowledged. Nothing was accepted of which it is on record what the contact's"
+            " totals were before."
+        )
+    exactly = " All of them hold exactly what was accepted." if not any(done.findings.values()) else ""
+    return f"[green]Agrees.[/]{exactly}"
+
+
+def _json(done: "Reconciliation") -> dict[str, object]:
+    names = ("amount", "amount_settled", "amount_in_doubt", "amount_acknowledged")
+    return {
+        "verdict": done.verdict,
+        "agrees": done.agrees,
+        "contacts": done.contacts,
+        "complete": done.complete,
+        "findings": done.findings,
+        "missing": str(done.missing),
+        "alarms": done.alarms,
+        "books": {
+            name: {
+                **asdict(book),
+                **{n: None if getattr(book, n) is None else str(getattr(book, n)) for n in names},
+                "agrees": book.agrees,
+            }
+            for name, book in done.books.items()
+        },
+    }

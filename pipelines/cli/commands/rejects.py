@@ -1,0 +1,218 @@
+"""`trackly-sync rejects`: every row that was left out, and why."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pipelines.cli.shared.arguments import AsJson, chosen, dataset_names
+from pipelines.cli.shared.attention import ledger_notes
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import cell, out, tell
+from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
+from pipelines.text import for_terminal
+from schemas.registry import PULLED, PUSHED
+
+if TYPE_CHECKING:
+    from pipelines.warehouse.left_out import LeftOut, Reason
+
+_ROWS_SHOWN = 10
+_REASONS_SHOWN = 15
+_NAMES = tuple(dict.fromkeys((*PUSHED, *PULLED)))
+_NEXT = {
+    "push rejected": "fix the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
+    "push quarantined": "fix the files, then: trackly-sync push",
+    "pull quarantined": "correct them in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
+    "push parked": "their sends are not in the account: add those to the history, then: trackly-sync push; or they "
+    "wait for a decision, which their reason names",
+    "push differs": "the account keeps what it has; put the rows back as they were sent, or acknowledge them: "
+    "trackly-sync resolve --differs",
+    "push in_doubt": "settle them: trackly-sync push revenue, and what that leaves: trackly-sync resolve",
+}
+
+
+class LeftOutAs(StrEnum):
+    """The outcomes of rows that were left out, and two kinds that are asked for alike."""
+
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    PARKED = "parked"
+    IN_DOUBT = "in_doubt"
+    CONFLICT = "conflict"
+    DIFFERS = "differs"
+
+
+@guarded
+def rejects(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="sends, clicks, revenue, or contacts, lists, offers, creatives and so on; by default all.",
+            metavar="DATASET",
+            autocompletion=dataset_names(_NAMES),
+        ),
+    ] = None,
+    outcome: Annotated[
+        list[LeftOutAs] | None,
+        typer.Option(
+            metavar="OUTCOME",
+            help="Only rejected, quarantined, parked, in_doubt, conflict or differs; may be given several times.",
+        ),
+    ] = None,
+    show_values: Annotated[
+        bool,
+        typer.Option(
+            "--show-values", help="Values as they are, which are personal data, not only their form."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> int:
+    """Rows that were left out: rejected, quarantined, parked or in doubt; a summary, then some of them.
+
+    Rows of the current history input that a push did not bring in or that differ from what was sent, and rows that a
+    pull did not publish. For revenue that is both. --csv and --json give all rows. Values are masked: letters are x,
+    digits 9; so are keys that look like a phone number or an e-mail address, or have spaces. --show-values gives them
+    as they are, and the raw text of the rows.
+
+    Examples:
+    - `trackly-sync rejects`: how many for which reason.
+    - `trackly-sync rejects sends --outcome rejected --csv > rejected.csv`: each row, with its place in the files.
+    """
+    one_form(as_json=as_json, as_csv=as_csv)
+    names = chosen(datasets, _NAMES)
+    settings = load_settings()
+    from pipelines.warehouse.left_out import COLUMNS, OUTCOMES, left_out  # noqa: PLC0415 - help answers at once
+
+    outcomes = [str(one) for one in outcome or OUTCOMES]
+    pulled, pushed = [n for n in names if n in PULLED], [n for n in names if n in PUSHED]
+    with left_out(settings.warehouse, pulled, pushed, outcomes) as found:
+        if as_json or as_csv:
+            rows = _with_values(found.rows(), show_values=show_values)
+            write_rows(_columns(COLUMNS), rows, as_json=as_json, as_csv=as_csv)
+        else:
+            _show(found, " ".join(datasets or ()), show_values=show_values)
+    _say_if_old(settings, pushed, outcomes)
+    return 0
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    """The columns that are shown: the values that a row is left out for stand before what was read of it."""
+    return [*(name for name in names if name not in ("message_id", "raw")), "value", "raw"]
+
+
+def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Iterator[list[Any]]:
+    """Rows as `_columns` names them."""
+    from pipelines.push.offending import offending, shown_key  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - the same
+
+    columns = {name: dataset.columns for name, dataset in {**PULLED, **PUSHED}.items()}
+    for values in rows:
+        row = dict(zip(COLUMNS, values, strict=True))
+        message_id, raw = row.pop("message_id"), row.pop("raw")
+        own = PULLED[row["dataset"]].columns if row["activity"] == "pull" else columns[row["dataset"]]
+        read = _read(raw, message_id)
+        about = offending(row["reason"] or "", read, own, row["code"] or "", masked=not show_values)
+        value = "; ".join(f"{name}: {text}" for name, text in about.items()) or None
+        row["identity"] = shown_key(row["identity"], masked=not show_values)
+        yield [*row.values(), value, raw if show_values else None]
+
+
+def _read(raw: str | None, message_id: str | None) -> str | None:
+    """What was read of a row, as JSON; of one that is not kept its message at least."""
+    return raw if raw or message_id is None else json.dumps({"message_id": message_id})
+
+
+def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
+    from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
+
+    counts = found.counts()
+    if not counts:
+        out.print("No row was left out.")
+        return
+    total = sum(counts.values())
+    reasons = found.reasons(_REASONS_SHOWN)
+    out.print(_summary(reasons))
+    if others := total - sum(reason.rows for reason in reasons):
+        out.print(f"... and {plural(others, 'row')} for other reasons")
+    names = _columns(COLUMNS)
+    rows = _with_values(found.rows(_ROWS_SHOWN), show_values=show_values)
+    shown = [dict(zip(names, row, strict=True)) for row in rows]
+    out.print(
+        f"\n[bold]{plural(total, 'row') if total <= _ROWS_SHOWN else f'The first {_ROWS_SHOWN} of {total:,} rows'}[/]"
+    )
+    for row in shown:
+        _show_row(row)
+    _show_next(counts, asked, show_values=show_values)
+
+
+def _show_row(row: Mapping[str, Any]) -> None:
+    at = row["identity"] or (f"page {row['page']}" if row["page"] is not None else "-")
+    call = f", call {row['chunk']}" if row["chunk"] is not None else ""
+    why = ": ".join(filter(None, (row["code"], row["reason"])))
+    out.print(f"  {row['dataset']} {for_terminal(at)}  [yellow]{row['outcome']}[/]  {for_terminal(why)}")
+    out.print(f"    [dim]{for_terminal(_place(row))}{call}[/]")
+    if row["value"]:
+        out.print(f"    {for_terminal(row['value'])}")
+
+
+def _show_next(counts: Iterable[tuple[str, str]], asked: str, *, show_values: bool) -> None:
+    """The commands for each activity and outcome, and for all rows."""
+    out.print("\n[bold]Next[/]")
+    for activity, outcome in counts:
+        out.print(f"  {outcome.replace('_', ' ')}: {_NEXT[f'{activity} {outcome}']}", markup=False)
+    command = f"trackly-sync rejects {asked}".rstrip()
+    out.print(f"  all rows: {command} --csv > rejects.csv (or --json)", markup=False)
+    if not show_values:
+        out.print("  values as they are, which are personal data: --show-values", markup=False)
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    if not row["file"]:
+        return row["snapshot"] or ""
+    if row["line"] is not None:
+        return f"{row['file']}, line {row['line']:,}"
+    return row["file"] if row["row"] is None else f"{row['file']}, row {row['row']:,}"
+
+
+def _summary(reasons: "list[Reason]") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rows", justify="right")
+    for title in ("dataset", "outcome", "code", "reason"):
+        table.add_column(title)
+    for reason in reasons:
+        table.add_row(
+            f"{reason.rows:,}", f"{reason.activity} {reason.dataset}", reason.outcome, cell(reason.code),
+            cell(reason.reason),
+        )  # fmt: skip
+    return table
+
+
+def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
+    """The books in the warehouse are written at the end of a push; one that was killed has left them behind."""
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
+    from pipelines.warehouse.left_out import CONFLICT, DIFFERS, left_out  # noqa: PLC0415 - the same
+
+    if CONFLICT in outcomes:  # the ledger counts them among those that are quarantined
+        return
+    ledger, differ = counted(settings), differing(settings)
+    plain_outcomes = [outcome for outcome in outcomes if outcome != DIFFERS]
+    rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in plain_outcomes)
+    rows += sum(differ[name] for name in pushed if DIFFERS in outcomes)
+    with left_out(settings.warehouse, (), pushed, outcomes) as found:
+        listed = sum(found.counts().values())
+    if rows == listed:
+        return
+    if notes := ledger_notes(settings):
+        tell(notes[0])
+    else:
+        tell(
+            f"The ledger has {plural(rows, 'such row')}, these books {listed:,}: the last push did not end. "
+            "Push again."
+        )

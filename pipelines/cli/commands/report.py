@@ -1,0 +1,45 @@
+"""`trackly-sync report`: the state of the warehouse as one page of HTML, to look at, send or print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.shared.attention import attention
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.settings import load_settings
+from pipelines.storage import usual_mode
+
+
+@guarded
+def report(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file; others may read it as your umask says. By default report.html in the data directory.",
+            dir_okay=False,
+        ),
+    ] = None,
+) -> int:
+    """Write one HTML page about the warehouse: freshness, revenue, lists, imports, quarantine, recent runs.
+
+    The page loads nothing from anywhere and holds no phone numbers, messages or rows: figures, and names of lists.
+    It can be opened without a network, sent, or printed. Nothing is read from the account.
+
+    Examples:
+    - `trackly-sync report`
+    - `trackly-sync report --output /srv/www/trackly.html`: after each pull, where people look.
+    """
+    settings = load_settings()
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.report.write import NAME, write_report  # noqa: PLC0415 - the same
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+
+    path = output or settings.data_dir / NAME
+    notes = attention(settings, published(settings.warehouse), outcomes(settings))
+    size = write_report(settings, path, notes, usual_mode() if output else 0o600)
+    out.print(f"Wrote {path} ({size / 1000:,.0f} kB). Open it in any browser.", markup=False)
+    return 0

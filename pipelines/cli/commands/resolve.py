@@ -1,0 +1,253 @@
+"""`trackly-sync resolve`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.cli.shared.arguments import AsJson, chosen
+from pipelines.cli.shared.attention import ledger_notes
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import cell, out, tell
+from pipelines.cli.terminal.results import show_json
+from pipelines.errors import UsageError
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
+from pipelines.text import plain
+from schemas.money import amount_of
+from schemas.registry import PUSHED
+
+if TYPE_CHECKING:
+    from pipelines.push.audit.alarms import Late
+    from pipelines.push.checks.differing import Place
+    from pipelines.push.resolve import Doubt
+
+_MOST_SHOWN = 20
+
+
+class ByHand(StrEnum):
+    """What a person may say of a row in doubt."""
+
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
+@guarded
+def resolve(
+    rows: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Identities of rows, as the list shows them; with --differs names of datasets.",
+            metavar="ROW",
+        ),
+    ] = None,
+    outcome: Annotated[
+        ByHand | None,
+        typer.Option(
+            "--as",
+            metavar="OUTCOME",
+            help="accepted: it is in the account. pending: it is not, send it with the next push. "
+            "rejected: it is not, and shall not be sent.",
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in imports.resolutions.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All rows in doubt.")] = False,
+    alarm: Annotated[
+        int | None,
+        typer.Option(
+            "--acknowledge",
+            metavar="ID",
+            help="Revenue that turned up after it was called absent has been seen to: pushes go on.",
+        ),
+    ] = None,
+    differs: Annotated[
+        bool,
+        typer.Option(
+            "--differs",
+            help="Rows that differ from what was sent: list them, or with --reason acknowledge them.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the revenue in doubt, or settle it by hand, with a reason that is kept.
+
+    A call without a usable answer leaves its revenue in doubt. The next push reads the contacts' totals and settles
+    what they tell; what they cannot tell is listed here with the evidence. Look such rows up in Trackly, then say.
+
+    Examples:
+    - `trackly-sync resolve`: the list.
+    - `trackly-sync resolve record:8841 --as accepted --reason "in the account, seen by support"`
+    - `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
+    - `trackly-sync resolve --differs sends --reason "texts were corrected in the export only"`
+    - `trackly-sync resolve --acknowledge 3 --reason "Trackly removed the second events, ticket 1234"`
+    """
+    settings = load_settings()
+    if differs:
+        if any((outcome, every, alarm is not None)):
+            raise UsageError(
+                "--differs excludes --as, --all and --acknowledge.", "Give it alone, or with --reason."
+            )
+        return _differs(settings, chosen(rows, PUSHED), reason, as_json)
+    if alarm is not None:
+        return _acknowledge(settings, alarm, reason, as_json, other=any((rows, outcome, every)))
+    if outcome is None:
+        if any((rows, reason, every)):
+            raise UsageError(
+                "It is not said what became of the rows.", "Add --as accepted, pending or rejected."
+            )
+        return _list(settings, as_json)
+    return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)
+
+
+def _list(settings: Settings, as_json: bool) -> int:
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
+
+    if not as_json:
+        _show_alarms(open_alarms(settings))
+    _show(in_doubt(settings), as_json)
+    for note in ledger_notes(settings):
+        tell(note)
+    return 0
+
+
+def _settle(
+    settings: Settings, rows: Sequence[str] | None, outcome: ByHand, reason: str, as_json: bool
+) -> int:
+    """Settle rows in doubt; None: all of them."""
+    from pipelines.push.outcomes import Outcome  # noqa: PLC0415 - help answers at once
+    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
+    from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
+
+    named = [doubt.identity for doubt in in_doubt(settings)] if rows is None else list(dict.fromkeys(rows))
+    run_resolve(settings, named, Outcome(outcome.value), reason)
+    if as_json:
+        show_json({"resolved": named, "outcome": outcome.value})
+        return 0
+    out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
+    if outcome is ByHand.PENDING:
+        out.print("To send them: trackly-sync push revenue")
+    return 0
+
+
+def _acknowledge(settings: Settings, alarm: int, reason: str, as_json: bool, *, other: bool) -> int:
+    if other:
+        raise UsageError("--acknowledge is about an alarm, not about rows.", "Give it and --reason alone.")
+    from pipelines.push.resolve import acknowledge  # noqa: PLC0415 - help answers at once
+
+    acknowledge(settings, alarm, reason)
+    if as_json:
+        show_json({"acknowledged": alarm})
+    else:
+        out.print(f"Alarm {alarm} is acknowledged. To go on: trackly-sync push revenue")
+    return 0
+
+
+def _differs(settings: Settings, names: Sequence[str], reason: str, as_json: bool) -> int:
+    from pipelines.push.resolve import acknowledge_differing, differing_rows  # noqa: PLC0415 - help answers at once
+
+    if reason:
+        done = acknowledge_differing(settings, names, reason)
+        if as_json:
+            show_json({"acknowledged": {name: done.get(name, 0) for name in names}})
+            return 0
+        for name, number in done.items():
+            out.print(f"{plural(number, 'row')} of {name} acknowledged.")
+        if not any(done.values()):
+            out.print("No row of the last push differed without being acknowledged.")
+        return 0
+    found = differing_rows(settings, names)
+    if as_json:
+        show_json([asdict(place) for place in found])
+        return 0
+    _show_differing(found)
+    return 0
+
+
+def _show_differing(found: "Sequence[Place]") -> None:
+    if not found:
+        out.print("No row of the last push differs from what was sent.")
+        return
+    table = Table("dataset", "row", "file", box=None, pad_edge=False, header_style="bold")
+    table.add_column("line or row", justify="right")
+    table.add_column("differs in")
+    table.add_column("")
+    for place in found[:_MOST_SHOWN]:
+        number = place.row if place.line is None else place.line
+        table.add_row(
+            place.dataset,
+            cell(place.identity),
+            cell(Path(place.file).name),
+            f"{number:,}",
+            ", ".join(place.fields),
+            "acknowledged" if place.acknowledged else "",
+        )
+    out.print(table)
+    if len(found) > _MOST_SHOWN:
+        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --differs --json")
+    out.print(
+        "\nThe account keeps what was sent. To acknowledge these rows: trackly-sync resolve --differs --reason '...'",
+        markup=False,
+    )
+
+
+def _show_alarms(found: "list[Late]") -> None:
+    for one in found:
+        out.print(f"[bold red]Alarm {one.alarm.alarm}[/]  {escape(plain(one.text))}.")
+        table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")
+        table.add_column("amount", justify="right")
+        table.add_column("call", justify="right")
+        table.add_column("sent at")
+        for row in one.rows[:_MOST_SHOWN]:
+            at = row.sent_at[:19].replace("T", " ")
+            amount = f"{amount_of(row.amount):,.4f}"
+            table.add_row(cell(row.identity), cell(row.contact), amount, str(row.chunk), at)
+        out.print(table)
+        if len(one.rows) > _MOST_SHOWN:
+            out.print(f"... and {len(one.rows) - _MOST_SHOWN:,} more")
+        out.print(f"  → {one.remedy}\n", markup=False)
+
+
+def _show(found: "list[Doubt]", as_json: bool) -> None:
+    if as_json:
+        show_json([{**asdict(doubt), "amount": str(doubt.amount)} for doubt in found])
+        return
+    if not found:
+        out.print("No row is in doubt.")
+        return
+    out.print(_table(found[:_MOST_SHOWN]))
+    if len(found) > _MOST_SHOWN:
+        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
+    out.print()
+    for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
+        out.print(plain(evidence), markup=False)
+    if any(doubt.code in ("no_answer", "not_named") for doubt in found):
+        out.print("\nNot read yet: trackly-sync push revenue settles what the contacts' totals tell.")
+    out.print(
+        "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
+        markup=False,
+    )
+
+
+def _table(found: "list[Doubt]") -> Table:
+    table = Table("row", "send", box=None, pad_edge=False, header_style="bold")
+    for title in ("amount", "call"):
+        table.add_column(title, justify="right")
+    for title in ("sent at", "code"):
+        table.add_column(title)
+    for doubt in found:
+        table.add_row(
+            cell(doubt.identity),
+            cell(doubt.message_id),
+            f"{doubt.amount:,.4f}",
+            str(doubt.chunk),
+            doubt.sent_at[:19].replace("T", " "),
+            doubt.code,
+        )
+    return table

@@ -1,0 +1,185 @@
+"""`trackly-sync rollback` and `trackly-sync replay`: what there is to publish or validate again, and doing it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pipelines.cli.shared.arguments import AsJson, chosen, dataset_names
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import show_json
+from pipelines.errors import UsageError
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import plural
+from schemas.registry import PULLED
+
+if TYPE_CHECKING:
+    from pipelines.pull.rollback import Kept
+    from schemas.sync import Manifest
+
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help=f"{', '.join(PULLED)}; without one, the list.",
+        metavar="DATASET",
+        autocompletion=dataset_names(PULLED),
+        show_default=False,
+    ),
+]
+
+
+@guarded
+def rollback(
+    dataset: Name = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Id of the snapshot; by default the one before the published one."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be published; change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Publish an earlier snapshot again; without a dataset, list the snapshots on disk.
+
+    TRACKLY_KEEP_SNAPSHOTS says how many are kept. Revenue that is made of contacts' totals goes with them.
+
+    Examples:
+    - `trackly-sync rollback`: what there is to go back to.
+    - `trackly-sync rollback contacts --dry-run`: what the next command would publish.
+    - `trackly-sync rollback contacts`: the snapshot before the published one.
+    - `trackly-sync rollback contacts --to 20261101T031500000000Z-1a2b3c4d`
+    """
+    name = _chosen(dataset, alone=not (to or dry_run))
+    settings = load_settings()
+    from pipelines.pull.rollback import kept_snapshots, to_publish  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import rollback as run_rollback  # noqa: PLC0415 - the same
+    from pipelines.runs import this_run  # noqa: PLC0415 - the same
+
+    if name is None:
+        _list_snapshots(kept_snapshots(settings, PULLED), as_json=as_json)
+        return 0
+    snapshot = (
+        to_publish(settings, name, to) if dry_run else run_rollback(settings, name, this_run(), to)
+    ).manifest
+    if as_json:
+        show_json({**_of_manifest(snapshot), "published": not dry_run})
+        return 0
+    rows = f"{plural(snapshot.rows, 'row')} (snapshot {snapshot.snapshot})"
+    if dry_run:
+        out.print(f"Would publish {name} as of {snapshot.finished_at}: {rows}{_now(settings, name)}.")
+        out.print("Nothing was changed.")
+        return 0
+    out.print(f"Published {name} as of {snapshot.finished_at}: {rows}.")
+    out.print("The next pull publishes what the account holds then.")
+    return 0
+
+
+@guarded
+def replay(
+    dataset: Name = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how many rows would pass; change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Validate quarantined rows again, and publish those that now pass; without a dataset, list how many there are.
+
+    For rows that a pull quarantined, after an update that knows more of them. Rows that were corrected in the account
+    come with the next pull.
+
+    Examples:
+    - `trackly-sync replay`: how many rows are quarantined.
+    - `trackly-sync replay contacts --dry-run`: how many of them would pass now.
+    - `trackly-sync replay contacts`
+    """
+    name = _chosen(dataset, alone=not dry_run)
+    settings = load_settings()
+    if name is None:
+        _list_quarantined(settings, as_json=as_json)
+        return 0
+    from pipelines.pull.rollback import replay as run_replay  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import would_pass  # noqa: PLC0415 - the same
+    from pipelines.runs import this_run  # noqa: PLC0415 - the same
+
+    if dry_run:
+        passed, left = would_pass(settings, name)
+    else:
+        snapshot, passed = run_replay(settings, name, this_run())
+        left = snapshot.manifest.quarantined
+    if as_json:
+        show_json({"dataset": name, "passed": passed, "quarantined": left, "published": not dry_run})
+        return 0
+    verb = "would pass" if dry_run else "passed"
+    out.print(f"{plural(passed, 'row')} of {name} {verb}; {left:,} {'' if dry_run else 'still '}quarantined.")
+    if dry_run:
+        out.print("Nothing was changed.")
+    return 0
+
+
+def _chosen(dataset: str | None, *, alone: bool) -> str | None:
+    """The dataset, or None for the list.
+
+    Raises:
+        UsageError: there is no such dataset, or options without one.
+    """
+    if dataset is not None:
+        return chosen([dataset], PULLED)[0]
+    if not alone:
+        raise UsageError("No dataset was named.", f"Name one: {', '.join(PULLED)}.")
+    return None
+
+
+def _now(settings: Settings, name: str) -> str:
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+
+    current = published(settings.warehouse).get(name)
+    return f"; published now are {current.rows:,} ({current.snapshot})" if current else ""
+
+
+def _of_manifest(manifest: "Manifest") -> dict[str, Any]:
+    names = ("dataset", "snapshot", "finished_at", "rows", "quarantined", "run")
+    return {name: getattr(manifest, name) for name in names} | {"consistency": str(manifest.consistency)}
+
+
+def _list_snapshots(found: "Sequence[Kept]", *, as_json: bool) -> None:
+    if as_json:
+        show_json([{**_of_manifest(kept.manifest), "published": kept.published} for kept in found])
+        return
+    if not found:
+        out.print("There is no snapshot yet. Begin with: trackly-sync pull")
+        return
+    table = Table("dataset", "snapshot", "as of (UTC)", box=None, pad_edge=False, header_style="bold")
+    table.add_column("rows", justify="right")
+    table.add_column("")
+    for kept in found:
+        of = kept.manifest
+        at = of.finished_at[:16].replace("T", " ")
+        table.add_row(of.dataset, of.snapshot, at, f"{of.rows:,}", "published" if kept.published else "")
+    out.print(table)
+    out.print(
+        "\nTo publish one again: trackly-sync rollback DATASET --to SNAPSHOT (--dry-run shows it first)"
+    )
+
+
+def _list_quarantined(settings: Settings, *, as_json: bool) -> None:
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+
+    found = published(settings.warehouse)
+    if as_json:
+        rows = [found[name] for name in PULLED if name in found]
+        show_json(
+            [{name: getattr(of, name) for name in ("dataset", "snapshot", "quarantined")} for of in rows]
+        )
+        return
+    if not found:
+        out.print("Nothing was pulled yet. Begin with: trackly-sync pull")
+        return
+    for name, manifest in found.items():
+        out.print(f"{name:<10} {plural(manifest.quarantined, 'row')} quarantined", markup=False)
+    if any(manifest.quarantined for manifest in found.values()):
+        out.print(
+            "\nWhy: trackly-sync rejects DATASET. Validate them again: trackly-sync replay DATASET (--dry-run)"
+        )

@@ -1,0 +1,200 @@
+"""`trackly-sync runs`: what ran, when, how long, with what outcome; from the records on disk alone."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from pipelines.cli.shared.arguments import AsJson, run_named
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import cell, out
+from pipelines.cli.terminal.results import SHORT, show_json
+from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
+from pipelines.recent import Run, latest_runs
+from pipelines.runs import newest, seconds, unended
+from pipelines.settings import Settings, load_settings
+from pipelines.snapshots import snapshots
+from pipelines.spans import duration, plural
+from pipelines.text import for_terminal, plain
+from schemas.registry import PULLED
+from schemas.sync import Manifest, RunRecord
+
+_COLOURS = {
+    "running": "cyan",
+    "killed": "bold red",
+    "failed": "bold red",
+    "stopped": "yellow",
+    "succeeded": "green",
+}
+_MOVED = ("sent", "accepted", "left_out", "pending")
+"""What a push has done, where it is one."""
+
+_COLUMNS = (
+    "run", "activity", "month", "started_at", "finished_at", "seconds", "status", "rows", *_MOVED, "error", "details",
+)  # fmt: skip
+
+
+@guarded
+def runs(
+    run: Annotated[
+        str | None, typer.Argument(help="One run, by its id or how that begins.", metavar="RUN")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many runs to show.", min=1)] = 15,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> int:
+    """Recent runs: what each did, when, how long it took, how it ended; one run with its evidence.
+
+    Examples:
+    - `trackly-sync runs`: the latest.
+    - `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
+    - `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
+    """
+    one_form(as_json=as_json, as_csv=as_csv)
+    settings = load_settings()
+    if run is not None:
+        chosen = _named(settings, run)
+        _show_one(settings, chosen, as_json=as_json, as_csv=as_csv)
+    elif as_json or as_csv:
+        every = (list(_row(record).values()) for record in newest(settings.data_dir))
+        write_rows(_COLUMNS, every, as_json=as_json, as_csv=as_csv)
+    else:
+        _show_latest(settings, limit)
+    return 0
+
+
+def _show_latest(settings: Settings, limit: int) -> None:
+    found, more = latest_runs(settings.data_dir, limit)
+    if not found:
+        out.print("Nothing has run yet. Begin with: trackly-sync pull")
+        return
+    show_runs(found)
+    out.print(f"\nOne of them with its evidence: trackly-sync runs {found[0].run[:SHORT]}")
+    if more:
+        out.print(f"Earlier ones: trackly-sync runs --limit {limit * 4}, or all with --csv")
+
+
+def show_runs(found: Sequence[Run]) -> None:
+    """A table of runs."""
+    table = Table("run", "began (UTC)", box=None, pad_edge=False, header_style="bold")
+    table.add_column("took", justify="right")
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    table.add_column("what")
+    for run in found:
+        table.add_row(
+            run.run[:SHORT],
+            _clock(run.began),
+            duration(run.seconds),
+            f"[{_COLOURS[run.status]}]{run.status}[/]",
+            f"{run.rows:,}",
+            cell(f"{run.what}: {run.figures}" if run.figures else run.what),
+        )
+    out.print(table)
+
+
+def _named(settings: Settings, begin: str) -> list[RunRecord]:
+    """The activities of one run, in their order.
+
+    Raises:
+        UsageError: no run begins so, or several do.
+    """
+    every = [*reversed(unended(settings.data_dir)), *newest(settings.data_dir)]
+    run = run_named(begin, (record.run for record in every), "run on record")
+    return [record for record in reversed(every) if record.run == run]
+
+
+def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool, as_csv: bool) -> None:
+    if as_csv:
+        write_rows(
+            _COLUMNS, (list(_row(record).values()) for record in activities), as_json=False, as_csv=True
+        )
+        return
+    run = activities[0].run
+    made = [snapshot.manifest for snapshot in _snapshots(settings) if snapshot.manifest.run == run]
+    if as_json:
+        rows = [_row(record) | {"details": _figures(record)} for record in activities]
+        show_json({"run": run, "activities": rows, "snapshots": [msgspec.to_builtins(m) for m in made]})
+        return
+    out.print(f"[bold]Run {run}[/], began {_clock(activities[0].started_at)} UTC\n")
+    for record in activities:
+        _show_activity(record)
+    for manifest in made:
+        _show_evidence(manifest)
+
+
+def _show_activity(record: RunRecord) -> None:
+    took = duration(seconds(record)) if record.finished_at or record.status == "running" else ""
+    activity = f"{record.activity} {record.month}" if record.month else record.activity
+    out.print(
+        f"[{_COLOURS[record.status]}]{record.status:<10}[/] {activity:<18} {took:>9}  {_moved(record)}".rstrip()
+    )
+    if record.error:
+        out.print(f"{'':11}{for_terminal(record.error)}")
+    figures = _figures(record)
+    for text in (
+        _listed(figures),
+        f"the input then: {_listed(figures['input'])}" if "input" in figures else "",
+    ):
+        if text:
+            out.print(f"{'':11}{plain(text)}", markup=False)
+
+
+def _moved(record: RunRecord) -> str:
+    """The rows of an activity: of a push what it did with them."""
+    if record.sent is not None:
+        return ", ".join(f"{getattr(record, name) or 0:,} {_words(name)}" for name in _MOVED)
+    return "" if record.rows is None else plural(record.rows, "row")
+
+
+def _listed(figures: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{_words(name)} {_plain(value)}"
+        for name, value in figures.items()
+        if value not in (0, "0", "", None) and not isinstance(value, dict)
+    )
+
+
+def _show_evidence(manifest: Manifest) -> None:
+    out.print(f"\n[bold]Snapshot of {manifest.dataset}[/] {manifest.snapshot}")
+    out.print(f"  {manifest.consistency}: {plain(manifest.evidence)}", markup=False)
+    if manifest.quarantined:
+        out.print(
+            f"  {plural(manifest.quarantined, 'row')} quarantined: trackly-sync rejects {manifest.dataset}",
+            markup=False,
+        )
+
+
+def _snapshots(settings: Settings) -> Iterator[Any]:
+    for name in PULLED:
+        yield from snapshots(settings.parquet_dir, name)
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    """A record by _COLUMNS."""
+    more = {
+        "seconds": seconds(record) if record.finished_at else None,
+        "details": bytes(record.details).decode() if _figures(record) else None,
+    }
+    values = msgspec.structs.asdict(record) | more
+    return {name: values[name] for name in _COLUMNS}
+
+
+def _figures(record: RunRecord) -> dict[str, Any]:
+    return msgspec.json.decode(record.details, type=dict[str, Any] | None) or {}
+
+
+def _clock(instant: str) -> str:
+    return instant[:19].replace("T", " ")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,72 @@
+"""`trackly-sync status`: no key, no network, and no heavy imports, so that it answers at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.cli.commands.runs import show_runs
+from pipelines.cli.commands.webhooks import show_webhooks, webhooks_json
+from pipelines.cli.shared.arguments import AsJson
+from pipelines.cli.shared.attention import alarms_json, attention, ledger_notes, unserved_notes
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import (
+    show_json,
+    show_notes,
+    show_pulled,
+    show_pushed,
+    status_json,
+)
+from pipelines.recent import latest_runs
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import age
+from schemas.sync import Manifest
+
+_RUNS_SHOWN = 3
+
+
+@guarded
+def status(as_json: AsJson = False) -> int:
+    """What is in the warehouse, what was pushed, and what needs attention.
+
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
+    revenue is perhaps there twice, the ledger was lost, or what is published is no longer served, it also has
+    "needs_attention", and "alarms" for the first; where events were received, "webhooks".
+
+    Examples:
+    - `trackly-sync status`
+    - `trackly-sync status --json`: for a program, or a monitor.
+    """
+    settings = load_settings()
+    from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+
+    pulled, pushed = published(settings.warehouse), outcomes(settings)
+    if as_json:
+        alarms = alarms_json(settings)
+        is_urgent = alarms or ledger_notes(settings) or unserved_notes(settings, pulled)
+        more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
+        more |= {"alarms": alarms} if alarms else {}
+        show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
+        return 0
+    out.print(f"{_headline(settings, pulled)}\n", markup=False)
+    show_pulled(pulled)
+    out.print()
+    show_pushed(pushed)
+    show_webhooks(settings)
+    last, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
+    if last:
+        out.print()
+        show_runs(last)
+    notes = attention(settings, pulled, pushed)
+    show_notes("Needs attention", notes)
+    if not notes:
+        out.print("\n[green]Nothing needs attention.[/]")
+    return 0
+
+
+def _headline(settings: Settings, pulled: Mapping[str, Manifest]) -> str:
+    if not pulled:
+        return f"{settings.warehouse}: nothing published yet"
+    size = settings.warehouse.stat().st_size / 1e6
+    newest = max(manifest.finished_at for manifest in pulled.values())
+    return f"{settings.warehouse}: {size:,.1f} MB, published {age(newest)} ago"

@@ -1,0 +1,176 @@
+"""`trackly-sync webhooks`: receives Trackly's events, and helps to set that up."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.shared.exits import guarded
+from pipelines.cli.terminal.consoles import out, tell
+from pipelines.cli.terminal.help import Command
+from pipelines.errors import DataError, SettingsError, StorageError, UsageError
+from pipelines.settings import Settings, load_settings
+from pipelines.spans import age
+from pipelines.text import for_terminal
+
+if TYPE_CHECKING:  # help answers at once
+    from pipelines.webhooks.capture import Captured
+    from pipelines.webhooks.signature import Found
+
+app = typer.Typer(
+    help="Receive Trackly's events (deliveries, opt-outs, replies) into webhook_events, and lose none.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("serve", cls=Command)
+@guarded
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than loopback needs a secret.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 for any that is free.", min=0, max=65_535)] = 8790,
+) -> int:
+    """Receive events until SIGTERM or Ctrl-C; they are in the warehouse within a minute or so.
+
+    Takes POST to any path, and GET /health. An event is answered with 2xx once it is on the disk, and only then; what
+    cannot be stored is answered with 503, and Trackly sends it again. Put a proxy with TLS in front, and set
+    TRACKLY_WEBHOOK_SECRET: docs/webhooks.md says how.
+
+    Examples:
+    - `trackly-sync webhooks serve`: on loopback, for a proxy on this machine.
+    - `trackly-sync webhooks serve --host 0.0.0.0 --port 8790`: for a proxy on another.
+    """
+    from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks import serve as server  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    listener = server.listen(settings, host, port)
+    place = listener.getsockname()
+    out.print(
+        f"Receiving events at http://{host}:{place[1]}/ (health: /health). Ctrl-C stops it.", markup=False
+    )
+    if not settings.webhook_secrets:
+        tell(
+            "TRACKLY_WEBHOOK_SECRET is not set: signatures are not verified, so everybody on this machine can post."
+        )
+    server.serve(settings, listener, lambda: publish_events(settings))
+    return 0
+
+
+@app.command("check", cls=Command)
+@guarded
+def check(
+    file: Annotated[Path, typer.Argument(help="A captured request: as text with its headers, or as JSON.")],
+) -> int:
+    """Which form of signature a captured request has, and which settings that takes.
+
+    Exit code 0 where a form fits that the receiver can verify, 1 where none does.
+
+    Examples:
+    - `trackly-sync webhooks check request.txt`
+    """
+    from pipelines.webhooks.capture import read_captured  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.signature import HEADER, Form  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    if not settings.webhook_secrets:
+        raise SettingsError(
+            "TRACKLY_WEBHOOK_SECRET is not set.", "Set it to the secret of Trackly's Settings > Webhooks."
+        )
+    captured = read_captured(file)
+    if not captured.signature:
+        raise UsageError(f"{file} has no header {HEADER}.", "Capture the request with its headers.")
+    found = _form_of(captured, settings.webhook_secrets)
+    if found is None:
+        raise DataError(
+            "The signature is not HMAC-SHA256 of this body in any form that is known, with the secret that is set.",
+            "See that TRACKLY_WEBHOOK_SECRET is the endpoint's secret, and that the body was captured byte by byte.",
+        )
+    prefix = f" with {for_terminal(found.form.prefix)} in front" if found.form.prefix else ""
+    out.print(f"The signature is HMAC-SHA256 in {found.form.encoding}{prefix}, over {_signed(found.signed)}.")
+    if not found.supported:
+        raise DataError(
+            f"It was made with the secret decoded as {found.key} (text: as it is), over {_signed(found.signed)}, "
+            "which the receiver cannot verify.",
+            "Please report this form.",
+        )
+    needed = f"TRACKLY_WEBHOOK_ENCODING={found.form.encoding} TRACKLY_WEBHOOK_PREFIX={found.form.prefix}"
+    is_set = found.form == Form.of(settings)
+    out.print("That is what is set." if is_set else f"Set: {needed}", markup=False)
+    return 0
+
+
+def webhooks_json(settings: Settings) -> dict[str, Any]:
+    """What the receiver has left on record, for programs; nothing where there never was one.
+
+    Raises:
+        StorageError: the queue cannot be read.
+    """
+    from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.store import received  # noqa: PLC0415 - the same
+
+    found = received(settings)
+    if found is None:
+        return {}
+    times = {
+        name: value and value.isoformat()
+        for name, value in (("since", found.since), ("beat_at", found.beat_at))
+    }
+    return {"webhooks": asdict(found) | times | {"unread": unread_events(settings.warehouse)[0]}}
+
+
+def show_webhooks(settings: Settings) -> None:
+    """A line on what was received, where anything was; a queue that cannot be read shows as an alert."""
+    try:
+        found = webhooks_json(settings).get("webhooks")
+    except StorageError:
+        return
+    if found:
+        last = f"last {age(found['since'])} ago" if found["bodies"] else "none yet"
+        refused = found["unsigned"] + found["wrongly_signed"]
+        unread = f"; {found['unread']:,} signed, but not readable" if found["unread"] else ""
+        state = "receiver serving" if found["serving"] else "receiver stopped"
+        out.print(
+            f"\nwebhook events: {found['bodies']:,} received, {last}; {refused:,} refused{unread}; {state}"
+        )
+
+
+def _form_of(captured: "Captured", secrets: Sequence[bytes]) -> "Found | None":
+    """The form of its signature; a time in another header, or in front of the signature, may be signed too."""
+    from pipelines.webhooks.signature import forms_of  # noqa: PLC0415 - help answers at once
+
+    stamps = [v for name, v in captured.headers.items() if "timestamp" in name or name.endswith("-time")]
+    stamps += re.findall(r"(?<!\w)\d{10,13}(?!\w)", captured.signature)
+    tried = (forms_of(body, captured.signature, secrets, stamps) for body in captured.bodies)
+    return next((found for found in tried if found is not None), None)
+
+
+def _signed(what: str) -> str:
+    return "the body" if what == "body" else "a time and the body"
+
+
+@app.command("replay", cls=Command)
+@guarded
+def replay() -> int:
+    """Read every body that is kept again, as after an upgrade that knows more of them, and publish the events.
+
+    An upgrade that reads bodies in another way does so by itself, with the next publish.
+
+    Examples:
+    - `trackly-sync webhooks replay`
+    """
+    from pipelines.runs import recorded, this_run  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - the same
+
+    settings = load_settings()
+    with recorded(settings.data_dir, this_run(), "replay webhook_events") as record:
+        record.rows = publish_events(settings, again=True)
+    out.print(
+        "No event was received yet." if record.rows is None else f"{record.rows:,} events were read again."
+    )
+    return 0

@@ -1,0 +1,102 @@
+"""What somebody should look at, as `status` and `report` put it together. What does not belong here: judging it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.cli.terminal.results import differing_notes, pull_notes, push_notes
+from pipelines.push.outcomes import Outcomes
+from pipelines.runs import last_of_each, unended
+from pipelines.settings import Settings
+from schemas.sync import Manifest
+
+_ALERTING = (
+    "twice:", "lost:", "stale:", "failed:", "unserved:", "missing:", "silent:", "stopped:", "refused:", "unread:",
+    "damaged:webhooks",
+)  # fmt: skip
+
+
+def attention(
+    settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]
+) -> list[str]:
+    """Sentences, each with the command for it.
+
+    Args:
+        settings: where the run records and the ledger lie.
+        pulled: by dataset, the manifest of what is published.
+        pushed: by dataset, the outcomes of the current input.
+
+    Raises:
+        StorageError: the warehouse or a run's record cannot be read.
+    """
+    from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
+    from pipelines.watched import conditions  # noqa: PLC0415 - help answers at once
+
+    alerting = [
+        f"{condition.text}. {condition.remedy}"
+        for condition in conditions(settings, lambda _: pushed, of_alarms)
+        if condition.firing and condition.name.startswith(_ALERTING)
+    ]
+    killed = [
+        f"{record.activity} was killed; nothing is half-done, run it again: trackly-sync {record.activity}"
+        for record in unended(settings.data_dir)
+        if record.status == "killed" and record.activity.startswith(("pull ", "push "))
+    ]
+    return [
+        *alerting,
+        *killed,
+        *pull_notes(pulled),
+        *push_notes(pushed),
+        *differing_notes(differing(settings)),
+    ]
+
+
+def ledger_notes(settings: Settings) -> list[str]:
+    """That the ledger was lost, for commands that show what it holds.
+
+    Raises:
+        StorageError: the ledger or the warehouse cannot be read.
+    """
+    from pipelines.push.audit.lost import of_ledger  # noqa: PLC0415 - help answers at once
+
+    condition = of_ledger(settings)
+    return [f"{condition.text}. {condition.remedy}"] if condition.firing else []
+
+
+def unserved_notes(settings: Settings, pulled: Mapping[str, Manifest]) -> list[str]:
+    """That a dataset which is published was left out by the last pull.
+
+    Args:
+        settings: where the run records lie.
+        pulled: by dataset, the manifest of what is published.
+
+    Raises:
+        StorageError: a run's record cannot be read.
+    """
+    from pipelines.alerts.conditions import of_unserved  # noqa: PLC0415 - help answers at once
+
+    last = last_of_each(settings.data_dir).values()
+    return [f"{one.text}. {one.remedy}" for one in of_unserved(pulled, last) if one.firing]
+
+
+def alarms_json(settings: Settings) -> list[dict[str, Any]]:
+    """Revenue that is perhaps there twice, for programs; without personal data.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+
+    return [
+        {
+            "alarm": one.alarm.alarm,
+            "dataset": one.alarm.dataset,
+            "rows": one.alarm.rows,
+            "sent_again": one.alarm.sent_again,
+            "contacts": one.alarm.contacts,
+            "amount": str(one.amount),
+            "seconds": round(one.alarm.seconds, 1),
+            "raised_at": one.alarm.raised_at,
+        }
+        for one in open_alarms(settings)
+    ]

@@ -1,0 +1,93 @@
+"""How every command ends: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work.
+
+The second of them ends the process at once. What does not belong here: how the first reaches the work (`stopping`).
+"""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import NoReturn, ParamSpec
+
+import typer
+
+from pipelines import stopping
+from pipelines.cli.shared.report_to_dagster import hand_over
+from pipelines.cli.terminal.consoles import complain, err, json_logs, tell
+from pipelines.errors import TracklySyncError
+from pipelines.exit_codes import DONE, FAILED, STOPPED, TERMINATED
+from pipelines.logs import run_id
+from pipelines.runs import new_run_id
+
+P = ParamSpec("P")
+
+verbose: ContextVar[bool] = ContextVar("verbose", default=False)
+"""Whether errors show where they came from."""
+
+
+def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
+    """A command that returns its exit code, as typer wants it."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        # A shell starts background jobs with SIGINT ignored, and our children would inherit that.
+        signal.signal(signal.SIGINT, stopping.interrupt)
+        stopping.at_second(_leave_at_once)
+        signal.signal(signal.SIGTERM, stopping.terminate)
+        outer = run_id.set(new_run_id())  # what a command logs and records is one run's
+        began = datetime.now(UTC)
+        try:
+            with stopping.interrupts_kept():
+                code = command(*args, **kwargs) or DONE
+        except TracklySyncError as error:
+            code = _told(error)
+        except KeyboardInterrupt:
+            tell("Stopped. Nothing is half-done; run the same command to go on.")
+            code = TERMINATED if stopping.was_terminated() else STOPPED
+        except BrokenPipeError:  # the reader of our output has gone
+            _leave_quietly()
+            code = DONE
+        except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
+            code = _unexpected(error)
+        hand_over(began)
+        run_id.reset(outer)
+        raise typer.Exit(code)
+
+    return run
+
+
+def _leave_at_once() -> NoReturn:
+    """Without cleaning up: as after a crash, what is on record says what is to be settled."""
+    with suppress(OSError, ValueError):
+        err.show_cursor()
+        tell("Stopped at once. What has no answer yet is settled when the same command runs again.")
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    os._exit(TERMINATED if stopping.was_terminated() else STOPPED)
+
+
+def _leave_quietly() -> None:
+    """Keep the interpreter from writing what is left over into the closed pipe, and from complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _told(error: TracklySyncError) -> int:
+    complain(error.message, error.remedy)
+    if verbose.get() and not json_logs():
+        err.print_exception()
+    return error.exit_code
+
+
+def _unexpected(error: Exception) -> int:
+    name = type(error).__name__
+    if verbose.get() and not json_logs():
+        complain(f"{name}. This is a defect; please report it.", title="Unexpected error")
+        err.print_exception()
+    else:
+        remedy = "Run it again with --verbose, without TRACKLY_LOG_FORMAT=json, to see where it came from."
+        complain(f"{name}. This is a defect; please report it.", remedy, "Unexpected error")
+    return FAILED

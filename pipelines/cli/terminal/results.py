@@ -1,0 +1,168 @@
+"""What commands print when they are done: tables for people, one JSON document for programs."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from pipelines.cli.terminal.consoles import out
+from pipelines.push.outcomes import Outcomes
+from pipelines.spans import age, duration, plural
+from pipelines.text import for_json, plain
+from schemas.outcomes import LEFT_OUT, Outcome
+from schemas.registry import PULLED, PUSHED
+from schemas.sync import Manifest
+
+SHORT = 8
+"""How much of a run's id is shown; `trackly-sync runs` takes it."""
+
+
+def show_json(content: Any) -> None:
+    """One JSON document on standard output, and nothing else."""
+    out.print(for_json(json.dumps(content, indent=2)), markup=False, soft_wrap=True)
+
+
+def pull_json(manifest: Manifest | None) -> dict[str, Any] | None:
+    """A dataset's part of `status --json`."""
+    if manifest is None:
+        return None
+    return {
+        "rows": manifest.rows,
+        "quarantined": manifest.quarantined,
+        "consistency": str(manifest.consistency),
+        "snapshot": manifest.snapshot,
+        "finished_at": manifest.finished_at,
+    }
+
+
+def status_json(
+    pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], differing: Mapping[str, int]
+) -> dict[str, Any]:
+    """The document of `status --json`; a dataset that was never pulled is null; `differs` only where rows do.
+
+    Args:
+        pulled: by dataset, the manifest of what is published.
+        pushed: by dataset, the outcomes of the current input.
+        differing: by dataset, how many rows differ from what was sent.
+    """
+    document: dict[str, Any] = {
+        "pull": {name: pull_json(pulled.get(name)) for name in PULLED},
+        "push": {name: asdict(pushed[name]) for name in PUSHED},
+    }
+    if any(differing.values()):
+        document["differs"] = {name: differing.get(name, 0) for name in PUSHED}
+    return document
+
+
+def show_pulled(manifests: Mapping[str, Manifest], names: Collection[str] = tuple(PULLED)) -> None:
+    """A table of what the warehouse holds of these datasets."""
+    table = Table("dataset", box=None, pad_edge=False, header_style="bold")
+    for title in ("rows", "quarantined"):
+        table.add_column(title, justify="right")
+    for title in ("consistency", "age", "run"):
+        table.add_column(title)
+    for name in (name for name in PULLED if name in names):
+        manifest = manifests.get(name)
+        if manifest is None:
+            table.add_row(name, "-", "-", "never pulled", "-", "-")
+            continue
+        consistency = {"exact": "green", "repaired": "green"}.get(str(manifest.consistency), "yellow")
+        bad = f"[yellow]{manifest.quarantined:,}[/]" if manifest.quarantined else "0"
+        table.add_row(
+            name,
+            f"{manifest.rows:,}",
+            bad,
+            f"[{consistency}]{manifest.consistency}[/]",
+            age(manifest.finished_at),
+            manifest.run[:SHORT],
+        )
+    out.print(table)
+
+
+def show_pushed(outcomes: Mapping[str, Outcomes]) -> None:
+    """A table of outcomes, one column per import."""
+    table = Table("imports", box=None, pad_edge=False, header_style="bold")
+    for name in outcomes:
+        table.add_column(name, justify="right")
+    for outcome in ("rows_in", *Outcome):
+        counts = [getattr(of_import, outcome) for of_import in outcomes.values()]
+        colour = "yellow" if outcome in LEFT_OUT and any(counts) else "default"
+        table.add_row(
+            f"[{colour}]{outcome.replace('_', ' ')}[/]", *(f"[{colour}]{count:,}[/]" for count in counts)
+        )
+    out.print(table)
+
+
+def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
+    """What somebody should look at in what was pulled, each with the command for it."""
+    notes = [] if pulled else ["Nothing has been pulled yet: trackly-sync pull"]
+    for name, manifest in pulled.items():
+        if manifest.quarantined:
+            notes.append(
+                f"{plural(manifest.quarantined, 'row')} of {name} quarantined: trackly-sync rejects {name}"
+            )
+        if manifest.consistency == "fuzzy":
+            notes.append(f"{name} is fuzzy ({manifest.evidence}): trackly-sync pull {name}")
+        if manifest.odd_times:
+            notes.append(
+                f"{name} has times before 2000 or after tomorrow, kept as they are: {manifest.odd_times}"
+            )
+        if manifest.schema_changes:
+            notes.append(f"Fields of {name} changed: {manifest.schema_changes}")
+    return notes
+
+
+def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
+    """What somebody should look at in what was pushed, each with the command for it."""
+    notes = []
+    for name, counts in pushed.items():
+        if counts.left_out:
+            which = ", ".join(
+                f"{number:,} {outcome.replace('_', ' ')}"
+                for outcome in LEFT_OUT
+                if (number := getattr(counts, outcome))
+            )
+            notes.append(
+                f"{plural(counts.left_out, 'row')} of {name} left out ({which}): trackly-sync rejects {name}"
+            )
+        if counts.in_doubt:
+            notes.append(f"{plural(counts.in_doubt, 'row')} of {name} in doubt: trackly-sync resolve")
+        if counts.pending:
+            notes.append(
+                f"{plural(counts.pending, 'row')} of {name} still to be sent: trackly-sync push {name}"
+            )
+    return notes
+
+
+def differing_notes(differing: Mapping[str, int]) -> list[str]:
+    """Rows that are in the account and say something else in their file by now."""
+    return [
+        f"{plural(rows, 'row')} of {name} {'differs' if rows == 1 else 'differ'} from what was sent, which the "
+        f"account keeps: trackly-sync rejects {name} --outcome differs, then trackly-sync resolve --differs {name}"
+        for name, rows in differing.items()
+        if rows
+    ]
+
+
+def show_cost(seconds: float, requests: int, retries: int, rows: int | None = None) -> None:
+    """The closing line of a pull or a push.
+
+    Args:
+        seconds: how long it took.
+        requests: how many were made, with those made again.
+        retries: how many were made again.
+        rows: how many were moved; None where that says nothing.
+    """
+    moved = "" if rows is None else f"{plural(rows, 'row')} ({rows / seconds:,.0f} a second), "
+    again = f", {retries:,} of them tried again" if retries else ""
+    out.print(f"\nTook {duration(seconds)}: {moved}{plural(requests, 'request')}{again}.")
+
+
+def show_notes(title: str, notes: Sequence[str]) -> None:
+    """A list with a title, if there is anything in it."""
+    if notes:
+        out.print(f"\n[bold]{title}[/]")
+        for note in notes:
+            out.print(f"  {plain(note)}", markup=False)

@@ -1,0 +1,78 @@
+"""Text and tables for a terminal of any width: lines end between words, and what does not fit is shown row by row.
+
+What does not belong here: the consoles themselves (`consoles`).
+"""
+
+import re
+from collections.abc import Iterator
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+_LEAST_LAST = 20
+"""Cells that a table's last column may shrink to, as its texts wrap; the others are not cut."""
+
+_GAP = 2
+
+
+def at_words(text: Text, width: int) -> Text:
+    """A text whose lines end between words, indented as they begin; a word that is longer than the width stays whole.
+
+    Args:
+        text: any text.
+        width: cells of a line.
+    """
+    lines = text.split("\n", allow_blank=True)
+    return Text("\n").join(part for line in lines for part in _wrapped(line, width))
+
+
+def _wrapped(line: Text, width: int) -> Iterator[Text]:
+    indent = len(line.plain) - len(line.plain.lstrip())
+    first, *rest = line.divide(_breaks(line.plain, width, indent))
+    for part in (first, *rest):
+        part.rstrip()
+    yield first
+    for part in rest:
+        yield Text(" " * indent).append_text(part)
+
+
+def _breaks(line: str, width: int, indent: int) -> list[int]:
+    """Where new lines begin."""
+    found: list[int] = []
+    used = last = 0
+    for word in re.finditer(r"\S+", line):
+        wanted = used + word.start() - last + cell_len(word.group())
+        if wanted > width and last:
+            found.append(word.start())
+            wanted = indent + cell_len(word.group())
+        used, last = wanted, word.end()
+    return found
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Whether a table can be shown without cutting anything; its last column may wrap."""
+    *widths, last = (_width(column, console) for column in table.columns)
+    return sum(widths) + _GAP * len(widths) + min(last, _LEAST_LAST) <= console.width
+
+
+def rows_as_lines(table: Table, console: Console) -> Text:
+    """Each row as lines: its first cell, and below it the others with the names of their columns."""
+    names = [_text(column.header, console).plain for column in table.columns[1:]]
+    shown: list[Text] = []
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        shown.append(_text(first, console))
+        for name, cell in zip(names, (_text(other, console) for other in others), strict=True):
+            if cell.plain:
+                shown.append(Text(f"  {name}: " if name else "  ").append_text(cell))
+    return Text("\n").join(shown)
+
+
+def _width(column: Column, console: Console) -> int:
+    texts = [_text(cell, console).plain for cell in (column.header, *column.cells)]
+    return max(cell_len(line) for text in texts for line in (*text.splitlines(), ""))
+
+
+def _text(cell: RenderableType, console: Console) -> Text:
+    return cell if isinstance(cell, Text) else console.render_str(str(cell))

@@ -1,0 +1,69 @@
+"""`rollback` and `replay` list what there is and show what they would do, for people and for programs."""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipelines.cli.commands.rollback import replay, rollback
+from pipelines.errors import UsageError
+from pipelines.pull.run import pull
+from pipelines.sandbox import Account, seed_account
+from pipelines.settings import Settings
+from pipelines.warehouse.published import published
+
+Shown = Callable[..., str]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A small account."""
+    return seed_account(contacts=40)
+
+
+@pytest.fixture
+def shown(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """What a command shows, run in this process with the settings' data directory."""
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
+
+    def show(command: Callable[..., Any], *arguments: str, **options: Any) -> str:
+        inspect.unwrap(command)(*arguments, **options)
+        return capsys.readouterr().out
+
+    return show
+
+
+def test_what_there_is_and_what_would_be_done(account: Account, settings: Settings, shown: Shown) -> None:
+    """The list without an argument, the plan with --dry-run, which changes nothing, and both as JSON."""
+    assert "no snapshot yet" in shown(rollback)
+    assert "Nothing was pulled yet" in shown(replay)
+    (first,) = pull(settings, ["lists"], "r1")
+    account.lists[0]["contact_count"] = -1
+    (second,) = pull(settings.model_copy(update={"pull_bad_share": 1.0}), ["lists"], "r2")
+    old, new, number = first.manifest.snapshot, second.manifest.snapshot, len(account.lists)
+
+    rows = [
+        (row["snapshot"], row["rows"], row["published"]) for row in json.loads(shown(rollback, as_json=True))
+    ]
+    assert rows == [(new, number - 1, True), (old, number, False)]
+    lines = [line.split()[:2] for line in shown(rollback).splitlines()]
+    assert lines[1:3] == [["lists", new], ["lists", old]]
+    assert shown(rollback, "lists", dry_run=True).startswith("Would publish lists")
+    planned = json.loads(shown(rollback, "lists", dry_run=True, as_json=True))
+    assert (planned["snapshot"], planned["rows"], planned["published"]) == (old, number, False)
+    assert json.loads(shown(replay, as_json=True)) == [
+        {"dataset": "lists", "snapshot": new, "quarantined": 1}
+    ]
+    assert "1 row quarantined" in shown(replay)
+    plan = {"dataset": "lists", "passed": 0, "quarantined": 1, "published": False}
+    assert json.loads(shown(replay, "lists", dry_run=True, as_json=True)) == plan
+    assert published(settings.warehouse)["lists"].snapshot == new, "nothing was changed"
+
+    done = json.loads(shown(rollback, "lists", as_json=True))
+    assert (done["snapshot"], done["published"]) == (old, True)
+    assert published(settings.warehouse)["lists"].snapshot == old
+    for command in (rollback, replay):
+        with pytest.raises(UsageError, match="No dataset"):
+            shown(command, dry_run=True)
