@@ -52,10 +52,34 @@ def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str
         fields: its columns.
         kind: TABLE or VIEW.
     """
-    source = f" Source: {dataset.page}." if dataset.page else ""
-    yield f"COMMENT ON {kind} {table} IS {literal(dataset.doc + source)}"
+    yield f"COMMENT ON {kind} {table} IS {literal(_meaning(dataset))}"
     for field in fields:
         yield f'COMMENT ON COLUMN {table}."{field.name}" IS {literal(describe(field))}'
+
+
+SHOWN = "column_name, data_type, is_nullable, comment"
+"""What DuckDB's catalog shows of a column."""
+
+_SHOWN_AS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
+"""Types that the catalog shows by another name."""
+
+
+def shown(dataset: Dataset, fields: Sequence[Field]) -> tuple[str, list[tuple[str, str, bool, str]]]:
+    """What the catalog shows of a table that is as declared: its comment, and `SHOWN` of each column.
+
+    Args:
+        dataset: what it holds.
+        fields: its columns.
+    """
+    types = [_SHOWN_AS.get(TYPES[field.kind], TYPES[field.kind]) for field in fields]
+    columns = [
+        (field.name, kind, field.nullable, describe(field)) for field, kind in zip(fields, types, strict=True)
+    ]
+    return _meaning(dataset), columns
+
+
+def _meaning(dataset: Dataset) -> str:
+    return dataset.doc + (f" Source: {dataset.page}." if dataset.page else "")
 
 
 def describe(field: Field) -> str:

@@ -126,6 +126,8 @@ def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Sn
 
 def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, at: Names, new: str) -> None:
     """Take rows out of the changes whose JSON is written in another way and has the same value."""
+    if not connection.execute("SELECT 1 FROM changes WHERE only_json LIMIT 1").fetchall():
+        return
     define_same_json(connection)
     equal = " AND ".join(f"same_json(present.{name}::VARCHAR, after.{name}::VARCHAR)" for name in at.json)
     connection.execute(
@@ -137,6 +139,8 @@ def _pass_over_equal_json(connection: duckdb.DuckDBPyConnection, at: Names, new:
 
 def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: str, finished_at: str) -> None:
     """Mark rows as removed that were quarantined before, and that a complete snapshot is without."""
+    if not connection.execute(f"SELECT 1 FROM quarantine.{at.dataset.name} LIMIT 1").fetchall():
+        return
     before = _set_aside(at, f"quarantine.{at.dataset.name}")
     gone = (
         f"SELECT {at.key} FROM ({before}) ANTI JOIN {at.main} USING ({at.key}) "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,13 @@ def published(warehouse: Path) -> dict[str, Manifest]:
     """
     if not is_there(warehouse):
         return {}
+    found = warehouse.stat()
+    return dict(_published(warehouse, (found.st_ino, found.st_mtime_ns, found.st_size)))
+
+
+@lru_cache(maxsize=1)
+def _published(warehouse: Path, _file: tuple[int, int, int]) -> dict[str, Manifest]:
+    """A warehouse is another file after every change (see `swap`), and a pull asks it once for each dataset."""
     with reading(warehouse) as connection:
         if not has_table(connection, "sync", "snapshots"):
             return {}

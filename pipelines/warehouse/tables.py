@@ -17,7 +17,7 @@ from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.registry import PULLED
 from schemas.revenue_readings import REVENUE_READINGS
 from schemas.sync import PAGES, RUNS, SNAPSHOTS
-from schemas.tables import TYPES, comments, create_table
+from schemas.tables import SHOWN, TYPES, comments, create_table, shown
 from schemas.versions import BEGINNINGS, VERSIONED, ended, since
 from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
@@ -40,7 +40,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE NOT internal"
     ).fetchall():
         there.setdefault(table, set()).add(column)
-    for table, dataset, fields in _declared():
+    for table, dataset, fields in declared():
         if table not in there:
             replace_table(connection, table, dataset, fields)
             continue
@@ -59,24 +59,34 @@ def replace_table(
 ) -> None:
     """Replace a table by an empty one, with its comments.
 
+    A small one that is as declared is emptied instead, since the comments cost ten times as much as the table.
+
     Args:
         connection: of a warehouse.
         table: its qualified name.
         dataset: what it holds.
         fields: its columns.
     """
-    schema, _, name = table.partition(".")
-    rows = "SELECT estimated_size FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-    found = connection.execute(rows, [schema, name]).fetchone()
+    where = "database_name = current_database() AND schema_name = ? AND table_name = ?"
+    name = table.split(".")
+    rows = f"SELECT estimated_size, comment FROM duckdb_tables() WHERE {where}"
+    there = connection.execute(rows, name).fetchall()
+    is_large = bool(there) and there[0][0] >= _ROWS_WORTH_A_CHECKPOINT
+    if there and not is_large:
+        columns = f"SELECT {SHOWN} FROM duckdb_columns() WHERE {where} ORDER BY column_index"
+        if (there[0][1], connection.execute(columns, name).fetchall()) == shown(dataset, fields):
+            connection.execute(f"TRUNCATE {table}")
+            return
     connection.execute(f"DROP TABLE IF EXISTS {table}")
-    if found and found[0] >= _ROWS_WORTH_A_CHECKPOINT:
+    if is_large:
         connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
     connection.execute(create_table(table, fields))
     for comment in comments(table, dataset, fields):
         connection.execute(comment)
 
 
-def _declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
+def declared() -> Iterator[tuple[str, Dataset, Sequence[Field]]]:
+    """Every table: its qualified name, what it holds, and its columns."""
     for name, dataset in PULLED.items():
         yield f"main.{name}", dataset, (*dataset.fields, *BOOKKEEPING.fields)
         yield f"quarantine.{name}", QUARANTINED, QUARANTINED.fields
