@@ -1,37 +1,18 @@
 """The commands put together, with the options that all of them share."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
+from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.commands import (
-    adopt,
-    alerts,
-    demo,
-    diff,
-    doctor,
-    export,
-    lint,
-    logs,
-    pull,
-    push,
-    reconcile,
-    rejects,
-    report,
-    resolve,
-    rollback,
-    runs,
-    sandbox,
-    status,
-    ui,
-    webhooks,
-)
+from pipelines.cli.loading import Place, Places
 from pipelines.cli.shared import exits
 from pipelines.cli.terminal.consoles import log_to_terminal, out, tell
-from pipelines.cli.terminal.help import Command, Group
+from pipelines.cli.terminal.help import Group
+from pipelines.cli.terminal.help_page import Rows
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import load_settings
 from pipelines.settings_given import unknown_settings
@@ -50,46 +31,57 @@ _EPILOG = (
     "trackly-sync demo"
 )
 
-app = typer.Typer(
-    help=_HELP,
-    epilog=_EPILOG,
-    cls=Group,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 _PULL, _PUSH = "Pull: the account into the warehouse", "Push: history into the account"
 _STATE, _RUN, _TRY = "See how things stand", "Run and connect", "Try it without a key"
 
-_COMMANDS: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
-    (_PULL, "pull", pull.pull, "Pull consistent snapshots and publish them."),
-    (_PULL, "diff", diff.diff, "Show what changed between two pulls."),
-    (_PULL, "rollback", rollback.rollback, "Publish an earlier snapshot again, or list them."),
-    (_PULL, "replay", rollback.replay, "Validate quarantined rows again, or count them."),
-    (_PUSH, "push", push.push, "Send history that is not in the account yet."),
-    (_PUSH, "rejects", rejects.rejects, "List the rows that were left out, and why."),
-    (_PUSH, "reconcile", reconcile.reconcile, "Compare what was accepted with the account."),
-    (_PUSH, "resolve", resolve.resolve, "List revenue in doubt, or settle it by hand."),
-    (_PUSH, "adopt", adopt.adopt, "Take sent revenue over into a lost ledger."),
-    (_STATE, "status", status.status, "Show what was pulled and pushed, and what needs attention."),
-    (_STATE, "runs", runs.runs, "List recent runs, or show one with its evidence."),
-    (_STATE, "logs", logs.logs, "Show what a run logged."),
-    (_STATE, "report", report.report, "Write one HTML page about the warehouse."),
-    (_STATE, "alerts", alerts.alerts, "Check what alerts, and send what changed."),
-    (_STATE, "lint", lint.lint, "Check campaigns before they are sent."),
-    (_STATE, "doctor", doctor.doctor, "Check settings, key, network, disk and versions."),
-    (_RUN, "ui", ui.ui, "Serve Dagster's UI, with its daemon."),
-    (_TRY, "demo", demo.demo, "Pull, push and reconcile a made-up account."),
-    (_TRY, "sandbox", sandbox.sandbox, "Serve a made-up account."),
+PLACES: tuple[Place, ...] = (
+    Place(_PULL, "pull", "pull", "Pull consistent snapshots and publish them.", "pull"),
+    Place(_PULL, "diff", "diff", "Show what changed between two pulls.", "diff"),
+    Place(_PULL, "rollback", "rollback", "Publish an earlier snapshot again, or list them.", "rollback"),
+    Place(_PULL, "replay", "rollback", "Validate quarantined rows again, or count them.", "replay"),
+    Place(_PUSH, "push", "push", "Send history that is not in the account yet.", "push"),
+    Place(_PUSH, "rejects", "rejects", "List the rows that were left out, and why.", "rejects"),
+    Place(_PUSH, "reconcile", "reconcile", "Compare what was accepted with the account.", "reconcile"),
+    Place(_PUSH, "resolve", "resolve", "List revenue in doubt, or settle it by hand.", "resolve"),
+    Place(_PUSH, "adopt", "adopt", "Take sent revenue over into a lost ledger.", "adopt"),
+    Place(_STATE, "status", "status", "Show what was pulled and pushed, and what needs attention.", "status"),
+    Place(_STATE, "runs", "runs", "List recent runs, or show one with its evidence.", "runs"),
+    Place(_STATE, "logs", "logs", "Show what a run logged.", "logs"),
+    Place(_STATE, "report", "report", "Write one HTML page about the warehouse.", "report"),
+    Place(_STATE, "alerts", "alerts", "Check what alerts, and send what changed.", "alerts"),
+    Place(_STATE, "lint", "lint", "Check campaigns before they are sent.", "lint"),
+    Place(_STATE, "doctor", "doctor", "Check settings, key, network, disk and versions.", "doctor"),
+    Place(_RUN, "ui", "ui", "Serve Dagster's UI, with its daemon.", "ui"),
+    Place(_RUN, "export", "export", "Write what the warehouse holds as a project for another tool."),
+    Place(_RUN, "webhooks", "webhooks", "Receive Trackly's events into webhook_events, and lose none."),
+    Place(_TRY, "demo", "demo", "Pull, push and reconcile a made-up account.", "demo"),
+    Place(_TRY, "sandbox", "sandbox", "Serve a made-up account.", "sandbox"),
 )
-"""The commands: the group that help shows them in, the name, what they do, and that in a few words."""
+"""Every command, in the order of the help."""
 
-for _panel, _name, _command, _short in _COMMANDS:
-    app.command(_name, cls=Command, rich_help_panel=_panel, short_help=_short)(_command)
-app.add_typer(export.app, name="export", rich_help_panel=_RUN, cls=Group)
-app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_RUN, cls=Group)
+
+class _Top(Group):
+    """All commands; those that are not asked for are not loaded."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.commands = Places({place.name: place for place in PLACES})
+
+    def panels(self) -> Iterator[tuple[str, Rows]]:
+        """The commands in the groups of `PLACES`."""
+        for title, places in groupby(PLACES, lambda place: place.panel):
+            yield title, [(place.name, place.short) for place in places]
+
+
+app = typer.Typer(
+    help=_HELP,
+    epilog=_EPILOG,
+    cls=_Top,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _show_version(wanted: bool) -> None:

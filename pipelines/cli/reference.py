@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from pipelines import errors
 from pipelines.cli import error_messages
 from pipelines.cli.app import app
+from pipelines.cli.terminal.help_page import default_of
 from pipelines.exit_codes import MEANINGS
 from pipelines.settings import Settings
 
@@ -73,10 +74,8 @@ def _parameter(parameter: Any) -> str:
 
 def _default(parameter: Any) -> str:
     """What holds without the argument; empty where that is nothing, or the meaning says what."""
-    value = parameter.default
-    if value in (None, False, (), [], "") or callable(value) or "UNSET" in repr(value):
-        return "required" if parameter.required else ""
-    return f"`{' '.join(map(str, value)) if isinstance(value, list | tuple) else value}`"
+    value = default_of(parameter)
+    return f"`{value}`" if value else "required" if parameter.required else ""
 
 
 def _settings() -> str:

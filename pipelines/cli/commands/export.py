@@ -7,14 +7,16 @@ import typer
 
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
-from pipelines.cli.terminal.help import Command
+from pipelines.cli.terminal.help import Command, Group
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
 
 app = typer.Typer(
+    name="export",
     help="Write what the warehouse holds as a project for another tool.",
+    cls=Group,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
 )
 
 

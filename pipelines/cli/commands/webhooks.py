@@ -10,7 +10,7 @@ import typer
 
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out, tell
-from pipelines.cli.terminal.help import Command
+from pipelines.cli.terminal.help import Command, Group
 from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import age
@@ -21,9 +21,11 @@ if TYPE_CHECKING:  # help answers at once
     from pipelines.webhooks.signature import Found
 
 app = typer.Typer(
+    name="webhooks",
     help="Receive Trackly's events (deliveries, opt-outs, replies) into webhook_events, and lose none.",
+    cls=Group,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
 )
 
 

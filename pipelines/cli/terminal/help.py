@@ -1,24 +1,36 @@
-"""How commands show themselves: help with plain names for what options take, and mistakes in plain words.
+"""How commands show themselves: help with plain types, and mistakes in plain text.
 
-What does not belong here: what the commands are (`app`), and the texts, which are theirs.
+What does not belong here: how help looks (`help_page`), which commands there are (`app`), and their texts.
 """
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
-from typer import BadParameter
+from typer import Abort, BadParameter
 from typer.core import TyperArgument, TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
-_PLAIN = {"int": "NUMBER", "float": "NUMBER", "Path": "PATH", "str": "TEXT"}
-"""What is shown for a type of Python's."""
+from pipelines.cli.terminal.consoles import complain, tell
+from pipelines.cli.terminal.help_page import Rows, bounds_of, show_command, show_group
+from pipelines.exit_codes import STOPPED, USAGE
+
+_FLAT = 200
+"""Cells of a command's few words, so that they are not shortened."""
 
 
 class Command(TyperCommand):
     """A command whose help has no types of Python's."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """As typer does."""
-        plain(self.get_params(ctx))
-        super().format_help(ctx, formatter)
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument):
+                parameter.metavar = parameter.metavar or parameter.name.upper()
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer names it
+        """Print its help."""
+        show_command(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer does; what is wrong with a value is told in plain words.
@@ -29,38 +41,48 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except BadParameter as error:
-            error.message = _in_plain_words(error.message)
+            error.message = _in_plain_words(error)
             raise
 
 
 class Group(TyperGroup):
     """A group of commands, with the same help."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """As typer does."""
-        plain(self.get_params(ctx))
-        super().format_help(ctx, formatter)
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer names it
+        """Print its help."""
+        show_group(self, ctx, self.panels())
+
+    def panels(self) -> Iterator[tuple[str, Rows]]:
+        """Its commands in groups: a title, and the commands with a few words on each."""
+        rows = [(name, command.get_short_help_str(_FLAT)) for name, command in self.commands.items()]
+        yield "Commands", rows
+
+    def main(self, *args: Any, **named: Any) -> Any:
+        """As typer does; a mistake is shown as all other errors are."""
+        try:
+            code = super().main(*args, **{**named, "standalone_mode": False})
+        except TyperException as error:
+            code = _told(error)
+        except Abort:
+            tell("Stopped. Nothing was done.")
+            code = STOPPED
+        sys.exit(code if isinstance(code, int) else 0)
 
 
-def plain(parameters: list[Any]) -> None:
-    """Have parameters show in plain words what they take: a flag nothing, an argument its name, which is enough."""
-    for parameter in parameters:
-        if isinstance(parameter, TyperArgument):
-            parameter.display_type_rich = _nothing  # type: ignore[method-assign]  # nothing else leaves it out
-        elif parameter.metavar is None:
-            parameter.metavar = "" if parameter.is_flag else _plain_type(parameter)
+def _told(error: Any) -> int:
+    """Tell of a mistake in the arguments; none are a question for help, which has been answered."""
+    if type(error).__name__ != "NoArgsIsHelpError":
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "trackly-sync"
+        complain(error.format_message().strip().replace("\n\t", " "), f"{path} --help")
+    return int(getattr(error, "exit_code", USAGE))
 
 
-def _in_plain_words(message: str) -> str:
-    """A message without the words of the library that checks values."""
-    shown = message.removeprefix("Value error, ").partition(", unable to")[0]
-    return shown.replace("Input should be", "it must be")
-
-
-def _nothing(ctx: Any) -> None:  # noqa: ARG001 - typer names it
-    return None
-
-
-def _plain_type(option: Any) -> str:
-    shown = str(option.bare_type()).removeprefix("list[").removesuffix("]")
-    return _PLAIN.get(shown, shown.upper())
+def _in_plain_words(error: BadParameter) -> str:
+    """What is wrong with a value, without the text of the library that checks values."""
+    if "Input should be" not in error.message:
+        return error.message.removeprefix("Value error, ")
+    takes = (
+        {"int": "a whole number", "float": "a number"}.get(error.param.bare_type()) if error.param else None
+    )
+    return f"it must be {', '.join(filter(None, (takes or 'another', bounds_of(error.param))))}"

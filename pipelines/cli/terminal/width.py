@@ -25,11 +25,19 @@ def at_words(text: Text, width: int) -> Text:
         width: cells of a line.
     """
     lines = text.split("\n", allow_blank=True)
-    return Text("\n").join(part for line in lines for part in _wrapped(line, width))
+    return Text("\n").join(
+        part for line in lines for part in hanging(line, width, len(line.plain) - len(line.plain.lstrip()))
+    )
 
 
-def _wrapped(line: Text, width: int) -> Iterator[Text]:
-    indent = len(line.plain) - len(line.plain.lstrip())
+def hanging(line: Text, width: int, indent: int) -> Iterator[Text]:
+    """The lines that one line becomes, broken between words.
+
+    Args:
+        line: without line ends.
+        width: cells of a line.
+        indent: cells before those that follow the first.
+    """
     first, *rest = line.divide(_breaks(line.plain, width, indent))
     for part in (first, *rest):
         part.rstrip()

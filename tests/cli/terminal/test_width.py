@@ -69,20 +69,67 @@ def test_a_table_that_does_not_fit_is_shown_row_by_row() -> None:
     assert lines == ["47e1cdba", "  began: 2026-11-26 14:11:53", "  what: pull all, push all of 2025-03"]
 
 
+WIDTHS = [40, 60, 80, 120]
+
+
+def shown(arguments: list[str], width: int) -> str:
+    """What a command prints to a terminal of a width."""
+    environment = {"COLUMNS": str(width), "TERM": "dumb", "NO_COLOR": "1"}
+    return CliRunner().invoke(app, arguments, env=environment, prog_name="trackly-sync").output
+
+
 def test_help_has_groups_plain_types_and_examples() -> None:
-    """Of every command; at 60 columns no word of an example is broken."""
-    runner = CliRunner()
-    top = runner.invoke(
-        app, ["--help"], env={"COLUMNS": "100", "TERM": "dumb"}, prog_name="trackly-sync"
-    ).output
+    """Of every command, in its own words."""
+    top = shown(["--help"], 100)
     for panel in ("Pull: the account", "Push: history", "See how things stand", "Run and connect", "Try it"):
         assert panel in top
     for name, command in _leaves(typer.main.get_command(app)):
-        shown = runner.invoke(
-            app, [*name.split(), "--help"], env={"COLUMNS": "60", "TERM": "dumb"}, prog_name="trackly-sync"
-        ).output
-        assert "Examples:" in shown, name
-        for odd in ("<", "bool", "list[", "int range", "Path"):
-            assert odd not in shown.replace("<=", ""), (name, odd)
-        told, said = " ".join(shown.split()), " ".join(command.help.replace("`", "").split())
-        assert said.partition("Examples:")[0] in told, name
+        page = shown([*name.split(), "--help"], 60)
+        assert "Examples:" in page, name
+        assert "trackly-sync" in page.partition("Examples:")[2], name
+        for odd in ("<", ">=", "bool", "list[", "int range", "Path", "UNSET", "None]"):
+            assert odd not in page, (name, odd)
+        in_page, declared = " ".join(page.split()), " ".join(command.help.replace("`", "").split())
+        assert declared.partition("Examples:")[0] in in_page, name
+
+
+def test_help_is_whole_at_any_width() -> None:
+    """Of every command and group: lines end between words, nothing is cut, and every name is there."""
+    group = typer.main.get_command(app)
+    leaves = dict(_leaves(group))
+    pages = ["", *leaves, *{name.partition(" ")[0] for name in leaves if " " in name}]
+    for name in pages:
+        words = [shown([*name.split(), "--help"], width).split() for width in WIDTHS]
+        assert all(page == words[-1] for page in words), name
+        assert not any("…" in word for word in words[0]), name
+        for line in shown([*name.split(), "--help"], WIDTHS[0]).splitlines():
+            assert len(line) <= WIDTHS[0] or len(line.split()) == 1, (name, line)
+        for option in leaves[name].params if name in leaves else ():
+            names = option.opts if option.param_type_name == "option" else []
+            assert set(names) <= {word.rstrip(",") for word in words[0]}, name
+    assert set(group.commands) <= set(shown(["--help"], WIDTHS[0]).split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "page"),
+    [
+        (["statu"], "No such command 'statu'. Did you mean 'status'?", "trackly-sync --help"),
+        (
+            ["status", "--jsn"],
+            "No such option: --jsn (Possible options: --json)",
+            "trackly-sync status --help",
+        ),
+        (
+            ["ui", "--port", "70000"],
+            "Invalid value for '--port': it must be a whole number, 1 to 65535",
+            "trackly-sync ui --help",
+        ),
+        (["webhooks", "check"], "Missing argument 'FILE'.", "trackly-sync webhooks check --help"),
+    ],
+)
+def test_a_mistake_is_two_lines(arguments: list[str], message: str, page: str) -> None:
+    """As every other error: what is wrong, and the page that helps; exit code 2."""
+    done = CliRunner().invoke(app, arguments, prog_name="trackly-sync")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == [f"Error: {message}", f"  → {page}"]
+    assert done.stdout == ""
