@@ -20,6 +20,9 @@ from schemas.tables import literal
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")
 """What holds for a whole instance, so that it is set for every block, or goes back to its default."""
 
+WITHOUT_LOG = "RECOVERY_MODE no_wal_writes"
+"""An option of ATTACH for a file that nobody needs before its last checkpoint: no commit waits for the disk."""
+
 _KEPT = 4
 """How many instances wait at most; a block in a block needs a second one."""
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines import memory
 from pipelines.errors import StorageError
-from pipelines.instances import attached
+from pipelines.instances import WITHOUT_LOG, attached
 
 STORAGE_VERSION = "v1.2.0"
 """The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
@@ -29,10 +29,10 @@ def opened_for_writing(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyC
         **memory.limits(memory.WAREHOUSE, copy.with_suffix(".spill")),
         "preserve_insertion_order": "false",
     }
-    new = "" if copy.exists() else f" (STORAGE_VERSION '{STORAGE_VERSION}')"
+    new = "" if copy.exists() else f", STORAGE_VERSION '{STORAGE_VERSION}'"
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(attached(copy, NAME, new, config))
+            connection = stack.enter_context(attached(copy, NAME, f" ({WITHOUT_LOG}{new})", config))
         except duckdb.Error as error:
             raise StorageError(
                 f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",

@@ -34,7 +34,7 @@ import pyarrow as pa
 
 from pipelines import memory
 from pipelines.errors import StorageError, UsageError
-from pipelines.instances import attached
+from pipelines.instances import WITHOUT_LOG, attached
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs_of
@@ -99,7 +99,7 @@ def building(
         private_folder(path.parent)
         discard(aside)
         try:
-            with attached(aside, _NAME, config=_limits(memory.STAGE, aside)) as connection:
+            with attached(aside, _NAME, f" ({WITHOUT_LOG})", _limits(memory.STAGE, aside)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 privacy.define(connection)
                 _create(connection, dataset)
@@ -111,6 +111,7 @@ def building(
                             load(connection, dataset, number, ready)
                 unusable.refuse()
                 yield connection
+                connection.execute("CHECKPOINT")
             path.with_name(f"{path.name}.wal").unlink(
                 missing_ok=True
             )  # of a killed push; it is of the old file
