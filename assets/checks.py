@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager
 
 import dagster as dg
 
-from assets.books import (
+from assets.graph.pulled import PULLED_ASSETS, warehouse
+from assets.graph.pushed import PUSHED_ASSETS, imported_revenue, reconciliation
+from assets.inspection.lookups import (
     Content,
     differing,
     input_content,
@@ -20,12 +22,10 @@ from assets.books import (
     revenue_sums,
     snapshot_content,
 )
-from assets.examine import examine
-from assets.failures import engine
-from assets.metadata import numbers
-from assets.pulled import PULLED_ASSETS, warehouse
-from assets.pushed import PUSHED_ASSETS, imported_revenue, reconciliation
+from assets.inspection.metadata import numbers
+from assets.inspection.row_checks import examine
 from assets.resources import Trackly
+from assets.runs.engine_calls import engine
 from pipelines.push.audit.acknowledged import books
 from pipelines.push.audit.alarms import condition, open_alarms
 from pipelines.push.ledger.ledger import existing_ledger

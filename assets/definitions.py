@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from assets.analysis import ANALYSIS_ASSETS, VIEWS
 from assets.checks import CHECKS
-from assets.described import described
+from assets.graph.analysis import ANALYSIS_ASSETS, VIEWS
+from assets.graph.attributes import described
+from assets.graph.external import OUTSIDE
+from assets.graph.months import build_months
+from assets.graph.pulled import PULLED_ASSETS
+from assets.graph.pushed import PUSHED_ASSETS
+from assets.graph.webhook_events import RECEIVED_ASSETS, events_arrive
 from assets.jobs import JOBS
-from assets.monthly import build_months
-from assets.outside import OUTSIDE
-from assets.pulled import PULLED_ASSETS
-from assets.pushed import PUSHED_ASSETS
-from assets.received import RECEIVED_ASSETS, events_arrive
 from assets.resources import Trackly
 from assets.schedules import build_schedules, build_sensors
 from pipelines.errors import SettingsError

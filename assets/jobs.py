@@ -5,13 +5,13 @@ Jobs name the in-process executor: a process per step costs seconds each, and th
 
 import dagster as dg
 
-from assets.analysis import report
-from assets.monthly import GROUP as MONTHS_GROUP
-from assets.pulled import GROUP as PULL_GROUP
-from assets.pushed import GROUP as PUSH_GROUP
-from assets.pushed import reconciliation
-from assets.received import GROUP as WEBHOOKS_GROUP
-from assets.reporting import report_months
+from assets.graph.analysis import report
+from assets.graph.months import GROUP as MONTHS_GROUP
+from assets.graph.pulled import GROUP as PULL_GROUP
+from assets.graph.pushed import GROUP as PUSH_GROUP
+from assets.graph.pushed import reconciliation
+from assets.graph.webhook_events import GROUP as WEBHOOKS_GROUP
+from assets.records.report import report_months
 from schemas.registry import PUSHED
 
 _HISTORY_MAY_BE_MISSING = {"ops": {f"history_{name}": {"config": {"required": False}} for name in PUSHED}}

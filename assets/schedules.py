@@ -1,14 +1,15 @@
 """When jobs run by themselves: schedules, and the sensor of new history. All off unless TRACKLY_SCHEDULES is on.
 
 What is turned on or off in the UI stays so, whatever the setting says. A job that is still queued or under way is
-not started again. What must not go in: what a job does (`jobs`), and when a file is complete (`arrivals`).
+not started again. What must not go in: what a job does (`jobs`), and when a file is complete
+(`inspection.new_files`).
 """
 
 import time
 
 import dagster as dg
 
-from assets.arrivals import from_cursor, look, started, to_cursor, to_watch
+from assets.inspection.new_files import from_cursor, look, started, to_cursor, to_watch
 from assets.jobs import pull, push, sync
 from assets.resources import Trackly
 from pipelines.errors import UsageError

@@ -2,7 +2,7 @@
 
 Only where Dagster keeps records in the data directory. A command leaves a notice and starts a process that reports
 it; what that process could not report is taken up by the next one, or when the UI starts. What does not belong here:
-Dagster (`assets.reporting` reports), and what a run did (its records say, see `runs`).
+Dagster (`assets.records.report` reports), and what a run did (its records say, see `runs`).
 """
 
 import os
@@ -100,7 +100,7 @@ def start_reporting(data_dir: Path, dagster_url: str | None = None) -> None:
     environment = safe_environment(
         None, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=str(data_dir.absolute()), **records
     )
-    command, log = module_command("assets.reporting"), str(home / "reporting.log")
+    command, log = module_command("assets.records.report"), str(home / "reporting.log")
     quiet: list[tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     quiet += [(os.POSIX_SPAWN_OPEN, stream, log, flags, 0o600) for stream in (1, 2)]

@@ -2,7 +2,7 @@
 
 What stays whatever its age: of each activity the newest record, and the newest of those that went well, since alerts,
 metrics and `status` go by them. What does not belong here: snapshots (`warehouse.publish` keeps some), and Dagster's
-records (`assets.reporting`).
+records (`assets.records.report`).
 """
 
 import os

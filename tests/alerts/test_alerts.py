@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from assets.running import run_job
+from assets.runs.in_process import run_job
 from pipelines.alerts import notify as notifying
 from pipelines.alerts import webhook
 from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs

@@ -19,13 +19,13 @@ import pytest
 from oracle import query
 from processes import environment
 
-from assets.books import input_content, noticed
 from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
 from assets.definitions import build_defs
-from assets.pulled import DATASETS
-from assets.pushed import history_sends, imported_sends
+from assets.graph.pulled import DATASETS
+from assets.graph.pushed import history_sends, imported_sends
+from assets.inspection.lookups import input_content, noticed
 from assets.resources import GivenTrackly
-from assets.running import JobResult, Step, main, run_job
+from assets.runs.in_process import JobResult, Step, main, run_job
 from pipelines.cli.shared.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
 from pipelines.pull.run import publish_latest, snapshot_dataset
@@ -301,7 +301,7 @@ def test_a_stopped_run_leaves_nothing_half_done(
 ) -> None:
     """Ctrl-C and SIGTERM end the run with 130: no draft, no warehouse, and the record says stopped."""
     server.faults.active.append(parse_fault("latency,seconds=1,times=1000"))
-    command = [sys.executable, "-m", "assets.running", "pull"]
+    command = [sys.executable, "-m", "assets.runs.in_process", "pull"]
     with subprocess.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.PIPE) as child:
         wait_for(lambda: len(account.log) > 0)
         child.send_signal(number)

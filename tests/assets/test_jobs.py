@@ -14,7 +14,7 @@ from receiving import arrive, delivery
 
 from assets.checks import dataset_checks
 from assets.definitions import build_defs
-from assets.pulled import DATASETS
+from assets.graph.pulled import DATASETS
 from assets.resources import Trackly
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
@@ -115,7 +115,7 @@ def test_every_asset_says_whose_it_is_and_where_it_comes_from(monkeypatch: pytes
     assert personal == {"contacts", "revenue"} | of_people
     references = nodes["contacts"].metadata["dagster/code_references"].code_references
     assert [Path(one.file_path).relative_to(Path(__file__).parents[2]).as_posix() for one in references] == [
-        "assets/pulled.py",
+        "assets/graph/pulled.py",
         "schemas/contacts.py",
     ]
 

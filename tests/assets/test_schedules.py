@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.arrivals import from_cursor, look, started, to_cursor
 from assets.definitions import build_defs
+from assets.inspection.new_files import from_cursor, look, started, to_cursor
 from assets.resources import GivenTrackly
 from pipelines.settings import Settings
 

@@ -65,7 +65,7 @@ def test_the_table_answers_a_newcomer() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["pipelines/push/gone.py", "schemas/columns.py::E165", "assets/guard.py::Guard.gone"]
+    "wrong", ["pipelines/push/gone.py", "schemas/columns.py::E165", "assets/ui/guard.py::Guard.gone"]
 )
 def test_a_wrong_reference_is_found(wrong: str) -> None:
     """The check tells a path or name that is not there."""

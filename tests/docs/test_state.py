@@ -14,8 +14,10 @@ ALLOWED = {
     "pipelines/storage.py::_umask": "the system forgets with which umask a process was started",
     "pipelines/push/stage/leftovers.py::_held": "stages are held until the process ends, not until a block does",
     "pipelines/instances.py::_idle": "instances of DuckDB wait here for the next block, each empty",
-    "assets/serving.py::tempfile.tempdir": "Dagster's programs make their sockets where it says",
-    "assets/failures.py::sys.tracebacklimit": "Dagster reads it after our code has ended; it is undone by then",
+    "assets/ui/serve.py::tempfile.tempdir": "Dagster's programs make their sockets where it says",
+    "assets/runs/engine_calls.py::sys.tracebacklimit": (
+        "Dagster reads it after our code has ended; it is undone by then"
+    ),
 }
 """What may change while a process runs, and why it must be in one place."""
 

@@ -138,7 +138,7 @@ def _run_job(environment: dict[str, str], folder: Path) -> int:
 
     In the demo's folder, where no .env says anything: its ledger and history would be the real account's.
     """
-    command, safe = module_command("assets.running", "sync"), safe_environment(environment)
+    command, safe = module_command("assets.runs.in_process", "sync"), safe_environment(environment)
     with subprocess.Popen(command, env=safe, cwd=folder, process_group=0) as job:  # noqa: S603 - our own interpreter
         try:
             return job.wait()

@@ -120,7 +120,7 @@ def serve_pages(
         data_dir = str(settings.data_dir.absolute())
         records = {"TRACKLY_DAGSTER_URL": settings.dagster_url} if settings.dagster_url else {}
         environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir, **records)
-        return _serve(module_command("assets.serving", host, str(port)), environment, held, folder)
+        return _serve(module_command("assets.ui.serve", host, str(port)), environment, held, folder)
 
 
 def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper, folder: Path | None) -> int:

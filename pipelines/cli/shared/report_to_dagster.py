@@ -1,7 +1,7 @@
 """What a command did goes on to Dagster's records, where there are any, by a process that nobody waits for.
 
 It must never fail a command, nor slow it down: Dagster takes seconds to import. What does not belong here: what is
-reported, and how (`assets.reporting`).
+reported, and how (`assets.records.report`).
 """
 
 import logging

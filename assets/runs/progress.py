@@ -1,6 +1,6 @@
 """What happens in a run, told without Dagster's types: steps for whoever watches, and errors of our own tree.
 
-What must not go in: running anything (`running`), and printing.
+What must not go in: running anything (`in_process`), and printing.
 """
 
 from collections.abc import Mapping

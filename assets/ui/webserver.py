@@ -1,6 +1,6 @@
-"""Dagster's pages behind the guard: `python -m assets.pages WORKSPACE HOST PORT`, with DAGSTER_HOME set.
+"""Dagster's pages behind the guard: `python -m assets.ui.webserver WORKSPACE HOST PORT`, with DAGSTER_HOME set.
 
-What must not go in: who may come in (`guard`), and the other processes (`serving`).
+What must not go in: who may come in (`guard`), and the other processes (`serve`).
 """
 
 import sys
@@ -15,8 +15,8 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.version import __version__
 
-from assets.guard import App, Guard, Rules, is_loopback
-from assets.peers import may_enter
+from assets.ui.guard import App, Guard, Rules, is_loopback
+from assets.ui.socket_owner import may_enter
 from pipelines.settings import Settings, load_settings
 
 _STATEMENT_MILLISECONDS, _POOL_SECONDS, _OVERFLOW = (

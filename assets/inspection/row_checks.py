@@ -1,6 +1,6 @@
 """Rows checked by their dataset's declaration, for asset checks. No Dagster here.
 
-What must not go in: where rows come from (`books`), and what a finding means for a run (`checks`).
+What must not go in: where rows come from (`lookups`), and what a finding means for a run (`assets.checks`).
 """
 
 from collections import Counter

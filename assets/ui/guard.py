@@ -9,7 +9,7 @@ image, a form, a request or a host name that it points at this machine; and so c
     user      with a password every request has it; without one, only our own user and root come in over loopback
     framing   no other page shows this one in a frame, and this one loads images from nowhere else
 
-What must not go in: serving (`pages`), and settings.
+What must not go in: serving (`webserver`), and settings.
 """
 
 import hmac

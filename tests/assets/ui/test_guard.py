@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from assets.guard import Guard, Message, Receive, Rules, Scope, Send
-from assets.pages import rules_of
-from assets.peers import may_enter, user_of
+from assets.ui.guard import Guard, Message, Receive, Rules, Scope, Send
+from assets.ui.socket_owner import may_enter, user_of
+from assets.ui.webserver import rules_of
 from pipelines.errors import SettingsError
 from pipelines.settings import load_settings
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.pruning import prune_dagster
+from assets.records.pruning import prune_dagster
 from pipelines.settings import load_settings
 
 

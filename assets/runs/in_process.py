@@ -1,4 +1,4 @@
-"""Running a job in this process, for the command line: `python -m assets.running JOB`.
+"""Running a job in this process, for the command line: `python -m assets.runs.in_process JOB`.
 
 `run_job` is for callers in Python. As a program, settings come from the environment, Dagster's records go to
 DAGSTER_HOME where it is set, and exit codes are those of `trackly-sync`. What must not go in: the summary, which is
@@ -23,10 +23,10 @@ from dagster._core.remote_origin import (
 )
 
 from assets.definitions import build_defs
-from assets.failures import show_stacks
 from assets.location import LOCATION, REPOSITORY
 from assets.resources import GivenTrackly
-from assets.steps import Step, first_error, step_of
+from assets.runs.engine_calls import show_stacks
+from assets.runs.progress import Step, first_error, step_of
 from pipelines import errors
 from pipelines.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.failures import engine
-from assets.metadata import column_schema
-from assets.pulled import warehouse
-from assets.pushed import imported_clicks, imported_revenue, imported_sends, reconciliation
-from assets.received import webhook_events
+from assets.graph.pulled import warehouse
+from assets.graph.pushed import imported_clicks, imported_revenue, imported_sends, reconciliation
+from assets.graph.webhook_events import webhook_events
+from assets.inspection.metadata import column_schema
 from assets.resources import Trackly
+from assets.runs.engine_calls import engine
 from pipelines.cli.shared.attention import attention
 from pipelines.push.ledger.status import outcomes
 from pipelines.report.write import NAME, write_report

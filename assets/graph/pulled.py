@@ -7,10 +7,10 @@ import time
 
 import dagster as dg
 
-from assets.failures import engine
-from assets.metadata import column_schema, of_snapshot, of_unserved, of_warehouse
-from assets.outside import ACCOUNT
+from assets.graph.external import ACCOUNT
+from assets.inspection.metadata import column_schema, of_snapshot, of_unserved, of_warehouse
 from assets.resources import Trackly
+from assets.runs.engine_calls import engine
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.pull.snapshot import ReadOptions
 from pipelines.push.audit.publish import publish_missing_imports

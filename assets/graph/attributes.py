@@ -1,7 +1,7 @@
 """What every asset says of itself beyond its columns: owner, tags, version, table, code, and how fresh it is kept.
 
 All of it follows from the asset's group and dataset, so that an asset that is added has it. What must not go in:
-figures of a run (`metadata`).
+figures of a run (`inspection.metadata`).
 """
 
 import sys
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.analysis import mart_sql
+from assets.graph.analysis import mart_sql
 from pipelines.privacy import PERSONAL
 from pipelines.settings import Settings
 from schemas.catalog import tables

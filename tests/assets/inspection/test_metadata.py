@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.failures import Stopped, engine
-from assets.metadata import preview, table
+from assets.inspection.metadata import preview, table
 from assets.resources import GivenTrackly
+from assets.runs.engine_calls import Stopped, engine
 from pipelines.errors import DataError
 from pipelines.settings import Settings
 from pipelines.text import for_pages

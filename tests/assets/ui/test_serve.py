@@ -13,7 +13,7 @@ from processes import environment, of_session
 from serving import ROOT, serving, wait_for
 
 from assets.definitions import build_defs
-from assets.serving import _logging, settle_stale_runs
+from assets.ui.serve import _logging, settle_stale_runs
 from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.errors import BusyError
 from pipelines.sandbox import Account, Server, parse_fault
@@ -26,7 +26,7 @@ def test_a_deployment_takes_up_after_kill_9_and_queues_its_runs(
     """A run that was killed is marked and blocks nobody; two runs wait for each other. SIGTERM ends all of it."""
     server.faults.active.append(parse_fault("latency,seconds=3,times=1000"))
     home = {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
-    command = [sys.executable, "-m", "assets.running", "pull"]
+    command = [sys.executable, "-m", "assets.runs.in_process", "pull"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(settings) | home, stdout=subprocess.DEVNULL, start_new_session=True
     ) as killed:

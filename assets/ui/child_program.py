@@ -1,7 +1,7 @@
 """A module of Python as a program that ends when its parent does, also when that is killed.
 
-`python -m assets.tied FD MODULE ARGUMENT...`: FD is the reading end of a pipe whose other end the parent holds and
-never writes to. What must not go in: what the programs are (`serving`).
+`python -m assets.ui.child_program FD MODULE ARGUMENT...`: FD is the reading end of a pipe whose
+other end the parent holds and never writes to. What must not go in: what the programs are (`serve`).
 """
 
 import os

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.failures import engine
-from assets.metadata import column_schema, numbers, of_events
-from assets.outside import ACCOUNT
-from assets.pulled import WAREHOUSE_POOL, warehouse
+from assets.graph.external import ACCOUNT
+from assets.graph.pulled import WAREHOUSE_POOL, warehouse
+from assets.inspection.metadata import column_schema, numbers, of_events
 from assets.resources import Trackly
+from assets.runs.engine_calls import engine
 from pipelines.warehouse.events import publish_events
 from pipelines.watched import of_receiver
 from pipelines.webhooks.store import received

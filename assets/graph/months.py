@@ -12,15 +12,15 @@ from typing import Self
 import dagster as dg
 from pydantic import Field
 
-from assets.books import outcomes_between
-from assets.failures import engine
-from assets.metadata import of_month
-from assets.outside import HISTORY_FILES
-from assets.pulled import warehouse
-from assets.pushed import GROUP as PUSH_POOL
-from assets.pushed import books_published
+from assets.graph.external import HISTORY_FILES
+from assets.graph.pulled import warehouse
+from assets.graph.pushed import GROUP as PUSH_POOL
+from assets.graph.pushed import books_published
+from assets.inspection.lookups import outcomes_between
+from assets.inspection.metadata import of_month
 from assets.resources import Trackly
-from assets.started import attended
+from assets.runs.engine_calls import engine
+from assets.runs.started_by import attended
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.runs import records_of
@@ -57,7 +57,7 @@ class Month:
 
     @classmethod
     def of(cls, found: Mapping[str, tuple[dict[str, int], int]]) -> Self:
-        """From what `books` finds of each dataset."""
+        """From what `lookups` finds of each dataset."""
         return cls({name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values()))
 
     def total(self) -> dict[str, int]:

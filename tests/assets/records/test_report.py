@@ -13,8 +13,8 @@ from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKe
 from processes import environment
 from serving import wait_for
 
-from assets.reporting import records_of, report_months, report_pending
-from assets.running import run_job
+from assets.records.report import records_of, report_months, report_pending
+from assets.runs.in_process import run_job
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.cli.shared.report_to_dagster import hand_over
 from pipelines.errors import ServiceError, SettingsError

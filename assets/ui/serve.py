@@ -1,4 +1,4 @@
-"""Dagster's code server, pages and daemon for a deployment: `python -m assets.serving HOST PORT`.
+"""Dagster's code server, pages and daemon for a deployment: `python -m assets.ui.serve HOST PORT`.
 
 Tidies up after a process that died, then keeps the three together until one of them ends or it is stopped. `dagster
 dev` does nearly that, but its pages ask nobody for anything (see `guard`). The code server, which starts runs,
@@ -100,7 +100,7 @@ def _programs(settings: Settings, folder: Path, host: str, port: str) -> list[li
         ["dagster", "code-server", "start", "--socket", str(folder / "code"), "-m", LOCATION,
          "--working-directory", str(_own_folder()),  # from which it would import: it holds no modules
          "--location-name", LOCATION, "--use-python-environment-entry-point", *log],
-        ["assets.pages", str(workspace), host, port],
+        ["assets.ui.webserver", str(workspace), host, port],
         ["dagster._daemon", "run", "-w", str(workspace), *log],
     ]  # fmt: skip
 
@@ -120,7 +120,7 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
     started: list[subprocess.Popen[bytes]] = []
     try:
         for program in programs:
-            command = module_command("assets.tied", str(reading), *program)
+            command = module_command("assets.ui.child_program", str(reading), *program)
             environment = safe_environment()
             started.append(subprocess.Popen(command, env=environment, pass_fds=[reading]))  # noqa: S603 - ours
             while not code_socket.exists() and started[0].poll() is None:

@@ -12,9 +12,9 @@ import pytest
 from oracle import query
 
 from assets.definitions import build_defs
-from assets.metadata import of_month
+from assets.inspection.metadata import of_month
 from assets.resources import GivenTrackly
-from assets.running import run_job
+from assets.runs.in_process import run_job
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import Account, running, seed_account, write_history

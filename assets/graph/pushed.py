@@ -11,13 +11,13 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import Field
 
-from assets.books import input_rows, noticed, recorded_rows, rows_by_month
-from assets.failures import engine
-from assets.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
-from assets.outside import HISTORY_FILES
-from assets.pulled import warehouse
+from assets.graph.external import HISTORY_FILES
+from assets.graph.pulled import warehouse
+from assets.inspection.lookups import input_rows, noticed, recorded_rows, rows_by_month
+from assets.inspection.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
 from assets.resources import Trackly
-from assets.started import attended
+from assets.runs.engine_calls import engine
+from assets.runs.started_by import attended
 from pipelines.errors import BusyError, UsageError
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile

@@ -1,4 +1,4 @@
-"""Reports to Dagster's records what the command line did: `python -m assets.reporting`, with DAGSTER_HOME set.
+"""Reports to Dagster's records what the command line did: `python -m assets.records.report`, with DAGSTER_HOME set.
 
 A command starts it and does not wait (`pipelines.cli.shared.report_to_dagster`), and so do the pages when they
 start and once a day; what is too old is removed then (`pruning`). What must not go in: what there is to report
@@ -19,9 +19,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from filelock import FileLock, Timeout
 
-from assets import command_line
 from assets.checks import CHECKS
-from assets.pruning import prune_dagster
+from assets.records import command_line
+from assets.records.pruning import prune_dagster
 from assets.resources import GivenTrackly
 from pipelines.notices import Notice, dagster_folder, done, failed, pending
 from pipelines.runs import last_of_each, newest

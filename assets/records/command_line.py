@@ -1,6 +1,6 @@
 """What the command line did, as materializations: from the records of its runs, and what they have left on disk.
 
-Add an activity here when a command gets a new one. What must not go in: Dagster's storage (`reporting`), and checks,
+Add an activity here when a command gets a new one. What must not go in: Dagster's storage (`report`), and checks,
 which are those of the assets.
 """
 
@@ -10,8 +10,17 @@ from decimal import Decimal
 import dagster as dg
 import msgspec
 
-from assets.books import input_rows, intake_of, noticed, outcomes_by_month, recorded_rows, rows_by_month
-from assets.metadata import (
+from assets.graph.months import NAME as MONTHS
+from assets.graph.months import Month, month_checks, partitions_of
+from assets.inspection.lookups import (
+    input_rows,
+    intake_of,
+    noticed,
+    outcomes_by_month,
+    recorded_rows,
+    rows_by_month,
+)
+from assets.inspection.metadata import (
     Metadata,
     of_intake,
     of_month,
@@ -20,8 +29,6 @@ from assets.metadata import (
     of_snapshot,
     of_warehouse,
 )
-from assets.monthly import NAME as MONTHS
-from assets.monthly import Month, month_checks, partitions_of
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import books
 from pipelines.push.audit.reconcile import Reconciliation

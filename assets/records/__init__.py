@@ -1,0 +1,6 @@
+"""Dagster's records: what the command line did goes in, what is too old goes out.
+
+run records of the engine ─▶ command_line (as materializations) ─▶ report; pruning
+
+What does not belong here: the engine's own records (`pipelines.runs`).
+"""

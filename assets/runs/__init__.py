@@ -1,0 +1,6 @@
+"""Runs of jobs: in this process, who started them, how far they are, and how errors of the engine end them.
+
+in_process ─▶ a job ─▶ engine_calls ─▶ progress (steps and the first error)
+
+What does not belong here: which jobs there are (`assets.jobs`), and records of what the command line did (`records`).
+"""
