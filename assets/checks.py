@@ -33,7 +33,7 @@ from pipelines.push.ledger.status import differing as differing_rows
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.settings import Settings
-from pipelines.text import for_pages, plain
+from pipelines.text.sanitize import for_pages, plain
 from schemas.columns import Dataset
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Consistency

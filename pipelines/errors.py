@@ -22,7 +22,7 @@ refused with (those are outcomes in the ledger, not exceptions).
 from datetime import datetime
 from typing import Any
 
-from pipelines.exit_codes import FAILED, USAGE
+from pipelines.process.exit_codes import FAILED, USAGE
 
 
 class TracklySyncError(Exception):

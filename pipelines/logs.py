@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
 
-from pipelines.text import for_json
+from pipelines.text.sanitize import for_json
 
 run_id: ContextVar[str] = ContextVar("run_id", default="")
 """The run that the code at hand belongs to; "" outside of any."""

@@ -3,7 +3,7 @@
 Pulls and pushes come and go between two scrapes, so each kind of run leaves a file behind when it ends:
 `trackly_sync_pull.prom` and `trackly_sync_push.prom` in TRACKLY_METRICS_DIR. All figures are read from what is on
 record anyway; nothing is counted while rows move. What does not belong here: rates and ages, which PromQL makes of
-timestamps, and when the files are written (see `watched`).
+timestamps, and when the files are written (see `alerts.after_run`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

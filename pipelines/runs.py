@@ -20,7 +20,7 @@ import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import kept, run_id
-from pipelines.stopping import interrupts_kept
+from pipelines.process.interrupts import interrupts_kept
 from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
 from schemas.sync import RunRecord
 

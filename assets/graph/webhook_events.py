@@ -14,8 +14,8 @@ from assets.graph.pulled import WAREHOUSE_POOL, warehouse
 from assets.inspection.metadata import column_schema, numbers, of_events
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
+from pipelines.alerts.after_run import of_receiver
 from pipelines.warehouse.events import publish_events
-from pipelines.watched import of_receiver
 from pipelines.webhooks.store import received
 from schemas.webhook_events import WEBHOOK_EVENTS
 

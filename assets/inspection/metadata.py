@@ -19,7 +19,7 @@ from pipelines.push.checks.compare import Period
 from pipelines.push.intake import Intake
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
-from pipelines.text import plain
+from pipelines.text.sanitize import plain
 from pipelines.webhooks.store import Received
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind

@@ -37,7 +37,7 @@ from pipelines.push.ledger.status import outcomes
 from pipelines.runs import seconds
 from pipelines.settings import Settings
 from pipelines.snapshots import snapshots
-from pipelines.text import plain
+from pipelines.text.sanitize import plain
 from pipelines.warehouse.published import published_snapshot
 from schemas.outcomes import Outcome
 from schemas.registry import PULLED, PUSHED

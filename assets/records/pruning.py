@@ -2,14 +2,14 @@
 
 What stays whatever its age: runs that hold the last materialization of an asset or of a month, since the pages go by
 them; runs that have not ended; and what was reported without a run. What must not go in: our own
-records (`pipelines.pruning`).
+records (`pipelines.run_records.pruning`).
 """
 
 from pathlib import Path
 
 import dagster as dg
 
-from pipelines.pruning import oldest_kept
+from pipelines.run_records.pruning import oldest_kept
 from pipelines.settings import Settings
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]

@@ -23,7 +23,7 @@ from assets.checks import CHECKS
 from assets.records import command_line
 from assets.records.pruning import prune_dagster
 from assets.resources import GivenTrackly
-from pipelines.notices import Notice, dagster_folder, done, failed, pending
+from pipelines.run_records.unreported import Notice, dagster_folder, done, failed, pending
 from pipelines.runs import last_of_each, newest
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private

@@ -17,7 +17,7 @@ from pipelines.errors import TracklySyncError
 from pipelines.push.stage.leftovers import tidy
 from pipelines.settings import Settings
 from pipelines.storage import claim
-from pipelines.text import plain
+from pipelines.text.sanitize import plain
 
 
 class Stopped(dg.Failure):

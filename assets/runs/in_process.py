@@ -28,10 +28,10 @@ from assets.resources import GivenTrackly
 from assets.runs.engine_calls import show_stacks
 from assets.runs.progress import Step, first_error, step_of
 from pipelines import errors
-from pipelines.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
+from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
-from pipelines.text import plain
+from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED
 
 TWICE = "imported_revenue: nothing_twice"

@@ -19,8 +19,8 @@ from pathlib import Path
 import dagster as dg
 
 from assets.location import LOCATION
-from pipelines.notices import pending, start_reporting
-from pipelines.programs import module_command, safe_environment
+from pipelines.process.subprocesses import module_command, safe_environment
+from pipelines.run_records.unreported import pending, start_reporting
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 

@@ -1,5 +1,6 @@
 """Alerts: what somebody should know of without asking, once per change, with its recovery.
 
-`conditions` judges plain figures, `notify` records what was reported and reports what changed, `webhook` carries it.
-What does not belong here: gathering figures of pushes (they are handed in), and deciding when (see `watched`).
+a pull or push has ended ─▶ after_run ─▶ conditions (plain figures) ─▶ notify (what changed) ─▶ webhook
+
+What does not belong here: gathering figures of pushes, which are handed in, and metrics (`pipelines.metrics`).
 """

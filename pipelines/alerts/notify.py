@@ -19,7 +19,7 @@ from pipelines.errors import StorageError
 from pipelines.logs import run_id
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, write_durably
-from pipelines.text import for_slack
+from pipelines.text.sanitize import for_slack
 
 LEFT_ALONE = timedelta(minutes=5)
 """How long an endpoint that failed is not tried again by a run."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from pipelines.text import plain
+from pipelines.text.sanitize import plain
 from schemas.tables import literal
 
 MOST_VALUES = 10_000

@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from pipelines.exit_codes import STOPPED
+from pipelines.process.exit_codes import STOPPED
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pipelines.cli.terminal.help import Group
 from pipelines.cli.terminal.help_page import Rows
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import load_settings
-from pipelines.settings_given import unknown_settings
+from pipelines.settings.environment import unknown_settings
 from pipelines.storage import be_private, claim
 
 _HELP = """

@@ -15,7 +15,7 @@ from pipelines import errors
 from pipelines.cli import error_messages
 from pipelines.cli.app import app
 from pipelines.cli.terminal.help_page import default_of
-from pipelines.exit_codes import MEANINGS
+from pipelines.process.exit_codes import MEANINGS
 from pipelines.settings import Settings
 
 DOCUMENT = Path("docs/reference.md")

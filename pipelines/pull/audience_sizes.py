@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from pipelines import stopping
+from pipelines.alerts.after_run import watched
 from pipelines.errors import NotFoundError
+from pipelines.process import interrupts
 from pipelines.runs import details, recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.warehouse.swap import reading
-from pipelines.watched import watched
 
 Counted = Callable[[int, int], None]
 """Called with how many audiences have been counted, and how many there are to count."""
@@ -61,7 +61,7 @@ def measure_audiences(settings: Settings, run: str, on_count: Counted) -> Measur
         ids = [str(one) for (one,) in connection.execute(_LONGEST_UNCOUNTED_FIRST).fetchall()]
     chosen = ids[: settings.measure_most]
     with recorded(settings.data_dir, run, "measure audiences") as record:
-        gone = stopping.run(_measure(settings, chosen, on_count))
+        gone = interrupts.run(_measure(settings, chosen, on_count))
         done = Measured(len(chosen) - gone, gone, len(ids) - len(chosen))
         record.rows = done.counted
         record.details = details(gone=done.gone, left=done.left)

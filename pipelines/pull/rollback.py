@@ -10,8 +10,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import stopping
+from pipelines.alerts.after_run import watched
 from pipelines.errors import BusyError, UsageError
+from pipelines.process import interrupts
 from pipelines.pull.decode.batches import decode_batch
 from pipelines.pull.decode.spool import Spooled
 from pipelines.pull.draft import Draft
@@ -32,7 +33,6 @@ from pipelines.snapshots import (
 from pipelines.storage import storage_errors
 from pipelines.warehouse.publish import note_runs, publish, republish
 from pipelines.warehouse.published import published, published_snapshot
-from pipelines.watched import watched
 from schemas.registry import PULLED
 from schemas.sync import Manifest, RunRecord
 
@@ -58,7 +58,7 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
     """
     target = to_publish(settings, name, to)
     with recorded(settings.data_dir, run, f"rollback {name}") as record:
-        together = stopping.run(with_derived(settings, [target], run))
+        together = interrupts.run(with_derived(settings, [target], run))
         republish(settings, together, _done(record, target, target.manifest.rows))
         _note(record, target, target.manifest.rows)
     return target
@@ -82,10 +82,10 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     """
     before = _published(settings, name)
     with recorded(settings.data_dir, run, f"replay {name}") as record:
-        after = stopping.run(_replayed(settings, before, run))
+        after = interrupts.run(_replayed(settings, before, run))
         passed = after.manifest.rows - before.manifest.rows
         if passed:
-            together = stopping.run(with_derived(settings, [after], run))
+            together = interrupts.run(with_derived(settings, [after], run))
             done = publish(settings, together, under_way=_done(record, after, passed))
             if after not in done:
                 raise BusyError(
@@ -128,7 +128,7 @@ def would_pass(settings: Settings, name: str) -> tuple[int, int]:
         StorageError, BusyError: the disk or another process stood in the way.
     """
     before = _published(settings, name)
-    return stopping.run(_tried(settings, before))
+    return interrupts.run(_tried(settings, before))
 
 
 async def _tried(settings: Settings, before: Snapshot) -> tuple[int, int]:

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pipelines import stopping
-from pipelines.concurrent import run_all
+from pipelines.alerts.after_run import watched
 from pipelines.errors import StorageError
+from pipelines.process import interrupts
+from pipelines.process.concurrent import run_all
 from pipelines.pull.decode.replies import Progress, silent
 from pipelines.pull.revenue_source import came_from_contacts, derived, serves_events
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
@@ -24,7 +25,6 @@ from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_snapshot
 from pipelines.warehouse.swap import prepare
-from pipelines.watched import watched
 from schemas.registry import BY_PRODUCT, PULLED
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
@@ -127,7 +127,7 @@ def snapshot_dataset(
         Skipped: the account does not serve it, and `options` take that for no fault.
     """
     with _garbage_of_its_own():
-        return stopping.run(_snapshot_one(settings, name, run, on_progress, options))
+        return interrupts.run(_snapshot_one(settings, name, run, on_progress, options))
 
 
 @watched()
@@ -180,7 +180,7 @@ def _pull_and_publish(
     settings: Settings, wanted: _Wanted, run: str, on_progress: Progress, *, allow_shrink: bool
 ) -> Pulled:
     with _garbage_of_its_own():
-        new, skipped = stopping.run(_pull(settings, wanted, run, on_progress))
+        new, skipped = interrupts.run(_pull(settings, wanted, run, on_progress))
     with recorded(settings.data_dir, run, "publish") as record:
         done = publish(settings, new, allow_shrink=allow_shrink)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)

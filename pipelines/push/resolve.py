@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from pipelines.alerts.after_run import watched
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.alarms import of_alarms
@@ -29,7 +30,6 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.runs import details, now, recorded, this_run
 from pipelines.settings import Settings
-from pipelines.watched import watched
 from schemas.money import amount_of
 from schemas.registry import PUSHED
 from schemas.sync import RunRecord

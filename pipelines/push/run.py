@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from pipelines import stopping
+from pipelines.alerts.after_run import watched
 from pipelines.errors import UsageError
+from pipelines.process import interrupts
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
@@ -32,7 +33,6 @@ from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import holds_phones
 from pipelines.runs import recorded
 from pipelines.settings import Settings
-from pipelines.watched import watched
 from schemas.registry import PUSHED
 
 
@@ -132,7 +132,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
             nothing leaves that is not on record.
     """
     with _pushing(settings) as ledger:
-        stopping.run(send_all(settings, datasets, ledger, How(**options)))
+        interrupts.run(send_all(settings, datasets, ledger, How(**options)))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -203,7 +203,7 @@ def _push(
         _judge(settings, sources.found, taking)
         try:
             incoming = Incoming(sources.found, decision)
-            sent = stopping.run(send_all(settings, datasets, ledger, how, incoming))
+            sent = interrupts.run(send_all(settings, datasets, ledger, how, incoming))
         finally:
             publish_imports(settings)
         found, differing = ledger.outcomes(), ledger.differing()

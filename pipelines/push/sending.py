@@ -30,7 +30,7 @@ from pipelines.push.stage.database import opened, stage_path
 from pipelines.push.stage.redact import hold_ready, put_away
 from pipelines.runs import recorded
 from pipelines.settings import Settings
-from pipelines.spans import plural
+from pipelines.text.humanize import plural
 from pipelines.trackly.client import TracklyClient
 from schemas.registry import PUSHED
 from schemas.sync import RunRecord

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines import memory
+from pipelines.databases import duckdb_memory
 from pipelines.errors import StorageError
 from pipelines.warehouse.swap import dicts, reading
 from pipelines.warehouse.version import refuse_newer
@@ -29,7 +29,7 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
     with reading(warehouse) as connection:
         refuse_newer(connection)
         connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
-        connection.execute(f"SET memory_limit = '{memory.REPORT}'")
+        connection.execute(f"SET memory_limit = '{duckdb_memory.REPORT}'")
         try:
             return {
                 path.stem: dicts(connection, path.read_text(encoding="utf-8"))

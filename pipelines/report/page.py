@@ -11,10 +11,10 @@ from pathlib import Path
 
 import jinja2
 
-from pipelines.recent import Run
 from pipelines.report.charts import Chart, Number, bars, line, shares
 from pipelines.report.figures import Row
-from pipelines.spans import age, duration
+from pipelines.run_records.summary import Run
+from pipelines.text.humanize import age, duration
 from schemas.imports import OUTCOMES
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import RunRecord

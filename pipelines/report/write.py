@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.recent import latest_runs
 from pipelines.report.figures import figures
 from pipelines.report.page import Shown, page
+from pipelines.run_records.summary import latest_runs
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import write_durably

@@ -24,13 +24,13 @@ import stamina
 
 from pipelines.errors import CutOffError, SettingsError, TracklySyncError
 from pipelines.settings import Settings
+from pipelines.text.urls import problem_of_base
 from pipelines.trackly.answer import Answer
 from pipelines.trackly.carrier import Carrier, Limits
 from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error, was_cut
 from pipelines.trackly.pace import Pace
 from pipelines.trackly.refusals import deprecated, failure_of, safe_words, vendor_error
 from pipelines.trackly.route import route_to
-from pipelines.urls import problem_of_base
 
 __all__ = ["Query", "Reply", "TracklyClient", "Unreadable"]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import httpx
 
 from pipelines.errors import SettingsError
+from pipelines.text.urls import host_of
 from pipelines.trackly.certificates import about_certificate, causes, tls_words
 from pipelines.trackly.proxies import Proxy
 from pipelines.trackly.route import Route, route_to
-from pipelines.urls import host_of
 
 _PLAIN = (
     (ConnectionRefusedError, "the connection was refused"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import SettingsError
-from pipelines.urls import host_of, problem_of
+from pipelines.text.urls import host_of, problem_of
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -22,11 +22,11 @@ from pipelines.errors import (
     TooLargeError,
     TracklySyncError,
 )
+from pipelines.text.urls import MIGRATION_GUIDE
 from pipelines.trackly.answer import Answer
 from pipelines.trackly.failures import Failure, Kind, Unreadable, retry_after
 from pipelines.trackly.lenient import parse_leniently, whole_characters
 from pipelines.trackly.vendor_text import without_quotes
-from pipelines.urls import MIGRATION_GUIDE
 
 _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import memory
+from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import WITHOUT_LOG, attached
 from pipelines.errors import StorageError
-from pipelines.instances import WITHOUT_LOG, attached
 
 STORAGE_VERSION = "v1.2.0"
 """The oldest DuckDB that reads the file. Columns that are compressed by zstd need this version."""
@@ -25,8 +25,8 @@ def opened_for_writing(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyC
     Raises:
         StorageError: it is no DuckDB file; the message names the warehouse.
     """
-    config: memory.Config = {
-        **memory.limits(memory.WAREHOUSE, copy.with_suffix(".spill")),
+    config: duckdb_memory.Config = {
+        **duckdb_memory.limits(duckdb_memory.WAREHOUSE, copy.with_suffix(".spill")),
         "preserve_insertion_order": "false",
     }
     new = "" if copy.exists() else f", STORAGE_VERSION '{STORAGE_VERSION}'"

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines import memory
+from pipelines.databases import duckdb_memory
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
@@ -168,7 +168,10 @@ def _both(settings: Settings, before: Snapshot, after: Snapshot) -> Iterator[duc
     """A connection with both snapshots as views, `before` and `after`, of the columns that are declared now."""
     fields = PULLED[after.manifest.dataset].fields
     with work_folder(settings.data_dir) as folder, storage_errors("compare", after.folder):
-        config = {**memory.limits(memory.SCRATCH, folder / "spill"), "preserve_insertion_order": False}
+        config = {
+            **duckdb_memory.limits(duckdb_memory.SCRATCH, folder / "spill"),
+            "preserve_insertion_order": False,
+        }
         with duckdb.connect(":memory:", config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             define_same_json(connection)

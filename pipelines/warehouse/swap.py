@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 from filelock import FileLock, Timeout
 
+from pipelines.databases.duckdb_instances import attached
 from pipelines.errors import BusyError, StorageError
-from pipelines.instances import attached
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.connection import NAME, STORAGE_VERSION, opened_for_writing
 from pipelines.warehouse.version import refuse_newer

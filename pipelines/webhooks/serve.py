@@ -22,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
 from pipelines.settings import Settings
-from pipelines.urls import is_loopback
+from pipelines.text.urls import is_loopback
 from pipelines.webhooks.receive import Receiver, Rules
 from pipelines.webhooks.store import open_store
 from pipelines.webhooks.writer import QueueFull, Writer

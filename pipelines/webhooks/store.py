@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.database import database_errors, making, open_engine, sqlite_file
+from pipelines.databases.sqlite_or_postgresql import database_errors, making, open_engine, sqlite_file
 from pipelines.settings import Settings
 from pipelines.webhooks.tables import BODIES, NUMBERS, REJECTIONS, STATE, VERSION, upgrade, version_of
 

@@ -17,6 +17,7 @@ import pytest
 from assets.runs.in_process import run_job
 from pipelines.alerts import notify as notifying
 from pipelines.alerts import webhook
+from pipelines.alerts.after_run import conditions
 from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
@@ -29,7 +30,6 @@ from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.published import published
-from pipelines.watched import conditions
 
 
 class Hook:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from receiving import arrive, delivery, settings_of
 
+from pipelines.alerts.after_run import conditions
 from pipelines.alerts.conditions import of_webhooks
 from pipelines.cli.commands.webhooks import show_webhooks, webhooks_json
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, running, seed_account
-from pipelines.watched import conditions
 from pipelines.webhooks.store import Received, Rejection, now, open_store
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -21,8 +21,8 @@ RULES = {
         r"ACCEPTED\}?['\"]?, ['\"]?\{?Outcome\.DUPLICATE",
         "schemas/outcomes.py",
     ),
-    "exit codes": (r"\b(?:STOPPED|TERMINATED|LEFT_OUT|USAGE) = \d", "pipelines/exit_codes.py"),
-    "DuckDB's memory": (r"['\"]\d+MB['\"]", "pipelines/memory.py"),
+    "exit codes": (r"\b(?:STOPPED|TERMINATED|LEFT_OUT|USAGE) = \d", "pipelines/process/exit_codes.py"),
+    "DuckDB's memory": (r"['\"]\d+MB['\"]", "pipelines/databases/duckdb_memory.py"),
     "a row's own outcome, else its call's": (
         r"outcome\.is_\(None\), (?:ANSWERED|CHUNKS)|coalesce\(ROWS\.c\.outcome",
         "pipelines/push/ledger/db/row_outcome.py",

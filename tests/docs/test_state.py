@@ -9,11 +9,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 ALLOWED = {
-    "pipelines/stopping.py::_state": "a signal handler takes no arguments, and a process has one SIGINT",
-    "pipelines/stopping.py::sys.unraisablehook": "Python has one; an interrupt that it swallows must come again",
+    "pipelines/process/interrupts.py::_state": "a signal handler takes no arguments, and a process has one SIGINT",
+    "pipelines/process/interrupts.py::sys.unraisablehook": (
+        "Python has one; an interrupt that it swallows must come again"
+    ),
     "pipelines/storage.py::_umask": "the system forgets with which umask a process was started",
     "pipelines/push/stage/leftovers.py::_held": "stages are held until the process ends, not until a block does",
-    "pipelines/instances.py::_idle": "instances of DuckDB wait here for the next block, each empty",
+    "pipelines/databases/duckdb_instances.py::_idle": "instances of DuckDB wait here for the next block, each empty",
     "assets/ui/serve.py::tempfile.tempdir": "Dagster's programs make their sockets where it says",
     "assets/runs/engine_calls.py::sys.tracebacklimit": (
         "Dagster reads it after our code has ended; it is undone by then"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.recent import latest_runs
+from pipelines.run_records.summary import latest_runs
 from pipelines.runs import newest, recorded, unended
 
 _ENDLESS = """

@@ -14,6 +14,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from oracle import query, same, shown
 
+from pipelines.alerts.after_run import conditions
 from pipelines.cli.shared.attention import attention, unserved_notes
 from pipelines.errors import NotEnabledError, NotFoundError, ServiceError
 from pipelines.pull.audience_sizes import measure_audiences
@@ -24,7 +25,6 @@ from pipelines.sandbox import Account, Server, parse_fault, running, seed_accoun
 from pipelines.settings import Settings
 from pipelines.trackly.salvage import HALF
 from pipelines.warehouse.published import published
-from pipelines.watched import conditions
 from schemas import audiences, frames
 from schemas.registry import PULLED
 

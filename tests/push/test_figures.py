@@ -16,7 +16,7 @@ from pipelines.push.audit.adopt import adopt
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import acknowledge_differing, resolve
 from pipelines.push.run import push
-from pipelines.recent import Run, latest_runs
+from pipelines.run_records.summary import Run, latest_runs
 from pipelines.runs import newest
 from pipelines.sandbox import Account, Fault, Server, seed_account
 from pipelines.settings import Settings

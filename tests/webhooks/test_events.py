@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oracle import query
 from receiving import LIST, arrive, delivery, encoded, opt_out, settings_of
 
+from pipelines.alerts.after_run import conditions
 from pipelines.cli.commands.webhooks import show_webhooks
 from pipelines.privacy import Privacy
 from pipelines.push.audit.publish import publish_imports
@@ -24,7 +25,6 @@ from pipelines.settings import Settings
 from pipelines.warehouse import events as published
 from pipelines.warehouse.events import publish_events
 from pipelines.warehouse.publish import publish
-from pipelines.watched import conditions
 from pipelines.webhooks import store
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.store import REDUCED, Arrival, Kept, existing_store, now, open_store

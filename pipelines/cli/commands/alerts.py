@@ -12,7 +12,7 @@ from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import Settings, load_settings
-from pipelines.text import for_terminal
+from pipelines.text.sanitize import for_terminal
 
 if TYPE_CHECKING:  # help answers at once
     from pipelines.alerts.conditions import Condition
@@ -37,10 +37,10 @@ def alerts(
     if test:
         _send_test(settings)
         return 0
+    from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - the same
     from pipelines.alerts.notify import notify  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - the same
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
-    from pipelines.watched import conditions  # noqa: PLC0415 - the same
 
     found = conditions(settings, outcomes, of_alarms)
     notify(settings, found, patient=True)

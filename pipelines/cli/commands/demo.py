@@ -16,7 +16,7 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_pulled, show_pushed
 from pipelines.errors import UsageError
-from pipelines.programs import module_command, safe_environment
+from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.settings import load_settings
 from pipelines.storage import private_folder, storage_errors
 

@@ -15,8 +15,8 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
-from pipelines.spans import plural
-from pipelines.text import plain
+from pipelines.text.humanize import plural
+from pipelines.text.sanitize import plain
 from schemas.versions import VERSIONED
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, load_settings
-from pipelines.settings_given import given_settings, unknown_settings
-from pipelines.spans import age, plural
+from pipelines.settings.environment import given_settings, unknown_settings
 from pipelines.storage import narrow, open_to_others
-from pipelines.text import for_terminal
-from pipelines.urls import host_of, is_loopback, shown
+from pipelines.text.humanize import age, plural
+from pipelines.text.sanitize import for_terminal
+from pipelines.text.urls import host_of, is_loopback, shown
 
 _LITTLE_SPACE = 2 * 2**30
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")

@@ -13,10 +13,10 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import DataError
-from pipelines.exit_codes import DONE, LEFT_OUT
+from pipelines.process.exit_codes import DONE, LEFT_OUT
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import plural
-from pipelines.text import for_terminal
+from pipelines.text.humanize import plural
+from pipelines.text.sanitize import for_terminal
 from schemas.campaign_marts import SEVERITIES
 
 _NEEDED = ("creatives", "schedules", "audiences", "offers", "lists")

@@ -14,7 +14,7 @@ from pipelines.errors import UsageError
 from pipelines.logs import kept_logs
 from pipelines.settings import load_settings
 from pipelines.storage import storage_errors
-from pipelines.text import for_json, for_terminal
+from pipelines.text.sanitize import for_json, for_terminal
 
 _COLOURS = {"warning": "yellow", "error": "bold red"}
 

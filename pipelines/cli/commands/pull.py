@@ -20,8 +20,8 @@ from pipelines.cli.terminal.results import (
 )
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import plural
-from pipelines.text import plain
+from pipelines.text.humanize import plural
+from pipelines.text.sanitize import plain
 from schemas.registry import PULLED
 from schemas.sync import Manifest
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from pipelines import exit_codes
 from pipelines.cli.commands.push_dry_run import exit_code, is_over, show_plans
 from pipelines.cli.shared.arguments import AsJson, Quiet, chosen, dataset_names
 from pipelines.cli.shared.exits import guarded
@@ -27,11 +26,12 @@ from pipelines.cli.terminal.results import (
 )
 from pipelines.errors import UsageError
 from pipelines.logs import run_id
-from pipelines.recent import Run
+from pipelines.process import exit_codes
+from pipelines.run_records.summary import Run
 from pipelines.runs import records_of
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import duration, plural
-from pipelines.text import plain
+from pipelines.text.humanize import duration, plural
+from pipelines.text.sanitize import plain
 from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
-from pipelines.exit_codes import DONE, LEFT_OUT, USAGE
-from pipelines.spans import plural
-from pipelines.text import plain
+from pipelines.process.exit_codes import DONE, LEFT_OUT, USAGE
+from pipelines.text.humanize import plural
+from pipelines.text.sanitize import plain
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,9 +11,9 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.progress import progress
 from pipelines.cli.terminal.results import show_json, show_notes
-from pipelines.exit_codes import DONE, FAILED, LEFT_OUT
+from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
-from pipelines.spans import plural
+from pipelines.text.humanize import plural
 
 if TYPE_CHECKING:
     from pipelines.push.audit.reconcile import Reconciliation

@@ -14,8 +14,8 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out, tell
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import plural
-from pipelines.text import for_terminal
+from pipelines.text.humanize import plural
+from pipelines.text.sanitize import for_terminal
 from schemas.registry import PULLED, PUSHED
 
 if TYPE_CHECKING:

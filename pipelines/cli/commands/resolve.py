@@ -17,8 +17,8 @@ from pipelines.cli.terminal.consoles import cell, out, tell
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import plural
-from pipelines.text import plain
+from pipelines.text.humanize import plural
+from pipelines.text.sanitize import plain
 from schemas.money import amount_of
 from schemas.registry import PUSHED
 

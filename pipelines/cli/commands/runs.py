@@ -12,12 +12,12 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out
 from pipelines.cli.terminal.results import SHORT, show_json
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
-from pipelines.recent import Run, latest_runs
+from pipelines.run_records.summary import Run, latest_runs
 from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
-from pipelines.spans import duration, plural
-from pipelines.text import for_terminal, plain
+from pipelines.text.humanize import duration, plural
+from pipelines.text.sanitize import for_terminal, plain
 from schemas.registry import PULLED
 from schemas.sync import Manifest, RunRecord
 

@@ -16,9 +16,9 @@ from pipelines.cli.terminal.results import (
     show_pushed,
     status_json,
 )
-from pipelines.recent import latest_runs
+from pipelines.run_records.summary import latest_runs
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import age
+from pipelines.text.humanize import age
 from schemas.sync import Manifest
 
 _RUNS_SHOWN = 3

@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.errors import BusyError, SettingsError, UsageError
-from pipelines.exit_codes import FAILED
-from pipelines.notices import Notice, dagster_folder, keeps_records, leave
-from pipelines.programs import module_command, safe_environment
+from pipelines.process.exit_codes import FAILED
+from pipelines.process.subprocesses import module_command, safe_environment
+from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave
 from pipelines.runs import now
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder, storage_errors

@@ -13,8 +13,8 @@ from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.help import Command, Group
 from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.spans import age
-from pipelines.text import for_terminal
+from pipelines.text.humanize import age
+from pipelines.text.sanitize import for_terminal
 
 if TYPE_CHECKING:  # help answers at once
     from pipelines.webhooks.capture import Captured

@@ -28,9 +28,9 @@ def attention(
     Raises:
         StorageError: the warehouse or a run's record cannot be read.
     """
+    from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
-    from pipelines.watched import conditions  # noqa: PLC0415 - help answers at once
 
     alerting = [
         f"{condition.text}. {condition.remedy}"

@@ -1,6 +1,7 @@
 """How every command ends: errors as two lines and an exit code, Ctrl-C and SIGTERM without half-done work.
 
-The second of them ends the process at once. What does not belong here: how the first reaches the work (`stopping`).
+The second of them ends the process at once. What does not belong here: how the first reaches the work
+(`process.interrupts`).
 """
 
 import functools
@@ -15,12 +16,12 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-from pipelines import stopping
 from pipelines.cli.shared.report_to_dagster import hand_over
 from pipelines.cli.terminal.consoles import complain, err, json_logs, tell
 from pipelines.errors import TracklySyncError
-from pipelines.exit_codes import DONE, FAILED, STOPPED, TERMINATED
 from pipelines.logs import run_id
+from pipelines.process import interrupts
+from pipelines.process.exit_codes import DONE, FAILED, STOPPED, TERMINATED
 from pipelines.runs import new_run_id
 
 P = ParamSpec("P")
@@ -35,19 +36,19 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         # A shell starts background jobs with SIGINT ignored, and our children would inherit that.
-        signal.signal(signal.SIGINT, stopping.interrupt)
-        stopping.at_second(_leave_at_once)
-        signal.signal(signal.SIGTERM, stopping.terminate)
+        signal.signal(signal.SIGINT, interrupts.interrupt)
+        interrupts.at_second(_leave_at_once)
+        signal.signal(signal.SIGTERM, interrupts.terminate)
         outer = run_id.set(new_run_id())  # what a command logs and records is one run's
         began = datetime.now(UTC)
         try:
-            with stopping.interrupts_kept():
+            with interrupts.interrupts_kept():
                 code = command(*args, **kwargs) or DONE
         except TracklySyncError as error:
             code = _told(error)
         except KeyboardInterrupt:
             tell("Stopped. Nothing is half-done; run the same command to go on.")
-            code = TERMINATED if stopping.was_terminated() else STOPPED
+            code = TERMINATED if interrupts.was_terminated() else STOPPED
         except BrokenPipeError:  # the reader of our output has gone
             _leave_quietly()
             code = DONE
@@ -67,7 +68,7 @@ def _leave_at_once() -> NoReturn:
         tell("Stopped at once. What has no answer yet is settled when the same command runs again.")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    os._exit(TERMINATED if stopping.was_terminated() else STOPPED)
+    os._exit(TERMINATED if interrupts.was_terminated() else STOPPED)
 
 
 def _leave_quietly() -> None:

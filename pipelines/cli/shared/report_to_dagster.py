@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.errors import SettingsError, StorageError
 from pipelines.logs import run_id
-from pipelines.notices import Notice, keeps_records, leave, start_reporting
+from pipelines.run_records.unreported import Notice, keeps_records, leave, start_reporting
 from pipelines.settings import load_settings
 
 _log = logging.getLogger(__name__)

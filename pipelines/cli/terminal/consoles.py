@@ -18,7 +18,7 @@ from pipelines.cli.terminal.width import at_words, fits, rows_as_lines
 from pipelines.errors import SettingsError
 from pipelines.logs import JsonLines, json_to_stderr, log_to
 from pipelines.settings import load_settings
-from pipelines.text import for_terminal, is_plain, plain, without_controls
+from pipelines.text.sanitize import for_terminal, is_plain, plain, without_controls
 
 _log = logging.getLogger(__name__)
 _LEVELS = logging.getLevelNamesMapping()

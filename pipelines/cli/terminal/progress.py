@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipelines.cli.terminal.consoles import err, json_logs
 from pipelines.logs import ENGINE
-from pipelines.spans import duration
+from pipelines.text.humanize import duration
 
 Report = Callable[[str, int, int | None], None]
 """Called with (dataset, rows done, rows in all if known), from any thread."""

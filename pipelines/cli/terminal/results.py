@@ -9,8 +9,8 @@ from rich.table import Table
 
 from pipelines.cli.terminal.consoles import out
 from pipelines.push.outcomes import Outcomes
-from pipelines.spans import age, duration, plural
-from pipelines.text import for_json, plain
+from pipelines.text.humanize import age, duration, plural
+from pipelines.text.sanitize import for_json, plain
 from schemas.outcomes import LEFT_OUT, Outcome
 from schemas.registry import PULLED, PUSHED
 from schemas.sync import Manifest

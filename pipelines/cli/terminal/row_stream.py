@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.errors import UsageError
-from pipelines.text import for_csv, for_json, plain
+from pipelines.text.sanitize import for_csv, for_json, plain
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, all rows.")]
 

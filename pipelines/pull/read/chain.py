@@ -8,7 +8,7 @@ not belong here: what to do where the chain is not as long as the API claims, an
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from pipelines.concurrent import run_all
+from pipelines.process.concurrent import run_all
 from pipelines.pull.read.joining import Budget, Joiner
 from pipelines.pull.read.pages import Asking, FixedPages, Slice, all_at_once, is_short_of
 from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further, top_of

@@ -7,7 +7,7 @@ does not belong here: noticing that a server is of that kind (see `pages`).
 
 from itertools import count
 
-from pipelines.concurrent import run_all
+from pipelines.process.concurrent import run_all
 from pipelines.pull.read.pages import Asking
 from pipelines.pull.read.windows import Window
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import memory
-from pipelines.instances import attached
+from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import attached
 from pipelines.storage import storage_errors
 
 
@@ -18,8 +18,8 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         StorageError: the disk refused.
     """
-    config: memory.Config = {
-        **memory.limits(memory.SCRATCH, folder / "spill"),
+    config: duckdb_memory.Config = {
+        **duckdb_memory.limits(duckdb_memory.SCRATCH, folder / "spill"),
         "preserve_insertion_order": False,
     }
     with storage_errors("write", folder), attached(None, "scratch", config=config) as connection:

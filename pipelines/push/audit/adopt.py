@@ -8,6 +8,7 @@ belong here: how the ledger keeps what is taken over (`ledger.queries.adopt`), a
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pipelines.alerts.after_run import watched
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost import unknown_calls
 from pipelines.push.audit.publish import publish_imports
@@ -21,7 +22,6 @@ from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import note_runs
 from pipelines.warehouse.swap import dicts, reading
-from pipelines.watched import watched
 
 _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
 _ROWS = (

@@ -12,7 +12,7 @@ from pipelines.alerts.conditions import Condition
 from pipelines.push.ledger.ledger import existing_ledger
 from pipelines.push.ledger.queries.alarms import Alarm, Named, alarms, named
 from pipelines.settings import Settings
-from pipelines.spans import duration, plural
+from pipelines.text.humanize import duration, plural
 from schemas.money import amount_of
 
 _MOST_NAMED = 5

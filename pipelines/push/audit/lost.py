@@ -14,8 +14,8 @@ from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
 from pipelines.push.ledger.queries.adopt import calls_on_record
 from pipelines.settings import Settings
-from pipelines.spans import plural
 from pipelines.storage import is_there
+from pipelines.text.humanize import plural
 from pipelines.warehouse.swap import reading
 from schemas.registry import PUSHED
 

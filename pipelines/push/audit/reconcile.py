@@ -17,7 +17,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines import stopping
+from pipelines.alerts.after_run import watched
+from pipelines.process import interrupts
 from pipelines.pull.contact_totals import ContactTotals, read_totals, totals_folder
 from pipelines.pull.write.scratch import scratch
 from pipelines.push.audit.acknowledged import Books, books
@@ -44,7 +45,6 @@ from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.tables import insert
-from pipelines.watched import watched
 from schemas.imports import FINDINGS
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
@@ -120,7 +120,7 @@ def reconcile(
     settings.require_key()
     with totals_folder(settings) as folder, existing_ledger(settings) as ledger:
         with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
-            reading = stopping.run(_read(settings, folder, on_progress))
+            reading = interrupts.run(_read(settings, folder, on_progress))
             with scratch(folder) as connection:
                 totals = TotalsInStage.load(connection, reading)
                 if ledger:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines import memory
+from pipelines.databases import duckdb_memory
 from pipelines.push.checks import differing
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known import COLUMNS, IS_NEW
@@ -177,7 +177,7 @@ def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
     """See `memory.LONG_TEXTS`."""
     longest = "SELECT coalesce(max(strlen(message)), 0) FROM input"
     if dataset == "sends" and count(connection, longest) > _LONG:
-        connection.execute(f"SET memory_limit = '{memory.LONG_TEXTS}'")
+        connection.execute(f"SET memory_limit = '{duckdb_memory.LONG_TEXTS}'")
 
 
 def _load(

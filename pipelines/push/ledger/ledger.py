@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.database import open_engine, sqlite_file
+from pipelines.databases.sqlite_or_postgresql import open_engine, sqlite_file
 from pipelines.push.ledger.db.engine import ledger_errors, one_view
 from pipelines.push.ledger.db.row_outcome import of_call
 from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState

@@ -28,7 +28,7 @@ from pipelines.push.parse.text import (
 )
 from pipelines.push.values.columns import Columns, known, match, name_columns, normal
 from pipelines.push.values.formats import WHITE
-from pipelines.spans import plural
+from pipelines.text.humanize import plural
 from schemas.columns import Dataset, Kind
 from schemas.instants import parse_instant
 from schemas.phones import E164

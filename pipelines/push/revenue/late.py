@@ -33,7 +33,7 @@ from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
-from pipelines.spans import duration
+from pipelines.text.humanize import duration
 from schemas.money import CENT
 
 _MOST_SUMS = 20_000

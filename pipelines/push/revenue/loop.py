@@ -39,7 +39,7 @@ from pipelines.push.stage.database import stage_path
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
 from pipelines.settings import Settings
-from pipelines.spans import duration
+from pipelines.text.humanize import duration
 from pipelines.trackly.client import TracklyClient
 
 MOST_ROUNDS = 20

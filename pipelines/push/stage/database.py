@@ -32,9 +32,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines import memory
+from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import WITHOUT_LOG, attached
 from pipelines.errors import StorageError, UsageError
-from pipelines.instances import WITHOUT_LOG, attached
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs_of
@@ -99,7 +99,7 @@ def building(
         private_folder(path.parent)
         discard(aside)
         try:
-            with attached(aside, _NAME, f" ({WITHOUT_LOG})", _limits(memory.STAGE, aside)) as connection:
+            with attached(aside, _NAME, f" ({WITHOUT_LOG})", _limits(duckdb_memory.STAGE, aside)) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 privacy.define(connection)
                 _create(connection, dataset)
@@ -131,7 +131,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise StorageError(f"No history was taken in yet: {path} is not there.", "Run: trackly-sync push")
     with (
         storage_errors("open", path),
-        attached(path, _NAME, config=_limits(memory.STAGE_IN_USE, path)) as connection,
+        attached(path, _NAME, config=_limits(duckdb_memory.STAGE_IN_USE, path)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
         known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
@@ -254,8 +254,8 @@ def _still(
         raise UsageError(f"{changed[0]} was changed while it was read.", "Push again when it is complete.")
 
 
-def _limits(share: str, path: Path) -> memory.Config:
-    return memory.limits(share, path.with_suffix(".spill"), threads=2)
+def _limits(share: str, path: Path) -> duckdb_memory.Config:
+    return duckdb_memory.limits(share, path.with_suffix(".spill"), threads=2)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

@@ -22,7 +22,7 @@ from pipelines.push.values.formats import (
     problem,
     typed,
 )
-from pipelines.spans import plural
+from pipelines.text.humanize import plural
 from schemas.columns import Dataset
 from schemas.tables import literal
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines import memory
+from pipelines.databases import duckdb_memory
 from pipelines.errors import StorageError, UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.files.query_inputs import inputs
@@ -144,7 +144,7 @@ def task_of(
         "output": str(output.resolve()),
         "spill": str(_spill(output).resolve()),
         "spill_size": _SPILL,
-        "memory": memory.STAGE,
+        "memory": duckdb_memory.STAGE,
         "address_space": _ADDRESS_SPACE,
         "file_size": _LARGEST,
         "files": [str(file.resolve()) for file in files],

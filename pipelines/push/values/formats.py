@@ -8,7 +8,7 @@ columns (`parse.relation`), declared checks of values (`schemas.history`), and w
 
 from datetime import UTC, datetime
 
-from pipelines.text import FORMULA_STARTS
+from pipelines.text.sanitize import FORMULA_STARTS
 from schemas.columns import Field, Kind
 from schemas.instants import BASIC, EXTENDED, plausible_between
 from schemas.money import LARGEST

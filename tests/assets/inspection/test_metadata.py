@@ -11,7 +11,7 @@ from assets.resources import GivenTrackly
 from assets.runs.engine_calls import Stopped, engine
 from pipelines.errors import DataError
 from pipelines.settings import Settings
-from pipelines.text import for_pages
+from pipelines.text.sanitize import for_pages
 from schemas.registry import PULLED
 
 IMAGE = "![](http://127.0.0.1:3000/graphql?query=mutation)"

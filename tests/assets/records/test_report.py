@@ -19,10 +19,10 @@ from pipelines.cli.commands.ui import dagster_home
 from pipelines.cli.shared.report_to_dagster import hand_over
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.logs import run_id
-from pipelines.notices import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
+from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.runs import now
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings, load_settings

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.alerts.after_run import conditions
 from pipelines.cli.commands.doctor import doctor
 from pipelines.cli.commands.reconcile import reconcile as reconcile_command
 from pipelines.cli.commands.rejects import rejects
@@ -24,7 +25,6 @@ from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Server, seed_account
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
-from pipelines.watched import conditions
 
 Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]

@@ -1,7 +1,7 @@
 """What failures of the ledger's database mean, one view of it, and the fast way to insert many rows.
 
-What does not belong here: how a database is opened (`pipelines.database`), tables and states (`tables`,
-`ledger.ledger`).
+What does not belong here: how a database is opened (`pipelines.databases.sqlite_or_postgresql`), tables and states
+(`tables`, `ledger.ledger`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.database import database_errors
+from pipelines.databases.sqlite_or_postgresql import database_errors
 from pipelines.errors import StorageError
 from schemas.tables import literal
 

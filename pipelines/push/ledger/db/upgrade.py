@@ -6,7 +6,7 @@ change `tables`, add a file to `migrations/versions`, and raise VERSION. What do
 
 import sqlalchemy as sa
 
-from pipelines.database import making, sqlite_file
+from pipelines.databases.sqlite_or_postgresql import making, sqlite_file
 from pipelines.errors import StorageError
 from pipelines.push.ledger.db.tables import ROWS
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.errors import SettingsError
 from pipelines.settings import load_settings
-from pipelines.urls import is_loopback, shown
+from pipelines.text.urls import is_loopback, shown
 
 BASE = "TRACKLY_BASE_URL"
 

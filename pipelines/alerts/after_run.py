@@ -25,10 +25,10 @@ from pipelines.alerts.conditions import (
 )
 from pipelines.alerts.notify import notify
 from pipelines.errors import StorageError, TracklySyncError
-from pipelines.pruning import prune_runs
+from pipelines.process.interrupts import interrupts_kept
+from pipelines.run_records.pruning import prune_runs
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
-from pipelines.stopping import interrupts_kept
 from pipelines.storage import is_there
 from pipelines.warehouse.published import last_sent_at, published, unread_events
 from pipelines.webhooks.store import received

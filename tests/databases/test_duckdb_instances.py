@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.instances import attached
+from pipelines.databases.duckdb_instances import attached
 
 
 def setting(connection: duckdb.DuckDBPyConnection, name: str) -> str:

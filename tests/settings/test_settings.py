@@ -5,7 +5,7 @@ import math
 import annotated_types
 import pytest
 
-from pipelines.database import sqlite_file
+from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.events import publish_events

@@ -3,7 +3,7 @@
 To start an instance costs 20 ms of processor time, and a pull or a push needs a dozen; to attach a file to a running
 one costs 2 ms. Every block has an instance and a connection for itself: nothing of a block is left when it ends, and
 one that ends badly takes its instance with it. What does not belong here: how much memory DuckDB may take
-(`pipelines.memory`), and which files it opens (`warehouse`, `push.stage`).
+(`pipelines.databases.duckdb_memory`), and which files it opens (`warehouse`, `push.stage`).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 import duckdb
 
-from pipelines.memory import Config
+from pipelines.databases.duckdb_memory import Config
 from schemas.tables import literal
 
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")

@@ -1,22 +1,21 @@
-"""Settings: each with its default, its bounds, and the message if it is wrong.
+"""Every setting: its default, its bounds, and what follows from it.
 
-Settings come from environment variables or a `.env` file in the working directory (the environment wins).
-What does not belong here: what is wrong with a text (`setting_checks`), names that are no settings
-(`settings_given`), and anything that opens files, connects, or imports the engine; `--help` and `status` load this
+What does not belong here: what is wrong with a text (`checks`), reading them (`load`), names that are no settings
+(`environment`), and anything that opens files, connects, or imports the engine: `--help` and `status` load this
 module and must stay fast.
 """
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipelines import setting_checks
 from pipelines.errors import SettingsError
-from pipelines.urls import host_of, is_loopback
+from pipelines.settings import checks
+from pipelines.text.urls import host_of, is_loopback
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _HUNDRED_YEARS = 36_500
@@ -202,17 +201,17 @@ class Settings(BaseSettings):
         description="Folder of node_exporter's textfile collector; metrics are written there after runs.",
     )
 
-    _strip_key = field_validator("api_key", mode="before")(setting_checks.stripped)
-    _check_key = field_validator("api_key")(setting_checks.key)
-    _check_secret = field_validator("hash_phones", mode="before")(setting_checks.long_secret)
-    _check_url = field_validator("base_url", mode="before")(setting_checks.base_url)
-    _check_webhook = field_validator("alert_webhook")(setting_checks.webhook)
-    _check_webhook_secret = field_validator("webhook_secret")(setting_checks.one_or_two)
-    _check_timezone = field_validator("account_timezone")(setting_checks.time_zone)
-    _check_currency = field_validator("currency")(setting_checks.currency)
-    _check_rate = field_validator("max_requests_per_second")(setting_checks.rate)
-    _check_dagster_url = field_validator("dagster_url")(setting_checks.dagster_url)
-    _check_hosts = field_validator("ui_hosts")(setting_checks.hosts)
+    _strip_key = field_validator("api_key", mode="before")(checks.stripped)
+    _check_key = field_validator("api_key")(checks.key)
+    _check_secret = field_validator("hash_phones", mode="before")(checks.long_secret)
+    _check_url = field_validator("base_url", mode="before")(checks.base_url)
+    _check_webhook = field_validator("alert_webhook")(checks.webhook)
+    _check_webhook_secret = field_validator("webhook_secret")(checks.one_or_two)
+    _check_timezone = field_validator("account_timezone")(checks.time_zone)
+    _check_currency = field_validator("currency")(checks.currency)
+    _check_rate = field_validator("max_requests_per_second")(checks.rate)
+    _check_dagster_url = field_validator("dagster_url")(checks.dagster_url)
+    _check_hosts = field_validator("ui_hosts")(checks.hosts)
 
     @model_validator(mode="after")
     def _check_encryption(self) -> Self:
@@ -317,64 +316,3 @@ class Settings(BaseSettings):
                 "TRACKLY_API_KEY=trk_...",
             )
         return self.api_key.get_secret_value()
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read and check the settings.
-
-    Args:
-        overrides: fields set by the caller (command-line options, tests); they win over the environment.
-
-    Raises:
-        SettingsError: a setting is malformed, or .env cannot be read; the message names each one and never shows
-            a key.
-    """
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        problems = "; ".join(
-            _describe(item) for item in error.errors(include_input=False, include_context=False)
-        )
-        raise SettingsError(f"{problems}.", "Correct it in the environment or in .env.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(
-            f"The file .env cannot be read: {why}.", "Fix it, or move it away and set the environment."
-        ) from None
-
-
-_DATE = "must be a date, such as 2020-01-31"
-_PLAIN = {
-    "bool_parsing": "must be on or off (or yes, no, true, false)",
-    "bool_type": "must be on or off (or yes, no, true, false)",
-    "date_from_datetime_parsing": _DATE,
-    "date_from_datetime_inexact": _DATE,
-    "date_parsing": _DATE,
-    "int_parsing": "must be a valid integer",
-    "int_from_float": "must be a valid integer",
-    "int_parsing_size": "must be smaller",
-    "float_parsing": "must be a valid number",
-    "finite_number": "must be a valid number",
-}
-"""What stands in place of pydantic's text, by its type of error."""
-
-_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "literal_error")
-"""Types whose text is plain but for their beginning."""
-
-_OWN = ("value_error", "plain_http")
-"""Types of our own checks."""
-
-
-def _describe(item: Any) -> str:
-    """What is wrong with a setting, in our own text: a library's is for its users."""
-    kind, text = item["type"], str(item["msg"])
-    if kind == "plain_http":  # of no single field
-        return text
-    name = f"TRACKLY_{str(item['loc'][0]).upper()}" if item["loc"] else "Settings"
-    if kind in _OWN:
-        reason = text.removeprefix("Value error, ")
-    elif kind in _BOUNDS:
-        reason = text.replace("Input should be", "must be")
-    else:
-        reason = _PLAIN.get(kind, "cannot be read")
-    return f"{name} {reason[0].lower()}{reason[1:]}"

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli.terminal.consoles import _Console, cell
-from pipelines.text import for_csv, for_json, for_slack, for_terminal, is_plain, plain
+from pipelines.text.sanitize import for_csv, for_json, for_slack, for_terminal, is_plain, plain
 
 NASTY = [
     "[/nope]", "[bold]x", "[link=https://evil.example]click[/link]", "[red", "a]", "x\\", "x\\\\", "\\[/a]",

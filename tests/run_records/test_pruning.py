@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipelines.pruning import prune_runs
+from pipelines.run_records.pruning import prune_runs
 from pipelines.settings import Settings, load_settings
 from schemas.sync import RunRecord
 

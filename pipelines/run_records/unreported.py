@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import StorageError
-from pipelines.programs import module_command, safe_environment
+from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.storage import private_folder, storage_errors, write_durably
 
 _FOLDER = "to_report"

@@ -1,13 +1,13 @@
 """What is wrong with the text of a setting: each check returns the value as it is used, or raises ValueError.
 
-What does not belong here: which setting has which check (`settings`), and addresses in general (`urls`).
+What does not belong here: which setting has which check (`declared`), and addresses in general (`text.urls`).
 """
 
 import re
 
 from pydantic import SecretStr
 
-from pipelines.urls import problem_of, problem_of_base
+from pipelines.text.urls import problem_of, problem_of_base
 
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from pipelines.errors import SettingsError, StorageError
 from pipelines.storage import private_folder
-from pipelines.text import plain
+from pipelines.text.sanitize import plain
 
 _SUPPORTED = ("sqlite", "postgresql")
 _BUSY_SECONDS = 30

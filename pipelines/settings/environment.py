@@ -1,6 +1,6 @@
 """What the environment and .env set: the settings among it, and names that look like settings and are none.
 
-What does not belong here: the settings themselves (`settings`).
+What does not belong here: the settings themselves (`declared`).
 """
 
 import os

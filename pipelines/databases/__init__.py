@@ -1,0 +1,6 @@
+"""How databases are opened: SQLite or PostgreSQL for what must outlive a process, DuckDB for what is computed.
+
+a URL ─▶ sqlite_or_postgresql (the ledger, the queue of events); duckdb_memory ─▶ duckdb_instances (work on files)
+
+What does not belong here: tables, and what they are for (`push.ledger`, `webhooks`, `warehouse`).
+"""

@@ -1,0 +1,11 @@
+"""Settings: what a user may set, what is wrong with a text, and reading them all.
+
+environment, .env ─▶ load ─▶ declared (a `Settings`), checks (each text); environment (names that are no settings)
+
+What does not belong here: anything that opens files of data, connects, or imports the engine.
+"""
+
+from pipelines.settings.declared import DOCUMENTED_BASE_URL, Settings
+from pipelines.settings.load import load_settings
+
+__all__ = ["DOCUMENTED_BASE_URL", "Settings", "load_settings"]

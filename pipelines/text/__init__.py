@@ -1,0 +1,6 @@
+"""Text for people and machines: made harmless, addresses, and figures in words.
+
+text from outside ─▶ sanitize ─▶ terminal, pages, alerts, JSON, CSV; urls (addresses); humanize (durations, counts)
+
+What does not belong here: the messages themselves, which stand where they are raised.
+"""
