@@ -39,7 +39,7 @@ from pipelines.snapshots import (
 )
 from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
-from pipelines.trackly.pages import get_page
+from pipelines.trackly.replies.pages import get_page
 from pipelines.warehouse.published import published_rows
 from schemas.arrow import arrow_schema, quarantine_schema
 from schemas.bookkeeping import BOOKKEEPING

@@ -1,8 +1,8 @@
 """The client: one pool of connections, one layer of retries, one place that holds the key.
 
 `get` and `post` are logical requests: each makes as many attempts as failures.py allows and returns a Reply or
-raises an error of the tree. What does not belong here: what bodies mean (pages.py, imports.py), what a failure
-means (failures.py), and what the vendor's refusals mean (refusals.py).
+raises an error of the tree. What does not belong here: what bodies mean (replies/pages.py, imports.py), what a
+failure means (failures.py), and what the vendor's refusals mean (replies/refusals.py).
 
 A write that the API would count twice (`repeatable=False`) always has a connection of its own. A connection
 kept alive may have been closed by the server a moment ago, and a request written into it fails in a way that
@@ -25,12 +25,12 @@ import stamina
 from pipelines.errors import CutOffError, SettingsError, TracklySyncError
 from pipelines.settings import Settings
 from pipelines.text.urls import problem_of_base
-from pipelines.trackly.answer import Answer
-from pipelines.trackly.carrier import Carrier, Limits
 from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error, was_cut
-from pipelines.trackly.pace import Pace
-from pipelines.trackly.refusals import deprecated, failure_of, safe_words, vendor_error
-from pipelines.trackly.route import route_to
+from pipelines.trackly.rate_limit import Pace
+from pipelines.trackly.replies.answer import Answer
+from pipelines.trackly.replies.refusals import deprecated, failure_of, safe_words, vendor_error
+from pipelines.trackly.transport.connections import Carrier, Limits
+from pipelines.trackly.transport.route import route_to
 
 __all__ = ["Query", "Reply", "TracklyClient", "Unreadable"]
 

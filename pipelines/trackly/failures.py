@@ -16,8 +16,8 @@
 
 Only the first four prove that a write was not carried out; that decides whether a write which the API would count
 twice may be sent again. A gateway that gave up waiting may answer with any status, while the account goes on.
-What does not belong here: the loop that waits and tries again (client.py), and the texts of refusals (refusals.py).
-Nothing in here reads a clock or touches the network.
+What does not belong here: the loop that waits and tries again (`client`), and the texts of refusals
+(`replies.refusals`). Nothing in here reads a clock or touches the network.
 """
 
 import enum

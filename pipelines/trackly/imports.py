@@ -14,9 +14,9 @@ import msgspec
 
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.failures import Unreadable
-from pipelines.trackly.lenient import number_of, parse_leniently, whole_characters
-from pipelines.trackly.refusals import safe_words
-from pipelines.trackly.vendor_text import of_record
+from pipelines.trackly.replies.error_text import of_record
+from pipelines.trackly.replies.lenient_json import number_of, parse_leniently, whole_characters
+from pipelines.trackly.replies.refusals import safe_words
 
 MAX_RECORDS = 1000
 """Most records of one call; more are refused with 413 (/api-reference/v2/history/import-sends)."""
@@ -35,7 +35,7 @@ class RecordError(msgspec.Struct, frozen=True):
         index: its place in the call, from 0; None if the answer does not say.
         id: the id it was sent with (sends only); None if the answer does not say.
         code: such as "message_not_found" (/api-reference/v2/error-codes); "" if the answer does not say.
-        error: what is kept of the vendor's text (`vendor_text`); may be "".
+        error: what is kept of the vendor's text (`replies.error_text`); may be "".
     """
 
     index: int | None

@@ -12,9 +12,9 @@ import httpx
 
 from pipelines.errors import SettingsError
 from pipelines.text.urls import host_of
-from pipelines.trackly.certificates import about_certificate, causes, tls_words
-from pipelines.trackly.proxies import Proxy
-from pipelines.trackly.route import Route, route_to
+from pipelines.trackly.transport.certificates import about_certificate, causes, tls_words
+from pipelines.trackly.transport.proxies import Proxy
+from pipelines.trackly.transport.route import Route, route_to
 
 _PLAIN = (
     (ConnectionRefusedError, "the connection was refused"),

@@ -23,7 +23,7 @@ from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull, pull_all
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account, seed_campaigns, set_status
 from pipelines.settings import Settings
-from pipelines.trackly.salvage import HALF
+from pipelines.trackly.replies.salvage import HALF
 from pipelines.warehouse.published import published
 from schemas import audiences, frames
 from schemas.registry import PULLED

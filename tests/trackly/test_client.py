@@ -9,7 +9,7 @@ import pytest
 from pipelines.errors import AccessError, ServiceError, SettingsError
 from pipelines.settings import Settings, load_settings
 from pipelines.trackly.client import TracklyClient, Unreadable
-from pipelines.trackly.pages import get_page
+from pipelines.trackly.replies.pages import get_page
 
 PAGE = {"contacts": [{"phone_number": "+15551234567"}], "pagination": {"page": 1, "total": 1}}
 

@@ -16,7 +16,7 @@ from pipelines.errors import (
     TooLargeError,
 )
 from pipelines.trackly.client import TracklyClient
-from pipelines.trackly.pages import get_page
+from pipelines.trackly.replies.pages import get_page
 
 PAGE = {"contacts": [{"phone_number": "+15551234567"}], "pagination": {"page": 1, "total": 1}}
 

@@ -60,7 +60,7 @@ def _check_way(settings: Settings) -> None:
         SettingsError: it cannot.
     """
     if settings.alert_webhook is not None:
-        from pipelines.trackly.route import route_to  # noqa: PLC0415 - only where alerts are sent
+        from pipelines.trackly.transport.route import route_to  # noqa: PLC0415 - only where alerts are sent
 
         route_to(settings.alert_webhook.get_secret_value())
 

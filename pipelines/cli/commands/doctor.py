@@ -82,7 +82,7 @@ def _check_ways(settings: Settings) -> None:
     Raises:
         SettingsError: one cannot; the message names the variable.
     """
-    from pipelines.trackly.route import route_to  # noqa: PLC0415 - only here
+    from pipelines.trackly.transport.route import route_to  # noqa: PLC0415 - only here
 
     route_to(settings.base_url)
     if settings.alert_webhook is not None:
@@ -143,7 +143,7 @@ def _api(settings: Settings) -> Finding:
     if settings.api_key is None:
         return Finding("API", "warn", f"{shown(settings.base_url)} not asked without a key")
     from pipelines.trackly.client import TracklyClient  # noqa: PLC0415 - other checks do not need it
-    from pipelines.trackly.pages import get_page  # noqa: PLC0415 - the same
+    from pipelines.trackly.replies.pages import get_page  # noqa: PLC0415 - the same
 
     async def ask() -> float:
         # one short try: a doctor is not to be waited for
@@ -162,8 +162,8 @@ def _api(settings: Settings) -> Finding:
 
 def _way(settings: Settings) -> str:
     """What the environment adds to the way there."""
-    from pipelines.trackly.certificates import trusted_by  # noqa: PLC0415 - other checks do not need it
-    from pipelines.trackly.proxies import proxy_for  # noqa: PLC0415 - the same
+    from pipelines.trackly.transport.certificates import trusted_by  # noqa: PLC0415 - other checks do not need it
+    from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - the same
 
     proxy, trusted = proxy_for(settings.base_url), trusted_by()
     through = f", through the proxy {proxy.place}" if proxy else ""

@@ -125,7 +125,7 @@ def _show_settings(url: str, key: str, history: Path | None) -> None:
 
 def _needs_exception(url: str) -> bool:
     """Whether a proxy is set that requests to the account would go to."""
-    from pipelines.trackly.proxies import proxy_for  # noqa: PLC0415 - help answers at once
+    from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - help answers at once
 
     try:
         return proxy_for(url) is not None

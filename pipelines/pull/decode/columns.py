@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.trackly.pages import NO_PAGINATION
-from pipelines.trackly.salvage import FAULT, HALF
+from pipelines.trackly.replies.pages import NO_PAGINATION
+from pipelines.trackly.replies.salvage import FAULT, HALF
 from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
 from schemas.instants import parse_instant

@@ -5,7 +5,7 @@ What does not belong here: what that is, and how it is filtered (see `pipelines.
 
 from pipelines.privacy import Privacy
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.trackly.pages import read_page
+from pipelines.trackly.replies.pages import read_page
 
 
 def redacted(privacy: Privacy, name: str, body: bytes) -> bytes:

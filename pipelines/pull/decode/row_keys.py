@@ -17,7 +17,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from pipelines.pull.decode.columns import reply_decoder
-from pipelines.trackly.pages import read_page, read_pagination
+from pipelines.trackly.replies.pages import read_page, read_pagination
 from schemas.columns import Dataset, Field, Kind, Matches
 from schemas.instants import parse_instant
 

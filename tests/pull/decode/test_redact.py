@@ -28,7 +28,7 @@ from pipelines.push.run import intake, push, send
 from pipelines.sandbox import Account, Fault, Server, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.trackly.failures import Unreadable
-from pipelines.trackly.pages import read_page
+from pipelines.trackly.replies.pages import read_page
 from schemas.frames import frame_schema
 from schemas.registry import PULLED, PUSHED
 

@@ -17,7 +17,7 @@ from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue
 from pipelines.trackly.message import send_message
-from pipelines.trackly.pages import get_page
+from pipelines.trackly.replies.pages import get_page
 
 PAGE = json.dumps({"lists": [], "success_count": 0}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(PAGE), PAGE)

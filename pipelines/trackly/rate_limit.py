@@ -1,4 +1,4 @@
-"""A polite ceiling on requests per second. What does not belong here: waiting after failures (client.py)."""
+"""A polite ceiling on requests per second. What does not belong here: waiting after failures (`client`)."""
 
 import asyncio
 import time

@@ -1,13 +1,13 @@
 """How an address is reached: through which proxy, and with which certificates. Resolved once for all requests.
 
-What does not belong here: the rules of either (proxies.py, certificates.py).
+What does not belong here: the rules of either (`proxies`, `certificates`).
 """
 
 import ssl
 from dataclasses import dataclass
 
-from pipelines.trackly.certificates import tls_context
-from pipelines.trackly.proxies import Proxy, proxy_for
+from pipelines.trackly.transport.certificates import tls_context
+from pipelines.trackly.transport.proxies import Proxy, proxy_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Only what happens before the body begins to leave proves that nothing was carried out: no connection, no TLS, a proxy
 that does not let the request through. All that comes later may come after the account has received, and carried out,
-the whole request. What does not belong here: what to do about a failure (failures.py).
+the whole request. What does not belong here: what to do about a failure (`trackly.failures`).
 """
 
 import re
@@ -14,10 +14,10 @@ import aiohttp
 from aiohttp import http_exceptions
 
 from pipelines.errors import AccessError, ServiceError, TracklySyncError
-from pipelines.trackly.certificates import about_certificate, causes, tls_words
 from pipelines.trackly.failures import Failure, Kind
-from pipelines.trackly.proxies import Proxy
-from pipelines.trackly.refusals import proxy_log_in
+from pipelines.trackly.replies.refusals import proxy_log_in
+from pipelines.trackly.transport.certificates import about_certificate, causes, tls_words
+from pipelines.trackly.transport.proxies import Proxy
 
 WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 _FINAL_BY_PROXY = 500  # below, the proxy refuses; from here on it could not reach the host

@@ -15,8 +15,8 @@ from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue, post_sends
 from pipelines.trackly.message import send_message
-from pipelines.trackly.pages import get_page
-from pipelines.trackly.proxies import proxy_for
+from pipelines.trackly.replies.pages import get_page
+from pipelines.trackly.transport.proxies import proxy_for
 
 PAGE = json.dumps({"lists": [], "success_count": 0}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(PAGE), PAGE)

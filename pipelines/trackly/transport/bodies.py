@@ -1,6 +1,6 @@
 """Bodies of replies, read with a limit that also holds while they are decompressed.
 
-A few megabytes of gzip can hold gigabytes. What does not belong here: what a body says (pages.py, imports.py).
+A few megabytes of gzip can hold gigabytes. What does not belong here: what a body says (`replies.pages`, `imports`).
 """
 
 import zlib

@@ -22,8 +22,8 @@ from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.failures import Kind
 from pipelines.trackly.imports import post_revenue, post_sends
 from pipelines.trackly.message import send_message
-from pipelines.trackly.pages import get_page
-from pipelines.trackly.wire import Sent, failure_of_wire
+from pipelines.trackly.replies.pages import get_page
+from pipelines.trackly.transport.connection_errors import Sent, failure_of_wire
 
 PAGE = {"contacts": [{"phone_number": "+15551234567"}], "pagination": {"page": 1, "total": 1}}
 ANSWER = {"success_count": 2, "error_count": 0}
@@ -205,7 +205,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit(wire: Any) -> None:
         "import asyncio, resource\n"
         "from pipelines.settings import load_settings\n"
         "from pipelines.trackly.client import TracklyClient\n"
-        "from pipelines.trackly.pages import get_page\n"
+        "from pipelines.trackly.replies.pages import get_page\n"
         "async def run():\n"
         "    async with TracklyClient(load_settings()) as client:\n"
         "        await get_page(client, '/lists', 'lists')\n"

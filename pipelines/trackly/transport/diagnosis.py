@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from pipelines.errors import TracklySyncError
-from pipelines.trackly.wire import no_tls, only_tls, tls_problem
+from pipelines.trackly.transport.connection_errors import no_tls, only_tls, tls_problem
 
 _SECONDS = 3.0
 _HEAD = b"HEAD / HTTP/1.0\r\n\r\n"

@@ -1,7 +1,8 @@
 """Connections to the API, by aiohttp: kept alive for the bulk, or one for each request.
 
-One carrier serves one base URL. It says what it knows of a request that failed in the project's own terms (wire.py)
-and repeats nothing: that is for the client. What does not belong here: what a reply means (refusals.py, pages.py).
+One carrier serves one base URL. It says what it knows of a request that failed in the project's own terms
+(`connection_errors`) and repeats nothing: that is for the client. What does not belong here: what a reply means
+(`replies`).
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -10,13 +11,19 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from pipelines.trackly.answer import Answer
-from pipelines.trackly.bodies import ACCEPTED, read_body
-from pipelines.trackly.diagnosis import diagnose
 from pipelines.trackly.failures import Failure, Kind
-from pipelines.trackly.proxies import Proxy
-from pipelines.trackly.route import Route
-from pipelines.trackly.wire import WIRE_ERRORS, Sent, barred, failure_of_wire, is_puzzling
+from pipelines.trackly.replies.answer import Answer
+from pipelines.trackly.transport.bodies import ACCEPTED, read_body
+from pipelines.trackly.transport.connection_errors import (
+    WIRE_ERRORS,
+    Sent,
+    barred,
+    failure_of_wire,
+    is_puzzling,
+)
+from pipelines.trackly.transport.diagnosis import diagnose
+from pipelines.trackly.transport.proxies import Proxy
+from pipelines.trackly.transport.route import Route
 
 _READ_AHEAD = 1 << 20
 """Bytes of a reply that may wait to be read: a page of 1,000 contacts fits, so that the socket is never paused."""

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pipelines.trackly.refusals import vendor_error
-from pipelines.trackly.vendor_text import TEXTS, of_record, without_quotes
+from pipelines.trackly.replies.error_text import TEXTS, of_record, without_quotes
+from pipelines.trackly.replies.refusals import vendor_error
 
 PRIVATE = "Hi Ann, your code is 4711"
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipelines.trackly.pace import Pace
+from pipelines.trackly.rate_limit import Pace
 
 
 class Clock:

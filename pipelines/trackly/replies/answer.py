@@ -1,4 +1,4 @@
-"""What came over the wire. What does not belong here: what it means (refusals.py, pages.py, imports.py)."""
+"""What came over the wire. What does not belong here: what it means (`refusals`, `pages`, `trackly.imports`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.trackly.client import TracklyClient, Unreadable
-from pipelines.trackly.pages import Page, get_page, read_page
+from pipelines.trackly.replies.pages import Page, get_page, read_page
 
 read = read_page("contacts")
 values = st.recursive(

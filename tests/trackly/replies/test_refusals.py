@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.trackly.refusals import safe_words, vendor_error
+from pipelines.trackly.replies.refusals import safe_words, vendor_error
 
 
 @pytest.mark.parametrize(
