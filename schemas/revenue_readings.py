@@ -1,6 +1,6 @@
 """What a month's revenue was when it was read: kept over pulls, since snapshots are deleted.
 
-What does not belong here: how readings are taken (see `pipelines.warehouse.revenue_readings`).
+What does not belong here: how readings are taken (see `pipelines.warehouse.history.revenue_readings`).
 """
 
 from typing import Annotated

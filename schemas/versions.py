@@ -1,7 +1,7 @@
 """The histories: every version that a pull has seen of a contact, a list, an offer, a creative and so on.
 
 Each is a view, `main.<dataset>_history`, over the published rows and two tables of the sync schema, which are
-declared here too. What does not belong here: how versions are found (see `pipelines.warehouse.history`).
+declared here too. What does not belong here: how versions are found (see `pipelines.warehouse.history.versions`).
 """
 
 from typing import Annotated

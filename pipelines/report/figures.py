@@ -11,8 +11,8 @@ import duckdb
 
 from pipelines.databases import duckdb_memory
 from pipelines.errors import StorageError
+from pipelines.warehouse.structure.version import refuse_newer
 from pipelines.warehouse.swap import dicts, reading
-from pipelines.warehouse.version import refuse_newer
 from schemas.outcomes import LEFT_OUT, sql_list
 
 Row = dict[str, Any]

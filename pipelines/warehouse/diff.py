@@ -16,7 +16,7 @@ from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import storage_errors, work_folder
-from pipelines.warehouse.canonical import define_same_json
+from pipelines.warehouse.history.canonical_json import define_same_json
 from pipelines.warehouse.swap import dicts
 from schemas.columns import Dataset, Kind
 from schemas.registry import PULLED

@@ -17,13 +17,13 @@ from pipelines.campaigns.publish import note_campaigns
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import is_there, storage_errors
-from pipelines.warehouse.events import take_events
-from pipelines.warehouse.guard import guard
-from pipelines.warehouse.history import note_changes, rewind
-from pipelines.warehouse.revenue_readings import note_revenue
+from pipelines.warehouse.history.revenue_readings import note_revenue
+from pipelines.warehouse.history.versions import note_changes, rewind
+from pipelines.warehouse.shrink_guard import guard
+from pipelines.warehouse.structure.tables import complete, insert, replace_table
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete, insert, replace_table
-from pipelines.warehouse.views import create_views
+from pipelines.warehouse.webhook_events import take_events
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
 from schemas.registry import PULLED

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from pipelines.databases.duckdb_instances import attached
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
-from pipelines.warehouse.connection import NAME, STORAGE_VERSION, opened_for_writing
-from pipelines.warehouse.version import refuse_newer
+from pipelines.warehouse.structure.connection import NAME, STORAGE_VERSION, opened_for_writing
+from pipelines.warehouse.structure.version import refuse_newer
 from schemas.tables import literal
 
 WRITER_LOCK_SECONDS = 600.0
@@ -118,7 +118,7 @@ def _writer_lock(warehouse: Path) -> Iterator[None]:
 
 
 def _blank() -> bytes:
-    from pipelines.warehouse.blank import blank  # noqa: PLC0415 - those who read need not know the tables
+    from pipelines.warehouse.structure.empty_warehouse import blank  # noqa: PLC0415 - those who read need not know the tables
 
     return blank()
 

@@ -1,7 +1,8 @@
 """Bodies as rows of webhook_events, and what of a body is kept at all.
 
 Nothing in a body is trusted: whatever it is, there is at least one row, and what could not be read stands in
-`problem`. What does not belong here: where bodies wait (`store`), and the table (`pipelines.warehouse.events`).
+`problem`. What does not belong here: where bodies wait (`store`), and the table
+(`pipelines.warehouse.webhook_events`).
 """
 
 import codecs

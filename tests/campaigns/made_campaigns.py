@@ -13,9 +13,9 @@ from campaigns.audience_oracle import NOW, some_contact, some_filter
 
 from pipelines.campaigns.publish import note_campaigns
 from pipelines.settings import Settings
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete
-from pipelines.warehouse.views import create_views
 from schemas.arrow import TYPES
 from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import Field, Kind

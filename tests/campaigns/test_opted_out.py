@@ -12,7 +12,7 @@ from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
 from receiving import arrive, opt_out, settings_of
 
 from pipelines.settings import Settings
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.webhook_events import publish_events
 
 Row = dict[str, Any]
 LISTS = [{"id": number, "phone_number": f"+1555999000{number}", "status": "active"} for number in (1, 2, 3)]

@@ -20,9 +20,9 @@ from pipelines.errors import UsageError
 from pipelines.export.dbt import dbt_project
 from pipelines.export.folder import LIST, write_files
 from pipelines.export.yaml_text import yaml_text
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete
-from pipelines.warehouse.views import create_views
 
 DBT = Path(sys.prefix) / "dbt"
 HIDDEN = ("_ended", "_since")

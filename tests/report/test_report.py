@@ -18,9 +18,9 @@ from pipelines.report.write import write_report
 from pipelines.runs import records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete
-from pipelines.warehouse.views import create_views
 from schemas.registry import PULLED, PUSHED
 
 

@@ -30,7 +30,7 @@ from pipelines.sandbox import (
     send,
 )
 from pipelines.sandbox.webhooks import RETRIES
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.webhook_events import publish_events
 
 Row = dict[str, Any]
 FAST = 1e-6

@@ -8,7 +8,7 @@ import pytest
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.store import open_store
 
 NUMBERS = {name: field for name, field in Settings.model_fields.items() if field.annotation in (int, float)}

@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete
-from pipelines.warehouse.views import create_views
 from schemas.arrow import TYPES
 from schemas.imports import RECORDS
 

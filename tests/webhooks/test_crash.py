@@ -19,11 +19,11 @@ from processes import process
 from receiving import SECRET, Poster, delivery, encoded, settings_of, signed
 
 from pipelines.settings import Settings
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.webhook_events import publish_events
 
 SERVE = """
 from pipelines.settings import load_settings
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.serve import listen, serve
 settings = load_settings()
 listener = listen(settings, "127.0.0.1", {port})

@@ -22,9 +22,9 @@ from pipelines.cli.commands.webhooks import show_webhooks
 from pipelines.privacy import Privacy
 from pipelines.push.audit.publish import publish_imports
 from pipelines.settings import Settings
-from pipelines.warehouse import events as published
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse import webhook_events as published
 from pipelines.warehouse.publish import publish
+from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks import store
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.store import REDUCED, Arrival, Kept, existing_store, now, open_store

@@ -17,7 +17,7 @@ from receiving import arrive, delivery, opt_out, settings_of
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, Account, running, seed_account
 from pipelines.settings import Settings
-from pipelines.warehouse.events import publish_events
+from pipelines.warehouse.webhook_events import publish_events
 from schemas.webhook_marts import WEBHOOK_MARTS
 
 Row = dict[str, Any]

@@ -47,7 +47,7 @@ def serve(
     - `trackly-sync webhooks serve`: on loopback, for a proxy on this machine.
     - `trackly-sync webhooks serve --host 0.0.0.0 --port 8790`: for a proxy on another.
     """
-    from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - help answers at once
+    from pipelines.warehouse.webhook_events import publish_events  # noqa: PLC0415 - help answers at once
     from pipelines.webhooks import serve as server  # noqa: PLC0415 - the same
 
     settings = load_settings()
@@ -167,7 +167,7 @@ def replay() -> int:
     - `trackly-sync webhooks replay`
     """
     from pipelines.runs import recorded, this_run  # noqa: PLC0415 - help answers at once
-    from pipelines.warehouse.events import publish_events  # noqa: PLC0415 - the same
+    from pipelines.warehouse.webhook_events import publish_events  # noqa: PLC0415 - the same
 
     settings = load_settings()
     with recorded(settings.data_dir, this_run(), "replay webhook_events") as record:

@@ -25,12 +25,12 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, stage_path
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
-from pipelines.warehouse.events import take_events
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.published import has_table
+from pipelines.warehouse.structure.tables import complete, insert, replace_table
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
-from pipelines.warehouse.tables import complete, insert, replace_table
-from pipelines.warehouse.views import create_views
+from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
 from schemas.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
 from schemas.money import sql_amount

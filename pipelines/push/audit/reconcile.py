@@ -44,7 +44,7 @@ from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
-from pipelines.warehouse.tables import insert
+from pipelines.warehouse.structure.tables import insert
 from schemas.imports import FINDINGS
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"

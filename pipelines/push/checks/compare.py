@@ -28,7 +28,7 @@ from pipelines.push.stage.database import count
 from pipelines.push.values.content import changed, kept_content
 from pipelines.runs import now
 from pipelines.storage import storage_errors
-from pipelines.warehouse.tables import insert
+from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
 from schemas.outcomes import IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED

@@ -17,7 +17,7 @@ from pipelines.push.checks.conflicts import NUMBERED
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sources import sources
 from pipelines.push.stage.database import count
-from pipelines.warehouse.tables import insert
+from pipelines.warehouse.structure.tables import insert
 from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 BASE = "left(identity, 40)"

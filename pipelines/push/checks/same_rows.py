@@ -25,7 +25,7 @@ from pipelines.push.ledger.queries.decisions import Decided, call_times, decided
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
 from pipelines.push.values.content import likeness
-from pipelines.warehouse.tables import insert
+from pipelines.warehouse.structure.tables import insert
 from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
 

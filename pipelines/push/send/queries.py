@@ -23,7 +23,7 @@ from pipelines.push.stage.totals import TotalsInStage
 from pipelines.push.values.content import kept_content, likeness
 from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
-from pipelines.warehouse.tables import insert
+from pipelines.warehouse.structure.tables import insert
 from schemas.money import sql_units
 from schemas.registry import PUSHED
 

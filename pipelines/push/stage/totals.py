@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipelines.pull.contact_totals import ContactTotals
 from pipelines.push.ledger.readings import Found, Totals
-from pipelines.warehouse.tables import insert
+from pipelines.warehouse.structure.tables import insert
 from schemas.tables import literal
 
 

@@ -29,7 +29,7 @@ COMMENT ON MACRO marts.list_of IS
 
 
 def statements() -> Iterator[str]:
-    """What makes every mart; the tables that they read must be there (see `pipelines.warehouse.tables`)."""
+    """What makes every mart; the tables that they read must be there (see `pipelines.warehouse.structure.tables`)."""
     yield "CREATE SCHEMA IF NOT EXISTS marts"
     yield _MACROS
     yield segments.macros()

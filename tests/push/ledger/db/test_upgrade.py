@@ -28,7 +28,7 @@ from pipelines.push.run import push, send
 from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
-from pipelines.warehouse.version import VERSION
+from pipelines.warehouse.structure.version import VERSION
 
 ALL = ["sends", "clicks", "revenue"]
 WRITTEN = Path(__file__).parent / "first_version" / "data.tar.xz"

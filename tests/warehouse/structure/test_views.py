@@ -4,10 +4,10 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.version import note_views
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
-from pipelines.warehouse.tables import complete
-from pipelines.warehouse.version import note_views
-from pipelines.warehouse.views import create_views
 
 _COMMENT = "SELECT comment FROM duckdb_views() WHERE schema_name = 'marts' AND view_name = 'list_health'"
 

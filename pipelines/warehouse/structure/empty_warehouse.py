@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipelines.warehouse.connection import opened_for_writing
-from pipelines.warehouse.tables import complete
-from pipelines.warehouse.views import create_views
+from pipelines.warehouse.structure.connection import opened_for_writing
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.views import create_views
 
 
 @cache

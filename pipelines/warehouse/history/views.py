@@ -1,14 +1,14 @@
 """What analysts read of histories: a view and a table macro for each versioned dataset.
 
 `main.<dataset>_history` has every version, `main.<dataset>_as_of(t)` the rows as pulls had found them at an instant.
-What does not belong here: how versions come about (`history`).
+What does not belong here: how versions come about (`versions`).
 """
 
 from collections.abc import Iterator
 
 import duckdb
 
-from pipelines.warehouse.history import Names, names
+from pipelines.warehouse.history.versions import Names, names
 from schemas.tables import comments, literal
 from schemas.versions import VERSIONED, history, history_fields
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pyarrow as pa
 
-from pipelines.warehouse.history_views import take_over
-from pipelines.warehouse.version import stamp
+from pipelines.warehouse.history.views import take_over
+from pipelines.warehouse.structure.version import stamp
 from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field

@@ -18,9 +18,9 @@ from pipelines.privacy import Privacy
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.warehouse.published import has_table
+from pipelines.warehouse.structure.tables import complete, insert, replace_table
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
-from pipelines.warehouse.tables import complete, insert, replace_table
-from pipelines.warehouse.views import create_views
 from pipelines.webhooks.events import reduced, rows_of
 from pipelines.webhooks.store import Store, existing_store, now
 from schemas.arrow import arrow_schema

@@ -7,7 +7,7 @@ without changes, therefore adds nothing. Rows are compared by a hash over all th
 that moment, so that it need not stay the same from one version of DuckDB to the next. JSON is compared by its value:
 the same object with its keys in another order, or with other escapes, is no new version.
 
-What does not belong here: the views and macros that analysts read (`history_views`), and the tables (`tables`).
+What does not belong here: the views and macros that analysts read (`views`), and the tables (`structure.tables`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from functools import cache
 import duckdb
 
 from pipelines.snapshots import Snapshot
-from pipelines.warehouse.canonical import define_same_json
+from pipelines.warehouse.history.canonical_json import define_same_json
 from schemas.columns import Dataset, Kind
 from schemas.sync import Consistency
 from schemas.tables import TYPES, literal

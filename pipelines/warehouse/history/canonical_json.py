@@ -1,6 +1,6 @@
 """JSON texts compared by their value: other orders of keys, escapes and ways to write a number make no difference.
 
-What does not belong here: which texts are compared (`history`).
+What does not belong here: which texts are compared (`versions`).
 """
 
 from decimal import Decimal

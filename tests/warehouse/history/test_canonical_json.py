@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.warehouse.canonical import canonical, same_json
+from pipelines.warehouse.history.canonical_json import canonical, same_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -1,0 +1,6 @@
+"""What was: versions of rows that pulls have seen, and what a month's revenue was whenever it was read.
+
+a new snapshot ─▶ versions (compared by canonical_json) ─▶ views (`<dataset>_history`, `_as_of`); revenue_readings
+
+What does not belong here: earlier snapshots on disk (`pipelines.snapshots`, `pull.rollback`).
+"""
