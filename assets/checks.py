@@ -35,8 +35,8 @@ from pipelines.push.outcomes import Outcome
 from pipelines.settings import Settings
 from pipelines.text.sanitize import for_pages, plain
 from schemas.columns import Dataset
+from schemas.own_tables.sync import Consistency
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import Consistency
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 Look = Callable[[Settings, Dataset], AbstractContextManager[Content]]

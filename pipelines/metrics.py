@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from pipelines.runs import seconds
 from pipelines.storage import storage_errors, write_durably
-from schemas.sync import Manifest, RunRecord
+from schemas.own_tables.sync import Manifest, RunRecord
 
 _PUSHING = ("push ", "take in ", "reconcile")
 _RUNS = {

@@ -20,7 +20,7 @@ import msgspec
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
-from schemas.phones import E164, like_a_number
+from schemas.values.phones import E164, like_a_number
 
 PERSONAL = ("contacts", "revenue")
 """The datasets whose rows are about people."""

@@ -22,7 +22,7 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import kept, run_id
 from pipelines.process.interrupts import interrupts_kept
 from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
-from schemas.sync import RunRecord
+from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 _MARK = ".begun"

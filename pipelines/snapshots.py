@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
-from schemas.sync import Manifest
+from schemas.own_tables.sync import Manifest
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"

@@ -1,9 +1,9 @@
 """The vocabulary that datasets are declared in: column types, checks, and `Dataset` itself.
 
 A dataset is a `msgspec.Struct` whose annotations carry a `Column` each. The struct is the JSON decoder as it
-stands; `schemas.arrow`, `schemas.tables`, `schemas.frames` and `schemas.dictionary` derive the rest from it.
-What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb (`status` and
-`--help` load this module).
+stands; `schemas.derived.arrow`, `schemas.derived.tables`, `schemas.derived.frames` and `schemas.dictionary` derive
+the rest from it. What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb
+(`status` and `--help` load this module).
 """
 
 import types
@@ -15,8 +15,8 @@ from typing import Annotated, Any, Union
 
 import msgspec
 
-from schemas.money import LARGEST
-from schemas.phones import E164
+from schemas.values.money import LARGEST
+from schemas.values.phones import E164
 
 
 class Kind(Enum):

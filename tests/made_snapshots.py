@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, data_file, draft, new_snapshot_id, pages_file, quarantine_file, seal
 from pipelines.warehouse.publish import publish
-from schemas.arrow import TYPES
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Field
+from schemas.derived.arrow import TYPES
+from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
+from schemas.own_tables.sync import PAGES, Consistency, Manifest
 from schemas.registry import PULLED
-from schemas.sync import PAGES, Consistency, Manifest
 
 CONTACT = {
     "active": True, "send_count": 0, "click_count": 0, "revenue_total": 0, "conversion_count": 0, "page": 0,

@@ -22,7 +22,7 @@ from pipelines.push.ledger.status import outcomes
 from pipelines.report.write import NAME, write_report
 from pipelines.warehouse.published import published
 from schemas.columns import Dataset
-from schemas.marts import MARTS
+from schemas.marts.registry import MARTS
 from schemas.registry import DERIVED
 
 GROUP = "analysis"

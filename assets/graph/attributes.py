@@ -17,8 +17,8 @@ import dagster as dg
 from assets.graph.analysis import mart_sql
 from pipelines.privacy import PERSONAL
 from pipelines.settings import Settings
-from schemas.catalog import tables
 from schemas.columns import PHONE, Dataset
+from schemas.derived.catalog import tables
 from schemas.registry import PULLED, PUSHED
 
 _OWNERS = {

@@ -25,8 +25,8 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.runs import records_of
 from pipelines.settings import Settings
-from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
+from schemas.values.outcomes import LEFT_OUT
 
 GROUP = "backfill"
 NAME = "imported_months"

@@ -26,7 +26,7 @@ from pipelines.push.run import intake, send
 from pipelines.runs import records_of
 from pipelines.settings import Settings
 from schemas.columns import Dataset
-from schemas.imports import RECORDS
+from schemas.own_tables.imports import RECORDS
 from schemas.registry import PUSHED
 
 GROUP = "push"

@@ -24,11 +24,11 @@ from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
-from schemas.outcomes import LEFT_OUT, Outcome, sql_list
+from schemas.derived.tables import literal
+from schemas.own_tables.sync import Consistency, Manifest
 from schemas.registry import BY_PRODUCT
 from schemas.revenue import FROM_CONTACTS
-from schemas.sync import Consistency, Manifest
-from schemas.tables import literal
+from schemas.values.outcomes import LEFT_OUT, Outcome, sql_list
 
 _BATCH_ROWS = 50_000
 _MOST_REASONS = 20

@@ -21,11 +21,11 @@ from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from pipelines.text.sanitize import plain
 from pipelines.webhooks.store import Received
-from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import PHONE, Dataset, Field, Kind
-from schemas.outcomes import IN_ACCOUNT, sql_list
-from schemas.sync import RunRecord
-from schemas.tables import TYPES, describe
+from schemas.derived.tables import TYPES, describe
+from schemas.own_tables.pull_columns import BOOKKEEPING
+from schemas.own_tables.sync import RunRecord
+from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 PREVIEW_ROWS = 5
 _HIDDEN = frozenset({"message", "tracking_url"})

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
 from schemas.columns import Dataset, past_times
-from schemas.frames import frame_schema, to_frame
-from schemas.instants import plausible_between
+from schemas.derived.frames import frame_schema, to_frame
+from schemas.values.instants import plausible_between
 
 
 @dataclass(slots=True)

@@ -39,9 +39,9 @@ from pipelines.settings import Settings
 from pipelines.snapshots import snapshots
 from pipelines.text.sanitize import plain
 from pipelines.warehouse.published import published_snapshot
-from schemas.outcomes import Outcome
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import RunRecord
+from schemas.values.outcomes import Outcome
 
 _TRIED = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.IN_DOUBT)
 Made = tuple[str, Metadata]

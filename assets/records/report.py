@@ -27,7 +27,7 @@ from pipelines.run_records.unreported import Notice, dagster_folder, done, faile
 from pipelines.runs import last_of_each, newest
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
-from schemas.sync import RunRecord
+from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 _NICE = 10

@@ -29,7 +29,7 @@ import msgspec
 from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
 from pipelines.webhooks.store import Received
-from schemas.sync import Manifest, RunRecord
+from schemas.own_tables.sync import Manifest, RunRecord
 
 _ALIVE = timedelta(minutes=10)
 """A receiver shows every half minute that it can store events; without that for so long it cannot."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pipelines.text.sanitize import plain
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 MOST_VALUES = 10_000
 """Longest list of values of one condition."""

@@ -14,15 +14,15 @@ import pyarrow as pa
 from pipelines.campaigns.conditions import custom_field
 from pipelines.campaigns.counts import IN_ONE_PASS, Audience, Counts, count
 from pipelines.settings import Settings
-from schemas.arrow import arrow_schema
-from schemas.campaigns import (
+from schemas.columns import Dataset
+from schemas.derived.arrow import arrow_schema
+from schemas.derived.tables import literal
+from schemas.own_tables.campaigns import (
     AUDIENCE_COUNTS,
     AUDIENCE_PAIRS,
     AUDIENCE_TIMEZONES,
     BASES,
 )
-from schemas.columns import Dataset
-from schemas.tables import literal
 
 _AUDIENCES = """
 SELECT id, CAST(filter AS VARCHAR), source_lists, lists

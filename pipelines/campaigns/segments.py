@@ -8,7 +8,7 @@ does not belong here: the account's estimate, which ignores all this (`creatives
 
 from collections.abc import Iterator
 
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 LINK_CHARACTERS = 23
 COMPLIANCE_CHARACTERS = 34

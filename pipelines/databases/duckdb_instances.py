@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 import duckdb
 
 from pipelines.databases.duckdb_memory import Config
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")
 """What holds for a whole instance, so that it is set for every block, or goes back to its default."""

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
 from pipelines.pull.read.chain import Evidence
-from schemas.sync import Consistency, Manifest, unserved_rows
+from schemas.own_tables.sync import Consistency, Manifest, unserved_rows
 
 _REASONS_SHOWN = 3
 

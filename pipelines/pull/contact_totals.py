@@ -31,10 +31,10 @@ from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import Query, TracklyClient
 from schemas.columns import Integer, Money
-from schemas.money import units
+from schemas.derived.tables import literal
+from schemas.own_tables.sync import Consistency
 from schemas.registry import PULLED
-from schemas.sync import Consistency
-from schemas.tables import literal
+from schemas.values.money import units
 
 OnRead = Callable[[int, int | None], None]
 """Called with the contacts read so far, and how many there are, if the API gives a total."""

@@ -41,12 +41,12 @@ from pipelines.storage import storage_errors
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.trackly.replies.pages import get_page
 from pipelines.warehouse.published import published_rows
-from schemas.arrow import arrow_schema, quarantine_schema
-from schemas.bookkeeping import BOOKKEEPING
-from schemas.frames import broken_rows
+from schemas.derived.arrow import arrow_schema, quarantine_schema
+from schemas.derived.frames import broken_rows
+from schemas.derived.tables import create_table, literal
+from schemas.own_tables.pull_columns import BOOKKEEPING
+from schemas.own_tables.sync import PAGES, Manifest
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS, REVENUE
-from schemas.sync import PAGES, Manifest
-from schemas.tables import create_table, literal
 
 _log = logging.getLogger(__name__)
 

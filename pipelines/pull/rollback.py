@@ -33,8 +33,8 @@ from pipelines.snapshots import (
 from pipelines.storage import storage_errors
 from pipelines.warehouse.publish import note_runs, publish, republish
 from pipelines.warehouse.published import published, published_snapshot
+from schemas.own_tables.sync import Manifest, RunRecord
 from schemas.registry import PULLED
-from schemas.sync import Manifest, RunRecord
 
 
 @watched()

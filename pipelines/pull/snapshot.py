@@ -33,9 +33,9 @@ from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.published import published, published_rows
+from schemas.own_tables.sync import Consistency, Manifest
 from schemas.registry import OPTIONAL, PULLED
 from schemas.revenue import FROM_EVENTS
-from schemas.sync import Consistency, Manifest
 
 _log = logging.getLogger(__name__)
 

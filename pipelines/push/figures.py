@@ -17,8 +17,8 @@ from pipelines.push.ledger.queries.of_run import sent_after, settled_since
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.runs import details
 from pipelines.trackly.client import TracklyClient
-from schemas.outcomes import LEFT_OUT
-from schemas.sync import RunRecord
+from schemas.own_tables.sync import RunRecord
+from schemas.values.outcomes import LEFT_OUT
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pipelines.push.offending import offending, shown_key
 from pipelines.push.outcomes import Outcome
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 _BLOCK = 1 << 20
 

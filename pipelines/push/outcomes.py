@@ -1,13 +1,13 @@
 """What is known of a row's outcome (its code and text), and the counts of outcomes.
 
-What does not belong here: the outcomes themselves (`schemas.outcomes`), and how a row gets one (`checks.validate`,
-`send.answers`, `ledger`).
+What does not belong here: the outcomes themselves (`schemas.values.outcomes`), and how a row gets one
+(`checks.validate`, `send.answers`, `ledger`).
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from schemas.outcomes import LEFT_OUT, Outcome
+from schemas.values.outcomes import LEFT_OUT, Outcome
 
 __all__ = [
     "NOT_NAMED",

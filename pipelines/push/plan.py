@@ -26,8 +26,8 @@ from pipelines.push.stage.totals import TotalsInStage
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
 from schemas.columns import Dataset
-from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
+from schemas.values.outcomes import LEFT_OUT
 
 _CALL_SECONDS = 1.0
 """What a call of 1,000 records is taken to last as long as none was made."""

@@ -30,9 +30,9 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.runs import details, now, recorded, this_run
 from pipelines.settings import Settings
-from schemas.money import amount_of
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PUSHED
-from schemas.sync import RunRecord
+from schemas.values.money import amount_of
 
 BY_HAND = (Outcome.ACCEPTED, Outcome.PENDING, Outcome.REJECTED)
 """What a person may say of a row: it is in the account; it is not, send it; it is not, leave it out."""

@@ -32,8 +32,8 @@ from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.trackly.client import TracklyClient
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PUSHED
-from schemas.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 

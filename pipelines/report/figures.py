@@ -13,7 +13,7 @@ from pipelines.databases import duckdb_memory
 from pipelines.errors import StorageError
 from pipelines.warehouse.structure.version import refuse_newer
 from pipelines.warehouse.swap import dicts, reading
-from schemas.outcomes import LEFT_OUT, sql_list
+from schemas.values.outcomes import LEFT_OUT, sql_list
 
 Row = dict[str, Any]
 

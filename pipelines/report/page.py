@@ -15,9 +15,9 @@ from pipelines.report.charts import Chart, Number, bars, line, shares
 from pipelines.report.figures import Row
 from pipelines.run_records.summary import Run
 from pipelines.text.humanize import age, duration
-from schemas.imports import OUTCOMES
+from schemas.own_tables.imports import OUTCOMES
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import RunRecord
 
 _LISTS_DRAWN = 10
 _IN_MONEY = "revenue"

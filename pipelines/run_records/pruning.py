@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.settings import Settings
-from schemas.sync import RunRecord
+from schemas.own_tables.sync import RunRecord
 
 _DAMAGED = "damaged"
 

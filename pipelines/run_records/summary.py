@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.runs import newest, now, unended
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import RunRecord
 
 _STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
 """What a run may be, the first of them that one of its activities is."""

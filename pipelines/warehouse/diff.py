@@ -19,8 +19,8 @@ from pipelines.storage import storage_errors, work_folder
 from pipelines.warehouse.history.canonical_json import define_same_json
 from pipelines.warehouse.swap import dicts
 from schemas.columns import Dataset, Kind
+from schemas.derived.tables import TYPES, literal
 from schemas.registry import PULLED
-from schemas.tables import TYPES, literal
 
 _EXTRA = "extra"
 """The one column of bookkeeping that the account has a say in."""

@@ -13,7 +13,7 @@ import duckdb
 
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading
-from schemas.outcomes import LEFT_OUT, sql_list
+from schemas.values.outcomes import LEFT_OUT, sql_list
 
 DIFFERS, CONFLICT = "differs", "conflict"
 """Not outcomes, but asked for like them: what differs from what was sent and nobody has acknowledged, and quarantined

@@ -24,13 +24,13 @@ from pipelines.warehouse.structure.tables import complete, insert, replace_table
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset, Field
+from schemas.derived.tables import literal
+from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
+from schemas.own_tables.sync import PAGES, RUNS, SNAPSHOTS, RunRecord
+from schemas.own_tables.versions import VERSIONED
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS
-from schemas.sync import PAGES, RUNS, SNAPSHOTS, RunRecord
-from schemas.tables import literal
-from schemas.versions import VERSIONED
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import is_there
 from pipelines.warehouse.swap import reading
-from schemas.sync import Manifest
-from schemas.tables import literal
+from schemas.derived.tables import literal
+from schemas.own_tables.sync import Manifest
 
 
 def published(warehouse: Path) -> dict[str, Manifest]:

@@ -4,9 +4,9 @@ import duckdb
 
 from pipelines.errors import DataError
 from pipelines.snapshots import Snapshot
+from schemas.derived.tables import literal
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
-from schemas.tables import literal
 
 
 def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: float) -> None:

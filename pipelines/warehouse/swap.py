@@ -20,7 +20,7 @@ from pipelines.errors import BusyError, StorageError
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.structure.connection import NAME, STORAGE_VERSION, opened_for_writing
 from pipelines.warehouse.structure.version import refuse_newer
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""

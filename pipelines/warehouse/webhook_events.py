@@ -23,7 +23,7 @@ from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
 from pipelines.webhooks.events import reduced, rows_of
 from pipelines.webhooks.store import Store, existing_store, now
-from schemas.arrow import arrow_schema
+from schemas.derived.arrow import arrow_schema
 from schemas.webhook_events import CONTRACT, REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
 _log = logging.getLogger(__name__)

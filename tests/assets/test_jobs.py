@@ -20,7 +20,7 @@ from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_histo
 from pipelines.settings import Settings
 from pipelines.webhooks.store import open_store
 from pipelines.webhooks.tables import STATE
-from schemas.marts import MARTS
+from schemas.marts.registry import MARTS
 from schemas.registry import DERIVED, PULLED, PUSHED
 
 _ACCOUNT, _FILES = "trackly_account", "history_files"

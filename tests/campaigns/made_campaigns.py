@@ -16,11 +16,11 @@ from pipelines.settings import Settings
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from schemas.arrow import TYPES
-from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import Field, Kind
+from schemas.derived.arrow import TYPES
+from schemas.own_tables.pull_columns import BOOKKEEPING
+from schemas.own_tables.sync import Consistency, Manifest
 from schemas.registry import PULLED
-from schemas.sync import Consistency, Manifest
 
 Row = dict[str, Any]
 TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -10,16 +10,16 @@ SANDBOX = ROOT / "pipelines" / "sandbox"
 """Shares no code with the engine, on purpose."""
 
 RULES = {
-    "money's unit": (r"[*/] ?10_?000\b(?!_)|\b0\.0001\b", "schemas/money.py"),
-    "the largest amount": (r"\b1e11\b|\b100_000_000_000\b|10\*\*11", "schemas/money.py"),
-    "E.164": (r"\[1-9\]\[0-9\]\{6,14\}", "schemas/phones.py"),
+    "money's unit": (r"[*/] ?10_?000\b(?!_)|\b0\.0001\b", "schemas/values/money.py"),
+    "the largest amount": (r"\b1e11\b|\b100_000_000_000\b|10\*\*11", "schemas/values/money.py"),
+    "E.164": (r"\[1-9\]\[0-9\]\{6,14\}", "schemas/values/phones.py"),
     "which outcomes are left out": (
         r"rejected['\"], ['\"]quarantined|REJECTED, Outcome\.QUARANTINED",
-        "schemas/outcomes.py",
+        "schemas/values/outcomes.py",
     ),
     "which outcomes are in the account": (
         r"ACCEPTED\}?['\"]?, ['\"]?\{?Outcome\.DUPLICATE",
-        "schemas/outcomes.py",
+        "schemas/values/outcomes.py",
     ),
     "exit codes": (r"\b(?:STOPPED|TERMINATED|LEFT_OUT|USAGE) = \d", "pipelines/process/exit_codes.py"),
     "DuckDB's memory": (r"['\"]\d+MB['\"]", "pipelines/databases/duckdb_memory.py"),

@@ -25,7 +25,8 @@ from pipelines.sandbox import Account, Server, parse_fault, running, seed_accoun
 from pipelines.settings import Settings
 from pipelines.trackly.replies.salvage import HALF
 from pipelines.warehouse.published import published
-from schemas import audiences, frames
+from schemas import audiences
+from schemas.derived import frames
 from schemas.registry import PULLED
 
 CAMPAIGNS = ("creatives", "audiences", "schedules")

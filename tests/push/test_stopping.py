@@ -200,7 +200,7 @@ def test_a_push_is_stopped_while_it_takes_files_in(
 INTAKES = """
 import os, signal
 import sqlalchemy.dialects.postgresql  # else an import of it may be cut off, and its second one complains
-from pipelines import stopping
+from pipelines.process import interrupts
 from pipelines.push.run import intake
 from pipelines.settings import load_settings
 
@@ -215,9 +215,9 @@ def ended():
     except KeyboardInterrupt:
         return False
 
-stopping.at_second(lambda: None)
+interrupts.at_second(lambda: None)
 for number in (signal.SIGALRM, signal.SIGINT):
-    signal.signal(number, stopping.interrupt)
+    signal.signal(number, interrupts.interrupt)
 while True:
     try:
         if ended():
@@ -245,7 +245,7 @@ def test_ctrl_c_at_any_moment_of_an_intake_is_nothing_else(
 
 LOST = """
 import signal, time
-from pipelines import stopping
+from pipelines.process import interrupts
 
 class Slow:
     def __del__(self):
@@ -256,8 +256,8 @@ def del_and_wait(given):
     time.sleep(WHATEVER)
 
 left = []
-signal.signal(signal.SIGINT, stopping.interrupt)
-stopping.at_second(lambda: left.append(1))
+signal.signal(signal.SIGINT, interrupts.interrupt)
+interrupts.at_second(lambda: left.append(1))
 try:
     del_and_wait(Slow())
 except KeyboardInterrupt:

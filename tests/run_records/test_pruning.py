@@ -4,7 +4,7 @@ import msgspec
 
 from pipelines.run_records.pruning import prune_runs
 from pipelines.settings import Settings, load_settings
-from schemas.sync import RunRecord
+from schemas.own_tables.sync import RunRecord
 
 
 def write(settings: Settings, stamp: str, activity: str, status: str = "succeeded") -> str:

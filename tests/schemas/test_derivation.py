@@ -9,14 +9,14 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from schemas.arrow import arrow_schema, quarantine_schema
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Column, Dataset, Kind
+from schemas.derived.arrow import arrow_schema, quarantine_schema
+from schemas.derived.frames import broken_rows, frame_schema
+from schemas.derived.tables import comments, create_table, describe
 from schemas.dictionary import DOCUMENT, dictionary
-from schemas.frames import broken_rows, frame_schema
+from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
+from schemas.own_tables.sync import PAGES, RUNS, SNAPSHOTS
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import PAGES, RUNS, SNAPSHOTS
-from schemas.tables import comments, create_table, describe
 
 ALL = [*PULLED.values(), *PUSHED.values(), SNAPSHOTS, PAGES, RUNS, QUARANTINED]
 datasets = pytest.mark.parametrize("dataset", ALL, ids=lambda dataset: dataset.name)

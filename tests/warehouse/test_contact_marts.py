@@ -15,7 +15,7 @@ from oracle import Key, key_of, query
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, Account, seed_account
 from pipelines.settings import Settings, load_settings
-from schemas.sync import Consistency
+from schemas.own_tables.sync import Consistency
 
 Row = dict[str, Any]
 LISTS = (1, 2, 3)

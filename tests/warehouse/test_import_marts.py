@@ -16,8 +16,8 @@ import pytest
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from schemas.arrow import TYPES
-from schemas.imports import RECORDS
+from schemas.derived.arrow import TYPES
+from schemas.own_tables.imports import RECORDS
 
 Row = dict[str, Any]
 QUESTIONS = Path(__file__).parents[2] / "docs" / "query.md"

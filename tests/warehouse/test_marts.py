@@ -18,9 +18,9 @@ from pipelines.sandbox import API_KEY, Account, Server, running, seed_account, w
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse import marts
 from pipelines.warehouse.swap import replacing
-from schemas.marts import MARTS
+from schemas.derived.tables import TYPES, describe
+from schemas.marts.registry import MARTS
 from schemas.registry import PULLED, PUSHED
-from schemas.tables import TYPES, describe
 
 Row = dict[str, Any]
 CENT = Decimal("0.0001")

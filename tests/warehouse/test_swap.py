@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.errors import StorageError
 from pipelines.warehouse.swap import reading, replacing
-from schemas.marts import MARTS
+from schemas.marts.registry import MARTS
 
 
 def numbers(path: Path) -> list[int]:

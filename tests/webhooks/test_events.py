@@ -28,8 +28,8 @@ from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks import store
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.store import REDUCED, Arrival, Kept, existing_store, now, open_store
-from schemas.arrow import arrow_schema
-from schemas.tables import create_table
+from schemas.derived.arrow import arrow_schema
+from schemas.derived.tables import create_table
 from schemas.webhook_events import DOCUMENTED, WEBHOOK_EVENTS
 
 Row = dict[str, Any]

@@ -18,7 +18,7 @@ from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, Account, running, seed_account
 from pipelines.settings import Settings
 from pipelines.warehouse.webhook_events import publish_events
-from schemas.webhook_marts import WEBHOOK_MARTS
+from schemas.marts.webhooks import WEBHOOK_MARTS
 
 Row = dict[str, Any]
 FINAL = ("delivered", "undeliverable", "expired", "rejected", "failed")

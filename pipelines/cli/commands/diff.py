@@ -17,7 +17,7 @@ from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
-from schemas.versions import VERSIONED
+from schemas.own_tables.versions import VERSIONED
 
 if TYPE_CHECKING:
     from pipelines.snapshots import Snapshot

@@ -17,7 +17,7 @@ from pipelines.process.exit_codes import DONE, LEFT_OUT
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import for_terminal
-from schemas.campaign_marts import SEVERITIES
+from schemas.marts.campaigns import SEVERITIES
 
 _NEEDED = ("creatives", "schedules", "audiences", "offers", "lists")
 _NOTICE = "notice"

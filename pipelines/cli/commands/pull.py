@@ -22,8 +22,8 @@ from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
+from schemas.own_tables.sync import Manifest
 from schemas.registry import PULLED
-from schemas.sync import Manifest
 
 
 @guarded

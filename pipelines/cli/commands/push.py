@@ -32,8 +32,8 @@ from pipelines.runs import records_of
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import duration, plural
 from pipelines.text.sanitize import plain
-from schemas.outcomes import LEFT_OUT
 from schemas.registry import PUSHED
+from schemas.values.outcomes import LEFT_OUT
 
 if TYPE_CHECKING:
     from pipelines.push.checks.same_rows import Decision

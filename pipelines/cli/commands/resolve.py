@@ -19,8 +19,8 @@ from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
-from schemas.money import amount_of
 from schemas.registry import PUSHED
+from schemas.values.money import amount_of
 
 if TYPE_CHECKING:
     from pipelines.push.audit.alarms import Late

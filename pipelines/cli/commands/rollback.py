@@ -17,7 +17,7 @@ from schemas.registry import PULLED
 
 if TYPE_CHECKING:
     from pipelines.pull.rollback import Kept
-    from schemas.sync import Manifest
+    from schemas.own_tables.sync import Manifest
 
 Name = Annotated[
     str | None,

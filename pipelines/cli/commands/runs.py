@@ -18,8 +18,8 @@ from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
 from pipelines.text.humanize import duration, plural
 from pipelines.text.sanitize import for_terminal, plain
+from schemas.own_tables.sync import Manifest, RunRecord
 from schemas.registry import PULLED
-from schemas.sync import Manifest, RunRecord
 
 _COLOURS = {
     "running": "cyan",

@@ -19,7 +19,7 @@ from pipelines.cli.terminal.results import (
 from pipelines.run_records.summary import latest_runs
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import age
-from schemas.sync import Manifest
+from schemas.own_tables.sync import Manifest
 
 _RUNS_SHOWN = 3
 

@@ -7,7 +7,7 @@ from pipelines.cli.terminal.results import differing_notes, pull_notes, push_not
 from pipelines.push.outcomes import Outcomes
 from pipelines.runs import last_of_each, unended
 from pipelines.settings import Settings
-from schemas.sync import Manifest
+from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
     "twice:", "lost:", "stale:", "failed:", "unserved:", "missing:", "silent:", "stopped:", "refused:", "unread:",

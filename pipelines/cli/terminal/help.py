@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from pipelines.cli.terminal.consoles import complain, tell
 from pipelines.cli.terminal.help_page import Rows, bounds_of, show_command, show_group
-from pipelines.exit_codes import STOPPED, USAGE
+from pipelines.process.exit_codes import STOPPED, USAGE
 
 _FLAT = 200
 """Cells of a command's few words, so that they are not shortened."""

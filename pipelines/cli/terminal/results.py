@@ -11,9 +11,9 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.push.outcomes import Outcomes
 from pipelines.text.humanize import age, duration, plural
 from pipelines.text.sanitize import for_json, plain
-from schemas.outcomes import LEFT_OUT, Outcome
+from schemas.own_tables.sync import Manifest
 from schemas.registry import PULLED, PUSHED
-from schemas.sync import Manifest
+from schemas.values.outcomes import LEFT_OUT, Outcome
 
 SHORT = 8
 """How much of a run's id is shown; `trackly-sync runs` takes it."""

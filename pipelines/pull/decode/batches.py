@@ -20,9 +20,9 @@ from pipelines.pull.decode.spool import Spooled
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.storage import storage_errors
-from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
-from schemas.sync import PageRow
+from schemas.derived.arrow import TYPES
+from schemas.own_tables.sync import PageRow
 
 BATCH_ROWS = 50_000
 """Rows of a batch, by default: pandera's cost is per call, and memory is per batch."""

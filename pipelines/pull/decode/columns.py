@@ -6,7 +6,8 @@ turns their values into columns. Only a reply that it refuses is looked at row b
 
 An empty text stands for no value in an optional column that holds no text (times, numbers, flags, JSON) and in an
 optional key. In any other column of text it stays an empty text, since it may be one that the account keeps.
-What does not belong here: rules about values (see `schemas.frames`), and what a time is (`schemas.instants`).
+What does not belong here: rules about values (see `schemas.derived.frames`), and what a time is
+(`schemas.values.instants`).
 """
 
 import datetime as dt
@@ -22,9 +23,9 @@ import pyarrow.compute as pc
 
 from pipelines.trackly.replies.pages import NO_PAGINATION
 from pipelines.trackly.replies.salvage import FAULT, HALF
-from schemas.arrow import TYPES
 from schemas.columns import Dataset, Kind
-from schemas.instants import parse_instant
+from schemas.derived.arrow import TYPES
+from schemas.values.instants import parse_instant
 
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -312,7 +313,7 @@ def _is_whole(number: float) -> bool:
 
 
 def _instants(texts: Sequence[str | None]) -> tuple[Array, list[int]]:
-    """Texts as instants, by the grammar of `schemas.instants`; empty ones are no value.
+    """Texts as instants, by the grammar of `schemas.values.instants`; empty ones are no value.
 
     Returns:
         The instants, and the positions of the texts that are none (null in the array).

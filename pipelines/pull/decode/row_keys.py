@@ -19,7 +19,7 @@ from xxhash import xxh3_64_intdigest
 from pipelines.pull.decode.columns import reply_decoder
 from pipelines.trackly.replies.pages import read_page, read_pagination
 from schemas.columns import Dataset, Field, Kind, Matches
-from schemas.instants import parse_instant
+from schemas.values.instants import parse_instant
 
 Keys = tuple[int, ...]
 """One integer per row of a reply, in its order."""

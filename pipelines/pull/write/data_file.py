@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from pipelines.pull.draft import Draft
 from pipelines.storage import storage_errors
-from schemas.arrow import TYPES
-from schemas.bookkeeping import BOOKKEEPING
+from schemas.derived.arrow import TYPES
+from schemas.own_tables.pull_columns import BOOKKEEPING
 
 _Integers = npt.NDArray[np.int64]
 _Keys = npt.NDArray[np.uint64]

@@ -20,9 +20,9 @@ from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
 from pipelines.pull.write.scratch import scratch
 from pipelines.snapshots import Snapshot
 from pipelines.storage import storage_errors
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
 from schemas.columns import Dataset
-from schemas.tables import literal
+from schemas.derived.tables import literal
+from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
 
 _ORDER = "(page * 1048576 + row)"
 """When a row was read: pages are numbered in the order of arrival and hold fewer rows than that."""

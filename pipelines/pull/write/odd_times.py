@@ -1,6 +1,6 @@
 """Times that hardly can be, before 2000 or after tomorrow: a pull keeps what the account has, and warns.
 
-What does not belong here: what a time is (`schemas.instants`), and what a push does with such times.
+What does not belong here: what a time is (`schemas.values.instants`), and what a push does with such times.
 """
 
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from pipelines.pull.write.scratch import scratch
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset, past_times
-from schemas.instants import is_plausible, plausible_between
-from schemas.tables import literal
+from schemas.derived.tables import literal
+from schemas.values.instants import is_plausible, plausible_between
 
 
 def odd_times(dataset: Dataset, data: Path) -> dict[str, int]:

@@ -23,7 +23,7 @@ from pipelines.pull.write.deduplicate import conclude
 from pipelines.pull.write.odd_times import odd_times
 from pipelines.pull.write.validate import checked
 from pipelines.storage import storage_errors
-from schemas.sync import PAGES, PageRow
+from schemas.own_tables.sync import PAGES, PageRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import Totals, totals
-from schemas.money import amount_of
 from schemas.registry import PUSHED
+from schemas.values.money import amount_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pipelines.push.ledger.ledger import existing_ledger
 from pipelines.push.ledger.queries.alarms import Alarm, Named, alarms, named
 from pipelines.settings import Settings
 from pipelines.text.humanize import duration, plural
-from schemas.money import amount_of
+from schemas.values.money import amount_of
 
 _MOST_NAMED = 5
 _SHOWN_DIGITS = 3

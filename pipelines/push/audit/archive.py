@@ -26,9 +26,9 @@ from pipelines.push.values.content import kept_content
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder
 from schemas.columns import Dataset
-from schemas.imports import FACTS
+from schemas.derived.tables import TYPES, literal
+from schemas.own_tables.imports import FACTS
 from schemas.registry import PUSHED
-from schemas.tables import TYPES, literal
 
 _ROW_GROUP = 20_480  # a row group is held in memory, and messages are long
 _SMALL = 64_000_000  # bytes; a file of more is not merged again

@@ -12,8 +12,8 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive import published_facts
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.stage.database import count
-from schemas.imports import FACTS, RECORDS
-from schemas.outcomes import IN_ACCOUNT, sql_list
+from schemas.own_tables.imports import FACTS, RECORDS
+from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _OF = "dataset IN ('sends', 'clicks')"
 

@@ -1,6 +1,6 @@
 """The push's books for analysts: schema imports of the warehouse (records, chunks, resolutions), in one swap.
 
-What does not belong here: what the columns mean (`schemas.imports`), and how the file is replaced
+What does not belong here: what the columns mean (`schemas.own_tables.imports`), and how the file is replaced
 (`pipelines.warehouse.swap`).
 """
 
@@ -32,10 +32,10 @@ from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
 from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
-from schemas.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
-from schemas.money import sql_amount
+from schemas.derived.tables import literal
+from schemas.own_tables.imports import CHUNKS, DIFFERENCES, FACTS, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
-from schemas.tables import literal
+from schemas.values.money import sql_amount
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def publish_differences(settings: Settings, differences: pa.Table) -> None:
 
     Args:
         settings: where the warehouse lies.
-        differences: the columns of `schemas.imports.DIFFERENCES`.
+        differences: the columns of `schemas.own_tables.imports.DIFFERENCES`.
 
     Raises:
         BusyError, StorageError: as `publish_imports`.

@@ -45,7 +45,7 @@ from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.structure.tables import insert
-from schemas.imports import FINDINGS
+from schemas.own_tables.imports import FINDINGS
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
 
@@ -66,7 +66,7 @@ class Reconciliation:
     Attributes:
         books: by dataset, the ledger against the API's answers.
         contacts: how many contacts were compared.
-        findings: by finding (see `schemas.imports`), how many contacts and measures; all of them are in
+        findings: by finding (see `schemas.own_tables.imports`), how many contacts and measures; all of them are in
             imports.differences.
         missing: revenue that was accepted and is not in the contacts' totals, in the account's currency.
         complete: whether every contact of the account was seen.

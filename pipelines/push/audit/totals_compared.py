@@ -9,7 +9,7 @@ What does not belong here: where the rows come from (`reconcile`).
 
 import pyarrow as pa
 
-from schemas.money import CENT, sql_amount
+from schemas.values.money import CENT, sql_amount
 
 Columns = list[tuple[str, pa.DataType]]
 

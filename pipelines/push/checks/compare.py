@@ -30,9 +30,9 @@ from pipelines.runs import now
 from pipelines.storage import storage_errors
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
-from schemas.outcomes import IN_ACCOUNT, sql_list
+from schemas.derived.tables import literal
 from schemas.registry import PUSHED
-from schemas.tables import literal
+from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
 

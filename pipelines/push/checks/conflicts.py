@@ -18,8 +18,8 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, in_order
 from pipelines.push.values.content import compared, kept_content
 from schemas.columns import Dataset
-from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
-from schemas.tables import literal
+from schemas.derived.tables import literal
+from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 CONFLICT = "conflict"
 """Our code for rows that have their key with others that differ."""

@@ -15,7 +15,7 @@ from pipelines.push.ledger.queries.decisions import Differing, acknowledged
 from pipelines.push.values.content import changed, kept_content
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
-from schemas.outcomes import IN_ACCOUNT, sql_list
+from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sources import sources
 from pipelines.push.stage.database import count
 from pipelines.warehouse.structure.tables import insert
-from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
+from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 BASE = "left(identity, 40)"
 """What revenue without a record_id is known by, without its number, as SQL."""

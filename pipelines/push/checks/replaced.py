@@ -19,9 +19,9 @@ from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.stage.database import count
 from pipelines.push.values.expressions import identity_base
 from pipelines.warehouse.structure.tables import insert
-from schemas.money import sql_amount, sql_units
-from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
+from schemas.values.money import sql_amount, sql_units
+from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 NEW_AMOUNT, REPLACED = "new_amount", "replaced"
 """Our codes."""

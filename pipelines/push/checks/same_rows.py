@@ -26,8 +26,8 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
 from pipelines.push.values.content import likeness
 from pipelines.warehouse.structure.tables import insert
-from schemas.outcomes import MAYBE_IN_ACCOUNT, sql_list
 from schemas.registry import PUSHED
+from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 SAME_ROWS, LIKE_SENT, LIKE_FILES = "same_rows", "like_sent", "like_files"
 """Our codes."""

@@ -15,7 +15,7 @@ from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset, Kind
-from schemas.frames import broken_rows
+from schemas.derived.frames import broken_rows
 
 ENVELOPE = (b'{"records":[', b"]}")
 """What a request's body has round its records (/api-reference/v2/history/import-sends)."""

@@ -30,8 +30,8 @@ from pipelines.push.values.columns import Columns, known, match, name_columns, n
 from pipelines.push.values.formats import WHITE
 from pipelines.text.humanize import plural
 from schemas.columns import Dataset, Kind
-from schemas.instants import parse_instant
-from schemas.phones import E164
+from schemas.values.instants import parse_instant
+from schemas.values.phones import E164
 
 _SAMPLE = 1 << 20
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)

@@ -23,7 +23,7 @@ from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look,
 from pipelines.push.values.columns import match, normal
 from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset, Field, Kind
-from schemas.money import LARGEST
+from schemas.values.money import LARGEST
 
 NOT_AN_OBJECT = "the line is not a JSON object"
 BAD_BYTES = "holds bytes that are not text in the file's encoding"

@@ -28,7 +28,7 @@ from pipelines.push.values.proven import prove
 from pipelines.push.values.proven import schema as typed_schema
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 _INCOMING = "incoming"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from schemas.columns import Dataset, Field, Kind
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLES = {*_WHOLE, *(f"U{name}" for name in _WHOLE)}

@@ -26,7 +26,7 @@ from pipelines.push.ledger.readings import Totals
 from pipelines.push.outcomes import RESOLVED, SETTLED
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import later_by
-from schemas.money import CENT, amount_of
+from schemas.values.money import CENT, amount_of
 
 NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
 """Our codes for rows that a reading could not settle."""

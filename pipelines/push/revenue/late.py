@@ -34,7 +34,7 @@ from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
 from pipelines.text.humanize import duration
-from schemas.money import CENT
+from schemas.values.money import CENT
 
 _MOST_SUMS = 20_000
 """More partial sums than this are not followed."""

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import accumulate
 from typing import NamedTuple
 
-from schemas.money import CENT
+from schemas.values.money import CENT
 
 _MOST_SUMS = 20_000
 """More partial sums than this are not followed: the rows stay in doubt."""

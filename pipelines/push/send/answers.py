@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
-from schemas.money import CENT, units
+from schemas.values.money import CENT, units
 
 TRANSIENT = frozenset({"save_error", "message_not_found"})
 """Codes that may pass: a failure on the server's side, and a message that is not to be seen yet.

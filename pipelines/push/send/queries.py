@@ -24,8 +24,8 @@ from pipelines.push.values.content import kept_content, likeness
 from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from pipelines.warehouse.structure.tables import insert
-from schemas.money import sql_units
 from schemas.registry import PUSHED
+from schemas.values.money import sql_units
 
 Waves = Iterator[Iterator[Batch]]
 

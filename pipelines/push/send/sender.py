@@ -36,7 +36,7 @@ from pipelines.push.send.turns import Turns
 from pipelines.push.stage.database import Progress
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
-from schemas.money import units
+from schemas.values.money import units
 
 MOST_LOST = 4
 """After so many calls in a row without a usable answer no more revenue is sent for now: each would be in doubt."""

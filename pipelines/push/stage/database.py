@@ -45,7 +45,7 @@ from pipelines.push.values.expressions import identity_base
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors
 from schemas.columns import PHONE, Dataset, Field
-from schemas.tables import TYPES
+from schemas.derived.tables import TYPES
 
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
@@ -99,7 +99,9 @@ def building(
         private_folder(path.parent)
         discard(aside)
         try:
-            with attached(aside, _NAME, f" ({WITHOUT_LOG})", _limits(duckdb_memory.STAGE, aside)) as connection:
+            with attached(
+                aside, _NAME, f" ({WITHOUT_LOG})", _limits(duckdb_memory.STAGE, aside)
+            ) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 privacy.define(connection)
                 _create(connection, dataset)

@@ -24,7 +24,7 @@ from pipelines.push.values.formats import (
 )
 from pipelines.text.humanize import plural
 from schemas.columns import Dataset
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 _REMEDIES = {
     "parquet": "Export the file again.",

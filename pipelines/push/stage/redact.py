@@ -15,8 +15,8 @@ from pipelines.privacy import Privacy
 from pipelines.push.stage.database import discard, opened
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset, Kind
-from schemas.phones import E164, like_a_number
-from schemas.tables import literal
+from schemas.derived.tables import literal
+from schemas.values.phones import E164, like_a_number
 
 _PHONES = ("to_number", "phone_number")
 _IDS = ("id", "message_id", "record_id", "offer_id")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipelines.pull.contact_totals import ContactTotals
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.warehouse.structure.tables import insert
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 
 class TotalsInStage:

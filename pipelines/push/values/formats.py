@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from pipelines.text.sanitize import FORMULA_STARTS
 from schemas.columns import Field, Kind
-from schemas.instants import BASIC, EXTENDED, plausible_between
-from schemas.money import LARGEST
-from schemas.tables import literal
+from schemas.derived.tables import literal
+from schemas.values.instants import BASIC, EXTENDED, plausible_between
+from schemas.values.money import LARGEST
 
 ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD, TIME_CUT = 1, 2, 4, 8
 """Bits of `marks`: what a reader of the plan has to know of a row's values."""

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.push.values.formats import FALSE, IDENTIFIERS, LONG_MESSAGE, TRUE, ZONE_ASSUMED
-from schemas.arrow import TYPES
 from schemas.columns import Dataset, Field, Kind
-from schemas.instants import plausible_between
+from schemas.derived.arrow import TYPES
+from schemas.values.instants import plausible_between
 
 _Bytes = npt.NDArray[np.uint8]
 _Numbers = npt.NDArray[np.int64]

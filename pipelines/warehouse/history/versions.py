@@ -18,9 +18,9 @@ import duckdb
 from pipelines.snapshots import Snapshot
 from pipelines.warehouse.history.canonical_json import define_same_json
 from schemas.columns import Dataset, Kind
-from schemas.sync import Consistency
-from schemas.tables import TYPES, literal
-from schemas.versions import VERSIONED
+from schemas.derived.tables import TYPES, literal
+from schemas.own_tables.sync import Consistency
+from schemas.own_tables.versions import VERSIONED
 
 
 @dataclass(frozen=True, slots=True)

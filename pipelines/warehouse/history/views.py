@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import duckdb
 
 from pipelines.warehouse.history.versions import Names, names
-from schemas.tables import comments, literal
-from schemas.versions import VERSIONED, history, history_fields
+from schemas.derived.tables import comments, literal
+from schemas.own_tables.versions import VERSIONED, history, history_fields
 
 
 def statements() -> Iterator[str]:

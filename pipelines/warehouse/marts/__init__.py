@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 from pipelines.campaigns import segments
-from schemas.marts import MARTS
-from schemas.tables import TYPES, comments
+from schemas.derived.tables import TYPES, comments
+from schemas.marts.registry import MARTS
 
 _MACROS = """
 CREATE OR REPLACE MACRO marts.utc_day(instant) AS make_timestamp(epoch_us(instant))::DATE;

@@ -6,8 +6,8 @@ does not belong here: their columns (`schemas`), histories, and marts.
 
 from collections.abc import Iterator
 
+from schemas.derived.tables import TYPES, comments
 from schemas.registry import DERIVED
-from schemas.tables import TYPES, comments
 
 _ID_KEY = """
 CREATE OR REPLACE MACRO main.id_key(id) AS

@@ -10,15 +10,15 @@ import pyarrow as pa
 
 from pipelines.warehouse.history.views import take_over
 from pipelines.warehouse.structure.version import stamp
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
-from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
-from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.derived.tables import SHOWN, TYPES, comments, create_table, shown
+from schemas.own_tables.campaigns import COUNTED
+from schemas.own_tables.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
+from schemas.own_tables.revenue_readings import REVENUE_READINGS
+from schemas.own_tables.sync import PAGES, RUNS, SNAPSHOTS
+from schemas.own_tables.versions import BEGINNINGS, VERSIONED, ended, since
 from schemas.registry import PULLED
-from schemas.revenue_readings import REVENUE_READINGS
-from schemas.sync import PAGES, RUNS, SNAPSHOTS
-from schemas.tables import SHOWN, TYPES, comments, create_table, shown
-from schemas.versions import BEGINNINGS, VERSIONED, ended, since
 from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
 _ROWS_WORTH_A_CHECKPOINT = 10_000

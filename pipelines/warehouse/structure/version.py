@@ -7,8 +7,8 @@ newer one is refused. What does not belong here: the tables.
 import duckdb
 
 from pipelines.errors import StorageError
-from schemas.sync import WRITTEN_BY
-from schemas.tables import comments, create_table
+from schemas.derived.tables import comments, create_table
+from schemas.own_tables.sync import WRITTEN_BY
 
 VERSION = 3
 """Raise it when a table changes in a way that an older program cannot write."""

@@ -13,7 +13,7 @@ from pipelines.privacy import KEEP_ALL
 from pipelines.pull.decode.accept import Acceptance
 from pipelines.pull.decode.columns import Decoded
 from pipelines.pull.decode.decoder import ReplyDecoder
-from schemas.instants import parse_instant
+from schemas.values.instants import parse_instant
 
 CONTACT: dict[str, Any] = {
     "phone_number": "+15550000001",

@@ -22,7 +22,7 @@ from pipelines.push.run import intake, push, send
 from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
 from pipelines.warehouse.swap import replacing
-from schemas.imports import FACTS
+from schemas.own_tables.imports import FACTS
 from schemas.registry import PUSHED
 
 Row = dict[str, Any]

@@ -20,8 +20,8 @@ from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import building, read
 from pipelines.push.values.formats import GUARDED, NULL_WORDS, WHITE
-from schemas.instants import parse_instant
 from schemas.registry import PUSHED
+from schemas.values.instants import parse_instant
 
 Row = dict[str, Any]
 

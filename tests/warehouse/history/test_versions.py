@@ -15,7 +15,7 @@ from pipelines.sandbox import Account, Server, parse_fault, seed_account
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.swap import replacing
-from schemas.versions import VERSIONED
+from schemas.own_tables.versions import VERSIONED
 
 CUSTOM = {
     "name": "Zoé",

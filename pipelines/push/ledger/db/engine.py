@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import database_errors
 from pipelines.errors import StorageError
-from schemas.tables import literal
+from schemas.derived.tables import literal
 
 _REMEDY = "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice."
 

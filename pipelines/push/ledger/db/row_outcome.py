@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.push.ledger.db.tables import CHUNKS, REVENUE, ROWS, ChunkState
-from schemas.outcomes import Outcome
+from schemas.values.outcomes import Outcome
 
 ANSWERED: sa.ColumnElement[bool] = CHUNKS.c.state == ChunkState.ANSWERED
 """Whether the row's call has its answer."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipelines.push.ledger.db.tables import CHUNKS, REVENUE, ROWS, ChunkState
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.outcomes import Outcome
-from schemas.money import units
+from schemas.values.money import units
 
 _AS_THEY_ARE = (
     "rows",

@@ -167,7 +167,7 @@ class Doubtful(NamedTuple):
     Attributes:
         identity: what it is known by.
         message_id: its send; "" where that is not on record.
-        amount: in units (see `schemas.money`).
+        amount: in units (see `schemas.values.money`).
         chunk: its call.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: why it is in doubt.

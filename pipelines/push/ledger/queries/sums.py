@@ -116,7 +116,7 @@ def sent_revenue(
         connection: a transaction.
         names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt), amount,
             tries, intended_at, amount_before, count_before, phone_amount_before, phone_count_before, and read_to,
-            when the reading of these four ended. Amounts are in units (see `schemas.money`).
+            when the reading of these four ended. Amounts are in units (see `schemas.values.money`).
         batch: rows of a batch.
 
     Yields:

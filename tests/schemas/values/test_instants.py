@@ -1,11 +1,11 @@
-"""schemas.instants: what is a time, and what only looks like one."""
+"""schemas.values.instants: what is a time, and what only looks like one."""
 
 import re
 from datetime import UTC, datetime
 
 import pytest
 
-from schemas.instants import BASIC, EXTENDED, parse_instant
+from schemas.values.instants import BASIC, EXTENDED, parse_instant
 
 MAY_1 = datetime(2024, 5, 1, tzinfo=UTC)
 TEN = MAY_1.replace(hour=10)

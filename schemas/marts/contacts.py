@@ -8,7 +8,7 @@ from typing import Annotated, get_type_hints
 import msgspec
 
 from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Json, Money, Ratio, Text
-from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
+from schemas.marts.columns import CURRENCY, SHARE, ListId, ListName, mart
 
 _CONTACTS = "contacts"
 

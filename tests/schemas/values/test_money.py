@@ -8,7 +8,7 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.money import LARGEST, UNIT, amount_of, sql_amount, sql_units, units
+from schemas.values.money import LARGEST, UNIT, amount_of, sql_amount, sql_units, units
 
 AMOUNTS = st.integers(-LARGEST * UNIT + 1, LARGEST * UNIT - 1)
 

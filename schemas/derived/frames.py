@@ -11,8 +11,8 @@ import pandera.pandas as pandera
 import pyarrow as pa
 from pandera.errors import SchemaErrors
 
-from schemas.arrow import TYPES
 from schemas.columns import AtLeast, Check, Dataset, LengthAtMost, Matches
+from schemas.derived.arrow import TYPES
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import Column, Day, Flag, Instant, Integer, Money, Ratio, Text
-from schemas.mart_columns import CURRENCY, SHARE, mart
+from schemas.marts.columns import CURRENCY, SHARE, mart
 
 SEVERITIES = ("error", "warning", "notice")
 ENCODINGS = ("GSM-7", "UCS-2")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.warehouse.structure.tables import complete, declared, replace_table
 from pipelines.warehouse.swap import replacing
-from pipelines.warehouse.tables import complete, declared, replace_table
-from schemas.sync import RUNS
-from schemas.tables import shown
+from schemas.derived.tables import shown
+from schemas.own_tables.sync import RUNS
 
 _TABLE = "WHERE schema_name = 'sync' AND table_name = 'runs'"
 _COLUMNS = f"SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() {_TABLE} ORDER BY column_index"

@@ -4,7 +4,7 @@ import re
 
 import duckdb
 
-from schemas.phones import like_a_number
+from schemas.values.phones import like_a_number
 
 NUMBERS = [
     "+12000000017",

@@ -1,7 +1,7 @@
 """What a publish counts of campaigns, in the sync schema: audiences by their filters, and settings for the marts.
 
 What does not belong here: what the account says of them (`audiences`, `schedules`), and the marts that put both
-together (`schemas.campaign_marts`).
+together (`schemas.marts.campaigns`).
 """
 
 from typing import Annotated

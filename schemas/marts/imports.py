@@ -1,7 +1,7 @@
 """Marts over imported history: what became of messages, and what they earned within which time.
 
-What does not belong here: marts of single imported records (`schemas.marts`), of contacts (`schemas.contact_marts`),
-and how the marts are computed (`pipelines/warehouse/marts/<name>.sql`).
+What does not belong here: marts of single imported records (`schemas.marts.activity`), of contacts
+(`schemas.marts.contacts`), and how the marts are computed (`pipelines/warehouse/marts/<name>.sql`).
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money, Ratio, Text
-from schemas.mart_columns import CURRENCY, SHARE, ListName, mart
+from schemas.marts.columns import CURRENCY, SHARE, ListName, mart
 
 _MonthOfSend = Annotated[
     Day | None,
@@ -203,4 +203,4 @@ IMPORT_MARTS: tuple[Dataset, ...] = (
         "One row per list and hour of the day (UTC) of imported sends: their clicks, and revenue by how long after.",
     ),
 )
-"""In an order in which each one reads only those before it, and those of `schemas.marts`."""
+"""In an order in which each one reads only those before it, and those of `schemas.marts.activity`."""

@@ -1,12 +1,12 @@
 """Arrow schemas, derived from the declarations.
 
-JSON columns are Arrow strings that hold JSON text; DuckDB gives them its JSON type (`schemas.tables`).
+JSON columns are Arrow strings that hold JSON text; DuckDB gives them its JSON type (`schemas.derived.tables`).
 """
 
 import pyarrow as pa
 
-from schemas.bookkeeping import QUARANTINED
 from schemas.columns import Dataset, Field, Kind
+from schemas.own_tables.pull_columns import QUARANTINED
 
 TYPES: dict[Kind, pa.DataType] = {
     Kind.TEXT: pa.string(),

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import Column, Day, Flag, Instant, Integer, Ratio, Text
-from schemas.mart_columns import mart
+from schemas.marts.columns import mart
 
 OUTCOMES = ("delivered", "no_receipt", "failed", "pending", "other")
 FINDINGS = ("sent_after_opt_out", "contact_sent_after_opt_out", "still_active", "schedule_would_reach")

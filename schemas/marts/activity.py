@@ -1,20 +1,14 @@
-"""The marts: views for analysts over what was pulled and pushed, each column's type and meaning.
+"""Marts over what was pulled and pushed: lists, offers, revenue, imported records, freshness.
 
-How a mart is computed stands in `pipelines/warehouse/marts/<name>.sql`, whose columns are these. Figures are never
-made up: what is not known is NULL, and the column says what it takes to be known. Days are UTC days.
+What does not belong here: marts of contacts, campaigns, events and imported messages, each in its module.
 """
 
 from typing import Annotated
 
 import msgspec
 
-from schemas.campaign_marts import CAMPAIGN_MARTS
 from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money, Ratio, Text
-from schemas.contact_marts import CONTACT_MARTS
-from schemas.import_marts import IMPORT_MARTS
-from schemas.mart_columns import CURRENCY, SHARE, ListId, ListName, mart
-from schemas.revenue_readings import RESTATED
-from schemas.webhook_marts import WEBHOOK_MARTS
+from schemas.marts.columns import CURRENCY, SHARE, ListId, ListName, mart
 
 
 class ListHealth(msgspec.Struct):
@@ -278,55 +272,45 @@ class Freshness(msgspec.Struct):
     last_success_at: Annotated[Instant | None, Column("When a run last succeeded.", "UTC")]
 
 
-MARTS: dict[str, Dataset] = {
-    declared.name: declared
-    for declared in (
-        mart("list_health", ListHealth, ("list_id",), "One row per list: who is on it, and what it brings."),
-        mart("list_growth", ListGrowth, ("day", "list_id"), "One row per list and day on which it changed."),
-        mart(
-            "imported_activity",
-            ImportedActivity,
-            (),
-            "One row per imported record that is in the account: accepted, or skipped as there already.",
-        ),
-        mart(
-            "imported_daily",
-            ImportedDaily,
-            ("day", "list_id", "offer_id"),
-            "One row per day, list and offer of imported history, by when it happened.",
-        ),
-        mart(
-            "offer_performance",
-            OfferPerformance,
-            ("offer_id",),
-            "One row per offer. What was imported and what the account's events say stand apart, since they overlap.",
-        ),
-        *IMPORT_MARTS,
-        mart(
-            "revenue_daily",
-            RevenueDaily,
-            ("day", "basis", "list_id", "offer_id"),
-            "One row per day, list and offer of main.revenue; adds up to sum(revenue.revenue).",
-        ),
-        mart(
-            "engagement_cohorts",
-            EngagementCohort,
-            ("month",),
-            "One row per sign-up month, over all lists: how its contacts engage.",
-        ),
-        mart(
-            "import_outcomes",
-            ImportOutcome,
-            ("dataset", "day", "outcome", "code", "reason"),
-            "One row per dataset, day, outcome and code of pushed history.",
-        ),
-        mart(
-            "freshness", Freshness, ("direction", "dataset"), "One row per dataset that is pulled or pushed."
-        ),
-        *CONTACT_MARTS,
-        RESTATED,
-        *WEBHOOK_MARTS,
-        *CAMPAIGN_MARTS,
-    )
-}
-"""In an order in which each one reads only those before it."""
+ACTIVITY_MARTS: tuple[Dataset, ...] = (
+    mart("list_health", ListHealth, ("list_id",), "One row per list: who is on it, and what it brings."),
+    mart("list_growth", ListGrowth, ("day", "list_id"), "One row per list and day on which it changed."),
+    mart(
+        "imported_activity",
+        ImportedActivity,
+        (),
+        "One row per imported record that is in the account: accepted, or skipped as there already.",
+    ),
+    mart(
+        "imported_daily",
+        ImportedDaily,
+        ("day", "list_id", "offer_id"),
+        "One row per day, list and offer of imported history, by when it happened.",
+    ),
+    mart(
+        "offer_performance",
+        OfferPerformance,
+        ("offer_id",),
+        "One row per offer. What was imported and what the account's events say stand apart, since they overlap.",
+    ),
+    mart(
+        "revenue_daily",
+        RevenueDaily,
+        ("day", "basis", "list_id", "offer_id"),
+        "One row per day, list and offer of main.revenue; adds up to sum(revenue.revenue).",
+    ),
+    mart(
+        "engagement_cohorts",
+        EngagementCohort,
+        ("month",),
+        "One row per sign-up month, over all lists: how its contacts engage.",
+    ),
+    mart(
+        "import_outcomes",
+        ImportOutcome,
+        ("dataset", "day", "outcome", "code", "reason"),
+        "One row per dataset, day, outcome and code of pushed history.",
+    ),
+    mart("freshness", Freshness, ("direction", "dataset"), "One row per dataset that is pulled or pushed."),
+)
+"""Each reads tables only."""

@@ -6,15 +6,15 @@ What does not belong here: tables that only others are made of, such as `sync.co
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.bookkeeping import BOOKKEEPING, QUARANTINED
-from schemas.campaigns import COUNTED
 from schemas.columns import Dataset, Field
-from schemas.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
-from schemas.marts import MARTS
+from schemas.marts.registry import MARTS
+from schemas.own_tables.campaigns import COUNTED
+from schemas.own_tables.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
+from schemas.own_tables.revenue_readings import REVENUE_READINGS
+from schemas.own_tables.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
+from schemas.own_tables.versions import BEGINNINGS, VERSIONED, history, history_fields
 from schemas.registry import DERIVED, PULLED
-from schemas.revenue_readings import REVENUE_READINGS
-from schemas.sync import PAGES, RUNS, SNAPSHOTS, WRITTEN_BY
-from schemas.versions import BEGINNINGS, VERSIONED, history, history_fields
 from schemas.webhook_events import REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 
 _SYNC = (SNAPSHOTS, PAGES, RUNS, REVENUE_READINGS, BEGINNINGS, WRITTEN_BY, WEBHOOKS, REJECTIONS, *COUNTED)

@@ -9,12 +9,12 @@ from typing import Annotated
 import msgspec
 
 from schemas.audiences import AUDIENCES
-from schemas.bookkeeping import BOOKKEEPING
 from schemas.columns import Column, Dataset, Field, Instant, Text
 from schemas.contacts import CONTACTS
 from schemas.creatives import CREATIVES
 from schemas.lists import LISTS
 from schemas.offers import OFFERS
+from schemas.own_tables.pull_columns import BOOKKEEPING
 from schemas.schedules import SCHEDULES
 
 VERSIONED: dict[str, Dataset] = {

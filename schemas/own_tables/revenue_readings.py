@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import Column, Dataset, Day, Flag, Instant, Integer, Money, Ratio, Text
-from schemas.mart_columns import CURRENCY, mart
+from schemas.marts.columns import CURRENCY, mart
 
 
 class RevenueReading(msgspec.Struct):

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Json, Money, Text
-from schemas.outcomes import Outcome
+from schemas.values.outcomes import Outcome
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 CHUNK_STATES = ("intended", "answered", "lost", "refused")
