@@ -13,7 +13,7 @@ import duckdb
 from pipelines.errors import StorageError
 from pipelines.push.checks.compare import Compared, Period
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.of_run import sent_after, settled_since
+from pipelines.push.ledger.queries.run_counts import sent_after, settled_since
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.runs import details
 from pipelines.trackly.client import TracklyClient

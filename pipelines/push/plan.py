@@ -12,10 +12,10 @@ from typing import NamedTuple
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.checks.compare import Compared, SendsStage, compare
-from pipelines.push.checks.same_rows import Decision
+from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.checks.validate import unchecked
-from pipelines.push.file_findings import FoundFile, found_files
 from pipelines.push.files.find import Source
+from pipelines.push.findings.files import FoundFile, found_files
 from pipelines.push.intake import Intake, describe, judged, refuse_unusable
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.send.call_sizes import Sizes

@@ -1,7 +1,7 @@
 """What a person decides about rows: those in doubt that no reading could settle, alarms, and rows that differ.
 
 Each has its list with the evidence, and the decision with its reason. What does not belong here: settling by reading
-(`revenue.settle`), and revenue that is held before it is sent (`checks.same_rows`).
+(`revenue.settle`), and revenue that is held before it is sent (`checks.revenue.same_rows`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.archive import changed_fields
 from pipelines.push.audit.archive_files import archive_folder, archived
-from pipelines.push.audit.lost import refuse_forgotten
+from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import existing_ledger, open_ledger
 from pipelines.push.ledger.lock import push_lock
-from pipelines.push.ledger.queries import alarms as ledger_alarms
 from pipelines.push.ledger.queries import decisions as ledger_decisions
-from pipelines.push.ledger.queries import in_doubt as ledger_doubt
+from pipelines.push.ledger.queries.revenue import alarms as ledger_alarms
+from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path

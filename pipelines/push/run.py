@@ -14,9 +14,9 @@ from pipelines.alerts.after_run import watched
 from pipelines.errors import UsageError
 from pipelines.process import interrupts
 from pipelines.push.audit.alarms import of_alarms
-from pipelines.push.audit.lost import refuse_forgotten
+from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
-from pipelines.push.checks.same_rows import Decision
+from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.intake import Incoming, Intake, IntakeOptions, Taking, judged, refuse_unusable, take_in
 from pipelines.push.ledger.ledger import Ledger, existing_ledger, open_ledger
@@ -25,7 +25,7 @@ from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.plan import Plan, Planning, Showing, make_plans
 from pipelines.push.revenue.loop import Unsettled
-from pipelines.push.send.how import How, SendOptions
+from pipelines.push.send.options import How, SendOptions
 from pipelines.push.sending import send_all
 from pipelines.push.stage.database import Progress, count, is_current, stage_path
 from pipelines.push.stage.leftovers import hold_stages
@@ -88,7 +88,7 @@ def intake(
     Raises:
         UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
         BusyError: another push is under way.
-        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost`).
+        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost_ledger`).
     """
     taking = Taking(**options)
     sources = find_sources(settings, datasets, paths)
@@ -128,7 +128,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
         RequestError: the API refused a call as a whole; likewise.
         ServiceError: no usable answer within the bounds; likewise.
         BusyError: another push is under way.
-        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (see `audit.lost`);
+        StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (`audit.lost_ledger`);
             nothing leaves that is not on record.
     """
     with _pushing(settings) as ledger:
@@ -157,7 +157,7 @@ def plan(
 
     Raises:
         UsageError: there is no history, or a file cannot be used.
-        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost`).
+        StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost_ledger`).
     """
     sources = find_sources(settings, datasets, paths)
     with existing_ledger(settings) as ledger:

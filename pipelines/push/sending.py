@@ -23,7 +23,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.loop import RevenuePush, Unsettled
-from pipelines.push.send.how import How
+from pipelines.push.send.options import How
 from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import opened, stage_path

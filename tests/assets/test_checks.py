@@ -30,8 +30,8 @@ from pipelines.cli.shared.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.ledger.ledger import open_ledger
-from pipelines.push.ledger.queries.absent import Entry, raise_alarm
-from pipelines.push.ledger.queries.alarms import acknowledge
+from pipelines.push.ledger.queries.revenue.absent import Entry, raise_alarm
+from pipelines.push.ledger.queries.revenue.alarms import acknowledge
 from pipelines.push.resolve import acknowledge_differing
 from pipelines.push.run import push
 from pipelines.push.stage.database import stage_path

@@ -20,7 +20,7 @@ from processes import process
 
 from pipelines.errors import TracklySyncError
 from pipelines.push.ledger.ledger import open_ledger
-from pipelines.push.ledger.queries.alarms import alarms, named
+from pipelines.push.ledger.queries.revenue.alarms import alarms, named
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Fault, running, seed_account

@@ -12,7 +12,7 @@ from oracle import query
 from pipelines.errors import AccessError, TracklySyncError
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull
-from pipelines.push.audit.adopt import adopt
+from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import acknowledge_differing, resolve
 from pipelines.push.run import push

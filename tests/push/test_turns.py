@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipelines.errors import AccessError
-from pipelines.push.checks.same_rows import Choice, Decision
+from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push

@@ -22,7 +22,7 @@ def adopt(as_json: AsJson = False) -> int:
     - `trackly-sync adopt`: then `trackly-sync push`.
     """
     settings = load_settings()
-    from pipelines.push.audit.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.lost_ledger.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
 
     done = run_adopt(settings)
     if as_json:

@@ -118,7 +118,7 @@ def _example(column: str, change: "Change", *, show_values: bool) -> dict[str, A
 
 def _shown(values: Mapping[str, Any], *, show_values: bool) -> dict[str, Any]:
     """Values as JSON has them; personal ones masked."""
-    from pipelines.push.offending import shown  # noqa: PLC0415 - help answers at once
+    from pipelines.push.findings.values import shown  # noqa: PLC0415 - help answers at once
 
     return {
         name: shown(str(value), masked=not show_values)

@@ -215,7 +215,7 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _ledger(settings: Settings) -> Finding:
-    from pipelines.push.audit.lost import lost  # noqa: PLC0415 - other checks do not need it
+    from pipelines.push.audit.lost_ledger.detect import lost  # noqa: PLC0415 - other checks do not need it
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
 
     if found := lost(settings):

@@ -36,7 +36,7 @@ from schemas.registry import PUSHED
 from schemas.values.outcomes import LEFT_OUT
 
 if TYPE_CHECKING:
-    from pipelines.push.checks.same_rows import Decision
+    from pipelines.push.checks.revenue.same_rows import Decision
     from pipelines.push.intake import Intake
     from pipelines.push.outcomes import Outcomes
     from pipelines.push.plan import Showing
@@ -177,7 +177,7 @@ def _decision(count: bool, once: bool, reason: str) -> "Decision | None":
     Raises:
         UsageError: both, or no reason.
     """
-    from pipelines.push.checks.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
+    from pipelines.push.checks.revenue.same_rows import Choice, Decision  # noqa: PLC0415 - help answers at once
 
     if count and once:
         raise UsageError("--same-rows-count and --same-rows-once exclude each other.", "Leave one out.")

@@ -18,8 +18,8 @@ from pipelines.text.sanitize import plain
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipelines.push.file_findings import Example, FoundFile, Group
     from pipelines.push.files.find import Unread
+    from pipelines.push.findings.files import Example, FoundFile, Group
     from pipelines.push.plan import Plan
 
 _WIDTH = 80

@@ -108,7 +108,7 @@ def _columns(names: Sequence[str]) -> list[str]:
 
 def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Iterator[list[Any]]:
     """Rows as `_columns` names them."""
-    from pipelines.push.offending import offending, shown_key  # noqa: PLC0415 - help answers at once
+    from pipelines.push.findings.values import offending, shown_key  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - the same
 
     columns = {name: dataset.columns for name, dataset in {**PULLED, **PUSHED}.items()}

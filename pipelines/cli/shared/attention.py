@@ -57,7 +57,7 @@ def ledger_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: the ledger or the warehouse cannot be read.
     """
-    from pipelines.push.audit.lost import of_ledger  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - help answers at once
 
     condition = of_ledger(settings)
     return [f"{condition.text}. {condition.remedy}"] if condition.firing else []

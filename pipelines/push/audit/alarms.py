@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from pipelines.alerts.conditions import Condition
 from pipelines.push.ledger.ledger import existing_ledger
-from pipelines.push.ledger.queries.alarms import Alarm, Named, alarms, named
+from pipelines.push.ledger.queries.revenue.alarms import Alarm, Named, alarms, named
 from pipelines.settings import Settings
 from pipelines.text.humanize import duration, plural
 from schemas.values.money import amount_of
@@ -87,7 +87,7 @@ def open_alarms(settings: Settings) -> list[Late]:
 
 def of_alarms(settings: Settings) -> list[Condition]:
     """Whether revenue is perhaps there twice, and whether the ledger was lost, as conditions that alert."""
-    from pipelines.push.audit.lost import of_ledger  # noqa: PLC0415 - duckdb, as said
+    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - duckdb, as said
 
     return [condition(open_alarms(settings)), of_ledger(settings)]
 

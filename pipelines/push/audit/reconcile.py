@@ -33,7 +33,7 @@ from pipelines.push.audit.totals_compared import (
     Columns,
 )
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
-from pipelines.push.ledger.queries.alarms import acknowledged_contacts, alarms
+from pipelines.push.ledger.queries.revenue.alarms import acknowledged_contacts, alarms
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sent_revenue
 from pipelines.push.ledger.status import outcomes

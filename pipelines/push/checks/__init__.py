@@ -1,6 +1,6 @@
 """Which staged rows are not to be sent, and why.
 
-    validate ─▶ conflicts (one key, other content) ─▶ compare (with the ledger) ─▶ same_rows (held for a decision)
+    validate ─▶ conflicts (one key, other content) ─▶ compare (with the ledger) ─▶ revenue (held for a decision)
 
 What does not belong here: what a text means (`pipelines.push.values`), and sending (`pipelines.push.send`).
 """

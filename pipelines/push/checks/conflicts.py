@@ -5,7 +5,7 @@
 
 The row that the account holds already is what it is: a conflict quarantines the others. Clicks of one message that
 differ in their time only are no conflict: a message is clicked several times, the API keeps one click, and the
-earliest is sent. What does not belong here: equal revenue without a record_id (`same_rows`).
+earliest is sent. What does not belong here: equal revenue without a record_id (`revenue.same_rows`).
 """
 
 import os

@@ -2,7 +2,7 @@
 
 The account keeps what it was given first, so that nothing can be done about them but know it. What a person has seen
 is kept in the ledger by what the row says: another change is new. What does not belong here: rows that are not in the
-account (`validate`, `same_rows`), and the ledger's tables.
+account (`validate`, `revenue.same_rows`), and the ledger's tables.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
     text (encoding, lines) ─▶ delimited, json_lines ─▶ records;  Parquet and queries ─▶ typed_columns  ─▶ relation
 
-`regular_blocks` is the fast way through delimited text that is beyond doubt; `facts` is what was found, for the plan.
-What does not belong here: which files there are (`pipelines.push.files`), and what a text means
-(`pipelines.push.values`).
+What does not belong here: which files there are (`pipelines.push.files`), what was found in one, for the plan
+(`pipelines.push.findings`), and what a text means (`pipelines.push.values`).
 """

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from pipelines.push.ledger.queries.absent import UNDER_WAY
-from pipelines.push.ledger.queries.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
+from pipelines.push.ledger.queries.revenue.in_doubt import Sent
 from pipelines.push.ledger.readings import Totals
 from pipelines.push.outcomes import RESOLVED, SETTLED
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates

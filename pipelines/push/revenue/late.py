@@ -25,8 +25,8 @@ from typing import NamedTuple, TypeVar
 from pipelines.pull.contact_totals import ContactTotals
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries import absent as ledger_absent
-from pipelines.push.ledger.queries.absent import Counted, Entry
+from pipelines.push.ledger.queries.revenue import absent as ledger_absent
+from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.push.outcomes import SETTLED, Outcome, Verdict
 from pipelines.push.revenue.interval import AMBIGUOUS

@@ -23,16 +23,16 @@ from pipelines.pull.contact_totals import ContactTotals, read_totals
 from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries import absent as ledger_absent
-from pipelines.push.ledger.queries import in_doubt as ledger_doubt
-from pipelines.push.ledger.queries.alarms import alarms
-from pipelines.push.ledger.queries.recent import recent_calls
+from pipelines.push.ledger.queries.recent_calls import recent_calls
+from pipelines.push.ledger.queries.revenue import absent as ledger_absent
+from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
+from pipelines.push.ledger.queries.revenue.alarms import alarms
 from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.late import find_late
 from pipelines.push.revenue.settle import Settlement, patiently, settled
 from pipelines.push.revenue.waiting import Patience, due, patience, seconds_until
 from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
-from pipelines.push.send.how import How
+from pipelines.push.send.options import How
 from pipelines.push.send.queries import Queue, contents
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import stage_path

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from pipelines.push.ledger.queries.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.in_doubt import Sent
 from pipelines.push.ledger.readings import Found
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, SETTLED, UNSETTLED, Outcome, Verdict
 from pipelines.push.revenue.interval import AMBIGUOUS, NO_READING, Contact, Given, Judged, Judgement

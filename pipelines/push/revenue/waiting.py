@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.absent import UNDER_WAY
-from pipelines.push.ledger.queries.alarms import learned_seconds
-from pipelines.push.ledger.queries.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
+from pipelines.push.ledger.queries.revenue.alarms import learned_seconds
+from pipelines.push.ledger.queries.revenue.in_doubt import Sent
 from pipelines.push.outcomes import UNSETTLED
 from pipelines.settings import Settings
 

@@ -60,7 +60,7 @@ _ROWS = {
     " LEFT JOIN (SELECT DISTINCT contact, phone_amount, phone_count FROM totals) AS n ON n.contact = p.contact"
     " LEFT JOIN sources AS s ON s.file = ready.file",
 }
-"""Where those columns come from; for revenue from the tables of `TotalsInStage`, and `checks.overlaps`."""
+"""Where those columns come from; for revenue from the tables of `TotalsInStage`, and `checks.revenue.overlaps`."""
 
 
 class Queue:

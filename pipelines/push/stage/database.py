@@ -15,7 +15,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
     differing rows that are in the account and say something else by now (`differing`)
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on; `own` is
-              the same by the input alone, null for the first time (`checks.overlaps`)
+              the same by the input alone, null for the first time (`checks.revenue.overlaps`)
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
     risky     revenue that the API may well refuse, to go in chunks of which every error is named
     ready     a view: the rows without a verdict, each with its identity

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from oracle import query
 
 from pipelines.errors import UsageError
-from pipelines.push.checks.same_rows import Choice, Decision
+from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.ledger.status import differing, outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.resolve import acknowledge_differing, differing_rows

@@ -18,7 +18,7 @@ from processes import process
 
 from pipelines.cli.app import app
 from pipelines.push.ledger.ledger import open_ledger
-from pipelines.push.ledger.queries.alarms import alarms, learned_seconds
+from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account

@@ -1,1 +1,6 @@
-"""What is asked of the ledger, by subject. The verbs that move rows are in `ledger.ledger`."""
+"""What is asked of the ledger, by subject.
+
+    db ─▶ rows, sums, run_counts, recent_calls, decisions;  revenue (what is asked of revenue only)
+
+What does not belong here: the verbs that move rows (`ledger.ledger`).
+"""

@@ -1,7 +1,7 @@
 """What a person decided about rows of the input, and what such questions are judged by.
 
 That is revenue that may be there twice, and rows that differ from what was sent. What does not belong here: which
-rows are in question (`pipelines.push.checks.same_rows`, `pipelines.push.checks.differing`).
+rows are in question (`pipelines.push.checks.revenue.same_rows`, `pipelines.push.checks.differing`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from pipelines.push.ledger.db.tables import ACKNOWLEDGED, CHUNKS, DECIDED, DECISIONS, FILES, INTAKES, REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.in_doubt import note_resolutions
+from pipelines.push.ledger.queries.revenue.in_doubt import note_resolutions
 from pipelines.runs import now, person
 
 _BATCH = 50_000

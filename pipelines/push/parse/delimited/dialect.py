@@ -1,6 +1,6 @@
 """The dialect of a delimited file: its delimiter, its quote and the spaces between, by evidence over the whole file.
 
-What does not belong here: records (`delimited`), and the columns that a header names (`values.columns`).
+What does not belong here: records (`reader`), and the columns that a header names (`values.columns`).
 """
 
 import csv

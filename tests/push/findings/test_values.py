@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.push.offending import offending, shown_key
+from pipelines.push.findings.values import offending, shown_key
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.push.checks.same_rows import Choice, Decision
+from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push

@@ -18,7 +18,7 @@ from oracle import query, restore_key
 from pipelines.errors import AccessError, StorageError
 from pipelines.pull.run import pull
 from pipelines.push.audit.acknowledged import books
-from pipelines.push.audit.adopt import adopt
+from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.ledger import existing_ledger
 from pipelines.push.outcomes import Outcome

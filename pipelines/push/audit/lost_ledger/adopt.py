@@ -2,7 +2,7 @@
 
 Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what the
 warehouse knows is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
-belong here: how the ledger keeps what is taken over (`ledger.queries.adopt`), and noticing it (`lost`).
+belong here: how the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and noticing it (`detect`).
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from decimal import Decimal
 
 from pipelines.alerts.after_run import watched
 from pipelines.push.audit.alarms import of_alarms
-from pipelines.push.audit.lost import unknown_calls
+from pipelines.push.audit.lost_ledger.detect import unknown_calls
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger, open_ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
-from pipelines.push.ledger.queries.adopt import adopt_calls
+from pipelines.push.ledger.queries.revenue.adopt import adopt_calls
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.runs import details, recorded, this_run

@@ -1,7 +1,7 @@
 """Blocks of delimited text that are beyond doubt, read as columns at once: many times as fast as record by record.
 
 A block is taken only if every look at its bytes says that reading it with care would find the same rows, values and
-lines, and nothing to remark on. What does not belong here: reading with care (`delimited`).
+lines, and nothing to remark on. What does not belong here: reading with care (`reader`).
 """
 
 import io

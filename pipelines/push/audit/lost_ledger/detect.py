@@ -12,7 +12,7 @@ from pipelines.errors import StorageError
 from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger, existing_ledger
-from pipelines.push.ledger.queries.adopt import calls_on_record
+from pipelines.push.ledger.queries.revenue.adopt import calls_on_record
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.text.humanize import plural

@@ -8,7 +8,7 @@
 
 Equal rows within one file are as many sales. A decision is kept in the ledger by what the rows are known by, and for
 how many of them it was: what is added later is held again. What does not belong here: rows with one key
-(`conflicts`).
+(`checks.conflicts`).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED
-from pipelines.push.checks.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
+from pipelines.push.checks.revenue.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since

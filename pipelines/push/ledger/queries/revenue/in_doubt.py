@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipelines.errors import DataError
 from pipelines.push.ledger.db import row_outcome
 from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
-from pipelines.push.ledger.queries.absent import UNDER_WAY, watch_resolved
+from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, watch_resolved
 from pipelines.push.ledger.readings import Totals
 from pipelines.push.ledger.statements import unsettled_contacts
 from pipelines.push.outcomes import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Verdict

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.push.offending import offending, shown_key
+from pipelines.push.findings.values import offending, shown_key
 from pipelines.push.outcomes import Outcome
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset

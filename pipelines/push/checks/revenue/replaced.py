@@ -12,7 +12,7 @@ does not belong here: what becomes of rows that are found (`same_rows`).
 
 import duckdb
 
-from pipelines.push.checks.overlaps import BASE
+from pipelines.push.checks.revenue.overlaps import BASE
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows

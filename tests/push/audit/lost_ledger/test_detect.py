@@ -16,9 +16,9 @@ from pipelines.cli.commands.rejects import rejects
 from pipelines.cli.commands.report import report
 from pipelines.cli.commands.status import status
 from pipelines.cli.shared.attention import attention
-from pipelines.push.audit.adopt import adopt
 from pipelines.push.audit.alarms import of_alarms
-from pipelines.push.audit.lost import lost
+from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push

@@ -1,7 +1,7 @@
 """The files that revenue was sent from, by number.
 
 What does not belong here: which files the current input has (`decisions.note_files`), and what follows where rows of
-several files are equal (`pipelines.push.checks.overlaps`).
+several files are equal (`pipelines.push.checks.revenue.overlaps`).
 """
 
 from collections.abc import Iterable

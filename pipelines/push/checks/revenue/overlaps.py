@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.sources import sources
+from pipelines.push.ledger.queries.revenue.sources import sources
 from pipelines.push.stage.database import count
 from pipelines.warehouse.structure.tables import insert
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from oracle import query
 
-from pipelines.push.checks.same_rows import Choice, Decision
+from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import Account, seed_account

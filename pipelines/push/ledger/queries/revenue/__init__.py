@@ -1,0 +1,6 @@
+"""What is asked of the ledger about revenue, which the account counts twice where it is sent twice.
+
+in_doubt ─▶ absent ─▶ alarms (it turned up after all); sources (its files); adopt (from another record)
+
+What does not belong here: deciding (`push.revenue`, `push.resolve`).
+"""
