@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from pipelines.alerts.after_run import watched
 from pipelines.errors import BusyError, UsageError
 from pipelines.process import interrupts
-from pipelines.pull.decode.batches import decode_batch
-from pipelines.pull.decode.spool import Spooled
+from pipelines.pull.derived.revenue_source import with_derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
-from pipelines.pull.revenue_source import with_derived
+from pipelines.pull.replies.batches import decode_batch
+from pipelines.pull.replies.spool import Spooled
 from pipelines.pull.write.deduplicate import add_passed
 from pipelines.pull.write.validate import checked
 from pipelines.runs import details, now, recorded

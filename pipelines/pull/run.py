@@ -15,8 +15,8 @@ from pipelines.alerts.after_run import watched
 from pipelines.errors import StorageError
 from pipelines.process import interrupts
 from pipelines.process.concurrent import run_all
-from pipelines.pull.decode.replies import Progress, silent
-from pipelines.pull.revenue_source import came_from_contacts, derived, serves_events
+from pipelines.pull.derived.revenue_source import came_from_contacts, derived, serves_events
+from pipelines.pull.replies.fetch import Progress, silent
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
 from pipelines.runs import Skipped, recorded
 from pipelines.settings import Settings

@@ -1,6 +1,6 @@
 """One dataset's snapshot by reading its endpoint: scan and write side by side, prove, judge, seal.
 
-What does not belong here: replies (`decode.replies`), files (`write.snapshot_files`), several datasets and publishing
+What does not belong here: replies (`pull.replies`), files (`write.snapshot_files`), several datasets and publishing
 (`run`).
 """
 
@@ -17,15 +17,15 @@ import msgspec
 from pipelines.errors import NotEnabledError, NotFoundError, TracklySyncError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.consistency import hold_to_limit, judge, schema_changes
-from pipelines.pull.decode.batches import BATCH_ROWS
-from pipelines.pull.decode.replies import Progress, Replies, silent
 from pipelines.pull.decode.row_keys import Seen
-from pipelines.pull.decode.spool import Spool
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.incremental import known_contacts, scan_new
 from pipelines.pull.read.scan import scan
+from pipelines.pull.replies.batches import BATCH_ROWS
+from pipelines.pull.replies.fetch import Progress, Replies, silent
+from pipelines.pull.replies.spool import Spool
 from pipelines.pull.write.deduplicate import carry_on
 from pipelines.pull.write.snapshot_files import RowsWritten, SnapshotFiles, write_rows
 from pipelines.runs import Skipped, details, now, recorded

@@ -19,13 +19,13 @@ from pipelines.push.checks.revenue.same_rows import Decision, new_decided
 from pipelines.push.checks.validate import validate
 from pipelines.push.files.find import Source
 from pipelines.push.files.unusable import Unusable
-from pipelines.push.findings.facts import EMPTY
 from pipelines.push.findings.files import equal_files
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import decide, note_files
 from pipelines.push.ledger.queries.revenue.sources import note_sources
 from pipelines.push.outcomes import Outcome
+from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import Progress, building, count, stage_path
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.runs import this_run

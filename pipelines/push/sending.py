@@ -13,7 +13,7 @@ from datetime import UTC, time, timedelta
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.pull.contact_totals import totals_folder
+from pipelines.pull.derived.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_kept

@@ -17,8 +17,8 @@ from oracle import query, same, shown
 from pipelines.alerts.after_run import conditions
 from pipelines.cli.shared.attention import attention, unserved_notes
 from pipelines.errors import NotEnabledError, NotFoundError, ServiceError
-from pipelines.pull.audience_sizes import measure_audiences
 from pipelines.pull.decode.decoder import ReplyDecoder
+from pipelines.pull.derived.audience_sizes import measure_audiences
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull, pull_all
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account, seed_campaigns, set_status

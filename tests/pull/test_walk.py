@@ -20,22 +20,22 @@ WALK = [
     "pull/read/scan",
     "pull/read/chain",
     "pull/read/pages",
-    "pull/decode/replies",
+    "pull/replies/fetch",
     "trackly/client",
-    "trackly/carrier",
-    "trackly/bodies",
-    "pull/decode/accept",
+    "trackly/transport/connections",
+    "trackly/transport/bodies",
+    "pull/replies/accept",
     "pull/decode/redact",
     "pull/decode/decoder",
     "pull/decode/columns",
     "pull/decode/row_keys",
     "pull/read/page_check",
-    "pull/decode/spool",
+    "pull/replies/spool",
 ]
 """From the decision to ask to the reply on the disk, in the order of entering."""
 
 WRITING = [
-    "pull/decode/batches",
+    "pull/replies/batches",
     "pull/write/validate",
     "pull/write/data_file",
 ]
@@ -79,7 +79,7 @@ class Tracer:
         if frame.f_code.co_flags & 0x2A0:  # generators and coroutines
             self._suspended.append(frame)
         came_from = caller(frame)
-        waits = name == "pull/decode/replies" and came_from == "pull/write/snapshot_files"
+        waits = name == "pull/replies/fetch" and came_from == "pull/write/snapshot_files"
         if came_from != name and not waits:
             self.entered.append((name, frame.f_code.co_name))
 
@@ -100,15 +100,15 @@ def test_a_page_enters_each_module_once(settings: Settings) -> None:
     """From the scan to the spool, and from the batch to the data file; what ends a snapshot is not the page's way."""
     entered = traced(lambda: pull(settings, ["contacts"], "run"))
     at = entered.index(("pull/read/scan", "scan"))
-    end = entered.index(("pull/decode/spool", "put"))
+    end = entered.index(("pull/replies/spool", "put"))
     way = [name for name, _ in entered[at : end + 1] if name in WALK]
     assert way == WALK
 
-    first = entered.index(("pull/decode/batches", "write_batch"))
+    first = entered.index(("pull/replies/batches", "write_batch"))
     last = entered.index(("pull/write/data_file", "add"))
     writing = [(name, of) for name, of in entered[first : last + 1] if name in WRITING and of != "of"]
     assert Counter(name for name, _ in writing) == {
-        "pull/decode/batches": 2,  # written, and mapped back by the step that checks it
+        "pull/replies/batches": 2,  # written, and mapped back by the step that checks it
         "pull/write/validate": 1,
         "pull/write/data_file": 1,
     }

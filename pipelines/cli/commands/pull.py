@@ -104,7 +104,7 @@ def _document(manifests: Mapping[str, Manifest], skipped: Mapping[str, str]) -> 
 
 def _measure(settings: Settings, *, quiet: bool) -> None:
     """Have the account count its audiences, by what it has of them now."""
-    from pipelines.pull.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.derived.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
     from pipelines.runs import new_run_id  # noqa: PLC0415 - the same
 

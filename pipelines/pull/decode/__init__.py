@@ -1,7 +1,7 @@
-"""Replies, from the client to batches of Arrow columns: the measured path.
+"""One reply into Arrow columns and what tells its rows apart: the measured path.
 
-    replies ─▶ accept (redact, decoder: columns and row_keys) ─▶ spool (the reply on disk) ─▶ batches (50,000 rows)
+    a reply ─▶ redact ─▶ decoder (parsed once) ─▶ columns, row_keys
 
-`row_keys` decides what tells rows apart. What does not belong here: which pages are asked for
-(`pipelines.pull.read`), HTTP (`pipelines.trackly`), and the declared checks (`pipelines.pull.write.validate`).
+What does not belong here: where replies come from and where they go (`pipelines.pull.replies`), and the declared
+checks (`pipelines.pull.write.validate`).
 """

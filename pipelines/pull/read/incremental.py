@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pipelines.errors import UsageError
-from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import LEAST_EXTRA, Evidence, first_slice
 from pipelines.pull.read.pages import Asking, Fetch, FixedPages, Slice
 from pipelines.pull.read.windows import Window
+from pipelines.pull.replies.accept import Check
 from pipelines.settings import Settings
 from pipelines.trackly.client import Query
 from pipelines.warehouse.published import published

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Protocol
 
 from pipelines.errors import RequestError
-from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import Keys, Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.page_check import PageCheck
 from pipelines.pull.read.windows import Window, after, is_keyed
+from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query
 
 UNPAGED_ROWS = 1 << 62

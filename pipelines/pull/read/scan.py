@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
 
-from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import TOP_ROWS, Chained, Evidence, read_chain
 from pipelines.pull.read.fixed_pages import read_twice
 from pipelines.pull.read.pages import Asking, Fetch, FixedPages
+from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query
 
 _EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9

@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
 from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.draft import Draft
+from pipelines.pull.replies.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
 from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
 from pipelines.pull.write.scratch import scratch
 from pipelines.snapshots import Snapshot

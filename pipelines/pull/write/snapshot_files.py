@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode.batches import Batch, StoredReply, write_batch
 from pipelines.pull.decode.columns import arrow_columns, values_of
 from pipelines.pull.draft import Draft
+from pipelines.pull.replies.batches import Batch, StoredReply, write_batch
 from pipelines.pull.write.data_file import DataFile, Rows
 from pipelines.pull.write.deduplicate import conclude
 from pipelines.pull.write.odd_times import odd_times

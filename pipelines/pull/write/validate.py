@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from pipelines.pull.decode.batches import Batch, raw_bad_rows, read_rows, write_bad, write_rows
+from pipelines.pull.replies.batches import Batch, raw_bad_rows, read_rows, write_bad, write_rows
 from schemas.columns import Dataset
 from schemas.derived.frames import broken_rows
 

@@ -1,6 +1,6 @@
 """What was found in history files, for people: how each was read, and which values rows are left out for.
 
-facts (while a file is read) ─▶ files (what becomes of its rows); values (masked where nobody asked for them)
+    a stage ─▶ files (what becomes of a file's rows) ─▶ values (masked where nobody asked for them)
 
 What does not belong here: why a row is left out (`checks`), and showing it (`cli`).
 """

@@ -1,6 +1,6 @@
 """What a reading of the contacts has of one of them, as the ledger keeps it.
 
-What does not belong here: reading contacts (`pipelines.pull.contact_totals`), and looking one up in a reading
+What does not belong here: reading contacts (`pipelines.pull.derived.contact_totals`), and looking one up in a reading
 (`pipelines.push.stage.totals`).
 """
 

@@ -2,6 +2,6 @@
 
     text (encoding, lines) ─▶ delimited, json_lines ─▶ records;  Parquet and queries ─▶ typed_columns  ─▶ relation
 
-What does not belong here: which files there are (`pipelines.push.files`), what was found in one, for the plan
-(`pipelines.push.findings`), and what a text means (`pipelines.push.values`).
+`facts` is what was found, for the plan. What does not belong here: which files there are (`pipelines.push.files`),
+and what a text means (`pipelines.push.values`).
 """

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from pipelines.errors import UsageError
 from pipelines.push.files.bounds import LONGEST_VALUE, refuse_parquet
 from pipelines.push.files.find import Source
-from pipelines.push.findings.facts import EMPTY, Facts
 from pipelines.push.parse.delimited.reader import read_delimited
+from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
 from pipelines.push.parse.typed_columns import has_floats, quoted, select_texts, select_values

@@ -8,7 +8,7 @@
 Nothing is sent to a contact with rows that a later reading may settle; everything else goes on meanwhile. Where
 revenue turned up that was called absent, nothing is sent until a person has acknowledged that.
 What does not belong here: sending (`send.sender`), what the totals say (`settle`), how long to wait (`waiting`), what
-turned up late (`late`), and reading (`pipelines.pull.contact_totals`).
+turned up late (`late`), and reading (`pipelines.pull.derived.contact_totals`).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
-from pipelines.pull.contact_totals import ContactTotals, read_totals
+from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
 from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.ledger.db.tables import REVENUE
 from pipelines.push.ledger.ledger import Ledger

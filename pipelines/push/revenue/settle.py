@@ -9,7 +9,7 @@ was acknowledged, and so show that rows count there.
 
 That a row is not there yet does not mean that it never will be: `patiently` waits before it is called absent. What
 does not belong here: intervals (`interval`), their arithmetic (`subset_sum`), and reading contacts
-(`pipelines.pull.contact_totals`).
+(`pipelines.pull.derived.contact_totals`).
 """
 
 from collections import defaultdict

@@ -6,7 +6,7 @@
 
 Nothing is touched that a running process uses. A stage is used from its intake until the process that took it in
 ends: an orchestrator sends it in a later step, and holds no lock in between. What does not belong here: what is left
-of a pull, which goes on from there (`pipelines.pull.decode.spool`).
+of a pull, which goes on from there (`pipelines.pull.replies.spool`).
 """
 
 import fcntl

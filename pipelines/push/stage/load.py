@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.findings.facts import Facts
+from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import reading
 from pipelines.push.values.content import content
 from pipelines.push.values.expressions import identity_base

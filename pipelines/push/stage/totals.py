@@ -1,6 +1,7 @@
 """A reading of the contacts' totals inside a stage, where rows of revenue meet the contacts that they count in.
 
-What does not belong here: reading them (`pipelines.pull.contact_totals`), and what their growth means (`settle`).
+What does not belong here: reading them (`pipelines.pull.derived.contact_totals`), and what their growth means
+(`settle`).
 """
 
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from collections.abc import Iterable
 import duckdb
 import pyarrow as pa
 
-from pipelines.pull.contact_totals import ContactTotals
+from pipelines.pull.derived.contact_totals import ContactTotals
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.warehouse.structure.tables import insert
 from schemas.derived.tables import literal

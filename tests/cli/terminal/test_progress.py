@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.terminal import progress as progressing
-from pipelines.pull.decode.distinct import Distinct
+from pipelines.pull.replies.distinct_rows import Distinct
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.privacy import KEEP_ALL
-from pipelines.pull.decode.accept import Acceptance
 from pipelines.pull.decode.columns import Decoded
 from pipelines.pull.decode.decoder import ReplyDecoder
+from pipelines.pull.replies.accept import Acceptance
 from schemas.values.instants import parse_instant
 
 CONTACT: dict[str, Any] = {

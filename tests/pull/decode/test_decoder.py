@@ -14,11 +14,11 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.pull.decode.batches import Batch, StoredReply, read_rows, write_batch
 from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.decode.row_keys import KEYLESS
-from pipelines.pull.decode.spool import Spooled
 from pipelines.pull.draft import Draft
+from pipelines.pull.replies.batches import Batch, StoredReply, read_rows, write_batch
+from pipelines.pull.replies.spool import Spooled
 from pipelines.trackly.failures import Unreadable
 from schemas.registry import PULLED
 

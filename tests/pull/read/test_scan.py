@@ -17,12 +17,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import NotFoundError, ServiceError
-from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import ReplyReader, Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.incremental import scan_new
 from pipelines.pull.read.scan import _turns, scan
+from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query, Unreadable
 
 Row = dict[str, Any]

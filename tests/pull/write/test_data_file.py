@@ -11,8 +11,8 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.pull.decode.batches import batch_schema
 from pipelines.pull.draft import Draft
+from pipelines.pull.replies.batches import batch_schema
 from pipelines.pull.write.data_file import DataFile, Rows
 from schemas.registry import PULLED
 

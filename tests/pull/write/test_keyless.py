@@ -16,12 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.pull.consistency import judge
-from pipelines.pull.decode.accept import Check
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, keyless
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.scan import scan
 from pipelines.pull.read.windows import ending_of, is_keyed, linked, reaches_further
+from pipelines.pull.replies.accept import Check
 from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
 from pipelines.trackly.client import Query
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.findings.facts import Facts
+from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import Columnar, numbered
 from schemas.registry import PUSHED

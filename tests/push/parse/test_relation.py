@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.findings.facts import EMPTY
+from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import building, read
 from pipelines.push.values.formats import GUARDED, NULL_WORDS, WHITE
 from schemas.registry import PUSHED

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from pipelines.privacy import KEEP_ALL, Privacy
-from pipelines.pull.decode.accept import Acceptance
 from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
 from pipelines.pull.decode.row_keys import KEYLESS
+from pipelines.pull.replies.accept import Acceptance
 from pipelines.trackly.client import Unreadable
 from pipelines.trackly.replies.salvage import FAULT, HALF
 

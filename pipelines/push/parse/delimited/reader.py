@@ -13,9 +13,9 @@ from typing import TextIO
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.findings.facts import EMPTY, Facts
 from pipelines.push.parse.delimited.dialect import DELIMITERS, Body, Dialect, judge
 from pipelines.push.parse.delimited.regular_blocks import Shape, read_block
+from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.text import (
     MAX_LINE,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.findings.facts import Facts
 from pipelines.push.parse.delimited.reader import read_delimited
+from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.records import Columnar, numbered
 from schemas.registry import PUSHED
 

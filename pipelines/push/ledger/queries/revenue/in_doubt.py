@@ -1,7 +1,8 @@
 """What the ledger has on revenue in doubt: the rows of its contacts, the readings round them, and their settling.
 
-What does not belong here: deciding (`revenue.settle`), and reading contacts (`pipelines.pull.contact_totals`).
-Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
+What does not belong here: deciding (`revenue.settle`), and reading contacts
+(`pipelines.pull.derived.contact_totals`). Functions take a connection of `Ledger.begin("revenue")`, so that what
+they write is on the disk when the block ends.
 """
 
 from collections.abc import Mapping, Sequence

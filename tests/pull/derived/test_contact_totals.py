@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.pull.contact_totals import columns
 from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.decode.row_keys import KEYLESS
+from pipelines.pull.derived.contact_totals import columns
 
 CONTACT: dict[str, Any] = {
     "phone_number": "+15551234567",

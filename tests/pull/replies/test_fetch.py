@@ -8,10 +8,10 @@ import pytest
 
 from pipelines.errors import StorageError
 from pipelines.privacy import KEEP_ALL
-from pipelines.pull.decode.batches import StoredReply
-from pipelines.pull.decode.replies import Replies, silent
 from pipelines.pull.decode.row_keys import Seen
-from pipelines.pull.decode.spool import Spool
+from pipelines.pull.replies.batches import StoredReply
+from pipelines.pull.replies.fetch import Replies, silent
+from pipelines.pull.replies.spool import Spool
 from pipelines.pull.snapshot import _side_by_side
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient

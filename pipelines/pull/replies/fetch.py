@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from pipelines.privacy import Privacy
-from pipelines.pull.decode.accept import Acceptance, Check
-from pipelines.pull.decode.batches import StoredReply
 from pipelines.pull.decode.decoder import ReplyDecoder
-from pipelines.pull.decode.distinct import Distinct
 from pipelines.pull.decode.row_keys import Seen
-from pipelines.pull.decode.spool import Spool
 from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.replies.accept import Acceptance, Check
+from pipelines.pull.replies.batches import StoredReply
+from pipelines.pull.replies.distinct_rows import Distinct
+from pipelines.pull.replies.spool import Spool
 from pipelines.trackly.client import Query, TracklyClient, Unreadable
 
 Progress = Callable[[str, int, int | None], None]

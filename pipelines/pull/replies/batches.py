@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from pipelines.pull.decode.columns import BadRow, raw_rows
 from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
 from pipelines.pull.decode.row_keys import as_text, has_usable_key
-from pipelines.pull.decode.spool import Spooled
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.replies.spool import Spooled
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset, Kind
 from schemas.derived.arrow import TYPES

@@ -19,9 +19,9 @@ import msgspec
 import pyarrow.parquet as pq
 
 from pipelines.errors import AccessError, DataError, RequestError, ServiceError
-from pipelines.pull.decode.batches import BATCH_ROWS
 from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
+from pipelines.pull.replies.batches import BATCH_ROWS
 from pipelines.pull.write.scratch import scratch
 from pipelines.runs import now, recorded
 from pipelines.settings import Settings

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 
 from pipelines.privacy import Privacy
 from pipelines.pull.consistency import judge
-from pipelines.pull.decode.accept import Acceptance, Check
-from pipelines.pull.decode.distinct import Distinct
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, has_usable_key
 from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.read.scan import scan
+from pipelines.pull.replies.accept import Acceptance, Check
+from pipelines.pull.replies.distinct_rows import Distinct
 from pipelines.pull.write.scratch import scratch
 from pipelines.runs import now
 from pipelines.settings import Settings

@@ -1,0 +1,6 @@
+"""What a pull reads beside the rows of one endpoint: revenue, contacts' totals, sizes of audiences.
+
+revenue_source (events, or changes of totals); contact_totals (for the push); audience_sizes (counted on request)
+
+What does not belong here: how pages are read (`pull.read`).
+"""
