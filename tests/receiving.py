@@ -13,8 +13,8 @@ from typing import Any
 from pipelines.privacy import Privacy
 from pipelines.settings import Settings, load_settings
 from pipelines.webhooks.events import digest_of, kept_of
+from pipelines.webhooks.queue.store import Arrival, now, open_store
 from pipelines.webhooks.serve import Rhythm, listen, serve
-from pipelines.webhooks.store import Arrival, now, open_store
 
 SECRET = "a-secret-of-tests"  # noqa: S105 - of tests
 LIST = "+15559990000"

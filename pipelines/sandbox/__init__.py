@@ -1,4 +1,9 @@
-"""A local Trackly account that speaks the same API; it shares no code with the client or the engine."""
+"""A local Trackly account that speaks the same API; it shares no code with the client or the engine.
+
+serving ─▶ faults ─▶ requests ─▶ contacts, campaigns, messages, v1 ─▶ account (the state) ─▶ replies; webhooks
+
+`made_up` fills an account, `saved` keeps one in a file. What does not belong here: anything that the product needs.
+"""
 
 from pipelines.sandbox.account import API_KEY, Account, Options
 from pipelines.sandbox.faults.kinds import Fault, Faults, parse_fault

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.contacts.validation import validate
-from pipelines.sandbox.fields import is_phone, is_text, rows_of
 from pipelines.sandbox.messages.send import queue
 from pipelines.sandbox.replies import MAX_RECORDS, Reply, Row, refused
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import is_phone, is_text, rows_of
 
 HEADERS = {"X-API-Deprecated": "v1 is deprecated", "Deprecation": "true"}
 MAX_PHONES = 500

@@ -22,7 +22,7 @@ from pipelines.warehouse.structure.tables import complete, insert, replace_table
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
 from pipelines.webhooks.events import reduced, rows_of
-from pipelines.webhooks.store import Store, existing_store, now
+from pipelines.webhooks.queue.store import Store, existing_store, now
 from schemas.derived.arrow import arrow_schema
 from schemas.webhook_events import CONTRACT, REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
 

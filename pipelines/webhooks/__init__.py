@@ -1,5 +1,7 @@
 """The receiver of Trackly's events: what it answers, where events wait, and how they become rows.
 
-`receive` answers requests, `writer` makes them durable in the `store`, `serve` runs both, `events` reads bodies.
-The room knows nothing of the warehouse: `pipelines.warehouse.webhook_events` takes rows from here.
+a request ─▶ receive ─▶ signature ─▶ queue (on the disk, then the answer) ─▶ events (rows), masking; serve runs it all
+
+`capture` reads a request that somebody has captured. What does not belong here: the table of events; the room knows
+nothing of the warehouse, and `pipelines.warehouse.webhook_events` takes rows from here.
 """

@@ -1,7 +1,7 @@
 """Bodies as rows of webhook_events, and what of a body is kept at all.
 
 Nothing in a body is trusted: whatever it is, there is at least one row, and what could not be read stands in
-`problem`. What does not belong here: where bodies wait (`store`), and the table
+`problem`. What does not belong here: where bodies wait (`queue`), and the table
 (`pipelines.warehouse.webhook_events`).
 """
 
@@ -17,7 +17,7 @@ import msgspec
 
 from pipelines.privacy import Privacy
 from pipelines.webhooks.masking import text_without_numbers, without_numbers
-from pipelines.webhooks.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
+from pipelines.webhooks.queue.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
 from schemas.values.instants import parse_instant
 from schemas.values.phones import E164
 from schemas.webhook_events import DOCUMENTED, EVENTS, STATUSES

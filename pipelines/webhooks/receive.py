@@ -20,9 +20,9 @@ from pipelines.errors import StorageError
 from pipelines.privacy import Privacy
 from pipelines.settings import Settings
 from pipelines.webhooks.events import digest_of, kept_of
+from pipelines.webhooks.queue.store import Arrival, Rejection, now
+from pipelines.webhooks.queue.writer import MOST_WAITING_BYTES, QueueFull, Writer
 from pipelines.webhooks.signature import HEADER, Form, is_right
-from pipelines.webhooks.store import Arrival, Rejection, now
-from pipelines.webhooks.writer import MOST_WAITING_BYTES, QueueFull, Writer
 
 MOST_BODY_BYTES = 2**20
 BODY_SECONDS = 20.0

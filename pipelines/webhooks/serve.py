@@ -23,9 +23,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
 from pipelines.settings import Settings
 from pipelines.text.urls import is_loopback
+from pipelines.webhooks.queue.store import open_store
+from pipelines.webhooks.queue.writer import QueueFull, Writer
 from pipelines.webhooks.receive import Receiver, Rules
-from pipelines.webhooks.store import open_store
-from pipelines.webhooks.writer import QueueFull, Writer
 
 PUBLISH_SECONDS = 60.0
 _BEAT_SECONDS = 30.0

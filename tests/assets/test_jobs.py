@@ -18,8 +18,8 @@ from assets.graph.pulled import DATASETS
 from assets.resources import Trackly
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
-from pipelines.webhooks.store import open_store
-from pipelines.webhooks.tables import STATE
+from pipelines.webhooks.queue.store import open_store
+from pipelines.webhooks.queue.tables import STATE
 from schemas.marts.registry import MARTS
 from schemas.registry import DERIVED, PULLED, PUSHED
 

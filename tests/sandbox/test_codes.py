@@ -35,8 +35,8 @@ from bodies import (
 )
 
 from pipelines.sandbox import API_KEY, Account, running, seed_account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.replies import Row
+from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, find
 
 Case = tuple[str, str, Any, int, str]

@@ -32,8 +32,8 @@ from oracle import query
 
 from pipelines.pull.run import pull_all
 from pipelines.sandbox import API_KEY, Account, running, seed_account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.replies import Row
+from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving.routes import ROUTES, find
 from pipelines.settings import Settings
 

@@ -9,7 +9,7 @@ from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.webhook_events import publish_events
-from pipelines.webhooks.store import open_store
+from pipelines.webhooks.queue.store import open_store
 
 NUMBERS = {name: field for name, field in Settings.model_fields.items() if field.annotation in (int, float)}
 

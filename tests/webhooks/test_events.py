@@ -25,9 +25,9 @@ from pipelines.settings import Settings
 from pipelines.warehouse import webhook_events as published
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.webhook_events import publish_events
-from pipelines.webhooks import store
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
-from pipelines.webhooks.store import REDUCED, Arrival, Kept, existing_store, now, open_store
+from pipelines.webhooks.queue import store
+from pipelines.webhooks.queue.store import REDUCED, Arrival, Kept, existing_store, now, open_store
 from schemas.derived.arrow import arrow_schema
 from schemas.derived.tables import create_table
 from schemas.webhook_events import DOCUMENTED, WEBHOOK_EVENTS

@@ -19,9 +19,10 @@ from receiving import Poster, delivery, encoded, receiving, settings_of, signed
 
 from pipelines.errors import SettingsError, StorageError, UsageError
 from pipelines.settings import Settings
-from pipelines.webhooks import receive, serve, store, tables
+from pipelines.webhooks import receive, serve
+from pipelines.webhooks.queue import store, tables
+from pipelines.webhooks.queue.store import Kept, existing_store, open_store
 from pipelines.webhooks.serve import Protocol, Rhythm, listen
-from pipelines.webhooks.store import Kept, existing_store, open_store
 
 
 def kept(settings: Settings) -> list[Kept]:

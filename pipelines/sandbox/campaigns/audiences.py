@@ -8,11 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.filters import OF_A_CONDITION, problem_of_filter
 from pipelines.sandbox.campaigns.matching import chooses
-from pipelines.sandbox.declared import AUDIENCE, problem_of_values
-from pipelines.sandbox.fields import MAX_NAME, are_lists, is_text
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -25,6 +22,9 @@ from pipelines.sandbox.replies import (
     refused,
     written,
 )
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import MAX_NAME, are_lists, is_text
+from pipelines.sandbox.requests.write_rules import AUDIENCE, problem_of_values
 
 CAMEL = {"condition_type": "conditionType", "list_id": "listId"}
 """The names of a condition that replies may write in another way than requests do."""

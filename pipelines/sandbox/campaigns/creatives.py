@@ -1,14 +1,11 @@
 """Creatives, per /api-reference/v2/creatives/*."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
-from pipelines.sandbox.campaigns.estimate import LINK, estimate
 from pipelines.sandbox.campaigns.offers import find_offer, offers_of
-from pipelines.sandbox.declared import CREATIVE, problem_of_values
-from pipelines.sandbox.fields import MAX_NAME, is_text, rows_of
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -21,10 +18,16 @@ from pipelines.sandbox.replies import (
     refused,
     written,
 )
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import MAX_NAME, is_text, rows_of
+from pipelines.sandbox.requests.write_rules import CREATIVE, problem_of_values
 
 MAX_MESSAGE = 1_600
 TYPES = ("automated", "one_time", "welcome")
 STATUSES = ("active", "paused", "archived")
+LINK = re.compile(r"\{\{(link[0-9]+)\}\}")
+_LINK_LENGTH = 23
+_COMPLIANCE_LENGTH = 34
 _FIELDS = ("name", "message", "offer_links", "status", "creative_type")
 
 
@@ -115,3 +118,12 @@ def _with_counts(account: Account, row: Row) -> Row:
     row["character_count"], row["segment_count"] = estimate(row["message"])
     row["offers"] = offers_of(account, row["offer_links"])
     return row
+
+
+def estimate(message: str) -> tuple[int, int]:
+    """Characters and segments by the documentation's rule, which ignores the encoding (/creatives/get-creative).
+
+    A link counts as 23 characters, and 34 are added for the text of compliance.
+    """
+    characters = len(LINK.sub("x" * _LINK_LENGTH, message)) + _COMPLIANCE_LENGTH
+    return characters, 1 if characters <= 160 else -(-characters // 153)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.sandbox.campaigns.matching import field_of, type_of
-from pipelines.sandbox.declared import is_plain
-from pipelines.sandbox.fields import is_number, is_text
 from pipelines.sandbox.replies import Refusal, Row
+from pipelines.sandbox.requests.value_checks import is_number, is_text
+from pipelines.sandbox.requests.write_rules import is_plain
 
 OF_A_CONDITION = (
     "condition_type", "conditionType", "field", "field_name", "operator", "value", "unit", "list_id", "listId"

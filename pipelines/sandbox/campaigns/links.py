@@ -6,10 +6,10 @@ Bodies and replies are in camelCase here, unlike everywhere else.
 from hashlib import sha256
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
-from pipelines.sandbox.declared import NOTES, SHORT_LINK, is_plain, is_url, problem_of_values
-from pipelines.sandbox.fields import is_phone, is_text
 from pipelines.sandbox.replies import Reply, Row, refused
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import is_phone, is_text
+from pipelines.sandbox.requests.write_rules import NOTES, SHORT_LINK, is_plain, is_url, problem_of_values
 
 CREATED_LENGTH, SHORTENED_LENGTH = 6, 7
 """Characters of an id: the documentation shows both."""

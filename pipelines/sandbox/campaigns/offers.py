@@ -6,9 +6,6 @@ from hashlib import sha256
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
-from pipelines.sandbox.declared import OFFER, problem_of_values
-from pipelines.sandbox.fields import MAX_NAME, is_text
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -21,6 +18,9 @@ from pipelines.sandbox.replies import (
     refused,
     written,
 )
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import MAX_NAME, is_text
+from pipelines.sandbox.requests.write_rules import OFFER, problem_of_values
 
 STATUSES = ("active", "paused", "archived")
 _ALLOWED: dict[str, tuple[str | None, ...]] = {

@@ -7,10 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.offers import find_offer
-from pipelines.sandbox.declared import BLAST, SCHEDULE, is_day, problem_of_values
-from pipelines.sandbox.fields import are_lists, is_text, problem_of_name, rows_of
 from pipelines.sandbox.replies import (
     Refusal,
     Reply,
@@ -22,6 +19,9 @@ from pipelines.sandbox.replies import (
     refused,
     written,
 )
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import are_lists, is_text, problem_of_name, rows_of
+from pipelines.sandbox.requests.write_rules import BLAST, SCHEDULE, is_day, problem_of_values
 
 STATUSES = ("draft", "off", "on", "complete", "archive")
 SEND_TYPES = ("blast", "automated")

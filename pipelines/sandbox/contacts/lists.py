@@ -1,8 +1,8 @@
 """GET /lists and /lists/{id}, per /api-reference/v2/lists/list-all and get-list. Lists cannot be written."""
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.replies import Reply, by_id, by_status, not_found
+from pipelines.sandbox.requests.call import Call
 
 
 def list_lists(account: Account, call: Call) -> Reply:

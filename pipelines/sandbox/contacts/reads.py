@@ -1,8 +1,8 @@
 """GET /contacts and /contacts/{phone}, per /api-reference/v2/contacts/list-contacts and get-contact."""
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.replies import Reply, page_of, paged, pagination, refused
+from pipelines.sandbox.requests.call import Call
 
 
 def list_contacts(account: Account, call: Call) -> Reply:

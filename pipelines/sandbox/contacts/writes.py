@@ -10,11 +10,11 @@ from hashlib import sha256
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.contacts.validation import fate, validate
-from pipelines.sandbox.declared import CONTACT, is_flat, problem_of_values
-from pipelines.sandbox.fields import instant, missing, phone_and_list, rows_of
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, Refusal, Reply, Row, refused
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import instant, missing, phone_and_list, rows_of
+from pipelines.sandbox.requests.write_rules import CONTACT, is_flat, problem_of_values
 
 MAX_CONTACTS = 1000
 MAX_CONTACT_BYTES = 4_000

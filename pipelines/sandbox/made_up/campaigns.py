@@ -9,7 +9,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.campaigns.estimate import estimate
+from pipelines.sandbox.campaigns.creatives import estimate
 from pipelines.sandbox.replies import Row
 
 _START = datetime(2024, 2, 1, tzinfo=UTC)

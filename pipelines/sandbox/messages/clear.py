@@ -6,9 +6,9 @@ Of sends the imported ones go, of clicks those of imported sends. Of revenue all
 from datetime import datetime
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
-from pipelines.sandbox.fields import instant
 from pipelines.sandbox.replies import Reply, Row, refused
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import instant
 
 ENTITIES = ("sends", "clicks", "revenue")
 

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
-from pipelines.sandbox.declared import CLICK, EARNED, SEND, Fields, problem_of_values
-from pipelines.sandbox.fields import instant, is_number, is_phone, is_text, missing
 from pipelines.sandbox.messages.revenue import earn
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import instant, is_number, is_phone, is_text, missing
+from pipelines.sandbox.requests.write_rules import CLICK, EARNED, SEND, Fields, problem_of_values
 
 
 class _Duplicate(Exception):  # noqa: N818 - not an error: the record is there already

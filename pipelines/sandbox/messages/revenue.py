@@ -8,10 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.offers import find_offer
-from pipelines.sandbox.declared import REVENUE, problem_of_values
-from pipelines.sandbox.fields import is_number, is_text, missing, rows_of
 from pipelines.sandbox.replies import (
     MAX_NAMED_ERRORS,
     MAX_RECORDS,
@@ -22,6 +19,9 @@ from pipelines.sandbox.replies import (
     paged,
     refused,
 )
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import is_number, is_text, missing, rows_of
+from pipelines.sandbox.requests.write_rules import REVENUE, problem_of_values
 
 ATTRIBUTIONS = ("sale", "click", "send")
 

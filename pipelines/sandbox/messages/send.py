@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipelines.sandbox.account import Account
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.campaigns.links import SHORTENED_LENGTH, new_link
-from pipelines.sandbox.declared import MESSAGE, problem_of_values
-from pipelines.sandbox.fields import is_phone, is_text, problem_of_list, rows_of
 from pipelines.sandbox.replies import MAX_NAMED_ERRORS, MAX_RECORDS, Refusal, Reply, Row, refused
+from pipelines.sandbox.requests.call import Call
+from pipelines.sandbox.requests.value_checks import is_phone, is_text, problem_of_list, rows_of
+from pipelines.sandbox.requests.write_rules import MESSAGE, problem_of_values
 from pipelines.sandbox.webhooks import Endpoint, Mood, Webhooks
 
 SKIPS = ("skip_duplicate_check", "skip_rate_limit", "skip_contact_validation", "skip_journey_check")

@@ -14,13 +14,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pipelines.sandbox.account import API_KEY, Account, Request
-from pipelines.sandbox.calls import Call
 from pipelines.sandbox.faults.carried_out import misled, refusal, spoilt
 from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
 from pipelines.sandbox.faults.transport import abort
 from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
 from pipelines.sandbox.replies import Refusal, Reply, not_found, refused
+from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving import control
 from pipelines.sandbox.serving.page import PAGES
 from pipelines.sandbox.serving.requests import PREFIX, TABLES, headers_for, of_version, parsed

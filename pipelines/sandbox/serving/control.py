@@ -14,7 +14,10 @@ from typing import Any
 from pipelines.errors import UsageError
 from pipelines.sandbox.account import PRODUCTS, Account, Options
 from pipelines.sandbox.contacts.validation import BILLING_CODES
-from pipelines.sandbox.declared import (
+from pipelines.sandbox.faults.kinds import Faults, parse_fault
+from pipelines.sandbox.messages.send import configure, opt_out, reply
+from pipelines.sandbox.replies import Refusal, Reply, Row, by_id, not_found, refused
+from pipelines.sandbox.requests.write_rules import (
     FLAG,
     NAMES,
     PHONE,
@@ -28,9 +31,6 @@ from pipelines.sandbox.declared import (
     or_null,
     problem_of_values,
 )
-from pipelines.sandbox.faults.kinds import Faults, parse_fault
-from pipelines.sandbox.messages.send import configure, opt_out, reply
-from pipelines.sandbox.replies import Refusal, Reply, Row, by_id, not_found, refused
 from pipelines.sandbox.serving.requests import parsed
 from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 

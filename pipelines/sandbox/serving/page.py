@@ -9,9 +9,9 @@ from starlette.responses import HTMLResponse, Response
 
 from pipelines.sandbox.account import API_KEY
 from pipelines.sandbox.contacts.validation import PREFIXES
-from pipelines.sandbox.declared import OF_PATHS, schemas
 from pipelines.sandbox.faults.kinds import KINDS
 from pipelines.sandbox.replies import Row
+from pipelines.sandbox.requests.write_rules import OF_PATHS, schemas
 from pipelines.sandbox.serving.routes import ROUTES, ROUTES_OF_V1, Route
 
 COMMON_CODES = (

@@ -1,6 +1,6 @@
 """What HTTP adds to a call: the version in the path, the JSON of the body, and headers of replies.
 
-What does not belong here: what a call is to the resources (`calls`).
+What does not belong here: what a call is to the resources (`sandbox.requests.call`).
 """
 
 import json

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipelines.sandbox import v1
-from pipelines.sandbox.calls import Handler
 from pipelines.sandbox.campaigns import audiences, creatives, links, offers, schedules
 from pipelines.sandbox.contacts import lists, reads, writes
 from pipelines.sandbox.contacts.validation import BILLING_CODES
 from pipelines.sandbox.messages import clear, imports, revenue, send
+from pipelines.sandbox.requests.call import Handler
 
 
 class Route(NamedTuple):

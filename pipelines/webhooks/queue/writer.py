@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipelines.errors import StorageError
-from pipelines.webhooks.store import Arrival, Rejection, Store
+from pipelines.webhooks.queue.store import Arrival, Rejection, Store
 
 MOST_WAITING_BYTES = 64 * 2**20
 _BATCH_ITEMS = 2_000

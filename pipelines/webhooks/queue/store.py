@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import database_errors, making, open_engine, sqlite_file
 from pipelines.settings import Settings
-from pipelines.webhooks.tables import BODIES, NUMBERS, REJECTIONS, STATE, VERSION, upgrade, version_of
+from pipelines.webhooks.queue.tables import BODIES, NUMBERS, REJECTIONS, STATE, VERSION, upgrade, version_of
 
 AS_IT_CAME, FILTERED, REDUCED = 0, 1, 2
 """Forms of a body: all of it, without phone numbers, or its fields alone after the raw body's time."""

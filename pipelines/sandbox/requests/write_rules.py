@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pipelines.sandbox.fields import instant, is_number, is_phone
 from pipelines.sandbox.replies import Refusal, Row
+from pipelines.sandbox.requests.value_checks import instant, is_number, is_phone
 
 LONGEST_TEXT = 10_000
 LARGEST_AMOUNT = 10**9
