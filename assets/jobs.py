@@ -11,7 +11,7 @@ from assets.graph.pulled import GROUP as PULL_GROUP
 from assets.graph.pushed import GROUP as PUSH_GROUP
 from assets.graph.pushed import reconciliation
 from assets.graph.webhook_events import GROUP as WEBHOOKS_GROUP
-from assets.records.report import report_months
+from assets.records.events import in_run, report_months
 from schemas.registry import PUSHED
 
 _HISTORY_MAY_BE_MISSING = {"ops": {f"history_{name}": {"config": {"required": False}} for name in PUSHED}}
@@ -28,7 +28,8 @@ pull = dg.define_asset_job(
 def months_are_told(context: dg.HookContext) -> None:
     """Months of which a push has sent rows are told on the page of the months."""
     if context.op.name == reconciliation.op.name:
-        report_months(context.instance, context.resources.trackly.settings())
+        report = in_run(context.instance, context.run_id, context.job_name)
+        report_months(context.instance, context.resources.trackly.settings(), report)
 
 
 push = dg.define_asset_job(

@@ -1,7 +1,7 @@
 """What the command line did, as materializations: from the records of its runs, and what they have left on disk.
 
-Add an activity here when a command gets a new one. What must not go in: Dagster's storage (`report`), and checks,
-which are those of the assets.
+Add an activity here when a command gets a new one. What must not go in: Dagster's storage (`run_records`, `events`),
+and checks, which are those of the assets.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +22,7 @@ from assets.inspection.lookups import (
 )
 from assets.inspection.metadata import (
     Metadata,
+    of_events,
     of_intake,
     of_month,
     of_outcomes,
@@ -37,23 +38,28 @@ from pipelines.push.ledger.status import outcomes
 from pipelines.runs import seconds
 from pipelines.settings import Settings
 from pipelines.snapshots import snapshots
-from pipelines.text.sanitize import plain
 from pipelines.warehouse.published import published_snapshot
+from pipelines.webhooks.queue.store import received
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 from schemas.values.outcomes import Outcome
+from schemas.webhook_events import WEBHOOK_EVENTS
 
 _TRIED = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.IN_DOUBT)
+_IMPORTS = tuple(f"imported_{name}" for name in PUSHED)
+_ASSETS = {*PULLED, *_IMPORTS, *(f"history_{name}" for name in PUSHED), "warehouse", "reconciliation"} | {
+    WEBHOOK_EVENTS.name
+}
 Made = tuple[str, Metadata]
 """An asset, and what its materialization carries."""
 
 
 def materializations(settings: Settings, records: Sequence[RunRecord]) -> Iterator[dg.AssetMaterialization]:
-    """What runs have made, an asset once; what is gone from the disk by now is left out.
+    """What a run has made, an asset once; what is gone from the disk by now is left out.
 
     Args:
         settings: where everything lies.
-        records: the runs' activities, oldest first.
+        records: the run's activities, oldest first.
     """
     made: dict[str, tuple[RunRecord, Metadata]] = {}
     for record in records:
@@ -88,33 +94,35 @@ def _is_begun(total: Mapping[str, int]) -> bool:
     return any(total.get(outcome) for outcome in _TRIED) or not total.get(Outcome.PENDING)
 
 
-def failures(records: Sequence[RunRecord]) -> Iterator[dg.AssetObservation]:
-    """What runs have tried to make, and why they could not."""
-    for record in records:
-        asset = _asset_of(record.activity)
-        if asset and record.status != "succeeded":
-            yield dg.AssetObservation(
-                asset,
-                description=f"By the command line: {record.activity} {record.status}.",
-                metadata={"error": plain(record.error or "-"), "run": record.run},
-            )
+def assets_of(activity: str) -> tuple[str, ...]:
+    """The assets that an activity is to make; none of an activity that makes no asset."""
+    verb, _, what = activity.partition(" ")
+    name = what.removeprefix("in ")
+    makes = {
+        "pull": (name,),
+        "replay": (name, "warehouse") if name in PULLED else (name,),
+        "publish": ("warehouse",),
+        "rollback": ("warehouse",),
+        "take": (f"history_{name}",),
+        "push": (f"imported_{name}",),
+        "resolve": _IMPORTS,
+        "adopt": _IMPORTS,
+        "reconcile": ("reconciliation",),
+    }
+    return tuple(asset for asset in makes.get(verb, ()) if asset in _ASSETS)
 
 
-def _asset_of(activity: str) -> str:
-    """The asset that an activity is to make; "" for those of several."""
-    verb, _, name = activity.partition(" ")
-    match verb:
-        case "pull" | "replay":
-            return name if name in PULLED else ""
-        case "publish" | "rollback":
-            return "warehouse"
-        case "take":
-            return f"history_{name.removeprefix('in ')}"
-        case "push":
-            return f"imported_{name}" if name in PUSHED else ""
-        case "reconcile":
-            return "reconciliation"
-    return ""
+def job_of(records: Sequence[RunRecord]) -> str:
+    """The job that does what a run did: pull or push.
+
+    A run that no job can do again (`rollback`, `replay`, `resolve`, `adopt`) has the name of its command: were it
+    under `pull`, a click on "re-execute" would undo a rollback.
+    """
+    verbs = {record.activity.partition(" ")[0] for record in records}
+    for verb in ("rollback", "replay", "resolve", "adopt"):
+        if verb in verbs:
+            return verb
+    return "push" if verbs & {"take", "push", "reconcile"} else "pull"
 
 
 def _found(
@@ -149,9 +157,17 @@ def _published(settings: Settings, record: RunRecord, _name: str) -> Iterator[Ma
 
 
 def _replayed(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
+    if name == WEBHOOK_EVENTS.name:
+        yield from _received(settings, record, name)
     if name in PULLED:
         yield from _pulled(settings, record, name)
         yield from _published(settings, record, name)
+
+
+def _received(settings: Settings, record: RunRecord, _name: str) -> Iterator[Made]:
+    found = received(settings)
+    if found:
+        yield WEBHOOK_EVENTS.name, of_events(found, record.rows or 0, seconds(record))
 
 
 def _taken_in(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:

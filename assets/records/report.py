@@ -1,8 +1,8 @@
 """Reports to Dagster's records what the command line did: `python -m assets.records.report`, with DAGSTER_HOME set.
 
-A command starts it and does not wait (`pipelines.cli.shared.report_to_dagster`), and so do the pages when they
-start and once a day; what is too old is removed then (`pruning`). What must not go in: what there is to report
-(`command_line`).
+A command starts it and does not wait (`pipelines.cli.shared.report_to_dagster`), and so do the pages when they start,
+when a run goes on for long or was killed (`unreported`), and once a day; what is too old is removed then (`pruning`).
+What must not go in: what there is to report (`command_line`), and how it is written (`run_records`, `events`).
 """
 
 import logging
@@ -10,21 +10,23 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluation,  # not among the public names; the locks hold the version
-    AssetCheckEvaluationTargetMaterializationData,
-)
 from filelock import FileLock, Timeout
 
 from assets.checks import CHECKS
+from assets.definitions import build_defs
 from assets.records import command_line
+from assets.records.events import evaluation, report_months
 from assets.records.pruning import prune_dagster
+from assets.records.run_records import opened
+from assets.records.unreported import by_run, unreported
 from assets.resources import GivenTrackly
+from assets.runs.started_by import by_command_line
 from pipelines.run_records.unreported import Notice, dagster_folder, done, failed, pending
-from pipelines.runs import last_of_each, newest
+from pipelines.runs import last_of_each, newest, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 from schemas.own_tables.sync import RunRecord
@@ -35,60 +37,74 @@ _LOCK_SECONDS = 60.0
 
 
 def report_pending(instance: dg.DagsterInstance, settings: Settings) -> int:
-    """Report every run that a notice is left of; returns how many that were.
+    """Report every run that a notice is left of, then those that go on or were killed; returns how many notices.
 
     A run that cannot be reported is tried again by the next process, a few times.
     """
-    number = 0
     with FileLock(dagster_folder(settings.data_dir) / ".reporting.lock", timeout=_LOCK_SECONDS):
+        defs, number = build_defs(), 0
         for notice in pending(settings.data_dir):
-            try:
-                report(instance, settings, records_of(settings, notice))
-            except Exception:  # noqa: BLE001 - nobody waits for it, and the next process tries again
-                _log.exception("A run of the command line could not be reported.")
-                failed(settings.data_dir, notice)
-            else:
+            if _went_well(partial(_report_all, instance, settings, defs, notice)):
                 done(settings.data_dir, notice)
                 number += 1
+            else:
+                failed(settings.data_dir, notice)
+        for records in unreported(instance, settings):
+            _went_well(partial(report, instance, settings, defs, records))
+        _settle(instance, settings)
     return number
 
 
-def report(instance: dg.DagsterInstance, settings: Settings, records: Sequence[RunRecord]) -> None:
-    """Report what runs have made and checked, which months they have sent, and what failed.
+def _report_all(
+    instance: dg.DagsterInstance, settings: Settings, defs: dg.Definitions, notice: Notice
+) -> None:
+    for records in by_run(records_of(settings, notice)):
+        report(instance, settings, defs, records)
+
+
+def _went_well(reporting: Callable[[], None]) -> bool:
+    """Whether something could be reported; if not, why is in the log."""
+    try:
+        reporting()
+    except Exception:  # noqa: BLE001 - nobody waits for it, and the next process tries again
+        _log.exception("A run of the command line could not be reported.")
+        return False
+    return True
+
+
+def report(
+    instance: dg.DagsterInstance, settings: Settings, defs: dg.Definitions, records: Sequence[RunRecord]
+) -> None:
+    """Report a run: what it has made and checked, which months it has sent, what failed, and whether it goes on.
 
     Args:
         instance: Dagster's records.
         settings: where everything lies.
-        records: the runs' activities, oldest first.
+        defs: the assets and jobs.
+        records: the run's activities, oldest first.
     """
-    for failure in command_line.failures(records):
-        instance.report_runless_asset_event(failure)
-    made: list[dg.AssetKey] = []
-    for event in command_line.materializations(settings, records):
-        instance.report_runless_asset_event(event)
-        made.append(event.asset_key)
-    for result in _checked(settings, made):
-        _report_check(instance, result)
+    run = opened(instance, defs, records)
+    if run is None:
+        return
+    made = {event.asset_key: event for event in command_line.materializations(settings, records)}
+    for one in run.tried:
+        if (event := made.get(dg.AssetKey(one.asset))) is not None:
+            run.report(one)(event)
+        run.end_step(one)
     if any(record.activity.startswith(("push", "resolve", "adopt")) for record in records):
-        report_months(instance, settings)
+        report_months(instance, settings, run.report())
+    checked = _checked(settings, made)
+    run.evaluate([evaluation(instance, result) for result in checked])
+    run.close()
 
 
-def report_months(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Report months whose rows stand otherwise than their last materialization says."""
-    for event, checks in command_line.months(settings):
-        last = instance.fetch_materializations(
-            dg.AssetRecordsFilter(event.asset_key, asset_partitions=[str(event.partition)]), limit=1
-        ).records
-        if last and _figures(last[0].asset_materialization) == _figures(event):
-            continue
-        instance.report_runless_asset_event(event)
-        for check in checks:
-            _report_check(instance, check)
-
-
-def _figures(event: dg.AssetMaterialization | None) -> dict[str, Any]:
-    found = event.metadata if event else {}
-    return {name: value.value for name, value in found.items() if name.startswith(("month_", "differs"))}
+def _settle(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """End runs of which nothing is on record any more: nobody else would."""
+    going_on = {record.run for record in unended(settings.data_dir)}
+    noticed = {notice.run for notice in pending(settings.data_dir)}
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if by_command_line(run) and run.run_id not in going_on | noticed:
+            instance.report_run_failed(run, "Nothing is on record of how this run ended.")
 
 
 def _checked(settings: Settings, made: Iterable[dg.AssetKey]) -> Iterator[dg.AssetCheckResult]:
@@ -103,30 +119,6 @@ def _checked(settings: Settings, made: Iterable[dg.AssetKey]) -> Iterator[dg.Ass
         for result in [found] if isinstance(found, dg.AssetCheckResult) else found:
             (key,) = [k for k in check.check_keys if alone or k.name == result.check_name]
             yield result._replace(asset_key=key.asset_key, check_name=key.name)
-
-
-def _report_check(instance: dg.DagsterInstance, result: dg.AssetCheckResult) -> None:
-    key = result.asset_key
-    assert key is not None  # noqa: S101 - ours have one
-    last = instance.fetch_materializations(key, limit=1).records
-    target = (
-        AssetCheckEvaluationTargetMaterializationData(
-            storage_id=last[0].storage_id, run_id=last[0].run_id, timestamp=last[0].timestamp
-        )
-        if last
-        else None
-    )
-    instance.report_runless_asset_event(
-        AssetCheckEvaluation(
-            key,
-            str(result.check_name),
-            result.passed,
-            metadata=result.metadata,
-            target_materialization_data=target,
-            severity=result.severity,
-            description=result.description,
-        )
-    )
 
 
 def records_of(settings: Settings, notice: Notice) -> list[RunRecord]:

@@ -16,14 +16,9 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.remote_origin import (
-    GrpcServerCodeLocationOrigin,  # no public name; the locks hold the version
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
 
 from assets.definitions import build_defs
-from assets.location import LOCATION, REPOSITORY
+from assets.records.run_records import origin_of
 from assets.resources import GivenTrackly
 from assets.runs.engine_calls import show_stacks
 from assets.runs.progress import Step, first_error, step_of
@@ -108,9 +103,7 @@ def run_job(
 @contextmanager
 def _under_its_job(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
     """Have the instance note of which job of which code location a run is; else no page of a job shows it."""
-    location = GrpcServerCodeLocationOrigin(host="localhost", location_name=LOCATION)
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), name)
-    create = partial(instance.create_run_for_job, remote_job_origin=origin)
+    create = partial(instance.create_run_for_job, remote_job_origin=origin_of(name))
     instance.create_run_for_job = create  # type: ignore[method-assign] # execute_in_process takes no origin
     try:
         yield

@@ -6,6 +6,7 @@ listens on a socket in a folder that is its user's alone. What must not go in: w
 dagster.yaml says (`trackly-sync ui`).
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,21 +15,31 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from assets.location import LOCATION
+from assets.records.unreported import unreported
+from assets.runs.started_by import by_command_line
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.run_records.unreported import pending, start_reporting
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
+
+_log = logging.getLogger(__name__)
 
 _LONGEST_SOCKET = 100
 """Bytes of a path that a socket can have, a few less than the system's limit."""
 
 _STOP_SECONDS = 60.0
 _SOON_SECONDS, _DAY_SECONDS = 600.0, 86_400.0
+_LOOK_SECONDS, _WAIT_SECONDS = 15.0, 60.0
+_LONG = timedelta(seconds=20)
+"""How long a run of the command line goes on before the pages show it as started."""
+
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -42,7 +53,7 @@ def settle_stale_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     settled = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
-        if not any(_alive(pid) for pid in _pids(instance, run.run_id)):
+        if not by_command_line(run) and not any(_alive(pid) for pid in _pids(instance, run.run_id)):
             instance.report_run_failed(
                 run,
                 "The process of this run is gone: the machine or Dagster was stopped. Nothing is half-done; run it "
@@ -125,12 +136,12 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
             started.append(subprocess.Popen(command, env=environment, pass_fds=[reading]))  # noqa: S603 - ours
             while not code_socket.exists() and started[0].poll() is None:
                 time.sleep(0.05)
-        due = time.monotonic() + (0 if pending(settings.data_dir) else _SOON_SECONDS)
-        while all(process.poll() is None for process in started):
-            time.sleep(0.5)
-            if time.monotonic() >= due:
-                start_reporting(settings.data_dir, settings.dagster_url)
-                due = time.monotonic() + _DAY_SECONDS
+        with dg.DagsterInstance.get() as instance:
+            due = _Due(instance, settings)
+            while all(process.poll() is None for process in started):
+                time.sleep(0.5)
+                if due.now():
+                    start_reporting(settings.data_dir, settings.dagster_url)
         return 1
     finally:
         os.close(writing)
@@ -141,6 +152,40 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+class _Due:
+    """When to bring Dagster's records up to date.
+
+    Args:
+        instance: Dagster's records.
+        settings: where everything lies.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, settings: Settings) -> None:
+        self._instance, self._settings = instance, settings
+        now = time.monotonic()
+        self._daily = now if pending(settings.data_dir) else now + _SOON_SECONDS
+        self._look = now + _LOOK_SECONDS
+
+    def now(self) -> bool:
+        """Whether it is time: once a day, and when a run of the command line goes on for long or was killed."""
+        now = time.monotonic()
+        if now >= self._daily:
+            self._daily, self._look = now + _DAY_SECONDS, now + _WAIT_SECONDS
+            return True
+        if now < self._look:
+            return False
+        found = self._is_behind()
+        self._look = now + (_WAIT_SECONDS if found else _LOOK_SECONDS)
+        return found
+
+    def _is_behind(self) -> bool:
+        try:
+            return bool(unreported(self._instance, self._settings, _LONG))
+        except (SQLAlchemyError, OSError) as error:  # a database that restarts does not end the pages
+            _log.warning("Runs of the command line could not be looked for: %s", type(error).__name__)
+            return False
 
 
 def _own_folder() -> Path:

@@ -1,31 +1,41 @@
-"""Dagster's records tell of what the command line did as of what Dagster did, and of the months that were sent."""
+"""Dagster's records have what the command line did as runs, and the months that were sent."""
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import msgspec
 import pytest
 from commands import trackly_sync
 from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKey
+from dagster._core.execution.stats import StepEventStatus
+from dagster._core.storage.dagster_run import DagsterRun
 from processes import environment
 from serving import wait_for
 
-from assets.records.report import records_of, report_months, report_pending
+from assets.jobs import JOBS
+from assets.records.command_line import job_of
+from assets.records.events import in_run, report_months
+from assets.records.report import records_of, report_pending
 from assets.runs.in_process import run_job
+from assets.ui.serve import settle_stale_runs
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.cli.shared.report_to_dagster import hand_over
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.logs import run_id
+from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
-from pipelines.runs import now
+from pipelines.runs import now, recorded
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings, load_settings
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED
 
 
@@ -130,11 +140,38 @@ def test_what_the_command_line_did_is_there_once(records: Records) -> None:
     assert [made.partition for made in records.made("imported_months")] == ["2024-05", "2024-03"]
     assert records.figure("imported_months", "month_accepted") == 5
     assert pending(settings.data_dir) == []
-    report_months(records.instance, settings)
+    report_months(records.instance, settings, in_run(records.instance, "by-hand", "push"))
     assert len(records.made("imported_months")) == 2, "a month that stands as it stood is not told again"
 
 
-def test_what_failed_is_told_too_without_values(records: Records) -> None:
+def test_it_is_a_run_under_its_job_with_both_times_and_steps(records: Records) -> None:
+    """The timeline, the job and the assets' pages show it; nothing retries it, and no process is looked for."""
+    record = records.instance.get_run_record_by_id("by-hand")
+    assert record
+    run = record.dagster_run
+    done = records_of(records.settings, Notice("by-hand", "2020-01-01T00:00:00+00:00"))
+    first = min(datetime.fromisoformat(one.started_at) for one in done).timestamp()
+    last = max(datetime.fromisoformat(str(one.finished_at)) for one in done).timestamp()
+    assert (record.start_time, record.end_time) == (first, last)
+    assert record.create_timestamp.timestamp() == pytest.approx(first)
+    assert (run.job_name, run.status.value) == ("push", "SUCCESS")
+    assert run.remote_job_origin
+    assert run.remote_job_origin.repository_origin.get_label() == "__repository__@assets.definitions"
+    assert {"trackly/run": "by-hand", "dagster/max_retries": "0"}.items() <= run.tags.items()
+    assert run.asset_selection
+    assert dg.AssetKey("imported_sends") in run.asset_selection
+    assert run.execution_plan_snapshot_id
+    plan = records.instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    steps = {step.step_key: step for step in records.instance.get_run_step_stats("by-hand")}
+    assert set(steps) == {step.key for step in plan.steps if step.key in steps}
+    assert {"contacts", "warehouse", "imported_sends", "reconciliation"} <= set(steps)
+    assert {str(step.status and step.status.value) for step in steps.values()} == {"SUCCESS"}
+    made = records.instance.fetch_materializations(dg.AssetKey("imported_months"), limit=1).records
+    assert made[0].run_id == "by-hand"
+    assert records.instance.get_latest_materialization_event(dg.AssetKey("warehouse")).run_id == "by-hand"  # type: ignore[union-attr]
+
+
+def test_what_failed_is_a_failed_run_without_values(records: Records) -> None:
     records.server.faults.active.append(parse_fault("500,path=/lists,times=99"))
     with pytest.raises(ServiceError):
         pull(records.settings, ["lists"], "failing")
@@ -142,10 +179,92 @@ def test_what_failed_is_told_too_without_values(records: Records) -> None:
     before = len(records.made("lists"))
     records.report("failing")
     assert len(records.made("lists")) == before
-    (told,) = records.instance.fetch_observations(dg.AssetKey("lists"), limit=9).records
-    assert told.asset_observation
-    assert told.asset_observation.metadata["run"].value == "failing"
-    assert "500" in str(told.asset_observation.metadata["error"].value)
+    run = records.instance.get_run_by_id("failing")
+    assert run
+    assert (run.job_name, run.status.value) == ("pull", "FAILURE")
+    (step,) = records.instance.get_run_step_stats("failing", ["lists"])
+    assert step.status is StepEventStatus.FAILURE
+    (entry,) = records.instance.all_logs("failing", of_type=dg.DagsterEventType.STEP_FAILURE)
+    assert "500" in str(entry.dagster_event and entry.dagster_event.message)
+
+
+def test_a_run_that_goes_on_is_started_and_one_that_was_killed_has_failed(records: Records) -> None:
+    """A killed process leaves a mark, or the next one has made a record of it; a stop by a person is no failure."""
+    settings, instance = records.settings, records.instance
+
+    def status(run: str) -> str | None:
+        found = instance.get_run_by_id(run)
+        return found and found.status.value
+
+    with recorded(settings.data_dir, "long", "pull lists"):
+        mark = next((settings.data_dir / "runs").glob("*.begun"))
+        killed = mark.with_name(mark.name.replace("lists", "offers"))
+        begun = msgspec.json.decode(mark.read_bytes(), type=RunRecord)
+        begun.run, begun.activity = "killed", "pull offers"
+        killed.write_bytes(msgspec.json.encode(begun))
+        report_pending(instance, settings)
+        assert (status("long"), status("killed")) == ("STARTED", "FAILURE")
+        assert instance.get_run_step_stats("long", ["lists"])[0].status is StepEventStatus.IN_PROGRESS
+        logs = len(instance.all_logs("long"))
+        report_pending(instance, settings)
+        assert len(instance.all_logs("long")) == logs, "nothing is written twice"
+        assert settle_stale_runs(instance) == []
+    report_pending(instance, settings)
+    assert status("long") == "SUCCESS"
+    killed.unlink()
+    with suppress(KeyboardInterrupt), recorded(settings.data_dir, "stopped", "pull lists"):
+        raise KeyboardInterrupt
+    records.report("stopped")
+    assert status("stopped") == "CANCELED"
+    put_on_record = settings.data_dir / "runs" / killed.with_suffix(".json").name
+    begun.run, begun.error = "killed earlier", "The process was killed; nothing is half-done."
+    put_on_record.write_bytes(msgspec.json.encode(begun))
+    report_pending(instance, settings)
+    assert status("killed earlier") == "FAILURE"
+    instance.delete_run("killed earlier")
+    put_on_record.unlink()
+    lost = instance.get_run_by_id("long")
+    assert lost
+    instance.add_run(DagsterRun("pull", "lost", status=dg.DagsterRunStatus.STARTED, tags=lost.tags))
+    report_pending(instance, settings)
+    assert status("lost") == "FAILURE", "nothing is on record of it any more"
+
+
+@pytest.mark.parametrize(
+    ("activities", "job"),
+    [
+        (("pull lists", "publish"), "pull"),
+        (("measure audiences",), "pull"),
+        (("take in sends", "push sends", "reconcile"), "push"),
+        (("pull contacts", "push sends"), "push"),
+        (("rollback lists", "publish"), "rollback"),
+        (("replay webhook_events",), "replay"),
+        (("resolve",), "resolve"),
+        (("adopt",), "adopt"),
+    ],
+)
+def test_under_which_job_a_run_is(activities: tuple[str, ...], job: str) -> None:
+    """What a click on "re-execute" would not do again is under no job that there is."""
+    assert job_of([RunRecord(run="r", activity=one, started_at=now()) for one in activities]) == job
+    assert (job in {one.name for one in JOBS}) == (job in ("pull", "push"))
+
+
+def test_a_decision_of_a_person_is_a_run_that_nothing_can_start(records: Records) -> None:
+    """A report that is made again leaves one run; a run of Dagster's own is left alone."""
+    settings, instance = records.settings, records.instance
+    rollback(settings, "lists", "back")
+    for _ in range(2):
+        records.report("back")
+        run = instance.get_run_by_id("back")
+        assert run
+        assert (run.job_name, run.status.value) == ("rollback", "SUCCESS")
+        made = instance.fetch_materializations(dg.AssetKey("warehouse"), limit=99).records
+        assert [one.run_id for one in made].count("back") == 1
+        assert made[0].run_id == "back"
+    (dagsters,) = [one.run_id for one in instance.get_runs() if "trackly/run" not in one.tags]
+    logs = len(instance.all_logs(dagsters))
+    records.report(dagsters)
+    assert len(instance.all_logs(dagsters)) == logs
 
 
 def test_what_ran_before_dagster_is_told_when_it_comes(records: Records) -> None:
@@ -155,7 +274,9 @@ def test_what_ran_before_dagster_is_told_when_it_comes(records: Records) -> None
     assert len(set(activities)) == len(activities)
     assert set(activities) >= {"pull contacts", "publish", "take in sends", "push sends", "reconcile"}
     assert activities.index("pull contacts") < activities.index("push sends") < activities.index("reconcile")
-    assert {record.run for record in found if record.activity in ("pull lists", "reconcile")} == {"by-hand"}
+    assert {record.run for record in found if record.activity in ("pull contacts", "reconcile")} == {
+        "by-hand"
+    }
 
 
 def test_a_notice_is_left_where_dagster_keeps_records_and_fails_nothing(
@@ -216,9 +337,18 @@ def test_dagsters_records_may_be_on_postgresql(
     home = dagster_home(settings.data_dir, url)
     monkeypatch.setenv("TRACKLY_DAGSTER_URL", url)
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        instance.report_runless_asset_event(dg.AssetMaterialization("lists"))
+        pull(settings, ["lists"], "on postgresql")
+        leave(settings.data_dir, Notice("on postgresql", "2020-01-01T00:00:00+00:00"))
+        assert report_pending(instance, settings) == 1
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert instance.get_latest_materialization_event(dg.AssetKey("lists"))
+        event = instance.get_latest_materialization_event(dg.AssetKey("lists"))
+        assert event
+        assert event.run_id == "on postgresql"
+        record = instance.get_run_record_by_id("on postgresql")
+        assert record
+        assert record.dagster_run.is_success
+        assert record.start_time
+        assert record.create_timestamp.timestamp() == pytest.approx(record.start_time)
     assert not (home / "history").exists()
     with pytest.raises(SettingsError, match="TRACKLY_DAGSTER_URL must begin with postgresql\\+psycopg2://"):
         load_settings(dagster_url="mysql://u@h/d")

@@ -1,0 +1,108 @@
+"""Asset events in Dagster's storage, of a run that did not make them itself; and the months that were sent.
+
+What must not go in: runs (`run_records`), and what there is to report (`command_line`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluation,  # not among the public names; the locks hold the version
+    AssetCheckEvaluationTargetMaterializationData,
+)
+from dagster._core.events import StepMaterializationData  # the same
+
+from assets.records.command_line import months
+from pipelines.settings import Settings
+
+AssetEvent = dg.AssetMaterialization | AssetCheckEvaluation
+Report = Callable[[AssetEvent], None]
+"""Puts an event on record."""
+
+
+def in_run(
+    instance: dg.DagsterInstance,
+    run: str,
+    job: str,
+    *,
+    step: Callable[[AssetEvent], str | None] = lambda _: None,
+    at: float | None = None,
+) -> Report:
+    """Have events be those of a run.
+
+    Args:
+        instance: Dagster's records.
+        run: the run's id.
+        job: the name of its job.
+        step: the key of the step that an event is of; None where no step of the run makes it.
+        at: when they happened, seconds since 1970; by default now.
+    """
+
+    def report(event: AssetEvent) -> None:
+        kind, data = _of(event)
+        entry = dg.DagsterEvent(
+            event_type_value=kind.value,
+            job_name=job,
+            event_specific_data=data,
+            message=event.description or "",
+            step_key=step(event),
+        )
+        instance.report_dagster_event(entry, run_id=run, timestamp=at)
+
+    return report
+
+
+def _of(
+    event: AssetEvent,
+) -> tuple[dg.DagsterEventType, StepMaterializationData | AssetCheckEvaluation]:
+    if isinstance(event, dg.AssetMaterialization):
+        return dg.DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event)
+    return dg.DagsterEventType.ASSET_CHECK_EVALUATION, event
+
+
+def report_months(instance: dg.DagsterInstance, settings: Settings, report: Report) -> None:
+    """Report months whose rows stand otherwise than their last materialization says.
+
+    Args:
+        instance: Dagster's records.
+        settings: where everything lies.
+        report: puts an event on record.
+    """
+    for event, checks in months(settings):
+        last = instance.fetch_materializations(
+            dg.AssetRecordsFilter(event.asset_key, asset_partitions=[str(event.partition)]), limit=1
+        ).records
+        if last and _figures(last[0].asset_materialization) == _figures(event):
+            continue
+        report(event)
+        for check in checks:
+            report(evaluation(instance, check))
+
+
+def _figures(event: dg.AssetMaterialization | None) -> dict[str, Any]:
+    found = event.metadata if event else {}
+    return {name: value.value for name, value in found.items() if name.startswith(("month_", "differs"))}
+
+
+def evaluation(instance: dg.DagsterInstance, result: dg.AssetCheckResult) -> AssetCheckEvaluation:
+    """A check's result as an event, about the asset's last materialization."""
+    key = result.asset_key
+    assert key is not None  # noqa: S101 - ours have one
+    last = instance.fetch_materializations(key, limit=1).records
+    target = (
+        AssetCheckEvaluationTargetMaterializationData(
+            storage_id=last[0].storage_id, run_id=last[0].run_id, timestamp=last[0].timestamp
+        )
+        if last
+        else None
+    )
+    return AssetCheckEvaluation(
+        key,
+        str(result.check_name),
+        result.passed,
+        metadata=result.metadata,
+        target_materialization_data=target,
+        severity=result.severity,
+        description=result.description,
+    )

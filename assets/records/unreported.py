@@ -1,0 +1,70 @@
+"""Which runs of the command line Dagster's records do not have as they stand; the server looks every few seconds.
+
+What must not go in: writing them (`reporting`).
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import dagster as dg
+
+from assets.runs.started_by import by_command_line
+from pipelines.errors import StorageError
+from pipelines.run_records.unreported import pending
+from pipelines.runs import newest, unended
+from pipelines.settings import Settings
+from schemas.own_tables.sync import RunRecord
+
+_LOOKED_AT = 200
+"""How many of the newest records are looked through for runs that were killed."""
+
+
+def unreported(
+    instance: dg.DagsterInstance, settings: Settings, at_least: timedelta = timedelta(0)
+) -> list[list[RunRecord]]:
+    """Runs that go on, were killed, or ended without a notice, and are not on record so. Dagster's own are left out.
+
+    Args:
+        instance: Dagster's records.
+        settings: where everything lies.
+        at_least: how long a run must have gone on to be among them.
+    """
+    latest: list[RunRecord] = []
+    with suppress(StorageError):  # beyond a damaged record nothing is looked at
+        latest.extend(islice(newest(settings.data_dir), _LOOKED_AT))
+    found = {records[0].run: records for records in by_run([*latest[::-1], *unended(settings.data_dir)])}
+    for notice in pending(settings.data_dir):  # a process that reports it is on its way
+        found.pop(notice.run, None)
+    known = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[*found]))} if found else {}
+    began_before = datetime.now(UTC) - at_least
+    return [records for run, records in found.items() if _is_due(records, known.get(run), began_before)]
+
+
+def _is_due(records: Sequence[RunRecord], known: dg.DagsterRun | None, began_before: datetime) -> bool:
+    """Whether a run is to be written.
+
+    Args:
+        records: what it did.
+        known: the run as Dagster has it, if it does.
+        began_before: of one that goes on, when it must have begun.
+    """
+    going_on = any(record.status == "running" for record in records)
+    if known:
+        return by_command_line(known) and not known.is_finished and not going_on
+    if going_on:
+        return datetime.fromisoformat(records[0].started_at) <= began_before
+    return any(record.status == "killed" or _was_killed(record) for record in records)
+
+
+def _was_killed(record: RunRecord) -> bool:
+    return record.status == "stopped" and bool(record.error)
+
+
+def by_run(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
+    """Records by their run, in the order in which runs began."""
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        found.setdefault(record.run, []).append(record)
+    return list(found.values())
