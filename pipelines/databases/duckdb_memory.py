@@ -12,7 +12,7 @@ WAREHOUSE = "200MB"
 SCRATCH = "200MB"
 """To work on Parquet files of a pull."""
 
-REPORT = "300MB"
+REPORT = "400MB"
 """To compute the figures of the report."""
 
 STAGE = "208MB"

@@ -9,7 +9,6 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ import pygal
 from pygal.etree import etree
 from pygal.style import Style
 
-Number = int | float | Decimal
+from pipelines.report.amounts import Number, Unit
 
 _WIDTH = 460
 _FONT = 13
@@ -26,6 +25,9 @@ _LABELS = 4
 """How many labels an axis of time has room for."""
 
 _SIZES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+_LARGEST = 0.9995e15
+"""From here on there is no sign."""
+
 _ROUNDS_UP = 0.9995
 """From this share of a size on, three digits would be 1e+03 of the size below."""
 
@@ -42,6 +44,8 @@ _NOTHING = "nothing"
 def _short(number: Number) -> str:
     """A number as an axis has room for it."""
     figure = float(number)
+    if abs(figure) >= _LARGEST:
+        return f"{figure:.2g}".replace("e+", "e")
     for sign, size in _SIZES:
         if abs(figure) >= size * _ROUNDS_UP:
             return f"{figure / size:.3g}{sign}"
@@ -90,7 +94,7 @@ class Chart:
     series: Sequence[tuple[int, str]]
 
 
-def line(name: str, unit: str, points: Sequence[tuple[datetime, Number]]) -> Chart:
+def line(name: str, unit: Unit, points: Sequence[tuple[datetime, Number]]) -> Chart:
     """A figure over time, from zero.
 
     Args:
@@ -113,15 +117,18 @@ def line(name: str, unit: str, points: Sequence[tuple[datetime, Number]]) -> Cha
     chart.add(
         name,
         [
-            {"value": (at.timestamp(), float(n)), "formatter": _shown_as(f"{at:%d %b %Y %H:%M}: {_full(n)}")}
+            {
+                "value": (at.timestamp(), float(n)),
+                "formatter": _shown_as(f"{at:%d %b %Y %H:%M}: {unit.shown(n)}"),
+            }
             for at, n in points
         ],
     )
-    return Chart(name, _drawn(name, chart, at_ends=True), unit, [(0, name)])
+    return Chart(name, _drawn(name, chart, at_ends=True), unit.name, [(0, name)])
 
 
 def bars(
-    name: str, unit: str, grain: str, periods: Sequence[date], series: Mapping[str, Sequence[Number]]
+    name: str, unit: Unit, grain: str, periods: Sequence[date], series: Mapping[str, Sequence[Number]]
 ) -> Chart:
     """Figures by day or month, stacked.
 
@@ -141,7 +148,7 @@ def bars(
 
 def shares(
     name: str,
-    unit: str,
+    unit: Unit,
     places: Sequence[str],
     series: Mapping[str, Sequence[Number]],
     *,
@@ -172,7 +179,7 @@ def shares(
 def _stacked(
     name: str,
     chart: Any,
-    unit: str,
+    unit: Unit,
     places: Sequence[str],
     series: Mapping[str, Sequence[Number]],
     *,
@@ -181,22 +188,19 @@ def _stacked(
     sums = [float(sum(numbers)) or 1 if whole else 1 for numbers in zip(*series.values(), strict=True)]
     for title, numbers in series.items():
         bars = zip(places, numbers, sums, strict=True)
-        chart.add(title, [_bar(place, title, number, of) for place, number, of in bars])
+        chart.add(
+            title, [_bar(f"{place}: {unit.shown(number)} {title}", number, of) for place, number, of in bars]
+        )
     seen = [(place, title) for place, (title, numbers) in enumerate(series.items()) if any(numbers)]
-    return Chart(name, _drawn(name, chart), unit, seen)
+    return Chart(name, _drawn(name, chart), unit.name, seen)
 
 
-def _bar(place: str, title: str, number: Number, of: float) -> dict[str, Any]:
-    text = f"{place}: {_full(number)} {title}" if number else _NOTHING
-    return {"value": float(number) / of, "formatter": _shown_as(text)}
+def _bar(text: str, number: Number, of: float) -> dict[str, Any]:
+    return {"value": float(number) / of, "formatter": _shown_as(text if number else _NOTHING)}
 
 
 def _shown_as(text: str) -> Callable[[Any], str]:
     return lambda _: text
-
-
-def _full(number: Number) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
 
 
 def _drawn(name: str, chart: Any, *, at_ends: bool = False) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import jinja2
 
-from pipelines.report.charts import Chart, Number, bars, line, shares
+from pipelines.report.amounts import NOT_KNOWN, Number, Unit, money
+from pipelines.report.charts import Chart, bars, line, shares
 from pipelines.report.figures import Row
 from pipelines.run_records.summary import Run
 from pipelines.text.humanize import age, duration
@@ -26,8 +27,7 @@ _REVENUE = {
     "change": "Revenue, by when a pull saw contacts' totals change",
     "imported": "Imported revenue, by when it was earned",
 }
-_NOT_KNOWN = "-"
-_ACCOUNTS_CURRENCY = "account currency"
+_CONTACTS = Unit("contacts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Shown:
     currency: str | None = None
 
     @property
-    def unit(self) -> str:
-        """The unit of amounts."""
-        return self.currency or _ACCOUNTS_CURRENCY
+    def money(self) -> Unit:
+        """What amounts are in."""
+        return money(self.currency)
 
 
 def page(
@@ -72,9 +72,10 @@ def page(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": lambda number: _NOT_KNOWN if number is None else f"{number:,}",
-        "money": lambda amount: _NOT_KNOWN if amount is None else f"{amount:,.2f}",
-        "share": lambda share: _NOT_KNOWN if share is None else f"{share:.1%}",
+        "number": lambda number: NOT_KNOWN if number is None else f"{number:,}",
+        "money": shown.money.shown,
+        "money_each": shown.money.shown_each,
+        "share": lambda share: NOT_KNOWN if share is None else f"{share:.1%}",
         "time": _time,
         "age": age,
         "duration": duration,
@@ -83,11 +84,11 @@ def page(
     return environment.get_template("page.html").render(
         found=found,
         totals=found["totals"][0],
-        charts=_charts(found, shown.unit),
+        charts=_charts(found, shown.money),
         pulled={row["dataset"] for row in found["datasets"] if row["direction"] == "pull" and row["as_of"]},
         is_pushed=bool(found["outcomes"] or found["totals"][0]["imported"]),
         earned=_by_worth(found["earned"]),
-        unit=shown.unit,
+        unit=shown.money.name,
         currency=shown.currency,
         in_unit=f" ({shown.currency})" if shown.currency else "",
         of_unit=f" {shown.currency}" if shown.currency else "",
@@ -100,14 +101,14 @@ def page(
     )
 
 
-def _charts(found: Mapping[str, Sequence[Row]], money: str) -> dict[str, list[Chart]]:
+def _charts(found: Mapping[str, Sequence[Row]], unit: Unit) -> dict[str, list[Chart]]:
     """By the part of the page that they stand in."""
     return {
         "rows": list(_rows(found["rows_over_time"])),
-        "revenue": _revenue(found["revenue"], money, events=found["totals"][0]["events"]),
+        "revenue": _revenue(found["revenue"], unit, events=found["totals"][0]["events"]),
         "lists": [*_lists(found["lists"]), *_growth(found["growth"])],
         "outcomes": _outcomes(found["outcomes"]),
-        "progress": _progress(found["progress"], money),
+        "progress": _progress(found["progress"], unit),
     }
 
 
@@ -116,27 +117,28 @@ def _rows(rows: Sequence[Row]) -> list[Chart]:
     for row in rows:
         points[row["dataset"]].append((row["pulled_at"], row["rows"]))
     # one pull is a figure, and stands in the table
-    return [line(f"Rows of {name}", "rows", points[name]) for name in PULLED if len(points[name]) > 1]
+    return [line(f"Rows of {name}", Unit("rows"), points[name]) for name in PULLED if len(points[name]) > 1]
 
 
-def _revenue(rows: Sequence[Row], money: str, *, events: bool) -> list[Chart]:
+def _revenue(rows: Sequence[Row], unit: Unit, *, events: bool) -> list[Chart]:
     """By day, and by month where that says more; the account's events have imported revenue in them."""
     drawn = []
     for basis in ("event",) if events else ("change", "imported"):
         for grain, least in (("day", 1), ("month", 3)):
             of = [row for row in rows if (row["basis"], row["grain"]) == (basis, grain)]
             if len(of) >= least:
-                drawn.append(_revenue_of(f"{_REVENUE[basis]}, by {grain}", money, of))
+                drawn.append(_revenue_of(f"{_REVENUE[basis]}, by {grain}", unit, of))
     return drawn
 
 
-def _revenue_of(name: str, money: str, rows: Sequence[Row]) -> Chart:
+def _revenue_of(name: str, unit: Unit, rows: Sequence[Row]) -> Chart:
     periods = [row["period"] for row in rows]
     numbers = {
         "earned": [row["revenue"] for row in rows],
         "gone with contacts that left": [row["gone"] for row in rows],
+        "back with contacts that returned": [row["back"] for row in rows],
     }
-    return bars(name, money, rows[0]["grain"], periods, numbers)
+    return bars(name, unit, rows[0]["grain"], periods, numbers)
 
 
 def _lists(rows: Sequence[Row]) -> list[Chart]:
@@ -147,7 +149,7 @@ def _lists(rows: Sequence[Row]) -> list[Chart]:
     return [
         shares(
             "Contacts on the largest lists",
-            "contacts",
+            _CONTACTS,
             names,
             {
                 "reachable": [row["reachable"] for row in largest],
@@ -169,7 +171,7 @@ def _growth(rows: Sequence[Row]) -> list[Chart]:
     return [
         bars(
             f"Contacts that joined and went, by {grain}",
-            "contacts",
+            _CONTACTS,
             grain,
             [row["period"] for row in rows],
             numbers,
@@ -190,7 +192,9 @@ def _outcomes(rows: Sequence[Row]) -> list[Chart]:
         return []
     numbers = {_title(outcome): [of[outcome] for of in counts.values()] for outcome in OUTCOMES}
     return [
-        shares("Outcomes of the current history input", "share of rows", list(counts), numbers, whole=True)
+        shares(
+            "Outcomes of the current history input", Unit("share of rows"), list(counts), numbers, whole=True
+        )
     ]
 
 
@@ -199,7 +203,7 @@ def _by_worth(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: list(OUTCOMES).index(row["outcome"]))
 
 
-def _progress(rows: Sequence[Row], money: str) -> list[Chart]:
+def _progress(rows: Sequence[Row], unit: Unit) -> list[Chart]:
     """Charts of the same periods one under the other: of sends and clicks the number, of revenue the amount."""
     if not rows:
         return []
@@ -212,8 +216,8 @@ def _progress(rows: Sequence[Row], money: str) -> list[Chart]:
                 _title(outcome): [counts.get((period, outcome), 0) for period in periods]
                 for outcome in OUTCOMES
             }
-            unit = money if name == _IN_MONEY else name
-            drawn.append(bars(f"{name.capitalize()} by {grain} of the event", unit, grain, periods, numbers))
+            of = unit if name == _IN_MONEY else Unit(name)
+            drawn.append(bars(f"{name.capitalize()} by {grain} of the event", of, grain, periods, numbers))
     return drawn
 
 
@@ -230,5 +234,5 @@ def _title(outcome: str) -> str:
 
 def _time(at: str | datetime | None) -> str:
     if at is None:
-        return _NOT_KNOWN
+        return NOT_KNOWN
     return (datetime.fromisoformat(at) if isinstance(at, str) else at).strftime("%Y-%m-%d %H:%M")

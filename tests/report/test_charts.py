@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pipelines.report.amounts import Unit
 from pipelines.report.charts import _FONT, Chart, _short, bars, line, shares
 
 _LETTER = 0.62 * _FONT
@@ -50,7 +51,7 @@ def _periods(grain: str, count: int) -> list[date]:
 @pytest.mark.parametrize("grain", ["day", "month"])
 def test_periods_do_not_collide(count: int, grain: str) -> None:
     """A page is as wide as a phone or a column of paper; drawings scale, so their own units decide."""
-    chart = bars("Sends", "messages", grain, _periods(grain, count), {"accepted": [123_456.0] * count})
+    chart = bars("Sends", Unit("messages"), grain, _periods(grain, count), {"accepted": [123_456.0] * count})
     labels = _labels(chart, "x")
     assert labels
     assert labels[0][0] >= 0
@@ -63,7 +64,7 @@ def test_periods_do_not_collide(count: int, grain: str) -> None:
 def test_the_ends_of_a_line_stay_inside(gap: timedelta) -> None:
     """Drawings stand side by side: a label beyond the edge would run into the next one."""
     points = [(datetime(2025, 12, 1, tzinfo=UTC) + gap * place, 10_000_000) for place in range(5)]
-    labels = _labels(line("Rows", "rows", points), "x")
+    labels = _labels(line("Rows", Unit("rows"), points), "x")
     assert labels[0][0] >= 0
     assert labels[1][1] <= 280
     assert labels[0][1] < labels[1][0]
@@ -72,7 +73,7 @@ def test_the_ends_of_a_line_stay_inside(gap: timedelta) -> None:
 @pytest.mark.parametrize("name", ["A", "Customers of the spring sale, west", "\u6625" * 40, "W" * 300])
 def test_names_are_cut_to_the_room_that_they_have(name: str) -> None:
     """However long a list's name, and whatever its letters."""
-    labels = _labels(shares("Lists", "contacts", [name, "B"], {"reachable": [5, 1_000_000]}), "y")
+    labels = _labels(shares("Lists", Unit("contacts"), [name, "B"], {"reachable": [5, 1_000_000]}), "y")
     assert min(begin for begin, _, _ in labels) >= -_FONT
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections import Counter
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
+from pipelines.report.amounts import money
 from pipelines.report.write import write_report
 from pipelines.runs import records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
@@ -303,13 +305,24 @@ def test_revenue_that_left_with_contacts_is_explained(
         assert "left and took" not in report(settings).text
         account.remove_contact(key_of(rich))
         pull(settings, list(PULLED), "run-2")
-    page = report(settings)
-    assert f"1 contact left and took {rich['revenue_total']:,.2f} EUR out of the account" in page.text
+        gone = report(settings)
+        account.add_contact(rich | {"revenue_total": rich["revenue_total"] + 2.5})
+        pull(settings, list(PULLED), "run-3")
+        back = report(settings)
+        # what is paid back is no leaving: the contact is there
+        account.add_contact(rich | {"revenue_total": 0.0})
+        pull(settings, list(PULLED), "run-4")
+        refunded = report(settings)
+    total = pytest.approx(rich["revenue_total"], abs=0.01)
+    assert f"1 contact left and took {rich['revenue_total']:,.2f} EUR out of the account" in gone.text
+    assert "came back" not in gone.text
+    assert f"1 of them came back and brought {rich['revenue_total']:,.2f} EUR with it" in back.text
     changes = "Revenue, by when a pull saw contacts' totals change, by day"
-    assert page.drawn(changes, "earned") == 0
-    assert page.drawn(changes, "gone with contacts that left") == pytest.approx(
-        -rich["revenue_total"], abs=0.01
-    )
+    for page, earned in ((gone, 0), (back, 2.5), (refunded, -rich["revenue_total"])):
+        assert page.drawn(changes, "earned") == pytest.approx(earned, abs=0.01)
+        assert -page.drawn(changes, "gone with contacts that left") == total
+    assert back.drawn(changes, "back with contacts that returned") == total
+    assert refunded.drawn(changes, "back with contacts that returned") == total
 
 
 def test_amounts_are_in_money_and_name_their_unit(moved: tuple[Account, Settings, Page]) -> None:
@@ -346,3 +359,35 @@ def test_offers_cohorts_and_campaigns(moved: tuple[Account, Settings, Page]) -> 
     lint = "SELECT severity, kind, count(*) FROM marts.campaign_lint GROUP BY ALL"
     assert sorted(found) == sorted(rows(lint))
     assert found
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "shown", "each"),
+    [
+        (None, Decimal("1234.5678"), "1,234.57", "1,234.568"),
+        ("JPY", Decimal("1234.5678"), "1,235", "1,234.6"),
+        ("KWD", Decimal("1234.5678"), "1,234.568", "1,234.5678"),
+        ("CLF", Decimal("-1.23456"), "-1.2346", "-1.23456"),
+        ("ZZZ", Decimal("-0.001"), "0.00", "-0.001"),
+        ("USD", Decimal("12345678901234567.89"), "12,345,678,901,234,567.89", "12,345,678,901,234,567.890"),
+        ("JPY", 0, "0", "0.0"),
+        ("EUR", None, "-", "-"),
+    ],
+)
+def test_amounts_have_the_decimals_of_their_currency(
+    currency: str | None, amount: Decimal | None, shown: str, each: str
+) -> None:
+    """As ISO 4217 says, two where the code is unknown; never minus nought."""
+    unit = money(currency)
+    assert (unit.shown(amount), unit.shown_each(amount)) == (shown, each)
+
+
+def test_a_page_in_yen(moved: tuple[Account, Settings, Page]) -> None:
+    """No amount has decimals, at charts neither."""
+    _, settings, _ = moved
+    page = report(settings.model_copy(update={"currency": "JPY"}))
+    ((revenue,),) = query(settings.warehouse, "SELECT sum(revenue) FROM revenue")
+    assert f"<b>{revenue:,.0f}</b> revenue<small>JPY" in page.text
+    earned = page.charts["Imported revenue, by when it was earned, by day"]
+    assert any(text.endswith(" earned") for text in earned)
+    assert not [text for text in earned if re.search(r"\.\d+ earned", text)]

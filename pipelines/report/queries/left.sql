@@ -1,4 +1,7 @@
--- One row: what contacts that are gone took out of the account's revenue. Totals count only contacts that are there.
-SELECT count(DISTINCT (phone_number, list_id)) AS contacts, -sum(revenue) AS revenue
-FROM main.revenue ANTI JOIN main.contacts USING (phone_number, list_id)
-WHERE source = 'contacts' AND since IS NOT NULL AND revenue < 0
+-- One row: what contacts that left took out of the account's revenue, and what those that came back brought back.
+SELECT
+    count(DISTINCT (phone_number, list_id)) FILTER (WHERE gone < 0) AS contacts,
+    -sum(gone) AS revenue,
+    count(DISTINCT (phone_number, list_id)) FILTER (WHERE back > 0) AS contacts_back,
+    sum(back) AS revenue_back
+FROM departures

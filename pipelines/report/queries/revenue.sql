@@ -1,27 +1,21 @@
--- Revenue of each basis by day (the last 60) and by month (the last 36), and what left with contacts; days without
--- any are there with zero.
+-- Revenue of each basis by day (the last 60) and by month (the last 36); days without any are there with zero. What left
+-- and came back with contacts is no sale, so it stands apart.
 WITH
-changes AS (FROM main.revenue WHERE source = 'contacts' AND since IS NOT NULL),
 earned AS (
-    SELECT basis, day, revenue, 0 AS gone FROM marts.revenue_daily WHERE basis = 'event'
+    SELECT basis, day, revenue, 0 AS gone, 0 AS back FROM marts.revenue_daily WHERE basis IN ('event', 'change')
     UNION ALL
-    -- What contacts that are gone took with them is no negative sale, so it stands apart.
-    SELECT 'change', make_timestamp(epoch_us(timestamp))::DATE, revenue, 0
-    FROM changes SEMI JOIN main.contacts USING (phone_number, list_id)
-    UNION ALL
-    SELECT 'change', make_timestamp(epoch_us(timestamp))::DATE, greatest(revenue, 0), least(revenue, 0)
-    FROM changes ANTI JOIN main.contacts USING (phone_number, list_id)
+    SELECT 'change', make_timestamp(epoch_us(timestamp))::DATE, -(gone + back), gone, back FROM departures
     UNION ALL
     -- As marts.imported_activity counts it, without looking up the sends, which costs most of its time.
-    SELECT 'imported', make_timestamp(epoch_us(happened_at))::DATE, revenue, 0
+    SELECT 'imported', make_timestamp(epoch_us(happened_at))::DATE, revenue, 0, 0
     FROM imports.records
     WHERE dataset = 'revenue' AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0))
 ),
 sums AS (
-    SELECT basis, 'day' AS grain, day AS period, sum(revenue) AS revenue, sum(gone) AS gone
+    SELECT basis, 'day' AS grain, day AS period, sum(revenue) AS revenue, sum(gone) AS gone, sum(back) AS back
     FROM earned WHERE day IS NOT NULL GROUP BY ALL
     UNION ALL
-    SELECT basis, 'month', date_trunc('month', day)::DATE, sum(revenue), sum(gone)
+    SELECT basis, 'month', date_trunc('month', day)::DATE, sum(revenue), sum(gone), sum(back)
     FROM earned WHERE day IS NOT NULL GROUP BY ALL
 ),
 spans AS (SELECT basis, grain, min(period) AS first, max(period) AS last FROM sums GROUP BY basis, grain),
@@ -38,6 +32,7 @@ periods AS (
         )::DATE AS period
     FROM spans
 )
-SELECT basis, grain, period, coalesce(revenue, 0) AS revenue, coalesce(gone, 0) AS gone
+SELECT
+    basis, grain, period, coalesce(revenue, 0) AS revenue, coalesce(gone, 0) AS gone, coalesce(back, 0) AS back
 FROM periods LEFT JOIN sums USING (basis, grain, period)
 ORDER BY basis, grain, period

@@ -1,22 +1,30 @@
 WITH
+-- Counted at once: one row per contact would be too many.
+stretches AS (
+    SELECT
+        list_id, started_by, active, marts.utc_day(since) AS day,
+        CASE WHEN removed THEN marts.utc_day(until) END AS removed_on, removed, count(*) AS contacts
+    FROM marts.list_membership
+    GROUP BY ALL
+),
 moves AS (
-    SELECT list_id, marts.utc_day(since) AS day, started_by AS move, active FROM marts.list_membership
+    SELECT list_id, day, started_by AS move, active, contacts FROM stretches
     UNION ALL
-    SELECT list_id, marts.utc_day(until), 'removed', active FROM marts.list_membership WHERE removed
+    SELECT list_id, removed_on, 'removed', active, contacts FROM stretches WHERE removed
 ),
 days AS (
     SELECT
         day,
         list_id,
-        count(*) FILTER (WHERE move = 'opening' AND active) AS found,
-        count(*) FILTER (WHERE move = 'opening' AND NOT active) AS inactive_found,
-        count(*) FILTER (WHERE move IN ('new', 'returned') AND active) AS new,
-        count(*) FILTER (WHERE move = 'returned' AND active) AS returned,
-        count(*) FILTER (WHERE move = 'reactivated') AS reactivated,
-        count(*) FILTER (WHERE move = 'opted_out') AS opted_out,
-        count(*) FILTER (WHERE move = 'removed' AND active) AS removed,
-        count(*) FILTER (WHERE move IN ('new', 'returned') AND NOT active) AS inactive_new,
-        count(*) FILTER (WHERE move = 'removed' AND NOT active) AS inactive_removed
+        coalesce(sum(contacts) FILTER (WHERE move = 'opening' AND active), 0)::BIGINT AS found,
+        coalesce(sum(contacts) FILTER (WHERE move = 'opening' AND NOT active), 0)::BIGINT AS inactive_found,
+        coalesce(sum(contacts) FILTER (WHERE move IN ('new', 'returned') AND active), 0)::BIGINT AS new,
+        coalesce(sum(contacts) FILTER (WHERE move = 'returned' AND active), 0)::BIGINT AS returned,
+        coalesce(sum(contacts) FILTER (WHERE move = 'reactivated'), 0)::BIGINT AS reactivated,
+        coalesce(sum(contacts) FILTER (WHERE move = 'opted_out'), 0)::BIGINT AS opted_out,
+        coalesce(sum(contacts) FILTER (WHERE move = 'removed' AND active), 0)::BIGINT AS removed,
+        coalesce(sum(contacts) FILTER (WHERE move IN ('new', 'returned') AND NOT active), 0)::BIGINT AS inactive_new,
+        coalesce(sum(contacts) FILTER (WHERE move = 'removed' AND NOT active), 0)::BIGINT AS inactive_removed
     FROM moves
     GROUP BY day, list_id
 ),

@@ -2,12 +2,33 @@ WITH
 began AS (SELECT max(began_at) AS began_at FROM sync.history_began WHERE dataset = 'contacts'),
 -- Contacts that have never changed have one version, and it is the first; they need no comparing.
 unchanged AS (FROM main.contacts ANTI JOIN sync.contacts_since USING (phone_number, list_id)),
+-- Nearly all others were always active, or never, in one stay: only their totals changed. They need no comparing either.
+moved AS (
+    SELECT DISTINCT phone_number, list_id
+    FROM sync.contacts_ended AS ended LEFT JOIN main.contacts AS present USING (phone_number, list_id)
+    WHERE ended.removed_at IS NOT NULL
+        OR present.synced_at IS NULL
+        OR ended.active IS DISTINCT FROM present.active
+        OR ended.signup_date IS DISTINCT FROM present.signup_date
+),
+steady AS (
+    SELECT phone_number, list_id, active, signup_date, coalesce(first_from, valid_from) AS since
+    FROM main.contacts
+    JOIN sync.contacts_since USING (phone_number, list_id)
+    ANTI JOIN moved USING (phone_number, list_id)
+    LEFT JOIN (
+        SELECT phone_number, list_id, min(valid_from) AS first_from
+        FROM sync.contacts_ended GROUP BY phone_number, list_id
+    ) USING (phone_number, list_id)
+),
 versions AS (
     SELECT phone_number, list_id, active, signup_date, valid_from, removed_at
-    FROM sync.contacts_ended
+    FROM sync.contacts_ended SEMI JOIN moved USING (phone_number, list_id)
     UNION ALL
     SELECT phone_number, list_id, active, signup_date, valid_from, NULL
-    FROM main.contacts JOIN sync.contacts_since USING (phone_number, list_id)
+    FROM main.contacts
+    JOIN sync.contacts_since USING (phone_number, list_id)
+    SEMI JOIN moved USING (phone_number, list_id)
 ),
 compared AS (
     SELECT
@@ -60,6 +81,12 @@ SELECT
     phone_number, list_id, active, signup_date, began_at AS since, 'opening' AS started_by,
     NULL AS until, false AS removed
 FROM unchanged CROSS JOIN began
+UNION ALL
+SELECT
+    phone_number, list_id, active, signup_date, since,
+    CASE WHEN since = began_at THEN 'opening' ELSE 'new' END,
+    NULL, false
+FROM steady CROSS JOIN began
 UNION ALL
 SELECT
     phone_number,

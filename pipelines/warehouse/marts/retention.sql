@@ -10,10 +10,13 @@ pulls AS (
         (SELECT max(began_at) AS began_at FROM sync.history_began WHERE dataset = 'contacts'),
         (SELECT max(synced_at) AS as_of FROM main.contacts)
 ),
+membership AS MATERIALIZED (
+    SELECT list_id, phone_number, active, signup_date, since, until, started_by, removed FROM marts.list_membership
+),
 -- Where a stretch ends as the next sign-up is seen, it was over by then; the next one began with that sign-up.
 signed_up_again AS (
     SELECT later.phone_number, later.list_id, later.since, later.signup_date
-    FROM marts.list_membership AS later JOIN marts.list_membership AS earlier
+    FROM membership AS later JOIN membership AS earlier
         ON later.phone_number = earlier.phone_number AND later.list_id = earlier.list_id AND later.since = earlier.until
     WHERE later.started_by = 'returned' AND earlier.removed
 ),
@@ -31,7 +34,7 @@ stretches AS (
         least(until, ended.signup_date) AS present_until,
         date_trunc('month', marts.utc_day(present_from))::DATE AS from_month,
         date_trunc('month', marts.utc_day(present_until))::DATE AS until_month
-    FROM marts.list_membership AS stretch
+    FROM membership AS stretch
     LEFT JOIN signed_up_again AS began USING (phone_number, list_id, since)
     LEFT JOIN signed_up_again AS ended
         ON stretch.phone_number = ended.phone_number AND stretch.list_id = ended.list_id AND until = ended.since
