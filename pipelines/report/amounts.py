@@ -1,6 +1,6 @@
 """How amounts are shown: with the decimals of their currency (ISO 4217), and never as minus nought.
 
-What does not belong here: how amounts are stored (`schemas.money`), and the short figures at an axis (`charts`).
+What does not belong here: how amounts are stored (`schemas.values.money`), and short figures at axes (`charts`).
 """
 
 from dataclasses import dataclass

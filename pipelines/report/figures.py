@@ -31,7 +31,9 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
         refuse_newer(connection)
         connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
         # orders that matter are asked for; to keep others takes memory
-        connection.execute(f"SET memory_limit = '{duckdb_memory.REPORT}'; SET preserve_insertion_order = false")
+        connection.execute(
+            f"SET memory_limit = '{duckdb_memory.REPORT}'; SET preserve_insertion_order = false"
+        )
         try:
             connection.execute(_DEPARTURES.read_text(encoding="utf-8"))
             return {

@@ -1,4 +1,4 @@
-"""The page: figures, charts, runs and what needs attention, put into `page.html`.
+"""The page: figures, charts, runs and what needs attention, put into `templates/page.html`.
 
 What does not belong here: queries (`queries/`), and how a chart is drawn (`charts`).
 """
@@ -65,7 +65,7 @@ def page(
         shown: when they were read, and the currency.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
