@@ -5,7 +5,6 @@ without a dot is always complete. Pulls write them, the warehouse reads them. Wh
 in (see `pull`).
 """
 
-import asyncio
 import logging
 import secrets
 import shutil
@@ -14,13 +13,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
 from schemas.own_tables.sync import Manifest
+
+if TYPE_CHECKING:  # status answers at once
+    from filelock import FileLock
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -108,13 +110,19 @@ async def dataset_lock(parquet_dir: Path, dataset: str) -> AsyncIterator[None]:
         lock.release()
 
 
-def _lock_of(parquet_dir: Path, dataset: str) -> FileLock:
+def _lock_of(parquet_dir: Path, dataset: str) -> "FileLock":
+    from filelock import FileLock  # noqa: PLC0415 - with asyncio, which status does without
+
     with storage_errors("make", parquet_dir):
         private_folder(parquet_dir)
     return FileLock(parquet_dir / f".{dataset}.lock", thread_local=False)
 
 
-async def _acquired(lock: FileLock, dataset: str) -> None:
+async def _acquired(lock: "FileLock", dataset: str) -> None:
+    import asyncio  # noqa: PLC0415 - only a pull waits here
+
+    from filelock import Timeout  # noqa: PLC0415 - the same
+
     deadline = time.monotonic() + LOCK_SECONDS
     waiting = False
     while True:

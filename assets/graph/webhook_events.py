@@ -16,7 +16,7 @@ from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from pipelines.alerts.after_run import of_receiver
 from pipelines.warehouse.webhook_events import publish_events
-from pipelines.webhooks.queue.store import received
+from pipelines.webhooks.queue.state import received
 from schemas.webhook_events import WEBHOOK_EVENTS
 
 GROUP = "webhooks"

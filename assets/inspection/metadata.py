@@ -20,7 +20,7 @@ from pipelines.push.intake import Intake
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from pipelines.text.sanitize import plain
-from pipelines.webhooks.queue.store import Received
+from pipelines.webhooks.queue.state import Received
 from schemas.columns import PHONE, Dataset, Field, Kind
 from schemas.derived.tables import TYPES, describe
 from schemas.own_tables.pull_columns import BOOKKEEPING

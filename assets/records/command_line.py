@@ -39,7 +39,7 @@ from pipelines.runs import seconds
 from pipelines.settings import Settings
 from pipelines.snapshots import snapshots
 from pipelines.warehouse.published import published_snapshot
-from pipelines.webhooks.queue.store import received
+from pipelines.webhooks.queue.state import received
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 from schemas.values.outcomes import Outcome

@@ -31,7 +31,7 @@ from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.warehouse.published import last_sent_at, published, unread_events
-from pipelines.webhooks.queue.store import received
+from pipelines.webhooks.queue.state import received
 
 P = ParamSpec("P")
 R = TypeVar("R")

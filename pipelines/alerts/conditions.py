@@ -28,7 +28,7 @@ import msgspec
 
 from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
-from pipelines.webhooks.queue.store import Received
+from pipelines.webhooks.queue.state import Received
 from schemas.own_tables.sync import Manifest, RunRecord
 
 _ALIVE = timedelta(minutes=10)

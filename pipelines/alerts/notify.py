@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from pipelines.alerts.conditions import Condition
 from pipelines.alerts.webhook import POST_SECONDS, post
@@ -69,6 +68,8 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
     """
     if settings.alert_webhook is None:
         return
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only where alerts are sent
+
     path = settings.data_dir / "alerts.json"
     try:
         with storage_errors("lock", path):

@@ -4,7 +4,6 @@ What does not belong here: tables, and what they are for (the push's ledger, the
 """
 
 import logging
-import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from filelock import FileLock
 
+from pipelines.databases.sqlite_reader import BUSY_SECONDS, reason_of, sort_beside
 from pipelines.errors import SettingsError, StorageError
 from pipelines.storage import private_folder
 from pipelines.text.sanitize import plain
 
 _SUPPORTED = ("sqlite", "postgresql")
-_BUSY_SECONDS = 30
 _NAMED_USER = re.compile(r'(user|role) "[^"]*"')
 _REMEDY = "See that it can be reached and written to, and that there is room."
 
@@ -60,8 +59,8 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
             "For PostgreSQL: pip install 'psycopg[binary]'; or leave the setting out for SQLite.",
         ) from error
     if engine.dialect.name == "sqlite":
-        if file := sqlite_file(url):  # what it sorts lies beside it then, not in /tmp
-            os.environ["SQLITE_TMPDIR"] = str(file.absolute().parent)
+        if file := sqlite_file(url):
+            sort_beside(file)
         sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
     return engine
 
@@ -82,9 +81,9 @@ def making(url: str) -> Iterator[None]:
         return
     with database_errors(str(file)):
         private_folder(file.parent)
-        with FileLock(file.with_name(f".{file.name}.lock"), timeout=_BUSY_SECONDS):
+        with FileLock(file.with_name(f".{file.name}.lock"), timeout=BUSY_SECONDS):
             try:
-                with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as connection:
+                with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
                     connection.execute("PRAGMA journal_mode = WAL").close()
             except sqlite3.Error as error:
                 raise StorageError(f"Cannot use {file}: {error}.", _REMEDY) from error
@@ -108,8 +107,7 @@ def database_errors(where: str, remedy: str = _REMEDY) -> Iterator[None]:
         raise StorageError(f"Cannot use {where}: {error.strerror or error}.", remedy) from error
     except sa.exc.DBAPIError as error:
         # the driver's own text; SQLAlchemy's would add the statement and its parameters
-        reason = next(iter(str(error.orig).splitlines()), "no reason given").rstrip(".")
-        reason = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", reason)
+        reason = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", reason_of(error.orig))
         raise StorageError(f"Cannot use {where}: {reason}.", remedy) from error
 
 
@@ -137,7 +135,7 @@ def _parsed(url: str) -> sa.URL:
 
 def _tune(connection: sqlite3.Connection, _: object) -> None:
     for pragma in (
-        f"busy_timeout = {_BUSY_SECONDS * 1000}", "synchronous = NORMAL",
+        f"busy_timeout = {BUSY_SECONDS * 1000}", "synchronous = NORMAL",
         "cache_size = -16384", "wal_autocheckpoint = 4000",
     ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}").close()

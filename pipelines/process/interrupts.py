@@ -5,7 +5,6 @@ The command line makes `interrupt` the handler of SIGINT and `terminate` that of
 What does not belong here: messages to the user, and exit codes (`pipelines.cli.shared.exits`).
 """
 
-import asyncio
 import signal
 import sys
 import threading
@@ -116,6 +115,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         KeyboardInterrupt: it was cancelled by SIGINT.
     """
+    import asyncio  # noqa: PLC0415 - status and others run no coroutine
+
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not interrupt:
         return asyncio.run(work)
@@ -125,6 +126,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _cancelled_by_interrupt(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415 - as in `run`
+
     task, loop, before = asyncio.current_task(), asyncio.get_running_loop(), _state.count
 
     def cancel() -> None:

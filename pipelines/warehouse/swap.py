@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from pipelines.databases.duckdb_instances import attached
 from pipelines.errors import BusyError, StorageError
@@ -102,6 +101,8 @@ def dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) ->
 
 @contextmanager
 def _writer_lock(warehouse: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - with asyncio, which status does without
+
     lock = FileLock(warehouse.with_name(f".{warehouse.name}.lock"))
     try:
         with storage_errors("lock", warehouse):

@@ -17,7 +17,8 @@ import msgspec
 
 from pipelines.privacy import Privacy
 from pipelines.webhooks.masking import text_without_numbers, without_numbers
-from pipelines.webhooks.queue.store import AS_IT_CAME, FILTERED, REDUCED, Kept, instant
+from pipelines.webhooks.queue.state import instant
+from pipelines.webhooks.queue.store import AS_IT_CAME, FILTERED, REDUCED, Kept
 from schemas.values.instants import parse_instant
 from schemas.values.phones import E164
 from schemas.webhook_events import DOCUMENTED, EVENTS, STATUSES

@@ -13,7 +13,8 @@ from pipelines.cli.commands.webhooks import show_webhooks, webhooks_json
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, running, seed_account
-from pipelines.webhooks.queue.store import Received, Rejection, now, open_store
+from pipelines.webhooks.queue.state import Received
+from pipelines.webhooks.queue.store import Rejection, now, open_store
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 WELL = Received(NOW - timedelta(hours=9), 7, NOW - timedelta(seconds=20), True, 3, 2, 0)

@@ -235,7 +235,7 @@ def _history(settings: Settings) -> Finding:
 
 def _webhooks(settings: Settings) -> Finding:
     from pipelines.alerts.conditions import of_webhooks  # noqa: PLC0415 - other checks do not need it
-    from pipelines.webhooks.queue.store import received  # noqa: PLC0415 - the same
+    from pipelines.webhooks.queue.state import received  # noqa: PLC0415 - the same
 
     found = received(settings)
     if found is None:

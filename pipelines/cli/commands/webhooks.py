@@ -114,7 +114,7 @@ def webhooks_json(settings: Settings) -> dict[str, Any]:
         StorageError: the queue cannot be read.
     """
     from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - help answers at once
-    from pipelines.webhooks.queue.store import received  # noqa: PLC0415 - the same
+    from pipelines.webhooks.queue.state import received  # noqa: PLC0415 - the same
 
     found = received(settings)
     if found is None:

@@ -1,6 +1,7 @@
 """Revenue that is perhaps there twice, for the person who has to look: what alarms say, and acknowledging one.
 
-What does not belong here: finding it (`revenue.late`), and anything that imports duckdb: `status` reads this.
+What does not belong here: finding it (`revenue.late`), and anything that imports duckdb or SQLAlchemy: `status`
+reads this.
 """
 
 import re
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.alerts.conditions import Condition
-from pipelines.push.ledger.ledger import existing_ledger
-from pipelines.push.ledger.queries.revenue.alarms import Alarm, Named, alarms, named
+from pipelines.push.ledger.db.figures import Alarm, Named
+from pipelines.push.ledger.status import figures
 from pipelines.settings import Settings
 from pipelines.text.humanize import duration, plural
 from schemas.values.money import amount_of
@@ -78,11 +79,8 @@ def open_alarms(settings: Settings) -> list[Late]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    with existing_ledger(settings) as ledger:
-        if ledger is None:
-            return []
-        with ledger.begin() as connection:
-            return [Late(one, tuple(named(connection, one.alarm))) for one in alarms(connection)]
+    with figures(settings) as ledger:
+        return [Late(one, tuple(ledger.named(one.alarm))) for one in ledger.alarms()] if ledger else []
 
 
 def of_alarms(settings: Settings) -> list[Condition]:

@@ -19,7 +19,7 @@ from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known import COLUMNS, IS_NEW
 from pipelines.push.checks.revenue.overlaps import renumber
 from pipelines.push.checks.revenue.same_rows import Decision, hold_same
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.statements import Presence

@@ -17,9 +17,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import open_engine, sqlite_file
-from pipelines.push.ledger.db.engine import ledger_errors, one_view
-from pipelines.push.ledger.db.row_outcome import of_call
-from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db.engine import ask, ledger_errors, one_view
+from pipelines.push.ledger.db.figures import Figures
+from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, ROWS
 from pipelines.push.ledger.db.upgrade import upgrade, version
 from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
 from pipelines.push.ledger.statements import (
@@ -88,7 +89,7 @@ class Ledger:
         row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
         with self.begin() as connection:
             at = now()
-            first = self._first_intake(connection, dataset) or at
+            first = Figures(ask(connection), self.part).first_intake(dataset) or at
             connection.execute(sa.delete(INTAKES).where(*self._intake(dataset)))
             connection.execute(
                 sa.insert(INTAKES).values(
@@ -118,22 +119,22 @@ class Ledger:
                     [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
                 )
 
+    @contextmanager
+    def figures(self) -> Iterator[Figures]:
+        """One view of the counts, calls and alarms, beside a push that goes on."""
+        with self.begin() as connection:
+            one_view(connection)
+            yield Figures(ask(connection), self.part)
+
     def differing(self) -> dict[str, int]:
         """By dataset, how many rows are in the account and say something else in the current input."""
-        with self.begin() as connection:
-            found = connection.execute(
-                sa.select(INTAKES.c.dataset, INTAKES.c.differs).where(INTAKES.c.part == self.part)
-            )
-            return {str(dataset): int(rows) for dataset, rows in found}
+        with self.figures() as figures:
+            return figures.differing()
 
     def first_intake(self, dataset: str) -> str | None:
         """When input of a dataset was first taken in; ISO 8601, UTC."""
-        with self.begin() as connection:
-            return self._first_intake(connection, dataset)
-
-    def _first_intake(self, connection: sa.Connection, dataset: str) -> str | None:
-        first = sa.func.coalesce(INTAKES.c.first_taken_in_at, INTAKES.c.taken_in_at)
-        return connection.execute(sa.select(first).where(*self._intake(dataset))).scalar()
+        with self.figures() as figures:
+            return figures.first_intake(dataset)
 
     def _intake(self, dataset: str) -> tuple[sa.ColumnElement[bool], ...]:
         return INTAKES.c.dataset == dataset, INTAKES.c.part == self.part
@@ -378,34 +379,8 @@ class Ledger:
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""
-        ours = CHUNKS.c.part == self.part
-        with self.begin() as connection:
-            one_view(connection)  # of all three, beside a push that goes on
-            intakes = (
-                connection.execute(sa.select(INTAKES).where(INTAKES.c.part == self.part)).mappings().all()
-            )
-            by_chunk = connection.execute(
-                sa.select(CHUNKS.c.dataset, CHUNKS.c.state, sa.func.sum(CHUNKS.c.current))
-                .where(ours)
-                .group_by(CHUNKS.c.dataset, CHUNKS.c.state)
-            ).all()
-            own = connection.execute(
-                sa.select(ROWS.c.dataset, ROWS.c.outcome, sa.func.count())
-                .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-                .where(ROWS.c.outcome.is_not(None), ROWS.c.current, ours)
-                .group_by(ROWS.c.dataset, ROWS.c.outcome)
-            ).all()
-        counts: dict[str, dict[str, int]] = {
-            row["dataset"]: {name: row[name] for name in ("quarantined", "duplicate", "parked")}
-            for row in intakes
-        }
-        for dataset, state, rows in by_chunk:
-            if dataset not in counts:  # its calls were taken over from the warehouse; it has no input yet
-                continue
-            _add(counts[dataset], of_call(dataset, state), int(rows or 0))
-        for dataset, outcome, rows in own:
-            _add(counts[dataset], outcome, int(rows))
-        return {row["dataset"]: Outcomes.of(row["rows_in"], counts[row["dataset"]]) for row in intakes}
+        with self.figures() as figures:
+            return figures.outcomes()
 
 
 @contextmanager
@@ -450,7 +425,3 @@ def _opened(settings: Settings) -> Iterator[Ledger]:
     finally:
         engine.dispose()
         durable.dispose()
-
-
-def _add(counts: dict[str, int], name: str, rows: int) -> None:
-    counts[name] = counts.get(name, 0) + rows

@@ -17,7 +17,8 @@ import msgspec
 import sqlalchemy as sa
 
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.tables import PACKS, REVENUE, ROWS
+from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.tables import PACKS, ROWS
 from pipelines.push.ledger.statements import KEPT, LedgerRows, add
 
 _FAST = 1  # of zlib's levels

@@ -1,12 +1,46 @@
-"""The counts that `status` shows, from the ledger alone and at once.
+"""The ledger for who only looks, at once: an SQLite file is read without SQLAlchemy.
 
-What does not belong here: anything that imports pandas, pandera or duckdb.
+What does not belong here: anything that imports pandas, pandera or duckdb, and the statements (`db.figures`).
 """
 
-from pipelines.push.ledger.ledger import existing_ledger
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines.databases.sqlite_reader import asking, plain_file
+from pipelines.push.ledger.db.figures import Figures
+from pipelines.push.ledger.db.states import REMEDY
 from pipelines.push.outcomes import Outcomes
 from pipelines.settings import Settings
+from pipelines.storage import is_there
 from schemas.registry import PUSHED
+
+
+@contextmanager
+def figures(settings: Settings) -> Iterator[Figures | None]:
+    """One view of the ledger, brought up to date if an older program made it; None if there is none yet.
+
+    Raises:
+        SettingsError: TRACKLY_LEDGER_URL cannot be used.
+        StorageError: it cannot be read, or a newer program wrote it.
+    """
+    file = plain_file(settings.ledger)
+    if file and not is_there(file):
+        yield None
+        return
+    if file:
+        with asking(file, REMEDY) as ask:
+            found = Figures(ask, settings.part)
+            if found.is_current:
+                yield found
+                return
+    from pipelines.push.ledger.ledger import existing_ledger  # noqa: PLC0415 - SQLAlchemy takes a third of a start
+
+    with existing_ledger(settings) as ledger:
+        if ledger is None:
+            yield None
+            return
+        with ledger.figures() as found:
+            yield found
 
 
 def differing(settings: Settings) -> dict[str, int]:
@@ -15,8 +49,8 @@ def differing(settings: Settings) -> dict[str, int]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    with existing_ledger(settings) as ledger:
-        return dict.fromkeys(PUSHED, 0) | (ledger.differing() if ledger else {})
+    with figures(settings) as found:
+        return dict.fromkeys(PUSHED, 0) | (found.differing() if found else {})
 
 
 def outcomes(settings: Settings) -> dict[str, Outcomes]:
@@ -26,5 +60,5 @@ def outcomes(settings: Settings) -> dict[str, Outcomes]:
         StorageError: the ledger cannot be read.
     """
     nothing = {name: Outcomes() for name in PUSHED}
-    with existing_ledger(settings) as ledger:
-        return nothing | (ledger.outcomes() if ledger else {})
+    with figures(settings) as found:
+        return nothing | (found.outcomes() if found else {})

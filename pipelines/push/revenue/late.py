@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from pipelines.pull.derived.contact_totals import ContactTotals
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry

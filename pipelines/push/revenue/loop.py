@@ -21,7 +21,7 @@ from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
 from pipelines.push.checks.compare import Compared, SendsStage, compare
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.recent_calls import recent_calls
 from pipelines.push.ledger.queries.revenue import absent as ledger_absent

@@ -10,7 +10,7 @@ here: sending, and the ledger.
 import math
 from collections.abc import Collection, Sequence
 
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
 from schemas.values.money import CENT, units

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipelines.push.checks.compare import Compared
 from pipelines.push.checks.known import IS_NEW
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read

@@ -24,7 +24,7 @@ from pipelines.errors import (
     TracklySyncError,
 )
 from pipelines.privacy import KEEP_ALL, Privacy
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import Answered, Retry
 from pipelines.push.outcomes import Outcome, Verdict

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,17 @@ import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import database_errors, making, open_engine, sqlite_file
 from pipelines.settings import Settings
-from pipelines.webhooks.queue.tables import BODIES, NUMBERS, REJECTIONS, STATE, VERSION, upgrade, version_of
+from pipelines.webhooks.queue.state import NUMBERS, REMEDY, VERSION, Received
+from pipelines.webhooks.queue.tables import BODIES, REJECTIONS, STATE, upgrade, version_of
 
 AS_IT_CAME, FILTERED, REDUCED = 0, 1, 2
 """Forms of a body: all of it, without phone numbers, or its fields alone after the raw body's time."""
 
 REJECTIONS_KEPT = 10_000
 _BATCH_BYTES = 4_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGES_OF_A_MB = 256
 _PROBE = "probe"
 _PROBE_BYTES = 2**16
-_REMEDY = (
-    "See that it can be reached and written to, and that there is room; what was answered with 2xx is there."
-)
 
 _ADD = sa.text(
     "INSERT INTO webhook_bodies (digest, received_at, repeats, verified, form, body, change)"
@@ -82,29 +78,6 @@ class Kept:
     form: int
     body: bytes
     change: int
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a receiver has left on record, for who looks from outside; times are aware.
-
-    Attributes:
-        since: when the last event came; where none did, since when there is a queue.
-        bodies: how many came, repeats included.
-        beat_at: when a receiver last showed that it can store events; None before that.
-        serving: whether it runs, as it recorded last: one that was killed could not.
-        unsigned: requests refused without a signature.
-        wrongly_signed: requests refused for a wrong one.
-        unstored: events that could not be stored, and were answered with 503.
-    """
-
-    since: datetime
-    bodies: int
-    beat_at: datetime | None
-    serving: bool
-    unsigned: int
-    wrongly_signed: int
-    unstored: int
 
 
 class Store:
@@ -187,14 +160,7 @@ class Store:
 
     def received(self) -> Received:
         """The same, for who looks from outside."""
-        state = self.state()
-        return Received(
-            since=instant(state["last_at"] or self._made_at),
-            bodies=state["arrivals"],
-            beat_at=instant(state["beat_at"]) if state["beat_at"] else None,
-            serving=bool(state["serving"]),
-            **{name: state[name] for name in ("unsigned", "wrongly_signed", "unstored")},
-        )
+        return Received.of({**self.state(), "queue": self._made_at})
 
     def batches(self, after: int, upto: int) -> Iterator[list[Kept]]:
         """Bodies by their last change, a few megabytes at a time.
@@ -271,28 +237,13 @@ class Store:
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
-        with database_errors(self._where, _REMEDY), self._engine.begin() as connection:
+        with database_errors(self._where, REMEDY), self._engine.begin() as connection:
             yield connection
 
 
 def now() -> int:
     """The time in microseconds since 1970."""
     return time.time_ns() // 1_000
-
-
-def instant(microseconds: int) -> datetime:
-    """Such a time as an aware one."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def received(settings: Settings) -> Received | None:
-    """What a receiver has left on record; None where there never was one.
-
-    Raises:
-        SettingsError, StorageError: as `existing_store`.
-    """
-    with existing_store(settings) as store:
-        return None if store is None else store.received()
 
 
 @contextmanager
@@ -306,7 +257,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
     url = settings.webhook_store
     engine = _engine(settings)
     try:
-        with database_errors(_where(url), _REMEDY):
+        with database_errors(_where(url), REMEDY):
             if _version(engine, sqlite_file(url)) != VERSION:
                 with making(url), engine.begin() as connection:
                     upgrade(connection, now())
@@ -329,7 +280,7 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
         return
     engine = _engine(settings)
     try:
-        with database_errors(_where(url), _REMEDY):
+        with database_errors(_where(url), REMEDY):
             found = _version(engine, file)
         yield None if found is None else Store(engine, _where(url))
     finally:

@@ -1,7 +1,7 @@
 """The tables of the queue of events, and their version: created, or refused where it is newer.
 
-To change one: raise VERSION, and bring older ones up to date in `upgrade`. What does not belong here: what is done
-with them (`store`).
+To change one: raise VERSION in `state`, and bring older ones up to date in `upgrade`. What does not belong here:
+what is done with them (`store`).
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from pipelines.errors import StorageError
-
-VERSION = 1
+from pipelines.webhooks.queue.state import NUMBERS, VERSION
 
 _metadata = sa.MetaData()
 _BYTES = sa.LargeBinary
@@ -46,7 +45,6 @@ STATE = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
 )
-NUMBERS = ("change", "arrivals", "last_at", "beat_at", "serving", "unsigned", "wrongly_signed", "unstored")
 
 
 def version_of(connection: sa.Connection) -> int | None:

@@ -12,7 +12,7 @@ from pipelines.alerts.after_run import watched
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost_ledger.detect import unknown_calls
 from pipelines.push.audit.publish import publish_imports
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger, open_ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.queries.revenue.adopt import adopt_calls
@@ -71,7 +71,8 @@ def adopt(settings: Settings) -> Adopted:
 
 
 def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
-    numbers = list(unknown_calls(settings, ledger, (REVENUE,)))
+    with ledger.figures() as figures:
+        numbers = list(unknown_calls(settings, figures, (REVENUE,)))
     if not numbers:
         return Adopted(0, 0, 0, Decimal(0))
     with reading(settings.warehouse) as connection:

@@ -4,20 +4,25 @@ The warehouse has every call that was made (`imports.chunks`), and the archive e
 does not know them is another one. What does not belong here: taking over what it does not know (`adopt`).
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pipelines.alerts.conditions import Condition
 from pipelines.errors import StorageError
 from pipelines.push.audit.archive_files import archive_folder, archived
-from pipelines.push.ledger.db.tables import REVENUE
-from pipelines.push.ledger.ledger import Ledger, existing_ledger
-from pipelines.push.ledger.queries.revenue.adopt import calls_on_record
+from pipelines.push.ledger.db.figures import Figures
+from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.status import figures
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.text.humanize import plural
 from pipelines.warehouse.swap import reading
 from schemas.registry import PUSHED
+
+if TYPE_CHECKING:  # status answers at once
+    from pipelines.push.ledger.ledger import Ledger
 
 _PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
 _CALLS = (
@@ -75,7 +80,7 @@ class Lost:
 
 
 def unknown_calls(
-    settings: Settings, ledger: Ledger | None, datasets: tuple[str, ...] = tuple(PUSHED)
+    settings: Settings, ledger: Figures | None, datasets: tuple[str, ...] = tuple(PUSHED)
 ) -> dict[int, tuple[str, datetime]]:
     """Calls that imports.chunks has and the ledger does not; see `Lost.calls`.
 
@@ -95,7 +100,7 @@ def unknown_calls(
         if not connection.execute(_PUBLISHED).fetchone():
             return {}
         calls = connection.execute(_CALLS, [list(datasets)]).fetchall()
-    known = calls_on_record(ledger) if ledger and calls else set()
+    known = ledger.calls_on_record() if ledger and calls else set()
     return {number: (dataset, at) for number, dataset, at in calls if at not in known}
 
 
@@ -105,22 +110,23 @@ def lost(settings: Settings) -> Lost:
     Raises:
         StorageError: the ledger, the warehouse or the archive cannot be read.
     """
-    with existing_ledger(settings) as ledger:
+    with figures(settings) as ledger:
         calls = unknown_calls(settings, ledger)
         is_used = ledger is not None and (
-            any(map(ledger.first_intake, PUSHED)) or bool(calls_on_record(ledger))
+            any(map(ledger.first_intake, PUSHED)) or bool(ledger.calls_on_record())
         )
     pushed = [name for name in PUSHED if archived(archive_folder(settings, name))]
     return Lost(calls, () if is_used else tuple(pushed))
 
 
-def refuse_forgotten(settings: Settings, ledger: Ledger | None) -> None:
+def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
     """See that the ledger knows every call of revenue that the warehouse has.
 
     Raises:
         StorageError: it does not.
     """
-    calls = unknown_calls(settings, ledger, (REVENUE,))
+    with ledger.figures() if ledger else nullcontext() as figures_of:
+        calls = unknown_calls(settings, figures_of, (REVENUE,))
     if calls:
         last = max(at for _, at in calls.values())
         raise StorageError(

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED
 from pipelines.push.checks.revenue.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
-from pipelines.push.ledger.db.tables import REVENUE
+from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since
 from pipelines.push.outcomes import Outcome

@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import database_errors
+from pipelines.databases.sqlite_reader import Ask
 from pipelines.errors import StorageError
+from pipelines.push.ledger.db.states import REMEDY
 from schemas.derived.tables import literal
-
-_REMEDY = "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice."
 
 
 def insert_many(
@@ -48,6 +48,11 @@ def one_view(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")  # Python's driver leaves it out before a SELECT
 
 
+def ask(connection: sa.Connection) -> Ask:
+    """What runs the statements of `figures` within a transaction."""
+    return lambda sql, **values: connection.execute(sa.text(sql), values).all()
+
+
 @contextmanager
 def ledger_errors(where: str) -> Iterator[None]:
     """Turn what the database or its disk does wrong into a StorageError.
@@ -56,7 +61,7 @@ def ledger_errors(where: str) -> Iterator[None]:
         StorageError: it is full, read-only, locked, damaged, or cannot be reached.
     """
     try:
-        with database_errors(where, _REMEDY):
+        with database_errors(where, REMEDY):
             yield
     except StorageError as error:
         if isinstance(error.__cause__, sa.exc.IntegrityError):

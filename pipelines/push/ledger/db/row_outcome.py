@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.tables import CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db.states import ChunkState, of_call
+from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from schemas.values.outcomes import Outcome
 
 ANSWERED: sa.ColumnElement[bool] = CHUNKS.c.state == ChunkState.ANSWERED
@@ -27,13 +28,6 @@ IN_DOUBT: sa.ColumnElement[bool] = sa.func.coalesce(ROWS.c.outcome, "") == Outco
 
 UNDER_WAY: sa.ColumnElement[bool] = sa.and_(ROWS.c.outcome.is_(None), CHUNKS.c.state == ChunkState.INTENDED)
 """Whether the row's call is under way."""
-
-
-def of_call(dataset: str, state: str) -> Outcome:
-    """The outcome of rows without one of their own, by the state of their call."""
-    if state == ChunkState.ANSWERED:
-        return Outcome.ACCEPTED
-    return Outcome.IN_DOUBT if dataset == REVENUE else Outcome.PENDING
 
 
 def by_call(dataset: str) -> sa.ColumnElement[Any]:

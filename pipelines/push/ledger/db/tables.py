@@ -21,23 +21,9 @@ money is in ten-thousandths. What does not belong here: the moves between states
 secret; the API key never gets here.
 """
 
-from enum import StrEnum
-
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
-
-REVENUE = "revenue"
-"""The dataset whose rows the API counts again when they are sent again."""
-
-
-class ChunkState(StrEnum):
-    """Where a call stands."""
-
-    INTENDED = "intended"
-    ANSWERED = "answered"
-    LOST = "lost"
-    REFUSED = "refused"
 
 
 def _counter(name: str) -> sa.Column[int]:

@@ -1,17 +1,16 @@
 """The version of a ledger's tables: created, upgraded by Alembic, or refused where it is newer.
 
 Alembic is imported only where there is something to do; `status` asks for the version each time. To change a table:
-change `tables`, add a file to `migrations/versions`, and raise VERSION. What does not belong here: the tables.
+change `tables`, add a file to `migrations/versions`, and raise VERSION in `states`. What does not belong here: the
+tables.
 """
 
 import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import making, sqlite_file
 from pipelines.errors import StorageError
+from pipelines.push.ledger.db.states import VERSION
 from pipelines.push.ledger.db.tables import ROWS
-
-VERSION = "0007"
-"""The newest migration."""
 
 FIRST = "0001"
 """What ledgers were before they had a version."""

@@ -7,7 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.tables import CHUNKS, ChunkState
+from pipelines.push.ledger.db.states import ChunkState
+from pipelines.push.ledger.db.tables import CHUNKS
 
 _MOST = 50
 

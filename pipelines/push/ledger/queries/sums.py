@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.push.ledger.db import row_outcome
-from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, REVENUE, ROWS
+from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, ROWS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from pipelines.push.ledger.db import row_outcome
-from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, REVENUE, ROWS
+from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, ROWS
 from pipelines.push.ledger.readings import Found, Totals
 from pipelines.push.outcomes import Outcome, Verdict
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.tables import CHUNKS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.outcomes import Outcome
 from schemas.values.money import units
@@ -25,13 +26,6 @@ _AS_THEY_ARE = (
     "invalid_phones",
     "error",
 )
-
-
-def calls_on_record(ledger: Ledger) -> set[datetime]:
-    """When each call was meant to be sent, of any dataset and part of the input; no two are of one moment."""
-    with ledger.begin() as connection:
-        found = connection.execute(sa.select(CHUNKS.c.intended_at))
-        return {datetime.fromisoformat(at) for at in found.scalars()}
 
 
 def adopt_calls(

@@ -1,58 +1,24 @@
 """Alarms in the ledger: revenue that turned up after it was called absent, until a person has acknowledged it.
 
-What does not belong here: raising one (`absent`), and anything that imports duckdb: `status` reads this.
+What does not belong here: raising one (`absent`), and how they are read (`db.figures`).
 """
-
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
+from pipelines.push.ledger.db.engine import ask
+from pipelines.push.ledger.db.figures import Alarm, Figures, Named
 from pipelines.push.ledger.db.tables import ABSENT, ALARMS
-
-
-class Alarm(NamedTuple):
-    """Revenue that turned up after it was called absent; the columns of push_alarms."""
-
-    alarm: int
-    dataset: str
-    raised_at: str
-    rows: int
-    sent_again: int
-    contacts: int
-    amount: int
-    seconds: float
-    settle_seconds: float
-    acknowledged_at: str | None
-    reason: str | None
-
-
-class Named(NamedTuple):
-    """A row that an alarm names: what `resolve` shows of it."""
-
-    identity: str
-    contact: str
-    amount: int
-    chunk: int
-    sent_at: str
 
 
 def alarms(connection: sa.Connection, *, every: bool = False) -> list[Alarm]:
     """The alarms that nobody has acknowledged, oldest first; or every one."""
-    query = sa.select(*(ALARMS.c[name] for name in Alarm._fields)).order_by(ALARMS.c.alarm)
-    if not every:
-        query = query.where(ALARMS.c.acknowledged_at.is_(None))
-    return [Alarm(*row) for row in connection.execute(query)]
+    return Figures(ask(connection), "").alarms(every=every)
 
 
 def named(connection: sa.Connection, alarm: int) -> list[Named]:
     """The rows of an alarm."""
-    query = (
-        sa.select(*(ABSENT.c[name] for name in Named._fields))
-        .where(ABSENT.c.alarm == alarm)
-        .order_by(ABSENT.c.contact, ABSENT.c.entry)
-    )
-    return [Named(*row) for row in connection.execute(query)]
+    return Figures(ask(connection), "").named(alarm)
 
 
 def learned_seconds(connection: sa.Connection) -> float:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from pipelines.errors import DataError
 from pipelines.push.ledger.db import row_outcome
-from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, REVENUE, ROWS, ChunkState
+from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, ROWS
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, watch_resolved
 from pipelines.push.ledger.readings import Totals
 from pipelines.push.ledger.statements import unsettled_contacts

@@ -1,0 +1,115 @@
+"""What is asked of the ledger at once and often: counts, calls and open alarms, as texts that every driver takes.
+
+`status`, `rejects` and `alerts` ask an SQLite file without SQLAlchemy (`databases.sqlite_reader`), a push asks within
+its transaction (`engine.ask`): the statements are the same. What does not belong here: anything that imports
+SQLAlchemy or duckdb, and all other queries (`queries`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from pipelines.databases.sqlite_reader import Ask
+from pipelines.push.ledger.db.states import VERSION, of_call
+from pipelines.push.outcomes import Outcomes
+
+_HELD = ("quarantined", "duplicate", "parked")
+_INTAKES = f"SELECT dataset, rows_in, {', '.join(_HELD)} FROM push_intakes WHERE part = :part"
+_DIFFERING = "SELECT dataset, differs FROM push_intakes WHERE part = :part"
+_FIRST = "SELECT coalesce(first_taken_in_at, taken_in_at) FROM push_intakes WHERE dataset = :dataset AND part = :part"
+_BY_CALL = 'SELECT dataset, state, sum("current") FROM push_chunks WHERE part = :part GROUP BY dataset, state'
+_BY_ROW = (
+    "SELECT push_rows.dataset, push_rows.outcome, count(*) FROM push_rows"
+    " JOIN push_chunks ON push_chunks.chunk = push_rows.chunk"
+    ' WHERE push_rows.outcome IS NOT NULL AND push_rows."current" AND push_chunks.part = :part'
+    " GROUP BY push_rows.dataset, push_rows.outcome"
+)
+
+
+class Alarm(NamedTuple):
+    """Revenue that turned up after it was called absent; the columns of push_alarms."""
+
+    alarm: int
+    dataset: str
+    raised_at: str
+    rows: int
+    sent_again: int
+    contacts: int
+    amount: int
+    seconds: float
+    settle_seconds: float
+    acknowledged_at: str | None
+    reason: str | None
+
+
+class Named(NamedTuple):
+    """A row that an alarm names: what `resolve` shows of it."""
+
+    identity: str
+    contact: str
+    amount: int
+    chunk: int
+    sent_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The ledger, as one view of it shows.
+
+    Attributes:
+        ask: runs a statement.
+        part: whose input; see `Settings.part`.
+    """
+
+    ask: Ask
+    part: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether an SQLite ledger has the tables of this version; else another one made it, or nobody yet."""
+        if not self.ask("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'push_version'"):
+            return False
+        return [tuple(row) for row in self.ask("SELECT version_num FROM push_version")] == [(VERSION,)]
+
+    def differing(self) -> dict[str, int]:
+        """By dataset, how many rows are in the account and say something else in the current input."""
+        return {str(dataset): int(rows) for dataset, rows in self.ask(_DIFFERING, part=self.part)}
+
+    def first_intake(self, dataset: str) -> str | None:
+        """When input of a dataset was first taken in; ISO 8601, UTC."""
+        found = self.ask(_FIRST, dataset=dataset, part=self.part)
+        return found[0][0] if found else None
+
+    def calls_on_record(self) -> set[datetime]:
+        """When each call was meant to be sent, of any dataset and part of the input; no two are of one moment."""
+        return {datetime.fromisoformat(at) for (at,) in self.ask("SELECT intended_at FROM push_chunks")}
+
+    def outcomes(self) -> dict[str, Outcomes]:
+        """The counts of each dataset that was ever taken in."""
+        intakes = self.ask(_INTAKES, part=self.part)
+        counts = {dataset: dict(zip(_HELD, held, strict=True)) for dataset, _, *held in intakes}
+        for dataset, state, rows in self.ask(_BY_CALL, part=self.part):
+            if dataset in counts:  # else its calls were taken over from the warehouse; it has no input yet
+                _add(counts[dataset], of_call(dataset, state), int(rows or 0))
+        for dataset, outcome, rows in self.ask(_BY_ROW, part=self.part):
+            _add(counts[dataset], outcome, int(rows))
+        return {dataset: Outcomes.of(rows_in, counts[dataset]) for dataset, rows_in, *_ in intakes}
+
+    def alarms(self, *, every: bool = False) -> list[Alarm]:
+        """The alarms that nobody has acknowledged, oldest first; or every one."""
+        wanted = "" if every else " WHERE acknowledged_at IS NULL"
+        return [Alarm(*row) for row in self.ask(f"{_select(Alarm)} FROM push_alarms{wanted} ORDER BY alarm")]
+
+    def named(self, alarm: int) -> list[Named]:
+        """The rows of an alarm."""
+        query = f"{_select(Named)} FROM push_absent WHERE alarm = :alarm ORDER BY contact, entry"
+        return [Named(*row) for row in self.ask(query, alarm=alarm)]
+
+
+def _select(of: type[Alarm | Named]) -> str:
+    columns = ", ".join(f'"{name}"' for name in of._fields)
+    return f"SELECT {columns}"
+
+
+def _add(counts: dict[str, int], name: str, rows: int) -> None:
+    counts[name] = counts.get(name, 0) + rows
