@@ -1,28 +1,51 @@
-"""Dagster's records of runs that are older than they are kept (`TRACKLY_KEEP_RECORDS_DAYS`).
+"""Dagster's records that are older than they are kept (`TRACKLY_KEEP_RECORDS_DAYS`): runs, events, results of checks.
 
-What stays whatever its age: runs that hold the last materialization of an asset or of a month, since the pages go by
-them; runs that have not ended; and what was reported without a run. What must not go in: our own
-records (`pipelines.run_records.pruning`).
+What stays whatever its age: the last materialization of each asset and of each month, with its run, since the pages
+go by them; the last result of each check; and runs that have not ended, or are of a month. What must not go in: our
+own records (`pipelines.run_records.pruning`).
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import sqlalchemy as sa
+from dagster._core.storage.event_log.schema import (  # no public name; the locks hold the version
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from pipelines.run_records.pruning import oldest_kept
 from pipelines.settings import Settings
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _PARTITION = "dagster/partition"
+_WITHOUT_A_RUN = ""
 _AT_ONCE = 5_000
+
+_EVENTS, _TAGS, _CHECKS = SqlEventLogStorageTable.c, AssetEventTagsTable.c, AssetCheckExecutionsTable.c
 
 
 def prune_dagster(instance: dg.DagsterInstance, settings: Settings) -> int:
-    """Remove old runs with their events and output; returns how many."""
+    """Remove old runs with their events and output, events without a run, and results of checks.
+
+    Returns:
+        How many runs and events without one.
+    """
     before = oldest_kept(settings)
     if before is None:
         return 0
-    shown = _last_runs(instance)
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    removed = _remove_runs(instance, storage, before)
+    return removed + _remove_events(storage, before)
+
+
+def _remove_runs(instance: dg.DagsterInstance, storage: SqlEventLogStorage, before: datetime) -> int:
+    shown = _last_runs(storage)
     old = instance.get_run_records(
         dg.RunsFilter(statuses=_ENDED, created_before=before), limit=_AT_ONCE, ascending=True
     )
@@ -36,9 +59,36 @@ def prune_dagster(instance: dg.DagsterInstance, settings: Settings) -> int:
     return len(removed)
 
 
-def _last_runs(instance: dg.DagsterInstance) -> set[str]:
-    """The runs that assets were materialized in last."""
-    entries = [record.asset_entry for record in instance.get_asset_records()]
-    return {
-        entry.last_materialization_record.run_id for entry in entries if entry.last_materialization_record
-    }
+def _last_runs(storage: SqlEventLogStorage) -> set[str]:
+    """The runs in which assets, and parts of assets, were materialized last."""
+    made = _EVENTS.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value
+    last = sa.select(sa.func.max(_EVENTS.id)).where(made).group_by(_EVENTS.asset_key, _EVENTS.partition)
+    with storage.index_connection() as connection:
+        return set(connection.execute(sa.select(_EVENTS.run_id).where(_EVENTS.id.in_(last))).scalars())
+
+
+def _remove_events(storage: SqlEventLogStorage, before: datetime) -> int:
+    """Remove events without a run, and results of checks, of which there are newer ones."""
+    stamp = before.astimezone(UTC).replace(tzinfo=None)  # as Dagster stores it
+    last = sa.select(sa.func.max(_EVENTS.id)).group_by(
+        _EVENTS.asset_key, _EVENTS.partition, _EVENTS.dagster_event_type
+    )
+    old = (
+        (_EVENTS.run_id == _WITHOUT_A_RUN)
+        & (_EVENTS.timestamp < stamp)
+        & _EVENTS.id.not_in(last.scalar_subquery())
+    )
+    last_of_check = sa.select(sa.func.max(_CHECKS.id)).group_by(
+        _CHECKS.asset_key, _CHECKS.check_name, _CHECKS.partition
+    )
+    with storage.index_connection() as connection:
+        connection.execute(
+            sa.delete(AssetEventTagsTable).where(_TAGS.event_id.in_(sa.select(_EVENTS.id).where(old)))
+        )
+        removed = connection.execute(sa.delete(SqlEventLogStorageTable).where(old)).rowcount
+        connection.execute(
+            sa.delete(AssetCheckExecutionsTable).where(
+                (_CHECKS.evaluation_event_timestamp < stamp) & _CHECKS.id.not_in(last_of_check)
+            )
+        )
+    return removed
