@@ -76,6 +76,33 @@ def settings(server: Server, tmp_path: Path) -> Settings:
     return settings_for(server.url, tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def first_pull(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Path]:
+    """Makes the data directory that the first pull of `account` leaves, as the run r1; each is made once."""
+    from pipelines.pull.run import pull  # noqa: PLC0415 - it is not light, and most rooms' tests do without
+
+    @cache
+    def made(names: tuple[str, ...]) -> Path:
+        with running(pickle.loads(_seeded(2_500))) as server:  # noqa: S301 - our own
+            settings = settings_for(server.url, tmp_path_factory.mktemp("first") / "data")
+            pull(settings, names, "r1")
+        return settings.data_dir
+
+    return made
+
+
+@pytest.fixture
+def pulled(settings: Settings, first_pull: Callable[[tuple[str, ...]], Path]) -> None:
+    """The account was pulled already, all but its campaigns."""
+    shutil.copytree(first_pull(("contacts", "lists", "offers", "revenue")), settings.data_dir)
+
+
+@pytest.fixture
+def contacts_pulled(settings: Settings, first_pull: Callable[[tuple[str, ...]], Path]) -> None:
+    """Of the account its contacts were pulled already."""
+    shutil.copytree(first_pull(("contacts",)), settings.data_dir)
+
+
 def settings_for(url: str, data_dir: Path, **more: Any) -> Settings:
     """Settings for a served account."""
     return load_settings(

@@ -19,7 +19,9 @@ from typing import Any, Self
 _IMPORTED = (
     "aiohttp alembic.command duckdb filelock httpx msgspec pandas pandera.pandas prometheus_client pyarrow.parquet "
     "pydantic_settings rich.progress rich.table sqlalchemy.dialects.sqlite stamina typer.rich_utils uvicorn "
-    "pipelines.cli.app pipelines.pull.run pipelines.push.run"
+    "pandera.strategies.pandas_strategies pandera.backends.pandas.builtin_checks "  # the first check asks for them
+    "pipelines.cli.app pipelines.cli.commands.pull pipelines.cli.commands.push pipelines.cli.commands.status "
+    "pipelines.pull.run pipelines.push.run pipelines.warehouse.structure.empty_warehouse"
 )
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(_IMPORTED.split())

@@ -3,7 +3,8 @@
 import datetime as dt
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,26 @@ def expected(row: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+_waiting: list[duckdb.DuckDBPyConnection] = []
+"""Instances of DuckDB: to start one takes longer than a query."""
+
+
+@contextmanager
+def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reads the warehouse; nothing of a block is left when it ends."""
+    instance = _waiting.pop() if _waiting else duckdb.connect()
+    path = str(warehouse).replace("'", "''")
+    instance.execute(f"ATTACH '{path}' AS warehouse (READ_ONLY)")
+    with instance.cursor() as connection:
+        connection.execute("USE warehouse; SET TimeZone = 'UTC'")
+        yield connection
+    instance.execute("DETACH warehouse")
+    _waiting.append(instance)
+
+
 def shown(warehouse: Path, table: str) -> list[dict[str, Any]]:
     """A table's rows without the bookkeeping and without columns that are null."""
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with reading(warehouse) as connection:
         cursor = connection.execute(f"SELECT * FROM {table}")
         names = [column[0] for column in cursor.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -77,8 +94,7 @@ def same(found: list[dict[str, Any]], rows: list[dict[str, Any]], *key: str) -> 
 
 def query(warehouse: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """Rows of a query."""
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with reading(warehouse) as connection:
         return connection.execute(sql, list(values)).fetchall()
 
 

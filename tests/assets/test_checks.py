@@ -1,45 +1,36 @@
 """Checks on history and imports: each passes on good data and can fail; and what a failed or stopped run leaves."""
 
-import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import msgspec
 import pytest
 from oracle import query
 from processes import environment
 
-from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
+from assets.checks import dataset_checks, import_checks
 from assets.definitions import build_defs
 from assets.graph.pulled import DATASETS
-from assets.graph.pushed import history_sends, imported_sends
-from assets.inspection.lookups import input_content, noticed
+from assets.graph.pushed import imported_sends
+from assets.inspection.lookups import noticed
 from assets.resources import GivenTrackly
-from assets.runs.in_process import JobResult, Step, main, run_job
+from assets.runs.in_process import Step, run_job
 from pipelines.cli.shared.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
-from pipelines.pull.run import publish_latest, snapshot_dataset
-from pipelines.push.ledger.ledger import open_ledger
-from pipelines.push.ledger.queries.revenue.absent import Entry, raise_alarm
-from pipelines.push.ledger.queries.revenue.alarms import acknowledge
+from pipelines.pull.run import publish_latest, pull, snapshot_dataset
 from pipelines.push.resolve import acknowledge_differing
 from pipelines.push.run import push
-from pipelines.push.stage.database import stage_path
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
-from pipelines.settings import Settings, load_settings
+from pipelines.sandbox import Account, Server, parse_fault, write_history
+from pipelines.settings import Settings
 from pipelines.warehouse.published import published
-from pipelines.warehouse.swap import replacing
-from schemas.registry import PULLED, PUSHED
+from schemas.registry import PULLED
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,26 +39,6 @@ def results(checks: dg.AssetChecksDefinition, settings: Settings) -> dict[str | 
     context = () if len(list(checks.check_keys)) == 1 else (dg.build_asset_check_context(),)
     found: Any = checks(*context, trackly=GivenTrackly(settings))
     return {item.check_name: item for item in ([found] if isinstance(found, dg.AssetCheckResult) else found)}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[JobResult, Settings]]:
-    """A finished sync of a small export, shared by tests that look at it; its settings."""
-    account = seed_account(contacts=1_000)
-    with running(account) as server:
-        settings = load_settings(
-            api_key=API_KEY, base_url=server.url, data_dir=tmp_path_factory.mktemp("world")
-        )
-        write_history(account, settings.history, sends=200)
-        yield run_job("sync", settings), settings
-
-
-def test_left_out_rows_warn_with_their_reasons(world: tuple[JobResult, Settings]) -> None:
-    """Rows that are not sent are named by reason and number."""
-    synced, _ = world
-    warned = {step.name: step.metadata for step in synced.checks}
-    assert warned["imported_clicks: left_out"]["left_out"] == 2
-    assert sum(n for reason, n in warned["imported_clicks: left_out"].items() if ": " in reason) == 2
 
 
 def test_rows_that_differ_or_are_in_conflict_are_figures_and_warn(
@@ -99,78 +70,12 @@ def test_rows_that_differ_or_are_in_conflict_are_figures_and_warn(
     assert results(check, settings)["left_out"].metadata["conflicts"].value == 2
 
 
-def test_every_materialization_carries_its_figures(world: tuple[JobResult, Settings]) -> None:
-    """Rows, duration and a preview everywhere, no phone number whole; outcomes that sum to the rows of the input."""
-    synced, settings = world
-    assert len(synced.assets) == 16
-    for name, figures in synced.assets.items():
-        if name == "report":
-            assert figures["bytes"] > 1_000
-            continue
-        assert {"dagster/row_count", "duration_seconds", "preview"} <= set(figures), name
-        assert not re.search(r"\+15550\d{6}|\+1555900\d{4}", str(figures)), name
-        assert API_KEY not in str(figures), name
-    assert "…" in str(synced.assets["contacts"]["preview"].records), "phones are masked, not hidden"
-    for name in PUSHED:
-        figures = synced.assets[f"imported_{name}"]
-        seven = ("accepted", "duplicate", "rejected", "quarantined", "parked", "in_doubt", "pending")
-        assert sum(figures[f"input_{outcome}"] for outcome in seven) == figures["input_rows_in"]
-        assert (
-            figures["sent"]
-            == figures["accepted"]
-            == figures["input_accepted"]
-            == figures["dagster/row_count"]
-        )
-    ((run,),) = query(settings.warehouse, "SELECT DISTINCT run FROM sync.runs WHERE activity = 'pull lists'")
-    assert run == synced.run, "the run record has Dagster's run id"
-
-
-def test_the_checks_of_history_and_imports_can_each_fail(world: tuple[JobResult, Settings]) -> None:
-    """Good rows pass; rows tampered with after the intake, a lost record and sums that differ fail as errors."""
-    synced, settings = world
-    assert {step.name for step in synced.checks if step.state == "broken"} == set()
-    contract = dataset_checks(history_sends, PUSHED["sends"], input_content)
-    assert results(contract, settings)["contract"].passed
-    with duckdb.connect(str(stage_path(settings, "sends"))) as connection:
-        connection.execute("UPDATE input SET to_number = '555', length = -1 WHERE seq IN (5, 6)")
-    broken = results(contract, settings)["contract"]
-    assert (broken.passed, broken.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert broken.metadata["to_number: must be E.164, like +15551234567"].value == 2
-    assert broken.metadata["length: must be at least 0"].value == 2
-
-    conservation = import_checks(imported_sends, "sends")
-    assert results(conservation, settings)["conservation"].passed
-    with replacing(settings.warehouse) as connection:
-        connection.execute("DELETE FROM imports.records WHERE dataset = 'sends' AND row = 9")
-    lost = results(conservation, settings)["conservation"]
-    assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert lost.metadata["rows without an outcome"].value == 1
-    assert lost.metadata["accepted"].value == -1
-
-    assert results(the_books_agree, settings)[None].passed
-    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger, ledger:
-        ledger.execute("UPDATE push_chunks SET total_revenue = total_revenue + 1 WHERE dataset = 'revenue'")
-    assert not results(the_books_agree, settings)[None].passed
-
-    assert results(nothing_twice, settings)[None].passed
-    with open_ledger(settings) as opened, opened.begin("revenue") as connection:
-        late = Entry(1, "r1", 1, "+15551234567", "1", 50_000, "2026-01-01", None, None, 0, 0, 0, 0, False)
-        number = raise_alarm(connection, [late], "2026-01-01T00:00:00+00:00", 75.0, 112.5)
-    found = results(nothing_twice, settings)[None]
-    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert f"--acknowledge {number}" in str(found.description)
-    assert found.metadata["amount"].value == 5.0
-    with open_ledger(settings) as opened, opened.begin("revenue") as connection:
-        acknowledge(connection, number, "seen", "2026-01-02T00:00:00+00:00")
-    assert results(nothing_twice, settings)[None].passed
-
-
 def test_a_failed_push_raises_our_error_and_leaves_its_books(
     account: Account, server: Server, settings: Settings
 ) -> None:
     """A key revoked during the push stops it with the remedy, and imports.records tell how far it came."""
     write_history(account, settings.history, sends=200)
-    run_job("pull", settings)
+    pull(settings, ["contacts", "lists", "offers"], "r1")
     server.faults.active.append(parse_fault("revoke,path=/history/clicks"))
     with pytest.raises(AccessError, match="TRACKLY_API_KEY"):
         run_job("push", settings)
@@ -274,25 +179,6 @@ def test_a_malformed_setting_fails_the_step_with_its_name(monkeypatch: pytest.Mo
     }
     assert failed.startswith("TRACKLY_API_KEY must begin with trk_")
     assert "sk_live_secret" not in str(result.all_events)
-
-
-def test_as_a_program_it_tells_each_step_and_exits_with_our_codes(
-    account: Account,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """0 done, 2 settings, 3 rows left out beyond the limit."""
-    assert main("pull") == 2
-    assert "TRACKLY_API_KEY" in capsys.readouterr().err
-    monkeypatch.setenv("TRACKLY_API_KEY", API_KEY)
-    monkeypatch.setenv("TRACKLY_BASE_URL", settings.base_url)
-    monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
-    write_history(account, settings.history, sends=200)
-    assert main("sync") == 3
-    assert "imported_sends" in capsys.readouterr().out
-    monkeypatch.setenv("TRACKLY_PUSH_LEFT_OUT_SHARE", "1")
-    assert main("push") == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,7 +16,7 @@ from assets.checks import dataset_checks
 from assets.definitions import build_defs
 from assets.graph.pulled import DATASETS
 from assets.resources import Trackly
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault
 from pipelines.settings import Settings
 from pipelines.webhooks.queue.store import open_store
 from pipelines.webhooks.queue.tables import STATE
@@ -156,33 +156,6 @@ def test_jobs_run_in_process_and_the_schedule_is_off() -> None:
         "0 * * * *",
         dg.DefaultScheduleStatus.STOPPED,
     )
-
-
-def test_sync_does_the_main_job(run: Run, account: Account, settings: Settings) -> None:
-    """Pull, import and reconciliation through Dagster leave the account and the warehouse as they should be."""
-    export = write_history(account, settings.history, sends=1_200)
-    result = run("sync")
-    assert result.success
-    assert len(account.sends) == 1_200
-    assert len(account.clicks) == export.rows["clicks"] - export.bad["clicks"] - export.repeated["clicks"]
-    imported = [
-        row for row in account.revenue if "record_id" not in row and row["message_id"] in account.sends
-    ]
-    assert sum(round(row["revenue"] * 10_000) for row in imported) == export.revenue
-    assert query(settings.warehouse, "SELECT count(*) FROM imports.records")[0][0] == sum(
-        export.rows.values()
-    )
-    assert metadata_of(result, "imported_sends")["accepted"] == 1_200
-    assert metadata_of(result, "reconciliation")["agrees"] is True
-    failed = {name for name, passed in checks_of(result).items() if not passed}
-    assert failed == {f"history_{name}:quarantine" for name in PUSHED} | {
-        f"imported_{name}:left_out" for name in PUSHED
-    }, "the export has bad rows, and they show"
-
-    posts = sum(item.method == "POST" for item in account.log)
-    again = run("push")
-    assert again.success
-    assert sum(item.method == "POST" for item in account.log) == posts, "a second push sends nothing"
 
 
 def test_pull_publishes_what_the_account_holds(run: Run, account: Account, settings: Settings) -> None:

@@ -3,8 +3,8 @@
 import random
 from pathlib import Path
 
-import duckdb
 from campaigns.audience_oracle import some_filter
+from oracle import reading
 
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, running, seed_account
@@ -26,7 +26,7 @@ def test_the_accounts_own_sizes_are_between_our_counts(tmp_path: Path) -> None:
     with running(account) as server:
         settings = load_settings(api_key=API_KEY, base_url=server.url, data_dir=tmp_path)
         pull(settings, ["lists", "offers", "contacts", "creatives", "audiences", "schedules"], "run")
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         query = "SELECT audience_id, people, people_wide, cached_size FROM marts.audience_counts"
         counts = {row[0]: row[1:] for row in connection.execute(query).fetchall() if row[1] is not None}
         kinds = {

@@ -8,11 +8,11 @@ from collections import Counter, defaultdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pytest
 from campaigns.audience_oracle import meets, names_other_list
 from campaigns.made_campaigns import MESSAGES, TODAY, WEEKDAYS, some_account, warehouse_of
 from campaigns.test_segments import segments
+from oracle import reading
 
 from pipelines.settings import Settings, load_settings
 
@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def mart(settings: Settings, name: str) -> list[Row]:
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         connection.execute("SET TimeZone = 'Asia/Tokyo'")
         cursor = connection.execute(f"FROM marts.{name}")
         names = [column[0] for column in cursor.description or []]
@@ -97,7 +97,7 @@ def test_audiences_are_counted_by_person(world: World, members: dict[str, set[st
 def test_the_sql_of_a_filter_can_be_used(world: World, members: dict[str, set[str]]) -> None:
     """What stands in filter_sql gives the people that were counted."""
     _, settings = world
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         query = (
             "SELECT audience_id, filter_sql FROM marts.audience_counts WHERE people BETWEEN 1 AND 99 LIMIT 3"
         )
@@ -123,7 +123,7 @@ def test_overlap_and_time_zones_are_by_person(world: World, members: dict[str, s
         pair = {row["audience_id"], row["other_audience_id"]}
         assert row["share_of_audience"] == pytest.approx(row["people"] / len(members[row["audience_id"]]))
         assert row["schedules"] == sum(bool(pair & used) for used in running)
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         zones = dict(
             connection.execute(
                 "SELECT audience_id, sum(people)::BIGINT FROM sync.audience_timezones WHERE lists = '' GROUP BY 1"

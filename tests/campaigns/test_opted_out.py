@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from campaigns.audience_oracle import NOW, meets, names_other_list, some_contact, some_filter
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
+from oracle import reading
 from receiving import arrive, opt_out, settings_of
 
 from pipelines.settings import Settings
@@ -19,7 +19,7 @@ LISTS = [{"id": number, "phone_number": f"+1555999000{number}", "status": "activ
 
 
 def found_of(settings: Settings) -> list[Row]:
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         cursor = connection.execute("FROM marts.compliance WHERE finding = 'schedule_would_reach'")
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -4,8 +4,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from made_snapshots import publish_rows
+from oracle import reading
 
 from pipelines.settings import load_settings
 
@@ -25,7 +25,7 @@ def test_sizes_over_time_are_those_that_pulls_saw(tmp_path: Path) -> None:
         other = {"id": "b", "name": "Static", "cached_size": None}
         publish_rows(settings, "audiences", [row, other], FIRST + number * DAY)
     query = "SELECT audience_id, size, change, seen_at, audience_name FROM marts.audience_sizes ORDER BY ALL"
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.execute(query + " NULLS FIRST").fetchall()
     seen = [

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 from campaigns.audience_oracle import NOW, some_contact
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
+from oracle import reading
 
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
@@ -25,7 +26,7 @@ EARNED = {
 
 
 def rows_of(settings: Settings, query: str) -> list[Any]:
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         return connection.execute(query).fetchall()
 
 

@@ -15,6 +15,7 @@ from commands import trackly_sync
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from oracle import reading
 
 from pipelines.errors import UsageError
 from pipelines.export.dbt import dbt_project
@@ -65,7 +66,7 @@ def sources(project: dict[str, str]) -> dict[str, Any]:
 def test_every_table_is_a_source_with_every_column(warehouse: Path) -> None:
     """All that the warehouse has, in its order, with the type and the comment that DuckDB shows too."""
     found = sources(dbt_project(warehouse))
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with reading(warehouse) as connection:
         rows = connection.execute(
             "SELECT schema_name || '.' || table_name, column_name, data_type, comment FROM duckdb_columns()"
             " WHERE NOT internal"

@@ -35,9 +35,9 @@ def test_a_fuzzy_snapshot_removes_nothing(account: Account, settings: Settings) 
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
 
 
+@pytest.mark.usefixtures("contacts_pulled")
 def test_history_has_a_row_per_version(account: Account, settings: Settings) -> None:
     """A changed contact has two versions that meet, a removed one ends, a new one begins."""
-    pull(settings, ["contacts"], "r1")
     rows = account.contacts()
     rows[0]["custom_fields"] = {"vip": True}
     account.remove_contact(key_of(rows[1]))
@@ -87,9 +87,9 @@ def test_json_that_is_written_in_another_way_is_no_new_version(account: Account,
     assert sorted(changed) == sorted(key_of(rows[place]) for place in (0, 2, 3))
 
 
+@pytest.mark.usefixtures("pulled")
 def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Settings) -> None:
     """After a rollback tables, history and derived revenue are as they were, and the next pull goes on from there."""
-    pull(settings, ALL, "r1")
     before = [account.contacts(), [dict(row) for row in account.contacts()]][1]
     changed = account.contacts()[0]
     changed["revenue_total"] += 5
@@ -137,9 +137,9 @@ def test_rollbacks_to_and_fro_lead_history_along(account: Account, settings: Set
         assert query(settings.warehouse, at_once) == [(0,)]
 
 
+@pytest.mark.usefixtures("contacts_pulled")
 def test_a_contact_that_is_set_aside_has_not_gone(account: Account, settings: Settings) -> None:
     """A quarantined contact's version ends without a removal; it is removed once the account is without it."""
-    pull(settings, ["contacts"], "r1")
     back, lost = account.contacts()[3], account.contacts()[4]
     good = back["send_count"]
     back["send_count"] = lost["send_count"] = "many"
@@ -159,11 +159,11 @@ def test_a_contact_that_is_set_aside_has_not_gone(account: Account, settings: Se
     assert query(settings.warehouse, versions, *key_of(lost)) == [(False, False)]
 
 
+@pytest.mark.usefixtures("pulled")
 def test_a_fuzzy_snapshot_removes_nothing_though_the_one_before_it_is_gone(
     account: Account, settings: Settings
 ) -> None:
     """What is published is carried on, and balances go on, also where somebody has deleted its files."""
-    pull(settings, ALL, "r1")
     gone = account.contacts()[5]
     account.remove_contact(key_of(gone))
     for name in ("contacts", "revenue"):
@@ -230,11 +230,11 @@ def test_a_replay_goes_on_where_history_ended(
     assert query(settings.warehouse, ends, *key) == [(True, True), (None, None)]
 
 
+@pytest.mark.usefixtures("contacts_pulled")
 def test_history_begins_anew_with_a_snapshot_of_before_the_warehouse(
     account: Account, settings: Settings
 ) -> None:
     """A snapshot that is older than the warehouse, which was made anew, is put back as history's beginning."""
-    pull(settings, ["contacts"], "r1")
     settings.warehouse.unlink()
     account.contacts()[0]["send_count"] += 1
     pull(settings, ["contacts"], "r2")

@@ -1,7 +1,6 @@
 """The local account over HTTP: it speaks the API page, oddities included."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -247,63 +246,6 @@ def test_answers_in_trouble(server: Server, http: httpx.Client, fault: str, stat
     assert reply.headers.get("Retry-After") == ("3" if fault.startswith("429") else None)
 
 
-GATEWAY_STATUSES = [302, 400, 401, 403, 404, 405, 413, 429, 502, 503, 504]
-
-
-def state(server: Server) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(server.url.replace("/api/v2", "/_sandbox/state")).json()
-    return found
-
-
-def when_idle(server: Server) -> dict[str, Any]:
-    """The account's state once it works on no request any more."""
-    while (found := state(server))["under_way"]:
-        time.sleep(0.02)
-    return found
-
-
-@pytest.mark.parametrize("status", GATEWAY_STATUSES)
-@pytest.mark.parametrize("body", ["html", "empty", "json"])
-def test_a_gateway_answers_and_the_account_commits_later(
-    server: Server, http: httpx.Client, account: Account, status: int, body: str
-) -> None:
-    """A gateway's own reply, under any status and never in the vendor's form, comes before the work is done."""
-    server.faults.active.append(
-        parse_fault(f"gateway,path=sends,times=1,status={status},body={body},commit=0.3")
-    )
-    reply = http.post("/history/sends", json={"records": [send(account)]})
-    assert (reply.status_code, "m1" in account.sends) == (status, False)
-    assert "error" not in (reply.json() if body == "json" else {})
-    assert bool(reply.content) == (body != "empty")
-    assert ("Location" in reply.headers) == (status == 302)
-    assert "m1" in when_idle(server)["sends"]
-    assert post(http, "sends", send(account, 2))["success_count"] == 1  # the fault was for one call
-
-
-def test_a_gateway_may_hide_that_nothing_was_done(
-    server: Server, http: httpx.Client, account: Account
-) -> None:
-    """Without `commit` the account never gets the request."""
-    server.faults.active.append(parse_fault("gateway,path=sends,status=504"))
-    assert http.post("/history/sends", json={"records": [send(account)]}).status_code == 504
-    assert when_idle(server)["sends"] == {}
-
-
-@pytest.mark.parametrize("kind", ["latency", "stall"])
-def test_a_slow_account_does_the_work_also_when_nobody_waits(
-    server: Server, account: Account, kind: str
-) -> None:
-    """What a client gave up waiting for is done all the same: with `stall` at once, with `latency` at the end."""
-    server.faults.active.append(parse_fault(f"{kind},path=sends,seconds=0.1,per_row=0.2"))
-    with (
-        httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}, timeout=0.15) as hasty,
-        pytest.raises(httpx.ReadTimeout),
-    ):
-        hasty.post("/history/sends", json={"records": [send(account), send(account, 2)]})
-    assert ("m2" in account.sends) == (kind == "stall")
-    assert {"m1", "m2"} == set(when_idle(server)["sends"])
-
-
 def test_random_delays_repeat_with_the_seed() -> None:
     """A fault's delays are drawn from its seed, between `seconds` and `seconds` + `jitter`, and grow by rows."""
     fault = parse_fault("latency,seconds=1,jitter=3,per_row=0.5")
@@ -312,16 +254,6 @@ def test_random_delays_repeat_with_the_seed() -> None:
     assert min(delays) >= 2
     assert max(delays) <= 5
     assert len(set(delays)) == 50
-
-
-def test_a_reply_drips(server: Server, http: httpx.Client, account: Account) -> None:
-    """A reply that drips is whole in the end, and done to the end only for a client that listens."""
-    server.faults.active.append(parse_fault("drip,path=sends,value=500"))
-    assert post(http, "sends", send(account))["success_count"] == 1
-    server.faults.active[:] = [parse_fault("drip,path=sends,value=1")]
-    with http.stream("POST", "/history/sends", json={"records": [send(account, 2)]}) as reply:
-        assert reply.status_code == 200
-    assert set(when_idle(server)["sends"]) == {"m1", "m2"}
 
 
 def test_a_proxy_limits_bodies(server: Server, http: httpx.Client, account: Account) -> None:

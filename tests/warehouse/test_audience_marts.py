@@ -8,10 +8,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from made_snapshots import CONTACT, publish_rows
-from oracle import expected
+from oracle import expected, reading
 
 from pipelines.pull.run import pull
 from pipelines.push.run import push
@@ -24,7 +23,7 @@ Row = dict[str, Any]
 
 def mart(settings: Settings, name: str) -> list[Row]:
     """A mart's rows."""
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         cursor = connection.execute(f"FROM marts.{name}")
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

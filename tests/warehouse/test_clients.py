@@ -61,7 +61,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(warehouse: Path) -> dict[str, int]:
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with reading(warehouse) as connection:
         names = connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
             " UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"

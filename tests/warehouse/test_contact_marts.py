@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from made_snapshots import CONTACT, publish_rows
-from oracle import Key, key_of, query
+from oracle import Key, key_of, query, reading
 
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, Account, seed_account
@@ -23,7 +22,7 @@ LISTS = (1, 2, 3)
 
 def mart(settings: Settings, name: str, zone: str = "UTC") -> list[Row]:
     """A mart's rows, as an analyst in some time zone reads them."""
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         connection.execute(f"SET TimeZone = '{zone}'")
         cursor = connection.execute(f"FROM marts.{name}")
         names = [column[0] for column in cursor.description or []]

@@ -7,9 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from oracle import expected, key_of, query
+from oracle import expected, key_of, query, reading
 
 from pipelines.pull.run import pull
 from pipelines.push.audit.publish import publish_imports
@@ -28,7 +27,7 @@ CENT = Decimal("0.0001")
 
 def mart(settings: Settings, name: str, zone: str = "UTC") -> list[Row]:
     """A mart's rows, as an analyst in some time zone reads them."""
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         connection.execute(f"SET TimeZone = '{zone}'")
         cursor = connection.execute(f"FROM marts.{name}")
         names = [column[0] for column in cursor.description or []]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pytest
+from oracle import reading
 from receiving import arrive, delivery, opt_out, settings_of
 
 from pipelines.pull.run import pull
@@ -26,7 +26,7 @@ SEED = range(2)
 
 
 def mart(settings: Settings, name: str) -> list[Row]:
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         connection.execute("SET TimeZone = 'Asia/Tokyo'")
         cursor = connection.execute(f"FROM marts.{name}")
         names = [column[0] for column in cursor.description or []]
@@ -166,7 +166,7 @@ def test_an_opt_out_that_was_over_does_not_report_the_next_one(tmp_path: Path) -
                 row["active"] = active
             pull(settings, ["contacts"], f"run-{number}")
             time.sleep(0.01)
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with reading(settings.warehouse) as connection:
         seen = connection.execute("SELECT max(valid_from) FROM contacts_history WHERE NOT active").fetchone()
     assert seen is not None
     first, second = (seen[0] + dt.timedelta(minutes=minutes) for minutes in (-60, 5))

@@ -14,7 +14,7 @@ from oracle import query
 from assets.definitions import build_defs
 from assets.inspection.metadata import of_month
 from assets.resources import GivenTrackly
-from assets.runs.in_process import run_job
+from pipelines.pull.run import pull_all
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import Account, running, seed_account, write_history
@@ -98,7 +98,7 @@ def test_a_month_sends_its_rows_and_no_others(account: Account, settings: Settin
     """By the row's own time in UTC, sends first; run again it sends nothing; the push sends all that is left."""
     for offer in account.offers:  # a row without a time would wait where TUNE brings the revenue
         offer["external_platform"] = None
-    run_job("pull", settings)
+    pull_all(settings, "r1")
     rows = write_rows(settings.history, account)
     by_month = {name: Counter(str(row.get("timestamp"))[:7] for row in found) for name, found in rows.items()}
 
@@ -147,10 +147,10 @@ def test_a_month_and_a_push_keep_the_same_books(
     account: Account, settings: Settings, month: Month, settings_of: Callable[..., Settings], tmp_path: Path
 ) -> None:
     """An export with bad and repeated rows comes to the same outcomes and the same account by either way."""
-    run_job("pull", settings)
-    export = write_history(account, settings.history, sends=300)
+    pull_all(settings, "r1")
+    export = write_history(account, settings.history, sends=100)
     figures = month("2025-01")
-    assert figures["accepted"] >= 300
+    assert figures["accepted"] >= 100
     told = figures["rejects"].partition("```sql")[2].partition("```")[0]
     left_out = query(settings.warehouse, told)
     assert len(left_out) == figures["left_out"] > 0
@@ -159,7 +159,7 @@ def test_a_month_and_a_push_keep_the_same_books(
     twin = seed_account(contacts=2_500)
     with running(twin) as server:
         other = settings_of(server.url, tmp_path / "twin", history_dir=settings.history)
-        run_job("pull", other)
+        pull_all(other, "r1")
         push(other, list(PUSHED))
     assert account.sends == twin.sends
     assert outcomes(settings) == outcomes(other)

@@ -1,7 +1,6 @@
-"""A deployment: runs wait for each other, and what kill -9 left behind is put right at the next start."""
+"""Starting Dagster: what kill -9 left behind, its lock, its logs and its settings."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,40 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
-from processes import environment, of_session
-from serving import ROOT, serving, wait_for
+from serving import wait_for
 
 from assets.definitions import build_defs
 from assets.ui.serve import _logging, settle_stale_runs
 from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.errors import BusyError
-from pipelines.sandbox import Account, Server, parse_fault
-from pipelines.settings import Settings, load_settings
-
-
-def test_a_deployment_takes_up_after_kill_9_and_queues_its_runs(
-    account: Account, server: Server, settings: Settings
-) -> None:
-    """A run that was killed is marked and blocks nobody; two runs wait for each other. SIGTERM ends all of it."""
-    server.faults.active.append(parse_fault("latency,seconds=3,times=1000"))
-    home = {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
-    command = [sys.executable, "-m", "assets.runs.in_process", "pull"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment(settings) | home, stdout=subprocess.DEVNULL, start_new_session=True
-    ) as killed:
-        wait_for(lambda: len(account.log) > 0)
-        for process in of_session(killed.pid):
-            os.kill(process, signal.SIGKILL)
-    server.faults.active.clear()
-    with serving(settings) as ui:
-        leader = ui.process.pid
-        assert ui.states() == ["FAILURE"]
-        ui.launch("pull", "lists")
-        ui.launch("pull", "lists")
-        wait_for(lambda: ui.states() == ["FAILURE", "SUCCESS", "SUCCESS"])
-        _, first, second = ui.runs()
-        assert first["endTime"] <= second["startTime"], "one at a time"
-    wait_for(lambda: not of_session(leader))
+from pipelines.settings import load_settings
 
 
 def test_runs_whose_process_is_gone_are_settled_and_others_left() -> None:

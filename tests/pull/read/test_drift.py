@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from effort import seeds
 from oracle import Key, followed, key_of, query
 
 from pipelines.pull.run import publish_latest, pull, snapshot_dataset
@@ -12,15 +13,15 @@ from pipelines.sandbox import Account, drifting, running, seed_account
 from pipelines.settings import Settings
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("rate", [0.3, 1.0])
+@pytest.mark.parametrize("seed", seeds(6))
 def test_every_contact_that_stayed_is_there_once(
-    tmp_path: Path,
-    settings_of: Callable[..., Settings],
-    seed: int,
-    rate: float,
+    tmp_path: Path, settings_of: Callable[..., Settings], seed: int
 ) -> None:
-    """Under random sign-ups, deletions, updates and moves every contact that stayed is published exactly once."""
+    """Under random sign-ups, deletions, updates and moves every contact that stayed is published exactly once.
+
+    The scan by itself meets far more of such accounts in `test_scan`; here they go through a whole pull.
+    """
+    rate = (0.3, 1.0)[seed % 2]
     batches = ReadOptions(batch_rows=(300, 1_500, 50_000)[seed % 3])  # one, some, or many
     account = seed_account(contacts=4_000, seed=seed)
     stayed, ever = followed(account, drifting(rate, seed))

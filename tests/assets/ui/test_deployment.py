@@ -1,28 +1,28 @@
-"""The UI in a real browser: another page starts nothing, by whatever way; the page itself works as before."""
+"""A deployment as a whole, in a real browser too: what it takes up, and that other pages and users start nothing."""
 
 import http.server
 import json
 import os
-import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from serving import Ui, serving, wait_for
-from websockets.sync.client import ClientConnection, connect
+from browsing import CHROMIUM, browsing
+from processes import environment, of_session
+from serving import ROOT, Ui, serving, wait_for
 
-from pipelines.sandbox import Account
+from pipelines.cli.commands.ui import dagster_home
+from pipelines.sandbox import Account, parse_fault, running, seed_account
 from pipelines.settings import Settings
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 
 LAUNCH = "mutation($p: ExecutionParams!) {launchRun(executionParams: $p) {__typename}}"
 SELECTOR = {
@@ -58,49 +58,6 @@ Promise.allSettled(ways).then(all => {
   document.title = "tried " + all.map(one => one.value || "failed").join(" ");
 });
 </script></body></html>"""
-
-
-class Browser:
-    """A page of a browser, by its debugging protocol."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection, self._number = connection, 0
-
-    def do(self, method: str, **parameters: Any) -> Any:
-        self._number += 1
-        self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._connection.recv(60))
-            if answer.get("id") == self._number:
-                return answer["result"]
-
-    def value(self, expression: str) -> Any:
-        return self.do("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
-
-    def open(self, url: str) -> None:
-        self.do("Page.navigate", url=url)
-
-
-@contextmanager
-def browsing(profile: Path, *options: str) -> Iterator[Browser]:
-    """A fresh Chromium; options such as host names that it is to take for others."""
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--remote-debugging-port=0", "--remote-allow-origins=*", f"--user-data-dir={profile}", *options,
-    ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            found = profile / "DevToolsActivePort"
-            wait_for(lambda: found.exists() and len(found.read_text().splitlines()) == 2)
-            port = found.read_text().splitlines()[0]
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
-            with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - loopback
-                page = json.load(reply)["webSocketDebuggerUrl"]
-            with connect(page, max_size=None) as connection:
-                yield Browser(connection)
-        finally:
-            process.terminate()
 
 
 @contextmanager
@@ -156,12 +113,63 @@ def as_nobody(ui: Ui) -> bytes:
     return found
 
 
+@dataclass
+class Deployment:
+    """A running `trackly-sync ui`, and the account that it is about."""
+
+    ui: Ui
+    account: Account
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
+) -> Iterator[Deployment]:
+    """Started once, where a run was killed before; SIGTERM ends all of its processes."""
+    account = seed_account(contacts=100)
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path_factory.mktemp("deployment") / "data")
+        server.faults.active.append(parse_fault("latency,seconds=3,times=1000"))
+        home = {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
+        command = [sys.executable, "-m", "assets.runs.in_process", "pull"]
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(settings) | home,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as killed:
+            wait_for(lambda: len(account.log) > 0)
+            for process in of_session(killed.pid):
+                os.kill(process, signal.SIGKILL)
+        server.faults.active.clear()
+        with serving(settings) as ui:
+            leader = ui.process.pid
+            yield Deployment(ui, account)
+        wait_for(lambda: not of_session(leader))
+
+
+def test_it_takes_up_after_kill_9_and_queues_its_runs(deployment: Deployment) -> None:
+    """A run that was killed is marked and blocks nobody; two runs wait for each other."""
+    ui = deployment.ui
+    before = len(ui.runs())
+    assert ui.states()[0] == "FAILURE"
+    ui.launch("pull", "lists")
+    ui.launch("pull", "lists")
+    wait_for(lambda: ui.states()[before:] == ["SUCCESS", "SUCCESS"])
+    *_, first, second = ui.runs()
+    assert first["endTime"] <= second["startTime"], "one at a time"
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 def test_other_pages_and_other_users_start_nothing_and_the_page_works(
-    account: Account, settings: Settings, tmp_path: Path
+    deployment: Deployment, tmp_path: Path
 ) -> None:
     """All ways in at once, from another origin, by a rebound name, as another user; then the page's own button."""
+    ui = deployment.ui
+    runs, calls = ui.run_ids(), len(deployment.account.log)
     options = ("--host-resolver-rules=MAP evil.example 127.0.0.1", "--window-size=1400,1000")
-    with serving(settings) as ui, browsing(tmp_path / "profile", *options) as browser:
+    with browsing(tmp_path / "profile", *options) as browser:
         for name in ("127.0.0.1", "localhost"):
             with page_of_somebody(attack_on(name, ui.port)) as port:
                 browser.open(f"http://127.0.0.1:{port}/")
@@ -176,13 +184,13 @@ def test_other_pages_and_other_users_start_nothing_and_the_page_works(
         wait_for(lambda: browser.value("document.title") == "status 403")
         if os.getuid() == 0:
             assert b" 403 " in as_nobody(ui).splitlines()[0]
-        assert ui.runs() == []
-        assert account.log == [], "the key went nowhere"
+        assert ui.run_ids() == runs
+        assert len(deployment.account.log) == calls, "the key went nowhere"
         browser.open(f"http://127.0.0.1:{ui.port}/locations/assets.definitions/jobs/pull")
         button = "[...document.querySelectorAll('button')].find(b => /Materialize all/.test(b.innerText))"
         wait_for(lambda: browser.value(f"!!{button} && !{button}.disabled"))
         browser.value(f"{button}.click()")
-        wait_for(lambda: len(ui.runs()) == 1)
-        wait_for(lambda: ui.states() == ["SUCCESS"])
-        browser.open(f"http://127.0.0.1:{ui.port}/runs/{ui.run_ids()[0]}")
+        wait_for(lambda: len(ui.runs()) == len(runs) + 1)
+        wait_for(lambda: ui.states()[-1] == "SUCCESS")
+        browser.open(f"http://127.0.0.1:{ui.port}/runs/{ui.run_ids()[-1]}")
         wait_for(lambda: "RUN_SUCCESS" in str(browser.value("document.body.innerText")))
