@@ -12,8 +12,11 @@ QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push
 # else each of the many processes of the tests compiles every module for itself
 unexport PYTHONDONTWRITEBYTECODE
 
+# of the version without its last number: a correction takes the place of what it corrects
+RELEASE = $(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' pyproject.toml)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-ui test check coverage lint ui bench bench-large docs wheel audit lock clean
+.PHONY: help setup demo demo-ui test check coverage lint ui bench bench-large docs docs-release wheel audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +64,10 @@ bench-large: .venv/.runtime ## the same with five and ten million contacts, and 
 docs: .docs/.installed ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet
 	@.docs/bin/python .ci/pages site
+
+docs-release: docs ## add the pages of this version to the branch gh-pages, which keeps those of every release
+	@.docs/bin/mike deploy --update-aliases $(RELEASE) latest
+	@.docs/bin/mike set-default latest
 
 wheel: .venv/.runtime ## build the package into dist/
 	@rm -rf build # what an earlier tree had would be in it

@@ -61,7 +61,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
         data_dir: the data directory.
         run: the run's id.
         activity: what is done, such as `pull contacts`.
-        month: the part of the input that a push is about, as 2025-03.
+        month: the part of the input that a push is about, as 2026-10.
 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).

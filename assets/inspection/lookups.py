@@ -152,7 +152,7 @@ def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[di
 
 
 def outcomes_by_month(settings: Settings, name: str) -> dict[str, tuple[dict[str, int], int]]:
-    """As `outcomes_between`, of every month of the current input, such as 2025-03."""
+    """As `outcomes_between`, of every month of the current input, such as 2026-10."""
     found: dict[str, tuple[dict[str, int], int]] = {}
     with _beside_the_warehouse(settings, name) as connection:
         rows = connection.execute(
@@ -196,7 +196,7 @@ def intake_of(settings: Settings, dataset: Dataset) -> Intake:
 
 
 def rows_by_month(settings: Settings, name: str) -> dict[str, int]:
-    """Rows of the current input by month, such as 2025-03; "" has those without a time."""
+    """Rows of the current input by month, such as 2026-10; "" has those without a time."""
     with opened(stage_path(settings, name)) as connection:
         found = connection.execute(
             "SELECT coalesce(strftime(timestamp, '%Y-%m'), ''), count(*) FROM input GROUP BY 1 ORDER BY 1"

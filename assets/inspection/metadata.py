@@ -142,7 +142,7 @@ def of_intake(
     Args:
         dataset: what was taken in.
         found: what was found in its files.
-        months: how many rows there are by month, as 2025-03; "" for those without a time.
+        months: how many rows there are by month, as 2026-10; "" for those without a time.
         rows: a few, as examples.
         seconds: how long it took.
     """

@@ -5,6 +5,7 @@ both to the code. What does not belong here: tables (`schemas.dictionary`).
 """
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pipelines.process.exit_codes import MEANINGS
 from pipelines.settings import Settings
 
 DOCUMENT = Path("docs/reference.md")
+
+_SAID = re.compile(r"\bdefault:? (.+?)(?:[.;](?: |$)|$)", re.IGNORECASE)
 
 
 def reference() -> str:
@@ -73,15 +76,26 @@ def _parameter(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    """What holds without the argument; empty where that is nothing, or the meaning says what."""
+    """What holds without the argument."""
     value = default_of(parameter)
-    return f"`{value}`" if value else "required" if parameter.required else ""
+    if value:
+        return f"`{value}`"
+    if parameter.required:
+        return "required"
+    return "off" if getattr(parameter, "is_flag", False) else _none(parameter.help or "")
+
+
+def _none(meaning: str) -> str:
+    """Where there is no fixed default, the meaning may say what holds."""
+    found = _SAID.search(meaning)
+    return found[1].replace("|", "\\|") if found else "none"
 
 
 def _settings() -> str:
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
+        is_none = field.default in (None, PydanticUndefined)
+        default = _none(field.description or "") if is_none else f"`{field.default}`"
         rows.append(f"| `TRACKLY_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
 

@@ -191,7 +191,7 @@ def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.D
 
 
 def _period(between: Period | None) -> str | None:
-    """A period as records name it: a month of UTC as 2025-03, any other by its two ends."""
+    """A period as records name it: a month of UTC as 2026-10, any other by its two ends."""
     if between is None:
         return None
     first, end = (instant.astimezone(UTC) for instant in between)

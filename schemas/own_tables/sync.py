@@ -151,7 +151,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
         Integer | None, Column("Of a push: rows that it was to send, and that are still to be sent.", "rows")
     ] = None
     month: Annotated[
-        Text | None, Column("Of a push of one month: the month, as 2025-03; of another period its two ends.")
+        Text | None, Column("Of a push of one month: the month, as 2026-10; of another period its two ends.")
     ] = None
     error: Annotated[Text | None, Column("What went wrong and what to do about it.")] = None
     details: Annotated[Json, Column("More figures of the activity, as an object.")] = ABSENT

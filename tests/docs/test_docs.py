@@ -130,7 +130,7 @@ def test_the_example_maps_another_platforms_export(account: Account, settings: S
     export = ROOT / "docs" / "examples" / "other-platform"
     shutil.copytree(export, settings.history)
     pull(settings, ["contacts", "lists", "offers"], "run")
-    march = (datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC))
+    march = (datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC))
     report = push(settings, ["sends"], between=march)
     assert report.outcomes["sends"] == Outcomes(9, accepted=3, duplicate=1, quarantined=3, pending=2)
     report = push(settings, ["sends", "clicks", "revenue"])
@@ -142,6 +142,6 @@ def test_the_example_maps_another_platforms_export(account: Account, settings: S
     for name, file in (("sends", "messages"), ("clicks", "clicks"), ("revenue", "sales")):
         lines = (export / f"export-{file}.csv").read_text(encoding="utf-8").splitlines()
         assert report.outcomes[name].rows_in == len(lines) - 1
-    assert account.sends["A-1001"]["timestamp"] == "2024-03-14T13:30:00Z"
+    assert account.sends["A-1001"]["timestamp"] == "2025-03-14T13:30:00Z"
     assert account.sends["A-1003"]["delivered"] is False
     assert [row["revenue"] for row in account.revenue[-2:]] == [24.9, 1250]

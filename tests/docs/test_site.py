@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 from importlib.machinery import SourceFileLoader
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +15,9 @@ import pytest
 from pipelines.cli import error_messages
 
 ROOT = Path(__file__).parents[2]
+OLDEST = 2025
+"""The year from which dates in examples are; raise it when they look old."""
+
 MKDOCS = ROOT / ".docs" / "bin" / "mkdocs"
 
 
@@ -57,24 +62,78 @@ def test_nothing_is_left_unrendered_and_links_lead_somewhere(site: Path, check: 
 
 
 @pytest.mark.parametrize(
-    ("word", "page"),
+    ("words", "page"),
     [
         ("docker", "schedule/"),
         ("cron", "schedule/"),
+        ("airflow", "schedule/"),
+        ("kubernetes", "schedule/"),
         ("dbt", "query/"),
         ("pandas", "elsewhere/"),
-        ("Metabase", "elsewhere/"),
+        ("metabase", "elsewhere/"),
+        ("postgres", "operations/"),
+        ("webhook", "webhooks/"),
+        ("rollback", "operations/"),
+        ("phone", "data-dictionary/"),
+        ("hash phones", "data-dictionary/"),
+        ("TRACKLY_DATA_DIR", "troubleshooting/"),
     ],
 )
-def test_search_finds(site: Path, word: str, page: str) -> None:
-    """What people look for first is in the index of the search, under the page that is about it."""
+def test_search_finds(site: Path, words: str, page: str) -> None:
+    """What people look for first is in the index of the search, under the page that is about it.
+
+    As the search does it: texts and the question are divided by the index's own separator, and each part of the
+    question is how a part of the text begins.
+    """
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    separator = re.compile(index["config"]["separator"])
+    asked = [part for part in separator.split(words.lower()) if part]
     found = {
         entry["location"].partition("#")[0]
         for entry in index["docs"]
-        if word in entry["title"] + entry["text"]
+        for parts in [set(separator.split(f"{entry['title']} {entry['text']}".lower()))]
+        if all(any(part.startswith(ask) for part in parts) for ask in asked)
     }
     assert page in found
+
+
+def test_every_diagram_is_an_image_of_ours(site: Path) -> None:
+    """Nothing draws them in the browser, so they are there without a network; each has a text in place of it."""
+    drawn = {path.name for path in (site / "diagrams").glob("*.svg")}
+    used = set()
+    for path in site.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert 'class="mermaid"' not in page, path
+        for image in re.findall(r"<img [^>]*>", page):
+            assert re.search(r'alt="[^"]{20,}"', image), image
+            used |= set(re.findall(r"diagrams/([\w-]+\.svg)", image))
+    assert used == drawn
+    assert len(used) > 5
+
+
+def test_the_header_lists_versions(site: Path) -> None:
+    """The pages ask mike's list, and `make docs-release` makes it, under the version of the package."""
+    assert '"version": {"default": "latest", "provider": "mike"}' in (site / "index.html").read_text(
+        encoding="utf-8"
+    )
+    done = subprocess.run(
+        ["make", "-n", "docs-release"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    release = ".".join(version("trackly-sync").split(".")[:2])
+    assert f"mike deploy --update-aliases {release} latest" in done.stdout
+
+
+def test_no_example_is_old() -> None:
+    """Dates in texts and examples are of the last two years; a default of a setting is none."""
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.*")]:
+        text = path.read_text(encoding="utf-8").replace("2020-01-01", "")
+        years = {
+            int(year)
+            for year in re.findall(r"\b(20[12]\d)(?=[-/.]|\d{4}T)|/(20[12]\d) ", text)
+            for year in year
+            if year
+        }
+        assert all(year >= OLDEST for year in years), (path.name, years)
 
 
 @pytest.mark.parametrize(

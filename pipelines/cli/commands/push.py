@@ -221,7 +221,7 @@ def _month(name: str | None, *, dry_run: bool) -> tuple[datetime, datetime] | No
     try:
         first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
-        raise UsageError(f"{name!r} is not a month.", "Write it as --month 2025-03.") from None
+        raise UsageError(f"{name!r} is not a month.", "Write it as --month 2026-10.") from None
     return first, (first + timedelta(days=31)).replace(day=1)
 
 

@@ -247,7 +247,7 @@ def _called_scan(path: Path, text: bytes, node: Mapping[str, Any]) -> Scan | Non
     if names is None:
         raise UsageError(
             f"{path}: the files of {called}() must be written out.",
-            "Name them in quotes, such as 'export.csv', '2024-*.csv' or ['a.csv', 'b.csv'].",
+            "Name them in quotes, such as 'export.csv', '2026-*.csv' or ['a.csv', 'b.csv'].",
         )
     first = given[0]
     end = first["query_location"] + first["query_location_length"]
