@@ -66,7 +66,7 @@ docs: .docs/.installed ## build the documentation into site/
 	@.docs/bin/python .ci/pages site
 
 docs-release: docs ## add the pages of this version to the branch gh-pages, which keeps those of every release
-	@.docs/bin/mike deploy --update-aliases $(RELEASE) latest
+	@PATH="$(CURDIR)/.docs/bin:$$PATH" NO_MKDOCS_2_WARNING=1 mike deploy --update-aliases $(RELEASE) latest # it calls mkdocs
 	@.docs/bin/mike set-default latest
 
 wheel: .venv/.runtime ## build the package into dist/
