@@ -1,5 +1,6 @@
 """The command line as real processes: exit codes, streams, errors, Ctrl-C."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import started
+from forked import Forked
 from oracle import query, same, shown
 
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings
+from pipelines.snapshots import dataset_lock
 from schemas.registry import PULLED
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
@@ -176,6 +180,7 @@ def test_output_is_plain_when_nobody_watches(sync: Sync) -> None:
     assert json.loads(done.stdout)["offers"]["rows"] == 12
 
 
+@pytest.mark.usefixtures("pulled")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_is_clean(
     sync: Sync,
@@ -187,7 +192,6 @@ def test_stopping_is_clean(
     code: int,
 ) -> None:
     """Ctrl-C and SIGTERM stop a pull at once: nothing half-done, the warehouse as it was, the next pull works."""
-    assert sync("pull").returncode == 0
     before = warehouse(environment).read_bytes()
     server.faults.active.append(parse_fault("latency,seconds=0.7"))
     with subprocess.Popen(
@@ -208,33 +212,28 @@ def test_stopping_is_clean(
     assert sync("pull").returncode == 0
 
 
-def test_two_pulls_at_once_say_so(
-    server: Server, account: Account, environment: dict[str, str], tmp_path: Path
-) -> None:
-    """The second of two pulls says that it waits, and both succeed."""
-    server.faults.active.append(parse_fault("latency,path=/contacts,seconds=8,times=1000"))
-    command, told = [str(COMMAND), "pull", "contacts"], tmp_path / "stderr"
+def test_a_second_pull_says_that_it_waits(environment: dict[str, str], tmp_path: Path) -> None:
+    """While another one holds the dataset; then it goes on."""
 
-    def says_that_it_waits() -> bool:
-        return "Another pull of contacts is under way" in " ".join(told.read_text().split())
+    def says_that_it_waits(process: Forked) -> bool:
+        return "Another pull of contacts is under way" in " ".join(process.stderr.read_text().split())
 
-    def wait_for(true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 120
-        while not true() and time.monotonic() < deadline:
-            time.sleep(0.02)
+    async def beside_another() -> Forked:
+        async with dataset_lock(tmp_path / "data" / "parquet", "contacts"):
+            second = started(("pull", "contacts"), environment, tmp_path)
+            while not says_that_it_waits(second):
+                assert second.poll() is None, "it did not wait"
+                await asyncio.sleep(0.02)
+        return second
 
-    with told.open("w") as stderr, subprocess.Popen(command, env=environment, cwd=tmp_path) as first:
-        wait_for(lambda: any(request.path == "/contacts" for request in account.log))
-        with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=stderr) as second:
-            wait_for(says_that_it_waits)
-            server.faults.active.clear()
-    assert (first.returncode, second.returncode) == (0, 0)
-    assert says_that_it_waits()
+    with asyncio.run(beside_another()) as second:
+        assert second.wait() == 0
+    assert query(warehouse(environment), "SELECT count(*) FROM contacts") == [(2_500,)]
 
 
+@pytest.mark.usefixtures("pulled")
 def test_rollback_and_allow_shrink(sync: Sync, account: Account, environment: dict[str, str]) -> None:
     """The guard stops a shrunken account with the option to use, and rollback brings the rows back."""
-    assert sync("pull").returncode == 0
     for row in account.contacts()[10:]:
         account.remove_contact((row["phone_number"], row["list_id"]))
     stopped = sync("pull", "contacts")
@@ -361,11 +360,11 @@ def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "treasure").read_text() == "kept"
 
 
+@pytest.mark.usefixtures("pulled")
 def test_pushes_are_on_record(
     sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """sync.runs tells of every push what was taken in and what was accepted."""
-    assert sync("pull").returncode == 0
     write_history(account, tmp_path / "data" / "history", sends=100)
     assert sync("push").returncode == 3
     found = query(

@@ -15,7 +15,7 @@ import pytest
 from effort import seeds
 from forked import Forked
 from oracle import key_of, query, same, shown
-from processes import environment, process
+from processes import process
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import publish_latest, pull
@@ -39,6 +39,7 @@ READ = """
         assert contacts % 100 == 0, contacts
         assert total == revenue, (total, revenue)
         reads += 1
+        time.sleep(0.02)
         if reads == 20:
             print("watching", flush=True)
 """
@@ -60,11 +61,11 @@ def a_reader(settings: Settings) -> Iterator[None]:
         reader.kill()
 
 
+@pytest.mark.usefixtures("pulled")
 def test_kill_at_any_moment_leaves_a_warehouse_and_a_next_pull_that_succeeds(
     account: Account, server: Server, settings: Settings
 ) -> None:
     """SIGKILL at random moments, many times: readers never fail, and the pull after it equals the account."""
-    pull(settings, ["contacts", "lists", "offers", "revenue"], "first")
     server.faults.active.append(parse_fault("latency,seconds=0.03"))
     moments = random.Random(11)
     with a_reader(settings):
@@ -95,11 +96,11 @@ def test_two_pulls_at_once_take_turns(account: Account, server: Server, settings
     ]
 
 
+@pytest.mark.usefixtures("pulled")
 def test_a_pull_that_was_overtaken_leaves_the_later_snapshot(
     account: Account, server: Server, settings: Settings
 ) -> None:
     """A pull that is done with contacts, and waits for offers, does not publish over what another read since."""
-    pull(settings, ["contacts", "lists", "offers", "revenue"], "first")
     server.faults.active.append(parse_fault("latency,seconds=8,path=offers,times=1"))
     slow = start_pull(settings)
     before = len(list(settings.parquet_dir.glob("contacts/2*")))
@@ -151,27 +152,21 @@ def test_a_full_disk_is_a_clear_error(
 
 @pytest.mark.parametrize("missing", [100_000, 1_000_000])
 def test_no_room_for_the_warehouse_is_a_clear_error_too(
-    account: Account, settings: Settings, settings_of: Callable[..., Settings], missing: int
+    account: Account, settings: Settings, first_pull: Callable[[tuple[str, ...]], Path], missing: int
 ) -> None:
     """Where the warehouse cannot be built to its end, be it at its checkpoint, the command says that in two lines."""
-    elsewhere = settings_of(settings.base_url, settings.data_dir.with_name("elsewhere"))
-    pull(elsewhere, ["contacts", "lists", "offers", "revenue"], "whole")
-    most = elsewhere.warehouse.stat().st_size - missing
+    whole = first_pull(("contacts", "lists", "offers", "revenue")) / "warehouse.duckdb"
+    most = whole.stat().st_size - missing
     pull(settings, ["offers"], "first")
     before = settings.warehouse.read_bytes()
     command = "import resource, sys; from pipelines.cli import main; sys.argv[1:] = ['pull', '--json']; "
     command += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); main()"
-    done = subprocess.run(
-        [sys.executable, "-c", command],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: Cannot ")
-    assert "nothing was changed" in done.stderr
-    assert done.stdout == ""
+    with process(command, settings) as refused:
+        told, complained = refused.communicate()
+    assert refused.returncode == 1
+    assert complained.startswith(b"Error: Cannot ")
+    assert b"nothing was changed" in complained
+    assert told == b""
     assert settings.warehouse.read_bytes() == before
     pull(settings, ["contacts"], "next")
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")

@@ -12,7 +12,6 @@ import pytest
 
 from assets.ui.guard import Guard, Message, Receive, Rules, Scope, Send
 from assets.ui.socket_owner import may_enter, user_of
-from assets.ui.webserver import rules_of
 from pipelines.errors import SettingsError
 from pipelines.settings import load_settings
 
@@ -286,6 +285,8 @@ def test_a_port_that_root_uses_elsewhere_lets_nobody_in() -> None:
 
 def test_what_listens_where_is_served_under_that_name() -> None:
     """An address that was named to listen on is asked for by that; `any address` is no name."""
+    from assets.ui.webserver import rules_of  # noqa: PLC0415 - Dagster's whole web server comes with it
+
     assert rules_of(load_settings(), "10.0.0.5", 3000).hosts == {"10.0.0.5"}
     for host in ("0.0.0.0", "::", "127.0.0.1", "localhost"):  # noqa: S104 - compared with
         assert rules_of(load_settings(), host, 3000).hosts == frozenset()

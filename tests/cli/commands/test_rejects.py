@@ -101,13 +101,13 @@ def test_every_row_left_out_is_told_with_its_place(
     assert "the last push did not end" in " ".join(sync("rejects").stderr.split())
 
 
+@pytest.mark.usefixtures("pulled")
 def test_reasons_are_summed_up_however_many_there_are(sync: Sync, account: Account, tmp_path: Path) -> None:
     """One line for a code, whatever words came with each row; rows beyond the reasons shown are counted."""
     account.refuse = lambda entity, row: (
         ("invalid_phone", f"{row['id']} is not valid") if entity == "sends" else None
     )
     write_history(account, tmp_path / "data" / "history", sends=300)
-    assert sync("pull").returncode == 0
     assert sync("push", "sends", TRACKLY_PUSH_CANARY_SHARE="1").returncode == 3
     told = sync("rejects", "sends").stdout
     assert [line.split()[:5] for line in told.splitlines() if "invalid_phone" in line][:1] == [
@@ -168,9 +168,9 @@ def test_shells_complete_names(sync: Sync, environment: dict[str, str]) -> None:
     assert environment
 
 
+@pytest.mark.usefixtures("pulled")
 def test_what_looks_like_markup_or_a_formula_is_shown_as_it_is(sync: Sync, tmp_path: Path) -> None:
     """Ids of rows, names of files, and what the rows hold: at the terminal, for a spreadsheet and for a program."""
-    assert sync("pull").returncode == 0
     history = tmp_path / "data" / "history" / "sends"
     history.mkdir(parents=True)
     nasty = [
