@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.graph.external import ACCOUNT
 from assets.graph.pulled import WAREHOUSE_POOL, warehouse
+from assets.inspection.lookups import event_rows
 from assets.inspection.metadata import column_schema, numbers, of_events
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
@@ -43,7 +44,8 @@ def webhook_events(
             context.log.info("No receiver of events has run yet: trackly-sync webhooks serve")
             return
         new = publish_events(settings) or 0
-    yield dg.MaterializeResult(metadata=of_events(found, new, time.monotonic() - started))
+        rows = event_rows(settings)
+    yield dg.MaterializeResult(metadata=of_events(found, rows, time.monotonic() - started, new))
 
 
 @dg.asset_check(

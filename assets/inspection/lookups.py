@@ -22,6 +22,7 @@ from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
+from pipelines.storage import is_there
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
@@ -29,6 +30,7 @@ from schemas.own_tables.sync import Consistency, Manifest
 from schemas.registry import BY_PRODUCT
 from schemas.revenue import FROM_CONTACTS
 from schemas.values.outcomes import LEFT_OUT, Outcome, sql_list
+from schemas.webhook_events import WEBHOOK_EVENTS
 
 _BATCH_ROWS = 50_000
 _MOST_REASONS = 20
@@ -255,6 +257,21 @@ def revenue_sums(settings: Settings) -> tuple[Decimal | None, Decimal]:
             [FROM_CONTACTS, FROM_CONTACTS],
         ).fetchall()
     return None if events and not derived else derived, total
+
+
+def event_rows(settings: Settings) -> int:
+    """How many webhook events are published; none where there is no warehouse yet."""
+    if not is_there(settings.warehouse):
+        return 0
+    with reading(settings.warehouse) as connection:
+        tables = connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?",
+            [WEBHOOK_EVENTS.name],
+        ).fetchall()
+        if tables == [(0,)]:
+            return 0
+        ((rows,),) = connection.execute(f"SELECT count(*) FROM {WEBHOOK_EVENTS.name}").fetchall()
+    return int(rows)
 
 
 def _reasons(quarantine: Path) -> dict[str, int]:

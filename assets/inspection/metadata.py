@@ -112,23 +112,30 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
     }
 
 
-def of_events(received: Received, new: int, seconds: float) -> Metadata:
+EVENT_FIGURES = ("dagster/row_count", "bodies", "refused", "unstored")
+"""Of what `of_events` says, what differs as soon as the receiver has done something."""
+
+
+def of_events(
+    received: Received, rows: int, seconds: float | None = None, new: int | None = None
+) -> Metadata:
     """What the materialization of webhook events carries.
 
     Args:
         received: what the receiver has left on record.
-        new: how many events were published now.
-        seconds: how long that took.
+        rows: how many events are published.
+        seconds: how long it took; None where the receiver published by itself.
+        new: how many events were published now; None likewise.
     """
     refused = received.unsigned + received.wrongly_signed
     return {
+        **_figures(rows, seconds),
         "bodies": received.bodies,
-        "new": new,
+        **({} if new is None else {"new": new}),
         "refused": refused,
         "unstored": received.unstored,
         "serving": received.serving,
         **({"last_received": dg.MetadataValue.timestamp(received.since)} if received.bodies else {}),
-        "duration_seconds": round(seconds, 3),
     }
 
 

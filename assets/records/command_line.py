@@ -13,6 +13,7 @@ import msgspec
 from assets.graph.months import NAME as MONTHS
 from assets.graph.months import Month, month_checks, partitions_of
 from assets.inspection.lookups import (
+    event_rows,
     input_rows,
     intake_of,
     noticed,
@@ -94,6 +95,18 @@ def _is_begun(total: Mapping[str, int]) -> bool:
     return any(total.get(outcome) for outcome in _TRIED) or not total.get(Outcome.PENDING)
 
 
+def events_received(settings: Settings) -> dg.AssetMaterialization | None:
+    """Webhook events as the receiver has published them by itself; None where there never was a receiver."""
+    found = received(settings)
+    if found is None:
+        return None
+    return dg.AssetMaterialization(
+        WEBHOOK_EVENTS.name,
+        description="By the receiver.",
+        metadata=of_events(found, event_rows(settings)),
+    )
+
+
 def assets_of(activity: str) -> tuple[str, ...]:
     """The assets that an activity is to make; none of an activity that makes no asset."""
     verb, _, what = activity.partition(" ")
@@ -167,7 +180,8 @@ def _replayed(settings: Settings, record: RunRecord, name: str) -> Iterator[Made
 def _received(settings: Settings, record: RunRecord, _name: str) -> Iterator[Made]:
     found = received(settings)
     if found:
-        yield WEBHOOK_EVENTS.name, of_events(found, record.rows or 0, seconds(record))
+        rows = event_rows(settings)
+        yield WEBHOOK_EVENTS.name, of_events(found, rows, seconds(record), record.rows or 0)
 
 
 def _taken_in(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:

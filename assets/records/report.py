@@ -18,6 +18,8 @@ from filelock import FileLock, Timeout
 
 from assets.checks import CHECKS
 from assets.definitions import build_defs
+from assets.graph.webhook_events import events_arrive
+from assets.inspection.metadata import EVENT_FIGURES
 from assets.records import command_line
 from assets.records.events import evaluation, report_months
 from assets.records.pruning import prune_dagster
@@ -51,7 +53,8 @@ def report_pending(instance: dg.DagsterInstance, settings: Settings) -> int:
                 failed(settings.data_dir, notice)
         for records in unreported(instance, settings):
             _went_well(partial(report, instance, settings, defs, records))
-        _settle(instance, settings)
+        _went_well(partial(_settle, instance, settings))
+        _went_well(partial(report_events, instance, settings))
     return number
 
 
@@ -100,16 +103,37 @@ def report(
 
 def _settle(instance: dg.DagsterInstance, settings: Settings) -> None:
     """End runs of which nothing is on record any more: nobody else would."""
-    going_on = {record.run for record in unended(settings.data_dir)}
+    begun = [
+        run
+        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        if by_command_line(run)
+    ]
+    if not begun:
+        return
+    on_record = {record.run for record in (*unended(settings.data_dir), *newest(settings.data_dir))}
     noticed = {notice.run for notice in pending(settings.data_dir)}
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if by_command_line(run) and run.run_id not in going_on | noticed:
+    for run in begun:
+        if run.run_id not in on_record | noticed:
             instance.report_run_failed(run, "Nothing is on record of how this run ended.")
+
+
+def report_events(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Report webhook events that the receiver has published by itself; it is no run, so they belong to none."""
+    found = command_line.events_received(settings)
+    if found is None:
+        return
+    last = instance.get_latest_materialization_event(found.asset_key)
+    before = last.asset_materialization if last else None
+    if before and all(before.metadata.get(name) == found.metadata[name] for name in EVENT_FIGURES):
+        return
+    instance.report_runless_asset_event(found)
+    for result in _checked(settings, [found.asset_key]):
+        instance.report_runless_asset_event(evaluation(instance, result))
 
 
 def _checked(settings: Settings, made: Iterable[dg.AssetKey]) -> Iterator[dg.AssetCheckResult]:
     """The results of the assets' own checks."""
-    for check in CHECKS:
+    for check in (*CHECKS, events_arrive):
         if not {key.asset_key for key in check.check_keys} & set(made):
             continue
         run: Callable[..., Any] = check

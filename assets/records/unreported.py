@@ -20,6 +20,9 @@ from schemas.own_tables.sync import RunRecord
 _LOOKED_AT = 200
 """How many of the newest records are looked through for runs that were killed."""
 
+_QUIET = timedelta(minutes=5)
+"""After so long without a sign a run has ended; between two activities there is none either."""
+
 
 def unreported(
     instance: dg.DagsterInstance, settings: Settings, at_least: timedelta = timedelta(0)
@@ -38,28 +41,35 @@ def unreported(
     for notice in pending(settings.data_dir):  # a process that reports it is on its way
         found.pop(notice.run, None)
     known = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[*found]))} if found else {}
-    began_before = datetime.now(UTC) - at_least
-    return [records for run, records in found.items() if _is_due(records, known.get(run), began_before)]
+    now = datetime.now(UTC)
+    return [records for run, records in found.items() if _is_due(records, known.get(run), now, at_least)]
 
 
-def _is_due(records: Sequence[RunRecord], known: dg.DagsterRun | None, began_before: datetime) -> bool:
+def _is_due(
+    records: Sequence[RunRecord], known: dg.DagsterRun | None, now: datetime, at_least: timedelta
+) -> bool:
     """Whether a run is to be written.
 
     Args:
         records: what it did.
         known: the run as Dagster has it, if it does.
-        began_before: of one that goes on, when it must have begun.
+        now: the time.
+        at_least: how long a run that goes on must have gone on.
     """
-    going_on = any(record.status == "running" for record in records)
-    if known:
-        return by_command_line(known) and not known.is_finished and not going_on
-    if going_on:
-        return datetime.fromisoformat(records[0].started_at) <= began_before
-    return any(record.status == "killed" or _was_killed(record) for record in records)
+    if known and (not by_command_line(known) or known.is_finished):
+        return False
+    killed = any(map(_was_killed, records))
+    if any(record.status == "running" for record in records):
+        return known is None and now - datetime.fromisoformat(records[0].started_at) >= at_least
+    return killed or (known is not None and now - _last_sign(records) >= _QUIET)
+
+
+def _last_sign(records: Sequence[RunRecord]) -> datetime:
+    return max(datetime.fromisoformat(record.finished_at or record.started_at) for record in records)
 
 
 def _was_killed(record: RunRecord) -> bool:
-    return record.status == "stopped" and bool(record.error)
+    return record.status == "killed" or (record.status == "stopped" and bool(record.error))
 
 
 def by_run(records: Iterable[RunRecord]) -> list[list[RunRecord]]:

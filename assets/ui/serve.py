@@ -24,10 +24,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from assets.location import LOCATION
 from assets.records.unreported import unreported
 from assets.runs.started_by import by_command_line
+from pipelines.errors import TracklySyncError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.run_records.unreported import pending, start_reporting
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
+from pipelines.webhooks.queue.state import received
 
 _log = logging.getLogger(__name__)
 
@@ -166,26 +168,34 @@ class _Due:
         self._instance, self._settings = instance, settings
         now = time.monotonic()
         self._daily = now if pending(settings.data_dir) else now + _SOON_SECONDS
-        self._look = now + _LOOK_SECONDS
+        self._look, self._count = now + _LOOK_SECONDS, now + _SOON_SECONDS
+        self._bodies = -1
 
     def now(self) -> bool:
-        """Whether it is time: once a day, and when a run of the command line goes on for long or was killed."""
+        """Whether it is time: daily, when a command goes on for long or was killed, and after webhook events."""
         now = time.monotonic()
         if now >= self._daily:
             self._daily, self._look = now + _DAY_SECONDS, now + _WAIT_SECONDS
             return True
         if now < self._look:
             return False
-        found = self._is_behind()
+        try:
+            found = bool(unreported(self._instance, self._settings, _LONG)) or self._events_came()
+        except (SQLAlchemyError, OSError, TracklySyncError) as error:  # a database restarts: the pages go on
+            _log.warning("What to report could not be looked for: %s", type(error).__name__)
+            found = False
         self._look = now + (_WAIT_SECONDS if found else _LOOK_SECONDS)
         return found
 
-    def _is_behind(self) -> bool:
-        try:
-            return bool(unreported(self._instance, self._settings, _LONG))
-        except (SQLAlchemyError, OSError) as error:  # a database that restarts does not end the pages
-            _log.warning("Runs of the command line could not be looked for: %s", type(error).__name__)
+    def _events_came(self) -> bool:
+        """Whether the webhook receiver was sent anything since this was asked last, a few times an hour."""
+        now = time.monotonic()
+        if now < self._count:
             return False
+        self._count, before = now + _SOON_SECONDS, self._bodies
+        found = received(self._settings)
+        self._bodies = found.bodies if found else -1
+        return self._bodies > before
 
 
 def _own_folder() -> Path:

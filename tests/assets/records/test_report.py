@@ -15,12 +15,13 @@ from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKe
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.dagster_run import DagsterRun
 from processes import environment
+from receiving import arrive, delivery
 from serving import wait_for
 
 from assets.jobs import JOBS
 from assets.records.command_line import job_of
 from assets.records.events import in_run, report_months
-from assets.records.report import records_of, report_pending
+from assets.records.report import records_of, report_events, report_pending
 from assets.runs.in_process import run_job
 from assets.ui.serve import settle_stale_runs
 from pipelines.cli.commands.ui import dagster_home
@@ -35,6 +36,7 @@ from pipelines.run_records.unreported import Notice, dagster_folder, keeps_recor
 from pipelines.runs import now, recorded
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings, load_settings
+from pipelines.warehouse.webhook_events import publish_events
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED
 
@@ -210,6 +212,8 @@ def test_a_run_that_goes_on_is_started_and_one_that_was_killed_has_failed(record
         assert len(instance.all_logs("long")) == logs, "nothing is written twice"
         assert settle_stale_runs(instance) == []
     report_pending(instance, settings)
+    assert status("long") == "STARTED", "between two activities of a run there is none either"
+    records.report("long")
     assert status("long") == "SUCCESS"
     killed.unlink()
     with suppress(KeyboardInterrupt), recorded(settings.data_dir, "stopped", "pull lists"):
@@ -252,6 +256,7 @@ def test_under_which_job_a_run_is(activities: tuple[str, ...], job: str) -> None
 def test_a_decision_of_a_person_is_a_run_that_nothing_can_start(records: Records) -> None:
     """A report that is made again leaves one run; a run of Dagster's own is left alone."""
     settings, instance = records.settings, records.instance
+    pull(settings, ["lists"], "before the rollback")
     rollback(settings, "lists", "back")
     for _ in range(2):
         records.report("back")
@@ -352,3 +357,25 @@ def test_dagsters_records_may_be_on_postgresql(
     assert not (home / "history").exists()
     with pytest.raises(SettingsError, match="TRACKLY_DAGSTER_URL must begin with postgresql\\+psycopg2://"):
         load_settings(dagster_url="mysql://u@h/d")
+
+
+def test_what_the_receiver_publishes_by_itself_is_told(records: Records) -> None:
+    """Once for each state, without a run: the receiver is none. Where there never was one, nothing is."""
+    settings, instance = records.settings, records.instance
+    report_events(instance, settings)
+    assert records.made("webhook_events") == []
+    for number in (1, 2):
+        arrive(settings, delivery(number))
+        assert publish_events(settings) == 1
+        for _ in range(2):
+            report_pending(instance, settings)
+        assert len(records.made("webhook_events")) == number
+        assert records.figure("webhook_events", "dagster/row_count") == number
+        assert records.figure("webhook_events", "bodies") == number
+    assert len(records.checks("webhook_events", "events_arrive")) == 2
+    with recorded(settings.data_dir, "again", "replay webhook_events"):
+        publish_events(settings, again=True)
+    records.report("again")
+    event = instance.get_latest_materialization_event(dg.AssetKey("webhook_events"))
+    assert event
+    assert event.run_id == "again"
