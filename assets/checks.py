@@ -28,7 +28,7 @@ from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from pipelines.push.audit.acknowledged import books
 from pipelines.push.audit.alarms import condition, open_alarms
-from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import differing as differing_rows
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome

@@ -34,7 +34,7 @@ from assets.inspection.metadata import (
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import books
 from pipelines.push.audit.reconcile import Reconciliation
-from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.runs import seconds
 from pipelines.settings import Settings

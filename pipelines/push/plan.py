@@ -18,6 +18,7 @@ from pipelines.push.files.find import Source
 from pipelines.push.findings.files import FoundFile, found_files
 from pipelines.push.intake import Intake, describe, judged, refuse_unusable
 from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.calls import call_seconds
 from pipelines.push.send.call_sizes import Sizes
 from pipelines.push.send.chunks import chunks
 from pipelines.push.send.queries import Queue
@@ -140,7 +141,7 @@ def _plan(
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
         calls = _count_calls(compared)
-    measured = ledger.call_seconds(dataset.name) if ledger else None
+    measured = _measured_seconds(ledger, dataset.name)
     each = _CALL_SECONDS if measured is None else measured
     return Plan(
         intake=intake,
@@ -172,3 +173,11 @@ def _count_calls(compared: Compared) -> _Calls:
         number += 1
         size += chunk.size
     return _Calls(number, size, first)
+
+
+def _measured_seconds(ledger: Ledger | None, dataset: str) -> float | None:
+    """How long earlier calls of a dataset took on average; None where there was none."""
+    if ledger is None:
+        return None
+    with ledger.begin() as connection:
+        return call_seconds(connection, dataset)

@@ -20,8 +20,8 @@ from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing
 from pipelines.push.ledger.db.states import REVENUE
-from pipelines.push.ledger.ledger import existing_ledger, open_ledger
 from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.queries import decisions as ledger_decisions
 from pipelines.push.ledger.queries.revenue import alarms as ledger_alarms
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt

@@ -19,8 +19,9 @@ from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.intake import Incoming, Intake, IntakeOptions, Taking, judged, refuse_unusable, take_in
-from pipelines.push.ledger.ledger import Ledger, existing_ledger, open_ledger
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
+from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.plan import Plan, Planning, Showing, make_plans

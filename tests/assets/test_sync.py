@@ -17,7 +17,7 @@ from assets.graph.pushed import history_sends, imported_sends
 from assets.inspection.lookups import input_content
 from assets.resources import GivenTrackly
 from assets.runs.in_process import JobResult, main, run_job
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.absent import Entry, raise_alarm
 from pipelines.push.ledger.queries.revenue.alarms import acknowledge
 from pipelines.push.stage.database import stage_path

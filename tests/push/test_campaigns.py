@@ -19,7 +19,7 @@ from effort import seeds
 from processes import process
 
 from pipelines.errors import TracklySyncError
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, named
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push

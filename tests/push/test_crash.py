@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from processes import process
 
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import intake, push

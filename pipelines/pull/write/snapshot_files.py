@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode.columns import arrow_columns, values_of
+from pipelines.pull.decode.arrays import arrow_columns
+from pipelines.pull.decode.columns import values_of
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import Batch, StoredReply, write_batch
 from pipelines.pull.write.data_file import DataFile, Rows

@@ -17,8 +17,9 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive import facts_of, published_facts, rows_of
 from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.audit.lost_ledger.forgotten_sends import keep_forgotten, restore_forgotten
-from pipelines.push.ledger.ledger import Ledger, existing_ledger
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import Outcome

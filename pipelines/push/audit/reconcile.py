@@ -32,7 +32,8 @@ from pipelines.push.audit.totals_compared import (
     SENDS_COLUMNS,
     Columns,
 )
-from pipelines.push.ledger.ledger import Ledger, existing_ledger
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.alarms import acknowledged_contacts, alarms
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sent_revenue

@@ -6,7 +6,7 @@
     recover                                      what a dead process left intended is lost
 
 Every verb is one transaction; a move from another state raises. What does not belong here: deciding what an
-answer means for a row (`send.answers`), and the tables (`ledger.db.tables`).
+answer means for a row (`send.answers`), opening a ledger (`opening`), and the tables (`db.tables`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,31 +16,24 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.databases.sqlite_or_postgresql import open_engine, sqlite_file
 from pipelines.push.ledger.db.engine import ask, ledger_errors, one_view
 from pipelines.push.ledger.db.figures import Figures
 from pipelines.push.ledger.db.states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, ROWS
-from pipelines.push.ledger.db.upgrade import upgrade, version
+from pipelines.push.ledger.db.upgrade import upgrade
 from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
 from pipelines.push.ledger.statements import (
     Answered,
     LedgerRows,
     Presence,
-    Retry,
     add,
     give,
     give_all,
     leave,
     move,
-    unsettled_contacts,
 )
-from pipelines.push.outcomes import NO_ANSWER, NOT_SENT, RESOLVED, SETTLED, Outcome, Outcomes, Verdict
+from pipelines.push.outcomes import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
-from pipelines.settings import Settings
-from pipelines.storage import is_there
-
-_RECENT_CALLS = 200
 
 _AT_ONCE = 0.5
 """Seconds. A call that leaves so soon after its intent is as old as that."""
@@ -52,7 +45,7 @@ _AGAIN = Verdict(Outcome.PENDING, NO_ANSWER, "sent, and no usable answer came ba
 
 
 class Ledger:
-    """An open ledger; see `open_ledger`.
+    """An open ledger; see `opening`.
 
     Args:
         engine: for what may be lost with the last second before a power cut, since sending it again is harmless.
@@ -308,28 +301,6 @@ class Ledger:
                 [{"who": identity} for identity in identities],
             )
 
-    def to_retry(self, dataset: str) -> list[Retry]:
-        """Rows of the current input that are pending again.
-
-        Revenue of a contact with rows that a later reading may settle waits for that: it would blur the numbers.
-        """
-        free = sa.or_(ROWS.c.contact.is_(None), ROWS.c.contact.not_in(unsettled_contacts(self.part)))
-        query = (
-            sa.select(
-                ROWS.c.identity, sa.func.coalesce(ROWS.c.code, "").label("code"), ROWS.c.tries, CHUNKS.c.rows
-            )
-            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-            .where(
-                ROWS.c.dataset == dataset,
-                ROWS.c.outcome == Outcome.PENDING,
-                ROWS.c.current,
-                CHUNKS.c.part == self.part,
-                free if dataset == REVENUE else sa.true(),
-            )
-        )
-        with self.begin() as connection:
-            return [Retry(**row) for row in connection.execute(query).mappings()]
-
     def chunks(self) -> list[dict[str, Any]]:
         """Every call on record, oldest first, as push_chunks has it."""
         with self.begin() as connection:
@@ -337,91 +308,7 @@ class Ledger:
             found = connection.execute(ours.order_by(CHUNKS.c.chunk))
             return [dict(row) for row in found.mappings()]
 
-    def call_seconds(self, dataset: str) -> float | None:
-        """How long the last calls took on average, from sending to the answer; None where there was none."""
-        query = (
-            sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at)
-            .where(CHUNKS.c.dataset == dataset, CHUNKS.c.state == ChunkState.ANSWERED)
-            .order_by(CHUNKS.c.chunk.desc())
-            .limit(_RECENT_CALLS)
-        )
-        with self.begin() as connection:
-            calls = connection.execute(query).all()
-        spans = [datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls]
-        return sum(span.total_seconds() for span in spans) / len(spans) if spans else None
-
-    def slowest_call(self) -> float:
-        """Seconds that the slowest call of this account took, as far as is known; 0 where there was none.
-
-        An answered call took from sending to its answer. A lost one that was carried out took at least as long as a
-        reading still did not show it.
-        """
-        answered = sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at).where(
-            CHUNKS.c.state == ChunkState.ANSWERED, CHUNKS.c.sent_at.is_not(None)
-        )
-        late = (
-            sa.select(
-                sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at), sa.func.max(ROWS.c.absent_since)
-            )
-            .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
-            .where(
-                ROWS.c.dataset == REVENUE,
-                ROWS.c.outcome == Outcome.ACCEPTED,
-                ROWS.c.code == SETTLED,
-                ROWS.c.absent_since.is_not(None),
-            )
-            .group_by(CHUNKS.c.sent_at, CHUNKS.c.intended_at)
-        )
-        with self.begin() as connection:
-            calls = [*connection.execute(answered), *connection.execute(late)]
-        spans = (datetime.fromisoformat(end) - datetime.fromisoformat(start) for start, end in calls)
-        return max((span.total_seconds() for span in spans), default=0.0)
-
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""
         with self.figures() as figures:
             return figures.outcomes()
-
-
-@contextmanager
-def open_ledger(settings: Settings) -> Iterator[Ledger]:
-    """The ledger, made if it is not there yet, and brought up to date if an older program made it.
-
-    Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
-        StorageError: it cannot be opened or written, or a newer program wrote it.
-    """
-    with _opened(settings) as ledger:
-        ledger.bring_up_to_date(settings.ledger)
-        yield ledger
-
-
-@contextmanager
-def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
-    """The ledger to be read, brought up to date, or None if there is none yet; makes none.
-
-    Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
-        StorageError: it cannot be read, or a newer program wrote it.
-    """
-    file = sqlite_file(settings.ledger)
-    if file and not is_there(file):
-        yield None
-        return
-    with _opened(settings) as ledger:
-        with ledger.begin() as connection:
-            found = version(connection)
-        if found is not None:  # else a push may be making it just now
-            ledger.bring_up_to_date(settings.ledger)
-        yield ledger if found is not None else None
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Ledger]:
-    url = settings.ledger
-    engine, durable = open_engine(url, durable=False), open_engine(url, durable=True)
-    try:
-        yield Ledger(engine, durable, str(sqlite_file(url) or "the ledger"), settings.part)
-    finally:
-        engine.dispose()
-        durable.dispose()

@@ -122,22 +122,6 @@ class Presence:
     differs: int = 0
 
 
-class Retry(NamedTuple):
-    """A row that is pending again.
-
-    Attributes:
-        identity: what it is known by.
-        code: why it is pending; "" where no code says so.
-        tries: how many calls it was part of.
-        rows: how many rows its last call had.
-    """
-
-    identity: str
-    code: str
-    tries: int
-    rows: int
-
-
 def add(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int, *, current: bool) -> None:
     """Put new rows on record, each by itself.
 

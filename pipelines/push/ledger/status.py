@@ -33,7 +33,7 @@ def figures(settings: Settings) -> Iterator[Figures | None]:
             if found.is_current:
                 yield found
                 return
-    from pipelines.push.ledger.ledger import existing_ledger  # noqa: PLC0415 - SQLAlchemy takes a third of a start
+    from pipelines.push.ledger.opening import existing_ledger  # noqa: PLC0415 - SQLAlchemy takes a third of a start
 
     with existing_ledger(settings) as ledger:
         if ledger is None:

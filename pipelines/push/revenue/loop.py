@@ -23,7 +23,8 @@ from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
 from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.recent_calls import recent_calls
+from pipelines.push.ledger.queries.calls import recent_calls
+from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
 from pipelines.push.ledger.queries.revenue.alarms import alarms
@@ -187,7 +188,8 @@ class RevenuePush:
         self._is_compared = False
         with self.ledger.begin(REVENUE) as transaction:
             self.compared.wait_for(ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
-        return self.compared.new() + len(self.ledger.to_retry(REVENUE))
+            again = to_retry(transaction, REVENUE, self.ledger.part)
+        return self.compared.new() + len(again)
 
     async def _send(self, number: int, ready: int) -> OutcomeUnknown | None:
         """Send what is ready; returns why it stopped, where answers were lost."""

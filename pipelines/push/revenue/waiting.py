@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.calls import slowest_call
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.alarms import learned_seconds
 from pipelines.push.ledger.queries.revenue.in_doubt import Sent
@@ -38,10 +39,10 @@ class Patience:
 def patience(settings: Settings, ledger: Ledger) -> Patience:
     """As the settings say, and as what is on record of this account demands."""
     with ledger.begin(REVENUE) as connection:
-        learned = learned_seconds(connection)
+        learned, slowest = learned_seconds(connection), slowest_call(connection)
     settle = settings.settle_seconds
     if "settle_seconds" not in settings.model_fields_set:
-        settle = max(settle, TIMES * settings.timeout_seconds, TIMES * ledger.slowest_call())
+        settle = max(settle, TIMES * settings.timeout_seconds, TIMES * slowest)
     settle = max(settle, learned)
     return Patience(settle, min(settle * _APART, _MOST_APART))
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.errors import UsageError
 from pipelines.push import run
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.settings import load_settings
 
 SENDS = "id,to_number,timestamp,list_id,message\na,+12000000000,2024-05-01T10:00:00Z,100,Hi\n"

@@ -20,9 +20,11 @@ import sqlalchemy as sa
 from pipelines.errors import BusyError, DataError, SettingsError, StorageError
 from pipelines.push.ledger.db.engine import ledger_errors
 from pipelines.push.ledger.db.tables import PACKS
-from pipelines.push.ledger.ledger import Ledger, open_ledger
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.packs import decoded
+from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import totals
 from pipelines.push.ledger.statements import Answered, LedgerRows, Presence
@@ -90,7 +92,8 @@ def test_refused_revenue_is_not_in_doubt(ledger: Ledger) -> None:
     ledger.take_in("revenue", 1, {}, NOTHING)
     ledger.refuse("revenue", ledger.intend("revenue", rows("a"), 10, again=False), "refused")
     assert ledger.outcomes()["revenue"].pending == 1
-    assert ledger.to_retry("revenue") == [("a", "not_sent", 1, 1)]
+    with ledger.begin() as connection:
+        assert to_retry(connection, "revenue", ledger.part) == [("a", "not_sent", 1, 1)]
 
 
 def test_illegal_moves_raise_and_change_nothing(ledger: Ledger) -> None:

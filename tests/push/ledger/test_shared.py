@@ -12,8 +12,8 @@ from processes import process
 
 from pipelines.errors import BusyError, SettingsError, StorageError
 from pipelines.push.audit.reconcile import reconcile
-from pipelines.push.ledger.ledger import open_ledger
 from pipelines.push.ledger.lock import part_lock
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.resolve import in_doubt

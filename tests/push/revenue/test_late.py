@@ -17,7 +17,7 @@ import pytest
 from processes import process
 
 from pipelines.cli.app import app
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push

@@ -19,7 +19,7 @@ from oracle import query
 
 from pipelines.errors import DataError, UsageError
 from pipelines.pull.run import pull
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import acknowledge, alarms, named
 from pipelines.push.ledger.queries.revenue.in_doubt import Sent
 from pipelines.push.ledger.readings import Found, Totals

@@ -15,7 +15,7 @@ from gateways import PREFIX, haproxy, masked, nginx
 from processes import process
 
 from pipelines.errors import TracklySyncError
-from pipelines.push.ledger.ledger import open_ledger
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push

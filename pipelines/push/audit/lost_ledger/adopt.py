@@ -13,8 +13,9 @@ from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost_ledger.detect import unknown_calls
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.ledger.db.states import REVENUE
-from pipelines.push.ledger.ledger import Ledger, open_ledger
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
+from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.adopt import adopt_calls
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome

@@ -20,7 +20,7 @@ from pipelines.pull.run import pull
 from pipelines.push.audit.acknowledged import books
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.reconcile import reconcile
-from pipelines.push.ledger.ledger import existing_ledger
+from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push

@@ -20,7 +20,7 @@ from oracle import assert_equal, query
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.push.ledger.db.tables import metadata
-from pipelines.push.ledger.ledger import existing_ledger, open_ledger
+from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve

@@ -1,0 +1,83 @@
+"""Calls on record: the latest ones of a dataset, and how long calls took.
+
+What does not belong here: what is made of that (`pipelines.push.send.call_sizes`, `pipelines.push.revenue.waiting`).
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.tables import CHUNKS, ROWS
+from pipelines.push.outcomes import SETTLED, Outcome
+
+_MOST = 50
+_FOR_AVERAGE = 200
+
+
+def recent_calls(transaction: sa.Connection, dataset: str, part: str) -> list[tuple[int, float, bool]]:
+    """Of each its rows, how many seconds it lasted (0 where that is not on record), and whether it was answered.
+
+    Args:
+        transaction: a transaction.
+        dataset: sends, clicks or revenue.
+        part: whose calls.
+    """
+    query = (
+        sa.select(CHUNKS.c.rows, CHUNKS.c.sent_at, CHUNKS.c.answered_at, CHUNKS.c.state)
+        .where(
+            CHUNKS.c.dataset == dataset,
+            CHUNKS.c.part == part,
+            CHUNKS.c.state.in_((ChunkState.ANSWERED, ChunkState.LOST)),
+        )
+        .order_by(CHUNKS.c.chunk.desc())
+        .limit(_MOST)
+    )
+    calls = transaction.execute(query).all()[::-1]
+    return [(rows, _seconds(sent, ended), state == ChunkState.ANSWERED) for rows, sent, ended, state in calls]
+
+
+def call_seconds(transaction: sa.Connection, dataset: str) -> float | None:
+    """How long the last calls took on average, from sending to the answer; None where there was none."""
+    query = (
+        sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at)
+        .where(
+            CHUNKS.c.dataset == dataset,
+            CHUNKS.c.state == ChunkState.ANSWERED,
+            CHUNKS.c.sent_at.is_not(None),
+        )
+        .order_by(CHUNKS.c.chunk.desc())
+        .limit(_FOR_AVERAGE)
+    )
+    lasted = [_seconds(sent, answered) for sent, answered in transaction.execute(query)]
+    return sum(lasted) / len(lasted) if lasted else None
+
+
+def slowest_call(transaction: sa.Connection) -> float:
+    """Seconds that the slowest call of this account took, as far as is known; 0 where there was none.
+
+    An answered call took from sending to its answer. A lost one that was carried out took at least as long as a
+    reading still did not show it.
+    """
+    answered = sa.select(CHUNKS.c.sent_at, CHUNKS.c.answered_at).where(
+        CHUNKS.c.state == ChunkState.ANSWERED, CHUNKS.c.sent_at.is_not(None)
+    )
+    late = (
+        sa.select(sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at), sa.func.max(ROWS.c.absent_since))
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(
+            ROWS.c.dataset == REVENUE,
+            ROWS.c.outcome == Outcome.ACCEPTED,
+            ROWS.c.code == SETTLED,
+            ROWS.c.absent_since.is_not(None),
+        )
+        .group_by(CHUNKS.c.sent_at, CHUNKS.c.intended_at)
+    )
+    calls = [*transaction.execute(answered), *transaction.execute(late)]
+    return max((_seconds(sent, ended) for sent, ended in calls), default=0.0)
+
+
+def _seconds(sent_at: str | None, ended_at: str | None) -> float:
+    if sent_at is None or ended_at is None:
+        return 0.0
+    return (datetime.fromisoformat(ended_at) - datetime.fromisoformat(sent_at)).total_seconds()
