@@ -18,7 +18,7 @@ from typing import Any, Self
 
 _IMPORTED = (
     "aiohttp alembic.command duckdb filelock httpx msgspec pandas pandera.pandas prometheus_client pyarrow.parquet "
-    "pydantic_settings rich.progress rich.table sqlalchemy.dialects.sqlite stamina typer.rich_utils uvicorn "
+    "rich.progress rich.table sqlalchemy.dialects.sqlite stamina typer.rich_utils uvicorn "
     "pandera.strategies.pandas_strategies pandera.backends.pandas.builtin_checks "  # the first check asks for them
     "pipelines.cli.app pipelines.cli.commands.pull pipelines.cli.commands.push pipelines.cli.commands.status "
     "pipelines.pull.run pipelines.push.run pipelines.warehouse.structure.empty_warehouse"

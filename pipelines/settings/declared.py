@@ -9,13 +9,15 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.errors import SettingsError
 from pipelines.settings import checks
 from pipelines.text.urls import host_of, is_loopback
+
+PREFIX = "TRACKLY_"
+"""What the names of settings begin with in the environment and in .env."""
 
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _HUNDRED_YEARS = 36_500
@@ -24,10 +26,10 @@ _MOST_QUEUE_MB = 16_000_000
 """Close to the 2**32 pages that a file of SQLite may have."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that a user may set. Field descriptions are the documentation of each setting."""
 
-    model_config = SettingsConfigDict(env_prefix="TRACKLY_", env_file=".env", extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     api_key: SecretStr | None = Field(None, description="API key: trk_ and 32 letters or digits.")
     base_url: str = Field(DOCUMENTED_BASE_URL, description="Where the API answers, version included.")

@@ -4,12 +4,14 @@ They come from environment variables or a `.env` file in the working directory; 
 belong here: the settings (`declared`), and the rules for their texts (`checks`).
 """
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pipelines.errors import SettingsError
 from pipelines.settings.declared import Settings
+from pipelines.settings.environment import DOTENV, set_outside
 
 _DATE = "must be a date, such as 2020-01-31"
 _PLAIN = {
@@ -33,10 +35,11 @@ _OWN = ("value_error", "plain_http")
 """Types of our own checks."""
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(*, _env_file: Path | None = DOTENV, **overrides: Any) -> Settings:
     """Read and check the settings.
 
     Args:
+        _env_file: where settings stand beside the environment; None for nowhere.
         overrides: fields set by the caller (command-line options, tests); they win over the environment.
 
     Raises:
@@ -44,7 +47,7 @@ def load_settings(**overrides: Any) -> Settings:
             a key.
     """
     try:
-        return Settings(**overrides)
+        return Settings.model_validate({**set_outside(_env_file), **overrides})
     except ValidationError as error:
         problems = "; ".join(
             _describe(item) for item in error.errors(include_input=False, include_context=False)
