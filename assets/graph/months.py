@@ -16,11 +16,11 @@ from assets.graph.external import HISTORY_FILES
 from assets.graph.pulled import warehouse
 from assets.graph.pushed import GROUP as PUSH_POOL
 from assets.graph.pushed import books_published
-from assets.inspection.lookups import outcomes_between
 from assets.inspection.metadata import of_month
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from assets.runs.started_by import attended
+from pipelines.push.audit.months import outcomes_between
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.runs import records_of

@@ -17,7 +17,6 @@ from assets.inspection.lookups import (
     input_rows,
     intake_of,
     noticed,
-    outcomes_by_month,
     recorded_rows,
     rows_by_month,
 )
@@ -33,6 +32,7 @@ from assets.inspection.metadata import (
 )
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.months import outcomes_by_month
 from pipelines.push.audit.reconcile import Reconciliation
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes

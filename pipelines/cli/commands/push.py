@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from schemas.registry import PUSHED
 from schemas.values.outcomes import LEFT_OUT
 
 if TYPE_CHECKING:
+    from pipelines.push.checks.compare import Period
     from pipelines.push.checks.revenue.same_rows import Decision
     from pipelines.push.intake import Intake
     from pipelines.push.outcomes import Outcomes
@@ -74,7 +75,8 @@ def push(
         str | None,
         typer.Option(
             metavar="YYYY-MM",
-            help="Send only rows of this month, by their own timestamp; the others stay pending.",
+            help="Send only rows of this month, by their own timestamp; the others stay pending. The counts and "
+            "the exit code are those of the month.",
         ),
     ] = None,
     retry_rejected: Annotated[
@@ -158,16 +160,45 @@ def push(
         show_plans(planned.plans, planned.unread, ending, as_json=as_json, show_values=show_values)
         return 0
     _tell_undecided(decision, done.intakes.values())
-    return _ended(settings, done, time.monotonic() - started, as_json=as_json)
+    if between:
+        done = _of_period(settings, done, between)
+    took = time.monotonic() - started
+    return _ended(settings, done, took, month, as_json=as_json)
 
 
-def _ended(settings: Settings, done: "PushReport", took: float, *, as_json: bool) -> int:
-    """Show what a push did; returns the exit code."""
+def _of_period(settings: Settings, done: "PushReport", between: "Period") -> "PushReport":
+    """The report of a push, with the outcomes of the rows of a time alone.
+
+    Raises:
+        StorageError: a stage or the warehouse cannot be read.
+    """
+    from pipelines.push.audit.months import outcomes_between  # noqa: PLC0415 - help answers at once
+    from pipelines.push.outcomes import Outcomes  # noqa: PLC0415 - the same
+
+    found = {name: outcomes_between(settings, name, between) for name in done.intakes}
+    return replace(
+        done,
+        outcomes={name: Outcomes.of(sum(counts.values()), counts) for name, (counts, _) in found.items()},
+        differing={name: differs for name, (_, differs) in found.items()},
+        reasons={},  # these are of the whole input
+    )
+
+
+def _ended(settings: Settings, done: "PushReport", took: float, month: str | None, *, as_json: bool) -> int:
+    """Show what a push did; returns the exit code.
+
+    Args:
+        settings: the limit of rows that are left out.
+        done: what the push did; of a month, with the month's outcomes.
+        took: seconds.
+        month: the month that was pushed, such as 2026-10.
+        as_json: for programs.
+    """
     if as_json:
         differ = {"differs": done.differing} if any(done.differing.values()) else {}
         show_json({name: asdict(counts) for name, counts in done.outcomes.items()} | differ)
     else:
-        _show_done(settings, done, took)
+        _show_done(settings, done, took, month)
     return unsettled(done.unsettled) or left_out(settings, done.outcomes, done.differing)
 
 
@@ -208,7 +239,7 @@ def _showing(as_json: bool, show_values: bool) -> "Showing":
     return Showing(None if as_json else EXAMPLES, masked=not show_values)
 
 
-def _month(name: str | None, *, dry_run: bool) -> tuple[datetime, datetime] | None:
+def _month(name: str | None, *, dry_run: bool) -> "Period | None":
     """From its first moment to that of the next month, UTC; None where no month was asked for.
 
     Raises:
@@ -225,8 +256,8 @@ def _month(name: str | None, *, dry_run: bool) -> tuple[datetime, datetime] | No
     return first, (first + timedelta(days=31)).replace(day=1)
 
 
-def _show_done(settings: Settings, done: "PushReport", took: float) -> None:
-    show_pushed(done.outcomes)
+def _show_done(settings: Settings, done: "PushReport", took: float, month: str | None) -> None:
+    show_pushed(done.outcomes, f"imports of {month}" if month else "imports")
     advice = [line for found in done.intakes.values() for line in found.advice]
     differ = differing_notes(done.differing)
     show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes), *differ, *advice])

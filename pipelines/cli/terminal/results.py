@@ -81,9 +81,9 @@ def show_pulled(manifests: Mapping[str, Manifest], names: Collection[str] = tupl
     out.print(table)
 
 
-def show_pushed(outcomes: Mapping[str, Outcomes]) -> None:
+def show_pushed(outcomes: Mapping[str, Outcomes], title: str = "imports") -> None:
     """A table of outcomes, one column per import."""
-    table = Table("imports", box=None, pad_edge=False, header_style="bold")
+    table = Table(title, box=None, pad_edge=False, header_style="bold")
     for name in outcomes:
         table.add_column(name, justify="right")
     for outcome in ("rows_in", *Outcome):
