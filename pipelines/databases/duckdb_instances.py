@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 import duckdb
 
 from pipelines.databases.duckdb_memory import Config
-from schemas.derived.tables import literal
+from schemas.derived.tables import literal, quoted
 
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")
 """What holds for a whole instance, so that it is set for every block, or goes back to its default."""
@@ -46,11 +46,11 @@ def attached(
     instance = _taken(given)
     try:
         file = str(path) if path else ":memory:"
-        instance.execute(f"ATTACH {literal(file)} AS {_quoted(name)}{form}")
+        instance.execute(f"ATTACH {literal(file)} AS {quoted(name)}{form}")
         with instance.cursor() as connection:
-            connection.execute(f"USE {_quoted(name)}")
+            connection.execute(f"USE {quoted(name)}")
             yield connection
-        instance.execute(f"DETACH {_quoted(name)}")
+        instance.execute(f"DETACH {quoted(name)}")
     except BaseException:
         instance.close()
         raise
@@ -100,7 +100,3 @@ def _give_back(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
 @cache
 def _idle() -> SimpleQueue[duckdb.DuckDBPyConnection]:
     return SimpleQueue()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

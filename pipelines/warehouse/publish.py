@@ -5,7 +5,7 @@ What does not belong here: how the file is replaced (see `swap`) and what pushes
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -71,13 +71,8 @@ def publish(
             if snapshot.manifest.dataset in VERSIONED:
                 note_changes(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
-        now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in new}
-        _account(connection, settings, before | now, under_way)
-        take_events(connection, settings)
-        create_views(connection)
-        note_revenue(connection, new)
-        note_campaigns(connection, settings, now)
-    _forget_old(settings, before | now)
+        published = _follow_up(connection, settings, new, before, under_way)
+    _forget_old(settings, published)
     return list(new)
 
 
@@ -99,12 +94,36 @@ def republish(settings: Settings, earlier: Sequence[Snapshot], under_way: RunRec
             if snapshot.manifest.dataset in VERSIONED:
                 rewind(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
-        now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in earlier}
-        _account(connection, settings, before | now, under_way)
-        take_events(connection, settings)
-        create_views(connection)
-        note_revenue(connection, earlier)
-        note_campaigns(connection, settings, [snapshot.manifest.dataset for snapshot in earlier])
+        _follow_up(connection, settings, earlier, before, under_way)
+
+
+def _follow_up(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    snapshots: Sequence[Snapshot],
+    before: Mapping[str, str],
+    under_way: RunRecord | None,
+) -> dict[str, str]:
+    """What follows where the rows of snapshots have been put in place: records, events, views, readings, counts.
+
+    Args:
+        connection: the warehouse that is being made.
+        settings: see `Settings`.
+        snapshots: those that are published now.
+        before: by dataset, the snapshot that was published before.
+        under_way: what publishes, for sync.runs.
+
+    Returns:
+        By dataset, the snapshot that is published.
+    """
+    now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in snapshots}
+    published = {**before, **now}
+    _account(connection, settings, published, under_way)
+    take_events(connection, settings)
+    create_views(connection)
+    note_revenue(connection, snapshots)
+    note_campaigns(connection, settings, now)
+    return published
 
 
 def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snapshot]:

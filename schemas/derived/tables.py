@@ -95,3 +95,8 @@ def describe(field: Field) -> str:
 def literal(text: str) -> str:
     """A text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A name of a column, table or database in SQL, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'

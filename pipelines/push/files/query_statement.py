@@ -16,6 +16,7 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.storage import storage_errors
+from schemas.derived.tables import literal, quoted
 
 _LONGEST = 1 << 20
 """Bytes of a query; nobody writes one by hand that is longer."""
@@ -213,8 +214,7 @@ def _named_scan(path: Path, text: bytes, node: Mapping[str, Any], made: set[str]
             f"Use read_csv('{name}', all_varchar = true), read_parquet or read_json.",
         )
     alias = str(node.get("alias") or Path(name).name.partition(".")[0])
-    quoted = name.replace("'", "''")
-    textual = f"read_csv('{quoted}', all_varchar = true){_renamed(node, alias)}"
+    textual = f"read_csv({literal(name)}, all_varchar = true){_renamed(node, alias)}"
     return Scan(kind, (name,), _slice(text, node), textual, alias, frozenset(), frozenset(), hive=False)
 
 
@@ -226,9 +226,8 @@ def _path_of(node: Mapping[str, Any]) -> list[str]:
 
 def _renamed(node: Mapping[str, Any], alias: str) -> str:
     """`AS alias(columns)`, where the query renames the columns."""
-    columns = [str(name).replace('"', '""') for name in node.get("column_name_alias", [])]
-    quoted = alias.replace('"', '""')
-    return f' AS "{quoted}"(' + ", ".join(f'"{name}"' for name in columns) + ")" if columns else ""
+    columns = [quoted(str(name)) for name in node.get("column_name_alias", [])]
+    return f" AS {quoted(alias)}({', '.join(columns)})" if columns else ""
 
 
 def _called_scan(path: Path, text: bytes, node: Mapping[str, Any]) -> Scan | None:

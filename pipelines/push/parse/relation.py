@@ -22,13 +22,13 @@ from pipelines.push.parse.delimited.reader import read_delimited
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
-from pipelines.push.parse.typed_columns import has_floats, quoted, select_texts, select_values
+from pipelines.push.parse.typed_columns import has_floats, select_texts, select_values
 from pipelines.push.values.columns import match
 from pipelines.push.values.proven import prove
 from pipelines.push.values.proven import schema as typed_schema
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
-from schemas.derived.tables import literal
+from schemas.derived.tables import literal, quoted
 
 _INCOMING = "incoming"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from schemas.columns import Dataset, Field, Kind
-from schemas.derived.tables import literal
+from schemas.derived.tables import literal, quoted
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLES = {*_WHOLE, *(f"U{name}" for name in _WHOLE)}
@@ -18,11 +18,6 @@ _NOTHING = {"NULL", '"NULL"'}
 _MOST_NOISE = 6.7e-16
 """A double this close, as a share of itself, to one with 4 decimals is that one: 0.1 + 0.2 is 0.30000000000000004."""
 _EXACT = 9_007_199_254_740_992  # beyond 2^53 a double has lost digits
-
-
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 Found = Mapping[str, tuple[str, str]]

@@ -229,6 +229,7 @@ def _names(columns: list[_Column], places: list[int], known: set[str]) -> str:
 
 
 def _quoted(name: str) -> str:
+    """As `schemas.derived.tables.quoted`, which cannot be imported here: this process has nothing of ours."""
     return '"' + name.replace('"', '""') + '"'
 
 

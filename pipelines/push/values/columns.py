@@ -95,7 +95,9 @@ def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:
 def _places(dataset: Dataset, given: list[str], path: Path) -> dict[str, int]:
     twice = [name for name in dataset.columns if given.count(name) > 1]
     if twice:
-        raise UsageError(f"{path} has the column {_quoted(twice)} more than once.", "Leave one of them out.")
+        raise UsageError(
+            f"{path} has the column {_in_backticks(twice)} more than once.", "Leave one of them out."
+        )
     return {name: place for place, name in enumerate(given) if name in dataset.columns}
 
 
@@ -103,7 +105,7 @@ def _refuse_missing(dataset: Dataset, places: dict[str, int], hints: Sequence[st
     missing = [field.name for field in dataset.fields if not field.nullable and field.name not in places]
     if missing:
         because = f": {'; '.join(hints)}" if hints else ""
-        raise UsageError(f"{path} lacks the column {_quoted(missing)}{because}.", rename(dataset))
+        raise UsageError(f"{path} lacks the column {_in_backticks(missing)}{because}.", rename(dataset))
 
 
 def _refuse_misspelt(dataset: Dataset, others: dict[str, str], places: dict[str, int], path: Path) -> None:
@@ -186,5 +188,5 @@ def _shown(name: str, place: int) -> str:
     return trimmed if _LIKE_A_NAME.fullmatch(trimmed) else f"column {place + 1}"
 
 
-def _quoted(names: Sequence[str]) -> str:
+def _in_backticks(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
