@@ -5,7 +5,7 @@ environment, .env ─▶ load ─▶ declared (a `Settings`), checks (each text)
 What does not belong here: anything that opens files of data, connects, or imports the engine.
 """
 
-from pipelines.settings.declared import DOCUMENTED_BASE_URL, Settings
+from pipelines.settings.declared import DEMO_MARKER, DOCUMENTED_BASE_URL, Settings
 from pipelines.settings.load import load_settings
 
-__all__ = ["DOCUMENTED_BASE_URL", "Settings", "load_settings"]
+__all__ = ["DEMO_MARKER", "DOCUMENTED_BASE_URL", "Settings", "load_settings"]

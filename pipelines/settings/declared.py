@@ -19,6 +19,9 @@ from pipelines.text.urls import host_of, is_loopback
 PREFIX = "TRACKLY_"
 """What the names of settings begin with in the environment and in .env."""
 
+DEMO_MARKER = ".made-by-trackly-sync-demo"
+"""The file by which a demo knows a data directory as its own."""
+
 DOCUMENTED_BASE_URL = "https://app.tracklysms.com/api/v2"
 _HUNDRED_YEARS = 36_500
 """In days; times much further off are no dates any more."""
@@ -305,12 +308,22 @@ class Settings(BaseModel):
         """The longest that a revenue call takes; what became of it is known, or unknown, by then."""
         return 2 * self.timeout_seconds
 
+    @property
+    def is_of_demo(self) -> bool:
+        """Whether a demo has made the data directory; its account is served by `trackly-sync demo --ui` only."""
+        return (self.data_dir / DEMO_MARKER).exists()
+
     def require_key(self) -> str:
         """The API key, or the one line that says how to set it.
 
         Raises:
             SettingsError: no key is set.
         """
+        if self.api_key is None and self.is_of_demo:
+            raise SettingsError(
+                "TRACKLY_API_KEY is not set, and the data is a demo's, whose account nobody serves now.",
+                f"Run: trackly-sync demo --ui --data-dir {self.data_dir}",
+            )
         if self.api_key is None:
             raise SettingsError(
                 "TRACKLY_API_KEY is not set.",

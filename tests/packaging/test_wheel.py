@@ -15,7 +15,7 @@ import pytest
 from processes import of_session
 from shadows import write_shadows
 
-from pipelines.cli.commands.demo import _MARKER
+from pipelines.settings import DEMO_MARKER
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("schemas", "pipelines", "assets")
@@ -101,7 +101,7 @@ def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bi
         f"TRACKLY_LEDGER_URL=sqlite:///{tmp_path}/real.db\nTRACKLY_HISTORY_DIR=real\n"
     )
     (tmp_path / "demo").mkdir()
-    for left in (_MARKER, "warehouse.duckdb"):
+    for left in (DEMO_MARKER, "warehouse.duckdb"):
         (tmp_path / "demo" / left).write_text("of a demo before")
     command = str(bin_folder / "trackly-sync")
     version = subprocess.run([command, "--version"], cwd=tmp_path, env=kept, capture_output=True, check=True)
@@ -121,7 +121,7 @@ def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bi
     assert of_session(demo.pid) == []
     assert not (tmp_path / "real.db").exists()
     assert (tmp_path / "demo" / "ledger.db").exists()
-    assert (tmp_path / "demo" / _MARKER).exists()
+    assert (tmp_path / "demo" / DEMO_MARKER).exists()
     script = told.partition("-c ")[2].partition("\n\n")[0]
     answer = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -P -c {script}"],

@@ -1,13 +1,15 @@
 """The bounds of settings: what the code cannot bear is a settings error before anything runs."""
 
 import math
+from pathlib import Path
 
 import annotated_types
 import pytest
 
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import SettingsError
-from pipelines.settings import Settings, load_settings
+from pipelines.sandbox import API_KEY
+from pipelines.settings import DEMO_MARKER, Settings, load_settings
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.queue.store import open_store
 
@@ -95,3 +97,14 @@ def test_other_databases_are_not_supported(url: str) -> None:
         sqlite_file(url)
     assert "s3cret" not in str(caught.value)
     assert "postgresql://" in caught.value.remedy
+
+
+def test_without_a_key_a_demos_data_names_the_command_that_serves_its_account(tmp_path: Path) -> None:
+    """After `make demo` alone, the first click in `trackly-sync ui` fails so; elsewhere a key is asked for."""
+    settings = load_settings(data_dir=tmp_path)
+    with pytest.raises(SettingsError, match="Copy a key"):
+        settings.require_key()
+    (tmp_path / DEMO_MARKER).touch()
+    with pytest.raises(SettingsError, match=f"Run: trackly-sync demo --ui --data-dir {tmp_path}"):
+        settings.require_key()
+    assert load_settings(data_dir=tmp_path, api_key=API_KEY).require_key() == API_KEY

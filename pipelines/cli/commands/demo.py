@@ -17,10 +17,9 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_pulled, show_pushed
 from pipelines.errors import UsageError
 from pipelines.process.subprocesses import module_command, safe_environment
-from pipelines.settings import load_settings
+from pipelines.settings import DEMO_MARKER, load_settings
 from pipelines.storage import private_folder, storage_errors
 
-_MARKER = ".made-by-trackly-sync-demo"
 _ACCOUNT = "account.json"
 
 _OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
@@ -54,7 +53,7 @@ def demo(
     - `trackly-sync demo`: once through, in half a minute.
     - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
     """
-    if not (pages and (data_dir / _MARKER).exists() and (data_dir / _ACCOUNT).exists()):
+    if not (pages and (data_dir / DEMO_MARKER).exists() and (data_dir / _ACCOUNT).exists()):
         code = _run(data_dir, contacts)
         if code or not pages:
             return code
@@ -124,7 +123,7 @@ def _empty(data_dir: Path) -> None:
     Raises:
         UsageError: the folder holds something else.
     """
-    marker = data_dir / _MARKER
+    marker = data_dir / DEMO_MARKER
     if data_dir.exists() and any(data_dir.iterdir()) and not marker.exists():
         raise UsageError(f"{data_dir} is not empty and no demo has made it.", "Name another with --data-dir.")
     with storage_errors("make", data_dir):

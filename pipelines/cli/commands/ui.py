@@ -18,7 +18,7 @@ import typer
 from filelock import FileLock, Timeout
 
 from pipelines.cli.shared.exits import guarded
-from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.consoles import out, tell
 from pipelines.errors import BusyError, SettingsError, UsageError
 from pipelines.process.exit_codes import FAILED
 from pipelines.process.subprocesses import module_command, safe_environment
@@ -81,6 +81,11 @@ def ui(
         raise SettingsError(
             "The UI can start runs, so beyond loopback it needs a password, and TRACKLY_UI_PASSWORD is not set.",
             "Set it, for example to what `openssl rand -hex 16` gives, or leave --host out.",
+        )
+    if settings.is_of_demo:
+        tell(
+            f"The data is a demo's, and its account is not served by this: a pull or push fails. With the account: "
+            f"trackly-sync demo --ui --data-dir {settings.data_dir}"
         )
     return serve_pages(settings, host, port)
 
