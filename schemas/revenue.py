@@ -45,6 +45,9 @@ class Revenue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ] = None
 
 
+OF_TOTALS = frozenset({"conversion_count", "since"})
+"""Columns of our own, which only rows out of contacts' totals have."""
+
 REVENUE = Dataset(
     name="revenue",
     row=Revenue,

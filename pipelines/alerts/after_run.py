@@ -18,6 +18,7 @@ from pipelines.alerts.conditions import (
     of_pulls,
     of_pushes,
     of_runs,
+    of_source,
     of_unread,
     of_unserved,
     of_warehouse,
@@ -97,6 +98,7 @@ def conditions(
         of_warehouse(damage, is_there=is_there(settings.warehouse)),
         *of_runs(last.values()),
         *of_unserved(pulled, last.values()),
+        *of_source(pulled),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
         *(alarms(settings) if alarms else ()),
     ]

@@ -4,6 +4,7 @@
     damaged:warehouse    the warehouse cannot be read
     failed:<activity>    an activity failed when it last ran, such as a publish that the shrink guard stopped
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
+    source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and nobody knows whether they arrived
@@ -29,7 +30,7 @@ import msgspec
 from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
 from pipelines.webhooks.queue.state import Received
-from schemas.own_tables.sync import Manifest, RunRecord
+from schemas.own_tables.sync import Manifest, RunRecord, source_note
 
 _ALIVE = timedelta(minutes=10)
 """A receiver shows every half minute that it can store events; without that for so long it cannot."""
@@ -138,6 +139,28 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
             figures = {"missing": books.get("missing")}
             found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))
     return found
+
+
+def of_source(published: Mapping[str, Manifest]) -> list[Condition]:
+    """Whether revenue comes from another source than before: until events are served again, or the next pull of them.
+
+    Args:
+        published: by dataset, the manifest of the published snapshot.
+    """
+    manifest = published.get("revenue")
+    if manifest is None:
+        return []
+    note = source_note(manifest)
+    remedy = "What that means: docs/guarantees.md" if note else ""
+    return [
+        Condition(
+            "source:revenue",
+            bool(note),
+            note or "revenue has its usual source",
+            remedy,
+            {"source": manifest.source},
+        )
+    ]
 
 
 def of_unserved(published: Mapping[str, Manifest], last: Iterable[RunRecord]) -> list[Condition]:

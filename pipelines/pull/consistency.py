@@ -1,4 +1,4 @@
-"""What may be claimed of a snapshot, and whether it is good enough to be one."""
+"""What may be claimed of a snapshot, how it differs from the one before, and whether it is good enough to be one."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
 from pipelines.pull.read.chain import Evidence
-from schemas.own_tables.sync import Consistency, Manifest, unserved_rows
+from schemas.own_tables.sync import Consistency, Manifest, source_note, unserved_rows
+from schemas.revenue import FROM_CONTACTS, OF_TOTALS
 
 _REASONS_SHOWN = 3
 
@@ -74,9 +75,10 @@ def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: fr
         unknown: fields that the contract does not know.
         missing: fields of the contract that no row carried.
     """
-    if before is None:
+    if before is None or before.source == FROM_CONTACTS:  # those rows were made here, of other fields
         return ""
-    unknown_before, missing_before = set(_names(before.unknown_fields)), set(_names(before.missing_fields))
+    unknown_before = set(_names(before.unknown_fields))
+    missing_before = set(_names(before.missing_fields)) - (OF_TOTALS if before.source else frozenset())
     changes = [
         *(f"new field {name}, kept in extra" for name in sorted(unknown - unknown_before)),
         *(f"field {name} is not sent any more" for name in sorted(unknown_before - unknown)),
@@ -84,6 +86,25 @@ def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: fr
         *(f"field {name} is sent" for name in sorted(missing_before - missing)),
     ]
     return "; ".join(changes)
+
+
+def source_since(before: Manifest | None, source: str, finished_at: str) -> str | None:
+    """Since when revenue has had a source; None where it never had the other one.
+
+    Args:
+        before: of the published revenue.
+        source: of the revenue that takes its place.
+        finished_at: when that was complete.
+    """
+    if before is None or not before.source:
+        return None
+    return before.source_since if before.source == source else finished_at
+
+
+def source_figures(manifest: Manifest) -> dict[str, str]:
+    """What the record of a run says of where revenue comes from; nothing for other datasets."""
+    figures = {"source": manifest.source, "source_note": source_note(manifest)}
+    return {name: text for name, text in figures.items() if text}
 
 
 def _names(joined: str) -> list[str]:

@@ -9,13 +9,15 @@ import asyncio
 import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.alerts.after_run import watched
 from pipelines.errors import StorageError
 from pipelines.process import interrupts
 from pipelines.process.concurrent import run_all
-from pipelines.pull.derived.revenue_source import came_from_contacts, derived, serves_events
+from pipelines.pull.derived.revenue_changes import derived
+from pipelines.pull.derived.revenue_source import came_from_contacts, in_place_of_events, serves_events
+from pipelines.pull.draft import Draft
 from pipelines.pull.replies.fetch import Progress, silent
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
 from pipelines.runs import Skipped, recorded
@@ -25,6 +27,7 @@ from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import published_snapshot
 from pipelines.warehouse.swap import prepare
+from schemas.own_tables.sync import Manifest
 from schemas.registry import BY_PRODUCT, PULLED
 
 _OBJECTS_BETWEEN_LOOKS = 50_000
@@ -191,41 +194,97 @@ def _pull_and_publish(
 async def _pull(
     settings: Settings, wanted: _Wanted, run: str, on_progress: Progress
 ) -> tuple[list[Snapshot], dict[str, str]]:
-    made: dict[str, Snapshot] = {}
-    skipped: dict[str, str] = {}
-    names = wanted.names
+    names, derive = wanted.names, "contacts" in wanted.names and came_from_contacts(settings)
     async with TracklyClient(settings) as client:
-        derive = "contacts" in names and came_from_contacts(settings)
         if "revenue" in names and not await serves_events(client, settings):
             derive = True
             names = (names - {"revenue"}) | {"contacts"}
-
-        async def one(name: str) -> None:
-            options = ReadOptions(
-                since_last=wanted.since_last and name == "contacts",
-                skip_unserved=wanted.skip_unserved and name in BY_PRODUCT,
-            )
-            try:
-                made[name] = await make_snapshot(client, settings, name, run, on_progress, options)
-            except Skipped as skip:
-                skipped[name] = skip.reason
-
-        preparing = asyncio.to_thread(prepare, settings.warehouse)
-        await run_all([preparing, *(one(name) for name in PULLED if name in names)])
+        reading = _Reading(client, settings, wanted, run, on_progress)
+        made = await reading.read(names)
     if derive and "revenue" not in made:
         made["revenue"] = await derived(settings, made["contacts"], run)
-    return [made[name] for name in PULLED if name in made], skipped
+    return [made[name] for name in PULLED if name in made], reading.skipped
+
+
+class _Reading:
+    """The snapshots of one pull, made side by side.
+
+    Args:
+        client: an open client.
+        settings: see `Settings`.
+        wanted: how they are to be made.
+        run: the run's id.
+        on_progress: see `Progress`.
+
+    Attributes:
+        skipped: the datasets that the account does not serve, each with what it answered.
+    """
+
+    def __init__(
+        self, client: TracklyClient, settings: Settings, wanted: _Wanted, run: str, on_progress: Progress
+    ) -> None:
+        self.skipped: dict[str, str] = {}
+        self._client = client
+        self._settings = settings
+        self._wanted = wanted
+        self._run = run
+        self._on_progress = on_progress
+        self._made: dict[str, Snapshot] = {}
+        self._contacts: asyncio.Task[None] | None = None
+
+    async def read(self, names: Collection[str]) -> dict[str, Snapshot]:
+        """Make them, and a place for the warehouse that is to hold them; by dataset."""
+        preparing = asyncio.to_thread(prepare, self._settings.warehouse)
+        reading = (
+            self._contacts_read() if name == "contacts" else self._one(name)
+            for name in PULLED
+            if name in names
+        )
+        await run_all([preparing, *reading])
+        return self._made
+
+    async def _contacts_read(self) -> None:
+        """Read contacts, once, whoever asks for them."""
+        if self._contacts is None:
+            self._contacts = asyncio.create_task(self._one("contacts"))
+        await self._contacts
+
+    async def _one(self, name: str) -> None:
+        options = ReadOptions(
+            since_last=self._wanted.since_last and name == "contacts",
+            skip_unserved=self._wanted.skip_unserved and name in BY_PRODUCT,
+            instead=self._totals if name == "revenue" and came_from_contacts(self._settings) else None,
+        )
+        try:
+            self._made[name] = await make_snapshot(
+                self._client, self._settings, name, self._run, self._on_progress, options
+            )
+        except Skipped as skip:
+            self.skipped[name] = skip.reason
+
+    async def _totals(self, events: Draft, read: Manifest) -> Snapshot | None:
+        await self._contacts_read()
+        return in_place_of_events(self._settings, self._made["contacts"], events, read)
 
 
 async def _snapshot_one(
     settings: Settings, name: str, run: str, on_progress: Progress, options: ReadOptions
 ) -> Snapshot:
+    async def totals(events: Draft, read: Manifest) -> Snapshot | None:
+        return in_place_of_events(settings, _latest_contacts(settings), events, read)
+
     async with TracklyClient(settings) as client:
         if name != "revenue" or await serves_events(client, settings):
+            if name == "revenue" and came_from_contacts(settings):
+                options = replace(options, instead=totals)
             return await make_snapshot(client, settings, name, run, on_progress, options)
+    return await derived(settings, _latest_contacts(settings), run)
+
+
+def _latest_contacts(settings: Settings) -> Snapshot:
     contacts = latest(settings.parquet_dir, "contacts")
     if contacts is None:
         raise StorageError(
             "Revenue is derived from contacts, and there is no snapshot of them.", "Pull contacts."
         )
-    return await derived(settings, contacts, run)
+    return contacts

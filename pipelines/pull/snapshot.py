@@ -7,7 +7,7 @@ What does not belong here: replies (`pull.replies`), files (`write.snapshot_file
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 
 from pipelines.errors import NotEnabledError, NotFoundError, TracklySyncError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
-from pipelines.pull.consistency import hold_to_limit, judge, schema_changes
+from pipelines.pull.consistency import hold_to_limit, judge, schema_changes, source_figures, source_since
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
@@ -35,7 +35,7 @@ from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.published import published, published_rows
 from schemas.own_tables.sync import Consistency, Manifest
 from schemas.registry import OPTIONAL, PULLED
-from schemas.revenue import FROM_EVENTS
+from schemas.revenue import FROM_EVENTS, OF_TOTALS, REVENUE
 
 _log = logging.getLogger(__name__)
 
@@ -48,11 +48,13 @@ class ReadOptions:
         since_last: of contacts, read only what has signed up since the published snapshot.
         skip_unserved: raise Skipped where the account does not serve the dataset.
         batch_rows: how many rows are written at once, at the least.
+        instead: called with what was read where the snapshot is fuzzy; another one that it returns takes its place.
     """
 
     since_last: bool = False
     skip_unserved: bool = False
     batch_rows: int = BATCH_ROWS
+    instead: "Callable[[Draft, Manifest], Awaitable[Snapshot | None]] | None" = None
 
 
 async def make_snapshot(
@@ -103,6 +105,10 @@ async def make_snapshot(
         pulled = manifest.rows - manifest.carried + manifest.quarantined
         on_progress(name, pulled, pulled)
         spool.discard()
+        other = await options.instead(made, manifest) if options.instead and manifest.is_fuzzy else None
+        if other:
+            record.rows, record.details = other.manifest.rows, _details(other.manifest)
+            return other
         return _finished(settings, made, manifest)
 
 
@@ -145,7 +151,7 @@ def _finished(settings: Settings, made: Draft, manifest: Manifest) -> Snapshot:
         StorageError: the disk refused.
     """
     hold_to_limit(manifest, made.quarantine, settings.pull_bad_share)
-    if manifest.consistency == Consistency.FUZZY:
+    if manifest.is_fuzzy:
         manifest = _carried_on(settings, made, manifest)
     shutil.rmtree(made.work)
     return seal(made.folder, manifest)
@@ -208,16 +214,20 @@ def _manifest(
     before: Manifest | None,
 ) -> Manifest:
     """What the snapshot holds, and what may be claimed of it; `before` is the one that is published."""
+    name, finished_at = made.dataset.name, now()
     consistency, why = judge(evidence, files.rows + files.quarantined)
     if replies.resumed:
         why += f"; {replies.resumed:,} replies are of an interrupted pull"
         consistency = Consistency.REPAIRED if consistency == Consistency.EXACT else consistency
+    source, missing = (
+        (FROM_EVENTS, files.missing - OF_TOTALS) if name == REVENUE.name else ("", files.missing)
+    )
     return Manifest(
-        dataset=made.dataset.name,
+        dataset=name,
         snapshot=made.snapshot,
         run=made.run,
         started_at=min([made.started_at, *(page.sent_at for page in files.pages)]),
-        finished_at=now(),
+        finished_at=finished_at,
         rows=files.rows,
         quarantined=files.quarantined,
         consistency=consistency,
@@ -228,10 +238,11 @@ def _manifest(
         retries=replies.retries,
         total=evidence.total,
         unknown_fields=", ".join(sorted(files.unknown)),
-        missing_fields=", ".join(sorted(files.missing)),
-        schema_changes=schema_changes(before, files.unknown, files.missing),
+        missing_fields=", ".join(sorted(missing)),
+        schema_changes=schema_changes(before, files.unknown, missing),
         odd_times=", ".join(f"{name} ({count:,})" for name, count in files.odd_times.items()),
-        source=FROM_EVENTS if made.dataset.name == "revenue" else "",
+        source=source,
+        source_since=source_since(before, source, finished_at),
         personal_data=privacy.label,
     )
 
@@ -252,6 +263,7 @@ def _details(manifest: Manifest) -> Any:
         resumed=manifest.resumed,
         consistency=manifest.consistency,
         schema_changes=manifest.schema_changes,
+        **source_figures(manifest),
     )
 
 

@@ -160,6 +160,8 @@ def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def _replace_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> None:
     fields = (*dataset.fields, *BOOKKEEPING.fields)
     _refill(connection, f"main.{dataset.name}", dataset, fields, snapshot.data)
+    if snapshot.manifest.source:  # earlier versions carried on rows of the other one
+        connection.execute(f"DELETE FROM main.{dataset.name} WHERE source <> ?", [snapshot.manifest.source])
     _refill(connection, f"quarantine.{dataset.name}", QUARANTINED, QUARANTINED.fields, snapshot.quarantine)
 
 

@@ -16,6 +16,15 @@ from pipelines.warehouse.swap import reading
 from schemas.derived.tables import literal
 from schemas.own_tables.sync import Manifest
 
+_VERSIONS_OF_TOTALS = """
+SELECT
+    phone_number, list_id, revenue_total, conversion_count, valid_from, valid_to, synced_at,
+    (SELECT max(began_at) FROM sync.history_began WHERE dataset = 'contacts') AS began_at
+FROM main.contacts_history
+SEMI JOIN (FROM main.contacts_history WHERE revenue_total <> 0 OR conversion_count <> 0) AS earning
+    USING (phone_number, list_id)
+"""
+
 
 def published(warehouse: Path) -> dict[str, Manifest]:
     """What the warehouse holds: by dataset, the manifest of its snapshot. Empty before the first pull.
@@ -53,7 +62,8 @@ def _with_iso_times(manifest: Manifest) -> Manifest:
     started, finished = (
         datetime.fromisoformat(text).isoformat() for text in (manifest.started_at, manifest.finished_at)
     )
-    return msgspec.structs.replace(manifest, started_at=started, finished_at=finished)
+    since = manifest.source_since and datetime.fromisoformat(manifest.source_since).isoformat()
+    return msgspec.structs.replace(manifest, started_at=started, finished_at=finished, source_since=since)
 
 
 def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:
@@ -94,6 +104,43 @@ def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[P
         yield copy if known else None
     finally:
         copy.unlink(missing_ok=True)
+
+
+@contextmanager
+def versions_of_totals(settings: Settings, folder: Path) -> Iterator[Path | None]:
+    """Every version of the totals of contacts that ever had revenue, as Parquet; None where no history is kept.
+
+    Its columns are those of main.contacts_history that tell of totals, and `began_at`: when the history began.
+
+    Args:
+        settings: see `Settings`.
+        folder: where the file may lie while the block lasts.
+
+    Raises:
+        StorageError: the warehouse cannot be read, or the disk refused.
+    """
+    copy = folder / ".totals.parquet"
+    try:
+        with reading(settings.warehouse) as connection:
+            known = connection.execute(
+                "SELECT 1 FROM duckdb_views() WHERE schema_name = 'main' AND view_name = 'contacts_history'"
+            ).fetchone()
+            if known:
+                connection.execute(f"COPY ({_VERSIONS_OF_TOTALS}) TO {literal(str(copy))} (FORMAT parquet)")
+        yield copy if known else None
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def has_revenue_from(warehouse: Path, source: str) -> bool:
+    """Whether rows of revenue from one source are published.
+
+    Raises:
+        StorageError: the warehouse cannot be read.
+    """
+    with reading(warehouse) as connection:
+        query = "SELECT 1 FROM main.revenue WHERE source = ? LIMIT 1"
+        return connection.execute(query, [source]).fetchone() is not None
 
 
 def last_sent_at(warehouse: Path) -> datetime | None:

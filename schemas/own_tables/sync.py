@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.columns import ABSENT, Column, Dataset, Flag, Instant, Integer, Json, Text
+from schemas.revenue import FROM_CONTACTS
 
 
 class Consistency(StrEnum):
@@ -67,6 +68,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     source: Annotated[Text, Column("For revenue: events or contacts; else empty.")] = ""
+    source_since: Annotated[
+        Instant | None,
+        Column(
+            "For revenue: since when it comes from that source; null where it never had the other one.", "UTC"
+        ),
+    ] = None
+    events_left_out: Annotated[
+        Text,
+        Column(
+            "For revenue from contacts: why the events that the account serves do not take its place yet."
+        ),
+    ] = ""
     personal_data: Annotated[
         Text, Column("What was kept of phones and custom fields, by the settings at that time.")
     ] = KEPT
@@ -77,6 +90,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.quarantined / max(self.rows + self.quarantined, 1)
 
     @property
+    def is_fuzzy(self) -> bool:
+        """Whether it could not be shown that all rows are there."""
+        return self.consistency == Consistency.FUZZY
+
+    @property
     def unserved(self) -> int:
         """How many rows more the API claimed than were pulled."""
         return unserved_rows(self.total, self.rows - self.carried + self.quarantined)
@@ -85,6 +103,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def unserved_rows(claimed: int | None, pulled: int) -> int:
     """How many rows more an account claims than were pulled."""
     return max((claimed or 0) - pulled, 0)
+
+
+def source_note(manifest: Manifest) -> str:
+    """What somebody should know of where revenue comes from; empty where there is nothing new in it."""
+    if manifest.events_left_out:
+        return (
+            "revenue is still made of contacts' totals, since the events that the account serves may be incomplete: "
+            f"{manifest.events_left_out}"
+        )
+    if manifest.source_since is None:
+        return ""
+    since = f"{manifest.source_since[:16].replace('T', ' ')} UTC"
+    if manifest.source == FROM_CONTACTS:
+        return f"revenue has been made of contacts' totals since {since}: the account no longer serves revenue events"
+    if manifest.source_since == manifest.finished_at:
+        return f"revenue has been made of the account's events since {since}; before, of contacts' totals"
+    return ""
 
 
 class PublishedManifest(Manifest, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from oracle import query, same, shown
 
 from pipelines.alerts.after_run import conditions
-from pipelines.cli.shared.attention import attention, unserved_notes
+from pipelines.cli.shared.attention import attention, pulled_otherwise
 from pipelines.errors import NotEnabledError, NotFoundError, ServiceError
 from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.derived.audience_sizes import measure_audiences
@@ -326,7 +326,7 @@ def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, se
     text = told_of(settings)["unserved:audiences"]
     assert text.startswith("audiences was not pulled by the last run, since the account no longer serves it")
     pulled = published(settings.warehouse)
-    for notes in (attention(settings, pulled, {}), unserved_notes(settings, pulled)):
+    for notes in (attention(settings, pulled, {}), pulled_otherwise(settings, pulled)):
         assert [note for note in notes if note.startswith(text)]
     error, details = query(
         settings.warehouse,

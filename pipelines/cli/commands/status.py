@@ -6,7 +6,7 @@ from typing import Any
 from pipelines.cli.commands.runs import show_runs
 from pipelines.cli.commands.webhooks import show_webhooks, webhooks_json
 from pipelines.cli.shared.arguments import AsJson
-from pipelines.cli.shared.attention import alarms_json, attention, ledger_notes, unserved_notes
+from pipelines.cli.shared.attention import alarms_json, attention, ledger_notes, pulled_otherwise
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import (
@@ -29,7 +29,8 @@ def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
-    revenue is perhaps there twice, the ledger was lost, or what is published is no longer served, it also has
+    revenue is perhaps there twice, the ledger was lost, what is published is no longer served, or revenue comes from
+    another source than before, it also has
     "needs_attention", and "alarms" for the first; where events were received, "webhooks".
 
     Examples:
@@ -43,7 +44,7 @@ def status(as_json: AsJson = False) -> int:
     pulled, pushed = published(settings.warehouse), outcomes(settings)
     if as_json:
         alarms = alarms_json(settings)
-        is_urgent = alarms or ledger_notes(settings) or unserved_notes(settings, pulled)
+        is_urgent = alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
         more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
         more |= {"alarms": alarms} if alarms else {}
         show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)

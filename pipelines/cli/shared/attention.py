@@ -63,8 +63,8 @@ def ledger_notes(settings: Settings) -> list[str]:
     return [f"{condition.text}. {condition.remedy}"] if condition.firing else []
 
 
-def unserved_notes(settings: Settings, pulled: Mapping[str, Manifest]) -> list[str]:
-    """That a dataset which is published was left out by the last pull.
+def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list[str]:
+    """That a dataset which is published was left out by the last pull, or comes from another source than before.
 
     Args:
         settings: where the run records lie.
@@ -73,10 +73,11 @@ def unserved_notes(settings: Settings, pulled: Mapping[str, Manifest]) -> list[s
     Raises:
         StorageError: a run's record cannot be read.
     """
-    from pipelines.alerts.conditions import of_unserved  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.conditions import of_source, of_unserved  # noqa: PLC0415 - help answers at once
 
     last = last_of_each(settings.data_dir).values()
-    return [f"{one.text}. {one.remedy}" for one in of_unserved(pulled, last) if one.firing]
+    found = [*of_unserved(pulled, last), *of_source(pulled)]
+    return [f"{one.text}. {one.remedy}" for one in found if one.firing]
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:

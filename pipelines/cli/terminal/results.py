@@ -11,7 +11,7 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.push.outcomes import Outcomes
 from pipelines.text.humanize import age, duration, plural
 from pipelines.text.sanitize import for_json, plain
-from schemas.own_tables.sync import Manifest
+from schemas.own_tables.sync import Manifest, source_note
 from schemas.registry import PULLED, PUSHED
 from schemas.values.outcomes import LEFT_OUT, Outcome
 
@@ -111,6 +111,8 @@ def pull_notes(pulled: Mapping[str, Manifest]) -> list[str]:
             )
         if manifest.schema_changes:
             notes.append(f"Fields of {name} changed: {manifest.schema_changes}")
+        if note := source_note(manifest):
+            notes.append(f"{note[0].upper()}{note[1:]}")
     return notes
 
 

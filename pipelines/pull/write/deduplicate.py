@@ -23,6 +23,7 @@ from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
 from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
+from schemas.revenue import FROM_EVENTS, REVENUE
 
 _ORDER = "(page * 1048576 + row)"
 """When a row was read: pages are numbered in the order of arrival and hold fewer rows than that."""
@@ -127,14 +128,36 @@ def carry_on(draft: Draft, earlier: Path) -> int:
     Raises:
         StorageError: the disk refused.
     """
-    seen, before = (f"read_parquet({literal(str(path))})" for path in (draft.data, earlier))
-    unseen = f"SELECT * FROM {before} ANTI JOIN {seen} AS seen USING ({', '.join(draft.dataset.key)})"
+    seen, before = (f"(FROM read_parquet({literal(str(path))}))" for path in (draft.data, earlier))
+    if draft.dataset.name == REVENUE.name:  # what was made of contacts' totals is in the events too
+        before = f"(FROM {before} WHERE source = {literal(FROM_EVENTS)})"
+    unseen = (
+        f"SELECT * FROM {before} AS before ANTI JOIN {seen} AS seen USING ({', '.join(draft.dataset.key)})"
+    )
+    if _keys(draft.dataset) != draft.dataset.key:
+        unseen = _unseen_by_content(draft.dataset, before, seen)
     both = draft.folder / "both.parquet"
     with scratch(draft.folder) as connection:
         (added,) = connection.execute(f"SELECT count(*) FROM ({unseen})").fetchall()[0]
         _copied(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
         both.replace(draft.data)
     return int(added)
+
+
+def _unseen_by_content(dataset: Dataset, before: str, seen: str) -> str:
+    """The rows of before that are not seen now, where a row may lack its key; those are equal by content."""
+    (key,) = dataset.key
+    content = f"hash(row({', '.join(dataset.columns)}, extra))"
+    told_apart = (
+        f"SELECT *, CASE WHEN {key} IS NULL THEN {content} END AS content, "
+        f"CASE WHEN {key} IS NULL THEN row_number() OVER (PARTITION BY {key}, {content}) END AS occurrence FROM"
+    )
+    return (
+        f"SELECT before.* EXCLUDE (content, occurrence) FROM ({told_apart} {before}) AS before "
+        f"ANTI JOIN ({told_apart} {seen}) AS seen ON before.{key} IS NOT DISTINCT FROM seen.{key} "
+        "AND before.content IS NOT DISTINCT FROM seen.content "
+        "AND before.occurrence IS NOT DISTINCT FROM seen.occurrence"
+    )
 
 
 def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, int]]:

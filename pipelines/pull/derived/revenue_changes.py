@@ -1,0 +1,245 @@
+"""Revenue out of contacts' totals: one row for each change of a contact's totals between two snapshots.
+
+It grows: each snapshot is the rows of the one before it plus one row for every contact whose total or conversions
+differ from the sum of those rows. Sums over contact-sourced rows therefore equal the contacts' totals at any moment,
+also after a contact has gone (a negative row) or a pull was left out. Where revenue came from events meanwhile, the
+changes of that time are taken from the contacts' history. What does not belong here: when revenue is made so
+(`revenue_source`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from pipelines.errors import DataError
+from pipelines.pull.consistency import source_figures, source_since
+from pipelines.pull.replies.batches import BATCH_ROWS
+from pipelines.pull.write.scratch import scratch
+from pipelines.runs import details, now, recorded
+from pipelines.settings import Settings
+from pipelines.snapshots import (
+    Snapshot,
+    data_file,
+    dataset_lock,
+    draft,
+    new_snapshot_id,
+    pages_file,
+    quarantine_file,
+    seal,
+    snapshots,
+)
+from pipelines.storage import storage_errors
+from pipelines.warehouse.published import published, published_rows, versions_of_totals
+from schemas.derived.arrow import arrow_schema, quarantine_schema
+from schemas.derived.frames import broken_rows
+from schemas.derived.tables import create_table, literal
+from schemas.own_tables.pull_columns import BOOKKEEPING
+from schemas.own_tables.sync import PAGES, Manifest
+from schemas.revenue import FROM_CONTACTS, REVENUE
+
+_CONTINUED = """
+INSERT INTO revenue BY NAME
+WITH
+known AS (SELECT max(timestamp) AS until FROM revenue),
+versions AS (
+    SELECT
+        *,
+        lag(valid_to) OVER versions_of_contact IS NOT DISTINCT FROM valid_from AS goes_on,
+        lag(revenue_total) OVER versions_of_contact AS revenue_before,
+        lag(conversion_count) OVER versions_of_contact AS conversions_before,
+        lag(synced_at) OVER versions_of_contact AS seen_before,
+        lead(valid_from) OVER versions_of_contact AS followed_at
+    FROM totals
+    WINDOW versions_of_contact AS (PARTITION BY phone_number, list_id ORDER BY valid_from)
+),
+steps AS (
+    SELECT
+        phone_number,
+        list_id,
+        valid_from AS timestamp,
+        revenue_total - CASE WHEN goes_on THEN revenue_before ELSE 0 END AS revenue,
+        conversion_count - CASE WHEN goes_on THEN conversions_before ELSE 0 END AS conversion_count,
+        CASE WHEN goes_on THEN seen_before WHEN valid_from > began_at THEN greatest(began_at, until) END AS since
+    FROM versions CROSS JOIN known
+    UNION ALL
+    SELECT phone_number, list_id, valid_to, -revenue_total, -conversion_count, synced_at
+    FROM versions
+    WHERE valid_to IS NOT NULL AND followed_at IS DISTINCT FROM valid_to
+)
+SELECT
+    revenue,
+    conversion_count,
+    $source AS source,
+    phone_number,
+    list_id,
+    timestamp,
+    since,
+    timestamp AS synced_at,
+    $snapshot AS snapshot,
+    0 AS page
+FROM steps CROSS JOIN known
+WHERE (revenue <> 0 OR conversion_count <> 0) AND (until IS NULL OR timestamp > until)
+"""
+"""Rows for what the contacts' history saw change after the last of the rows so far."""
+
+_BALANCES = """
+CREATE TEMP TABLE balances AS
+SELECT phone_number, list_id, sum(revenue) AS revenue, sum(conversion_count) AS conversion_count
+FROM revenue GROUP BY phone_number, list_id
+"""
+
+_CHANGES = """
+INSERT INTO revenue BY NAME
+SELECT
+    coalesce(contact.revenue_total, 0) - coalesce(balance.revenue, 0) AS revenue,
+    coalesce(contact.conversion_count, 0) - coalesce(balance.conversion_count, 0) AS conversion_count,
+    $source AS source,
+    phone_number,
+    list_id,
+    coalesce(contact.synced_at, $taken::TIMESTAMPTZ) AS timestamp,
+    coalesce($earlier::TIMESTAMPTZ, (SELECT max(timestamp) FROM revenue)) AS since,
+    coalesce(contact.synced_at, $taken::TIMESTAMPTZ) AS synced_at,
+    $snapshot AS snapshot,
+    coalesce(contact.page, 0) AS page
+FROM contacts AS contact FULL JOIN balances AS balance USING (phone_number, list_id)
+WHERE coalesce(contact.revenue_total, 0) <> coalesce(balance.revenue, 0)
+   OR coalesce(contact.conversion_count, 0) <> coalesce(balance.conversion_count, 0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """What is known of revenue before the snapshot that is being made.
+
+    Attributes:
+        rows: files of revenue rows; the first that has rows from contacts is continued.
+        totals: a file of the versions of contacts' totals, where revenue came from events meanwhile.
+        seen_at: when contacts were last read; None where that is not known.
+        published: the manifest of the published revenue; None without any.
+    """
+
+    rows: tuple[Path, ...] = ()
+    totals: Path | None = None
+    seen_at: str | None = None
+    published: Manifest | None = None
+
+
+async def derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
+    """Make the revenue snapshot that belongs to a contacts snapshot, under a run record of its own.
+
+    Args:
+        settings: see `Settings`.
+        contacts: the snapshot whose totals it is to match.
+        run: the run's id.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    with recorded(settings.data_dir, run, "pull revenue") as record:
+        async with dataset_lock(settings.parquet_dir, REVENUE.name):
+            snapshot = derive(settings, contacts, run)
+        record.rows, record.details = snapshot.manifest.rows, details(**source_figures(snapshot.manifest))
+        return snapshot
+
+
+def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "") -> Snapshot:
+    """Write the revenue snapshot that belongs to a contacts snapshot; the caller holds the dataset's lock.
+
+    Args:
+        settings: see `Settings`.
+        contacts: the snapshot whose totals it is to match.
+        run: the run that asks.
+        left_out: why the events that the account serves are not taken; empty where it serves none.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    started, dataset_dir = now(), settings.parquet_dir / REVENUE.name
+    snapshot = new_snapshot_id(dataset_dir)
+    with draft(dataset_dir, snapshot) as folder:
+        with _earlier(settings, folder) as earlier:
+            rows = _write_rows(folder, snapshot, contacts, earlier)
+        with storage_errors("write", folder):
+            pq.write_table(quarantine_schema().empty_table(), quarantine_file(folder))
+            pq.write_table(arrow_schema(PAGES).empty_table(), pages_file(folder))
+        _validate(data_file(folder))
+        finished = now()
+        manifest = Manifest(
+            dataset=REVENUE.name,
+            snapshot=snapshot,
+            run=run,
+            started_at=started,
+            finished_at=finished,
+            rows=rows,
+            quarantined=0,
+            consistency=contacts.manifest.consistency,
+            evidence=f"changes of the totals in contacts snapshot {contacts.manifest.snapshot}",
+            source=FROM_CONTACTS,
+            source_since=source_since(earlier.published, FROM_CONTACTS, finished),
+            events_left_out=left_out,
+            personal_data=contacts.manifest.personal_data,
+        )
+        return seal(folder, manifest)
+
+
+@contextmanager
+def _earlier(settings: Settings, folder: Path) -> Iterator[_Earlier]:
+    """The published revenue, else the newest on disk that came from contacts; and what happened since."""
+    ours = [s for s in snapshots(settings.parquet_dir, REVENUE.name) if s.manifest.source == FROM_CONTACTS]
+    on_disk = (ours[-1].data,) if ours else ()
+    now_published = published(settings.warehouse)
+    before, contacts = now_published.get(REVENUE.name), now_published.get("contacts")
+    if before is None:
+        yield _Earlier(on_disk)
+        return
+    with ExitStack() as stack:
+        rows = stack.enter_context(published_rows(settings, REVENUE.name, folder))
+        of_table = (rows,) if rows else ()
+        seen = [contacts.finished_at] if contacts else []
+        if before.source == FROM_CONTACTS:
+            yield _Earlier(of_table, seen_at=min([*seen, before.finished_at]), published=before)
+            return
+        totals = stack.enter_context(versions_of_totals(settings, folder))
+        yield _Earlier((*of_table, *on_disk), totals, min(seen, default=None), before)
+
+
+def _write_rows(folder: Path, snapshot: str, contacts: Snapshot, earlier: _Earlier) -> int:
+    values = {"source": FROM_CONTACTS, "snapshot": snapshot}
+    taken = {"taken": contacts.manifest.finished_at, "earlier": earlier.seen_at}
+    with scratch(folder) as connection:
+        connection.execute(f"CREATE VIEW contacts AS FROM read_parquet({literal(str(contacts.data))})")
+        connection.execute(create_table(REVENUE.name, (*REVENUE.fields, *BOOKKEEPING.fields)))
+        _continue(connection, earlier.rows)
+        if earlier.totals:
+            connection.execute(f"CREATE VIEW totals AS FROM read_parquet({literal(str(earlier.totals))})")
+            connection.execute(_CONTINUED, values)
+        connection.execute(_BALANCES)
+        connection.execute(_CHANGES, values | taken)
+        target = literal(str(data_file(folder)))
+        copied = connection.execute(f"COPY revenue TO {target} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+    return int(copied[0][0])
+
+
+def _continue(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """Take over the rows from contacts of the first file that has some."""
+    for path in files:
+        ((copied,),) = connection.execute(
+            f"INSERT INTO revenue BY NAME FROM read_parquet({literal(str(path))}) WHERE source = $source",
+            {"source": FROM_CONTACTS},
+        ).fetchall()
+        if copied:
+            return
+
+
+def _validate(data: Path) -> None:
+    """Hold the rows to their own contract: what breaks it here is ours, not the API's."""
+    for batch in pq.ParquetFile(data).iter_batches(BATCH_ROWS):
+        broken = broken_rows(REVENUE, batch)
+        if broken:
+            raise DataError(
+                f"revenue: {len(broken)} derived rows break the contract: {min(broken.values())}."
+            )

@@ -1,0 +1,189 @@
+"""Revenue while its source changes between contacts' totals and events: one source, the right sum and dates."""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+from oracle import query
+
+from pipelines.alerts.after_run import conditions
+from pipelines.cli.terminal.results import pull_notes
+from pipelines.pull.rollback import rollback
+from pipelines.pull.run import pull, snapshot_dataset
+from pipelines.runs import new_run_id, records_of
+from pipelines.sandbox import Account, Server, parse_fault, running, seed_account
+from pipelines.settings import Settings
+from pipelines.snapshots import Snapshot
+from pipelines.warehouse.published import published
+
+BOTH = ("contacts", "revenue")
+
+
+class Business:
+    """An account that earns money, and what is known of it.
+
+    Attributes:
+        earned: by amount, each once: the contact and when.
+    """
+
+    def __init__(self, account: Account, server: Server, settings: Settings) -> None:
+        self.account, self.server, self.settings = account, server, settings
+        self.earned: dict[Decimal, tuple[tuple[str, int], dt.datetime]] = {}
+
+    def earn(self, contact: int) -> None:
+        """A sale of an amount that no other has, as an event and in the contact's totals."""
+        row, amount = self.account.contacts()[contact], Decimal(1000 + len(self.earned))
+        row["revenue_total"] = float(Decimal(str(row["revenue_total"])) + amount)
+        row["conversion_count"] += 1
+        event = {"id": f"sale_{amount}", "revenue": float(amount), "timestamp": "2026-01-01T00:00:00"}
+        self.account.revenue.append(event)
+        self.earned[amount] = (row["phone_number"], row["list_id"]), dt.datetime.now(dt.UTC)
+
+    def serve(self, how: str) -> None:
+        """Serve no events ("totals"), all ("exact"), all and claim more ("fuzzy"), or not all that are claimed."""
+        self.server.faults.active.clear()
+        self.account.options.revenue_events = how != "totals"
+        if how in ("fuzzy", "lossy"):
+            self.server.faults.active.append(parse_fault("more,path=/revenue,value=3"))
+
+    def pull(self, how: str, datasets: tuple[str, ...] = BOTH, run: str = "") -> list[Snapshot]:
+        self.serve(how)
+        lost = self.account.revenue[:2] if how == "lossy" else []
+        del self.account.revenue[: len(lost)]
+        made = pull(self.settings, datasets, run or new_run_id())
+        self.account.revenue[:0] = lost
+        return made
+
+    @property
+    def total(self) -> Decimal:
+        """What the contacts have earned, by the account's own rows."""
+        return sum((Decimal(str(row["revenue_total"])) for row in self.account.contacts()), Decimal())
+
+    def sources(self) -> list[tuple[Any, ...]]:
+        return query(self.settings.warehouse, "SELECT source, sum(revenue) FROM revenue GROUP BY source")
+
+
+@pytest.fixture
+def business(tmp_path: Path, settings_of: Any) -> Iterator[Business]:
+    account = seed_account(contacts=60)
+    with running(account) as server:
+        yield Business(account, server, settings_of(server.url, tmp_path / "data"))
+
+
+def test_published_revenue_has_one_source_and_the_right_sum(business: Business) -> None:
+    """In whatever order events and totals come, and however sure: what was earned is there, once, in its time.
+
+    Events that may be incomplete take the place of totals only where they sum to them.
+    """
+    course = (
+        "totals:contacts lossy:contacts fuzzy:events lossy:events totals:contacts exact:events fuzzy:events "
+        "totals:contacts"
+    )
+    for number, step in enumerate(course.split()):
+        how, source = step.split(":")
+        made = business.pull(how)
+        assert business.sources() == [(source, business.total)], (number, step)
+        assert made[-1].manifest.source == source
+        assert made[-1].manifest.schema_changes == ""
+        if number < 7:
+            business.earn(number * 3 % 12)
+    found = {
+        amount: ((phone, of_list), since, timestamp)
+        for amount, phone, of_list, since, timestamp in query(
+            business.settings.warehouse,
+            "SELECT revenue, phone_number, list_id, since, timestamp FROM revenue WHERE since IS NOT NULL",
+        )
+    }
+    assert found.keys() == business.earned.keys()
+    for amount, (contact, earned_at) in business.earned.items():
+        who, since, timestamp = found[amount]
+        assert who == contact
+        assert since < earned_at < timestamp
+
+
+def test_what_is_earned_after_a_pull_without_any_is_no_opening_balance(business: Business) -> None:
+    """An account without revenue has been pulled: what comes then was earned since."""
+    for row in business.account.contacts():
+        row["revenue_total"], row["conversion_count"] = 0, 0
+    business.pull("totals")
+    business.earn(4)
+    business.pull("totals")
+    assert query(business.settings.warehouse, "SELECT revenue, since IS NULL FROM revenue") == [(1000, False)]
+
+
+def test_a_change_of_source_is_shown(business: Business) -> None:
+    """In alerts and in the run's record: new events once, totals in their place until events are served again."""
+    settings = business.settings
+    shown = []
+    for run, how in enumerate(("totals", "lossy", "exact", "exact", "totals", "totals")):
+        business.pull(how, run=str(run))
+        firing = [one.text for one in conditions(settings) if one.name == "source:revenue" and one.firing]
+        (record,) = records_of(settings.data_dir, str(run), ["pull revenue"])
+        noted = msgspec.json.decode(record.details).get("source_note")
+        assert firing == ([noted] if noted else [])
+        assert [note for note in pull_notes(published(settings.warehouse)) if "made of" in note] == [
+            f"R{note[1:]}" for note in firing
+        ]
+        shown.append(noted or "")
+    since = published(settings.warehouse)["revenue"].source_since
+    assert since is not None
+    assert shown[0] == shown[3] == ""
+    assert "may be incomplete" in shown[1]
+    assert shown[2].startswith("revenue has been made of the account's events since")
+    assert shown[4] == shown[5]
+    assert since[:16].replace("T", " ") in shown[5]
+    assert "no longer serves revenue events" in shown[5]
+
+
+def test_rollback_and_pulls_of_one_dataset_keep_to_one_source(business: Business) -> None:
+    """What is published decides how revenue goes on, whatever was read last."""
+    settings = business.settings
+    business.pull("totals")
+    business.pull("exact")
+    old = business.total
+    business.earn(1)
+    rollback(settings, "revenue", "back")
+    assert business.sources() == [("contacts", old)]
+    business.pull("exact", ("contacts",))
+    assert business.sources() == [("contacts", business.total)]
+    business.earn(2)
+    business.pull("lossy", ("revenue",))
+    assert business.sources() == [("contacts", business.total)]
+    business.serve("fuzzy")
+    snapshot_dataset(settings, "revenue", "killed before it was published")
+    business.earn(3)
+    business.pull("totals", ("revenue",))
+    assert business.sources() == [("contacts", business.total)]
+    business.pull("exact", ("revenue",))
+    assert business.sources() == [("events", business.total)]
+    business.pull("totals", ("contacts",))
+    assert business.sources() == [("events", business.total)]
+
+
+def test_revenue_that_was_doubled_is_cured(business: Business) -> None:
+    """Earlier versions kept rows out of totals beside events; whatever is done next ends that, however sure it is."""
+    settings = business.settings
+    (_, totals), (_, events) = business.pull("totals"), business.pull("exact")
+    both = f"FROM read_parquet({[str(totals.data), str(events.data)]}, union_by_name = true)"
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        connection.execute(f"INSERT INTO main.revenue BY NAME {both} WHERE source = 'contacts'")
+        connection.execute(f"COPY ({both}) TO '{events.data}.new' (FORMAT parquet)")
+    Path(f"{events.data}.new").replace(events.data)
+    assert len(business.sources()) == 2
+    doubled = settings.data_dir.rename(settings.data_dir.with_name("doubled"))
+    for act, source in {
+        lambda: business.pull("fuzzy"): "events",
+        lambda: business.pull("lossy"): "contacts",
+        lambda: business.pull("exact", ("contacts",)): "contacts",
+        lambda: rollback(settings, "revenue", "again", events.manifest.snapshot): "events",
+    }.items():
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+        shutil.copytree(doubled, settings.data_dir)
+        act()
+        assert business.sources() == [(source, business.total)]
