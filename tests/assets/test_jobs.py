@@ -235,13 +235,13 @@ def test_dataset_checks_can_fail(run: Run, account: Account) -> None:
     assert checks["lists:known_values"] is True
 
 
-def test_the_contract_check_can_fail(run: Run, settings: Settings) -> None:
+@pytest.mark.usefixtures("run", "pulled")
+def test_the_contract_check_can_fail(settings: Settings) -> None:
     """Rows in a snapshot that break the pandera model fail the contract check, with rule and count."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - only here
 
     from pipelines.snapshots import latest  # noqa: PLC0415 - only here
 
-    assert run("pull").success
     snapshot = latest(settings.parquet_dir, "offers")
     assert snapshot is not None
     table = pq.read_table(snapshot.data)
@@ -278,12 +278,12 @@ def test_a_run_cannot_say_where_the_key_goes_or_where_data_lies(job: str, wanted
         dg.validate_run_config(definition, {"resources": {"trackly": {"config": wanted}}})
 
 
-def test_the_revenue_check_can_fail(run: Run, settings: Settings) -> None:
+@pytest.mark.usefixtures("run", "pulled")
+def test_the_revenue_check_can_fail(settings: Settings) -> None:
     """Money that does not add up fails the check on the warehouse."""
     from assets.checks import revenue_adds_up  # noqa: PLC0415 - only here
     from pipelines.warehouse.swap import replacing  # noqa: PLC0415 - only here
 
-    assert run("pull").success
     trackly = Trackly()
     assert revenue_adds_up(trackly).passed
     with replacing(settings.warehouse) as connection:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from commands import Done
+from commands import Done, started
 
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.storage import claim, narrow, open_to_others, private_folder, sweep, work_folder, write_durably
@@ -181,9 +181,7 @@ def test_what_a_running_process_uses_stays(
     server.faults.active.append(parse_fault("latency,path=/history/,seconds=2,times=1"))
     with work_folder(tmp_path / "data") as folder:
         (folder / "mine").write_text("in use")
-        with subprocess.Popen(
-            [COMMAND, "push", "--quiet"], env={**environment, **more}, cwd=tmp_path
-        ) as push:
+        with started(("push", "--quiet"), {**environment, **more}, tmp_path) as push:
             while not server.faults.active[0].seen:
                 time.sleep(0.01)
             assert sync("status", **more).returncode == 0
