@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -26,6 +27,14 @@ from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 
 DBT = Path(sys.prefix) / "dbt"
+_BUILD = """
+import os, sys
+from dbt.cli.main import dbtRunner
+runs = [dbtRunner().invoke(["--no-use-colors", "build"])]
+os.chdir(sys.argv[1])
+runs.append(dbtRunner().invoke(["--no-use-colors", "build"]))
+sys.exit(not all(run.success for run in runs))
+"""
 HIDDEN = ("_ended", "_since")
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 ROWS = """
@@ -114,13 +123,36 @@ def test_keys_outcomes_and_references_are_tested(warehouse: Path) -> None:
     assert tests("imports.records", "chunk") == [{"relationships": {"arguments": to_chunks}}]
 
 
+def _of_ones_own(folder: Path, warehouse: Path) -> Path:
+    """A project with the profile and the model of docs/elsewhere.md, and the warehouse where they look for it."""
+    page = (Path(__file__).parents[2] / "docs" / "elsewhere.md").read_text(encoding="utf-8")
+    section = page.partition("\n## dbt-duckdb\n")[2].partition("\n## ")[0]
+    files = {
+        name: text
+        for text in re.findall(r"^```[^\n]+\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        for name in re.findall(r"^(?:#|--) (profiles\.yml|models/\S+)$", text, re.MULTILINE)
+    }
+    assert len(files) == 2
+    files["dbt_project.yml"] = "name: mine\nprofile: mine\nversion: '1.0'\n"
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "data").mkdir()
+    (folder / "data" / "warehouse.duckdb").symlink_to(warehouse)
+    return folder
+
+
 def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
-    """Every test runs and passes but for those that warn of the odd list; the example model has the revenue."""
+    """Every test runs and passes but for those that warn of the odd list; the example model has the revenue.
+
+    In the same process a project with the profile of docs/elsewhere.md builds its model.
+    """
     if not (DBT / "dbt").is_dir():
         pytest.skip("dbt is not installed: make .venv/.dbt")
     write_files(tmp_path / "project", dbt_project(warehouse))
+    mine = _of_ones_own(tmp_path / "mine", warehouse)
     done = subprocess.run(
-        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", "build"],
+        [sys.executable, "-c", _BUILD, mine],
         cwd=tmp_path / "project",
         env={**os.environ, "PYTHONPATH": str(DBT), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
         capture_output=True,
@@ -140,6 +172,9 @@ def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "project" / "trackly_dbt.duckdb"), read_only=True) as connection:
         model = connection.execute("SELECT month::VARCHAR, revenue FROM trackly_revenue_by_list_and_month")
         assert [(month, float(revenue)) for month, revenue in model.fetchall()] == [("2024-05-01", 12.5)]
+    with duckdb.connect(str(mine / "mine.duckdb"), read_only=True) as connection:
+        rows = connection.execute("SELECT list_id, contacts, revenue::INT FROM lists ORDER BY ALL").fetchall()
+        assert rows == [(1, 1, 5), (2, 0, 0)]
 
 
 def test_nobodys_work_is_overwritten(tmp_path: Path) -> None:
