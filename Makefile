@@ -16,10 +16,10 @@ unexport PYTHONDONTWRITEBYTECODE
 RELEASE = $(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\).*/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-ui test check coverage lint ui bench bench-large docs docs-release wheel audit lock clean
+.PHONY: help setup demo demo-ui test test-thorough check coverage lint ui bench bench-large docs docs-release wheel audit lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/.runtime ## install into .venv; leaves .venv/bin/trackly-sync
 
@@ -34,6 +34,9 @@ test: .venv/.dev .venv/.clients .venv/.dbt ## install and run every check: lint,
 	@{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
 	wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
+
+test-thorough: .venv/.dev ## try ten times as many examples of properties and random campaigns; TESTS=folder for some
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 4 --dist worksteal -q $(TESTS)
 
 check: lint ## the quick ones: lint, types, layers, and the tests of what computes without an account
 	@$(BIN)/python -m pytest -n 2 -q $(QUICK)

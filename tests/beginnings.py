@@ -3,10 +3,22 @@
 import pickle
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from pipelines.sandbox import Account
+from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
+
+
+@cache
+def _seeded(contacts: int) -> bytes:
+    return pickle.dumps(seed_account(contacts=contacts))
+
+
+def seeded(contacts: int) -> Account:
+    """An account as it begins; to read it takes a fifth of the time of making it."""
+    account: Account = pickle.loads(_seeded(contacts))  # noqa: S301 - our own
+    return account
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import pickle
 import shutil
 import socket
 import subprocess
@@ -15,11 +14,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from beginnings import seeded
 from effort import THOROUGH, examples
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from pipelines.sandbox import API_KEY, Account, Server, running, seed_account
+from pipelines.sandbox import API_KEY, Account, Server, running
 from pipelines.settings import Settings, load_settings
 
 # A machine that is busy with other tests is slow, which says nothing about the code.
@@ -50,17 +50,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@cache
-def _seeded(contacts: int) -> bytes:
-    """An account as it begins; to read it takes a fifth of the time of making it."""
-    return pickle.dumps(seed_account(contacts=contacts))
-
-
 @pytest.fixture
 def account() -> Account:
     """A small account: three pages of contacts on five lists."""
-    account: Account = pickle.loads(_seeded(2_500))  # noqa: S301 - our own
-    return account
+    return seeded(2_500)
 
 
 @pytest.fixture
@@ -83,7 +76,7 @@ def first_pull(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str,
 
     @cache
     def made(names: tuple[str, ...]) -> Path:
-        with running(pickle.loads(_seeded(2_500))) as server:  # noqa: S301 - our own
+        with running(seeded(2_500)) as server:
             settings = settings_for(server.url, tmp_path_factory.mktemp("first") / "data")
             pull(settings, names, "r1")
         return settings.data_dir

@@ -9,6 +9,9 @@ from pipelines.sandbox import Account
 
 Row = dict[str, Any]
 
+EXPORT = "id,sent,n\na,05/01/2024,12\nb,06/01/2024,13\n"
+"""What a query reads: a file that is no history as it is."""
+
 
 def sends_to(contacts: Sequence[Row], number: int) -> list[Row]:
     """Good sends to contacts, one after the other."""

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beginnings import Beginning, beginning, seeded
 from histories import active_offer, sends_to, write_rows
 
-from pipelines.sandbox import Account
+from pipelines.push.run import push
+from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -16,10 +18,16 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
+def account() -> Account:
+    """A page of contacts: the totals of all of them are read before each push of revenue, and after a lost call."""
+    return seeded(400)
+
+
+@pytest.fixture
 def history(tmp_path: Path) -> Path:
     """The folder that history is read from."""
     folder = tmp_path / "data" / "history"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -62,3 +70,25 @@ def either(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     if request.param == "sqlite":
         return settings
     return settings.model_copy(update={"ledger_url": request.getfixturevalue("database")})
+
+
+MANY = 1_300
+
+
+@pytest.fixture(scope="session")
+def _many_sends(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
+    account, folder = seeded(400), tmp_path_factory.mktemp("sends")
+    account.revenue.clear()
+    with running(account) as server:
+        settings = settings_of(server.url, folder / "data")
+        write_rows(settings.history / "sends.ndjson", sends_to(account.contacts(), MANY))
+        push(settings, ["sends"])
+    return beginning(account, settings, folder / "copy")
+
+
+@pytest.fixture
+def many_sends(account: Account, settings: Settings, _many_sends: Beginning) -> int:
+    """An account without revenue that has m000000 to m001299 through us; how many these are."""
+    _many_sends.restore(account, settings)
+    account.log.clear()
+    return MANY

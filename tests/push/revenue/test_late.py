@@ -86,7 +86,7 @@ def write_history(
     ]
     sales = [
         {"message_id": row["id"], "offer_id": offer, "revenue": amounts[n % len(amounts)],
-         "timestamp": "2024-06-01"}
+         "timestamp": "2024-06-01T00:00:00Z"}
         for n, row in enumerate(sends)
     ]  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,9 +125,7 @@ def open_alarms(settings: Settings) -> list[Any]:
         return alarms(connection)
 
 
-@pytest.mark.parametrize(
-    ("either", "delay"), [("sqlite", 1.0), ("sqlite", 2.5), ("postgresql", 2.5)], indirect=["either"]
-)
+@pytest.mark.parametrize(("either", "delay"), [("sqlite", 1.0), ("postgresql", 2.5)], indirect=["either"])
 def test_a_call_that_is_carried_out_within_the_settle_time_counts_once(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]], delay: float
 ) -> None:
@@ -140,6 +138,7 @@ def test_a_call_that_is_carried_out_within_the_settle_time_counts_once(
     assert not open_alarms(slow)
 
 
+@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
 def test_a_call_that_was_never_carried_out_is_sent_again_after_the_settle_time(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]],
     caplog: pytest.LogCaptureFixture,
@@ -161,6 +160,7 @@ def test_a_call_that_was_never_carried_out_is_sent_again_after_the_settle_time(
     assert (first - datetime.fromisoformat(lost["sent_at"])).total_seconds() >= 4
 
 
+@pytest.mark.parametrize("either", ["postgresql"], indirect=True)
 def test_a_call_is_as_old_as_its_last_attempt(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
@@ -183,6 +183,7 @@ def test_a_call_is_as_old_as_its_last_attempt(
     assert events(account) == once(rows)
 
 
+@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
 def test_without_waiting_the_next_push_settles_it(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
@@ -201,6 +202,7 @@ def test_without_waiting_the_next_push_settles_it(
     assert events(account) == once(rows)
 
 
+@pytest.mark.parametrize("either", ["postgresql"], indirect=True)
 def test_rows_of_the_same_contact_wait_and_all_others_go_on(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
@@ -237,6 +239,7 @@ def test_what_turns_up_later_is_an_alarm(
     assert len(more) == 90
 
 
+@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
 def test_what_turns_up_before_it_was_sent_again_stops_nothing(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from beginnings import Beginning, beginning
+from beginnings import Beginning, beginning, seeded
 from commands import Done, trackly_sync
 from histories import active_offer, sends_to, write_rows
 from oracle import query, restore_key
@@ -25,7 +25,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
-from pipelines.sandbox import API_KEY, Account, Fault, Server, running, seed_account
+from pipelines.sandbox import API_KEY, Account, Fault, Server, running
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ def rows_of(sends: list[Row], offer: str, first: int, last: int) -> list[Row]:
 @pytest.fixture(scope="module")
 def pushed_twice(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
     """Forty rows of revenue pushed, the ledger backed up after, and sixty more pushed since."""
-    folder, account = tmp_path_factory.mktemp("pushed"), seed_account(contacts=2_500)
+    folder, account = tmp_path_factory.mktemp("pushed"), seeded(400)
     account.revenue.clear()
     sends, offer = sends_to(account.contacts(), 120), active_offer(account)
     with running(account) as server:
@@ -132,17 +132,21 @@ def test_what_had_no_answer_is_in_doubt(
     account.revenue.clear()
     pull(settings, ["contacts", "offers", "lists"], "r1")
     sends = some_sends(3)
+    sends[1] |= {name: sends[0][name] for name in ("to_number", "list_number")}
     write("sends.ndjson", sends)
     push(settings, ["sends"])
     write("revenue.ndjson", rows_of(sends, offer, 0, 3))
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
-    # the key is revoked before what was stored can be read
-    account.before_request = lambda _, of: (
-        server.faults.active.append(Fault("revoke", path="contacts")) if of.revenue else None
-    )
+
+    def revoke(entity: str, _: Row) -> None:
+        """The key, before what was stored can be read."""
+        if entity == "revenue":
+            server.faults.active.append(Fault("revoke", path="contacts"))
+
+    account.refuse = revoke
     with pytest.raises(AccessError):
         push(settings, ["revenue"])
-    account.before_request = None
+    account.refuse = None
     server.faults.active.clear()
     restore_key(server)
     doubtful = [doubt.identity for doubt in in_doubt(settings)]
@@ -155,7 +159,7 @@ def test_what_had_no_answer_is_in_doubt(
     assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"] * len(doubtful)
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
     push(settings, ALL)
-    # two of the three are of one phone number, and so one of them was not sent at first
+    # two of the three are of one contact, and so one of them was not sent at first
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
 
 

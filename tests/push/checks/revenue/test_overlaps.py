@@ -10,7 +10,7 @@ from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
-from pipelines.sandbox import Account, seed_account
+from pipelines.sandbox import Account
 from pipelines.settings import Settings
 
 REVENUE = ["revenue"]
@@ -19,20 +19,16 @@ Write = Callable[[str, list[Row]], Path]
 
 
 @pytest.fixture
-def account() -> Account:
-    """A few people: the totals of all of them are read before each push of revenue."""
-    return seed_account(contacts=40)
-
-
-@pytest.fixture
-def sales(
-    write: Write, some_sends: Callable[[int], list[Row]], offer: str, account: Account, settings: Settings
-) -> list[Row]:
+def sales(offer: str, have_sends: Callable[[Settings], None], settings: Settings) -> list[Row]:
     """Sales of three sends, which are in the account; it has no other revenue."""
-    account.revenue.clear()
-    push(settings, ["sends"], [write("sends.ndjson", some_sends(3))])
+    have_sends(settings)
     return [
-        {"message_id": f"m00000{n}", "offer_id": offer, "revenue": n + 1, "timestamp": f"2024-05-0{n + 2}"}
+        {
+            "message_id": f"m00000{n}",
+            "offer_id": offer,
+            "revenue": n + 1,
+            "timestamp": f"2024-05-0{n + 2}T00:00:00Z",
+        }
         for n in range(3)
     ]
 

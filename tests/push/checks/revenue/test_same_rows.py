@@ -1,0 +1,242 @@
+"""Revenue that may be in the account already, or stand in two files: held for a decision, and what is not held."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from histories import write_rows
+from oracle import query
+
+from pipelines.push.checks.revenue.same_rows import Choice, Decision
+from pipelines.push.outcomes import Outcomes
+from pipelines.push.run import plan as plan_push
+from pipelines.push.run import push
+from pipelines.sandbox import Account
+from pipelines.settings import Settings
+
+REVENUE = ["revenue"]
+Row = dict[str, Any]
+Write = Callable[[str, list[Row]], Path]
+
+SALE = {"revenue": 5, "timestamp": "2024-06-01T00:00:00Z"}
+LATER = {**SALE, "timestamp": "2024-06-02T00:00:00Z"}
+UNTIMED = {"revenue": 5}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One message, and what the files have of it.
+
+    Attributes:
+        before: by the name of the file, its rows when it is pushed first.
+        after: the same of the files that are pushed next; those of `before` stay unless they are here.
+        held: by code, how many rows wait or are quarantined.
+        count: what the account has in the end if held rows are sales of their own.
+        once: the same if they are not.
+    """
+
+    after: dict[str, list[Row]]
+    before: dict[str, list[Row]] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    count: tuple[float, ...] = (5,)
+    once: tuple[float, ...] = (5,)
+
+
+CASES = {
+    "equal rows of two files": Case(
+        {"a": [SALE, SALE], "a (1)": [SALE, SALE]}, held={"same_rows": 4}, count=(5, 5, 5, 5), once=(5, 5)
+    ),
+    "equal rows of one file": Case({"b": [SALE, SALE]}, count=(5, 5), once=(5, 5)),
+    "a copy of a file that was sent": Case(
+        {"c (1)": [SALE, SALE]}, {"c": [SALE, SALE]}, {"same_rows": 2}, count=(5, 5, 5, 5), once=(5, 5)
+    ),
+    "another time": Case({"d": [LATER]}, {"d": [SALE]}, {"like_sent": 1}, count=(5, 5)),
+    "a record_id by now": Case(
+        {"e": [{**SALE, "record_id": "e"}]}, {"e": [SALE]}, {"like_sent": 1}, count=(5, 5)
+    ),
+    "another amount": Case(
+        {"f": [{**SALE, "revenue": 31.5}, {**LATER, "revenue": 7.0001}]},
+        {"f": [SALE, {**LATER, "revenue": 7.0001}]},
+        {"new_amount": 1},
+        count=(5, 7.0001, 31.5),
+        once=(5, 7.0001),
+    ),
+    "another amount beside the row that was sent": Case(
+        {"g (1)": [{**SALE, "revenue": 31.5}]}, {"g": [SALE]}, count=(5, 31.5), once=(5, 31.5)
+    ),
+    "alike in two files, of which the one with the most counts": Case(
+        {
+            "h": [{**SALE, "record_id": "h1"}, {**SALE, "revenue": 4}],
+            "h2": [UNTIMED, {**SALE, "record_id": "h2"}],
+        },
+        held={"like_files": 3},
+        count=(4, 5, 5, 5),
+        once=(4, 5, 5),
+    ),
+    "one record_id with two amounts, in one file": Case(
+        {"i": [{**SALE, "record_id": "i"}, {**SALE, "record_id": "i", "revenue": 7}]},
+        held={"conflict": 2},
+        count=(),
+        once=(),
+    ),
+    "one record_id with two amounts, in two files": Case(
+        {
+            "j": [{**SALE, "record_id": "j"}],
+            "j2": [{**SALE, "record_id": "j", "revenue": 8}],
+        },
+        held={"conflict": 2},
+        count=(),
+        once=(),
+    ),
+    "one record_id twice": Case({"k": [{**SALE, "record_id": "k"}, {**SALE, "record_id": "k"}]}),
+}
+"""By message, m000000 first."""
+
+MESSAGES = dict(zip((f"m{n:06}" for n in range(len(CASES))), CASES.values(), strict=True))
+
+
+def files_of(cases: dict[str, dict[str, list[Row]]], offer: str) -> dict[str, list[Row]]:
+    """The files of some messages, by name."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for message, files in cases.items():
+        for name, rows in files.items():
+            found[f"revenue-{name}.ndjson"] += [
+                {**row, "message_id": message, "offer_id": offer} for row in rows
+            ]
+    return found
+
+
+def by_message(account: Account) -> dict[str, tuple[float, ...]]:
+    """What the account has of each message."""
+    found: dict[str, list[float]] = {message: [] for message in MESSAGES}
+    for row in account.revenue:
+        found[row["message_id"]].append(row["revenue"])
+    return {message: tuple(sorted(amounts)) for message, amounts in found.items()}
+
+
+def held(settings: Settings) -> dict[str, dict[str, int]]:
+    """By message, how many of its rows are left out under which code."""
+    found: dict[str, dict[str, int]] = {message: {} for message in MESSAGES}
+    for message, code, rows in query(
+        settings.warehouse,
+        "SELECT message_id, code, count(*) FROM imports.records"
+        " WHERE in_input AND dataset = 'revenue' AND outcome IN ('parked', 'quarantined') GROUP BY ALL",
+    ):
+        found[message][code] = rows
+    return found
+
+
+@pytest.mark.parametrize(
+    ("either", "choice"),
+    [("sqlite", Choice.COUNT), ("sqlite", Choice.ONCE), ("postgresql", Choice.ONCE)],
+    indirect=["either"],
+)
+def test_what_may_be_there_twice_waits_for_a_decision(
+    account: Account, either: Settings, have_sends: Callable[[Settings], None], offer: str, choice: Choice
+) -> None:
+    """Held until somebody decides, and nothing else is; the decision is kept, and what comes later is held again."""
+    have_sends(either)
+    before = files_of({m: case.before for m, case in MESSAGES.items()}, offer)
+    after = files_of({m: case.after for m, case in MESSAGES.items()}, offer)
+    decided = {m: tuple(getattr(case, choice.value)) for m, case in MESSAGES.items()}
+    waiting = {m: case.held for m, case in MESSAGES.items()}
+    parked = sum(rows for of in waiting.values() for code, rows in of.items() if code != "conflict")
+
+    for name, rows in before.items():
+        write_rows(either.history / name, rows)
+    push(either, REVENUE)
+    for name, rows in after.items():
+        write_rows(either.history / name, rows)
+    assert plan_push(either, REVENUE).plans["revenue"].intake.parked == parked
+    report = push(either, REVENUE)
+    assert held(either) == waiting
+    assert report.outcomes["revenue"].parked == parked
+    assert [rows for reason, rows in report.reasons["revenue"].items() if "another file" in reason] == [3]
+    there = by_message(account)
+    free = [message for message, case in MESSAGES.items() if not case.held]
+    assert [there[message] for message in free] == [decided[message] for message in free]
+    assert push(either, REVENUE).outcomes == report.outcomes
+    assert by_message(account) == there
+
+    done = push(either, REVENUE, decision=Decision(choice, "asked accounting"))
+    assert by_message(account) == decided
+    rows_in = sum(map(len, {**before, **after}.values()))
+    gone = sum(name in case.before for case in MESSAGES.values() for name in case.after)
+    accepted = sum(map(len, decided.values())) - gone
+    assert done.outcomes["revenue"] == Outcomes(
+        rows_in, accepted=accepted, quarantined=4, duplicate=rows_in - accepted - 4
+    )
+    assert done.intakes["revenue"].decided == parked - 2, "the first two rows of either file are two sales"
+
+    copy = write_rows(either.history / "revenue-z.ndjson", after["revenue-a.ndjson"][:1])
+    assert push(either, REVENUE).outcomes["revenue"].parked == 1
+    assert held(either)["m000000"] == {"same_rows": 1}
+    copy.unlink()
+    again = push(either, REVENUE, decision=Decision(choice, "nothing is held any more"))
+    assert (again.outcomes, again.intakes["revenue"].decided) == (done.outcomes, 0)
+    assert by_message(account) == decided
+
+
+def test_new_sales_of_a_message_are_not_held(
+    account: Account, settings: Settings, have_sends: Callable[[Settings], None], write: Write, offer: str
+) -> None:
+    """Another amount or time beside the row that was sent or after its file has gone; rows that are added to a file.
+
+    And those of a file of the next month: no row has left the file, or the whole file has and another has none of it.
+    """
+    have_sends(settings)
+    here, there = ({**SALE, "message_id": f"m{n:06}", "offer_id": offer} for n in range(2))
+    later = [{**there, "revenue": n, "timestamp": f"2024-06-0{n}T00:00:00Z"} for n in (2, 3, 4)]
+    write("revenue-a.ndjson", [here])
+    write("revenue-05.ndjson", [there])
+    push(settings, REVENUE)
+    write("revenue-b.ndjson", [{**here, "revenue": 31.5}])
+    write("revenue-05.ndjson", [later[0], there, later[1]])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(5, accepted=5)
+    for name in ("a", "05"):
+        (settings.history / f"revenue-{name}.ndjson").unlink()
+    write("revenue-b.ndjson", [{**here, "revenue": 31.5}, {**here, "revenue": 32, "timestamp": "2024-09-09"}])
+    write("revenue-06.ndjson", [later[2]])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=3)
+    write("revenue-06.ndjson", [later[2], {**there, "revenue": 9, "record_id": "r9"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(4, accepted=4)
+    assert sorted(row["revenue"] for row in account.revenue) == [2, 3, 4, 5, 5, 9, 31.5, 32]
+
+
+def test_sales_alike_of_one_file_all_go(
+    account: Account, settings: Settings, have_sends: Callable[[Settings], None], write: Write, offer: str
+) -> None:
+    """A message that earns the same every month: what stood in the file beside the sent one is another sale."""
+    have_sends(settings)
+    sale = {**SALE, "message_id": "m000000", "offer_id": offer}
+    months = [{**sale, "timestamp": f"2024-0{month}-01T00:00:00Z"} for month in (6, 7, 8)]
+    write("revenue-a.ndjson", months)
+    write("revenue-b.ndjson", [{**sale, "revenue": 6, "timestamp": "2024-06-02T00:00:00Z"}])
+    june = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 2, tzinfo=UTC))
+    some = push(settings, REVENUE, between=june)
+    assert some.outcomes["revenue"] == Outcomes(4, accepted=1, pending=3)
+    write("revenue-a.ndjson", [*months, {**sale, "timestamp": "2024-09-01T00:00:00Z"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(5, accepted=5)
+    assert len(account.revenue) == 5
+    write("revenue-c.ndjson", [{**sale, "timestamp": "2024-10-01T00:00:00Z"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(6, accepted=5, parked=1)
+
+
+def test_a_row_added_to_one_file_is_compared_with_what_another_file_sent(
+    account: Account, settings: Settings, have_sends: Callable[[Settings], None], write: Write, offer: str
+) -> None:
+    """Also where its file was there when that one was sent; in the file of that one it is another sale."""
+    have_sends(settings)
+    sale = {**SALE, "revenue": 8, "message_id": "m000000", "offer_id": offer}
+    write("revenue-f.ndjson", [sale])
+    write("revenue-f2.ndjson", [{**sale, "revenue": 5}])
+    push(settings, REVENUE)
+    write("revenue-f.ndjson", [sale, {**sale, "timestamp": "2024-07-02T00:00:00Z"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=3)
+    write("revenue-f2.ndjson", [{**sale, "revenue": 5}, {**sale, "record_id": "E1"}])
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(4, accepted=3, parked=1)
+    assert sorted(row["revenue"] for row in account.revenue) == [5, 8, 8]

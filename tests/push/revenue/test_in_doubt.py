@@ -1,0 +1,329 @@
+"""Revenue without an answer, in whole pushes: what the contacts' totals tell of it, and what a person has to."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from histories import write_rows
+from oracle import query
+
+from pipelines.errors import DataError, UsageError
+from pipelines.pull.run import pull
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcome, Outcomes
+from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import push
+from pipelines.sandbox import Account, Fault, Server, parse_fault
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+Key = tuple[str, int]
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+BOTH = ["sends", "revenue"]
+
+
+def strangers(rows: list[Row], number: int) -> list[Row]:
+    """Some of the sends, no two of them to one phone number."""
+    return list({row["to_number"]: row for row in rows}.values())[:number]
+
+
+def stored(account: Account) -> Counter[str]:
+    return Counter(row["message_id"] for row in account.revenue)
+
+
+def sales(rows: list[Row], offer: str, amounts: list[str]) -> list[Row]:
+    return [
+        {
+            "message_id": row["id"],
+            "offer_id": offer,
+            "revenue": amounts[n % len(amounts)],
+            "timestamp": "2024-06-01T00:00:00Z",
+        }
+        for n, row in enumerate(rows)
+    ]
+
+
+def key_of(account: Account, send: Row) -> Key:
+    """Who a send went to."""
+    found = next(int(row["id"]) for row in account.lists if row["phone_number"] == send["list_number"])
+    return send["to_number"], found
+
+
+def contact_of(account: Account, send: Row) -> Row:
+    contact = account.contact(key_of(account, send))
+    assert contact
+    return contact
+
+
+# which database keeps the ledger does not depend on how the answer was lost
+@pytest.mark.parametrize(
+    ("either", "ways"),
+    [
+        ("sqlite", ["reset-before", "reset-after", "half", "truncate"]),
+        ("sqlite", ["html", "shape", "zeros", "502"]),
+        ("postgresql", ["reset-before", "half"]),
+    ],
+    indirect=["either"],
+)
+def test_every_way_to_lose_an_answer_is_settled(
+    account: Account, either: Settings, server: Server, some_sends: Some, offer: str, ways: list[str]
+) -> None:
+    """However the answers of one push are lost, in the end each row is there once and accepted."""
+    account.revenue.clear()
+    write_rows(either.history / "sends.ndjson", rows := some_sends(1_200))
+    write_rows(either.history / "revenue.ndjson", sales(rows, offer, ["1", "2.5"]))
+    server.faults.active += [Fault(way, method="POST", path="revenue", times=2) for way in ways]
+    report = push(either, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(1_200, accepted=1_200)
+    assert sum(one.path == "/history/revenue" for one in account.log) > 2 * len(ways) + 1
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
+def test_totals_that_are_written_as_texts_settle_too(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """An account that writes amounts and counts in quotes leaves nothing in doubt for it."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(200))
+    write("revenue.ndjson", sales(rows, offer, ["5", "2.25"]))
+
+    def quote(_: int, account: Account) -> None:
+        for contact in account.contacts():
+            contact["revenue_total"] = str(contact["revenue_total"])
+
+    account.before_request = quote
+    server.faults.active.append(Fault("half", method="POST", path="revenue", times=1))
+    report = push(settings, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(200, accepted=200)
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
+def test_an_answer_that_counts_nothing_refuses_nothing(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A call of one row whose counters are all 0 says neither that it was taken in nor that it was refused."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    click = {"message_id": "m000000", "offer_id": offer, "phone_number": rows[0]["to_number"]}
+    write("clicks.ndjson", [{**click, "timestamp": "2024-06-01T00:00:00Z"}])
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    for path in ("sends", "clicks", "revenue"):
+        server.faults.active.append(Fault("zeros", method="POST", path=path, times=1))
+    report = push(settings, ["sends", "clicks", "revenue"])
+    assert {of.accepted for of in report.outcomes.values()} == {1}
+    assert stored(account) == {"m000000": 1}
+
+
+def test_the_first_small_call_has_no_two_rows_of_a_contact(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Where its answer is lost and half of it was done, the contacts' totals tell which half."""
+    account.revenue.clear()
+    few = strangers(some_sends(400), 110)
+    rows = [{**few[n // 10], "id": f"m{n:06}"} for n in range(1_100)]
+    write("sends.ndjson", rows)
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    server.faults.active.append(Fault("half", method="POST", path="revenue", times=1))
+    report = push(settings, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(1_100, accepted=1_100)
+    assert stored(account) == Counter(row["id"] for row in rows)
+
+
+def test_what_totals_cannot_tell_stays_in_doubt_with_its_evidence(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Of one call that was stored without an answer, whatever happened to the contacts: nothing is sent again.
+
+    Other revenue hides a row; a contact was deleted; one was deleted and is there again with totals of 0, which do
+    not show the row to be absent. Beside them a row that nothing happened to is accepted.
+    """
+    account.revenue.clear()
+    write("sends.ndjson", rows := strangers(some_sends(20), 4))
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    hidden, gone, again, plain = rows
+    contact_of(account, again).update(revenue_total=0.0, conversion_count=0)
+    empty = dict(contact_of(account, again))
+    happened: list[int] = []
+
+    def live(_: int, account: Account) -> None:
+        if len(account.revenue) == len(rows) and not happened:
+            happened.append(1)
+            contact = contact_of(account, hidden)
+            contact["revenue_total"] += 7.25
+            contact["conversion_count"] += 1
+            account.remove_contact(key_of(account, gone))
+            at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            account.add_contact({**empty, "signup_date": at})
+
+    account.before_request = live
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    for _ in range(2):
+        report = push(settings, BOTH)
+        assert report.outcomes["revenue"] == Outcomes(4, accepted=1, in_doubt=3)
+    assert stored(account) == Counter(row["id"] for row in rows)
+    told = query(
+        settings.warehouse,
+        "SELECT message_id, code FROM imports.records WHERE outcome = 'in_doubt' ORDER BY ALL",
+    )
+    assert told == sorted(
+        [
+            (hidden["id"], "ambiguous"),
+            (gone["id"], "contact_gone"),
+            (again["id"], "contact_gone"),
+        ]
+    )
+    assert plain["id"] not in dict(told)
+    evidence = {doubt.message_id: doubt.evidence for doubt in in_doubt(settings)}
+    assert "2 conversions and 12.2500" in evidence[hidden["id"]]
+    assert "signed up again" in evidence[again["id"]]
+    assert "in_doubt: its contact is no longer in the account (contact_gone)" in report.reasons["revenue"]
+
+
+def test_a_contact_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Totals that are null say nothing, so that nothing is sent again."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    contact = contact_of(account, rows[0])
+    total = contact["revenue_total"]
+
+    def hide(_: int, __: Account) -> None:
+        contact["revenue_total"] = None
+
+    def show(_: str, __: Row) -> None:
+        contact["revenue_total"] = total
+
+    account.before_request, account.refuse = hide, show
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    report = push(settings, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(1, in_doubt=1)
+    assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"]
+    assert len(account.revenue) == 1
+
+
+def test_a_row_that_counts_on_every_list_of_a_number_is_settled(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """What the other list has of an accepted row does not stand for a lost one of the same amount."""
+    account.revenue.clear()
+    (row,) = some_sends(1)
+    write("sends.ndjson", rows := [row, {**row, "id": "m1"}])
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    here = contact_of(account, row)
+    other = next(item["id"] for item in account.lists if item["id"] != here["list_id"])
+    account.add_contact({**here, "list_id": other, "list_number": None})
+
+    def count_on_both(_: int, account: Account) -> None:
+        there = account.contact((row["to_number"], other))
+        assert there
+        there.update({name: here[name] for name in ("revenue_total", "conversion_count")})
+
+    account.before_request = count_on_both
+    server.faults.active.append(Fault("reset-before", method="POST", path="revenue", skip=1, times=1))
+    report = push(settings, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=2)
+    assert stored(account) == {row["id"]: 1, "m1": 1}
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_contact_that_is_claimed_and_not_served_is_not_taken_for_one_that_is_not_there(
+    account: Account,
+    settings: Settings,
+    server: Server,
+    write: Write,
+    some_sends: Some,
+    offer: str,
+    busy: bool,
+) -> None:
+    """Every reading misses it and is one contact short of the total, which no change of the account explains."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(1))
+    write("revenue.ndjson", sales(rows, offer, ["5"]))
+    key, contact = key_of(account, rows[0]), contact_of(account, rows[0])
+
+    def hide(number: int, of: Account) -> None:
+        of.remove_contact(key)
+        if busy:
+            newest = of.contact_page(0, 1)[0]
+            of.add_contact({**newest, "phone_number": f"+1999{number:07}"})
+
+    def show(_: str, __: Row) -> None:
+        account.add_contact(contact)
+
+    account.before_request, account.refuse = hide, show
+    server.faults.active.append(parse_fault("more,value=1,path=contacts"))
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    report = push(settings, BOTH)
+    assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"]
+    assert report.outcomes["revenue"] == Outcomes(1, in_doubt=1)
+    assert len(account.revenue) == 1
+
+
+@pytest.mark.parametrize("failing", [150, 450])
+def test_revenue_of_which_too_few_errors_were_named_ends_with_an_outcome(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str, failing: int
+) -> None:
+    """What the answer does not tell the totals do, and the rest goes again in calls that name every error."""
+    account.revenue.clear()
+    write("sends.ndjson", rows := some_sends(900))
+    write("revenue.ndjson", sales(rows, offer, ["5", "2"]))
+    pull(settings, ["offers"], "first")  # so that rows are not taken for risky
+    account.refuse = lambda _, row: (
+        ("offer_not_found", "No offer") if row.get("revenue") and bad(row) else None
+    )
+
+    def bad(row: Row) -> bool:
+        return int(row["message_id"][1:]) < failing
+
+    report = push(settings, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(900, accepted=900 - failing, rejected=failing)
+    assert stored(account) == Counter(row["id"] for row in rows[failing:])
+
+
+def test_a_person_settles_what_no_reading_can(
+    account: Account, either: Settings, server: Server, some_sends: Some, offer: str
+) -> None:
+    """Rows in doubt are accepted, or sent again, or left out by a person's word, which is kept."""
+    account.revenue.clear()
+    write_rows(either.history / "sends.ndjson", rows := strangers(some_sends(9), 3))
+    write_rows(
+        either.history / "revenue.ndjson",
+        [{**row, "record_id": row["message_id"]} for row in sales(rows, offer, ["5"])],
+    )
+
+    def delete(_: int, account: Account) -> None:
+        if account.revenue:
+            for row in rows:
+                account.remove_contact(key_of(account, row))
+
+    account.before_request = delete
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    push(either, BOTH)
+    assert {(doubt.identity, doubt.code) for doubt in in_doubt(either)} == {
+        (f"record:{row['id']}", "contact_gone") for row in rows
+    }
+    first, second, third = (f"record:{row['id']}" for row in rows)
+    with pytest.raises(DataError, match="record:none"):
+        resolve(either, [first, "record:none"], Outcome.ACCEPTED, "seen")
+    with pytest.raises(UsageError, match="reason"):
+        resolve(either, [first], Outcome.ACCEPTED, " ")
+    assert outcomes(either)["revenue"].in_doubt == 3
+    resolve(either, [first], Outcome.ACCEPTED, "seen in the account")
+    resolve(either, [second], Outcome.REJECTED, "not wanted")
+    resolve(either, [third], Outcome.PENDING, "it is not there")
+    assert outcomes(either)["revenue"] == Outcomes(3, accepted=1, rejected=1, pending=1)
+    report = push(either, BOTH)
+    assert report.outcomes["revenue"] == Outcomes(3, accepted=1, rejected=2)  # the contact is not there
+    assert query(
+        either.warehouse, "SELECT identity, outcome, reason FROM imports.resolutions ORDER BY identity"
+    ) == [
+        (first, "accepted", "seen in the account"),
+        (second, "rejected", "not wanted"),
+        (third, "pending", "it is not there"),
+    ]
