@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 from commands import started
 from forked import Forked
 from oracle import query, same, shown
 
+from pipelines.cli.app import app
+from pipelines.cli.reference import _leaves
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
@@ -339,6 +342,54 @@ def test_quick_commands_import_nothing_heavy(in_use: Path, tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+NO_DOCUMENT = {"ui", "sandbox", "webhooks serve"}
+"""They serve until they are stopped."""
+
+DOCUMENTS = (
+    "status", "runs", "rejects", "alerts", "report", "resolve", "adopt", "lint", "rollback", "replay",
+    "replay contacts --dry-run", "export dbt", "webhooks replay",
+    "push sends --dry-run",
+)  # fmt: skip
+
+
+def test_json_is_one_document_of_every_command(
+    in_use: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else is on standard output; where a command fails, nothing at all."""
+    group = typer.main.get_command(app)
+    options = {
+        name: {one for parameter in of.params for one in parameter.opts} for name, of in _leaves(group)
+    }
+    assert {name for name, names in options.items() if "--json" not in names} == NO_DOCUMENT
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("DATA_DIR", str(in_use)), ("API_KEY", API_KEY), ("BASE_URL", NOBODY)):
+        monkeypatch.setenv(f"TRACKLY_{name}", value)
+    monkeypatch.setenv("TRACKLY_RETRY_SECONDS", "0")
+
+    def run(command: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            app([*command.split(), "--json"], prog_name="trackly-sync")
+        assert isinstance(end.value.code, int)
+        return end.value.code, *capfd.readouterr()
+
+    for command in DOCUMENTS:
+        code, document, _ = run(command)
+        assert code in (0, 3), command
+        json.loads(document)
+    for command in (
+        "pull contacts",
+        "runs nosuchrun",
+        "rollback offerz",
+        "rollback contacts",
+        "demo --ui",
+        "replay lists --x",
+    ):
+        code, document, told = run(command)
+        assert code in (1, 2), command
+        assert document == "", command
+        assert "→" in told, command
 
 
 def test_help_teaches(sync: Sync) -> None:

@@ -36,6 +36,10 @@ def alerts(
     _check_way(settings)
     if test:
         _send_test(settings)
+        if as_json:
+            show_json({"sent": True})
+        else:
+            out.print("The webhook took the message.")
         return 0
     from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - the same
     from pipelines.alerts.notify import notify  # noqa: PLC0415 - help answers at once
@@ -83,7 +87,6 @@ def _send_test(settings: Settings) -> None:
         raise ServiceError(
             f"The message did not arrive: {failure}.", "See that TRACKLY_ALERT_WEBHOOK is right."
         )
-    out.print("The webhook took the message.")
 
 
 def _show(found: "Sequence[Condition]") -> None:

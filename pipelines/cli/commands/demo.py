@@ -7,18 +7,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
 from pipelines.cli.commands.ui import dagster_home, serve_pages
+from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
-from pipelines.cli.terminal.consoles import out
-from pipelines.cli.terminal.results import show_pulled, show_pushed
+from pipelines.cli.terminal.consoles import out, tell
+from pipelines.cli.terminal.results import show_json, show_pulled, show_pushed, status_json
 from pipelines.errors import UsageError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.settings import DEMO_MARKER, load_settings
 from pipelines.storage import private_folder, storage_errors
+
+if TYPE_CHECKING:
+    from pipelines.push.outcomes import Outcomes
+    from pipelines.settings import Settings
+    from schemas.own_tables.sync import Manifest
 
 _ACCOUNT = "account.json"
 
@@ -28,6 +34,14 @@ _OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phon
 _QUERY = """\
 SELECT lists.list_name, count(*) AS contacts, sum(revenue_total) AS revenue
 FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY revenue DESC"""
+
+
+class _Made(NamedTuple):
+    """A demo that has run: rows of its export that are bad on purpose, those that repeat others, and seconds."""
+
+    bad: int
+    repeated: int
+    seconds: float
 
 
 @guarded
@@ -43,6 +57,7 @@ def demo(
         ),
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65_535)] = 3000,
+    as_json: AsJson = False,
 ) -> int:
     """Sandbox → pull → push → reconcile, with a summary; no key, no network.
 
@@ -51,30 +66,35 @@ def demo(
 
     Examples:
     - `trackly-sync demo`: once through, in half a minute.
+    - `trackly-sync demo --json`: what came of it, for a program; the progress is on standard error.
     - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
     """
+    if pages and as_json:
+        raise UsageError("--json is for a demo that ends; --ui goes on until Ctrl-C.", "Give one of them.")
     if not (pages and (data_dir / DEMO_MARKER).exists() and (data_dir / _ACCOUNT).exists()):
-        code = _run(data_dir, contacts)
+        code = _run(data_dir, contacts, as_json=as_json)
         if code or not pages:
             return code
     return _serve(data_dir, port)
 
 
-def _run(data_dir: Path, contacts: int) -> int:
+def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
     """The whole product once, from an empty folder."""
     started = time.monotonic()
     _empty(data_dir)
     from pipelines.sandbox import running, save, seed_account, write_history  # noqa: PLC0415 - help is quick
 
-    out.print(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
+    say = tell if as_json else out.print
+    say(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
     account = seed_account(contacts=contacts)
     export = write_history(account, data_dir / "history", sends=contacts // 2)
     with running(account) as server:
-        code = _run_job(_environment(server.url, data_dir), data_dir)
+        code = _run_job(_environment(server.url, data_dir), data_dir, sys.stderr if as_json else None)
     save(account, data_dir / _ACCOUNT)
     if code:
         return code
-    _summary(data_dir, sum(export.bad.values()), sum(export.repeated.values()), time.monotonic() - started)
+    made = _Made(sum(export.bad.values()), sum(export.repeated.values()), time.monotonic() - started)
+    (_show_json if as_json else _summary)(data_dir, made)
     return 0
 
 
@@ -132,13 +152,14 @@ def _empty(data_dir: Path) -> None:
         marker.write_text("This folder is emptied by each demo.\n", encoding="utf-8")
 
 
-def _run_job(environment: dict[str, str], folder: Path) -> int:
+def _run_job(environment: dict[str, str], folder: Path, to: TextIO | None) -> int:
     """Run the Dagster job `sync` in a process of its own: this room does not know Dagster.
 
-    In the demo's folder, where no .env says anything: its ledger and history would be the real account's.
+    Its output goes where ours does, or elsewhere. It runs in the demo's folder, where no .env says anything: its
+    ledger and history would be the real account's.
     """
     command, safe = module_command("assets.runs.in_process", "sync"), safe_environment(environment)
-    with subprocess.Popen(command, env=safe, cwd=folder, process_group=0) as job:  # noqa: S603 - our own interpreter
+    with subprocess.Popen(command, env=safe, cwd=folder, stdout=to, process_group=0) as job:  # noqa: S603 - our own interpreter
         try:
             return job.wait()
         except KeyboardInterrupt:
@@ -149,20 +170,31 @@ def _run_job(environment: dict[str, str], folder: Path) -> int:
             raise
 
 
-def _summary(data_dir: Path, bad: int, repeated: int, seconds: float) -> None:
+def _show_json(data_dir: Path, made: _Made) -> None:
+    settings, pulled, pushed, differ = _state(data_dir)
+    more = {"warehouse": str(settings.warehouse), "bad_on_purpose": made.bad, "repeated": made.repeated}
+    show_json(status_json(pulled, pushed, differ) | more | {"seconds": round(made.seconds, 1)})
+
+
+def _state(data_dir: Path) -> "tuple[Settings, dict[str, Manifest], dict[str, Outcomes], dict[str, int]]":
     settings = load_settings(_env_file=None, data_dir=data_dir, **_OF_OTHERS)
-    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
+    return settings, published(settings.warehouse), outcomes(settings), differing(settings)
+
+
+def _summary(data_dir: Path, made: _Made) -> None:
+    settings, pulled, pushed, _ = _state(data_dir)
     out.print("\n[bold]In the warehouse[/]")
-    show_pulled(published(settings.warehouse))
+    show_pulled(pulled)
     out.print("\n[bold]Imported[/]")
-    show_pushed(outcomes(settings))
-    out.print(f"({bad} rows of the export are bad on purpose, {repeated} stand in it twice.)")
+    show_pushed(pushed)
+    out.print(f"({made.bad} rows of the export are bad on purpose, {made.repeated} stand in it twice.)")
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
-    out.print(f"\nDone in {seconds:.0f} s. The warehouse: {settings.warehouse}. Try:\n", markup=False)
+    out.print(f"\nDone in {made.seconds:.0f} s. The warehouse: {settings.warehouse}. Try:\n", markup=False)
     out.print(
         f"{python} -c \"import duckdb; print(duckdb.connect({str(settings.warehouse)!r}, read_only=True).sql('''",
         markup=False,

@@ -40,10 +40,15 @@ def diff(
     ],
     before: Annotated[
         str | None,
-        typer.Option("--from", help="Id of the earlier snapshot; by default the one before the other."),
+        typer.Option(
+            "--from",
+            metavar="SNAPSHOT",
+            help="Id of the earlier snapshot; by default the one before the other.",
+        ),
     ] = None,
     after: Annotated[
-        str | None, typer.Option("--to", help="Id of the later snapshot; by default the newest.")
+        str | None,
+        typer.Option("--to", metavar="SNAPSHOT", help="Id of the later snapshot; by default the newest."),
     ] = None,
     show_values: Annotated[
         bool,

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.help import Command, Group
+from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
 
@@ -30,6 +32,7 @@ def dbt(
         bool,
         typer.Option("--force", help="Overwrite files that were changed, or not written by this command."),
     ] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Write a dbt project over the warehouse: every table as a source, with descriptions and tests.
 
@@ -52,6 +55,9 @@ def dbt(
 
     contents = dbt_project(settings.warehouse.absolute())
     changed = write_files(Path(folder), contents, force=force)
+    if as_json:
+        show_json({"folder": folder, "files": len(contents), "written": [str(path) for path in changed]})
+        return 0
     if not changed:
         out.print(f"{folder} is up to date: {len(contents)} files.", markup=False)
         return 0

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.attention import attention
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
 from pipelines.storage import usual_mode
 
@@ -23,6 +25,7 @@ def report(
             dir_okay=False,
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Write one HTML page about the warehouse: freshness, revenue, lists, imports, quarantine, recent runs.
 
@@ -41,5 +44,8 @@ def report(
     path = output or settings.data_dir / NAME
     notes = attention(settings, published(settings.warehouse), outcomes(settings))
     size = write_report(settings, path, notes, usual_mode() if output else 0o600)
+    if as_json:
+        show_json({"file": str(path), "bytes": size})
+        return 0
     out.print(f"Wrote {path} ({size / 1000:,.0f} kB). Open it in any browser.", markup=False)
     return 0

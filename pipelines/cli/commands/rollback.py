@@ -35,7 +35,11 @@ def rollback(
     dataset: Name = None,
     to: Annotated[
         str | None,
-        typer.Option("--to", help="Id of the snapshot; by default the one before the published one."),
+        typer.Option(
+            "--to",
+            metavar="SNAPSHOT",
+            help="Id of the snapshot; by default the one before the published one.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be published; change nothing.")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.help import Command, Group
+from pipelines.cli.terminal.results import show_json
 from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import age
@@ -68,6 +70,7 @@ def serve(
 @guarded
 def check(
     file: Annotated[Path, typer.Argument(help="A captured request: as text with its headers, or as JSON.")],
+    as_json: AsJson = False,
 ) -> int:
     """Which form of signature a captured request has, and which settings that takes.
 
@@ -75,6 +78,7 @@ def check(
 
     Examples:
     - `trackly-sync webhooks check request.txt`
+    - `trackly-sync webhooks check request.har --json`: for a script that sets it up.
     """
     from pipelines.webhooks.capture import read_captured  # noqa: PLC0415 - help answers at once
     from pipelines.webhooks.signature import HEADER, Form  # noqa: PLC0415 - the same
@@ -93,18 +97,27 @@ def check(
             "The signature is not HMAC-SHA256 of this body in any form that is known, with the secret that is set.",
             "See that TRACKLY_WEBHOOK_SECRET is the endpoint's secret, and that the body was captured byte by byte.",
         )
-    prefix = f" with {for_terminal(found.form.prefix)} in front" if found.form.prefix else ""
-    out.print(f"The signature is HMAC-SHA256 in {found.form.encoding}{prefix}, over {_signed(found.signed)}.")
+    is_set = found.form == Form.of(settings)
+    if as_json:
+        form = asdict(found.form) | {"signed": found.signed, "secret_as": found.key}
+        show_json(form | {"supported": found.supported, "is_set": is_set})
+    else:
+        _show_form(found)
     if not found.supported:
         raise DataError(
             f"It was made with the secret decoded as {found.key} (text: as it is), over {_signed(found.signed)}, "
             "which the receiver cannot verify.",
             "Please report this form.",
         )
-    needed = f"TRACKLY_WEBHOOK_ENCODING={found.form.encoding} TRACKLY_WEBHOOK_PREFIX={found.form.prefix}"
-    is_set = found.form == Form.of(settings)
-    out.print("That is what is set." if is_set else f"Set: {needed}", markup=False)
+    if not as_json:
+        needed = f"TRACKLY_WEBHOOK_ENCODING={found.form.encoding} TRACKLY_WEBHOOK_PREFIX={found.form.prefix}"
+        out.print("That is what is set." if is_set else f"Set: {needed}", markup=False)
     return 0
+
+
+def _show_form(found: "Found") -> None:
+    prefix = f" with {for_terminal(found.form.prefix)} in front" if found.form.prefix else ""
+    out.print(f"The signature is HMAC-SHA256 in {found.form.encoding}{prefix}, over {_signed(found.signed)}.")
 
 
 def webhooks_json(settings: Settings) -> dict[str, Any]:
@@ -158,7 +171,7 @@ def _signed(what: str) -> str:
 
 @app.command("replay", cls=Command)
 @guarded
-def replay() -> int:
+def replay(as_json: AsJson = False) -> int:
     """Read every body that is kept again, as after an upgrade that knows more of them, and publish the events.
 
     An upgrade that reads bodies in another way does so by itself, with the next publish.
@@ -172,6 +185,9 @@ def replay() -> int:
     settings = load_settings()
     with recorded(settings.data_dir, this_run(), "replay webhook_events") as record:
         record.rows = publish_events(settings, again=True)
+    if as_json:
+        show_json({"rows": record.rows})
+        return 0
     out.print(
         "No event was received yet." if record.rows is None else f"{record.rows:,} events were read again."
     )

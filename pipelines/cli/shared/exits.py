@@ -17,7 +17,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from pipelines.cli.shared.report_to_dagster import hand_over
-from pipelines.cli.terminal.consoles import complain, err, json_logs, tell
+from pipelines.cli.terminal.consoles import complain, err, json_logs, leave_pipe, tell
 from pipelines.errors import TracklySyncError
 from pipelines.logs import run_id
 from pipelines.process import interrupts
@@ -50,7 +50,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             tell("Stopped. Nothing is half-done; run the same command to go on.")
             code = TERMINATED if interrupts.was_terminated() else STOPPED
         except BrokenPipeError:  # the reader of our output has gone
-            _leave_quietly()
+            leave_pipe()
             code = DONE
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)
@@ -69,11 +69,6 @@ def _leave_at_once() -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     os._exit(TERMINATED if interrupts.was_terminated() else STOPPED)
-
-
-def _leave_quietly() -> None:
-    """Keep the interpreter from writing what is left over into the closed pipe, and from complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: TracklySyncError) -> int:

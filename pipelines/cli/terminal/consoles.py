@@ -4,6 +4,8 @@ With TRACKLY_LOG_FORMAT=json standard error holds lines of JSON and nothing else
 """
 
 import logging
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -102,6 +104,11 @@ def log_to_terminal(verbose: bool) -> None:
 def cell(text: str) -> Text:
     """A text from outside as a cell of a table: as it is, without markup."""
     return Text(plain(text))
+
+
+def leave_pipe() -> None:
+    """Keep the interpreter from writing what is left over into a closed pipe, and from complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(text: str) -> None:

@@ -11,9 +11,9 @@ from typer import Abort, BadParameter
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from pipelines.cli.terminal.consoles import complain, tell
+from pipelines.cli.terminal.consoles import complain, leave_pipe, tell
 from pipelines.cli.terminal.help_page import Rows, bounds_of, show_command, show_group
-from pipelines.process.exit_codes import STOPPED, USAGE
+from pipelines.process.exit_codes import DONE, STOPPED, USAGE
 
 _FLAT = 200
 """Cells of a command's few words, so that they are not shortened."""
@@ -63,6 +63,9 @@ class Group(TyperGroup):
             code = super().main(*args, **{**named, "standalone_mode": False})
         except TyperException as error:
             code = _told(error)
+        except BrokenPipeError:  # the reader of a page of help has gone
+            leave_pipe()
+            code = DONE
         except Abort:
             tell("Stopped. Nothing was done.")
             code = STOPPED

@@ -75,18 +75,21 @@ def _above(command: Any, ctx: Any) -> Iterator[Text]:
 
 
 def _paragraphs(text: str) -> Iterator[Text]:
-    """Texts as our docstrings are: paragraphs, and lists; a line that ends in a colon is a heading."""
+    """Texts as our docstrings are: paragraphs, and lists, which follow a line that ends in a colon."""
+    before = ""
     for paragraph in re.split(r"\n\n|\n(?=- )", text.strip("\n")):
         flowing = " ".join(paragraph.split())
         is_item = flowing.startswith("- ")
-        if not is_item and flowing != "Examples:" and (shown := _marked(flowing)):
-            yield from hanging(shown, _width(), 0)
+        if before and not is_item:
             yield Text()
-        elif is_item:
+        if is_item:
             yield from hanging(_marked(f"  {flowing}"), _width(), 4)
-        else:
+        elif flowing == "Examples:":
             yield Text(flowing, "bold")
-    if flowing.startswith("- "):
+        elif flowing:
+            yield from hanging(_marked(flowing), _width(), 0)
+        before = flowing
+    if before:
         yield Text()
 
 
