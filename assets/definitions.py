@@ -14,7 +14,8 @@ from assets.graph.pushed import PUSHED_ASSETS
 from assets.graph.webhook_events import RECEIVED_ASSETS, events_arrive
 from assets.jobs import JOBS
 from assets.resources import Trackly
-from assets.schedules import build_schedules, build_sensors
+from assets.schedules import build_schedules
+from assets.sensors import build_sensors
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private

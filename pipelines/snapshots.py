@@ -9,7 +9,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,6 +196,24 @@ def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:
     """The newest complete snapshot of a dataset, if any."""
     found = snapshots(parquet_dir, dataset)
     return found[-1] if found else None
+
+
+def forget_old(parquet_dir: Path, keep: int, published: Mapping[str, str | None]) -> None:
+    """Delete the snapshots of each dataset beyond the newest ones, never a published one.
+
+    Args:
+        parquet_dir: the folder of all datasets.
+        keep: how many are kept of a dataset.
+        published: by dataset, the id of the snapshot that is published, or None; other datasets are left alone.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    for name, current in published.items():
+        for old in snapshots(parquet_dir, name)[:-keep]:
+            if old.manifest.snapshot != current:
+                with storage_errors("delete", old.folder):
+                    shutil.rmtree(old.folder)
 
 
 def _load(path: Path) -> Snapshot:

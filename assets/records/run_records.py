@@ -27,10 +27,10 @@ from dagster._core.remote_origin import (
 from dagster._core.snap import snapshot_from_execution_plan
 from dagster_shared.error import SerializableErrorInfo
 
-from assets.location import LOCATION, REPOSITORY
 from assets.records.command_line import assets_of, job_of
 from assets.records.events import AssetEvent, Report, in_run
 from assets.runs.started_by import COMMAND_LINE, by_command_line
+from assets.ui.location import LOCATION, REPOSITORY
 from pipelines.text.sanitize import plain
 from schemas.own_tables.sync import RunRecord
 

@@ -14,7 +14,7 @@ import dagster as dg
 
 from assets.resources import Trackly
 from pipelines.errors import TracklySyncError
-from pipelines.push.stage.leftovers import tidy
+from pipelines.push.stage.cleanup import tidy
 from pipelines.settings import Settings
 from pipelines.storage import claim
 from pipelines.text.sanitize import plain

@@ -21,9 +21,9 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
-from assets.location import LOCATION
 from assets.records.unreported import unreported
 from assets.runs.started_by import by_command_line
+from assets.ui.location import LOCATION
 from pipelines.errors import TracklySyncError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.run_records.unreported import pending, start_reporting

@@ -28,8 +28,8 @@ from pipelines.push.plan import Plan, Planning, Showing, make_plans
 from pipelines.push.revenue.loop import Unsettled
 from pipelines.push.send.options import How, SendOptions
 from pipelines.push.sending import send_all
+from pipelines.push.stage.cleanup import hold_stages
 from pipelines.push.stage.database import Progress, count, is_current, stage_path
-from pipelines.push.stage.leftovers import hold_stages
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import holds_phones
 from pipelines.runs import recorded

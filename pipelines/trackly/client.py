@@ -1,6 +1,6 @@
 """The client: one pool of connections, one layer of retries, one place that holds the key.
 
-`get` and `post` are logical requests: each makes as many attempts as failures.py allows and returns a Reply or
+`get` and `post` are logical requests: each makes as many attempts as retries.py allows and returns a Reply or
 raises an error of the tree. What does not belong here: what bodies mean (replies/pages.py, imports.py), what a
 failure means (failures.py), and what the vendor's refusals mean (replies/refusals.py).
 
@@ -25,10 +25,11 @@ import stamina
 from pipelines.errors import CutOffError, SettingsError, TracklySyncError
 from pipelines.settings import Settings
 from pipelines.text.urls import problem_of_base
-from pipelines.trackly.failures import Failure, Kind, Unreadable, give_up, wait_or_error, was_cut
+from pipelines.trackly.failures import Failure, Kind, Unreadable
 from pipelines.trackly.rate_limit import Pace
 from pipelines.trackly.replies.answer import Answer
 from pipelines.trackly.replies.refusals import deprecated, failure_of, safe_words, vendor_error
+from pipelines.trackly.retries import give_up, wait_or_error, was_cut
 from pipelines.trackly.transport.connections import Carrier, Limits
 from pipelines.trackly.transport.route import route_to
 

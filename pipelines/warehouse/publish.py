@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines import runs
 from pipelines.campaigns.publish import note_campaigns
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, snapshots
+from pipelines.snapshots import Snapshot, forget_old, snapshots
 from pipelines.storage import is_there, storage_errors
 from pipelines.warehouse.history.revenue_readings import note_revenue
 from pipelines.warehouse.history.versions import note_changes, rewind
@@ -72,7 +72,8 @@ def publish(
                 note_changes(connection, snapshot)
             _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
         published = _follow_up(connection, settings, new, before, under_way)
-    _forget_old(settings, published)
+    current = {name: published.get(name) for name in PULLED}
+    forget_old(settings.parquet_dir, settings.keep_snapshots, current)
     return list(new)
 
 
@@ -141,15 +142,6 @@ def _not_overtaken(new: Sequence[Snapshot], before: dict[str, str]) -> list[Snap
         else:
             kept.append(snapshot)
     return kept
-
-
-def _forget_old(settings: Settings, current: dict[str, str]) -> None:
-    """Delete snapshots beyond the number to keep, never a published one."""
-    for name in PULLED:
-        for old in snapshots(settings.parquet_dir, name)[: -settings.keep_snapshots]:
-            if old.manifest.snapshot != current.get(name):
-                with storage_errors("delete", old.folder):
-                    shutil.rmtree(old.folder)
 
 
 def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

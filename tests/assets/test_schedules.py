@@ -91,7 +91,7 @@ def test_the_sensor_starts_one_push_per_arrival(
     (sensor,) = build_defs().sensors or ()
     given = settings.model_copy(update={"history_dir": tmp_path / "in", "history_quiet_seconds": 60.0})
     clock = [1_000.0]
-    monkeypatch.setattr("assets.schedules.time.time", lambda: clock[0])
+    monkeypatch.setattr("assets.sensors.time.time", lambda: clock[0])
 
     with dg.DagsterInstance.ephemeral() as instance:
         cursor: str | None = None
@@ -132,7 +132,7 @@ def test_what_a_query_reads_is_history_too(
     history.mkdir()
     changes = {"history_dir": history, "history_quiet_seconds": 60.0}
     clock = [1_000.0]
-    monkeypatch.setattr("assets.schedules.time.time", lambda: clock[0])
+    monkeypatch.setattr("assets.sensors.time.time", lambda: clock[0])
     (history / "export.csv").write_text("id\na\n")
     (history / "sends.sql").write_text("SELECT id FROM read_csv('export*.csv', all_varchar = true);")
 

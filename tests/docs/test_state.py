@@ -14,7 +14,7 @@ ALLOWED = {
         "Python has one; an interrupt that it swallows must come again"
     ),
     "pipelines/storage.py::_umask": "the system forgets with which umask a process was started",
-    "pipelines/push/stage/leftovers.py::_held": "stages are held until the process ends, not until a block does",
+    "pipelines/push/stage/cleanup.py::_held": "stages are held until the process ends, not until a block does",
     "pipelines/databases/duckdb_instances.py::_idle": "instances of DuckDB wait here for the next block, each empty",
     "assets/ui/serve.py::tempfile.tempdir": "Dagster's programs make their sockets where it says",
     "assets/runs/engine_calls.py::sys.tracebacklimit": (

@@ -24,7 +24,7 @@ from schemas.values.money import amount_of
 
 if TYPE_CHECKING:
     from pipelines.push.audit.alarms import Late
-    from pipelines.push.checks.differing import Place
+    from pipelines.push.checks.differing_rows import Place
     from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20

@@ -25,7 +25,7 @@ from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.read.scan import scan
 from pipelines.pull.replies.accept import Acceptance, Check
 from pipelines.pull.replies.distinct_rows import Distinct
-from pipelines.pull.write.scratch import scratch
+from pipelines.pull.write.scratch_database import scratch
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder

@@ -16,7 +16,7 @@ from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.derived.revenue_changes import derive, derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
-from pipelines.pull.write.scratch import scratch
+from pipelines.pull.write.scratch_database import scratch
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient, Unreadable

@@ -17,7 +17,7 @@ from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
 from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
-from pipelines.pull.write.scratch import scratch
+from pipelines.pull.write.scratch_database import scratch
 from pipelines.snapshots import Snapshot
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset

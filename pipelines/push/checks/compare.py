@@ -14,9 +14,9 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.databases import duckdb_memory
-from pipelines.push.checks import differing
+from pipelines.push.checks import differing_rows
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
-from pipelines.push.checks.known import COLUMNS, IS_NEW
+from pipelines.push.checks.known_rows import COLUMNS, IS_NEW
 from pipelines.push.checks.revenue.overlaps import renumber
 from pipelines.push.checks.revenue.same_rows import Decision, hold_same
 from pipelines.push.ledger.db.states import REVENUE
@@ -166,7 +166,7 @@ def compare(
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
         hold_same(connection, ledger, decision)
-    differing.find(connection, PUSHED[dataset], ledger)
+    differing_rows.find(connection, PUSHED[dataset], ledger)
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
     presence = _presence(connection)
     rows_in = count(connection, "SELECT count(*) FROM input")

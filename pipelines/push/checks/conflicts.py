@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.push.checks.known import IS_NEW
+from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, in_order
 from pipelines.push.values.content import compared, kept_content

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import NamedTuple
 
-from pipelines.trackly.failures import SHORTEST_CUT
 from pipelines.trackly.imports import MAX_BODY_BYTES, MAX_RECORDS
+from pipelines.trackly.retries import SHORTEST_CUT
 
 SMALL_STEPS = (50, 20, 5, 1)
 """Rows of the calls after a lost one. When the smallest is lost too, size is not the reason, and it begins again."""

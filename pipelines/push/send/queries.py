@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.compare import Compared
-from pipelines.push.checks.known import IS_NEW
+from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch

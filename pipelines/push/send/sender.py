@@ -31,9 +31,9 @@ from pipelines.push.ledger.statements import Answered
 from pipelines.push.outcomes import Outcome, Verdict
 from pipelines.push.send.answers import TRANSIENT, attribute, most_tries, next_limit
 from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
+from pipelines.push.send.call_turns import Turns
 from pipelines.push.send.chunks import Batch, Chunk, chunks
 from pipelines.push.send.queries import Queue, Waves, ahead
-from pipelines.push.send.turns import Turns
 from pipelines.push.stage.database import Progress
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends

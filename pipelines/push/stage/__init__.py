@@ -2,6 +2,6 @@
 
     database (built by every intake) ◀─ query_cage ─▶ query_process (a `.sql` file run where it can do no harm)
 
-`redact` removes what is personal once rows were sent, `leftovers` what a killed command left. What does not belong
+`redact` removes what is personal once rows were sent, `cleanup` what a killed command left. What does not belong
 here: which rows may be sent (`pipelines.push.checks`), and anything that must be kept (`pipelines.push.ledger`).
 """

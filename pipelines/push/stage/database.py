@@ -13,7 +13,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
               that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
-    differing rows that are in the account and say something else by now (`differing`)
+    differing rows that are in the account and say something else by now (`checks.differing_rows`)
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on; `own` is
               the same by the input alone, null for the first time (`checks.revenue.overlaps`)
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back

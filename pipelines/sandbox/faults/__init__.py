@@ -1,1 +1,6 @@
-"""Faults on demand, and how they are carried out."""
+"""Faults on demand, and how they are carried out.
+
+kinds (which requests they strike) ─▶ apply, flaws (what a reply becomes) ─▶ delivery, abort (how it leaves)
+
+What does not belong here: what a good reply says (`contacts`, `campaigns`, `messages`).
+"""

@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pipelines.sandbox.account import API_KEY, Account, Request
-from pipelines.sandbox.faults.carried_out import misled, refusal, spoilt
+from pipelines.sandbox.faults.abort import abort
+from pipelines.sandbox.faults.apply import misled, refusal, spoilt
+from pipelines.sandbox.faults.delivery import as_json, gateway_reply, send_dripping, send_half
 from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
-from pipelines.sandbox.faults.transport import abort
-from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
 from pipelines.sandbox.replies import Refusal, Reply, not_found, refused
 from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving import control

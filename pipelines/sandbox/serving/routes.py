@@ -10,7 +10,7 @@ from pipelines.sandbox import v1
 from pipelines.sandbox.campaigns import audiences, creatives, links, offers, schedules
 from pipelines.sandbox.contacts import lists, reads, writes
 from pipelines.sandbox.contacts.validation import BILLING_CODES
-from pipelines.sandbox.messages import clear, imports, revenue, send
+from pipelines.sandbox.messages import clear_history, imports, revenue, send
 from pipelines.sandbox.requests.call import Handler
 
 
@@ -174,7 +174,7 @@ ROUTES = (
           f"{_RECORDS} {_IMPORTED} missing_phone_number missing_timestamp invalid_timestamp"),
     Route("POST", "/history/revenue", imports.import_revenue, "Import revenue, 1,000 at most; repeats count again",
           "records*", f"{_RECORDS} {_IMPORTED} missing_revenue contact_not_found"),
-    Route("DELETE", "/history/clear", clear.clear_history, "Remove imported history, and all revenue, for good",
+    Route("DELETE", "/history/clear", clear_history.clear_history, "Remove imported history and all revenue for good",
           "entities* confirm* before_date", "confirmation_required invalid_entities invalid_before_date"),
 )  # fmt: skip
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import uvicorn
 
 from pipelines.sandbox.account import Account
+from pipelines.sandbox.faults.abort import Protocol
 from pipelines.sandbox.faults.kinds import Faults
-from pipelines.sandbox.faults.transport import Protocol
 from pipelines.sandbox.serving.app import PREFIX, App
 
 HOST = "127.0.0.1"

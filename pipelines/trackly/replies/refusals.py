@@ -23,10 +23,11 @@ from pipelines.errors import (
     TracklySyncError,
 )
 from pipelines.text.urls import MIGRATION_GUIDE
-from pipelines.trackly.failures import Failure, Kind, Unreadable, retry_after
+from pipelines.trackly.failures import Failure, Kind, Unreadable
 from pipelines.trackly.replies.answer import Answer
 from pipelines.trackly.replies.error_text import without_quotes
 from pipelines.trackly.replies.lenient_json import parse_leniently, whole_characters
+from pipelines.trackly.retries import retry_after
 
 _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")

@@ -1,7 +1,7 @@
 """What a person decided about rows of the input, and what such questions are judged by.
 
 That is revenue that may be there twice, and rows that differ from what was sent. What does not belong here: which
-rows are in question (`pipelines.push.checks.revenue.same_rows`, `pipelines.push.checks.differing`).
+rows are in question (`pipelines.push.checks.revenue.same_rows`, `pipelines.push.checks.differing_rows`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

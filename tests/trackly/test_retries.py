@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import OutcomeUnknown, RequestError, ServiceError, TracklySyncError
-from pipelines.trackly.failures import LONGEST_RETRY_AFTER, Failure, Kind, retry_after, wait_or_error
+from pipelines.trackly.failures import Failure, Kind
+from pipelines.trackly.retries import LONGEST_RETRY_AFTER, retry_after, wait_or_error
 
 NOW = datetime(2025, 3, 15, 14, 30, tzinfo=UTC)
 PROOF = {Kind.BARRED, Kind.UNREACHABLE, Kind.BUSY, Kind.REFUSED}
