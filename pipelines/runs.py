@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that the
         self.warning = warning
 
 
+_asked: ContextVar[str | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def part_of(what: str) -> Iterator[None]:
+    """For the length of a block activities are parts of something larger, such as `pull all`."""
+    outer = _asked.set(what)
+    try:
+        yield
+    finally:
+        _asked.reset(outer)
+
+
 def new_run_id() -> str:
     """An id for a run that no orchestrator has named."""
     return str(uuid4())
@@ -66,7 +80,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
-    record = RunRecord(run=run, activity=activity, started_at=now(), month=month)
+    record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=_asked.get())
     claim(data_dir)
     with kept(data_dir / "logs", run):
         outer = run_id.set(run)

@@ -118,11 +118,7 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
         if record.activity.startswith(_BY_HAND):
             continue
         firing = record.status == "failed"
-        text = (
-            f"{record.activity} failed: {(record.error or '').rstrip('.')}"
-            if firing
-            else f"{record.activity} {record.status}"
-        )
+        text = _failure(record) if firing else f"{record.activity} {record.status}"
         remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
         figures = {"run": record.run, "finished_at": record.finished_at}
         found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures))
@@ -139,6 +135,11 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
             figures = {"missing": books.get("missing")}
             found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))
     return found
+
+
+def _failure(record: RunRecord) -> str:
+    """That an activity failed, by what was asked for: which part of it stopped first is chance."""
+    return f"{record.asked or record.activity} failed: {(record.error or '').rstrip('.')}"
 
 
 def of_source(published: Mapping[str, Manifest]) -> list[Condition]:

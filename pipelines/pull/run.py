@@ -20,7 +20,7 @@ from pipelines.pull.derived.revenue_source import came_from_contacts, in_place_o
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.fetch import Progress, silent
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
-from pipelines.runs import Skipped, recorded
+from pipelines.runs import Skipped, part_of, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient
@@ -69,7 +69,8 @@ def pull_all(
         as `pull`.
     """
     wanted = _Wanted(set(PULLED), since_last, skip_unserved=True)
-    return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink)
+    with part_of("pull all"):
+        return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink)
 
 
 @watched()

@@ -97,6 +97,11 @@ class Run:
         return ", ".join(shown or verbs)
 
     def _phrase(self, verb: str, datasets: Sequence[str]) -> str:
+        asked = next(
+            (one.asked for one in self.activities if one.asked and one.asked.startswith(f"{verb} ")), ""
+        )
+        if asked:
+            return asked
         every = {"pull": set(PULLED), "push": set(PUSHED)}
         what = f"{verb} {'all' if set(datasets) == every.get(verb) else ' '.join(datasets)}".strip()
         months = dict.fromkeys(record.month for record in self.activities if record.month)

@@ -115,6 +115,14 @@ class Account:
     _rows: dict[Key, Row] = field(default_factory=dict)
     _place: dict[Key, tuple[str, int]] = field(default_factory=dict)
     _arrivals: int = 0
+    _revenue_ids: int = 0
+
+    def new_revenue_id(self) -> str:
+        """An id that no revenue event has or had."""
+        if not self._revenue_ids:
+            self._revenue_ids = max((_number_of(row) for row in self.revenue), default=0)
+        self._revenue_ids += 1
+        return f"rev_{self._revenue_ids:08}"
 
     def add_contact(self, row: Row) -> None:
         """Add a contact at the place that its signup_date gives it; of equal dates the later arrival is newer."""
@@ -170,3 +178,9 @@ class Account:
             for of_list in self.lists:
                 if of_list["id"] == row["list_id"]:
                     of_list["contact_count"] += 1 if active else -1
+
+
+def _number_of(event: Row) -> int:
+    """The number at the end of a revenue event's id; 0 where it has none."""
+    number = str(event.get("id")).rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0

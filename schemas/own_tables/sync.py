@@ -164,6 +164,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
     activity: Annotated[Text, Column("What was done, such as pull contacts, publish, push sends.")]
     started_at: Annotated[Instant, Column("When it began.", "UTC")]
     finished_at: Annotated[Instant | None, Column("When it ended.", "UTC")] = None
+    asked: Annotated[
+        Text | None, Column("What was asked for, where this is a part of it, as pull all; else null.")
+    ] = None
     status: Annotated[Text, Column("How it ended.", known=("succeeded", "failed", "stopped"))] = "stopped"
     rows: Annotated[
         Integer | None,

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -98,12 +99,20 @@ def test_commands_run(page: Path, server: Server, account: Account, tmp_path: Pa
 def test_queries_answer(settings: Settings, account: Account) -> None:
     """Every query of the pages runs on a warehouse that was pulled and pushed to."""
     pull(settings, ["contacts", "lists", "offers", "revenue"], "run")
+    own = sum(Decimal(str(row["revenue_total"])) for row in account.contacts())
     write_history(account, settings.history, sends=500)
     push(settings, ["sends", "clicks", "revenue"])
     found = [text for page in PAGES for text in blocks(page, "sql")]
     assert len(found) > 8
     for text in found:
-        query(settings.warehouse, text.strip().rstrip(";"))
+        answer = query(settings.warehouse, text.strip().rstrip(";"))
+        if "AS organic" in text:  # also before what was pushed is in the totals
+            assert answer == [(own, 0, own)]
+            organic = text
+    pull(settings, ["contacts"], "after")
+    total = sum(Decimal(str(row["revenue_total"])) for row in account.contacts())
+    assert total > own
+    assert query(settings.warehouse, organic.strip()) == [(total, total - own, own)]
 
 
 def test_the_reference_is_the_codes() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from oracle import assert_equal, query, restore_key
 
+from pipelines.alerts.after_run import conditions
 from pipelines.errors import AccessError
-from pipelines.pull.run import publish_latest, pull, snapshot_dataset
+from pipelines.pull.run import publish_latest, pull, pull_all, snapshot_dataset
 from pipelines.pull.snapshot import ReadOptions
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Options, Server, parse_fault, running
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot
@@ -190,6 +192,21 @@ def test_every_activity_is_on_record(server: Server, settings: Settings) -> None
     key = settings.require_key().encode()
     for path in settings.data_dir.rglob("*"):
         assert path.is_dir() or key not in path.read_bytes(), path
+
+
+def test_a_pull_of_everything_that_fails_is_called_so(server: Server, settings: Settings) -> None:
+    """Which of its parts noticed that the key was refused is chance, and some may not have begun."""
+    server.faults.active.append(parse_fault("revoke,times=1"))
+    with pytest.raises(AccessError):
+        pull_all(settings, "r1")
+    (run,), _ = latest_runs(settings.data_dir, 1)
+    assert run.what == "pull all"
+    assert [one.text for one in conditions(settings) if one.firing and one.name.startswith("failed:")] == [
+        f"pull all failed: {run.errors[0].rstrip('.')}"
+    ]
+    restore_key(server)
+    pull(settings, ["lists", "offers"], "r2")
+    assert latest_runs(settings.data_dir, 1)[0][0].what == "pull lists offers"
 
 
 def test_the_garbage_collector_is_set_as_before(server: Server, settings: Settings) -> None:

@@ -179,6 +179,14 @@ def test_revenue_counts_every_time_it_is_sent(http: httpx.Client, account: Accou
     contact = account.contacts()[1]
     assert round(contact["revenue_total"] - before, 4) == 2.2
     assert contact["last_revenue_at"] >= "2025-01-01T00:00:00"
+    http.request(
+        "DELETE",
+        "/history/clear",
+        json={"entities": ["revenue"], "confirm": True, "before_date": "2025-02-20"},
+    )
+    post(http, "revenue", record)
+    ids = [row["id"] for row in account.revenue]
+    assert len(ids) == len(set(ids))
 
 
 def test_revenue_needs_the_contact(http: httpx.Client, account: Account) -> None:

@@ -94,7 +94,7 @@ def _earn(account: Account, chance: random.Random) -> None:
         contact["last_revenue_at"] = _naive(_START + timedelta(days=401, seconds=number))
         account.revenue.append(
             {
-                "id": f"rev_{number:08}",
+                "id": account.new_revenue_id(),
                 "message_id": f"{number:08x}",
                 "offer_id": account.offers[number % len(account.offers)]["id"],
                 "phone_number": contact["phone_number"],

@@ -145,7 +145,7 @@ def _revenue(account: Account, record: Row) -> Refusal | None:
     if (refusal := problem_of_values(EARNED, record)) is not None:
         return refusal
     earned = {
-        "id": f"rev_{len(account.revenue):08}",
+        "id": account.new_revenue_id(),
         "phone_number": send["to_number"],
         "list_id": send["list_id"],
     }

@@ -101,7 +101,7 @@ def _record(account: Account, record: Row) -> Row:
     assert contact is not None  # noqa: S101 - checked before
     now = f"{account.clock():%Y-%m-%dT%H:%M:%S}"
     row = {
-        "id": f"rev_{len(account.revenue):08}",
+        "id": account.new_revenue_id(),
         "message_id": record["message_id"],
         "offer_id": record.get("offer_id"),
         "phone_number": contact["phone_number"],
