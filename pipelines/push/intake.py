@@ -80,7 +80,7 @@ class Taking:
         changed: take in only datasets whose files are others than at their last intake, or have changed since.
         ignore_unread: go on without the files that are named like a dataset and cannot be read.
         attended: whether a person started this; else `.sql` files are read only if `sql_sources` is set.
-        on_progress: called after every batch.
+        on_progress: called once the rows of a dataset are judged.
         run: the run's id in sync.runs; by default that of this process.
     """
 
@@ -128,7 +128,7 @@ def take_in(
         dataset: the dataset.
         sources: its files; with none, the current input has no rows.
         ledger: open for writing.
-        on_progress: called while rows are judged.
+        on_progress: called once they are judged.
 
     Raises:
         UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
@@ -199,7 +199,7 @@ def judged(
         path: where the stage goes.
         dataset: the dataset.
         sources: its files.
-        on_progress: called while rows are judged.
+        on_progress: called once they are judged.
 
     Raises:
         UsageError: a file cannot be used as it is.
@@ -208,7 +208,7 @@ def judged(
     bounds, privacy = Bounds.of(settings), Privacy.of(settings)
     with building(path, dataset, sources, settings.warehouse, bounds, privacy) as connection:
         hold_synced = not settings.push_synced_revenue
-        validate(connection, dataset, settings.warehouse, on_progress, hold_synced=hold_synced)
+        validate(connection, dataset, settings.warehouse, hold_synced=hold_synced)
         if on_progress:  # rows that could not be read are among them
             rows = count(connection, "SELECT count(*) FROM input")
             on_progress(dataset.name, rows, rows)

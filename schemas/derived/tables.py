@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from schemas.columns import KEPT_PHONE, PHONE, Dataset, Field, Kind
+from schemas.columns import KEPT_PHONE, PHONE, AtLeast, Check, Dataset, Field, Kind, LengthAtMost, Matches
 
 TYPES: dict[Kind, str] = {
     Kind.TEXT: "VARCHAR",
@@ -80,6 +80,23 @@ def shown(dataset: Dataset, fields: Sequence[Field]) -> tuple[str, list[tuple[st
 
 def _meaning(dataset: Dataset) -> str:
     return dataset.doc + (f" Source: {dataset.page}." if dataset.page else "")
+
+
+def breaks_a_check(fields: Sequence[Field]) -> str:
+    """Whether a row breaks a declared check or lacks a value, as SQL; in words by `frames`, for rows that do."""
+    broken = [f"{field.name} IS NULL" for field in fields if not field.nullable]
+    broken += [_breaks(field.name, check) for field in fields for check in field.column.checks]
+    return " OR ".join(broken) or "false"
+
+
+def _breaks(name: str, check: Check) -> str:
+    match check:
+        case Matches(pattern, _):
+            return f"NOT regexp_matches({name}, {literal(pattern)})"
+        case AtLeast(bound):
+            return f"{name} < {bound}"
+        case LengthAtMost(characters):
+            return f"length({name}) > {characters}"
 
 
 def describe(field: Field) -> str:

@@ -1,5 +1,6 @@
 """Everything derived from a declaration says the same as the declaration."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from schemas.columns import Column, Dataset, Kind
 from schemas.derived.arrow import arrow_schema, quarantine_schema
 from schemas.derived.frames import broken_rows, frame_schema
-from schemas.derived.tables import comments, create_table, describe
+from schemas.derived.tables import breaks_a_check, comments, create_table, describe
 from schemas.dictionary import DOCUMENT, dictionary
 from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
 from schemas.own_tables.sync import PAGES, RUNS, SNAPSHOTS
@@ -101,6 +102,68 @@ def test_each_check_names_the_row_and_the_rule_and_no_value() -> None:
         1: "phone_number: must be E.164, like +15551234567; send_count: must be at least 0",
         2: "send_count: must be at least 0",
     }
+
+
+_ODD: dict[Kind, list[Any]] = {
+    Kind.TEXT: [
+        *(
+            None,
+            "",
+            " ",
+            "x",
+            "a\0b",
+            "\u00e9" * 255,
+            "\U0001f600" * 255,
+            "e\u0301" * 128,
+            "y" * 256,
+            "+1555000000\u0661",
+        ),
+        *(
+            "+15550000001",
+            "+15550000001\n",
+            "\n+15550000001",
+            "15550000001",
+            "+05550000001",
+            "+155500",
+            "+1555000",
+        ),
+        *(
+            "+155500000011234",
+            "+1555000000112345",
+            " +15550000001",
+            "+15550000001\0",
+            "+1555000\0000",
+            "\uff0b15550000001",
+        ),
+    ],
+    Kind.INTEGER: [None, 0, 1, -1, -(2**63), 2**63 - 1],
+    Kind.MONEY: [None, Decimal(0), Decimal("0.0001"), Decimal("-0.0001"), Decimal("99999999999999.9999")],
+}
+
+
+@pytest.mark.parametrize("dataset", PUSHED.values(), ids=lambda dataset: dataset.name)
+def test_duckdb_finds_the_rows_that_pandera_names(dataset: Dataset) -> None:
+    """A row that breaks a check is found by both, whatever stands in its columns."""
+    schema = arrow_schema(dataset)
+    usual = {
+        Kind.TEXT: "+15550000001",
+        Kind.INSTANT: datetime(2024, 5, 1, tzinfo=UTC),
+        Kind.MONEY: Decimal(1),
+    }
+    good = {field.name: usual.get(field.kind) for field in dataset.fields}
+    rows = [
+        good,
+        *({**good, field.name: odd} for field in dataset.fields for odd in _ODD.get(field.kind, [None])),
+    ]
+    table = pa.Table.from_pylist(rows, schema)
+    with duckdb.connect() as connection:
+        connection.register("given", table.append_column("place", pa.array(range(len(rows)))))
+        found = connection.execute(
+            f"SELECT place FROM given WHERE {breaks_a_check(dataset.fields)}"
+        ).fetchall()
+    broken = broken_rows(dataset, table)
+    assert len(broken) > len([field for field in dataset.fields if not field.nullable])
+    assert sorted(place for (place,) in found) == sorted(broken)
 
 
 def test_documented_values_are_no_rule() -> None:

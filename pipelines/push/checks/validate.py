@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.conflicts import find
-from pipelines.push.stage.database import Progress, count, read
+from pipelines.push.stage.database import read
 from pipelines.push.values.expressions import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset, Kind
-from schemas.derived.frames import broken_rows
+from schemas.derived.tables import breaks_a_check
 
 ENVELOPE = (b'{"records":[', b"]}")
 """What a request's body has round its records (/api-reference/v2/history/import-sends)."""
@@ -37,7 +37,6 @@ def validate(
     connection: duckdb.DuckDBPyConnection,
     dataset: Dataset,
     warehouse: Path,
-    on_progress: Progress | None = None,
     *,
     hold_synced: bool = True,
 ) -> None:
@@ -47,15 +46,14 @@ def validate(
         connection: the stage, its input loaded.
         dataset: what it holds.
         warehouse: lists and offers are looked up in it, where they have been pulled.
-        on_progress: called after every batch.
         hold_synced: whether revenue that its network syncs by itself is to be held back.
     """
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
-    _check(connection, dataset, on_progress)
+    _check(connection, dataset)
     kept = [name for name in _KEPT if name in dataset.columns]
     _quarantine(
         connection,
-        f"contains(concat({', '.join(kept)}), chr(0))",
+        " OR ".join(f"contains({name}, chr(0))" for name in kept),
         f"{' or '.join(kept)}: holds a NUL character",
     )
     _quarantine(connection, f"{_too_large(dataset)} > {MAX_RECORD_BYTES}", "is larger than a request may be")
@@ -67,32 +65,31 @@ def validate(
     find(connection, dataset)
 
 
-def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset, on_progress: Progress | None) -> None:
-    """The declared checks, by pandera."""
-    total = count(connection, "SELECT count(*) FROM input")
-    done = 0
-    found: list[pa.RecordBatch] = []
-    columns = ", ".join(dataset.columns)
-    for batch in read(connection, f"SELECT seq, {columns} FROM input WHERE problem IS NULL"):
-        broken = broken_rows(dataset, batch)
-        if broken:
-            places = pa.array(list(broken), pa.int64())
-            found.append(
-                pa.record_batch(
-                    {
-                        "seq": batch.column("seq").take(places),
-                        "outcome": pa.array(["quarantined"] * len(broken)),
-                        "reason": pa.array(list(broken.values())),
-                    }
-                )
-            )
-        done += batch.num_rows
-        if on_progress:
-            on_progress(dataset.name, done, total)
+def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """The declared checks: DuckDB finds the rows that break one, and pandera says which."""
+    names = ", ".join(dataset.columns)
+    query = f"SELECT seq, {names} FROM input WHERE problem IS NULL AND ({breaks_a_check(dataset.fields)})"
+    found = list(filter(None, (_broken(dataset, batch) for batch in read(connection, query))))
     for rows in found:
         connection.register("broken", rows)
         connection.execute("INSERT INTO verdicts BY NAME FROM broken")
         connection.unregister("broken")
+
+
+def _broken(dataset: Dataset, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+    from schemas.derived.frames import broken_rows  # noqa: PLC0415 - pandera takes long to load, most files need none
+
+    broken = broken_rows(dataset, batch)
+    if not broken:
+        return None
+    places = pa.array(list(broken), pa.int64())
+    return pa.record_batch(
+        {
+            "seq": batch.column("seq").take(places),
+            "outcome": pa.array(["quarantined"] * len(broken)),
+            "reason": pa.array(list(broken.values())),
+        }
+    )
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> None:

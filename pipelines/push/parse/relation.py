@@ -24,6 +24,7 @@ from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
 from pipelines.push.parse.typed_columns import has_floats, select_texts, select_values
 from pipelines.push.values.columns import match
+from pipelines.push.values.expressions import Presence
 from pipelines.push.values.proven import prove
 from pipelines.push.values.proven import schema as typed_schema
 from pipelines.storage import storage_errors
@@ -42,10 +43,12 @@ class Part:
             columns: as VARCHAR with `problem` (why the row cannot be read, else NULL) and `broken` (the line, where
             it is no record); or typed with `marks`.
         proven: whether they are typed, since nothing is wrong with any (see `proven`).
+        presence: what is known of their fields, where they are.
     """
 
     query: str
     proven: bool = False
+    presence: Presence = frozenset()
 
 
 @dataclass(slots=True)
@@ -118,15 +121,23 @@ class Stream:
     query: str = f"FROM {_INCOMING}"
 
 
-def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch]]:
-    """What is proven of each batch, and the batch.
+def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[Presence | None, pa.RecordBatch]]:
+    """Each batch, typed where it is proven, and what is known of all that were by then; None where it is not proven.
 
     An error is kept, since Arrow and DuckDB would pass on its text only. Ctrl-C is one of them: they would make an
     error of it.
     """
     try:
+        known: Presence | None = None
         for batch in stream.batches:
-            yield prove(dataset, batch), batch
+            typed = prove(dataset, batch)
+            if typed is None:
+                yield None, batch
+                continue
+            here = _presence(typed)
+            # less and less, so that batches that differ in turns do not each make a part
+            known = here if known is None else known & here
+            yield known, typed
     except (Exception, KeyboardInterrupt) as error:  # raised again by `reading`
         stream.failed.append(error)
         raise
@@ -134,14 +145,22 @@ def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[pa.RecordBatch |
 
 def _parts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: Stream) -> Generator[Part]:
     """Batches that follow each other and are proven, or are not."""
-    for is_proven, group in groupby(_judged(dataset, stream), lambda pair: pair[0] is not None):
-        rows = (typed or given for typed, given in group)
-        columns = typed_schema(dataset) if is_proven else stream.schema
+    for presence, group in groupby(_judged(dataset, stream), lambda pair: pair[0]):
+        rows = (batch for _, batch in group)
+        columns = stream.schema if presence is None else typed_schema(dataset)
         connection.register(_INCOMING, pa.RecordBatchReader.from_batches(columns, rows))
         try:
-            yield Part(f"FROM {_INCOMING}" if is_proven else stream.query, is_proven)
+            yield Part(stream.query) if presence is None else Part(f"FROM {_INCOMING}", True, presence)
         finally:
             connection.unregister(_INCOMING)
+
+
+def _presence(batch: pa.RecordBatch) -> Presence:
+    """Of which columns all values are there, and of which none."""
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return frozenset(
+        (name, not column.null_count) for name, column in columns if column.null_count in (0, len(batch))
+    )
 
 
 def _named(path: Path) -> str:

@@ -21,7 +21,7 @@ from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.push.values.content import kept_content, likeness
-from pipelines.push.values.expressions import record
+from pipelines.push.values.expressions import Presence, record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
@@ -48,7 +48,12 @@ _KEPT = {
 }
 """What the ledger keeps of a row beside its identity, in the order of LedgerRows, as far as the dataset has it."""
 
-_RECORD = {name: f"encode({record(dataset.fields)} || ',')" for name, dataset in PUSHED.items()}
+
+def _record(name: str, presence: Presence = frozenset()) -> str:
+    return f"encode({record(PUSHED[name].fields, presence, '},')})"
+
+
+_RECORD = {name: _record(name) for name in PUSHED}
 """What `chunks` takes of a row. A column of `ready` would be made of every row, before any is chosen."""
 
 _ROWS = {
@@ -118,7 +123,7 @@ class Queue:
         self._connection.execute("SET threads = 1")
         yield self._batches(
             # sorted first and encoded then: the sort moves less, and what is encoded can leave at once
-            f"SELECT identity{_KEPT[name]}, {_RECORD[name]}, {MAX_RECORDS} AS most"
+            f"SELECT identity{_KEPT[name]}, {_record(name, self._presence())}, {MAX_RECORDS} AS most"
             f" FROM (SELECT identity, content, {columns} FROM ready WHERE {IS_NEW}{order}) AS ready",
         )
 
@@ -137,6 +142,15 @@ class Queue:
                 f"SELECT ready.identity{_KEPT[name]}, {_RECORD[name]}, most FROM {chosen}"
                 " ORDER BY most DESC, ready.identity",
             )
+
+    def _presence(self) -> Presence:
+        """Of which fields all rows that may be sent have a value, and of which none."""
+        names = PUSHED[self._dataset].columns
+        counts = ", ".join(f"count({name})" for name in names)
+        ((rows, *found),) = self._connection.execute(f"SELECT count(*), {counts} FROM ready").fetchall()
+        return frozenset(
+            (name, number > 0) for name, number in zip(names, found, strict=True) if number in (0, rows)
+        )
 
     def _waves(self, rows: str) -> Waves:
         """Rows of revenue, given by a query of identity, most and contact."""

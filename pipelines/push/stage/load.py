@@ -9,7 +9,7 @@ import duckdb
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import Facts
-from pipelines.push.parse.relation import reading
+from pipelines.push.parse.relation import Part, reading
 from pipelines.push.values.content import content
 from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import (
@@ -47,7 +47,7 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
         with reading(connection, dataset, source) as read:
             for part in read.parts:
                 insertion = _typed_insertion if part.proven else _insertion
-                connection.execute(insertion(dataset, number, before, part.query))
+                connection.execute(insertion(dataset, number, before, part))
     except duckdb.OutOfMemoryException as error:
         if source.format == "parquet" and "temp directory" not in str(error):
             raise UsageError(
@@ -99,7 +99,7 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
     )
 
 
-def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+def _insertion(dataset: Dataset, number: int, before: int, part: Part) -> str:
     """The statement that loads the texts of a query: as they are, then bare, then typed, then judged."""
     fields = dataset.fields
     names = ", ".join(dataset.columns)
@@ -121,15 +121,15 @@ def _insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
         f"raw, marks, {renamed} FROM ("
         f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
         f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
-        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({query})))))"
+        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({part.query})))))"
     )
 
 
-def _typed_insertion(dataset: Dataset, number: int, before: int, query: str) -> str:
+def _typed_insertion(dataset: Dataset, number: int, before: int, part: Part) -> str:
     """The statement that loads rows that are proven (see `proven`)."""
     known_by = identity_base(dataset.name, dataset.fields)
     base = "" if known_by in dataset.columns else f", {known_by} AS base"
     return (
         f"INSERT INTO input BY NAME SELECT {before} + row AS seq, {number} AS file, row, line, last_line, marks,"
-        f" {', '.join(dataset.columns)}, {content(dataset)} AS content{base} FROM ({query})"
+        f" {', '.join(dataset.columns)}, {content(dataset, part.presence)} AS content{base} FROM ({part.query})"
     )

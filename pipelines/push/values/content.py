@@ -11,7 +11,7 @@ to change how they are made makes every row that was sent look changed. The conn
 `Privacy.define`. What does not belong here: what a row is known by (`expressions.identity_base`).
 """
 
-from pipelines.push.values.expressions import canonical
+from pipelines.push.values.expressions import Presence, canonical, joined
 from schemas.columns import PHONE, Dataset, Field
 
 _NOT_SENT = ("record_id",)
@@ -26,9 +26,14 @@ _DROPPED = 128 - 63 + _TAG_BITS  # of the bits of MD5
 _LIKE = ("message_id", "offer_id", "revenue")
 
 
-def content(dataset: Dataset) -> str:
-    """The digest of all that the API is given of a row."""
-    return _digest([field for field in dataset.fields if field.name not in _NOT_SENT])
+def content(dataset: Dataset, presence: Presence = frozenset()) -> str:
+    """The digest of all that the API is given of a row.
+
+    Args:
+        dataset: what the row is of.
+        presence: of all rows; it changes no digest.
+    """
+    return _digest([field for field in dataset.fields if field.name not in _NOT_SENT], presence)
 
 
 def kept_content(dataset: Dataset, rows: str = "ready") -> str:
@@ -58,13 +63,12 @@ def changed(before: str, after: str) -> str:
     return f"coalesce({before} <> {after} AND {before} & 255 = {after} & 255, false)"
 
 
-def _digest(fields: list[Field]) -> str:
+def _digest(fields: list[Field], presence: Presence = frozenset()) -> str:
     # by name and only where there is a value, so that a field added to the contract changes no digest
-    values = ", ".join(
-        f"'{field.name}=' || {_kept(field)}" for field in sorted(fields, key=lambda field: field.name)
-    )
+    by_name = sorted(fields, key=lambda field: field.name)
+    values = {field.name: (f"'{field.name}='", _kept(field)) for field in by_name}
+    number = f"md5_number({joined('chr(31)', values, presence)})"
     # the upper 64 bits, less the last 9 of them, above the tag; `md5_number_lower` is the same, at twice the cost
-    number = f"md5_number(concat_ws(chr(31), {values}))"
     return f"((CAST({number} >> {_DROPPED} AS BIGINT) << {_TAG_BITS}) + phone_tag())"
 
 

@@ -23,7 +23,7 @@ from pipelines.push.ledger.db.tables import PACKS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import open_ledger
-from pipelines.push.ledger.packs import decoded
+from pipelines.push.ledger.packs import decoded, known_by
 from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import totals
@@ -305,7 +305,9 @@ def test_packs_of_every_version_are_read(ledger: Ledger) -> None:
     raw = array("q", digests).tobytes()
     older = zlib.compress(msgspec.msgpack.encode({**kept, "content": raw}), 1)
     assert decoded(older) == {**kept, "content": digests}
-    assert decoded(zlib.compress(msgspec.msgpack.encode(kept), 1)) == kept
+    oldest = zlib.compress(msgspec.msgpack.encode(kept), 1)
+    assert decoded(oldest) == kept
+    assert [known_by(pack) for pack in (older, oldest)] == [(kept["identity"], raw), (kept["identity"], b"")]
     ledger.take_in("sends", 2, {}, NOTHING)
     rows_now = LedgerRows.of([kept["identity"], digests, kept["contact"], kept["list_ref"]])
     ledger.intend("sends", rows_now, 10, again=False)

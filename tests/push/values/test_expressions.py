@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.push.files.find import Source
 from pipelines.push.stage.database import building, read
-from pipelines.push.values.expressions import record
+from pipelines.push.values.expressions import joined, record
 from pipelines.push.values.formats import bare, typed
 from schemas.columns import Column, Field, Kind
 from schemas.registry import PUSHED
@@ -150,3 +150,26 @@ def test_record_id_is_the_identity_and_never_sent(tmp_path: Path) -> None:
         "record:r1",
         '{"message_id":"m1","offer_id":"269e0d37f2a74de452e6b438","revenue":0.1}',
     )
+
+
+def test_what_is_known_of_rows_changes_no_text() -> None:
+    """Rows are encoded faster where a field is known to be in all of them, or in none, and read the same."""
+    fields = PUSHED["sends"].fields
+    values = "('a\"b', '+12000000000', TIMESTAMPTZ '2024-05-01 10:00:00.5Z', NULL, 100, 'Hi \u2713', NULL, true, 2)"
+    names = ", ".join(field.name for field in fields)
+    known = [(name, name not in ("list_number", "send_type")) for name in PUSHED["sends"].columns]
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"SET TimeZone = 'UTC'; CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS t({names})"
+        )
+        texts = {
+            connection.execute(f"SELECT {record(fields, frozenset(some), '},')} FROM t").fetchall()[0][0]
+            for some in ([], known[:1], known[1:2], known[::2], known[3:7], known)
+        }
+    assert texts == {
+        (
+            '{"id":"a\\"b","to_number":"+12000000000","timestamp":"2024-05-01T10:00:00.5Z","list_id":100,'
+            '"message":"Hi \u2713","delivered":true,"length":2},'
+        )
+    }
+    assert joined("','", {"a": ("'a='", "a")}, frozenset({("a", False)})) == "concat_ws(',', NULL)"
