@@ -25,7 +25,7 @@ class Audience(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     id: Annotated[Text, Column("The audience's id, 24 hexadecimal characters; the key.", checks=(NOT_EMPTY,))]
     name: Annotated[Text | None, Column("The audience's name.")] = None
-    description: Annotated[Text | None, Column("What it is, in the account's own words.")] = None
+    description: Annotated[Text | None, Column("What it is, as the account has it.")] = None
     source_lists: Annotated[
         Integers | None, Column("Lists (lists.id) that it is drawn from; an empty list means all of them.")
     ] = None

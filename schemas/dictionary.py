@@ -53,7 +53,7 @@ def _pulled() -> Iterator[str]:
         yield _section(dataset, (*dataset.fields, *BOOKKEEPING.fields))
     yield "## Out of what is nested in them: views in schema `main`"
     yield from _sections(DERIVED.values())
-    yield "## Set aside: one table per pulled dataset in schema `quarantine`"
+    yield "## Quarantined: one table per pulled dataset in schema `quarantine`"
     yield _section(QUARANTINED, QUARANTINED.fields)
     yield "## Every version of a row: the columns of the dataset and"
     yield from _sections(history(dataset) for dataset in VERSIONED.values())

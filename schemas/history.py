@@ -78,6 +78,6 @@ HISTORY_REVENUE = Dataset(
     name="revenue",
     row=HistoryRevenue,
     key=("record_id",),
-    doc="One row per conversion; without record_id equal rows are told apart by how often they occur.",
+    doc="One row per conversion; without record_id equal rows are distinguished by how often they occur.",
     source="/api-reference/v2/history/import-revenue",
 )

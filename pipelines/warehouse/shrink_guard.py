@@ -33,6 +33,6 @@ def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: floa
     if before and (gone > share * before or gone == before):
         raise DataError(
             f"{name}: {gone:,} of {before:,} published rows ({gone / before:.1%}) are not in the account any "
-            f"more, and up to {share:.0%} may go unasked; nothing was published.",
+            f"more, and up to {share:.0%} may be removed without --allow-shrink; nothing was published.",
             "See that TRACKLY_API_KEY is of the right account; if it is so: trackly-sync pull --allow-shrink",
         )

@@ -239,7 +239,7 @@ class ImportOutcome(msgspec.Struct):
     day: Annotated[Day | None, Column("When the row's last call was answered; null for rows never sent.")]
     outcome: Annotated[Text, Column("What became of the rows; see imports.records.")]
     code: Annotated[Text | None, Column("The API's code, or ours; null where the outcome is plain.")]
-    reason: Annotated[Text | None, Column("Why, in words, for rows that were held back before sending.")]
+    reason: Annotated[Text | None, Column("Why, for rows that were held back before sending.")]
     rows: Annotated[Integer, Column("Rows of history.", "rows")]
 
 
@@ -251,7 +251,8 @@ class Freshness(msgspec.Struct):
     as_of: Annotated[
         Instant | None,
         Column(
-            "Pull: when the published snapshot was whole. Push: the last answered call. Null: never.", "UTC"
+            "Pull: when the published snapshot was complete. Push: the last answered call. Null: never.",
+            "UTC",
         ),
     ]
     age_hours: Annotated[Ratio | None, Column("How long ago that is, at the time of the query.", "hours")]

@@ -39,7 +39,7 @@ class LintFinding(msgspec.Struct):
 
     severity: Annotated[
         Text,
-        Column("error: sends go wrong. warning: probably. notice: cannot be told.", known=SEVERITIES),
+        Column("error: sends go wrong. warning: probably. notice: not known.", known=SEVERITIES),
     ]
     kind: Annotated[Text, Column("What was found.", known=KINDS)]
     subject: Annotated[
@@ -53,7 +53,7 @@ class LintFinding(msgspec.Struct):
     about: Annotated[Text, Column("The offer, audience, list, other schedule or variant; '' where none.")]
     about_name: Annotated[Text | None, Column("Its name, where it has one.")]
     people: Annotated[Integer | None, Column("How many it concerns, where that can be counted.", "people")]
-    detail: Annotated[Text, Column("What was found, in words.")]
+    detail: Annotated[Text, Column("What was found.")]
     remedy: Annotated[Text, Column("What to do about it.")]
 
 

@@ -29,7 +29,7 @@ class ImportRecord(msgspec.Struct):
     code: Annotated[
         Text | None, Column("The API's code, or ours (such as conflict), for an outcome that is not plain.")
     ]
-    reason: Annotated[Text | None, Column("Why, in words.")]
+    reason: Annotated[Text | None, Column("Why.")]
     chunk: Annotated[
         Integer | None,
         Column(
@@ -114,7 +114,7 @@ class ImportChunk(msgspec.Struct):
         Instant | None, Column("When the request was sent that was answered, or cut off.", "UTC")
     ]
     answered_at: Annotated[Instant | None, Column("When its answer was there.", "UTC")]
-    error: Annotated[Text | None, Column("What went wrong with the call as a whole.")]
+    error: Annotated[Text | None, Column("What went wrong with all of the call.")]
 
 
 class ImportResolution(msgspec.Struct):
@@ -131,7 +131,7 @@ class ImportResolution(msgspec.Struct):
             known=("accepted", "pending", "rejected", "acknowledged", "differs"),
         ),
     ]
-    reason: Annotated[Text, Column("Why, in that person's words.")]
+    reason: Annotated[Text, Column("Why, as that person wrote it.")]
     resolved_at: Annotated[Instant, Column("When.", "UTC")]
     resolved_by: Annotated[
         Text | None, Column("Who, as the machine knows them; null where it knows no name.")

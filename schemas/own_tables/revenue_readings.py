@@ -19,7 +19,7 @@ class RevenueReading(msgspec.Struct):
         Text, Column("What the figures are made of; see revenue_daily.", known=("event", "change"))
     ]
     snapshot: Annotated[Text, Column("The snapshot of revenue that was read.")]
-    read_at: Annotated[Instant, Column("When that was whole.", "UTC")]
+    read_at: Annotated[Instant, Column("When that was complete.", "UTC")]
     revenue: Annotated[Money, Column("The month's revenue as read then.", CURRENCY)]
     conversions: Annotated[Integer, Column("Its conversions.", "conversions")]
     payout: Annotated[Money | None, Column("Its payouts (events only).", CURRENCY)]
@@ -46,7 +46,7 @@ class RevenueRestated(msgspec.Struct):
         ),
     ]
     snapshot: Annotated[Text, Column("The snapshot of revenue that was read; see sync.snapshots.")]
-    read_at: Annotated[Instant, Column("When that was whole.", "UTC")]
+    read_at: Annotated[Instant, Column("When that was complete.", "UTC")]
     revenue: Annotated[Money, Column("The month's revenue as read then.", CURRENCY)]
     conversions: Annotated[Integer, Column("Its conversions as read then.", "conversions")]
     change: Annotated[

@@ -31,7 +31,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Annotated[Text, Column("Its id, which sorts by time.")]
     run: Annotated[Text, Column("The run that made it; see sync.runs.")]
     started_at: Annotated[Instant, Column("When its first request was sent.", "UTC")]
-    finished_at: Annotated[Instant, Column("When it was whole on disk.", "UTC")]
+    finished_at: Annotated[Instant, Column("When it was complete on disk.", "UTC")]
     rows: Annotated[Integer, Column("Rows published.", "rows")]
     quarantined: Annotated[
         Integer, Column("Rows quarantined; rows + quarantined is what was pulled.", "rows")
@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Text, Column("Optional fields that no row carried, joined by ', '; they are null.")
     ] = ""
     schema_changes: Annotated[
-        Text, Column("How the fields differ from those of the snapshot published before, in words.")
+        Text, Column("How the fields differ from those of the snapshot published before, as text.")
     ] = ""
     odd_times: Annotated[
         Text,

@@ -34,7 +34,7 @@ def lint(as_json: AsJson = False) -> int:
     """Check campaigns before a send: what is paused, archived or missing, sends that meet, quiet hours, segments.
 
     It looks at active creatives and at schedules that are on, as the last pull saw them. Exit code 0 where nothing is
-    wrong (notices, of what cannot be told or was not pulled, do not count), 3 where there are errors or warnings, of
+    wrong (notices, of what is not known or was not pulled, do not count), 3 where there are errors or warnings, of
     which rows in quarantine are one.
 
     Examples:

@@ -29,7 +29,7 @@ def logs(
         bool, typer.Option("--json", help="One JSON object on a line, with all figures.")
     ] = False,
 ) -> int:
-    """What a run logged: what began and ended, what was tried again and why, what was set aside.
+    """What a run logged: what began and ended, what was tried again and why, what was quarantined.
 
     Logs of the last 500 runs are kept in logs/ of the data directory, without keys and personal data.
 

@@ -99,7 +99,7 @@ def resolve(
     if outcome is None:
         if any((rows, reason, every)):
             raise UsageError(
-                "It is not said what became of the rows.", "Add --as accepted, pending or rejected."
+                "It is not given what became of the rows.", "Add --as accepted, pending or rejected."
             )
         return _list(settings, as_json)
     return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)

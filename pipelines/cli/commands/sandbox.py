@@ -46,7 +46,7 @@ def sandbox(
         Path | None, typer.Option(help="Write a made-up history to push into this folder.")
     ] = None,
 ) -> int:
-    """Serve a local, made-up Trackly account that speaks the whole API, until Ctrl-C.
+    """Serve a local, made-up Trackly account that speaks all of the API, until Ctrl-C.
 
     It has contacts, lists, offers, creatives, audiences and schedules in every status, takes every write of API v2
     with the documented rules and error codes, and v1's deprecated calls. Nothing leaves this machine: messages are

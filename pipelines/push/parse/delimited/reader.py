@@ -145,7 +145,7 @@ class _Reader:
         if dialect.is_open(first):
             raise UsageError(
                 f"{self._source.path} has a quote in its header line that is not closed there.",
-                "Correct its first line: the columns after it cannot be told.",
+                "Correct its first line: the columns after it are not known.",
             )
         columns = match(self._dataset, names, self._source.path)
         self._facts.note_columns(columns)
