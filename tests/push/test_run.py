@@ -59,9 +59,20 @@ def check(settings: Settings, report: PushReport) -> None:
 def test_a_history_arrives_once_and_a_second_push_sends_nothing(
     account: Account, either: Settings, posted: Callable[[], int]
 ) -> None:
-    """Every good row is in the account once, every bad one has a reason, and another push posts nothing."""
+    """Every good row is in the account once, every bad one has a reason, and another push posts nothing.
+
+    A plan before it tells what would be done, and nothing is written or sent; one after it has nothing to do.
+    """
     before = sum(Decimal(str(row["revenue"])) for row in account.revenue)
     export = write_history(account, either.history, sends=2_500)
+    plans = plan_push(either, ALL).plans
+    assert [path.name for path in either.data_dir.iterdir()] == ["history"]
+    assert posted() == 0
+    sends, clicks = plans["sends"], plans["clicks"]
+    assert (sends.chunks, sends.intake.pending, sends.intake.quarantined) == (3, 2501, 2)
+    assert (clicks.intake.pending, clicks.intake.parked) == (501, 1)
+    assert len(json.loads(sends.first_payload)["records"]) == 1000
+
     report = push(either, ALL)
     check(either, report)
     assert report.outcomes == {
@@ -77,6 +88,7 @@ def test_a_history_arrives_once_and_a_second_push_sends_nothing(
     again = push(either, ALL)
     assert (posted(), again.outcomes) == (calls, report.outcomes)
     check(either, again)
+    assert [plan.chunks for plan in plan_push(either, ALL).plans.values()] == [0, 0, 0]
 
 
 def test_input_may_change_between_pushes(
@@ -139,12 +151,13 @@ def test_revenue_beyond_the_cap_is_never_sent_again(
 
 
 def test_small_pushes(
-    account: Account, settings: Settings, history: Path, write: Write, some_sends: Some, offer: str
-) -> None:
+    account: Account, settings: Settings, server: Server, history: Path, write: Write, some_sends: Some,
+    offer: str,
+) -> None:  # fmt: skip
     """Fields arrive as they were given; the earliest click wins; a click waits for its send, and goes by itself.
 
     What the account had before is a duplicate, and its clicks are not held back. Equal revenue without an id counts
-    as often as it stands.
+    as often as it stands, also where an answer was lost: it is settled by reading, and nothing is sent again.
     """
     account.revenue.clear()
     optional = {
@@ -170,6 +183,7 @@ def test_small_pushes(
     )
     sale = {"message_id": clicked["id"], "offer_id": offer, "revenue": 0.1}
     write("revenue.ndjson", [sale] * 3)
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
     first = push(settings, ALL)
     check(settings, first)
     assert first.outcomes["sends"] == Outcomes(3, accepted=2, duplicate=1)
@@ -179,6 +193,7 @@ def test_small_pushes(
     assert account.clicks[clicked["id"]]["timestamp"] == "2024-05-02T00:00:00Z"
     assert set(account.clicks) == {clicked["id"], had["id"]}
     assert first.reasons["clicks"]["parked: message_id: no send of this id is in the account through us"] == 1
+    assert first.outcomes["revenue"] == Outcomes(3, accepted=3)
     assert len(account.revenue) == 3
     write("sends.ndjson", [clicked, had, later])
     write("revenue.ndjson", [sale] * 4)
@@ -230,36 +245,6 @@ def test_failures_that_may_pass_are_tried_again(
     assert set(account.sends) == {f"m{n:06}" for n in range(200)} - {"m000050", "m000150"}
 
 
-def test_rejected_rows_are_tried_again_on_request(
-    account: Account, settings: Settings, write: Write, some_sends: Some
-) -> None:
-    """What the API rejected stays rejected until it is asked for again."""
-    account.refuse = lambda _, record: ("list_not_found", "No") if record["id"] == "m000001" else None
-    write("sends.ndjson", some_sends(3))
-    push(settings, ["sends"])
-    account.refuse = None
-    assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(3, accepted=2, rejected=1)
-    assert push(settings, ["sends"], retry_rejected=True).outcomes["sends"] == Outcomes(3, accepted=3)
-
-
-def test_revenue_without_an_answer_is_settled_by_reading(
-    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
-) -> None:
-    """A reset after the work leaves revenue in doubt until the contacts are read, and nothing is sent again."""
-    account.revenue.clear()
-    write("sends.ndjson", some_sends(150))
-    write(
-        "revenue.ndjson",
-        [{"message_id": f"m{n:06}", "offer_id": offer, "revenue": 1} for n in range(150)],
-    )
-    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
-    report = push(settings, ALL)
-    check(settings, report)
-    assert report.outcomes["revenue"] == Outcomes(150, accepted=150)
-    assert push(settings, ALL).outcomes == report.outcomes
-    assert len(account.revenue) == 150
-
-
 def test_sends_survive_lost_answers(
     account: Account, settings: Settings, server: Server, write: Write, some_sends: Some
 ) -> None:
@@ -302,20 +287,6 @@ def test_an_unreachable_service_leaves_all_pending(
         push(away, ["sends"])
     assert outcomes(settings)["sends"] == Outcomes(5, pending=5)
     assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(5, accepted=5)
-
-
-def test_a_dry_run_leaves_no_trace(account: Account, settings: Settings, posted: Callable[[], int]) -> None:
-    """A plan tells what would be done, and nothing is written or sent."""
-    write_history(account, settings.history, sends=1_500)
-    plans = plan_push(settings, ALL).plans
-    assert [path.name for path in settings.data_dir.iterdir()] == ["history"]
-    assert posted() == 0
-    sends, clicks = plans["sends"], plans["clicks"]
-    assert (sends.chunks, sends.intake.pending, sends.intake.quarantined) == (2, 1501, 2)
-    assert (clicks.intake.pending, clicks.intake.parked) == (301, 1)
-    assert len(json.loads(sends.first_payload)["records"]) == 1000
-    push(settings, ALL)
-    assert [plan.chunks for plan in plan_push(settings, ALL).plans.values()] == [0, 0, 0]
 
 
 def test_the_halves_do_what_the_whole_does(account: Account, settings: Settings) -> None:

@@ -120,14 +120,15 @@ def test_what_differs_is_acknowledged_until_it_changes_again(
 def test_rows_that_were_rejected_may_be_corrected(
     account: Account, settings: Settings, write: Write, some_sends: Some
 ) -> None:
-    """What was tried again is what was sent: the account holds the file's row, and nothing differs."""
+    """They stay rejected until they are asked for; then the account holds the file's row, and nothing differs."""
     account.refuse = lambda _, record: ("list_not_found", "No") if record["id"] == "m000001" else None
     rows = some_sends(3)
     write("sends.ndjson", rows)
     push(settings, ["sends"])
     account.refuse = None
     write("sends.ndjson", [rows[0], {**rows[1], "message": "right"}, rows[2]])
-    assert push(settings, ["sends"]).differing["sends"] == 0
+    again = push(settings, ["sends"])
+    assert (again.outcomes["sends"], again.differing["sends"]) == (Outcomes(3, accepted=2, rejected=1), 0)
     report = push(settings, ["sends"], retry_rejected=True)
     assert (report.outcomes["sends"], report.differing["sends"]) == (Outcomes(3, accepted=3), 0)
     assert account.sends["m000001"]["message"] == "right"

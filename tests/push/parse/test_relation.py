@@ -81,9 +81,9 @@ def test_delimited_text_arrives_as_written(
     assert len(rows) >= len(messages)
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(4))  # each is two files of up to thirty messages
 @given(
-    messages=st.lists(MESSAGES, min_size=1, max_size=6), form=st.sampled_from(["lines", "array", "indented"])
+    messages=st.lists(MESSAGES, min_size=1, max_size=30), form=st.sampled_from(["lines", "array", "indented"])
 )
 def test_json_arrives_as_written(
     tmp_path_factory: pytest.TempPathFactory, messages: list[str], form: str
@@ -112,17 +112,24 @@ def test_json_arrives_as_written(
         held_or_exact(loaded, messages)
 
 
-@settings(max_examples=examples(20))
-@given(st.from_regex(f"{_DAY}([T ]{_CLOCK}{_ZONE})?", fullmatch=True))
-def test_times_are_those_of_the_one_grammar(tmp_path_factory: pytest.TempPathFactory, written: str) -> None:
+TIMES = st.from_regex(f"{_DAY}([T ]{_CLOCK}{_ZONE})?", fullmatch=True)
+
+
+@settings(max_examples=examples(3))  # each is a file of up to thirty times
+@given(st.lists(TIMES, min_size=10, max_size=30))
+def test_times_are_those_of_the_one_grammar(
+    tmp_path_factory: pytest.TempPathFactory, times: list[str]
+) -> None:
     """SQL reads a time as `parse_instant` does, between 2000 and tomorrow."""
-    (row,) = text(tmp_path_factory.mktemp("time"), f'{HEADER}\nm1,+12000000000,"{written}",100,Hi,x\n')
-    expected = parse_instant(written)
+    lines = [f'm{n},+12000000000,"{written}",100,Hi,x' for n, written in enumerate(times)]
+    found = text(tmp_path_factory.mktemp("time"), "\n".join([HEADER, *lines]) + "\n")
     last = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=2)
-    if expected is not None and not datetime(2000, 1, 1, tzinfo=UTC) <= expected < last:
-        expected = None
-    assert row["timestamp"] == expected
-    assert (row["problem"] is None) == (expected is not None)
+    for row, written in zip(found, times, strict=True):
+        expected = parse_instant(written)
+        if expected is not None and not datetime(2000, 1, 1, tzinfo=UTC) <= expected < last:
+            expected = None
+        assert row["timestamp"] == expected
+        assert (row["problem"] is None) == (expected is not None)
 
 
 @pytest.mark.parametrize(

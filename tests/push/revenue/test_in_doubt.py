@@ -265,9 +265,8 @@ def test_a_contact_that_is_claimed_and_not_served_is_not_taken_for_one_that_is_n
     assert len(account.revenue) == 1
 
 
-@pytest.mark.parametrize("failing", [150, 450])
 def test_revenue_of_which_too_few_errors_were_named_ends_with_an_outcome(
-    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str, failing: int
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
 ) -> None:
     """What the answer does not tell the totals do, and the rest goes again in calls that name every error."""
     account.revenue.clear()
@@ -279,13 +278,17 @@ def test_revenue_of_which_too_few_errors_were_named_ends_with_an_outcome(
     )
 
     def bad(row: Row) -> bool:
-        return int(row["message_id"][1:]) < failing
+        number = int(
+            row["message_id"][1:]
+        )  # calls have at most 400 rows: one all of whose rows fail, and others
+        return number < 450 or 600 <= number < 750
 
     report = push(settings, BOTH)
-    assert report.outcomes["revenue"] == Outcomes(900, accepted=900 - failing, rejected=failing)
-    assert stored(account) == Counter(row["id"] for row in rows[failing:])
+    assert report.outcomes["revenue"] == Outcomes(900, accepted=300, rejected=600)
+    assert stored(account) == Counter(row["id"] for row in (*rows[450:600], *rows[750:]))
 
 
+@pytest.mark.parametrize("either", ["postgresql"], indirect=True)  # SQLite in audit/lost_ledger/test_adopt.py
 def test_a_person_settles_what_no_reading_can(
     account: Account, either: Settings, server: Server, some_sends: Some, offer: str
 ) -> None:

@@ -218,6 +218,7 @@ def test_rows_of_the_same_contact_wait_and_all_others_go_on(
     assert max(events(account).values(), default=1) == 1
 
 
+@pytest.mark.parametrize("either", ["postgresql"], indirect=True)  # SQLite below, by the commands
 def test_what_turns_up_later_is_an_alarm(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
