@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -162,34 +162,49 @@ class _Due:
     Args:
         instance: Dagster's records.
         settings: where everything lies.
+        clock: seconds, from any beginning.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, settings: Settings) -> None:
-        self._instance, self._settings = instance, settings
-        now = time.monotonic()
+    def __init__(
+        self, instance: dg.DagsterInstance, settings: Settings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._instance, self._settings, self._clock = instance, settings, clock
+        self._noticed: set[str] = set()
+        now = clock()
         self._daily = now if pending(settings.data_dir) else now + _SOON_SECONDS
         self._look, self._count = now + _LOOK_SECONDS, now + _SOON_SECONDS
         self._bodies = -1
 
     def now(self) -> bool:
         """Whether it is time: daily, when a command goes on for long or was killed, and after webhook events."""
-        now = time.monotonic()
+        now = self._clock()
         if now >= self._daily:
             self._daily, self._look = now + _DAY_SECONDS, now + _WAIT_SECONDS
             return True
         if now < self._look:
             return False
         try:
-            found = bool(unreported(self._instance, self._settings, _LONG)) or self._events_came()
+            found = self._is_left() or self._is_behind() or self._events_came()
         except (SQLAlchemyError, OSError, TracklySyncError) as error:  # a database restarts: the pages go on
             _log.warning("What to report could not be looked for: %s", type(error).__name__)
             found = False
         self._look = now + (_WAIT_SECONDS if found else _LOOK_SECONDS)
         return found
 
+    def _is_behind(self) -> bool:
+        return bool(unreported(self._instance, self._settings, _LONG))
+
+    def _is_left(self) -> bool:
+        """Whether a notice is still there that was when this was asked last: its process was ended with its command.
+
+        systemd and containers do that.
+        """
+        before, self._noticed = self._noticed, {notice.run for notice in pending(self._settings.data_dir)}
+        return bool(before & self._noticed)
+
     def _events_came(self) -> bool:
         """Whether the webhook receiver was sent anything since this was asked last, a few times an hour."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._count:
             return False
         self._count, before = now + _SOON_SECONDS, self._bodies

@@ -6,15 +6,20 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import pytest
 from dagster._core.events import EngineEventData
+from receiving import arrive, delivery
 from serving import wait_for
 
 from assets.definitions import build_defs
-from assets.ui.serve import _logging, settle_stale_runs
+from assets.ui.serve import _Due, _logging, settle_stale_runs
 from pipelines.cli.commands.ui import _only_one, dagster_home
+from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import BusyError
-from pipelines.settings import load_settings
+from pipelines.run_records.unreported import Notice, done, leave
+from pipelines.runs import recorded
+from pipelines.settings import Settings, load_settings
 
 
 def test_runs_whose_process_is_gone_are_settled_and_others_left() -> None:
@@ -83,3 +88,41 @@ def test_dagsters_settings_are_kept_where_a_person_has_changed_them(tmp_path: Pa
     config.write_text(theirs)
     dagster_home(tmp_path)
     assert config.read_text() == theirs
+
+
+def test_what_has_not_been_reported_is_noticed_while_the_pages_are_served(settings: Settings) -> None:
+    """Soon a notice whose process was ended with its command, a long or killed command, and new webhook events."""
+    time = [0.0]
+
+    def due(after: float) -> bool:
+        time[0] += after
+        return clock.now()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        clock = _Due(instance, settings, lambda: time[0])
+        assert not due(20)
+        leave(settings.data_dir, Notice("run", "2026-01-01T00:00:00+00:00"))
+        assert [due(20), due(20), due(20), due(50)] == [False, True, False, True], (
+            "not each time that it looks"
+        )
+        done(settings.data_dir, Notice("run", ""))
+        with recorded(settings.data_dir, "long", "pull lists") as record:
+            assert not due(90), "it has only begun"
+            record.started_at = "2026-01-01T00:00:00+00:00"
+            mark = next((settings.data_dir / "runs").glob("*.begun"))
+            mark.write_bytes(msgspec.json.encode(record))
+            assert due(20)
+        assert not due(90)
+        arrive(settings, delivery(1))
+        assert [due(700), due(700), due(700)] == [True, True, False], "records of the day, then the event"
+        assert due(86_400)
+
+
+def test_a_database_that_is_away_does_not_end_the_pages(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(str(sqlite_file(settings.webhook_store))).mkdir(parents=True)
+    times = iter((0.0, 700.0, 700.0, 701.0))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert _Due(instance, settings, lambda: next(times)).now() is False
+    assert "could not be looked for" in caplog.text
