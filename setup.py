@@ -7,17 +7,18 @@ from pathlib import Path
 from setuptools import setup
 
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https?://|#|mailto:)([^)]+)\)")
+_IMAGE = re.compile(r"!\[[^\]]+\]\((?!https?://)[^)]+\)\n*")
 
 
 def index_page(readme: str, repository: str | None) -> str:
-    """The README with its relative links led to the repository, or as plain text while that has no address.
+    """The README without its images, its relative links led to the repository, or text while that has no address.
 
     Args:
         readme: its Markdown.
         repository: the address of the repository.
     """
     to = rf"[\1]({repository.rstrip('/')}/blob/main/\2)" if repository else r"\1"
-    return _LINK.sub(to, readme)
+    return _LINK.sub(to, _IMAGE.sub("", readme))
 
 
 if __name__ == "__main__":
