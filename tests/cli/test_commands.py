@@ -228,9 +228,10 @@ def test_a_second_pull_says_that_it_waits(environment: dict[str, str], tmp_path:
     async def beside_another() -> Forked:
         async with dataset_lock(tmp_path / "data" / "parquet", "contacts"):
             second = started(("pull", "contacts"), environment, tmp_path)
-            while not says_that_it_waits(second):
-                assert second.poll() is None, "it did not wait"
-                await asyncio.sleep(0.02)
+            async with asyncio.timeout(300):  # it would wait for hours
+                while not says_that_it_waits(second):
+                    assert second.poll() is None, "it did not wait"
+                    await asyncio.sleep(0.02)
         return second
 
     with asyncio.run(beside_another()) as second:

@@ -81,6 +81,6 @@ def test_a_mark_of_the_byte_order_is_no_harm() -> None:
 def test_a_body_that_is_cut_off_stays_unreadable(row: bytes) -> None:
     """Quotes are not put round what did not arrive."""
     body = b'{"lists":[%b,%b],"pagination":{}}' % (GOOD, row)
-    for length in range(0, len(body) - 1, 7):
+    for length in range(0, len(body) - 1, max(7, len(body) // 50)):
         with pytest.raises(Unreadable):
             read(body[:length])
