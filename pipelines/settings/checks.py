@@ -89,6 +89,13 @@ def time_zone(value: str | None) -> str | None:
         raise ValueError("must be a time zone such as America/New_York") from None
 
 
+def day(value: object) -> object:
+    """A number is no date, though a library takes it for the seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
+        raise ValueError("must be a date, such as 2020-01-31")
+    return value.strip() if isinstance(value, str) else value
+
+
 def rate(value: float) -> float:
     """A request in years is a mistake, and no wait that a machine can sleep."""
     if 0 < value < _LEAST_RATE:

@@ -168,8 +168,10 @@ class Settings(BaseModel):
         description="Time zone of the Trackly account, such as America/New_York, which no read of the API gives; "
         "without it, quiet hours of schedules that do not use local time are unknown. Holds from the next pull.",
     )
-    price_per_segment: Annotated[float, Field(ge=0, le=1_000)] | None = Field(
+    price_per_segment: float | None = Field(
         None,
+        ge=0,
+        le=1_000,
         description="Price of one segment, in any currency, for the cost of planned sends; default: unknown. "
         "Holds from the next pull.",
     )
@@ -214,6 +216,7 @@ class Settings(BaseModel):
     _check_webhook_secret = field_validator("webhook_secret")(checks.one_or_two)
     _check_timezone = field_validator("account_timezone")(checks.time_zone)
     _check_currency = field_validator("currency")(checks.currency)
+    _check_start = field_validator("history_start", mode="before")(checks.day)
     _check_rate = field_validator("max_requests_per_second")(checks.rate)
     _check_dagster_url = field_validator("dagster_url")(checks.dagster_url)
     _check_hosts = field_validator("ui_hosts")(checks.hosts)

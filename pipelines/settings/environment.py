@@ -39,6 +39,8 @@ def unknown_settings() -> dict[str, str]:
 def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
     """The settings that the environment and a file set, as texts by the names of fields; the environment wins.
 
+    A blank text sets nothing: compose files and shells pass one on where a variable is not set.
+
     Args:
         env_file: None for the environment alone.
 
@@ -49,7 +51,7 @@ def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
     return {
         name.removeprefix(PREFIX).lower(): text
         for name, text in given.items()
-        if name.startswith(PREFIX) and text is not None
+        if name.startswith(PREFIX) and text and text.strip()
     }
 
 

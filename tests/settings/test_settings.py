@@ -108,3 +108,29 @@ def test_without_a_key_a_demos_data_names_the_command_that_serves_its_account(tm
     with pytest.raises(SettingsError, match=f"Run: trackly-sync demo --ui --data-dir {tmp_path}"):
         settings.require_key()
     assert load_settings(data_dir=tmp_path, api_key=API_KEY).require_key() == API_KEY
+
+
+ODD = ("x", "nan", "1e99", "-1", "5m", "10%", "true")
+
+
+def message() -> str:
+    """What is wrong with a setting; empty where nothing is."""
+    try:
+        load_settings(_env_file=None)
+    except SettingsError as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_what_is_wrong_is_shown_in_our_own_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting is named, with what it must be; blank is as if it were not set."""
+    setting = f"TRACKLY_{name.upper()}"
+    monkeypatch.setenv(setting, " ")
+    assert getattr(load_settings(_env_file=None), name) == Settings.model_fields[name].default
+    for text in ODD:
+        monkeypatch.setenv(setting, text)
+        found = message()
+        assert not found or found.startswith((f"{setting} must ", f"{setting} may ")), found
+        for odd in ("Input", "valid", "greater", "less than", "parse", "cannot be read"):
+            assert odd not in found, found

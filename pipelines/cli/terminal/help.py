@@ -43,6 +43,9 @@ class Command(TyperCommand):
         except BadParameter as error:
             error.message = _in_plain_words(error)
             raise
+        except TyperException as error:
+            vars(error)["ctx"] = vars(error).get("ctx") or ctx  # whose help is named
+            raise
 
 
 class Group(TyperGroup):

@@ -124,6 +124,7 @@ def test_help_is_whole_at_any_width() -> None:
             "Invalid value for '--port': it must be a whole number, 1 to 65535",
             "trackly-sync ui --help",
         ),
+        (["push", "--month"], "Option '--month' requires an argument.", "trackly-sync push --help"),
         (["webhooks", "check"], "Missing argument 'FILE'.", "trackly-sync webhooks check --help"),
     ],
 )
