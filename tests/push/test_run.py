@@ -64,23 +64,23 @@ def test_a_history_arrives_once_and_a_second_push_sends_nothing(
     A plan before it tells what would be done, and nothing is written or sent; one after it has nothing to do.
     """
     before = sum(Decimal(str(row["revenue"])) for row in account.revenue)
-    export = write_history(account, either.history, sends=2_500)
+    export = write_history(account, either.history, sends=1_250)
     plans = plan_push(either, ALL).plans
     assert [path.name for path in either.data_dir.iterdir()] == ["history"]
     assert posted() == 0
     sends, clicks = plans["sends"], plans["clicks"]
-    assert (sends.chunks, sends.intake.pending, sends.intake.quarantined) == (3, 2501, 2)
-    assert (clicks.intake.pending, clicks.intake.parked) == (501, 1)
+    assert (sends.chunks, sends.intake.pending, sends.intake.quarantined) == (2, 1251, 2)
+    assert (clicks.intake.pending, clicks.intake.parked) == (251, 1)
     assert len(json.loads(sends.first_payload)["records"]) == 1000
 
     report = push(either, ALL)
     check(either, report)
     assert report.outcomes == {
-        "sends": Outcomes(2504, accepted=2500, duplicate=1, quarantined=2, rejected=1),
-        "clicks": Outcomes(503, accepted=500, duplicate=1, rejected=1, parked=1),
-        "revenue": Outcomes(128, accepted=125, duplicate=1, quarantined=1, parked=1),
+        "sends": Outcomes(1254, accepted=1250, duplicate=1, quarantined=2, rejected=1),
+        "clicks": Outcomes(253, accepted=250, duplicate=1, rejected=1, parked=1),
+        "revenue": Outcomes(66, accepted=63, duplicate=1, quarantined=1, parked=1),
     }
-    assert (len(account.sends), len(account.clicks)) == (2500, 500)
+    assert (len(account.sends), len(account.clicks)) == (1250, 250)
     after = sum(Decimal(str(row["revenue"])) for row in account.revenue)
     assert (after - before) * 10_000 == export.revenue
     assert reconcile(either).agrees

@@ -38,7 +38,7 @@ def history_pushed(
     folder, account = tmp_path_factory.mktemp("pushed"), seeded(400)
     with running(account) as server:
         settings = settings_of(server.url, folder / "data")
-        assert write_history(account, settings.history, sends=1_000).revenue
+        assert write_history(account, settings.history, sends=300).revenue
         before = len(account.revenue)
         push(settings, ALL)
     return beginning(account, settings, folder / "kept"), before
