@@ -26,7 +26,7 @@ from assets.inspection.metadata import numbers
 from assets.inspection.row_checks import examine
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
-from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.alarms import condition, open_alarms
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import differing as differing_rows
@@ -55,9 +55,9 @@ def dataset_checks(
     """The checks of a dataset, all from its declaration, in one pass over its rows.
 
     `contract`: every row passes the pandera model; where it does not, nothing after it runs. `known_values`: values
-    are among those that the vendor documents. `quarantine`: no row was set aside. Of pulled datasets, `consistency`:
-    the snapshot is not fuzzy; `claimed`: no row is missing that the account claims; `plausible_times`: no time lies
-    before 2000 or after tomorrow.
+    are among those that the vendor documents. `quarantine`: no row is in quarantine. Of pulled datasets,
+    `consistency`: the snapshot is not fuzzy; `claimed`: no row is missing that the account claims;
+    `plausible_times`: no time lies before 2000 or after tomorrow.
 
     Args:
         asset: whose rows they are.
@@ -66,15 +66,15 @@ def dataset_checks(
     """
     pulled = look is snapshot_content
     documented = any(field.column.known for field in dataset.fields)
-    said = {
+    texts = {
         "contract": "Every row that goes on passes its pandera model.",
-        "quarantine": "No row was set aside.",
+        "quarantine": "No row is in quarantine.",
         **({"known_values": "Values are among those documented."} if documented else {}),
         **(_OF_PULLED if pulled else {}),
     }
     specs = [
         dg.AssetCheckSpec(name, asset=asset, description=text, blocking=name == "contract")
-        for name, text in said.items()
+        for name, text in texts.items()
     ]
 
     def results(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
@@ -82,8 +82,8 @@ def dataset_checks(
             findings = examine(dataset, content.batches)
         manifest, reasons = content.manifest, content.reasons
         yield _result(asset, "contract", ERROR, findings.broken, {"rows": findings.rows})
-        aside = sum(reasons.values())
-        share = {"quarantined": aside, "share": aside / max(aside + findings.rows, 1)}
+        quarantined = sum(reasons.values())
+        share = {"quarantined": quarantined, "share": quarantined / max(quarantined + findings.rows, 1)}
         yield _result(asset, "quarantine", WARN, reasons, share)
         if documented:
             yield _result(asset, "known_values", WARN, findings.unknown, {})
@@ -100,15 +100,15 @@ def dataset_checks(
 
 
 def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefinition:
-    """The checks of an import: its books add up, no row is unsettled, and what was left out shows."""
-    said = {
+    """The checks of an import: its rows add up, no row is unsettled, and what was left out shows."""
+    texts = {
         "conservation": "Every row of the input has one outcome; imports.records agrees with the ledger on each.",
         "settled": "No row is pending, and none is in doubt.",
         "left_out": "Rows left out or that differ from what was sent stay within TRACKLY_PUSH_LEFT_OUT_SHARE.",
     }
     specs = [
         dg.AssetCheckSpec(check, asset=asset, description=text, blocking=check == "conservation")
-        for check, text in said.items()
+        for check, text in texts.items()
     ]
 
     def results(trackly: Trackly) -> Iterator[dg.AssetCheckResult]:
@@ -182,10 +182,10 @@ def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
     """Rows and money, per dataset and by contact."""
     with engine(trackly) as settings:
         with existing_ledger(settings) as ledger:
-            found = books(ledger)
+            found = balances(ledger)
         differences = differing(settings)
     shown = ("accepted", "acknowledged", "skipped", "settled", "amount")
-    agree = all(book.agrees for book in found.values())
+    agree = all(balance.agrees for balance in found.values())
     missing = differences.get("missing", 0)
     return dg.AssetCheckResult(
         passed=agree and not missing,
@@ -199,8 +199,8 @@ def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
         metadata={
             **differences,
             **{
-                f"{name}_{field}": float(getattr(book, field))
-                for name, book in found.items()
+                f"{name}_{field}": float(getattr(balance, field))
+                for name, balance in found.items()
                 for field in shown
             },
         },

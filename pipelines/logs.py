@@ -96,7 +96,7 @@ _RUNS_KEPT = 500
 
 
 @contextmanager
-def kept(folder: Path, run: str) -> Iterator[None]:
+def logged_to_file(folder: Path, run: str) -> Iterator[None]:
     """Keep what the engine logs of a run in a file of the folder; blocks of one run may overlap."""
     engine = logging.getLogger(ENGINE)
     handler = _runs_file(engine, folder, run)

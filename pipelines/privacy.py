@@ -88,14 +88,14 @@ class Privacy:
         if not self.key:
             return text
 
-        def kept(found: re.Match[str]) -> str:
+        def hashed(found: re.Match[str]) -> str:
             digits = "".join(character for character in re.sub("%2.", "", found[0]) if character.isdecimal())
             if found["hash"] or (own and digits == own.removeprefix("+")):
                 return found[0]
             digits = f"1{digits}" if len(digits) == _NATIONAL and "+" not in found[0] else digits
             return self.phone(f"+{digits}" if len(digits) >= _SHORTEST or "+" in found[0] else digits)
 
-        return _NUMBER.sub(kept, text)
+        return _NUMBER.sub(hashed, text)
 
     def filters(self, dataset: str) -> bool:
         """Whether replies of a dataset hold what is not to be kept."""

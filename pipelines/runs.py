@@ -20,8 +20,8 @@ from uuid import uuid4
 import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
-from pipelines.logs import kept, run_id
-from pipelines.process.interrupts import interrupts_kept
+from pipelines.logs import logged_to_file, run_id
+from pipelines.process.interrupts import interrupts_deferred
 from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
 from schemas.own_tables.sync import RunRecord
 
@@ -82,11 +82,11 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     """
     record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=_asked.get())
     claim(data_dir)
-    with kept(data_dir / "logs", run):
+    with logged_to_file(data_dir / "logs", run):
         outer = run_id.set(run)
         _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
         try:
-            with _marked(data_dir, record), interrupts_kept():
+            with _marked(data_dir, record), interrupts_deferred():
                 yield record
         except TracklySyncError as error:
             record.status, record.error = "failed", str(error)

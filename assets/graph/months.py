@@ -15,7 +15,7 @@ from pydantic import Field
 from assets.graph.external import HISTORY_FILES
 from assets.graph.pulled import warehouse
 from assets.graph.pushed import GROUP as PUSH_POOL
-from assets.graph.pushed import books_published
+from assets.graph.pushed import imports_published
 from assets.inspection.metadata import of_month
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
@@ -109,7 +109,7 @@ def _import_month(
             attended=attended(context.run),
             run=run,
         )
-        with books_published(settings):
+        with imports_published(settings):
             send(settings, list(PUSHED), between=between, run=run)
         done = records_of(settings.data_dir, run, _PUSHES)
         found = {name: outcomes_between(settings, name, between) for name in PUSHED}

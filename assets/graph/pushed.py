@@ -1,4 +1,4 @@
-"""History on its way in: what the files hold, what was imported, and whether the books agree.
+"""History on its way in: what the files hold, what was imported, and whether the account agrees.
 
 `history_*` take files in, `imported_*` send what is not in the account yet. Add an import here when the API gets
 one. What must not go in: how rows are judged, cut or sent.
@@ -53,11 +53,11 @@ def no_history(settings: Settings) -> str:
 
 
 @contextmanager
-def books_published(settings: Settings) -> Iterator[None]:
-    """Publish the books when the block ends, also where it failed: they tell how far it came."""
+def imports_published(settings: Settings) -> Iterator[None]:
+    """Publish schema imports when the block ends, also where it failed: it shows how far the push came."""
     try:
         yield
-    except BusyError:  # the books are the other push's
+    except BusyError:  # the other push publishes it
         raise
     except BaseException:
         publish_imports(settings)
@@ -116,7 +116,7 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
     def send_rows(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
         started = time.monotonic()
         with engine(trackly) as settings:
-            with books_published(settings):
+            with imports_published(settings):
                 counts = send(settings, [dataset.name], run=context.run.run_id)[dataset.name]
             rows, beside = recorded_rows(settings, dataset), noticed(settings, dataset.name)
             done = records_of(settings.data_dir, context.run.run_id, [f"push {dataset.name}"])

@@ -1,4 +1,4 @@
-"""What assets and checks look up: rows of snapshots, stages and the import books. No Dagster here.
+"""What assets and checks look up: rows of snapshots, stages and the tables of imports. No Dagster here.
 
 Add a query here when a page or a check needs one. What must not go in: judging, and writing anything.
 """
@@ -112,7 +112,7 @@ def input_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def recorded_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:
-    """A few rows of the import books, those that were left out first."""
+    """A few rows of imports.records, those that were left out first."""
     with reading(settings.warehouse) as connection:
         return dicts(
             connection,

@@ -93,7 +93,7 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
     """
     manifests = [snapshot.manifest for snapshot in published]
     columns = ("dataset", "rows", "quarantined", "consistency", "finished (UTC)")
-    told = [
+    rows_shown = [
         (
             m.dataset,
             f"{m.rows:,}",
@@ -108,7 +108,7 @@ def of_warehouse(published: Sequence[Snapshot], warehouse: Path, seconds: float)
         **{f"rows_{m.dataset}": m.rows for m in manifests},
         "path": dg.MetadataValue.path(str(warehouse)),
         "bytes": warehouse.stat().st_size,
-        "preview": table(columns, [dict(zip(columns, row, strict=True)) for row in told]),
+        "preview": table(columns, [dict(zip(columns, row, strict=True)) for row in rows_shown]),
     }
 
 
@@ -190,7 +190,7 @@ def of_outcomes(
     Args:
         name: the dataset.
         counts: the outcomes of the current input.
-        noticed: rows that differ from what was sent, and rows in conflict (`books.noticed`).
+        noticed: rows that differ from what was sent, and rows in conflict (`lookups.noticed`).
         rows: a few of its records.
         done: what is on record of this run's push.
         seconds: how long it took.
@@ -277,16 +277,18 @@ def _by_dataset(counts: Mapping[str, Mapping[str, int]], shown: Sequence[str]) -
 def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
     """What the reconciliation's materialization carries."""
     columns = ("dataset", "accepted", "acknowledged", "skipped", "in_doubt", "amount", "amount_acknowledged")
-    books = done.books
+    balances = done.balances
     return {
-        **_figures(sum(book.accepted for book in books.values()), seconds),
-        "in_doubt": sum(book.in_doubt for book in books.values()),
+        **_figures(sum(balance.accepted for balance in balances.values()), seconds),
+        "in_doubt": sum(balance.in_doubt for balance in balances.values()),
         "contacts": done.contacts,
         **done.findings,
         "missing_revenue": float(done.missing),
         "agrees": done.agrees,
         "verdict": str(done.verdict),
-        "preview": table(columns, [{c: getattr(book, c) for c in columns} for book in books.values()]),
+        "preview": table(
+            columns, [{c: getattr(balance, c) for c in columns} for balance in balances.values()]
+        ),
     }
 
 

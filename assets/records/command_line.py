@@ -31,7 +31,7 @@ from assets.inspection.metadata import (
     of_warehouse,
 )
 from pipelines.errors import StorageError
-from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.months import outcomes_by_month
 from pipelines.push.audit.reconcile import Reconciliation
 from pipelines.push.ledger.opening import existing_ledger
@@ -200,16 +200,16 @@ def _pushed(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:
 
 
 def _reconciled(settings: Settings, record: RunRecord, _name: str) -> Iterator[Made]:
-    told = msgspec.json.decode(record.details) or {}
+    details = msgspec.json.decode(record.details) or {}
     with existing_ledger(settings) as ledger:
-        found = books(ledger)
+        found = balances(ledger)
     done = Reconciliation(
-        books=found,
+        balances=found,
         contacts=record.rows or 0,
-        findings=told.get("findings", {}),
-        missing=Decimal(told.get("missing", "0")),
+        findings=details.get("findings", {}),
+        missing=Decimal(details.get("missing", "0")),
         complete=True,
-        alarms=told.get("alarms", 0),
+        alarms=details.get("alarms", 0),
     )
     yield "reconciliation", of_reconciliation(done, seconds(record))
 

@@ -26,7 +26,7 @@ from pipelines.alerts.conditions import (
 )
 from pipelines.alerts.notify import notify
 from pipelines.errors import StorageError, TracklySyncError
-from pipelines.process.interrupts import interrupts_kept
+from pipelines.process.interrupts import interrupts_deferred
 from pipelines.run_records.pruning import prune_runs
 from pipelines.runs import last_of_each
 from pipelines.settings import Settings
@@ -60,7 +60,7 @@ def watched(
         @functools.wraps(work)
         def run(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                with interrupts_kept():
+                with interrupts_deferred():
                     done = work(settings, *args, **kwargs)
             except Exception:
                 _follow_up(settings, outcomes, alarms)

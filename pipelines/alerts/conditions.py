@@ -123,16 +123,16 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
         figures = {"run": record.run, "finished_at": record.finished_at}
         found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures))
         if record.activity == "reconcile" and not firing:
-            books: dict[str, Any] = msgspec.json.decode(record.details) or {}
-            agrees = bool(books.get("agrees", True))
+            details: dict[str, Any] = msgspec.json.decode(record.details) or {}
+            agrees = bool(details.get("agrees", True))
             there = (
                 "nothing was accepted yet"
-                if books.get("verdict") == _NOTHING
+                if details.get("verdict") == _NOTHING
                 else "what was accepted is there"
             )
             text = there if agrees else "contacts hold less than was accepted"
             remedy = "FROM imports.differences WHERE finding = 'missing'"
-            figures = {"missing": books.get("missing")}
+            figures = {"missing": details.get("missing")}
             found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))
     return found
 

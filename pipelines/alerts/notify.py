@@ -1,4 +1,4 @@
-"""What was told, kept in `alerts.json` of the data directory, and telling what has changed since.
+"""What was reported, kept in `alerts.json` of the data directory, and reporting what has changed since.
 
 A message that did not arrive is not on record, so the next evaluation tells it again; after a failure the endpoint is
 left alone for some minutes, so that a dead one costs a run seconds at most. What does not belong here: what alerts.
@@ -26,8 +26,8 @@ LEFT_ALONE = timedelta(minutes=5)
 _log = logging.getLogger(__name__)
 
 
-class Told(msgspec.Struct):
-    """What was told and not taken back.
+class Reported(msgspec.Struct):
+    """What was reported and not taken back.
 
     Attributes:
         firing: since when which condition is wrong, by name.
@@ -38,8 +38,8 @@ class Told(msgspec.Struct):
     failed_at: str | None = None
 
 
-def told(data_dir: Path) -> Told:
-    """What is on record as told.
+def reported(data_dir: Path) -> Reported:
+    """What is on record as reported.
 
     Raises:
         StorageError: the record cannot be read.
@@ -48,7 +48,7 @@ def told(data_dir: Path) -> Told:
     with storage_errors("read", path):
         content = path.read_bytes() if path.exists() else b"{}"
     try:
-        return msgspec.json.decode(content, type=Told)
+        return msgspec.json.decode(content, type=Reported)
     except msgspec.DecodeError as error:
         raise StorageError(
             f"{path} is damaged ({error}).", "Delete it; all current alerts are then sent again."
@@ -56,11 +56,11 @@ def told(data_dir: Path) -> Told:
 
 
 def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool = False) -> None:
-    """Tell the webhook which conditions have begun or ceased since it was last told; does nothing without one.
+    """Tell the webhook which conditions have begun or ceased since it was last reported; does nothing without one.
 
     Args:
-        settings: the webhook, and where the record of what was told lies.
-        conditions: those that were judged; what is not among them stays as it was told.
+        settings: the webhook, and where the record of what was reported lies.
+        conditions: those that were judged; what is not among them stays as it was reported.
         patient: try also an endpoint that has just failed.
 
     Raises:
@@ -79,7 +79,7 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
         _log.warning("Alerts are not sent: another process is sending them.")
         return
     with lock:
-        before = told(settings.data_dir)
+        before = reported(settings.data_dir)
         changed = {c.name: c for c in conditions if c.firing != (c.name in before.firing)}
         now = datetime.now(UTC)
         if not changed or (not patient and before.failed_at and now - _at(before.failed_at) < LEFT_ALONE):
@@ -94,7 +94,7 @@ def try_out(webhook: str) -> str:
     return post(webhook, {"text": text, "source": "trackly-sync", "alerts": []})
 
 
-def _remember(path: Path, record: Told, changed: dict[str, Condition], failure: str, now: str) -> None:
+def _remember(path: Path, record: Reported, changed: dict[str, Condition], failure: str, now: str) -> None:
     if failure:
         if record.failed_at is None:
             _log.warning("The alert webhook cannot be used (%s); what it missed is sent later.", failure)
@@ -113,7 +113,7 @@ def _remember(path: Path, record: Told, changed: dict[str, Condition], failure: 
     write_durably(path, msgspec.json.encode(record))
 
 
-def _message(changed: Collection[Condition], record: Told) -> dict[str, Any]:
+def _message(changed: Collection[Condition], record: Reported) -> dict[str, Any]:
     """What Slack and those that take its messages show is `text`; the rest is for programs."""
     alerts = [
         {

@@ -21,11 +21,11 @@ _MASKS = 8
 NO_LISTS = "none"
 """A schedule and its audience have no list in common."""
 IN_ONE_PASS = _BITS * _MASKS
-"""Audiences that are counted in one reading of contacts."""
+"""Audiences that are counted in one pass over contacts."""
 _BATCH_ROWS = 4_096
 _CHAIN = 3
 _NARROW, _WIDE, _ALL = "narrow", "wide", "all"
-_READINGS = (_NARROW, _WIDE, _ALL)
+_FORMS = (_NARROW, _WIDE, _ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,10 @@ class Audience:
 
 @dataclass(slots=True)
 class Counts:
-    """What one reading of contacts found of up to `IN_ONE_PASS` audiences, by their places.
+    """What one pass over contacts found of up to `IN_ONE_PASS` audiences, by their places.
 
     Attributes:
-        people: by reading, people of each audience.
+        people: by form, people of each audience.
         timezones: by time zone, people of each audience.
         pairs: people in each two audiences.
     """
@@ -83,15 +83,15 @@ class Counts:
     pairs: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.people = {reading: np.zeros(self.size) for reading in _READINGS}
+        self.people = {form: np.zeros(self.size) for form in _FORMS}
         self.pairs = np.zeros((self.size, self.size))
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add people that are counted together by their bits and time zone."""
         weights = batch.column("people").to_numpy(zero_copy_only=False).astype(np.float64)
-        bits = {reading: self._bits(batch, reading) for reading in _READINGS}
-        for reading, found in bits.items():
-            self.people[reading] += weights @ found
+        bits = {form: self._bits(batch, form) for form in _FORMS}
+        for form, found in bits.items():
+            self.people[form] += weights @ found
         narrow = bits[_NARROW]
         self.pairs += narrow.T @ (narrow * weights[:, None])
         zones = batch.column("timezone").to_pylist()
@@ -100,9 +100,9 @@ class Counts:
             known = self.timezones.setdefault(zone, np.zeros(self.size))
             known += weights[rows] @ narrow[rows]
 
-    def _bits(self, batch: pa.RecordBatch, reading: str) -> Any:
+    def _bits(self, batch: pa.RecordBatch, form: str) -> Any:
         """A column of zeros and ones for each audience."""
-        masks = [batch.column(f"{reading}_{number}").to_numpy() for number in range(_MASKS)]
+        masks = [batch.column(f"{form}_{number}").to_numpy() for number in range(_MASKS)]
         as_bytes = np.ascontiguousarray(np.stack(masks, axis=1)).astype("<u8").view(np.uint8)
         return np.unpackbits(as_bytes, axis=1, bitorder="little")[:, : self.size].astype(np.float64)
 
@@ -124,8 +124,8 @@ def count(connection: duckdb.DuckDBPyConnection, tests: Sequence[Sql], fields: S
 def _query(tests: Sequence[Sql], fields: Sequence[str]) -> str:
     columns = "".join(f", {sql} AS field_{number}" for number, sql in enumerate(fields))
     masks = ", ".join(
-        f"{_mask(part)} AS {reading}_{number}"
-        for reading, all_of in ((_NARROW, [one.least for one in tests]), (_WIDE, _extra(tests)))
+        f"{_mask(part)} AS {form}_{number}"
+        for form, all_of in ((_NARROW, [one.least for one in tests]), (_WIDE, _extra(tests)))
         for number, part in enumerate(_parts(all_of))
     )
     gathered = ", ".join(_gathered(number) for number in range(_MASKS))

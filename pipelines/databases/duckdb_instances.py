@@ -23,7 +23,7 @@ _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")
 WITHOUT_LOG = "RECOVERY_MODE no_wal_writes"
 """An option of ATTACH for a file that nobody needs before its last checkpoint: no commit waits for the disk."""
 
-_KEPT = 4
+_MOST_IDLE = 4
 """How many instances wait at most; a block in a block needs a second one."""
 
 
@@ -90,7 +90,7 @@ def _give_back(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
     with suppress(duckdb.Error):
         spilled = "temp_directory" in config and Path(str(config["temp_directory"])).exists()
         left = instance.execute("SELECT count(*) FROM duckdb_databases() WHERE NOT internal").fetchall()[0][0]
-        if not spilled and left == 1 and _idle().qsize() < _KEPT:
+        if not spilled and left == 1 and _idle().qsize() < _MOST_IDLE:
             instance.execute("SET enable_external_file_cache = false")
             _idle().put(instance)
             return

@@ -92,7 +92,7 @@ def _raise_again(unraisable: Any) -> None:
 
 
 @contextmanager
-def interrupts_kept() -> Iterator[None]:
+def interrupts_deferred() -> Iterator[None]:
     """Keep a KeyboardInterrupt what it is, whatever has become of it on its way.
 
     A library in C that calls Python back, or that looks for signals itself as DuckDB does, passes it on as another

@@ -98,14 +98,14 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
     return after, passed
 
 
-class Kept(NamedTuple):
+class KeptSnapshot(NamedTuple):
     """A snapshot on disk, and whether the warehouse holds it now."""
 
     manifest: Manifest
     published: bool
 
 
-def kept_snapshots(settings: Settings, names: Collection[str]) -> list[Kept]:
+def kept_snapshots(settings: Settings, names: Collection[str]) -> list[KeptSnapshot]:
     """Every snapshot that could be published again, by dataset, the newest first.
 
     Raises:
@@ -113,7 +113,7 @@ def kept_snapshots(settings: Settings, names: Collection[str]) -> list[Kept]:
     """
     current = {name: manifest.snapshot for name, manifest in published(settings.warehouse).items()}
     return [
-        Kept(snapshot.manifest, snapshot.manifest.snapshot == current.get(name))
+        KeptSnapshot(snapshot.manifest, snapshot.manifest.snapshot == current.get(name))
         for name in PULLED
         if name in names
         for snapshot in reversed(snapshots(settings.parquet_dir, name))

@@ -200,14 +200,14 @@ async def _pull(
         if "revenue" in names and not await serves_events(client, settings):
             derive = True
             names = (names - {"revenue"}) | {"contacts"}
-        reading = _Reading(client, settings, wanted, run, on_progress)
-        made = await reading.read(names)
+        snapshots = _Snapshots(client, settings, wanted, run, on_progress)
+        made = await snapshots.make(names)
     if derive and "revenue" not in made:
         made["revenue"] = await derived(settings, made["contacts"], run)
-    return [made[name] for name in PULLED if name in made], reading.skipped
+    return [made[name] for name in PULLED if name in made], snapshots.skipped
 
 
-class _Reading:
+class _Snapshots:
     """The snapshots of one pull, made side by side.
 
     Args:
@@ -233,15 +233,15 @@ class _Reading:
         self._made: dict[str, Snapshot] = {}
         self._contacts: asyncio.Task[None] | None = None
 
-    async def read(self, names: Collection[str]) -> dict[str, Snapshot]:
+    async def make(self, names: Collection[str]) -> dict[str, Snapshot]:
         """Make them, and a place for the warehouse that is to hold them; by dataset."""
         preparing = asyncio.to_thread(prepare, self._settings.warehouse)
-        reading = (
+        reads = (
             self._contacts_read() if name == "contacts" else self._one(name)
             for name in PULLED
             if name in names
         )
-        await run_all([preparing, *reading])
+        await run_all([preparing, *reads])
         return self._made
 
     async def _contacts_read(self) -> None:

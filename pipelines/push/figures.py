@@ -22,7 +22,7 @@ from schemas.values.outcomes import LEFT_OUT
 
 
 @contextmanager
-def figures_kept(
+def figures_recorded(
     record: RunRecord, client: TracklyClient, ledger: Ledger, compared: Compared, between: Period | None
 ) -> Iterator[None]:
     """Fill in the record of a push, also where it fails or is stopped: it tells how far it came.

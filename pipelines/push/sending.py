@@ -16,7 +16,7 @@ from pipelines.privacy import Privacy
 from pipelines.pull.derived.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
-from pipelines.push.figures import figures_kept
+from pipelines.push.figures import figures_recorded
 from pipelines.push.intake import MOST_REASONS, Incoming, Intake, held_reasons, put_on_record
 from pipelines.push.ledger.db.states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -119,7 +119,7 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         compared = _compared(pushing, connection, name)
         if pushing.how.between:
             compared.wait_outside(pushing.how.between)
-        with figures_kept(record, pushing.client, ledger, compared, pushing.how.between):
+        with figures_recorded(record, pushing.client, ledger, compared, pushing.how.between):
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
             if name == REVENUE:

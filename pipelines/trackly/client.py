@@ -131,7 +131,7 @@ class TracklyClient:
         self._pace = Pace(settings.max_requests_per_second)
         route, headers = route_to(self._base), _headers(settings)
         long, short = settings.request_seconds, settings.revenue_seconds
-        self._kept = Carrier(self._base, route, headers, _limits(settings, long), keep=True)
+        self._reused = Carrier(self._base, route, headers, _limits(settings, long), keep=True)
         self._fresh = Carrier(self._base, route, headers, _limits(settings, short), keep=False)
 
     def __repr__(self) -> str:
@@ -145,7 +145,7 @@ class TracklyClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._kept.close()
+        await self._reused.close()
         await self._fresh.close()
 
     async def get(
@@ -263,7 +263,7 @@ class TracklyClient:
     async def _attempt(self, call: _Call[T], number: int) -> Reply[T]:
         """One request and its reply, or a Failure."""
         await self._pace.turn()
-        carrier = self._kept if call.repeatable else self._fresh
+        carrier = self._reused if call.repeatable else self._fresh
         url = f"{self._base}{call.path}{f'?{urlencode(call.params)}' if call.params else ''}"
         self.requests += 1
         sent_at, began, seconds = datetime.now(UTC), time.monotonic(), None

@@ -18,7 +18,7 @@ import msgspec
 from pipelines.privacy import Privacy
 from pipelines.webhooks.masking import text_without_numbers, without_numbers
 from pipelines.webhooks.queue.state import instant
-from pipelines.webhooks.queue.store import AS_IT_CAME, FILTERED, REDUCED, Kept
+from pipelines.webhooks.queue.store import AS_IT_CAME, FILTERED, REDUCED, StoredBody
 from schemas.values.instants import parse_instant
 from schemas.values.phones import E164
 from schemas.webhook_events import DOCUMENTED, EVENTS, STATUSES
@@ -67,12 +67,12 @@ def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
     return FILTERED, b"[" + b",".join(events) + b"]" if plain.startswith(b"[") else events[0]
 
 
-def reduced(kept: Kept) -> bytes:
+def reduced(kept: StoredBody) -> bytes:
     """What stays of a body when the time of raw bodies is over: what was read in it."""
     return msgspec.json.encode(_read_all(kept))
 
 
-def rows_of(kept: Kept, privacy: Privacy) -> list[dict[str, Any]]:
+def rows_of(kept: StoredBody, privacy: Privacy) -> list[dict[str, Any]]:
     """The rows of a body, one for each event in it, with instants as aware times.
 
     Args:
@@ -123,7 +123,7 @@ def _happening(fields: Mapping[str, Any]) -> str | None:
     return sha256(msgspec.json.encode(parts)).hexdigest()[:_DIGITS]
 
 
-def _read_all(kept: Kept) -> list[dict[str, Any]]:
+def _read_all(kept: StoredBody) -> list[dict[str, Any]]:
     """What is read in the events of a body: at least one, whatever it is."""
     if kept.form == REDUCED:
         found: list[dict[str, Any]] = msgspec.json.decode(kept.body)

@@ -42,7 +42,7 @@ class ListMembership(msgspec.Struct):
 
 
 class ListChurn(msgspec.Struct):
-    """Books of a list over a day."""
+    """A list over a day: who came and went."""
 
     day: Annotated[Day, Column("The day on which a pull saw it.")]
     list_id: ListId
@@ -94,7 +94,7 @@ ListChurnMonthly = msgspec.defstruct(
     "ListChurnMonthly",
     [_MONTH, *list(get_type_hints(ListChurn, include_extras=True).items())[1:]],
 )
-"""The same books over a month: the columns of a day, whose first is the day."""
+"""The same over a month: the columns of a day, whose first is the day."""
 
 
 class ListGrowthMonthly(msgspec.Struct):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import TracklySyncError
-from pipelines.logs import JsonLines, kept, kept_logs
+from pipelines.logs import JsonLines, kept_logs, logged_to_file
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.runs import recorded
@@ -120,7 +120,7 @@ def test_the_level_of_others_is_left_as_it_was(tmp_path: Path) -> None:
     """However the blocks of runs overlap, the engine's logger is in the end what it was."""
     engine = logging.getLogger("pipelines")
     before = engine.level
-    blocks = [kept(tmp_path, run) for run in ("a", "a", "b")]
+    blocks = [logged_to_file(tmp_path, run) for run in ("a", "a", "b")]
     for block in blocks:
         block.__enter__()
     assert engine.isEnabledFor(logging.INFO)

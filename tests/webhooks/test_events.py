@@ -27,7 +27,7 @@ from pipelines.warehouse.publish import publish
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.queue import store
-from pipelines.webhooks.queue.store import REDUCED, Arrival, Kept, existing_store, now, open_store
+from pipelines.webhooks.queue.store import REDUCED, Arrival, StoredBody, existing_store, now, open_store
 from schemas.derived.arrow import arrow_schema
 from schemas.derived.tables import create_table
 from schemas.webhook_events import DOCUMENTED, WEBHOOK_EVENTS
@@ -127,7 +127,7 @@ def test_no_body_stops_a_publish(bodies: list[Any]) -> None:
     """Whatever bodies hold, each has a row at least, DuckDB takes the rows, and with hashing no number is in them."""
     kept = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
     for privacy in (Privacy(), Privacy(b"a secret for hashing", drop_custom_fields=True)):
-        some = [Kept("d", 0, None, 0, True, *kept_of(body, privacy), 1) for body in kept]
+        some = [StoredBody("d", 0, None, 0, True, *kept_of(body, privacy), 1) for body in kept]
         some += [replace(one, form=REDUCED, body=reduced(one)) for one in some]
         found = [row for one in some for row in rows_of(one, privacy)]
         assert len(found) >= len(some)

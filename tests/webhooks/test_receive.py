@@ -21,11 +21,11 @@ from pipelines.errors import SettingsError, StorageError, UsageError
 from pipelines.settings import Settings
 from pipelines.webhooks import receive, serve
 from pipelines.webhooks.queue import store, tables
-from pipelines.webhooks.queue.store import Kept, existing_store, open_store
+from pipelines.webhooks.queue.store import StoredBody, existing_store, open_store
 from pipelines.webhooks.serve import Protocol, Rhythm, listen
 
 
-def kept(settings: Settings) -> list[Kept]:
+def kept(settings: Settings) -> list[StoredBody]:
     with existing_store(settings) as found:
         assert found is not None
         return [one for batch in found.batches(0, found.state()["change"]) for one in batch]

@@ -256,10 +256,10 @@ def _webhooks(settings: Settings) -> Finding:
 def _alerts(settings: Settings) -> Finding:
     if settings.alert_webhook is None:
         return Finding("alerts", "ok", "none are sent; TRACKLY_ALERT_WEBHOOK would say where to")
-    from pipelines.alerts.notify import told  # noqa: PLC0415 - other checks do not need it
+    from pipelines.alerts.notify import reported  # noqa: PLC0415 - other checks do not need it
 
     host = host_of(settings.alert_webhook.get_secret_value())
-    if failed := told(settings.data_dir).failed_at:
+    if failed := reported(settings.data_dir).failed_at:
         remedy = "See that TRACKLY_ALERT_WEBHOOK is right: trackly-sync alerts --test"
         return Finding("alerts", "warn", f"the last one did not reach {host} ({age(failed)} ago)", remedy)
     return Finding("alerts", "ok", f"go to {host}; to try it: trackly-sync alerts --test")

@@ -78,14 +78,14 @@ def _table(done: "Reconciliation") -> Table:
     table = Table("ledger", box=None, pad_edge=False, header_style="bold")
     for title in ("accepted", "acknowledged", "settled", "in doubt", "amount", "agrees"):
         table.add_column(title, justify="right")
-    for name, book in done.books.items():
-        counts = (book.accepted, book.acknowledged + book.skipped, book.settled, book.in_doubt)
-        agrees = "[green]yes[/]" if book.agrees else "[red]no[/]"
+    for name, balance in done.balances.items():
+        counts = (balance.accepted, balance.acknowledged + balance.skipped, balance.settled, balance.in_doubt)
+        agrees = "[green]yes[/]" if balance.agrees else "[red]no[/]"
         table.add_row(
             name,
             *(f"{count:,}" for count in counts),
-            f"{book.amount:,.4f}" if book.amount else "",
-            agrees if book.has_rows else "nothing yet",
+            f"{balance.amount:,.4f}" if balance.amount else "",
+            agrees if balance.has_rows else "nothing yet",
         )
     return table
 
@@ -119,10 +119,10 @@ def _json(done: "Reconciliation") -> dict[str, object]:
         "alarms": done.alarms,
         "books": {
             name: {
-                **asdict(book),
-                **{n: None if getattr(book, n) is None else str(getattr(book, n)) for n in names},
-                "agrees": book.agrees,
+                **asdict(balance),
+                **{n: None if getattr(balance, n) is None else str(getattr(balance, n)) for n in names},
+                "agrees": balance.agrees,
             }
-            for name, book in done.books.items()
+            for name, balance in done.balances.items()
         },
     }

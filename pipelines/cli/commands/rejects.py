@@ -194,7 +194,7 @@ def _summary(reasons: "list[Reason]") -> Table:
 
 
 def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
-    """The books in the warehouse are written at the end of a push; one that was killed has left them behind."""
+    """Schema imports is written at the end of a push; one that was killed has left it as it was."""
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
     from pipelines.warehouse.left_out import CONFLICT, DIFFERS, left_out  # noqa: PLC0415 - the same
@@ -213,6 +213,6 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
         tell(notes[0])
     else:
         tell(
-            f"The ledger has {plural(rows, 'such row')}, these books {listed:,}: the last push did not end. "
+            f"The ledger has {plural(rows, 'such row')}, this list {listed:,}: the last push did not end. "
             "Push again."
         )

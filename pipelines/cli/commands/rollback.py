@@ -16,7 +16,7 @@ from pipelines.text.humanize import plural
 from schemas.registry import PULLED
 
 if TYPE_CHECKING:
-    from pipelines.pull.rollback import Kept
+    from pipelines.pull.rollback import KeptSnapshot
     from schemas.own_tables.sync import Manifest
 
 Name = Annotated[
@@ -148,7 +148,7 @@ def _of_manifest(manifest: "Manifest") -> dict[str, Any]:
     return {name: getattr(manifest, name) for name in names} | {"consistency": str(manifest.consistency)}
 
 
-def _list_snapshots(found: "Sequence[Kept]", *, as_json: bool) -> None:
+def _list_snapshots(found: "Sequence[KeptSnapshot]", *, as_json: bool) -> None:
     if as_json:
         show_json([{**_of_manifest(kept.manifest), "published": kept.published} for kept in found])
         return

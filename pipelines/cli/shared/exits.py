@@ -42,7 +42,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         outer = run_id.set(new_run_id())  # what a command logs and records is one run's
         began = datetime.now(UTC)
         try:
-            with interrupts.interrupts_kept():
+            with interrupts.interrupts_deferred():
                 code = command(*args, **kwargs) or DONE
         except TracklySyncError as error:
             code = _told(error)

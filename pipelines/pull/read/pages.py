@@ -103,7 +103,7 @@ class Asking:
         path: the endpoint's, for notes.
         largest: the most rows that the API gives on one page, as far as is known.
         total: rows in all, by the latest reply.
-        totals_differ: whether the total changed from one reply to the next.
+        claims_differ: whether the total changed from one reply to the next.
         replies: how many were read.
     """
 
@@ -111,7 +111,7 @@ class Asking:
         self.path = endpoint.path
         self.largest = endpoint.largest or UNPAGED_ROWS
         self.total: int | None = None
-        self.totals_differ = False
+        self.claims_differ = False
         self.replies = 0
         self._fixed = False
         self._refused: tuple[int, RequestError] | None = None
@@ -160,7 +160,7 @@ class Asking:
             return Slice(window, (), self.total)
         self.replies += 1
         self._refuse_more_rows(window, seen)
-        self.totals_differ |= self.total is not None and seen.total != self.total
+        self.claims_differ |= self.total is not None and seen.total != self.total
         self.total = seen.total
         return Slice(self._place_of(window, seen), seen.keys, seen.total, seen.newest, seen.oldest)
 

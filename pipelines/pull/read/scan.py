@@ -209,7 +209,7 @@ class _Pass:
             raise self._asking.refusal
         self._evidence.complete &= readings > 0 and reached >= (self.total or 0)
         self._evidence.confirmed |= readings > 0 and self.total not in (None, reached)
-        self._evidence.drifted |= readings != 2 or self._asking.totals_differ
+        self._evidence.drifted |= readings != 2 or self._asking.claims_differ
         self._evidence.notes.append(
             f"{self._asking.path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
             f"{'twice the same' if readings else 'and others each time'}"
@@ -237,4 +237,4 @@ class _Pass:
         )
 
     def _drifted(self) -> bool:
-        return self._evidence.drifted or self._asking.totals_differ
+        return self._evidence.drifted or self._asking.claims_differ

@@ -78,7 +78,7 @@ class Replies:
         self._decoder = ReplyDecoder(name)
         self._acceptance = Acceptance(privacy, name, self._decoder.read)
         self._read = None if on_progress is silent else Distinct()
-        self._totals: dict[int, int] = {}
+        self._claimed: dict[int, int] = {}
         self._waiting: list[StoredReply] = []
         self._waiting_rows = 0
         self._ready: asyncio.Queue[list[StoredReply] | None] = asyncio.Queue(_BATCHES_WAITING)
@@ -140,13 +140,13 @@ class Replies:
         """Remember what a query claims; several share out the rows, so that all of them together are expected."""
         asked = {name: value for name, value in query.items() if name not in _OF_PAGES}
         if total is not None and asked in self._endpoint.filters:
-            self._totals[self._endpoint.filters.index(asked)] = total
+            self._claimed[self._endpoint.filters.index(asked)] = total
 
     def _expected(self, done: int) -> int | None:
         """Rows in all; None as long as one of the queries has not told its total."""
-        if len(self._totals) < len(self._endpoint.filters):
+        if len(self._claimed) < len(self._endpoint.filters):
             return None
-        return max(sum(self._totals.values()), done)  # totals may be older than rows
+        return max(sum(self._claimed.values()), done)  # totals may be older than rows
 
     async def _keep(self, reply: StoredReply) -> None:
         """Add a reply to the next batch, and hand that on when it is full."""

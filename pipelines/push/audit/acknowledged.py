@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.sums import Totals, totals
+from pipelines.push.ledger.queries.sums import Sums, sums
 from schemas.registry import PUSHED
 from schemas.values.money import amount_of
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """The books of one dataset, over every push on record.
+class Balance:
+    """The balance of one dataset, over every push on record.
 
     Attributes:
         dataset: its name.
@@ -61,21 +61,21 @@ class Books:
         return rows and least <= self.amount_acknowledged <= most
 
 
-def books(ledger: Ledger | None) -> dict[str, Books]:
-    """The books of every dataset; all zero before the first push.
+def balances(ledger: Ledger | None) -> dict[str, Balance]:
+    """The balance of every dataset; all zero before the first push.
 
     Raises:
         StorageError: the ledger cannot be read.
     """
-    found: dict[str, Totals] = {}
+    found: dict[str, Sums] = {}
     if ledger:
         with ledger.begin() as connection:
-            found = totals(connection)
-    return {name: _of(name, found.get(name, Totals())) for name in PUSHED}
+            found = sums(connection)
+    return {name: _of(name, found.get(name, Sums())) for name in PUSHED}
 
 
-def _of(name: str, of: Totals) -> Books:
-    return Books(
+def _of(name: str, of: Sums) -> Balance:
+    return Balance(
         dataset=name,
         accepted=of.accepted,
         settled=of.settled,

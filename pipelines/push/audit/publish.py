@@ -1,4 +1,4 @@
-"""The push's books for analysts: schema imports of the warehouse (records, chunks, resolutions), in one swap.
+"""What analysts see of pushes: schema imports of the warehouse (records, chunks, resolutions), in one swap.
 
 What does not belong here: what the columns mean (`schemas.own_tables.imports`), and how the file is replaced
 (`pipelines.warehouse.swap`).
@@ -87,9 +87,9 @@ def publish_imports(settings: Settings) -> None:
 
 
 def publish_missing_imports(settings: Settings) -> None:
-    """Fill the tables of a warehouse that was made anew, where history was pushed before; for after a pull.
+    """Fill the tables of a warehouse that was made again, where history was pushed before; for after a pull.
 
-    A pull does not fail over it: what hinders is logged, and the next push publishes the books.
+    A pull does not fail over it: what hinders is logged, and the next push publishes.
 
     Raises:
         StorageError: the warehouse cannot be read.

@@ -21,7 +21,7 @@ from pipelines.alerts.after_run import watched
 from pipelines.process import interrupts
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, totals_folder
 from pipelines.pull.write.scratch_database import scratch
-from pipelines.push.audit.acknowledged import Books, books
+from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.publish import publish_differences
 from pipelines.push.audit.totals_compared import (
@@ -65,7 +65,7 @@ class Reconciliation:
     """What came of it.
 
     Attributes:
-        books: by dataset, the ledger against the API's answers.
+        balances: by dataset, the ledger against the API's answers.
         contacts: how many contacts were compared.
         findings: by finding (see `schemas.own_tables.imports`), how many contacts and measures; all of them are in
             imports.differences.
@@ -74,7 +74,7 @@ class Reconciliation:
         alarms: how often revenue turned up after it was called absent, as long as nobody has acknowledged it.
     """
 
-    books: dict[str, Books]
+    balances: dict[str, Balance]
     contacts: int
     findings: dict[str, int]
     missing: Decimal
@@ -89,7 +89,7 @@ class Reconciliation:
     @property
     def agrees(self) -> bool:
         """Whether all that was accepted is there, as far as can be seen."""
-        return all(book.agrees for book in self.books.values()) and not self.findings["missing"]
+        return all(balance.agrees for balance in self.balances.values()) and not self.findings["missing"]
 
     @property
     def verdict(self) -> Verdict:
@@ -98,7 +98,7 @@ class Reconciliation:
             return Verdict.MISSING
         if self.twice:
             return Verdict.PERHAPS_TWICE
-        is_empty = not self.contacts and not any(book.has_rows for book in self.books.values())
+        is_empty = not self.contacts and not any(balance.has_rows for balance in self.balances.values())
         return Verdict.NOTHING_TO_COMPARE if is_empty else Verdict.AGREES
 
 
@@ -150,7 +150,7 @@ def _reconciled(
     counts = {finding: count for finding, count, _ in found}
     amounts = {finding: amount for finding, _, amount in found}
     done = Reconciliation(
-        books=books(ledger),
+        balances=balances(ledger),
         contacts=compared,
         findings={finding: counts.get(finding, 0) for finding in FINDINGS},
         missing=amounts.get("missing", Decimal(0)),

@@ -1,7 +1,7 @@
-"""A stage once its rows were sent, where phone numbers are to be hashed: what the books need, and nothing personal.
+"""A stage once its rows were sent, where phones are to be hashed: what schema imports needs, nothing personal.
 
 Sending needs phone numbers as they are, so a stage holds them from the intake until its dataset was sent. Then it is
-rewritten: the books (`audit.publish`) still find every row, its file, its verdict and what is known of it. Another
+rewritten: `audit.publish` still finds every row, its file, its verdict and what is known of it. Another
 push rebuilds it from the files. What does not belong here: the hash itself (`pipelines.privacy`).
 """
 

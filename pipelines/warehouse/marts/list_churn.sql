@@ -35,7 +35,7 @@ nets AS (
         inactive_new + opted_out - reactivated - inactive_removed AS inactive_net
     FROM days
 ),
-books AS (
+balances AS (
     SELECT
         *,
         sum(found + net) OVER up_to_day AS closing,
@@ -45,7 +45,7 @@ books AS (
 )
 SELECT
     day,
-    books.list_id,
+    balances.list_id,
     list_name,
     closing - net AS opening,
     new,
@@ -60,4 +60,4 @@ SELECT
     inactive_new,
     inactive_removed,
     inactive_closing
-FROM books LEFT JOIN main.lists ON lists.id = books.list_id
+FROM balances LEFT JOIN main.lists ON lists.id = balances.list_id

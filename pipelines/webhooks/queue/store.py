@@ -67,7 +67,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredBody:
     """A body in the queue; see `BODIES`."""
 
     digest: str
@@ -162,7 +162,7 @@ class Store:
         """The same, for who looks from outside."""
         return Received.of({**self.state(), "queue": self._made_at})
 
-    def batches(self, after: int, upto: int) -> Iterator[list[Kept]]:
+    def batches(self, after: int, upto: int) -> Iterator[list[StoredBody]]:
         """Bodies by their last change, a few megabytes at a time.
 
         Args:
@@ -173,7 +173,7 @@ class Store:
             yield batch
             after = batch[-1].change
 
-    def reduce(self, before: int, reduced: Callable[[Kept], bytes]) -> int:
+    def reduce(self, before: int, reduced: Callable[[StoredBody], bytes]) -> int:
         """Put the fields in place of raw bodies that first came before a time; returns how many there were.
 
         Args:
@@ -204,15 +204,15 @@ class Store:
         """Let go of the database."""
         self._engine.dispose()
 
-    def _some(self, wanted: sa.ColumnElement[bool], order: sa.Column[Any]) -> list[Kept]:
-        columns = [BODIES.c[name] for name in Kept.__dataclass_fields__]
+    def _some(self, wanted: sa.ColumnElement[bool], order: sa.Column[Any]) -> list[StoredBody]:
+        columns = [BODIES.c[name] for name in StoredBody.__dataclass_fields__]
         found, size = [], 0
         with self._begin() as connection:
             rows = connection.execution_options(stream_results=True, max_row_buffer=16).execute(
                 sa.select(*columns).where(wanted).order_by(order)
             )
             for row in rows:
-                found.append(Kept(*row))
+                found.append(StoredBody(*row))
                 size += len(found[-1].body) + 500
                 if size > _BATCH_BYTES:
                     break

@@ -26,7 +26,7 @@ from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.packs import decoded, known_by
 from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.ledger.queries.sums import totals
+from pipelines.push.ledger.queries.sums import sums
 from pipelines.push.ledger.statements import Answered, LedgerRows, Presence
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes, Verdict
@@ -153,7 +153,7 @@ def test_packs_are_opened_where_rows_differ(ledger: Ledger) -> None:
         "d": ("accepted", False, 1), "e": ("pending", True, 1), "f": ("pending", True, 1),
     }  # fmt: skip
     with ledger.begin() as connection:
-        assert totals(connection)["sends"].accepted == 4
+        assert sums(connection)["sends"].accepted == 4
 
 
 @pytest.mark.parametrize("opened", [False, True])
@@ -270,7 +270,7 @@ def test_a_second_push_is_told_that_one_is_under_way(tmp_path: Path) -> None:
     """Of two pushes at once the second is refused, and the lock ends with its process."""
     code = f"""
 import pathlib, sys
-from pipelines.push.ledger.queries.sums import totals
+from pipelines.push.ledger.queries.sums import sums
 from pipelines.push.ledger.lock import push_lock
 with push_lock(pathlib.Path({str(tmp_path)!r})):
     print("held", flush=True)

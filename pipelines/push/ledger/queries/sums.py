@@ -15,7 +15,7 @@ from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, ROWS
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class Sums:
     """Sums over every row and call of one dataset that is on record; money in ten-thousandths.
 
     `settled` are the accepted rows that no answer acknowledged. `total_revenue` is None where an answered call
@@ -36,7 +36,7 @@ class Totals:
 _SUMS = ("accepted", "settled", "in_doubt", "amount", "amount_settled", "amount_in_doubt")
 
 
-def totals(connection: sa.Connection) -> dict[str, Totals]:
+def sums(connection: sa.Connection) -> dict[str, Sums]:
     """By dataset; those without a call are left out."""
     kinds = (row_outcome.ACCEPTED, row_outcome.SETTLED, row_outcome.IN_DOUBT)
     amount = sa.func.coalesce(ROWS.c.amount, 0)
@@ -62,7 +62,7 @@ def totals(connection: sa.Connection) -> dict[str, Totals]:
     found = {}
     for dataset, sums_of in figures.items():
         success, skipped, revenue = counted[dataset]
-        found[dataset] = Totals(
+        found[dataset] = Sums(
             **sums_of, success_count=success, duplicates_skipped=skipped, total_revenue=revenue
         )
     return found

@@ -17,7 +17,7 @@ from oracle import query, restore_key
 
 from pipelines.errors import AccessError, StorageError
 from pipelines.pull.run import pull
-from pipelines.push.audit.acknowledged import books
+from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
@@ -115,7 +115,7 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     assert report.outcomes["revenue"].accepted == 110
     assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(110)]
     with existing_ledger(settings) as ledger:
-        assert books(ledger)["revenue"].agrees
+        assert balances(ledger)["revenue"].agrees
     assert adopt(settings).calls == 0
     found = query(
         settings.warehouse,
@@ -185,7 +185,7 @@ def test_postgresql_takes_calls_over(
     assert push(either, ALL).outcomes["revenue"].accepted == 40
     assert len(account.revenue) == 40
     with existing_ledger(either) as ledger:
-        assert books(ledger)["revenue"].agrees
+        assert balances(ledger)["revenue"].agrees
 
 
 def test_the_command_says_what_it_did(settings: Settings, pushed: tuple[list[Row], Path]) -> None:
