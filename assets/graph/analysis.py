@@ -31,7 +31,12 @@ _IMPORTS = [imported_sends, imported_clicks, imported_revenue]
 
 def mart_sql(name: str) -> str:
     """The statement that a mart is."""
-    return files("pipelines.warehouse.marts").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    return mart_file(name).read_text(encoding="utf-8")
+
+
+def mart_file(name: str) -> Path:
+    """The file of that statement."""
+    return Path(str(files("pipelines.warehouse.marts").joinpath(f"{name}.sql")))
 
 
 def _mart(name: str, dataset: Dataset) -> dg.AssetSpec:

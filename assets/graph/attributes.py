@@ -14,12 +14,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.graph.analysis import mart_sql
+from assets.graph.analysis import mart_file, mart_sql
 from pipelines.privacy import PERSONAL
 from pipelines.settings import Settings
 from schemas.columns import PHONE, Dataset
 from schemas.derived.catalog import tables
-from schemas.registry import PULLED, PUSHED
+from schemas.registry import DERIVED, PULLED, PUSHED
 
 _OWNERS = {
     "sources": "team:data-engineering",
@@ -35,7 +35,7 @@ _PROMISED = ("pull", "webhooks")
 _DAILY = ("push", "analysis")
 """Groups that the daily_sync brings up to date, where schedules are on."""
 
-_CATALOG = "warehouse"
+_CATALOG, _MART = "warehouse", "marts_"
 _TABLES = {
     **{table.name: f"{_CATALOG}.{table.schema}.{table.name}" for table in tables() if table.schema == "main"},
     **{
@@ -69,7 +69,12 @@ def described(
         linked = [a for a in dg.with_source_code_references(made) if isinstance(a, dg.AssetsDefinition)]
         return [
             *(asset.map_asset_specs(lambda spec: _spec(spec, settings)) for asset in linked),
-            *(_spec(asset, settings) for asset in assets if isinstance(asset, dg.AssetSpec)),
+            # nothing makes these, so that Dagster could not tell how old they are
+            *(
+                _spec(a, settings).replace_attributes(freshness_policy=None)
+                for a in assets
+                if isinstance(a, dg.AssetSpec)
+            ),
         ]
 
 
@@ -97,24 +102,26 @@ def _version(name: str, dataset: Dataset | None) -> str:
     made_by = ""
     if dataset:
         made_by = ", ".join(f"{field.name} {field.kind}" for field in dataset.fields)
-    elif name.startswith("marts_"):
-        made_by = mart_sql(name.removeprefix("marts_"))
+    elif name.startswith(_MART):
+        made_by = mart_sql(name.removeprefix(_MART))
     digest = f"+{sha256(made_by.encode()).hexdigest()[:8]}" if made_by else ""
     return f"{version('trackly-sync')}{digest}"
 
 
 def _declaration(spec: dg.AssetSpec, dataset: Dataset | None) -> dict[str, dg.CodeReferencesMetadataValue]:
-    """The asset's code, and beside it the file that declares its dataset."""
+    """The asset's code, and beside it the file that declares its dataset, or is its SQL."""
     known = spec.metadata.get("dagster/code_references")
-    file = getattr(sys.modules[dataset.row.__module__], "__file__", None) if dataset else None
-    if not isinstance(known, dg.CodeReferencesMetadataValue) or file is None:
-        return {}
-    here = dg.LocalFileCodeReference(file_path=file, line_number=1, label=Path(file).name)
-    return {
-        "dagster/code_references": dg.CodeReferencesMetadataValue(
-            code_references=[*known.code_references, here]
-        )
-    }
+    code = list(known.code_references) if isinstance(known, dg.CodeReferencesMetadataValue) else []
+    name = spec.key.to_user_string()
+    declared = dataset or DERIVED.get(name)
+    file = None
+    if declared:
+        file = getattr(sys.modules[declared.row.__module__], "__file__", None)
+    elif name.startswith(_MART):
+        file = str(mart_file(name.removeprefix(_MART)))
+    if file:
+        code.append(dg.LocalFileCodeReference(file_path=file, line_number=1, label=Path(file).name))
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=code)} if code else {}
 
 
 def _promise(group: str, settings: Settings) -> dg.FreshnessPolicy | None:

@@ -119,6 +119,15 @@ def test_every_asset_says_whose_it_is_and_where_it_comes_from(monkeypatch: pytes
         "schemas/contacts.py",
     ]
 
+    links = {
+        name: node.metadata["dagster/code_references"].code_references
+        for name, node in nodes.items()
+        if node.group_name != "sources"
+    }
+    assert all(Path(one.file_path).is_file() for found in links.values() for one in found)
+    assert [Path(one.file_path).name for one in links["marts_people"]] == ["people.sql"]
+    assert [Path(one.file_path).name for one in links["creative_links"]] == ["creatives.py"]
+
     def promised(found: dict[str, Any]) -> set[str]:
         return {name for name, node in found.items() if node.freshness_policy_or_from_metadata}
 
@@ -127,6 +136,7 @@ def test_every_asset_says_whose_it_is_and_where_it_comes_from(monkeypatch: pytes
     scheduled = build_defs().resolve_asset_graph()
     found = promised({key.to_user_string(): scheduled.get(key) for key in scheduled.get_all_asset_keys()})
     assert found >= {*PULLED, "imported_sends", "reconciliation", "report"}
+    assert not {name for name in found if name.startswith("marts_")}, "nothing materializes a view"
     assert "imported_months" not in found, "a backfill is done once"
 
 
