@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from assets.checks import CHECKS
 from assets.definitions import build_defs
@@ -160,18 +161,27 @@ def records_of(settings: Settings, notice: Notice) -> list[RunRecord]:
     return found[::-1]
 
 
-def main() -> int:
-    """Report; 1 where another process is at it for long."""
-    be_private()
-    os.nice(_NICE)
-    settings = load_settings()
+def bring_up_to_date(settings: Settings) -> int:
+    """Report and prune in the records of DAGSTER_HOME; 1 where that cannot be done, which is only a warning."""
     try:
         with dg.DagsterInstance.get() as instance:
             report_pending(instance, settings)
             prune_dagster(instance, settings)
-    except Timeout:
+    except Timeout:  # another process is at it for long
+        return 1
+    except (dg.DagsterError, SQLAlchemyError, OSError) as error:  # damaged, or another version's
+        _log.warning(
+            "Dagster's records cannot be used, so that they miss what commands did: %s", type(error).__name__
+        )
         return 1
     return 0
+
+
+def main() -> int:
+    """Report, in the background."""
+    be_private()
+    os.nice(_NICE)
+    return bring_up_to_date(load_settings())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from serving import wait_for
 from assets.jobs import JOBS
 from assets.records.command_line import job_of
 from assets.records.events import in_run, report_months
-from assets.records.report import records_of, report_events, report_pending
+from assets.records.report import bring_up_to_date, records_of, report_events, report_pending
 from assets.runs.in_process import run_job
 from assets.ui.serve import settle_stale_runs
 from pipelines.cli.commands.ui import dagster_home
@@ -379,3 +379,17 @@ def test_what_the_receiver_publishes_by_itself_is_told(records: Records) -> None
     event = instance.get_latest_materialization_event(dg.AssetKey("webhook_events"))
     assert event
     assert event.run_id == "again"
+
+
+def test_records_that_cannot_be_used_are_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A damaged database, or that of another version: the notice waits, and no command fails."""
+    home = dagster_home(settings.data_dir)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    leave(settings.data_dir, Notice("waits", now()))
+    (home / "history").mkdir()
+    (home / "history" / "runs.db").write_bytes(b"no database" * 1_000)
+    assert bring_up_to_date(settings) == 1
+    assert "Dagster's records cannot be used" in caplog.text
+    assert [notice.run for notice in pending(settings.data_dir)] == ["waits"]
