@@ -43,19 +43,18 @@ stretches AS (
 cohorts AS (
     SELECT list_id, month, count(DISTINCT phone_number) AS contacts FROM stretches GROUP BY list_id, month
 ),
+months AS (
+    SELECT list_id, month, from_month, until_month, count(*) AS on_list, count(*) FILTER (WHERE active) AS active
+    FROM stretches
+    GROUP BY ALL
+),
 moves AS (
-    SELECT
-        list_id, month, greatest(from_month, month, first_month) AS of_month,
-        count(*) AS on_list, count(*) FILTER (WHERE active) AS active
-    FROM stretches CROSS JOIN pulls
-    GROUP BY ALL
+    SELECT list_id, month, greatest(from_month, month, first_month) AS of_month, on_list, active
+    FROM months CROSS JOIN pulls
     UNION ALL
-    SELECT
-        list_id, month, greatest(until_month, month, first_month),
-        -count(*), -count(*) FILTER (WHERE active)
-    FROM stretches CROSS JOIN pulls
+    SELECT list_id, month, greatest(until_month, month, first_month), -on_list, -active
+    FROM months CROSS JOIN pulls
     WHERE until_month IS NOT NULL
-    GROUP BY ALL
 ),
 ages AS (
     SELECT
