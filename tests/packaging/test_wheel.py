@@ -15,6 +15,7 @@ import pytest
 from processes import of_session
 from shadows import write_shadows
 
+from pipelines.sandbox import API_KEY, running, seed_account, write_history
 from pipelines.settings import DEMO_MARKER
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +132,67 @@ def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bi
         check=True,
     )
     assert "List 1" in answer.stdout
+
+
+STEPS = (
+    ("status", 0),
+    ("pull lists offers contacts", 0),
+    ("push sends revenue --dry-run", 0),
+    ("push sends revenue --quiet", 3),
+    ("status --json", 0),
+    ("rejects", 0),
+    ("reconcile --quiet", 0),
+    ("alerts", 0),
+    ("report", 0),
+    ("export dbt", 0),
+    ("runs", 0),
+    ("rollback", 0),
+)
+"""Commands, each with its exit code."""
+
+_SCRIPT = """
+import sys
+import pipelines
+from pipelines.cli import main
+
+assert pipelines.__file__.startswith(sys.prefix), pipelines.__file__
+for arguments, code in {steps}:
+    sys.argv[1:] = arguments.split()
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == code, (arguments, end.code)
+"""
+
+
+def test_the_commands_run_from_the_wheel_beside_modules_of_our_names(
+    tmp_path: Path, bin_folder: Path
+) -> None:
+    """In one process, which is started as the installed script is; the folder's own Dagster files do no harm."""
+    write_shadows(tmp_path)
+    (tmp_path / "dagster.yaml").write_text("nonsense: [")
+    script = bin_folder / "steps"
+    script.write_text(_SCRIPT.format(steps=STEPS))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
+    account = seed_account(contacts=60)
+    with running(account) as server:
+        history = tmp_path / "history"
+        write_history(account, history, sends=100)
+        environment = {
+            **kept,
+            "TRACKLY_BASE_URL": server.url,
+            "TRACKLY_API_KEY": API_KEY,
+            "TRACKLY_DATA_DIR": "data",
+            "TRACKLY_HISTORY_DIR": "history",
+        }
+        done = subprocess.run(
+            [str(bin_folder / "python"), str(script)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data" / "report.html").exists()
+    assert (tmp_path / "dbt" / "dbt_project.yml").exists()
