@@ -18,7 +18,7 @@ from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.replies.batches import decode_batch
 from pipelines.pull.replies.spool import Spooled
-from pipelines.pull.write.deduplicate import add_passed
+from pipelines.pull.write.earlier_rows import add_passed
 from pipelines.pull.write.validate import checked
 from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings

@@ -26,7 +26,7 @@ from pipelines.pull.read.scan import scan
 from pipelines.pull.replies.batches import BATCH_ROWS
 from pipelines.pull.replies.fetch import Progress, Replies, silent
 from pipelines.pull.replies.spool import Spool
-from pipelines.pull.write.deduplicate import carry_on
+from pipelines.pull.write.earlier_rows import carry_on
 from pipelines.pull.write.snapshot_files import RowsWritten, SnapshotFiles, write_rows
 from pipelines.runs import Skipped, details, now, recorded
 from pipelines.settings import Settings

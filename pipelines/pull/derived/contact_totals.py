@@ -18,6 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.databases.duckdb_scratch import scratch
 from pipelines.privacy import Privacy
 from pipelines.pull.consistency import judge
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, has_usable_key
@@ -25,7 +26,6 @@ from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.read.scan import scan
 from pipelines.pull.replies.accept import Acceptance, Check
 from pipelines.pull.replies.distinct_rows import Distinct
-from pipelines.pull.write.scratch_database import scratch
 from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder

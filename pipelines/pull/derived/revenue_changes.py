@@ -15,10 +15,10 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
+from pipelines.databases.duckdb_scratch import scratch
 from pipelines.errors import DataError
 from pipelines.pull.consistency import source_figures, source_since
 from pipelines.pull.replies.batches import BATCH_ROWS
-from pipelines.pull.write.scratch_database import scratch
 from pipelines.runs import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (

@@ -11,12 +11,12 @@ import logging
 
 import msgspec
 
+from pipelines.databases.duckdb_scratch import scratch
 from pipelines.errors import AccessError, RequestError, ServiceError
 from pipelines.pull.decode.decoder import ReplyDecoder
 from pipelines.pull.derived.revenue_changes import derive, derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
-from pipelines.pull.write.scratch_database import scratch
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient, Unreadable

@@ -13,17 +13,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.databases.duckdb_scratch import scratch
 from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
 from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
-from pipelines.pull.write.scratch_database import scratch
-from pipelines.snapshots import Snapshot
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
 from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
-from schemas.revenue import FROM_EVENTS, REVENUE
 
 _ORDER = "(page * 1048576 + row)"
 """When a row was read: pages are numbered in the order of arrival and hold fewer rows than that."""
@@ -31,7 +29,7 @@ _ORDER = "(page * 1048576 + row)"
 _NO_BAD = "NULL::VARCHAR AS identity, '' AS raw, '' AS reason, now() AS synced_at, 0 AS page, 0 AS row"
 """The columns of bad rows, for a snapshot without any."""
 
-_PLACE = "rows.page || ':' || rows.row"
+PLACE = "rows.page || ':' || rows.row"
 """What distinguishes rows without a key, where that was decided before."""
 
 _ROWS_AT_ONCE = 10_000
@@ -59,7 +57,7 @@ def conclude(draft: Draft, batches: Sequence[Batch], rows: int, *, steady: bool)
     Raises:
         StorageError: the disk refused.
     """
-    if _keys(draft.dataset) == draft.dataset.key:
+    if keys_of(draft.dataset) == draft.dataset.key:
         with scratch(draft.folder) as connection:
             quarantined = _quarantined_if_proven(connection, draft, batches, steady=steady)
         if quarantined is not None:
@@ -82,7 +80,7 @@ def _quarantined_if_proven(
     _collect_bad(connection, draft.dataset, _bad_files(batches))
     if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is not None:
         return None
-    return _copied(connection, _quarantined_rows(draft), draft.quarantine)
+    return copied(connection, _quarantined_rows(draft), draft.quarantine)
 
 
 def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembled:
@@ -98,11 +96,11 @@ def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembl
     """
     dataset = draft.dataset
     with scratch(draft.folder) as connection:
-        files = list(map(_for_duckdb, batches))
+        files = list(map(as_parquet, batches))
         _place_keyless(connection, dataset, batches, files, steady=steady)
         place = "(SELECT last_page || ':' || last_row FROM keyless WHERE (page, row) = (rows.page, rows.row))"
-        connection.execute(f"CREATE VIEW good AS {_good(dataset, files, place)}")
-        keys = ", ".join(_keys(dataset))
+        connection.execute(f"CREATE VIEW good AS {good_query(dataset, files, place)}")
+        keys = ", ".join(keys_of(dataset))
         connection.execute(
             f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
             f"FROM good GROUP BY {keys} HAVING count(*) > 1"
@@ -110,90 +108,16 @@ def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembl
         twins = _twins(connection, dataset, batches, draft.work)
         _collect_bad(connection, dataset, [*_bad_files(batches), *twins])
         return Assembled(
-            rows=_copied(connection, _good_rows(draft), draft.data),
-            quarantined=_copied(connection, _quarantined_rows(draft), draft.quarantine),
+            rows=copied(connection, _good_rows(draft), draft.data),
+            quarantined=copied(connection, _quarantined_rows(draft), draft.quarantine),
         )
-
-
-def carry_on(draft: Draft, earlier: Path) -> int:
-    """Add to a snapshot's rows those of an earlier one that it did not see; they keep where they came from.
-
-    Args:
-        draft: the snapshot that is being made; its data file is written again.
-        earlier: the earlier snapshot's file.
-
-    Returns:
-        How many rows were added.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    seen, before = (f"(FROM read_parquet({literal(str(path))}))" for path in (draft.data, earlier))
-    if draft.dataset.name == REVENUE.name:  # what was made of contacts' totals is in the events too
-        before = f"(FROM {before} WHERE source = {literal(FROM_EVENTS)})"
-    unseen = (
-        f"SELECT * FROM {before} AS before ANTI JOIN {seen} AS seen USING ({', '.join(draft.dataset.key)})"
-    )
-    if _keys(draft.dataset) != draft.dataset.key:
-        unseen = _unseen_by_content(draft.dataset, before, seen)
-    both = draft.folder / "both.parquet"
-    with scratch(draft.folder) as connection:
-        (added,) = connection.execute(f"SELECT count(*) FROM ({unseen})").fetchall()[0]
-        _copied(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
-        both.replace(draft.data)
-    return int(added)
-
-
-def _unseen_by_content(dataset: Dataset, before: str, seen: str) -> str:
-    """The rows of before that are not seen now, where a row may lack its key; those are equal by content."""
-    (key,) = dataset.key
-    content = f"hash(row({', '.join(dataset.columns)}, extra))"
-    told_apart = (
-        f"SELECT *, CASE WHEN {key} IS NULL THEN {content} END AS content, "
-        f"CASE WHEN {key} IS NULL THEN row_number() OVER (PARTITION BY {key}, {content}) END AS occurrence FROM"
-    )
-    return (
-        f"SELECT before.* EXCLUDE (content, occurrence) FROM ({told_apart} {before}) AS before "
-        f"ANTI JOIN ({told_apart} {seen}) AS seen ON before.{key} IS NOT DISTINCT FROM seen.{key} "
-        "AND before.content IS NOT DISTINCT FROM seen.content "
-        "AND before.occurrence IS NOT DISTINCT FROM seen.occurrence"
-    )
-
-
-def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, int]]:
-    """Write a snapshot's rows together with some that were quarantined and now pass.
-
-    Args:
-        before: the snapshot.
-        batch: its quarantined rows, decoded and checked again.
-        draft: the snapshot that is being made; its data file is written.
-
-    Returns:
-        The places (page, row) of those that passed; a row whose key is published is not among them.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    dataset = draft.dataset
-    old = f"read_parquet({literal(str(before.data))})"
-    keys = ", ".join(_keys(dataset))
-    unpublished = "" if keys == "content_key" else f"ANTI JOIN {old} AS published USING ({keys})"
-    with scratch(draft.folder) as connection:
-        connection.execute(
-            f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "
-            f"{_columns_of(BOOKKEEPING, before.manifest.snapshot)}, row "
-            f"FROM ({_good(dataset, [_for_duckdb(batch)], _PLACE)}) AS good {unpublished} "
-            f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
-        )
-        _copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", draft.data)
-        return set(connection.execute("SELECT page, row FROM passed").fetchall())
 
 
 def _bad_files(batches: Sequence[Batch]) -> list[Path]:
     return [path for batch in batches for path in batch.bad]
 
 
-def _for_duckdb(batch: Batch) -> Path:
+def as_parquet(batch: Batch) -> Path:
     """The good rows of a batch as Parquet, which DuckDB reads and Arrow IPC it does not."""
     path = batch.good.with_suffix(".parquet")
     with storage_errors("write", path):
@@ -203,13 +127,13 @@ def _for_duckdb(batch: Batch) -> Path:
     return path
 
 
-def _keys(dataset: Dataset) -> tuple[str, ...]:
+def keys_of(dataset: Dataset) -> tuple[str, ...]:
     """The columns that tell rows apart; made up for a dataset whose rows may lack a key."""
     nullable = {field.name for field in dataset.fields if field.nullable}
     return ("content_key",) if nullable.intersection(dataset.key) else dataset.key
 
 
-def _good(dataset: Dataset, files: Sequence[Path], place: str) -> str:
+def good_query(dataset: Dataset, files: Sequence[Path], place: str) -> str:
     """All good rows, with when each was read and what tells it apart.
 
     Args:
@@ -218,7 +142,7 @@ def _good(dataset: Dataset, files: Sequence[Path], place: str) -> str:
         place: what tells a row of `rows` apart that has no key.
     """
     rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{_listed(files)}])"
-    if _keys(dataset) == dataset.key:
+    if keys_of(dataset) == dataset.key:
         return rows
     (key,) = dataset.key
     return f"SELECT *, coalesce({key}, {place}) AS content_key FROM ({rows}) AS rows"
@@ -270,7 +194,7 @@ def _sightings(
         queries.append(
             f"SELECT page, row, hash(raw) FROM read_parquet([{_listed(bad)}]) WHERE identity IS NULL"
         )
-    if good and _keys(dataset) != dataset.key:
+    if good and keys_of(dataset) != dataset.key:
         content = f"hash(row({', '.join(dataset.columns)}, extra))"
         (key,) = dataset.key
         queries.append(
@@ -312,7 +236,7 @@ def _twins(
 ) -> list[Path]:
     """Rows whose key stands twice in the reply it was last read from: all but one are bad."""
     places = connection.execute(
-        f"SELECT page, row FROM good JOIN repeated USING ({', '.join(_keys(dataset))}) "
+        f"SELECT page, row FROM good JOIN repeated USING ({', '.join(keys_of(dataset))}) "
         "WHERE page = last_page AND read_order < latest"
     ).fetchall()
     replies = (reply for batch in batches for reply in batch.replies)
@@ -327,7 +251,7 @@ def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files:
         connection.execute(f"CREATE TEMP TABLE bad AS SELECT {_NO_BAD} LIMIT 0")
         connection.execute("CREATE TEMP TABLE outdated AS SELECT page, row FROM good LIMIT 0")
         return
-    identity = f"concat_ws('{KEY_SEPARATOR}', {', '.join(_keys(dataset))})"
+    identity = f"concat_ws('{KEY_SEPARATOR}', {', '.join(keys_of(dataset))})"
     connection.execute(
         f"CREATE TEMP TABLE bad AS SELECT * FROM read_parquet([{_listed(files)}]) "
         "ANTI JOIN (SELECT page, row FROM keyless WHERE (page, row) <> (last_page, last_row)) USING (page, row) "
@@ -349,27 +273,34 @@ def _collect_bad(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files:
 
 def _good_rows(draft: Draft) -> str:
     columns = ", ".join(f'"{name}"' for name in draft.dataset.columns)
-    keys = ", ".join(_keys(draft.dataset))
+    keys = ", ".join(keys_of(draft.dataset))
     return (
-        f"SELECT {columns}, {_columns_of(BOOKKEEPING, draft.snapshot)} FROM good "
+        f"SELECT {columns}, {columns_of(BOOKKEEPING, draft.snapshot)} FROM good "
         f"ANTI JOIN (SELECT good.page, good.row FROM good JOIN repeated USING ({keys}) "
         "WHERE read_order < latest UNION ALL FROM outdated) AS superseded USING (page, row)"
     )
 
 
 def _quarantined_rows(draft: Draft) -> str:
-    return f"SELECT {_columns_of(QUARANTINED, draft.snapshot)} FROM bad"
+    return f"SELECT {columns_of(QUARANTINED, draft.snapshot)} FROM bad"
 
 
-def _columns_of(dataset: Dataset, snapshot: str) -> str:
+def columns_of(dataset: Dataset, snapshot: str) -> str:
     """A declaration's columns, the snapshot's id being a constant."""
     return ", ".join(
         f"{literal(snapshot)} AS snapshot" if name == "snapshot" else name for name in dataset.columns
     )
 
 
-def _copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    copied = connection.execute(
+def copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    """Write the rows of a query as Parquet; how many there are.
+
+    Args:
+        connection: a scratch database.
+        query: the rows.
+        path: the file.
+    """
+    written = connection.execute(
         f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
     ).fetchall()
-    return int(copied[0][0])
+    return int(written[0][0])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines.pull.write.scratch_database import scratch
+from pipelines.databases.duckdb_scratch import scratch
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset, past_times
 from schemas.derived.tables import literal

@@ -18,9 +18,9 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.alerts.after_run import watched
+from pipelines.databases.duckdb_scratch import scratch
 from pipelines.process import interrupts
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, totals_folder
-from pipelines.pull.write.scratch_database import scratch
 from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.publish import publish_differences

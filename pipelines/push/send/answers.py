@@ -11,7 +11,9 @@ import math
 from collections.abc import Collection, Sequence
 
 from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.statements import Answered
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
+from pipelines.trackly.client import Reply
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
 from schemas.values.money import CENT, units
 
@@ -168,3 +170,37 @@ def _incomplete(dataset: str, answer: ImportAnswer, rows: int) -> Verdict | None
 
 def _stored_nothing(answer: ImportAnswer, rows: int) -> bool:
     return answer.success_count == 0 and answer.error_count >= rows and not answer.total_revenue
+
+
+def figures_of(reply: Reply[ImportAnswer]) -> Answered:
+    """The figures of an answered call, as the ledger has them."""
+    answer = reply.value
+    revenue = answer.total_revenue
+    return Answered(
+        sent_at=reply.sent_at.isoformat(),
+        answered_at=reply.received_at.isoformat(),
+        attempts=reply.attempts,
+        http_status=reply.status,
+        success_count=answer.success_count or 0,
+        error_count=answer.error_count,
+        duplicates_skipped=answer.duplicates_skipped,
+        invalid_phones=answer.invalid_phones,
+        total_revenue=None if revenue is None else units(revenue),
+    )
+
+
+def for_logs(dataset: str, number: int, answered: Answered) -> dict[str, object]:
+    """The fields of a log line about an answered call.
+
+    Args:
+        dataset: sends, clicks or revenue.
+        number: the call's.
+        answered: its figures.
+    """
+    counts = ("attempts", "http_status", "success_count", "error_count", "duplicates_skipped")
+    return {
+        "event": "chunk",
+        "dataset": dataset,
+        "chunk": number,
+        **{name: getattr(answered, name) for name in counts},
+    }

@@ -29,7 +29,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry, to_retry
 from pipelines.push.ledger.statements import Answered
 from pipelines.push.outcomes import Outcome, Verdict
-from pipelines.push.send.answers import TRANSIENT, attribute, most_tries, next_limit
+from pipelines.push.send.answers import TRANSIENT, attribute, figures_of, for_logs, most_tries, next_limit
 from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
 from pipelines.push.send.call_turns import Turns
 from pipelines.push.send.chunks import Batch, Chunk, chunks
@@ -37,7 +37,6 @@ from pipelines.push.send.queries import Queue, Waves, ahead
 from pipelines.push.stage.database import Progress
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
-from schemas.values.money import units
 
 MOST_LOST = 4
 """After so many calls in a row without a usable answer no more revenue is sent for now: each would be in doubt."""
@@ -271,14 +270,14 @@ class Sending:
         open_rows = sum(verdict.outcome in (Outcome.PENDING, Outcome.IN_DOUBT) for verdict in own.values())
         self._done += chunk.count - open_rows
         self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
-        answered = _figures(reply)
+        answered = figures_of(reply)
         self.ledger.answer(self.dataset, number, answered, own)
         _log.debug(
             "%s: call %d of %d rows is answered",
             self.dataset,
             number,
             chunk.count,
-            extra=_told(self.dataset, number, answered),
+            extra=for_logs(self.dataset, number, answered),
         )
 
     def _note_lost(self, chunk: Chunk, number: int, error: OutcomeUnknown) -> None:
@@ -345,29 +344,3 @@ class Sending:
         if note and kind not in self.sizes.noted:
             self.sizes.noted.add(str(kind))
             _log.warning("%s: %s", self.dataset, note)
-
-
-def _told(dataset: str, number: int, answered: Answered) -> dict[str, object]:
-    counts = ("attempts", "http_status", "success_count", "error_count", "duplicates_skipped")
-    return {
-        "event": "chunk",
-        "dataset": dataset,
-        "chunk": number,
-        **{name: getattr(answered, name) for name in counts},
-    }
-
-
-def _figures(reply: Reply[ImportAnswer]) -> Answered:
-    answer = reply.value
-    revenue = answer.total_revenue
-    return Answered(
-        sent_at=reply.sent_at.isoformat(),
-        answered_at=reply.received_at.isoformat(),
-        attempts=reply.attempts,
-        http_status=reply.status,
-        success_count=answer.success_count or 0,
-        error_count=answer.error_count,
-        duplicates_skipped=answer.duplicates_skipped,
-        invalid_phones=answer.invalid_phones,
-        total_revenue=None if revenue is None else units(revenue),
-    )

@@ -5,7 +5,7 @@ same values, no problem and nothing to remark on but a time without a zone. Each
 may accept what `formats` does not. What does not belong here: the formats themselves, and reading files.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.push.values.byte_times import SHORTEST, Doubt, doubt_any, microseconds
 from pipelines.push.values.formats import FALSE, IDENTIFIERS, LONG_MESSAGE, TRUE, ZONE_ASSUMED
 from schemas.columns import Dataset, Field, Kind
 from schemas.derived.arrow import TYPES
@@ -29,9 +30,6 @@ _PLACES = ("row", "line", "last_line")
 _LONGEST_WORD = 9  # of the words for null that begin like an ordinary text: "undefined"
 _AMOUNT_BYTES, _WHOLE_BYTES = 11, 18  # so long, no amount or number is out of range
 _OFFER_BYTES = 24
-_TIME_BYTES = 19  # without a fraction and a zone
-_MOST_FRACTION = 6
-_SHORTEST_MONTH = 28
 
 
 def _table(characters: str, *more: range) -> _Table:
@@ -61,11 +59,6 @@ _GUARDS = _table("'=")
 _FLAGS = [form(word) for word in (*TRUE, *FALSE) for form in (str, str.upper, str.title)]
 _FLAG_WORDS = pa.array(_FLAGS)
 _FLAG_VALUES = pa.array([word.lower() in TRUE for word in _FLAGS])
-_ZONES = {b"": ZONE_ASSUMED, b"Z": 0, b"+00": 0, b"+00:00": 0}
-
-
-class Doubt(Exception):  # noqa: N818 - no error: the careful way is next
-    """A value that needs the careful way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +191,6 @@ def _only(column: _Array, present: _Table) -> _Array:
     return some
 
 
-def _doubt_any(doubtful: _Table) -> None:
-    if doubtful.any():
-        raise Doubt
-
-
 def _look_at_text(texts: _Texts) -> None:
     """Nothing to trim, no guard, and no word for null."""
     first = texts.first
@@ -210,18 +198,18 @@ def _look_at_text(texts: _Texts) -> None:
         raise Doubt
     short = texts.sizes <= _LONGEST_WORD
     if short.any():
-        _doubt_any(short & _WORD_FIRST.take(first))
+        doubt_any(short & _WORD_FIRST.take(first))
 
 
 def _look_at_message(texts: _Texts) -> None:
     """No guard, and no word for null; white space round it stays."""
     first, sizes = texts.first, texts.sizes
-    _doubt_any(_GUARDS.take(first))
+    doubt_any(_GUARDS.take(first))
     doubtful = sizes <= LONG_MESSAGE
     if doubtful.any():
         doubtful &= _MESSAGE_DOUBTS.take(first)
         tidy = (first > ord(" ")) & (first < 0x7F) & _LAST[texts.last] & (sizes > _LONGEST_WORD)
-        _doubt_any(doubtful & ~tidy)
+        doubt_any(doubtful & ~tidy)
 
 
 def _look_at_identifier(name: str, texts: _Texts) -> None:
@@ -230,10 +218,10 @@ def _look_at_identifier(name: str, texts: _Texts) -> None:
         raise Doubt
     plus = texts.first == ord("+")
     if plus.any():
-        _doubt_any(plus & ~(_DIGIT.take(texts.at(1)) & (texts.sizes > 1)))
+        doubt_any(plus & ~(_DIGIT.take(texts.at(1)) & (texts.sizes > 1)))
     numeric = _NUMBER_FIRST.take(texts.first)
     if not texts.only(_IDENTIFIER):
-        _doubt_any((texts.data > 0x7E) | (texts.data < ord(" ")))
+        doubt_any((texts.data > 0x7E) | (texts.data < ord(" ")))
         if numeric.any() and _POINTS[texts.data].any():
             raise Doubt
     if numeric.any():
@@ -245,7 +233,7 @@ def _doubt_exponents(numeric: _Table, texts: _Texts) -> None:
     for place in (1, 2):
         exponent = _EXPONENT.take(texts.at(place))
         if exponent.any():
-            _doubt_any(numeric & exponent & _SIGNS.take(texts.at(place + 1)) & (texts.sizes > place + 2))
+            doubt_any(numeric & exponent & _SIGNS.take(texts.at(place + 1)) & (texts.sizes > place + 2))
 
 
 _LOOKS: dict[str, Callable[[_Texts], None]] = {"message": _look_at_message}
@@ -271,7 +259,7 @@ def _as_flag(column: _Array, texts: _Texts) -> _Array:  # noqa: ARG001 - one sig
 def _as_amount(column: _Array, texts: _Texts) -> _Array:
     if not texts.only(_AMOUNT) or (texts.sizes > _AMOUNT_BYTES).any():
         raise Doubt
-    _doubt_any(~_DIGIT[texts.first] | ~_DIGIT[texts.last])
+    doubt_any(~_DIGIT[texts.first] | ~_DIGIT[texts.last])
     try:
         return column.cast(TYPES[Kind.MONEY])
     except pa.ArrowInvalid:  # two points, or more than 4 decimals
@@ -289,11 +277,10 @@ _READ: dict[Kind, Callable[[_Array, _Texts], _Array]] = {
 def _instants(texts: _Texts, rows: int, marks: npt.NDArray[np.uint8], now: datetime) -> _Array:
     """Times that are all written alike: one of the usual spellings of UTC, of the same length."""
     size = int(texts.sizes[0])
-    if size < _TIME_BYTES or (texts.sizes != size).any():
+    if size < SHORTEST or (texts.sizes != size).any():
         raise Doubt
     signs = np.ascontiguousarray(texts.data.reshape(len(texts.starts), size).T)
-    fraction, mark = _tail(signs)
-    micros = _moment(signs) * 1_000_000 + fraction
+    micros, mark = microseconds(signs)
     _doubt_implausible(micros, now)
     if texts.present is None:
         marks |= mark
@@ -306,57 +293,9 @@ def _instants(texts: _Texts, rows: int, marks: npt.NDArray[np.uint8], now: datet
 
 def _doubt_implausible(micros: _Numbers, now: datetime) -> None:
     first, end = (int(limit.timestamp()) * 1_000_000 for limit in plausible_between(now))
-    _doubt_any((micros < first) | (micros >= end))
+    doubt_any((micros < first) | (micros >= end))
 
 
 def _timestamps(micros: _Numbers, present: _Table | None) -> _Array:
     mask = None if present is None else ~present
     return pa.array(micros, pa.int64(), mask=mask).cast(TYPES[Kind.INSTANT])
-
-
-def _tail(signs: _Bytes) -> tuple[npt.NDArray[np.int32] | int, int]:
-    """Microseconds of the fraction, and the mark of the zone; `signs` has a row for each place of the texts."""
-    at = _TIME_BYTES
-    fraction: npt.NDArray[np.int32] | int = 0
-    if len(signs) > at and signs[at, 0] == ord("."):
-        tail = signs[at + 1 :, 0]
-        digits = int(np.argmin(_DIGIT[tail])) if not _DIGIT[tail].all() else len(tail)
-        if not 1 <= digits <= _MOST_FRACTION or (signs[at] != ord(".")).any():
-            raise Doubt
-        fraction = _number(signs, range(at + 1, at + 1 + digits)) * 10 ** (_MOST_FRACTION - digits)
-        at += 1 + digits
-    zone = signs[at:, 0].tobytes()
-    if zone not in _ZONES or (signs[at:] != signs[at:, :1]).any():
-        raise Doubt
-    return fraction, _ZONES[zone]
-
-
-_SEPARATORS = {4: "-", 7: "-", 10: "T ", 13: ":", 16: ":"}
-
-
-def _moment(signs: _Bytes) -> _Numbers:
-    """Seconds since 1970."""
-    for place, allowed in _SEPARATORS.items():
-        found = signs[place] == ord(allowed[0])
-        if not found.all():
-            _doubt_any(~found & (signs[place] != ord(allowed[-1])))
-    year, month, day = (_number(signs, places) for places in (range(4), range(5, 7), range(8, 10)))
-    hour, minute, second = (_number(signs, range(place, place + 2)) for place in (11, 14, 17))
-    _doubt_any((month < 1) | (month > 12) | (day < 1) | (hour > 23) | (minute > 59) | (second > 59))
-    months = ((year.astype(np.int64) - 1970) * 12 + month - 1).astype("datetime64[M]")
-    days = months.astype("datetime64[D]") + (day - 1)
-    if (day > _SHORTEST_MONTH).any():
-        _doubt_any(days.astype("datetime64[M]") != months)
-    return days.astype(np.int64) * 86_400 + (hour * 3_600 + minute * 60 + second)
-
-
-def _number(signs: _Bytes, places: Sequence[int]) -> npt.NDArray[np.int32]:
-    """Up to six digits as a number."""
-    number = np.zeros(signs.shape[1], np.int32)
-    for place in places:
-        digits = signs[place] - np.uint8(ord("0"))  # what is below is large
-        if digits.max() > 9:
-            raise Doubt
-        number *= 10
-        number += digits
-    return number

@@ -1,7 +1,8 @@
 """Delimited text (`.csv`, `.tsv`, `.txt`) as records with their places, exactly as RFC 4180 has them or not at all.
 
-A record that is not whole is held back with every line that it takes up: a quote that never closes would otherwise
-swallow rows in silence. What does not belong here: bytes and encodings (`text`), and values (`values.formats`).
+A record that is not complete is held back with every line that it takes up: a quote that never closes would otherwise
+swallow rows in silence. What does not belong here: bytes and encodings (`text`), rows of another width (`row_fit`),
+and values (`values.formats`).
 """
 
 import csv
@@ -13,8 +14,9 @@ from typing import TextIO
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
-from pipelines.push.parse.delimited.dialect import DELIMITERS, Body, Dialect, judge
+from pipelines.push.parse.delimited.dialect import Body, Dialect, judge
 from pipelines.push.parse.delimited.regular_blocks import Shape, read_block
+from pipelines.push.parse.delimited.row_fit import BACKSLASHED, SKIP, Fit
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.text import (
@@ -26,34 +28,26 @@ from pipelines.push.parse.text import (
     opened_text,
     record_ends,
 )
-from pipelines.push.values.columns import Columns, known, match, name_columns, normal
+from pipelines.push.values.columns import known, match, name_columns, normal
 from pipelines.push.values.formats import WHITE
 from pipelines.text.humanize import plural
-from schemas.columns import Dataset, Kind
-from schemas.values.instants import parse_instant
-from schemas.values.phones import E164
+from schemas.columns import Dataset
 
 _SAMPLE = 1 << 20
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _BATCH_CHARACTERS = 16_000_000
 _BLOCK = 1 << 21
 
-MISFIT = "not as many columns as the header"
-TRAILING = (
-    f"{MISFIT}; a delimiter ends the line, as not all lines end: it may be part of a text without quotes"
-)
 NOT_CLOSED = "a quote is not closed, or stands inside a text without being doubled"
 SPACED = (
     "a quote after a space, and not every delimiter has one: whether it is part of the text cannot be told"
 )
 BACKSLASH = "a quote is escaped by a backslash, which cannot be read for certain"
-SKIP = "skip"
-BACKSLASHED = '\\"'
 BAD_BYTES = "holds bytes that are not text in the file's encoding"
 
 
 class _Lines:
-    """The rest of a text: blocks of whole lines, or single lines, of which those of a record are kept."""
+    """The rest of a text: blocks of complete lines, or single lines, of which those of a record are kept."""
 
     def __init__(self, text: TextIO, source: Source, size: int) -> None:
         self._text, self._source, self._rest, self._most = text, source, "", size
@@ -129,10 +123,10 @@ class _Reader:
         self._careful = evidence.damaged or evidence.backslashes
 
     def batches(self, text: TextIO, block: int) -> Iterator[Records | Columnar]:
-        before, first, said = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
+        before, first, named = self._first_line(iter(partial(text.readline, MAX_LINE), ""))
         sample = text.read(_SAMPLE) + text.readline(MAX_LINE)
         body = Body(self._source, self._evidence, before)
-        dialect, notes = judge(self._dataset, first, body, said)
+        dialect, notes = judge(self._dataset, first, body, named)
         self._facts.dialect = str(dialect)
         self._facts.notes += notes
         self._facts.note_ends(record_ends(self._source, self._evidence, dialect.quote))
@@ -149,7 +143,7 @@ class _Reader:
             )
         columns = match(self._dataset, names, self._source.path)
         self._facts.note_columns(columns)
-        fit = _Fit(self._dataset, names, columns, dialect)
+        fit = Fit(self._dataset, names, columns, dialect)
         fit.trailing = _trailing(body.all(dialect), names)
         lines = _Lines(text, self._source, block or _BLOCK)
         lines.skip(before, sample)
@@ -164,20 +158,20 @@ class _Reader:
 
     def _first_line(self, lines: Iterator[str]) -> tuple[int, str, str]:
         """How many lines were read, the first that is not blank, and the delimiter that a `sep=` line names."""
-        said = ""
+        named = ""
         for number, line in enumerate(lines, start=1):
             bare = line.strip(WHITE)
             if found := _SEP.fullmatch(bare.removesuffix("\t") if bare != "sep=" else bare):
-                said = found[1]
+                named = found[1]
                 self._facts.notes.append("a sep= line names the delimiter")
             elif line.rstrip("\r\n") in ("sep=\t", '"sep=\t"'):
-                said = "\t"
+                named = "\t"
             elif bare.strip(",;|\t" + WHITE):
-                return number, line, said
+                return number, line, named
         raise UsageError(f"{self._source.path} has no header line.", name_columns(self._dataset))
 
     def _blocks(
-        self, lines: _Lines, fit: "_Fit", shape: Shape | None, places: dict[str, int]
+        self, lines: _Lines, fit: Fit, shape: Shape | None, places: dict[str, int]
     ) -> Iterator[Records | Columnar]:
         """Blocks as columns where they are beyond doubt; from the others on record by record, to the next block."""
         while text := lines.block():
@@ -187,9 +181,9 @@ class _Reader:
                 yield block.records
             else:
                 lines.open(text)
-                yield from self._records(_Whole(fit.dialect, lines), fit, places)
+                yield from self._records(_Rows(fit.dialect, lines), fit, places)
 
-    def _records(self, reader: "_Whole", fit: "_Fit", places: dict[str, int]) -> Iterator[Records]:
+    def _records(self, reader: "_Rows", fit: Fit, places: dict[str, int]) -> Iterator[Records]:
         """Batches of what `reader` yields, each record judged by its shape, to the end of a block."""
         batch = Records(self._dataset, places)
         kept = reader.lines.record
@@ -208,7 +202,7 @@ class _Reader:
         reader.lines.before = reader.last
         yield batch
 
-    def _judged(self, row: list[str] | None, reader: "_Whole", fit: "_Fit") -> tuple[list[str], str]:
+    def _judged(self, row: list[str] | None, reader: "_Rows", fit: Fit) -> tuple[list[str], str]:
         """A record as it is read, and why it is not; SKIP where nothing is lost."""
         if row is None:
             return [], NOT_CLOSED
@@ -221,11 +215,11 @@ class _Reader:
                 return row, problem
         return row, self._doubt(row, reader, fit) if self._is_doubtful(reader, fit) else ""
 
-    def _is_doubtful(self, reader: "_Whole", fit: "_Fit") -> bool:
+    def _is_doubtful(self, reader: "_Rows", fit: Fit) -> bool:
         """A quick look at a record that has the right shape: most have nothing to be judged."""
         return self._careful or reader.last > reader.first or fit.may_be_spaced(reader.lines.record)
 
-    def _doubt(self, row: Sequence[str], reader: "_Whole", fit: "_Fit") -> str:
+    def _doubt(self, row: Sequence[str], reader: "_Rows", fit: Fit) -> str:
         """Why a record that has the right shape cannot be read for certain; empty where it can."""
         lines = reader.lines.record
         if reader.last > reader.first and fit.swallows(lines):
@@ -251,7 +245,7 @@ class _Reader:
         return False
 
 
-class _Whole:
+class _Rows:
     """The records of a file, each with its place; None for one whose quotes are wrong."""
 
     def __init__(self, dialect: Dialect, lines: _Lines) -> None:
@@ -272,97 +266,6 @@ class _Whole:
                 return
 
 
-class _Fit:
-    """Whether rows that are not as wide as the header can be read all the same, and whether rows hide in one."""
-
-    def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: Dialect) -> None:
-        self.names, self.width, self.trailing = names, len(names), 0
-        self._named = max(place for place, name in enumerate(names) if name) + 1
-        self.dialect = dialect
-        delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
-        self._after_space, self._spaced = f" {dialect.quote}", re.compile(f"{delimiter} +{quote}(?!{quote})")
-        self._telling = _places_of_times_and_phones(dataset, columns)
-        self.repeated = _first_cells_of_a_header(dataset, names[0])
-
-    def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
-        """What rows look like that need no care; None where all need it."""
-        if self.dialect.spaces or self.dialect.delimiter not in DELIMITERS:
-            return None
-        return Shape(
-            dataset,
-            self.dialect.delimiter,
-            self.dialect.quote,
-            self.width,
-            self._named,
-            places,
-            frozenset(self.repeated),
-            BACKSLASHED if evidence.backslashes else "",
-            self.like_a_row,
-        )
-
-    def odd(self, row: list[str]) -> tuple[list[str], str]:
-        """A row that is blank or of another width: padded or cut where that loses nothing, else its problem."""
-        if not any(cell.strip(WHITE) for cell in row):
-            return row, SKIP
-        if len(row) > self.width and not any(cell.strip(WHITE) for cell in row[self.width :]):
-            return (row[: self.width], "") if len(row) == self.width + self.trailing else (row, TRAILING)
-        if self._named <= len(row) < self.width:
-            return row + [""] * (self.width - len(row)), ""
-        return row, self._misfit(row)
-
-    def _misfit(self, row: list[str]) -> str:
-        for delimiter, name in DELIMITERS.items():
-            if (
-                delimiter != self.dialect.delimiter
-                and sum(cell.count(delimiter) for cell in row) == self.width - 1
-            ):
-                return f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems"
-        return MISFIT
-
-    def may_be_spaced(self, lines: Sequence[str]) -> bool:
-        """Whether a quote stands after a space somewhere; a quick look."""
-        return not self.dialect.spaces and any(self._after_space in line for line in lines)
-
-    def is_spaced(self, row: Sequence[str], lines: Sequence[str]) -> bool:
-        """Whether a cell begins with a space and a quote, as where a space follows the delimiter."""
-        return (
-            self.may_be_spaced(lines)
-            and any(cell.startswith(" ") and cell.lstrip(" ").startswith(self.dialect.quote) for cell in row)
-            and any(map(self._spaced.search, lines))
-        )
-
-    def swallows(self, lines: Sequence[str]) -> bool:
-        """Whether a line inside a record of several lines looks like a row of its own."""
-        return any(self.like_a_row(line) for line in lines[1:])
-
-    def like_a_row(self, line: str) -> bool:
-        """Whether a line inside a record looks like a row of its own."""
-        if line.count(self.dialect.delimiter) < self._named - 1:
-            return False
-        cells = next(csv.reader([line], delimiter=self.dialect.delimiter, quotechar=self.dialect.quote), [])
-        return any(
-            place < len(cells)
-            and (_PHONE.fullmatch(cell := cells[place].strip(WHITE)) or parse_instant(cell))
-            for place in self._telling
-        )
-
-
-_PHONE = re.compile(E164)
-
-
-def _places_of_times_and_phones(dataset: Dataset, columns: Columns) -> list[int]:
-    """The columns whose values tell a row of this dataset from a line of a text."""
-    times = [field.name for field in dataset.fields if field.kind is Kind.INSTANT]
-    names = (*times, "to_number", "phone_number")
-    return [columns.places[name] for name in names if name in columns.places]
-
-
-def _first_cells_of_a_header(dataset: Dataset, first: str) -> set[str]:
-    """With what a row begins that may be the header again, also of a file with a mark that was joined to another."""
-    spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)} | {first}
-    return spellings | {f"\ufeff{name}" for name in spellings}
-
-
 def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
     """How many delimiters every row has behind the last column; 0 where one row has none, or another number.
 
@@ -380,8 +283,8 @@ def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
     return found
 
 
-def _add_broken(batch: Records, lines: Sequence[str], at: _Whole, problem: str) -> None:
-    """Every line of a record that is not whole, as a row that is left out."""
+def _add_broken(batch: Records, lines: Sequence[str], at: _Rows, problem: str) -> None:
+    """Every line of a record that is not complete, as a row that is left out."""
     if problem == NOT_CLOSED and any(BACKSLASHED in line for line in lines):
         problem = BACKSLASH
     place = f"lines {at.first} to {at.last}: " if at.last > at.first else ""

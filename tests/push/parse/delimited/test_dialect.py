@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.push.files.find import Source
-from pipelines.push.parse.delimited.reader import MISFIT, SPACED, read_delimited
+from pipelines.push.parse.delimited.reader import SPACED, read_delimited
+from pipelines.push.parse.delimited.row_fit import MISFIT
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.records import numbered
 from schemas.registry import PUSHED

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.push.files.find import Source
-from pipelines.push.parse.delimited.reader import TRAILING, read_delimited
+from pipelines.push.parse.delimited.reader import read_delimited
+from pipelines.push.parse.delimited.row_fit import TRAILING
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.records import numbered
 from schemas.registry import PUSHED

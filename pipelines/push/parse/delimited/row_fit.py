@@ -1,0 +1,119 @@
+"""Rows that are not as wide as the header, or hide others: which can be read all the same.
+
+What does not belong here: finding records (`reader`), and the dialect (`dialect`).
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+
+from pipelines.push.parse.delimited.dialect import DELIMITERS, Dialect
+from pipelines.push.parse.delimited.regular_blocks import Shape
+from pipelines.push.parse.text import Evidence
+from pipelines.push.values.columns import Columns
+from pipelines.push.values.formats import WHITE
+from schemas.columns import Dataset, Kind
+from schemas.values.instants import parse_instant
+from schemas.values.phones import E164
+
+MISFIT = "not as many columns as the header"
+TRAILING = (
+    f"{MISFIT}; a delimiter ends the line, as not all lines end: it may be part of a text without quotes"
+)
+SKIP = "skip"
+BACKSLASHED = '\\"'
+_PHONE = re.compile(E164)
+
+
+class Fit:
+    """Whether rows that are not as wide as the header can be read all the same, and whether rows hide in one."""
+
+    def __init__(self, dataset: Dataset, names: list[str], columns: Columns, dialect: Dialect) -> None:
+        self.names, self.width, self.trailing = names, len(names), 0
+        self._named = max(place for place, name in enumerate(names) if name) + 1
+        self.dialect = dialect
+        delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
+        self._after_space, self._spaced = f" {dialect.quote}", re.compile(f"{delimiter} +{quote}(?!{quote})")
+        self._telling = _places_of_times_and_phones(dataset, columns)
+        self.repeated = _first_cells_of_a_header(dataset, names[0])
+
+    def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
+        """What rows look like that need no care; None where all need it.
+
+        Args:
+            dataset: what they are of.
+            places: where each of its columns is.
+            evidence: what was found in the text.
+        """
+        if self.dialect.spaces or self.dialect.delimiter not in DELIMITERS:
+            return None
+        return Shape(
+            dataset,
+            self.dialect.delimiter,
+            self.dialect.quote,
+            self.width,
+            self._named,
+            places,
+            frozenset(self.repeated),
+            BACKSLASHED if evidence.backslashes else "",
+            self.like_a_row,
+        )
+
+    def odd(self, row: list[str]) -> tuple[list[str], str]:
+        """A row that is blank or of another width: padded or cut where that loses nothing, else its problem."""
+        if not any(cell.strip(WHITE) for cell in row):
+            return row, SKIP
+        if len(row) > self.width and not any(cell.strip(WHITE) for cell in row[self.width :]):
+            return (row[: self.width], "") if len(row) == self.width + self.trailing else (row, TRAILING)
+        if self._named <= len(row) < self.width:
+            return row + [""] * (self.width - len(row)), ""
+        return row, self._misfit(row)
+
+    def _misfit(self, row: list[str]) -> str:
+        for delimiter, name in DELIMITERS.items():
+            if (
+                delimiter != self.dialect.delimiter
+                and sum(cell.count(delimiter) for cell in row) == self.width - 1
+            ):
+                return f"{MISFIT}; delimited otherwise than the file, by {name}, as it seems"
+        return MISFIT
+
+    def may_be_spaced(self, lines: Sequence[str]) -> bool:
+        """Whether a quote stands after a space somewhere; a quick look."""
+        return not self.dialect.spaces and any(self._after_space in line for line in lines)
+
+    def is_spaced(self, row: Sequence[str], lines: Sequence[str]) -> bool:
+        """Whether a cell begins with a space and a quote, as where a space follows the delimiter."""
+        return (
+            self.may_be_spaced(lines)
+            and any(cell.startswith(" ") and cell.lstrip(" ").startswith(self.dialect.quote) for cell in row)
+            and any(map(self._spaced.search, lines))
+        )
+
+    def swallows(self, lines: Sequence[str]) -> bool:
+        """Whether a line inside a record of several lines looks like a row of its own."""
+        return any(self.like_a_row(line) for line in lines[1:])
+
+    def like_a_row(self, line: str) -> bool:
+        """Whether a line inside a record looks like a row of its own."""
+        if line.count(self.dialect.delimiter) < self._named - 1:
+            return False
+        cells = next(csv.reader([line], delimiter=self.dialect.delimiter, quotechar=self.dialect.quote), [])
+        return any(
+            place < len(cells)
+            and (_PHONE.fullmatch(cell := cells[place].strip(WHITE)) or parse_instant(cell))
+            for place in self._telling
+        )
+
+
+def _places_of_times_and_phones(dataset: Dataset, columns: Columns) -> list[int]:
+    """The columns whose values tell a row of this dataset from a line of a text."""
+    times = [field.name for field in dataset.fields if field.kind is Kind.INSTANT]
+    names = (*times, "to_number", "phone_number")
+    return [columns.places[name] for name in names if name in columns.places]
+
+
+def _first_cells_of_a_header(dataset: Dataset, first: str) -> set[str]:
+    """With what a row begins that may be the header again, also of a file with a mark that was joined to another."""
+    spellings = {form(name) for name in dataset.columns for form in (str, str.upper, str.title)} | {first}
+    return spellings | {f"\ufeff{name}" for name in spellings}
