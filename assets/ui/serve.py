@@ -90,11 +90,11 @@ def main(host: str, port: str) -> int:
     """Settle, then serve until stopped; 1 where a part of it ends by itself."""
     be_private()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    with dg.DagsterInstance.get() as instance:
-        for run in settle_stale_runs(instance):
-            print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
-    settings = load_settings()
     try:
+        with dg.DagsterInstance.get() as instance:
+            for run in settle_stale_runs(instance):
+                print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
+        settings = load_settings()
         with _socket_folder() as folder:
             return _keep(_programs(settings, folder, host, port), folder / "code", settings)
     except KeyboardInterrupt:

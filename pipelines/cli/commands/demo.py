@@ -86,6 +86,8 @@ def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
 
     say = tell if as_json else out.print
     say(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
+    if os.environ.get("TRACKLY_DATA_DIR"):
+        say(f"The demo's data is in {data_dir} (--data-dir); TRACKLY_DATA_DIR is for the real account.")
     account = seed_account(contacts=contacts)
     export = write_history(account, data_dir / "history", sends=contacts // 2)
     with running(account) as server:

@@ -27,6 +27,9 @@ from pipelines.runs import now
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder, storage_errors
 
+_ANY = ("0.0.0.0", "::", "[::]")  # noqa: S104 - compared, not listened on
+"""What listens on every address, and so names no host to be asked for."""
+
 _OURS = "# Written by `trackly-sync` at each start as long as this line is here; take it out to keep your changes.\n"
 _DAGSTER_YAML = f"""\
 {_OURS}
@@ -122,6 +125,8 @@ def serve_pages(
             "Ctrl-C stops it.",
             markup=False,
         )
+        if host in _ANY and not settings.allowed_hosts:
+            tell("It answers to localhost alone: TRACKLY_UI_HOSTS names the hosts that others ask for.")
         data_dir = str(settings.data_dir.absolute())
         records = {"TRACKLY_DAGSTER_URL": settings.dagster_url} if settings.dagster_url else {}
         environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir, **records)
@@ -138,8 +143,9 @@ def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper,
         try:
             dagster.wait()
         except KeyboardInterrupt:
-            # in a group of its own it hears of a stop from here only, be it Ctrl-C or SIGTERM, and once
-            dagster.send_signal(signal.SIGINT)
+            # in a group of its own it hears of a stop from here only, and once; SIGTERM ends it without a traceback
+            # also while it is still being imported
+            dagster.terminate()
             dagster.wait()
             return 0
         finally:
