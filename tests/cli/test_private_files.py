@@ -21,6 +21,9 @@ from pipelines.storage import claim, narrow, open_to_others, private_folder, swe
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
 SECRET = "a secret that nobody can guess"  # noqa: S105 - the tests' own
+NEEDED = ("contacts", "lists", "offers")
+"""What a push of history compares with."""
+
 Sync = Callable[..., Done]
 
 
@@ -136,7 +139,7 @@ def test_a_killed_push_leaves_no_numbers_behind(
     """Killed while it sends; the next command of any kind puts the working copy away, and the next push goes on."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
     write_history(account, tmp_path / "history", sends=2_000)
-    assert sync("pull", **more).returncode == 0
+    assert sync("pull", *NEEDED, **more).returncode == 0
     data = tmp_path / "data"
     server.faults.active.append(parse_fault("latency,path=/history/,seconds=30"))
     environment |= more
@@ -160,7 +163,7 @@ def test_a_killed_plan_leaves_no_copies_behind(
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     write_history(account, tmp_path / "history", sends=20_000)
-    assert sync("pull", **more).returncode == 0
+    assert sync("pull", *NEEDED, **more).returncode == 0
     data = tmp_path / "data"
     environment |= {**more, "TMPDIR": str(temporary)}
     with killed(["push", "--dry-run"], environment, tmp_path, lambda: any(data.glob(".work-*/*.building"))):
@@ -177,7 +180,7 @@ def test_what_a_running_process_uses_stays(
     """Other commands beside a push, and beside what works in a folder of its own, take nothing away."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
     write_history(account, tmp_path / "history", sends=2_000)
-    assert sync("pull", **more).returncode == 0
+    assert sync("pull", *NEEDED, **more).returncode == 0
     server.faults.active.append(parse_fault("latency,path=/history/,seconds=2,times=1"))
     with work_folder(tmp_path / "data") as folder:
         (folder / "mine").write_text("in use")
@@ -196,7 +199,7 @@ def test_an_orchestrator_keeps_what_it_took_in_until_it_is_sent(
     """Between its steps no lock is held: the process holds the stages until it ends; then they are put away."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
     write_history(account, tmp_path / "history", sends=200)
-    assert sync("pull", **more).returncode == 0
+    assert sync("pull", *NEEDED, **more).returncode == 0
     code = (
         "import sys\nfrom pipelines.push.run import intake, send\nfrom pipelines.settings import load_settings\n"
         "if sys.argv[1] == 'take': intake(load_settings(), ['sends', 'clicks', 'revenue'])\n"

@@ -110,7 +110,7 @@ def test_what_is_listed_is_what_the_pages_name(account: Account, settings: Setti
     schemas = "SELECT schema_name FROM information_schema.schemata WHERE catalog_name = current_database()"
     found = {name for (name,) in query(settings.warehouse, schemas)} - {"information_schema", "pg_catalog"}
     assert found == {"main", "quarantine", "sync", "imports", "marts"}
-    page = (Path(__file__).parents[2] / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
     tables = "SELECT table_schema, table_name FROM information_schema.tables"
     for schema, name in query(settings.warehouse, tables):
         assert schema == "quarantine" or f"### {name}\n" in page or f"`{name}`" in page, (schema, name)
