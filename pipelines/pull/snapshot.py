@@ -98,7 +98,7 @@ async def make_snapshot(
         reading = _read(replies, made, settings.concurrency, known)
         with _skipping(settings, name, (NotEnabledError,) if options.skip_unserved else ()):
             evidence, written = await _side_by_side(reading, write_rows(made, replies.batches()))
-        files = await written.conclude(steady=not evidence.drifted)
+        files = await written.conclude(steady=not (evidence.drifted or options.since_last))
         before = published(settings.warehouse).get(name)
         manifest = _manifest(made, files, evidence, replies, privacy, before)
         record.rows, record.details = manifest.rows, _details(manifest)

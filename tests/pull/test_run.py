@@ -116,7 +116,7 @@ def test_the_same_key_twice_in_one_reply_is_quarantined(
     (snapshot,) = pull(lenient, ["offers"], "r1")
     assert (snapshot.manifest.rows, snapshot.manifest.quarantined) == (12, 1)
     assert query(settings.warehouse, "SELECT reason FROM quarantine.offers") == [
-        ("the key stands on another row of the same reply too",)
+        ("same id, other content: another row of the same reply has this key too",)
     ]
 
 

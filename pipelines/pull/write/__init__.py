@@ -2,7 +2,7 @@
 
     snapshot_files ─▶ validate (pandera) ─▶ data_file (while the scan goes on) ─▶ deduplicate (the latest version)
 
-`keyless` counts rows without a key, `odd_times` warns of times that hardly can be, `earlier_rows` takes over rows of
-an earlier snapshot. What does not belong here: manifests and publishing (`pipelines.snapshots`,
-`pipelines.warehouse`).
+`keyless` counts rows without a key, `same_key` finds several rows of one key, `odd_times` warns of times that hardly
+can be, `earlier_rows` takes over rows of an earlier snapshot. What does not belong here: manifests and publishing
+(`pipelines.snapshots`, `pipelines.warehouse`).
 """

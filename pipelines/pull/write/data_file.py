@@ -45,8 +45,16 @@ class Rows:
         """Of a batch's table."""
         return cls(table, table["row_key"].to_numpy(), table["page"].to_numpy())
 
-    def read_again_in(self, later: "Rows", key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-        """Which of these rows were read again in another reply: later in this batch, or in the other one."""
+    def read_again_in(self, later: "Rows", key: tuple[str, ...]) -> tuple[npt.NDArray[np.bool_], bool]:
+        """Which of these rows were read again in another reply: later in this batch, or in the other one.
+
+        Args:
+            later: the other batch.
+            key: the columns that distinguish rows.
+
+        Returns:
+            One flag per row; and whether one of them stood between other rows when it was read again.
+        """
         keys, pages = np.concatenate([self.keys, later.keys]), np.concatenate([self.pages, later.pages])
         repeated = np.flatnonzero(pd.Series(keys).duplicated(keep=False))  # few: only those are sorted
         repeated = repeated[np.argsort(pages[repeated], kind="stable")]
@@ -64,7 +72,39 @@ class Rows:
             same &= equal.to_numpy().astype(np.bool_)
         again = np.zeros(len(self.keys), np.bool_)
         again[mine[same]] = True
-        return again
+        return again, _have_moved(keys, pages, mine[same], latest[mine[same]])
+
+
+def _have_moved(keys: _Keys, pages: _Integers, rows: _Integers, others: _Integers) -> bool:
+    """Whether some rows have other rows on both sides than others.
+
+    Args:
+        keys: one per row.
+        pages: the reply of each.
+        rows: places in these.
+        others: one for each of the rows.
+    """
+    alike = np.zeros(len(rows), np.bool_)
+    for step in (-1, 1):
+        beside, of_others = rows + step, others + step
+        there = (beside >= 0) & (of_others >= 0) & (beside < len(keys)) & (of_others < len(keys))
+        beside, of_others = np.where(there, beside, 0), np.where(there, of_others, 0)
+        there &= (pages[beside] == pages[rows]) & (pages[of_others] == pages[others])
+        alike |= there & (keys[beside] == keys[of_others])
+    return not alike.all()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        rows: how many rows the file has.
+        moved: as of `DataFile`.
+    """
+
+    rows: int
+    moved: bool
 
 
 class DataFile:
@@ -72,9 +112,13 @@ class DataFile:
 
     Args:
         draft: the snapshot that it is part of.
+
+    Attributes:
+        moved: whether a row that was read again stood between other rows then: it moved, or is another one.
     """
 
     def __init__(self, draft: Draft) -> None:
+        self.moved = False
         self._rows = 0
         self._dataset = draft.dataset
         self._snapshot = draft.snapshot
@@ -105,7 +149,7 @@ class DataFile:
             self._let_go(last, _nothing_after(last))
             if self._first is not None:
                 rows, again = self._first
-                self._write(rows, again | rows.read_again_in(last, self._dataset.key))
+                self._write(rows, again | self._read_again(rows, last))
         with storage_errors("write", self._path):
             self._open().close()
         self.close()
@@ -118,11 +162,16 @@ class DataFile:
             self._file.close()
 
     def _let_go(self, rows: Rows, following: Rows) -> None:
-        again = rows.read_again_in(following, self._dataset.key)
+        again = self._read_again(rows, following)
         if self._first is None:
             self._first = rows, again
         else:
             self._write(rows, again)
+
+    def _read_again(self, rows: Rows, later: Rows) -> npt.NDArray[np.bool_]:
+        again, moved = rows.read_again_in(later, self._dataset.key)
+        self.moved |= moved
+        return again
 
     def _write(self, rows: Rows, again: npt.NDArray[np.bool_]) -> None:
         table = rows.table.filter(pa.array(~again)) if again.any() else rows.table

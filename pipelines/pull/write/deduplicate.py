@@ -17,7 +17,9 @@ from pipelines.databases.duckdb_scratch import scratch
 from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
+from pipelines.pull.write.data_file import Written
 from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
+from pipelines.pull.write.same_key import twins
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
@@ -34,8 +36,6 @@ PLACE = "rows.page || ':' || rows.row"
 
 _ROWS_AT_ONCE = 10_000
 
-_SAME_REPLY = "the key stands on another row of the same reply too"
-
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -45,23 +45,23 @@ class Assembled:
     quarantined: int
 
 
-def conclude(draft: Draft, batches: Sequence[Batch], rows: int, *, steady: bool) -> Assembled:
+def conclude(draft: Draft, batches: Sequence[Batch], written: Written, *, steady: bool) -> Assembled:
     """Check that the data file holds every row once, in its latest version, and write the quarantined rows.
 
     Args:
         draft: the snapshot that is being made; its data file as `data_file` left it, written again where needed.
         batches: what was read, at least one.
-        rows: how many the data file has.
+        written: what the data file has, and what was left out of it.
         steady: whether the account was not seen to change.
 
     Raises:
         StorageError: the disk refused.
     """
-    if keys_of(draft.dataset) == draft.dataset.key:
+    if keys_of(draft.dataset) == draft.dataset.key and not (steady and written.moved):
         with scratch(draft.folder) as connection:
             quarantined = _quarantined_if_proven(connection, draft, batches, steady=steady)
         if quarantined is not None:
-            return Assembled(rows, quarantined)
+            return Assembled(written.rows, quarantined)
     return assemble(draft, batches, steady=steady)
 
 
@@ -105,8 +105,8 @@ def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembl
             f"CREATE TEMP TABLE repeated AS SELECT {keys}, max(read_order) AS latest, max(page) AS last_page "
             f"FROM good GROUP BY {keys} HAVING count(*) > 1"
         )
-        twins = _twins(connection, dataset, batches, draft.work)
-        _collect_bad(connection, dataset, [*_bad_files(batches), *twins])
+        others = _twins(connection, draft, batches, steady=steady)
+        _collect_bad(connection, dataset, [*_bad_files(batches), *others])
         return Assembled(
             rows=copied(connection, _good_rows(draft), draft.data),
             quarantined=copied(connection, _quarantined_rows(draft), draft.quarantine),
@@ -232,16 +232,16 @@ def _listed(files: Sequence[Path]) -> str:
 
 
 def _twins(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, batches: Sequence[Batch], folder: Path
+    connection: duckdb.DuckDBPyConnection, draft: Draft, batches: Sequence[Batch], *, steady: bool
 ) -> list[Path]:
-    """Rows whose key stands twice in the reply it was last read from: all but one are bad."""
-    places = connection.execute(
-        f"SELECT page, row FROM good JOIN repeated USING ({', '.join(keys_of(dataset))}) "
-        "WHERE page = last_page AND read_order < latest"
-    ).fetchall()
-    replies = (reply for batch in batches for reply in batch.replies)
-    rows = raw_bad_rows(dataset, replies, ((page, row, _SAME_REPLY) for page, row in places))
-    path = write_bad(rows, folder / "bad-twins.parquet")
+    """Rows that are proven to be others than the published one of their key, as files of bad rows."""
+    dataset, replies = draft.dataset, [reply for batch in batches for reply in batch.replies]
+    pages = [page for batch in batches for page in batch.pages]
+    near, far = twins(connection, dataset, keys_of(dataset), pages, steady=steady)
+    bad = raw_bad_rows(dataset, replies, near)
+    # without an identity, since the row of this key that was read later does not take their place
+    bad += [{**row, "identity": None} for row in raw_bad_rows(dataset, replies, far)]
+    path = write_bad(bad, draft.work / "bad-twins.parquet")
     return [path] if path else []
 
 

@@ -78,7 +78,7 @@ def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, i
     dataset = draft.dataset
     old = f"read_parquet({literal(str(before.data))})"
     keys = ", ".join(keys_of(dataset))
-    unpublished = "" if keys == "content_key" else f"ANTI JOIN {old} AS published USING ({keys})"
+    unpublished = f"ANTI JOIN {old} AS published USING ({', '.join(dataset.key)})"
     with scratch(draft.folder) as connection:
         connection.execute(
             f"CREATE TEMP TABLE passed AS SELECT {', '.join(dataset.columns)}, "

@@ -19,7 +19,7 @@ from pipelines.pull.decode.arrays import arrow_columns
 from pipelines.pull.decode.columns import values_of
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import Batch, StoredReply, write_batch
-from pipelines.pull.write.data_file import DataFile, Rows
+from pipelines.pull.write.data_file import DataFile, Rows, Written
 from pipelines.pull.write.deduplicate import conclude
 from pipelines.pull.write.odd_times import odd_times
 from pipelines.pull.write.validate import checked
@@ -54,7 +54,7 @@ class RowsWritten:
 
     _draft: Draft
     _batches: Sequence[Batch]
-    _rows: int
+    _written: Written
 
     async def conclude(self, *, steady: bool) -> SnapshotFiles:
         """Prove the data file, and write the other files.
@@ -70,7 +70,7 @@ class RowsWritten:
 
     def _conclude(self, *, steady: bool) -> SnapshotFiles:
         draft, batches = self._draft, self._batches
-        assembled = conclude(draft, batches, self._rows, steady=steady)
+        assembled = conclude(draft, batches, self._written, steady=steady)
         pages = [page for batch in batches for page in batch.pages]
         _write_pages(draft, pages)
         absent = [batch.missing for batch in batches if batch.missing is not None]
@@ -102,7 +102,7 @@ async def write_rows(draft: Draft, batches: AsyncIterator[list[StoredReply]]) ->
             step = thread.submit(_write, draft, len(done), replies, file)
             done.append(await asyncio.wrap_future(step))
         rows = await asyncio.wrap_future(thread.submit(file.finish))
-    return RowsWritten(draft, done, rows)
+    return RowsWritten(draft, done, Written(rows, file.moved))
 
 
 def _write(draft: Draft, number: int, replies: Sequence[StoredReply], file: DataFile) -> Batch:
