@@ -26,7 +26,7 @@ pull = dg.define_asset_job(
 
 @dg.success_hook(required_resource_keys={"trackly"})
 def months_are_told(context: dg.HookContext) -> None:
-    """Months of which a push has sent rows are told on the page of the months."""
+    """Months of which a push has sent rows are shown on the page of the months."""
     if context.op.name == reconciliation.op.name:
         report = in_run(context.instance, context.run_id, context.job_name)
         report_months(context.instance, context.resources.trackly.settings(), report)

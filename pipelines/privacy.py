@@ -74,7 +74,7 @@ class Privacy:
         form = "hmac" if _PHONE.fullmatch(text) else "invalid"
         return f"{form}:{self._digest(text.encode())}"
 
-    def words(self, text: str) -> str:
+    def text(self, text: str) -> str:
         """A text with the phone numbers in it hashed."""
         return _PHONE.sub(lambda found: self.phone(found[0]), text) if self.key else text
 

@@ -212,7 +212,7 @@ def is_there(path: Path) -> bool:
 def write_durably(
     path: Path, content: bytes, *, setting: str = "TRACKLY_DATA_DIR", mode: int = 0o600
 ) -> None:
-    """Write a small file so that it is there whole or not at all, also after a power cut.
+    """Write a small file so that it is there completely or not at all, also after a power cut.
 
     Args:
         path: where to.

@@ -54,7 +54,7 @@ ABSENT = msgspec.Raw(b"null")
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The whole text matches a pattern, described in words for people."""
+    """The complete text matches a pattern, with a description for people."""
 
     pattern: str
     words: str

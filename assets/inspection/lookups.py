@@ -42,7 +42,7 @@ class Content:
 
     Attributes:
         batches: the rows that are published, or may be sent.
-        reasons: of the rows set aside, by reason.
+        reasons: of the quarantined rows, by reason.
         manifest: of a pulled dataset.
     """
 
@@ -185,7 +185,7 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
         found = connection.execute(
             "SELECT concat_ws(': ', outcome, code, min(reason)) AS why, count(*) AS rows FROM imports.records "
             f"WHERE in_input AND dataset = ? AND outcome IN {sql_list(LEFT_OUT)} "
-            # the words that come with a code may differ from row to row
+            # the texts that come with a code may differ from row to row
             "GROUP BY outcome, code, CASE WHEN code IS NULL THEN reason END "
             f"ORDER BY rows DESC, why LIMIT {_MOST_REASONS}",
             [name],

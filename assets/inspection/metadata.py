@@ -1,7 +1,7 @@
 """What materializations carry: numbers that Dagster plots, outcomes, and small previews.
 
 Add a figure here when a page should show it. What must not go in: reading the API, and anything that shows phone
-numbers whole, messages, custom fields or raw rows.
+numbers in full, messages, custom fields or raw rows.
 """
 
 import re

@@ -145,13 +145,13 @@ def _say(step: Step) -> None:
     figures = step.metadata
     match step.state:
         case "done":
-            told = [str(figures[name]) for name in ("consistency",) if name in figures]
-            told += [
+            shown = [str(figures[name]) for name in ("consistency",) if name in figures]
+            shown += [
                 f"{name} {figures[name]:,}" for name in ("accepted", "left_out", "differs") if name in figures
             ]
             seconds = f"{figures['duration_seconds']:.1f} s"
             rows = figures.get("sent", figures.get("dagster/row_count", 0))
-            line = f"  {step.name:<20}{rows:>11,} rows  {seconds:>7}  {', '.join(told)}"
+            line = f"  {step.name:<20}{rows:>11,} rows  {seconds:>7}  {', '.join(shown)}"
         case "skipped":
             line = f"  {step.name:<20} skipped"
         case "warned" | "broken":

@@ -1,4 +1,4 @@
-"""What happens in a run, told without Dagster's types: steps for whoever watches, and errors of our own tree.
+"""What happens in a run, without Dagster's types: steps for whoever watches, and errors of our own tree.
 
 What must not go in: running anything (`in_process`), and printing.
 """
@@ -73,15 +73,15 @@ def first_error(result: dg.ExecuteInProcessResult) -> BaseException:
             continue
         data = event.step_failure_data
         if data.user_failure_data:  # made by `failures.engine`
-            told = _plain(data.user_failure_data.metadata)
-            kind: type[errors.TracklySyncError] = getattr(errors, str(told["kind"]))
-            return kind(str(told["problem"]), str(told["remedy"]).removeprefix("-"))
+            found = _plain(data.user_failure_data.metadata)
+            kind: type[errors.TracklySyncError] = getattr(errors, str(found["kind"]))
+            return kind(str(found["problem"]), str(found["remedy"]).removeprefix("-"))
         if data.error and data.error.cls_name in _INTERRUPTS:
             return KeyboardInterrupt()
-        said = data.error.message.strip() if data.error else "failed"
+        message = data.error.message.strip() if data.error else "failed"
         if data.error and data.error.cls_name == "DagsterAssetCheckFailedError":
             return errors.DataError(
-                said, "Nothing that comes after it was run; the check's page has the figures."
+                message, "Nothing that comes after it was run; the check's page has the figures."
             )
-        return RuntimeError(f"{event.step_key}: {said}")
+        return RuntimeError(f"{event.step_key}: {message}")
     return RuntimeError("The run failed before its first step.")

@@ -43,7 +43,7 @@ _IN_NO_READ = {
 
 
 class Untranslatable(Exception):  # noqa: N818 - it is an answer, and caught where it is turned into one
-    """A filter, or a part of it, that cannot be said in SQL; its text is the reason."""
+    """A filter, or a part of it, that SQL cannot express; its text is the reason."""
 
 
 class Sql(NamedTuple):

@@ -48,7 +48,7 @@ class Verdict:
     Attributes:
         outcome: the outcome.
         code: the API's code, or one of ours: "not_named", "no_answer", "not_sent", "already_there"; or "".
-        message: the vendor's words, or ours; without personal data.
+        message: the vendor's text, or ours; without personal data.
     """
 
     outcome: Outcome

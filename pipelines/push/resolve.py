@@ -52,7 +52,7 @@ class Doubt:
         chunk: the call that had no usable answer.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: no_answer and not_named (not read yet), no_reading, contact_gone, or ambiguous.
-        evidence: what is known of it, in words.
+        evidence: what is known of it, as text.
     """
 
     identity: str
@@ -86,7 +86,7 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
         settings: where the ledger and the warehouse lie.
         identities: the rows.
         outcome: one of BY_HAND; with `pending` the next push sends them.
-        reason: why, in a person's words.
+        reason: why, as a person wrote it.
 
     Raises:
         UsageError: no reason, or no rows.
@@ -113,7 +113,7 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
     Args:
         settings: where the ledger and the warehouse lie.
         alarm: its number.
-        reason: what was done about it, in a person's words.
+        reason: what was done about it, as a person wrote it.
 
     Raises:
         UsageError: no reason.
@@ -168,7 +168,7 @@ def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: s
     Args:
         settings: where the stages, the ledger and the warehouse lie.
         datasets: names out of PUSHED.
-        reason: why they may differ, in that person's words.
+        reason: why they may differ, as that person wrote it.
 
     Returns:
         By dataset, how many rows were acknowledged now.

@@ -14,7 +14,7 @@ _CONTACTS = "contacts"
 
 
 def save(account: Account, path: Path) -> None:
-    """Write an account to a file, which is whole or as it was."""
+    """Write an account to a file, which is complete or as it was."""
     plain = {name: getattr(account, name) for name in _kept(account)}
     content = json.dumps({**plain, _CONTACTS: account.contacts()[::-1]})
     draft = path.with_suffix(".draft")

@@ -1,4 +1,4 @@
-"""Figures in words: how long something took, how long ago it was, how many there are. Nothing is measured here."""
+"""Figures as text: how long something took, how long ago it was, how many there are. Nothing is measured here."""
 
 from datetime import UTC, datetime
 

@@ -25,7 +25,7 @@ MAX_BODY_BYTES = 5_000_000
 """Most bytes of one body. "5 MB" (/api-reference/v2/rate-limiting) is read as the smaller of its meanings."""
 
 MAX_NAMED_ERRORS = 100
-"""Most entries of `errors` (/api-reference/v2/history/import-sends): with more, which failed is not told."""
+"""Most entries of `errors` (/api-reference/v2/history/import-sends): with more, which failed is unknown."""
 
 
 class RecordError(msgspec.Struct, frozen=True):

@@ -86,7 +86,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bad_share(self) -> float:
-        """Share of rows set aside."""
+        """Share of rows that were quarantined."""
         return self.quarantined / max(self.rows + self.quarantined, 1)
 
     @property

@@ -62,13 +62,13 @@ def _chosen(files: dict[str, Path], begin: str | None) -> Path:
 
 def _show(line: str) -> None:
     try:
-        said = json.loads(line)
+        entry = json.loads(line)
     except ValueError:  # the end of a line that a killed process began
         return
-    level = said["level"]
+    level = entry["level"]
     colour = _COLOURS.get(level, "dim")
     out.print(
-        f"[dim]{said['time'][:19].replace('T', ' ')}[/] [{colour}]{level:<7}[/] {for_terminal(said['message'])}"
+        f"[dim]{entry['time'][:19].replace('T', ' ')}[/] [{colour}]{level:<7}[/] {for_terminal(entry['message'])}"
     )
-    if said.get("error"):
-        out.print(f"{'':28}{for_terminal(said['error'])}")
+    if entry.get("error"):
+        out.print(f"{'':28}{for_terminal(entry['error'])}")

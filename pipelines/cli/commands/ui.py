@@ -150,7 +150,7 @@ def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper,
             return 0
         finally:
             _end_group(dagster.pid)
-    out.print("Dagster has ended by itself; its last words are above.")
+    out.print("Dagster has ended by itself; its last lines are above.")
     return FAILED
 
 

@@ -26,7 +26,7 @@ def hand_over(began: datetime) -> None:
     """
     try:
         settings = load_settings()
-    except SettingsError:  # the command has told so
+    except SettingsError:  # the command has reported it
         return
     if not keeps_records(settings.data_dir) or not _has_recorded(settings.data_dir, began):
         return

@@ -33,7 +33,7 @@ class Command(TyperCommand):
         show_command(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does; what is wrong with a value is told in plain words.
+        """As typer does; what is wrong with a value is a plain sentence.
 
         Raises:
             BadParameter: an option cannot have this value.

@@ -42,7 +42,7 @@ def progress(verb: str, *, quiet: bool) -> Iterator[Report]:
 
 
 class Retries(logging.Handler):
-    """Counts the retries that the engine logs: the bars are told of rows only."""
+    """Counts the retries that the engine logs: the bars know of rows only."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -105,7 +105,7 @@ class _Rate(ProgressColumn):
 
 
 class _Again(ProgressColumn):
-    """Retries so far, beside the bar that began last: they are not told by dataset."""
+    """Retries so far, beside the bar that began last: they are not counted by dataset."""
 
     def __init__(self, retries: Retries, newest: dict[str, TaskID]) -> None:
         super().__init__()

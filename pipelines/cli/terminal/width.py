@@ -18,7 +18,7 @@ _GAP = 2
 
 
 def at_words(text: Text, width: int) -> Text:
-    """A text whose lines end between words, indented as they begin; a word that is longer than the width stays whole.
+    """A text whose lines end between words, indented as they begin; a word longer than the width is not broken.
 
     Args:
         text: any text.

@@ -1,4 +1,4 @@
-"""The sizes of audiences, counted anew by the account on request.
+"""The sizes of audiences, counted again by the account on request.
 
 GET /audiences/{id}/size takes seconds and writes `cached_size` into the account
 (/api-reference/v2/audiences/get-audience-size), so no pull calls it: only who asks for it. One at a time, with a

@@ -143,7 +143,7 @@ class Replies:
             self._claimed[self._endpoint.filters.index(asked)] = total
 
     def _expected(self, done: int) -> int | None:
-        """Rows in all; None as long as one of the queries has not told its total."""
+        """Rows in all; None as long as one of the queries has not given its total."""
         if len(self._claimed) < len(self._endpoint.filters):
             return None
         return max(sum(self._claimed.values()), done)  # totals may be older than rows

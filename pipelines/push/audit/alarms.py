@@ -85,7 +85,7 @@ def open_alarms(settings: Settings) -> list[Late]:
 
 def of_alarms(settings: Settings) -> list[Condition]:
     """Whether revenue is perhaps there twice, and whether the ledger was lost, as conditions that alert."""
-    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - duckdb, as said
+    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - duckdb, as above
 
     return [condition(open_alarms(settings)), of_ledger(settings)]
 

@@ -180,7 +180,7 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, settings: Setting
 def _records_of_earlier_inputs(
     connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], privacy: Privacy
 ) -> None:
-    """The rows of `known`, each with what its file said: by the archive, else by the warehouse before.
+    """The rows of `known`, each with what its file has: by the archive, else by the warehouse before.
 
     Args:
         connection: to the warehouse, with the tables `known` and `earlier`.
@@ -275,7 +275,7 @@ def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], 
         f" FROM (SELECT * {kept} FROM stage.input) AS i JOIN stage.files AS f USING (file)"
         " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"
         f" LEFT JOIN known AS k ON v.outcome IS NULL AND k.identity = {identity}"
-        # few rows have words of their own; with the others' nulls the join above would not fit in memory
+        # few rows have a text of their own; with the others' nulls the join above would not fit in memory
         " LEFT JOIN (SELECT identity, code, message FROM known WHERE code <> '' OR message <> '') AS w"
         " ON w.identity = k.identity"
         " LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk"

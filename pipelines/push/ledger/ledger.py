@@ -274,7 +274,7 @@ class Ledger:
         return len(dead)
 
     def reopen(self, dataset: str) -> None:
-        """Rows that the API rejected are pending again, to be tried afresh; not those that a person did."""
+        """Rows that the API rejected are pending again, to be tried again; not those that a person did."""
         with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)
@@ -288,7 +288,7 @@ class Ledger:
             )
 
     def reject(self, dataset: str, identities: Sequence[str]) -> None:
-        """Pending rows that were tried often enough are rejected, with the code and words they have."""
+        """Pending rows that were tried often enough are rejected, with the code and message they have."""
         with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)

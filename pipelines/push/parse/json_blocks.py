@@ -37,7 +37,7 @@ class Rules:
 
 
 def read_block(block: str, rules: Rules, before: int) -> Columnar | None:
-    """The rows of a block of whole lines; None where it has to be read line by line.
+    """The rows of a block of complete lines; None where it has to be read line by line.
 
     Args:
         block: it begins with a line, and is not empty.

@@ -196,7 +196,7 @@ class _Reader:
         yield batch
 
     def columns(self, block: str, before: int) -> Columnar | None:
-        """The records of a block of whole lines, where nothing is wrong with any."""
+        """The records of a block of complete lines, where nothing is wrong with any."""
         found = None if self._careful else read_block(block, self._rules, before)
         self.some = self.some or found is not None
         return found

@@ -24,7 +24,7 @@ def schema(dataset: Dataset) -> pa.Schema:
 
 
 class Records:
-    """A batch of records: those that are whole, and lines of those that are not."""
+    """A batch of records: those that are complete, and lines of those that are not."""
 
     def __init__(self, dataset: Dataset, places: dict[str, int]) -> None:
         self._dataset, self._places = dataset, places

@@ -35,7 +35,7 @@ _INCOMING = "incoming"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Stretch:
     """Rows of a file that stand one after the other.
 
     Attributes:
@@ -52,22 +52,24 @@ class Part:
 
 
 @dataclass(slots=True)
-class Reading:
+class Relation:
     """A file that is being read.
 
     Attributes:
-        parts: its rows, each part to be run before the next one is asked for.
-        facts: what was found in the file; complete once all parts were run.
+        stretches: its rows, each stretch to be run before the next one is asked for.
+        facts: what was found in the file; complete once all stretches were run.
         failed: the error that ended a query early, to be raised in its place.
     """
 
-    parts: Generator[Part]
+    stretches: Generator[Stretch]
     facts: Facts
     failed: list[BaseException] = field(default_factory=list)
 
 
 @contextmanager
-def reading(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Source) -> Iterator[Reading]:
+def opened_relation(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Source
+) -> Iterator[Relation]:
     """A query over one file, to be run inside the block.
 
     Args:
@@ -84,13 +86,13 @@ def reading(connection: duckdb.DuckDBPyConnection, dataset: Dataset, source: Sou
         failed: list[BaseException] = []
         if source.format in _TEXTS:
             batches = numbered(_TEXTS[source.format](dataset, source, facts))
-            parts = _parts(connection, dataset, Stream(schema(dataset), batches, failed))
+            stretches = _stretches(connection, dataset, Stream(schema(dataset), batches, failed))
         else:
-            parts = _parquet(connection, dataset, source, facts, failed)
-        read = Reading(parts, facts, failed)
+            stretches = _parquet(connection, dataset, source, facts, failed)
+        relation = Relation(stretches, facts, failed)
         try:
-            with closing(read.parts):
-                yield read
+            with closing(relation.stretches):
+                yield relation
         except duckdb.Error:
             if not failed:
                 raise
@@ -112,7 +114,7 @@ class Stream:
         schema: it.
         batches: them.
         failed: gets the error that ends them.
-        query: SQL that makes texts of them, as `Part` describes.
+        query: SQL that makes texts of them, as `Stretch` describes.
     """
 
     schema: pa.Schema
@@ -138,19 +140,19 @@ def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[Presence | None,
             # less and less, so that batches that differ in turns do not each make a part
             known = here if known is None else known & here
             yield known, typed
-    except (Exception, KeyboardInterrupt) as error:  # raised again by `reading`
+    except (Exception, KeyboardInterrupt) as error:  # raised again by `opened_relation`
         stream.failed.append(error)
         raise
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: Stream) -> Generator[Part]:
+def _stretches(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: Stream) -> Generator[Stretch]:
     """Batches that follow each other and are proven, or are not."""
     for presence, group in groupby(_judged(dataset, stream), lambda pair: pair[0]):
         rows = (batch for _, batch in group)
         columns = stream.schema if presence is None else typed_schema(dataset)
         connection.register(_INCOMING, pa.RecordBatchReader.from_batches(columns, rows))
         try:
-            yield Part(stream.query) if presence is None else Part(f"FROM {_INCOMING}", True, presence)
+            yield Stretch(stream.query) if presence is None else Stretch(f"FROM {_INCOMING}", True, presence)
         finally:
             connection.unregister(_INCOMING)
 
@@ -174,7 +176,7 @@ def _parquet(
     source: Source,
     facts: Facts,
     failed: list[BaseException],
-) -> Generator[Part]:
+) -> Generator[Stretch]:
     """The rows of a Parquet file, or those that lie in another one; errors name the first."""
     path, rows = source.path, source.rows or source.path
     file = _named(rows)
@@ -184,7 +186,7 @@ def _parquet(
         nothing = [
             f"NULL::{'BIGINT' if name in numbers else 'VARCHAR'} AS {name}" for name in (*numbers, *texts)
         ]
-        yield Part(f"SELECT {', '.join(nothing)} LIMIT 0")
+        yield Stretch(f"SELECT {', '.join(nothing)} LIMIT 0")
         return
     try:
         refuse_parquet(path, rows)
@@ -201,16 +203,16 @@ def _parquet(
     found = {name: described[place] for name, place in columns.places.items()}
     values = select_values(dataset, found, relation, row="file_row_number + 1")
     if values is None:
-        part = Part(select_texts(dataset, found, relation, row="file_row_number + 1"))
+        stretch = Stretch(select_texts(dataset, found, relation, row="file_row_number + 1"))
         with _without_statistics(connection) if has_floats(found) else nullcontext():
-            yield part
+            yield stretch
         return
     query, types = values
     with connection.cursor() as cursor:  # one reads while the other one writes
         cursor.execute("SET TimeZone = 'UTC'")
         reader = cursor.sql(query).to_arrow_reader(BATCH_ROWS)
         as_texts = select_texts(dataset, types, _INCOMING, row="row")
-        yield from _parts(connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts))
+        yield from _stretches(connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts))
 
 
 @contextmanager

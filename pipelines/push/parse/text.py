@@ -81,7 +81,7 @@ def look(source: Source) -> Evidence:
     """Read a file once for evidence.
 
     Raises:
-        UsageError: it is damaged, or its encoding cannot be told.
+        UsageError: it is damaged, or its encoding is unclear.
     """
     with opened_bytes(source) as file:
         head = file.read(4)

@@ -65,7 +65,7 @@ class Sending:
         reading: for revenue, the number of the reading whose totals the stage holds.
         seen: for the others, the ledger's `last_chunk` before the stage was compared with it.
         lost: calls of revenue so far that left rows in doubt.
-        privacy: what is kept of phone numbers in the words of answers.
+        privacy: what is kept of phone numbers in the texts of answers.
         sizes: how large calls may be; handed on from one round of revenue to the next.
     """
 
@@ -257,9 +257,9 @@ class Sending:
         self._lost, self._lost_seconds = 0, 0.0
         self.sizes.answered(chunk.count, chunk.size, (reply.received_at - reply.sent_at).total_seconds())
         own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
-        if self.privacy.key:  # the API's words may name a phone number
+        if self.privacy.key:  # the API's text may name a phone number
             own = {
-                who: replace(verdict, message=self.privacy.words(verdict.message))
+                who: replace(verdict, message=self.privacy.text(verdict.message))
                 for who, verdict in own.items()
             }
         self._refused.update(

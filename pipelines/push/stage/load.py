@@ -9,7 +9,7 @@ import duckdb
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import Facts
-from pipelines.push.parse.relation import Part, reading
+from pipelines.push.parse.relation import Stretch, opened_relation
 from pipelines.push.values.content import content
 from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import (
@@ -44,10 +44,10 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
     """
     ((before,),) = connection.execute("SELECT count(*) FROM input").fetchall()
     try:
-        with reading(connection, dataset, source) as read:
-            for part in read.parts:
-                insertion = _typed_insertion if part.proven else _insertion
-                connection.execute(insertion(dataset, number, before, part))
+        with opened_relation(connection, dataset, source) as relation:
+            for stretch in relation.stretches:
+                insertion = _typed_insertion if stretch.proven else _insertion
+                connection.execute(insertion(dataset, number, before, stretch))
     except duckdb.OutOfMemoryException as error:
         if source.format == "parquet" and "temp directory" not in str(error):
             raise UsageError(
@@ -58,12 +58,12 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
     except duckdb.IOException:
         raise
     except duckdb.Error as error:
-        # DuckDB's words may quote the file, and with it personal data.
+        # DuckDB's text may quote the file, and with it personal data.
         raise UsageError(
             f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
             _REMEDIES.get(source.format, "Export the file again."),
         ) from None
-    _note(connection, number, source, read.facts)
+    _note(connection, number, source, relation.facts)
 
 
 def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:
@@ -99,7 +99,7 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
     )
 
 
-def _insertion(dataset: Dataset, number: int, before: int, part: Part) -> str:
+def _insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> str:
     """The statement that loads the texts of a query: as they are, then bare, then typed, then judged."""
     fields = dataset.fields
     names = ", ".join(dataset.columns)
@@ -121,15 +121,15 @@ def _insertion(dataset: Dataset, number: int, before: int, part: Part) -> str:
         f"raw, marks, {renamed} FROM ("
         f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
         f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
-        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({part.query})))))"
+        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({stretch.query})))))"
     )
 
 
-def _typed_insertion(dataset: Dataset, number: int, before: int, part: Part) -> str:
+def _typed_insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> str:
     """The statement that loads rows that are proven (see `proven`)."""
     known_by = identity_base(dataset.name, dataset.fields)
     base = "" if known_by in dataset.columns else f", {known_by} AS base"
     return (
         f"INSERT INTO input BY NAME SELECT {before} + row AS seq, {number} AS file, row, line, last_line, marks,"
-        f" {', '.join(dataset.columns)}, {content(dataset, part.presence)} AS content{base} FROM ({part.query})"
+        f" {', '.join(dataset.columns)}, {content(dataset, stretch.presence)} AS content{base} FROM ({stretch.query})"
     )

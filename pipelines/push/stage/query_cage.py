@@ -129,7 +129,7 @@ def run_query(
 def task_of(
     query: Query, columns: Collection[str], files: Collection[Path], warehouse: Path | None, output: Path
 ) -> dict[str, Any]:
-    """What the process is told.
+    """What the process is given.
 
     Args:
         query: the statement, checked.

@@ -22,7 +22,7 @@ _NO_COLUMN = ("JSON", "UNION", "VARIANT", "GEOMETRY")
 
 
 class _RefusedError(Exception):
-    """What the caller is to be told: a kind, and a text that quotes no data."""
+    """What the caller is to know: a kind, and a text that quotes no data."""
 
     def __init__(self, kind: str, text: str = "") -> None:
         super().__init__(text)

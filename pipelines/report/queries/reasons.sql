@@ -1,6 +1,6 @@
 -- Why rows were left out, the most frequent reasons of each dataset and outcome first; others are summed up.
--- The API's words may differ from row to row; its code does not. Ours may name the line, and a number for example.
--- The API's words and ours hold no numbers of people; should any words ever, they are not shown.
+-- The API's text may differ from row to row; its code does not. Ours may name the line, and a number for example.
+-- The API's text and ours hold no numbers of people; should any ever, it is not shown.
 WITH
 left_out AS (
     SELECT 'push' AS direction, dataset, outcome, code, reason

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.files.find import Source
-from pipelines.push.parse.relation import reading
+from pipelines.push.parse.relation import Stretch, opened_relation
 from pipelines.push.parse.typed_columns import select_texts
 from pipelines.push.stage.database import _create
 from pipelines.push.stage.load import _insertion, _typed_insertion
@@ -33,12 +33,10 @@ def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool]
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
         KEEP_ALL.define(connection)
         _create(connection, dataset)
-        with reading(connection, dataset, Source(path, name, "parquet")) as read:
-            for part in read.parts:
+        with opened_relation(connection, dataset, Source(path, name, "parquet")) as read:
+            for part in read.stretches:
                 parts.append(part.proven)
-                connection.execute(
-                    (_typed_insertion if part.proven else _insertion)(dataset, 0, 0, part.query)
-                )
+                connection.execute((_typed_insertion if part.proven else _insertion)(dataset, 0, 0, part))
         quick = connection.execute("FROM input ORDER BY seq").fetchall()
         connection.execute("DELETE FROM input")
         rows = f"read_parquet('{path}', file_row_number = true)"
@@ -47,7 +45,7 @@ def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool]
             for row in connection.execute(f"DESCRIBE FROM {rows}").fetchall()
         }
         texts = select_texts(dataset, found, rows, row="file_row_number + 1")
-        connection.execute(_insertion(dataset, 0, 0, texts))
+        connection.execute(_insertion(dataset, 0, 0, Stretch(texts)))
         assert quick == connection.execute("FROM input ORDER BY seq").fetchall()
     return parts, quick
 

@@ -31,7 +31,7 @@ _AS_FORGOTTEN = {
 def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> bool:
     """Copy the records that the ledger has forgotten, before the tables are replaced; whether there are any.
 
-    A call is told by when it was meant to be sent: numbers begin again with the ledger.
+    A call is known by when it was meant to be sent: numbers begin again with the ledger.
     """
     calls = [call["intended_at"] for call in ledger.chunks()]
     connection.register("calls", pa.table({"intended_at": pa.array(calls, pa.string())}))

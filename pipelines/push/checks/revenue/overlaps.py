@@ -25,7 +25,7 @@ BASE = "left(identity, 40)"
 
 
 def renumber(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
-    """Number equal rows anew, by what the ledger knows now.
+    """Number equal rows again, by what the ledger knows now.
 
     Leaves the temporary tables `sources` (file, source: the number of each file of the input, where it has one) and
     `sent_before` (base, rows: how many equal rows count before those of the input, places: the files they are of).

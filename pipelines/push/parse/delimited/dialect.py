@@ -85,7 +85,7 @@ class Body:
             yield from _readable(dialect, text)
 
 
-def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect, list[str]]:
+def judge(dataset: Dataset, header: str, body: Body, sep: str) -> tuple[Dialect, list[str]]:
     """The delimiter and quote with which the header names most fields and most records fit it.
 
     The whole file is read for it where its header or a first look leaves a doubt.
@@ -94,12 +94,12 @@ def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect
         dataset: what the rows are of.
         header: the first line.
         body: the records.
-        said: the delimiter that a `sep=` line names; else empty.
+        sep: the delimiter that a `sep=` line names; else empty.
 
     Returns:
         It, and sentences for the plan about what speaks against it.
     """
-    best, notes = _with_delimiter(dataset, header, body, said), []
+    best, notes = _with_delimiter(dataset, header, body, sep), []
     single = Dialect(best.delimiter, "'")
     if known(dataset, single.cells(header)) > known(dataset, best.cells(header)):
         best = single
@@ -113,9 +113,9 @@ def judge(dataset: Dataset, header: str, body: Body, said: str) -> tuple[Dialect
     return best, notes
 
 
-def _with_delimiter(dataset: Dataset, header: str, body: Body, said: str) -> Dialect:
+def _with_delimiter(dataset: Dataset, header: str, body: Body, sep: str) -> Dialect:
     """The delimiter alone, with double quotes; arguments as those of `judge`."""
-    tried = [Dialect(delimiter, '"') for delimiter in ([said] if said else DELIMITERS)]
+    tried = [Dialect(delimiter, '"') for delimiter in ([sep] if sep else DELIMITERS)]
     named = [_named(dataset, dialect.delimiter, header) for dialect in tried]
     likely = [dialect for dialect, names in zip(tried, named, strict=True) if names == max(named)]
     if len(likely) == 1:

@@ -59,7 +59,7 @@ class Block:
     Attributes:
         records: them, as columns.
         lines: how many lines they take up.
-        rest: the text behind the last whole record.
+        rest: the text behind the last complete record.
     """
 
     records: Columnar
@@ -68,7 +68,7 @@ class Block:
 
 
 def read_block(text: str, shape: Shape, before: int) -> Block | None:
-    """The records of a block of whole lines; None where it has to be read with care.
+    """The records of a block of complete lines; None where it has to be read with care.
 
     Args:
         text: it begins with a record.
@@ -106,7 +106,7 @@ def _encoded(text: str, shape: Shape) -> bytes | None:
 
 
 def _records(data: bytes, shape: Shape) -> tuple[_Places, _Places, int] | None:
-    """Where lines and whole records end, and the size of those; None where quotes are not beyond doubt."""
+    """Where lines and complete records end, and the size of those; None where quotes are not beyond doubt."""
     codes = np.frombuffer(data, np.uint8)
     line_ends = np.flatnonzero(codes == _LINE_END)
     if not data.endswith(b"\n"):
