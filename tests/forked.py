@@ -4,6 +4,7 @@ Nothing has run before, and they are processes like others: of their own, with t
 signals. What imports do is for tests that start the installed script.
 """
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -102,6 +103,7 @@ def _run(
     work: Callable[..., object], arguments: tuple[Any, ...], environment: dict[str, str], folder: Path,
     streams: tuple[Path, ...],
 ) -> None:  # fmt: skip
+    gc.freeze()  # what was imported is no garbage, and to look through it takes a tenth of a second or two
     os.umask(0o022)  # a shell's; a test before may have made its own process, and so this one, a private one
     os.chdir(folder)
     os.environ.clear()
