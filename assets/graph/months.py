@@ -20,7 +20,7 @@ from assets.inspection.metadata import of_month
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from assets.runs.started_by import attended
-from pipelines.push.audit.months import outcomes_between
+from pipelines.push.audit.months import outcomes_by_month
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.runs import records_of
@@ -33,6 +33,7 @@ NAME = "imported_months"
 _OPEN = (Outcome.PENDING, Outcome.PARKED, Outcome.IN_DOUBT)
 _PUSHES = tuple(f"push {name}" for name in PUSHED)
 _DIFFERS = "differs from what was sent"
+_TRIED = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.IN_DOUBT)
 
 
 class MonthConfig(dg.Config):
@@ -65,6 +66,22 @@ class Month:
         sums = {str(o): sum(by.get(o, 0) for by in self.counts.values()) for o in Outcome}
         return {outcome: rows for outcome, rows in sums.items() if rows}
 
+    def is_begun(self) -> bool:
+        """Whether rows of it were sent, or nothing is left to be sent."""
+        total = self.total()
+        return any(total.get(outcome) for outcome in _TRIED) or not total.get(Outcome.PENDING)
+
+
+def months_of(settings: Settings) -> dict[str, Month]:
+    """Every month of the current input, such as 2026-10, in order.
+
+    Raises:
+        StorageError: a stage or the warehouse cannot be read.
+    """
+    by_name = {name: outcomes_by_month(settings, name) for name in PUSHED}
+    names = sorted({month for found in by_name.values() for month in found})
+    return {key: Month.of({name: by.get(key, ({}, 0)) for name, by in by_name.items()}) for key in names}
+
 
 def partitions_of(settings: Settings) -> dg.MonthlyPartitionsDefinition:
     """Every month from TRACKLY_HISTORY_START up to the current one."""
@@ -76,9 +93,9 @@ def partitions_of(settings: Settings) -> dg.MonthlyPartitionsDefinition:
 def build_months(settings: Settings) -> dg.AssetsDefinition:
     """The asset with a partition for every month."""
     checks = {
-        "complete": "Nothing of the month is pending, parked or in doubt. Clicks and revenue are parked until their "
-        "send is in: where that is of a later month, run this month again, or the push.",
-        "left_out": "Rows of the month that were left out, or differ from what was sent, stay within "
+        "complete": "Nothing of a month that was begun is pending, parked or in doubt. Clicks and revenue are parked "
+        "until their send is in: where that is of a later month, run this month again, or the push.",
+        "left_out": "Rows of each month that were left out, or differ from what was sent, stay within "
         "TRACKLY_PUSH_LEFT_OUT_SHARE.",
     }
     return dg.asset(
@@ -112,32 +129,48 @@ def _import_month(
         with imports_published(settings):
             send(settings, list(PUSHED), between=between, run=run)
         done = records_of(settings.data_dir, run, _PUSHES)
-        found = {name: outcomes_between(settings, name, between) for name in PUSHED}
-    month = Month.of(found)
+        found = months_of(settings)
+    month = found.setdefault(context.partition_key, Month())
     yield dg.MaterializeResult(
         metadata=of_month(month.counts, between, done, time.monotonic() - started, month.differs),
-        check_results=month_checks(month, settings),
+        check_results=month_checks(
+            {key: one for key, one in found.items() if one is month or one.is_begun()}, settings
+        ),
     )
 
 
-def month_checks(month: Month, settings: Settings) -> list[dg.AssetCheckResult]:
-    """The checks of a month."""
+def month_checks(months: Mapping[str, Month], settings: Settings) -> list[dg.AssetCheckResult]:
+    """The checks of the months that were begun.
+
+    A check has one last result for all partitions, so that each names every month that is not as it should be: the
+    next month does not hide one.
+    """
+    left_out = {key: left for key, one in months.items() if (left := _left_out(one, settings))}
+    unsettled = {
+        key: rows
+        for key, one in months.items()
+        if (rows := {outcome: n for outcome, n in one.total().items() if outcome in _OPEN})
+    }
+    return [_result("complete", unsettled), _result("left_out", left_out)]
+
+
+def _left_out(month: Month, settings: Settings) -> dict[str, int]:
+    """Rows that were left out or differ, where they are more than may be."""
     total = month.total()
     left = {outcome: rows for outcome, rows in total.items() if outcome in LEFT_OUT}
     if month.differs:
         left[_DIFFERS] = month.differs
-    within = sum(left.values()) <= settings.push_left_out_share * sum(total.values())
-    unsettled = {outcome: rows for outcome, rows in total.items() if outcome in _OPEN}
-    return [_result("complete", unsettled), _result("left_out", {} if within else left)]
+    return {} if sum(left.values()) <= settings.push_left_out_share * sum(total.values()) else left
 
 
-def _result(check: str, rows: Mapping[str, int]) -> dg.AssetCheckResult:
-    """Passed where there are no such rows; else a warning that counts them."""
+def _result(check: str, months: Mapping[str, Mapping[str, int]]) -> dg.AssetCheckResult:
+    """Passed where there are no such months; else a warning that names them and counts their rows."""
+    named = {key: ", ".join(f"{what} ({n:,})" for what, n in rows.items()) for key, rows in months.items()}
     return dg.AssetCheckResult(
         asset_key=NAME,
         check_name=check,
-        passed=not rows,
+        passed=not months,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{what} ({number:,})" for what, number in rows.items()) or None,
-        metadata=rows,
+        description="; ".join(f"{key}: {text}" for key, text in named.items()) or None,
+        metadata={"months": len(months), "rows": sum(sum(rows.values()) for rows in months.values())},
     )

@@ -4,14 +4,14 @@ Add an activity here when a command gets a new one. What must not go in: Dagster
 and checks, which are those of the assets.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import dagster as dg
 import msgspec
 
 from assets.graph.months import NAME as MONTHS
-from assets.graph.months import Month, month_checks, partitions_of
+from assets.graph.months import month_checks, months_of, partitions_of
 from assets.inspection.lookups import (
     event_rows,
     input_rows,
@@ -32,7 +32,6 @@ from assets.inspection.metadata import (
 )
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import balances
-from pipelines.push.audit.months import outcomes_by_month
 from pipelines.push.audit.reconcile import Reconciliation
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
@@ -43,10 +42,8 @@ from pipelines.warehouse.published import published_snapshot
 from pipelines.webhooks.queue.state import received
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
-from schemas.values.outcomes import Outcome
 from schemas.webhook_events import WEBHOOK_EVENTS
 
-_TRIED = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.IN_DOUBT)
 _IMPORTS = tuple(f"imported_{name}" for name in PUSHED)
 _ASSETS = {*PULLED, *_IMPORTS, *(f"history_{name}" for name in PUSHED), "warehouse", "reconciliation"} | {
     WEBHOOK_EVENTS.name
@@ -76,23 +73,20 @@ def materializations(settings: Settings, records: Sequence[RunRecord]) -> Iterat
         )
 
 
-def months(settings: Settings) -> Iterator[tuple[dg.AssetMaterialization, list[dg.AssetCheckResult]]]:
-    """Months of the current input of which rows were sent, or nothing is left to be sent, each with its checks."""
-    by_name = {name: _by_month(settings, name) for name in PUSHED}
+def months(settings: Settings) -> tuple[list[dg.AssetMaterialization], list[dg.AssetCheckResult]]:
+    """Months of the current input that were begun, and the checks of all of them; nothing where there is no input."""
     known = partitions_of(settings)
     keys = set(known.get_partition_keys())
-    for key in sorted({month for found in by_name.values() for month in found} & keys):
-        parts = {name: found.get(key, ({}, 0)) for name, found in by_name.items()}
-        month = Month.of(parts)
-        if not _is_begun(month.total()):
-            continue
+    try:
+        found = {key: one for key, one in months_of(settings).items() if key in keys and one.is_begun()}
+    except StorageError:
+        return [], []
+    events = []
+    for key, month in found.items():
         window = known.time_window_for_partition_key(key)
         metadata = of_month(month.counts, (window.start, window.end), None, None, month.differs)
-        yield dg.AssetMaterialization(MONTHS, partition=key, metadata=metadata), month_checks(month, settings)
-
-
-def _is_begun(total: Mapping[str, int]) -> bool:
-    return any(total.get(outcome) for outcome in _TRIED) or not total.get(Outcome.PENDING)
+        events.append(dg.AssetMaterialization(MONTHS, partition=key, metadata=metadata))
+    return events, month_checks(found, settings)
 
 
 def events_received(settings: Settings) -> dg.AssetMaterialization | None:
@@ -148,13 +142,6 @@ def _found(
         return list(make(settings, record, name))
     except StorageError:  # another run has taken its place, or removed it
         return []
-
-
-def _by_month(settings: Settings, name: str) -> dict[str, tuple[dict[str, int], int]]:
-    try:
-        return outcomes_by_month(settings, name)
-    except StorageError:
-        return {}
 
 
 def _pulled(settings: Settings, record: RunRecord, name: str) -> Iterator[Made]:

@@ -69,15 +69,19 @@ def report_months(instance: dg.DagsterInstance, settings: Settings, report: Repo
         settings: where everything lies.
         report: puts an event on record.
     """
-    for event, checks in months(settings):
-        last = instance.fetch_materializations(
-            dg.AssetRecordsFilter(event.asset_key, asset_partitions=[str(event.partition)]), limit=1
-        ).records
-        if last and _figures(last[0].asset_materialization) == _figures(event):
-            continue
+    events, checks = months(settings)
+    changed = [event for event in events if not _is_known(instance, event)]
+    for event in changed:
         report(event)
-        for check in checks:
-            report(evaluation(instance, check))
+    for check in checks if changed else ():
+        report(evaluation(instance, check))
+
+
+def _is_known(instance: dg.DagsterInstance, event: dg.AssetMaterialization) -> bool:
+    """Whether the last materialization of the month has the same figures."""
+    of = dg.AssetRecordsFilter(event.asset_key, asset_partitions=[str(event.partition)])
+    last = instance.fetch_materializations(of, limit=1).records
+    return bool(last) and _figures(last[0].asset_materialization) == _figures(event)
 
 
 def _figures(event: dg.AssetMaterialization | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from oracle import query
 
 from assets.definitions import build_defs
+from assets.graph import months
 from assets.inspection.metadata import of_month
 from assets.resources import GivenTrackly
 from pipelines.pull.run import pull_all
@@ -209,3 +210,22 @@ def test_unread_files_stop_a_month_until_it_is_told_to_go_on(settings: Settings)
     assert "sends-2022.xlsx is a spreadsheet" in str(failure.event_specific_data)
     assert "ignore_unread" in str(failure.event_specific_data)
     assert run({"ignore_unread": True}).success
+
+
+def test_an_open_month_is_not_hidden_by_the_next_one(settings: Settings) -> None:
+    """Checks have one result for all months: each names every month that is not as it should be."""
+    begun = {
+        "2025-01": months.Month({"clicks": {"accepted": 3, "parked": 2}}),
+        "2025-02": months.Month({"sends": {"accepted": 5}}),
+        "2025-03": months.Month({"sends": {"accepted": 5, "quarantined": 4}, "revenue": {"pending": 1}}, 2),
+    }
+    complete, left_out = months.month_checks(begun, settings)
+    assert (complete.passed, left_out.passed) == (False, False)
+    assert complete.description == "2025-01: parked (2); 2025-03: pending (1)"
+    assert (
+        left_out.description
+        == "2025-01: parked (2); 2025-03: quarantined (4), differs from what was sent (2)"
+    )
+    complete, left_out = months.month_checks({"2025-02": begun["2025-02"]}, settings)
+    assert complete.passed
+    assert left_out.passed
