@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.parse.records import schema
-from pipelines.push.parse.relation import Part, _presence
+from pipelines.push.parse.relation import Stretch, _presence
 from pipelines.push.stage.database import _create
 from pipelines.push.stage.load import _insertion, _typed_insertion
 from pipelines.push.values.proven import prove
@@ -89,7 +89,7 @@ def loaded(
         _create(connection, dataset)
         connection.register("incoming", rows)
         known = _presence(rows) if insertion is _typed_insertion else frozenset()
-        connection.execute(insertion(dataset, 0, 0, Part("FROM incoming", presence=known)))
+        connection.execute(insertion(dataset, 0, 0, Stretch("FROM incoming", presence=known)))
         return connection.execute("SELECT * EXCLUDE (row, seq) FROM input").fetchall()
 
 
