@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
 from pipelines.pull.read.chain import Evidence
+from pipelines.text.humanize import plural
 from schemas.own_tables.sync import Consistency, Manifest, source_note, unserved_rows
 from schemas.revenue import FROM_CONTACTS, OF_TOTALS
 
@@ -25,13 +26,11 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
     numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
     unserved = unserved_rows(evidence.total, pulled)
     if unserved:
-        return Consistency.FUZZY, "; ".join(
-            [numbers, f"{unserved:,} rows that the API claims were not there to be read", *notes]
-        )
+        return Consistency.FUZZY, "; ".join([numbers, _unread(unserved), *notes])
     if not evidence.complete:
         more = pulled - evidence.total if evidence.total is not None else 0
         if more > 0:
-            notes.append(f"{more:,} rows more than claimed: they have gone meanwhile, or were counted twice")
+            notes.append(f"{plural(more, 'row')} more than claimed: gone meanwhile, or counted twice")
         return Consistency.FUZZY, "; ".join([numbers, *notes])
     if evidence.drifted:
         proof = "; ".join(notes) or "every reply shares a row with the next"
@@ -42,6 +41,11 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
     if evidence.total not in (None, pulled):
         return Consistency.FUZZY, f"{numbers}; the two do not agree and nothing was seen to change"
     return Consistency.EXACT, f"{numbers}; nothing was seen to change"
+
+
+def _unread(rows: int) -> str:
+    were = "was" if rows == 1 else "were"
+    return f"{plural(rows, 'row')} that the API claims {were} not there to be read"
 
 
 def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:

@@ -15,7 +15,7 @@ from pipelines.report.amounts import NOT_KNOWN, Number, Unit, money
 from pipelines.report.charts import Chart, bars, line, shares
 from pipelines.report.figures import Row
 from pipelines.run_records.summary import Run
-from pipelines.text.humanize import age, duration
+from pipelines.text.humanize import age, duration, plural
 from schemas.own_tables.imports import OUTCOMES
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
@@ -78,12 +78,14 @@ def page(
         "share": lambda share: NOT_KNOWN if share is None else f"{share:.1%}",
         "time": _time,
         "age": age,
+        "plural": plural,
         "duration": duration,
         "words": lambda name: name.replace("_", " "),
     }
     return environment.get_template("page.html").render(
         found=found,
         totals=found["totals"][0],
+        since=found["imported_since"][0],
         charts=_charts(found, shown.money),
         pulled={row["dataset"] for row in found["datasets"] if row["direction"] == "pull" and row["as_of"]},
         is_pushed=bool(found["outcomes"] or found["totals"][0]["imported"]),

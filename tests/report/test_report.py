@@ -25,6 +25,9 @@ from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from schemas.registry import PULLED, PUSHED
 
+BEFORE = "before.html"
+"""The report between a push and the pull after it."""
+
 
 class Page(HTMLParser):
     """What the tests look at: cells of tables by section, texts of charts by name, all that is referred to."""
@@ -101,6 +104,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Any:
         pull(settings, list(PULLED), "run-1")
         push(settings, list(PUSHED))
         reconcile(settings)
+        write_report(settings, settings.data_dir / BEFORE, ())
         account.remove_contact(key_of(account.contacts()[-1]))
         pull(settings, list(PULLED), "run-2")
         server.faults.active.append(parse_fault("revoke"))
@@ -152,6 +156,25 @@ def test_figures_are_those_of_the_warehouse(moved: tuple[Account, Settings, Page
         (row,) = [cells for title, cells in lists.items() if title.startswith(name)]
         assert (row[1], row[8]) == (f"{contacts:,}", f"{revenue:,.2f}")
     assert f"{len(account.contacts()) - 9:,}</b> contacts" in page.text
+
+
+def test_the_page_says_that_imports_are_newer_than_the_pull(moved: tuple[Account, Settings, Page]) -> None:
+    """What the account accepted since is not in its figures; with the next pull it is, and the line is gone."""
+    _, settings, page = moved
+    before = re.sub(r"<wbr>|<[/b]+>", "", (settings.data_dir / BEFORE).read_text(encoding="utf-8"))
+    ((rows, imported, opening, all_of_it),) = query(
+        settings.warehouse,
+        "SELECT count(*), sum(revenue), (SELECT sum(revenue) FROM marts.revenue_daily WHERE basis = 'opening'),"
+        " (SELECT sum(revenue_total) FROM contacts) FROM imports.records WHERE outcome = 'accepted'",
+    )
+    assert f"{opening:,.2f} revenue<small>account currency, in the account at the pull of " in before
+    assert f"; {imported:,.2f} imported since</small>" in before
+    assert f"The account accepted {rows:,} rows, among them {imported:,.2f} of revenue, after the" in before
+    assert before.count(f"without the {rows:,} rows imported since.") == 2, "lists and cohorts"
+    assert f"{all_of_it:,.2f}</b> revenue<small>" in page.text.replace("<wbr>", "")
+    assert all_of_it > opening
+    assert "newer than the pull" not in page.text
+    assert "imported since" not in page.text
 
 
 def test_charts_add_up(moved: tuple[Account, Settings, Page]) -> None:

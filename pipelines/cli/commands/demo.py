@@ -193,6 +193,7 @@ def _summary(data_dir: Path, made: _Made) -> None:
     out.print("\n[bold]Imported[/]")
     show_pushed(pushed)
     out.print(f"({made.bad} rows of the export are bad on purpose, {made.repeated} stand in it twice.)")
+    out.print("The warehouse is as of the pull, before the push: the next pull brings what was imported.")
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())

@@ -198,3 +198,6 @@ def test_more_rows_than_claimed_are_named() -> None:
     consistency, words = judge(Evidence(complete=False, total=4_000), 4_250)
     assert consistency == "fuzzy"
     assert "250 rows more than claimed" in words
+    one_more, one_less = (judge(Evidence(complete=False, total=total), 100)[1] for total in (99, 101))
+    assert "1 row more than claimed" in one_more
+    assert "1 row that the API claims was not there" in one_less
