@@ -39,6 +39,13 @@ class ListMembership(msgspec.Struct):
             "(until says when)."
         ),
     ]
+    active_again: Annotated[
+        Flag | None,
+        Column(
+            "Where it ended with a later sign-up and no pull was without the contact: whether the contact received "
+            "messages then; else null."
+        ),
+    ]
 
 
 class ListChurn(msgspec.Struct):
@@ -51,16 +58,14 @@ class ListChurn(msgspec.Struct):
     new: Annotated[
         Integer, Column("Active contacts that a pull saw for the first time, or again (returned).", _CONTACTS)
     ]
-    returned: Annotated[
-        Integer, Column("Of new: those that had been removed before, or have a later sign-up.", _CONTACTS)
-    ]
+    returned: Annotated[Integer, Column("Of new: those that had been removed before.", _CONTACTS)]
     reactivated: Annotated[Integer, Column("Contacts that became active again.", _CONTACTS)]
     opted_out: Annotated[Integer, Column("Contacts that were active and no longer are.", _CONTACTS)]
     removed: Annotated[
         Integer,
         Column(
-            "Active contacts that a complete pull was without for the first time, or found with a later sign-up: "
-            "such a contact is both removed and returned on that day.",
+            "Active contacts that a complete pull was without for the first time. Whoever signed up again between "
+            "two pulls was there in both, and is not counted.",
             _CONTACTS,
         ),
     ]

@@ -1,6 +1,7 @@
 -- Active contacts that came and went by month, over all lists, as pulls saw it.
 SELECT
-    month, sum(new) AS new, sum(reactivated) AS reactivated, sum(opted_out) AS opted_out, sum(removed) AS removed,
+    month, sum(new) AS new, sum(returned) AS returned, sum(reactivated) AS reactivated,
+    sum(opted_out) AS opted_out, sum(removed) AS removed,
     sum(net) AS net
 FROM marts.list_churn_monthly
 GROUP BY month

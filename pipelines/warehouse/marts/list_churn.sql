@@ -3,14 +3,20 @@ WITH
 stretches AS (
     SELECT
         list_id, started_by, active, marts.utc_day(since) AS day,
-        CASE WHEN removed THEN marts.utc_day(until) END AS removed_on, removed, count(*) AS contacts
+        CASE WHEN removed THEN marts.utc_day(until) END AS removed_on, removed, active_again, count(*) AS contacts
     FROM marts.list_membership
     GROUP BY ALL
 ),
 moves AS (
     SELECT list_id, day, started_by AS move, active, contacts FROM stretches
     UNION ALL
-    SELECT list_id, removed_on, 'removed', active, contacts FROM stretches WHERE removed
+    SELECT list_id, removed_on, 'removed', active, contacts FROM stretches WHERE removed AND active_again IS NULL
+    UNION ALL
+    -- Who signed up again between two pulls was on the list in both: neither removed nor returned.
+    SELECT list_id, removed_on, 'returned', active_again, -contacts FROM stretches WHERE active_again IS NOT NULL
+    UNION ALL
+    SELECT list_id, removed_on, CASE WHEN active THEN 'opted_out' ELSE 'reactivated' END, active, contacts
+    FROM stretches WHERE active_again <> active
 ),
 days AS (
     SELECT

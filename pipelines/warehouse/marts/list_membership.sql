@@ -79,13 +79,13 @@ stretches AS (
 )
 SELECT
     phone_number, list_id, active, signup_date, began_at AS since, 'opening' AS started_by,
-    NULL AS until, false AS removed
+    NULL AS until, false AS removed, NULL::BOOLEAN AS active_again
 FROM unchanged CROSS JOIN began
 UNION ALL
 SELECT
     phone_number, list_id, active, signup_date, since,
     CASE WHEN since = began_at THEN 'opening' ELSE 'new' END,
-    NULL, false
+    NULL, false, NULL
 FROM steady CROSS JOIN began
 UNION ALL
 SELECT
@@ -99,6 +99,7 @@ SELECT
     since,
     started_by,
     coalesce(removed_at, lead(since) OVER next_stretch),
-    removed_at IS NOT NULL OR coalesce(lead(started_by) OVER next_stretch = 'returned', false)
+    removed_at IS NOT NULL OR coalesce(lead(started_by) OVER next_stretch = 'returned', false),
+    CASE WHEN removed_at IS NULL AND lead(started_by) OVER next_stretch = 'returned' THEN lead(active) OVER next_stretch END
 FROM stretches
 WINDOW next_stretch AS (PARTITION BY phone_number, list_id ORDER BY since)
