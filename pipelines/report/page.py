@@ -98,9 +98,15 @@ def page(
         every_outcome=OUTCOMES,
         runs=runs,
         last=last,
-        notes=notes,
+        notes=[*notes, *_of_campaigns(found["findings"])],
         now=shown.now,
     )
+
+
+def _of_campaigns(findings: Sequence[Row]) -> list[str]:
+    """What the table of campaigns has in red needs attention, though `status` does not look for it."""
+    errors = sum(row["findings"] for row in findings if row["severity"] == "error")
+    return [f"{plural(errors, 'error')} in creatives and schedules: trackly-sync lint"] if errors else []
 
 
 def _charts(found: Mapping[str, Sequence[Row]], unit: Unit) -> dict[str, list[Chart]]:

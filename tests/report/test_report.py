@@ -237,17 +237,33 @@ def test_the_page_loads_nothing_and_names_nobody(moved: tuple[Account, Settings,
 def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp_path: Path) -> None:
     """With one pull, no push and hashed phones the page says what is not there yet, shows events, and no hash."""
     account.options.revenue_events = True
+    paid, unpaid = account.revenue[:2]
+    unpaid["offer_id"], paid["payout"], unpaid["payout"] = paid["offer_id"], 1.25, None
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", hash_phones="a secret of enough length")
         pull(settings, list(PULLED), "run")
     page = report(settings)
-    assert "Nothing needs attention" in page.text
+    ((errors,),) = query(
+        settings.warehouse, "SELECT count(*) FROM marts.campaign_lint WHERE severity = 'error'"
+    )
+    assert errors
+    assert f"<li>{errors} errors in creatives and schedules: trackly-sync lint</li>" in page.text
+    assert "Nothing needs attention" not in page.text
     assert "<b>Pulled only.</b>" in page.text
     assert "<b>-</b> rows imported" in page.text
     assert "No history has been pushed yet." in page.text
     assert "Every row that was pulled is published." in page.text
     assert "hmac:" not in page.text
     assert "imports" not in page.rows
+    ((name, revenue, margin, payout),) = query(
+        settings.warehouse,
+        "SELECT offer_name, event_revenue, event_margin, event_payout FROM marts.offer_performance"
+        f" WHERE offer_id = '{paid['offer_id']}'",
+    )
+    (row,) = [row for row in page.rows["offers"] if row[0].startswith(name)]
+    assert margin + payout == pytest.approx(Decimal(str(paid["revenue"])))
+    assert revenue > margin + payout
+    assert row[3:6] == [f"{revenue:,.2f}", f"{payout:,.2f}", f"{margin:,.2f}  of {margin + payout:,.2f}"]
     earned = sum(row["revenue"] for row in account.revenue)
     assert page.drawn("Revenue, by day", "earned") == pytest.approx(earned, abs=0.01)
     assert list(page.charts) == [
@@ -309,11 +325,16 @@ def test_pushed_only(settings_of: Any, account: Account, tmp_path: Path) -> None
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data")
         write_history(account, settings.history, sends=100)
-        push(settings, ["sends"])
+        push(settings, ["sends", "clicks"])
     page = report(settings)
     assert "<b>Pushed only.</b>" in page.text
     assert page.text.count("<b>-</b>") == 3
     assert "contacts<small>not pulled yet" in page.text
+    ((offer,), *_) = query(
+        settings.warehouse, "SELECT DISTINCT offer_id FROM imports.records WHERE offer_id NOT NULL"
+    )
+    assert f"no name yet <code>{offer}</code>" in page.text
+    assert "which TRACKLY_CURRENCY" not in page.text
     assert "rows imported" in page.text
 
 

@@ -13,7 +13,8 @@ paid AS (
         epc
     FROM marts.offer_performance
 )
-SELECT *, count(*) OVER () AS of_offers
+-- A margin is of the revenue whose payout is known, which may be a part of it.
+SELECT *, margin + payout AS paid_revenue, count(*) OVER () AS of_offers
 FROM paid
 ORDER BY revenue DESC NULLS LAST, clicks DESC NULLS LAST, offer_id
 LIMIT 20
