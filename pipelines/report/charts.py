@@ -24,6 +24,9 @@ _SMALL = 280
 _LABELS = 4
 """How many labels an axis of time has room for."""
 
+_CENTRED = 7
+"""Up to how many bars the label of the last one fits in the middle below it; of more, it ends there."""
+
 _SIZES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 _LARGEST = 0.9995e15
 """From here on there is no sign."""
@@ -63,18 +66,40 @@ def _wide(name: str) -> int:
     return sum(unicodedata.east_asian_width(letter) in "FW" for letter in name)
 
 
+_MARGIN_RIGHT = 14
+
 _COMMON = {
     "width": _WIDTH,
     "disable_xml_declaration": True,
     "show_legend": False,  # the page has it, where it can wrap
     "margin": 4,
-    "margin_right": 14,
+    "margin_right": _MARGIN_RIGHT,
     "spacing": 8,
     "truncate_label": -1,  # names are cut by `_cut`
     "value_formatter": _short,
     "style": Style(label_font_size=_FONT, major_label_font_size=_FONT, font_family="sans-serif"),
 }
-_EVERY_OTHER = {"y_labels_major_every": 2, "show_minor_y_labels": False}
+_STEPS = 4
+"""Into how many steps an axis of figures is divided, at the least half and at the most one more."""
+
+_WIDEST = 6
+"""A bar takes at most this part of the drawing: one alone would fill it."""
+
+
+def _ticks(lowest: float, highest: float, *, counts: bool) -> list[float]:
+    """Round figures at an axis, zero among them, from below the lowest to above the highest.
+
+    Args:
+        lowest: the smallest figure, at most zero.
+        highest: the largest one, at least zero.
+        counts: figures are counted, so none is between two.
+    """
+    least = (highest - lowest) / _STEPS or 1
+    size = 10.0 ** math.floor(math.log10(least))
+    step = next(size * by for by in (1, 2, 5, 10) if size * by >= least * (1 - 1e-9))
+    step = max(step, 1) if counts else step
+    first, last = math.floor(lowest / step + 1e-9), math.ceil(highest / step - 1e-9)
+    return [step * place for place in range(first, max(last, first + 1) + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +119,14 @@ class Chart:
     series: Sequence[tuple[int, str]]
 
 
+class _Bars(pygal.StackedBar):  # type: ignore[misc] # pygal has no types
+    """Bars of at most a part of the drawing's width, each in the middle of its place."""
+
+    @property
+    def _series_margin(self) -> float:
+        return max(0.06, (1 - self._len / _WIDEST) / 2)
+
+
 def line(name: str, unit: Unit, points: Sequence[tuple[datetime, Number]]) -> Chart:
     """A figure over time, from zero.
 
@@ -103,16 +136,16 @@ def line(name: str, unit: Unit, points: Sequence[tuple[datetime, Number]]) -> Ch
         points: instants and figures, in order; at least one.
     """
     begin, end = points[0][0], points[-1][0]
+    highest = _ticks(0, float(max(number for _, number in points)), counts=not unit.decimals)
     form = "%d %b" if (end - begin).total_seconds() > _SHORT else "%d %b %H:%M"
     chart = pygal.XY(  # its DateTimeLine uses what Python 3.12 deprecates
         **{**_COMMON, "width": _SMALL},
-        **_EVERY_OTHER,
         height=140,
-        max_scale=6,
         dots_size=2.5,
-        range=(0, float(max(number for _, number in points)) or 1),
+        range=(0, highest[-1]),
         x_value_formatter=lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(form),
     )
+    chart.y_labels = highest
     chart.x_labels = sorted({begin.timestamp(), end.timestamp()})
     chart.add(
         name,
@@ -124,7 +157,8 @@ def line(name: str, unit: Unit, points: Sequence[tuple[datetime, Number]]) -> Ch
             for at, n in points
         ],
     )
-    return Chart(name, _drawn(name, chart, at_ends=True), unit.name, [(0, name)])
+    chart.add_xml_filter(partial(_inside, ("first", "last")))
+    return Chart(name, _drawn(name, chart), unit.name, [(0, name)])
 
 
 def bars(
@@ -140,9 +174,13 @@ def bars(
         series: figures of each period, by what they are.
     """
     labels = [period.strftime("%b %Y" if grain == "month" else "%d %b %Y") for period in periods]
-    chart = pygal.StackedBar(**_COMMON, **_EVERY_OTHER, height=220, max_scale=8, show_minor_x_labels=False)
+    chart = _Bars(**_COMMON, height=220, show_minor_x_labels=False)
     chart.x_labels = labels
-    chart.x_labels_major = labels[:: max(1, math.ceil(len(labels) / _LABELS))]
+    is_centred = len(labels) <= _CENTRED
+    # counted from the end: the last bar has a label
+    chart.x_labels_major = labels[:: -math.ceil(len(labels) / (_LABELS if is_centred else _LABELS - 1))]
+    if not is_centred:
+        chart.add_xml_filter(partial(_inside, ("last",), shift=_MARGIN_RIGHT))
     return _stacked(name, chart, unit, labels, series)
 
 
@@ -167,7 +205,7 @@ def shares(
     # pygal leaves room for letters of the usual width
     more = max(_wide(place) for place in upwards) * _FONT * 0.4
     chart = pygal.HorizontalStackedBar(
-        **_COMMON, height=44 + 28 * len(places), max_scale=5, margin_left=4 + math.ceil(more)
+        **_COMMON, height=44 + 28 * len(places), margin_left=4 + math.ceil(more)
     )
     if whole:
         chart.config.range, chart.value_formatter = (0, 1), lambda share: f"{share:.0%}"
@@ -185,6 +223,7 @@ def _stacked(
     *,
     whole: bool = False,
 ) -> Chart:
+    chart.y_labels = [0, 0.25, 0.5, 0.75, 1] if whole else _ticks(*_bounds(series), counts=not unit.decimals)
     sums = [float(sum(numbers)) or 1 if whole else 1 for numbers in zip(*series.values(), strict=True)]
     for title, numbers in series.items():
         bars = zip(places, numbers, sums, strict=True)
@@ -195,6 +234,14 @@ def _stacked(
     return Chart(name, _drawn(name, chart), unit.name, seen)
 
 
+def _bounds(series: Mapping[str, Sequence[Number]]) -> tuple[float, float]:
+    """How far bars reach below zero and above it."""
+    places = [[float(number) for number in numbers] for numbers in zip(*series.values(), strict=True)]
+    below = [sum(number for number in numbers if number < 0) for numbers in places]
+    above = [sum(number for number in numbers if number > 0) for numbers in places]
+    return min(below), max(above)
+
+
 def _bar(text: str, number: Number, of: float) -> dict[str, Any]:
     return {"value": float(number) / of, "formatter": _shown_as(text if number else _NOTHING)}
 
@@ -203,21 +250,25 @@ def _shown_as(text: str) -> Callable[[Any], str]:
     return lambda _: text
 
 
-def _drawn(name: str, chart: Any, *, at_ends: bool = False) -> str:
+def _drawn(name: str, chart: Any) -> str:
     chart.add_xml_filter(partial(_bare, name))
-    if at_ends:
-        chart.add_xml_filter(_ends_inside)
     return str(chart.render())
 
 
-def _ends_inside(root: Any) -> Any:
-    """Labels at both ends of an axis stay inside, so that they do not run into the drawing next to this one."""
+def _inside(ends: Sequence[str], root: Any, shift: float = 0) -> Any:
+    """Labels at the ends of an axis stay inside, so that they do not run into the drawing next to this one.
+
+    Args:
+        ends: first, last, or both.
+        root: the drawing.
+        shift: how far to the right of its place the last one ends, in the drawing's units.
+    """
     for axis in root.iter():
         if axis.get("class") == "axis x":
             texts = [node for node in axis.iter() if node.tag == "text"]
-            texts[0].set("class", "first")
-            if len(texts) > 1:
-                texts[-1].set("class", "last")
+            for end in ends[: len(texts)]:
+                texts[0 if end == "first" else -1].set("class", end)
+            texts[-1].set("x", f"{float(texts[-1].get('x')) + shift:.1f}")
     return root
 
 

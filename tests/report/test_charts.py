@@ -30,7 +30,7 @@ def _labels(chart: Chart, axis: str) -> list[tuple[float, float, str]]:
     )
     found = []
     for group in root.iter():
-        if group.get("class") != f"axis {axis}":
+        if not group.get("class", "").startswith(f"axis {axis}"):
             continue
         for node in group.iter():
             if node.tag.endswith("text") and node.text:
@@ -58,6 +58,29 @@ def test_periods_do_not_collide(count: int, grain: str) -> None:
     assert labels[-1][1] <= 460 + 14
     for (_, end, _), (begin, _, text) in pairwise(labels):
         assert end < begin, text
+    assert labels[-1][2] == _periods(grain, count)[-1].strftime("%d %b %Y" if grain == "day" else "%b %Y")
+
+
+@pytest.mark.parametrize(
+    ("joined", "gone", "unit", "grid"),
+    [
+        ([1], [0], Unit("contacts"), ["0", "1"]),
+        ([3_290, 10], [0, 0], Unit("contacts"), ["0", "1k", "2k", "3k", "4k"]),
+        ([112, 8], [-9, 0], Unit("contacts"), ["-50", "0", "50", "100", "150"]),
+        ([0.4], [0], Unit("EUR", 2), ["0", "0.1", "0.2", "0.3", "0.4"]),
+        ([0], [-40], Unit("contacts"), ["-40", "-30", "-20", "-10", "0"]),
+    ],
+)
+def test_the_grid_reaches_beyond_the_bars(
+    joined: list[float], gone: list[float], unit: Unit, grid: list[str]
+) -> None:
+    """Round figures with a zero, none between two contacts; and one bar alone does not fill the drawing."""
+    chart = bars("Contacts", unit, "day", _periods("day", len(joined)), {"joined": joined, "gone": gone})
+    labels = [text for _, _, text in _labels(chart, "y")]
+    assert sorted(labels, key=lambda text: float(text.replace("k", "000"))) == grid
+    root = ElementTree.fromstring(chart.svg)  # noqa: S314 - our own drawing
+    wide = [float(node.get("width", "0")) for node in root.iter() if "rect" in node.get("class", "").split()]
+    assert 0 < max(wide) < 460 / 5
 
 
 @pytest.mark.parametrize("gap", [timedelta(minutes=5), WEEK])
