@@ -124,7 +124,7 @@ class _Bars(pygal.StackedBar):  # type: ignore[misc] # pygal has no types
 
     @property
     def _series_margin(self) -> float:
-        return max(0.06, (1 - self._len / _WIDEST) / 2)
+        return float(max(0.06, (1 - self._len / _WIDEST) / 2))
 
 
 def line(name: str, unit: Unit, points: Sequence[tuple[datetime, Number]]) -> Chart:
