@@ -97,6 +97,25 @@ def test_search_finds(site: Path, words: str, page: str) -> None:
     assert page in found
 
 
+def test_the_navigation_is_beside_the_text_at_1200_pixels(site: Path) -> None:
+    """The theme has it behind a button up to 1,219 pixels, in its styles and in its script."""
+    for path in [*site.rglob("assets/**/main*.css"), *site.rglob("assets/**/bundle*.js")]:
+        text = path.read_text(encoding="utf-8")
+        assert "76.25em" not in text, path.name
+        assert "72em" in text, path.name
+
+
+def test_pages_that_have_every_word_come_later(site: Path) -> None:
+    """Of the search's hits, the page about something comes before the list of all commands or columns."""
+    entries = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    weights = {entry["location"].partition("#")[0]: entry.get("boost", 1) for entry in entries}
+    assert {page for page, weight in weights.items() if weight < 1} == {
+        "reference/",
+        "data-dictionary/",
+        "troubleshooting/",
+    }
+
+
 def test_every_diagram_is_an_image_of_ours(site: Path) -> None:
     """Nothing draws them in the browser, so they are there without a network; each has a text in place of it."""
     drawn = {path.name for path in (site / "diagrams").glob("*.svg")}
