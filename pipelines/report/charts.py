@@ -87,7 +87,7 @@ _WIDEST = 6
 
 
 def _ticks(lowest: float, highest: float, *, counts: bool) -> list[float]:
-    """Round figures at an axis, zero among them, from below the lowest to above the highest.
+    """Round figures at an axis, zero among them, from about the lowest to above the highest.
 
     Args:
         lowest: the smallest figure, at most zero.
@@ -98,7 +98,8 @@ def _ticks(lowest: float, highest: float, *, counts: bool) -> list[float]:
     size = 10.0 ** math.floor(math.log10(least))
     step = next(size * by for by in (1, 2, 5, 10) if size * by >= least * (1 - 1e-9))
     step = max(step, 1) if counts else step
-    first, last = math.floor(lowest / step + 1e-9), math.ceil(highest / step - 1e-9)
+    # a little below zero has room without a step of its own
+    first, last = math.floor(lowest / step + 0.1), math.ceil(highest / step - 1e-9)
     return [step * place for place in range(first, max(last, first + 1) + 1)]
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import CHROMIUM, browsing
 from oracle import key_of, query
+from serving import wait_for
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import pull
@@ -424,6 +426,28 @@ def test_amounts_have_the_decimals_of_their_currency(
     """As ISO 4217 says, two where the code is unknown; never minus nought."""
     unit = money(currency)
     assert (unit.shown(amount), unit.shown_each(amount)) == (shown, each)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="a browser is needed")
+def test_the_page_fits_a_narrow_phone(moved: tuple[Account, Settings, Page], tmp_path: Path) -> None:
+    """At 320 pixels nothing reaches beyond the screen, and no table has to be scrolled sideways."""
+    _, settings, _ = moved
+    write_report(settings, tmp_path / "page.html", ())
+    with browsing(tmp_path / "browser") as browser:
+        browser.do(
+            "Emulation.setDeviceMetricsOverride", width=320, height=900, deviceScaleFactor=1, mobile=True
+        )
+        browser.open((tmp_path / "page.html").as_uri())
+        wait_for(
+            lambda: browser.value("document.readyState") == "complete" and browser.value("!!document.body")
+        )
+        wait_for(lambda: browser.value("document.querySelectorAll('section').length > 5"))
+        beyond = (
+            "[...document.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > 321).length"
+        )
+        assert browser.value(beyond) == 0
+        wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+        assert browser.value(wide) == 0
 
 
 def test_a_page_in_yen(moved: tuple[Account, Settings, Page]) -> None:
