@@ -119,6 +119,7 @@ def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bi
     assert demo.returncode == 0
     assert "1,000" in told
     assert "accepted" in told
+    assert "as of the pull, before the push: the next pull brings what was imported" in told
     assert of_session(demo.pid) == []
     assert not (tmp_path / "real.db").exists()
     assert (tmp_path / "demo" / "ledger.db").exists()
