@@ -1,9 +1,9 @@
 """The vocabulary that datasets are declared in: column types, checks, and `Dataset` itself.
 
 A dataset is a `msgspec.Struct` whose annotations carry a `Column` each. The struct is the JSON decoder as it
-stands; `schemas.derived.arrow`, `schemas.derived.tables`, `schemas.derived.frames` and `schemas.dictionary` derive
-the rest from it. What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb
-(`status` and `--help` load this module).
+stands; `arrow`, `tables` and `pandera_checks` of `schemas.derived` and `schemas.dictionary` derive the rest from it.
+What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb (`status` and `--help`
+load this module).
 """
 
 import types

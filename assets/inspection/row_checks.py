@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
 from schemas.columns import Dataset, past_times
-from schemas.derived.frames import frame_schema, to_frame
+from schemas.derived.pandera_checks import frame_schema, to_frame
 from schemas.values.instants import plausible_between
 
 

@@ -24,7 +24,7 @@ def post(url: str, content: Mapping[str, Any]) -> str:
         Why it did not arrive, in a few words without the URL; "" where it did. A message that took too long may
         have arrived.
     """
-    from pipelines.trackly.message import send_message  # noqa: PLC0415 - status and others send none
+    from pipelines.trackly.other_hosts import send_message  # noqa: PLC0415 - status and others send none
 
     failure = [f"no answer within {POST_SECONDS:g} s"]
 

@@ -1,17 +1,12 @@
-"""What may be claimed of a snapshot, how it differs from the one before, and whether it is good enough to be one."""
+"""What may be claimed of a snapshot, and how it differs from the one before.
 
-from collections import Counter
-from pathlib import Path
+What does not belong here: whether it is good enough to be one (`bad_rows_limit`).
+"""
 
-import pyarrow.parquet as pq
-
-from pipelines.errors import DataError
 from pipelines.pull.read.chain import Evidence
 from pipelines.text.humanize import plural
 from schemas.own_tables.sync import Consistency, Manifest, source_note, unserved_rows
 from schemas.revenue import FROM_CONTACTS, OF_TOTALS
-
-_REASONS_SHOWN = 3
 
 
 def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
@@ -46,29 +41,6 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
 def _unread(rows: int) -> str:
     were = "was" if rows == 1 else "were"
     return f"{plural(rows, 'row')} that the API claims {were} not there to be read"
-
-
-def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
-    """Refuse a snapshot with too many bad rows.
-
-    Args:
-        manifest: the snapshot's.
-        quarantine: its file of quarantined rows.
-        limit: the largest share of bad rows that is allowed, 0 to 1.
-
-    Raises:
-        DataError: naming the most common reasons.
-    """
-    if manifest.bad_share <= limit:
-        return
-    reasons = Counter(pq.read_table(quarantine, columns=["reason"])["reason"].to_pylist())
-    common = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_REASONS_SHOWN))
-    pulled = manifest.rows + manifest.quarantined
-    raise DataError(
-        f"{manifest.dataset}: {manifest.quarantined:,} of {pulled:,} rows ({manifest.bad_share:.1%}) are bad, the "
-        f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
-        "Correct the rows in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
-    )
 
 
 def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: frozenset[str]) -> str:

@@ -16,7 +16,8 @@ import msgspec
 
 from pipelines.errors import NotEnabledError, NotFoundError, TracklySyncError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
-from pipelines.pull.consistency import hold_to_limit, judge, schema_changes, source_figures, source_since
+from pipelines.pull.bad_rows_limit import hold_to_limit
+from pipelines.pull.consistency import judge, schema_changes, source_figures, source_since
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS

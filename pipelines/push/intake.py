@@ -20,7 +20,7 @@ from pipelines.push.checks.validate import validate
 from pipelines.push.files.find import Source
 from pipelines.push.files.unusable import Unusable
 from pipelines.push.findings.files import equal_files
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import decide, note_files
 from pipelines.push.ledger.queries.revenue.sources import note_sources

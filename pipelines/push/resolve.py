@@ -19,7 +19,7 @@ from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing_rows as differing
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.queries import decisions as ledger_decisions

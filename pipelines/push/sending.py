@@ -18,7 +18,7 @@ from pipelines.push.audit.archive import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake import MOST_REASONS, Incoming, Intake, held_reasons, put_on_record
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.outcomes import Outcome

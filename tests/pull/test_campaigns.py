@@ -26,7 +26,7 @@ from pipelines.settings import Settings
 from pipelines.trackly.replies.salvage import HALF
 from pipelines.warehouse.published import published
 from schemas import audiences
-from schemas.derived import frames
+from schemas.derived import pandera_checks
 from schemas.registry import PULLED
 
 CAMPAIGNS = ("creatives", "audiences", "schedules")
@@ -269,7 +269,7 @@ def test_what_breaks_off_changes_nothing_and_is_taken_up(
         ("cached_size: must be at least 0",)
     ]
     with monkeypatch.context() as bent:
-        columns = frames.frame_schema(audiences.AUDIENCES).columns
+        columns = pandera_checks.frame_schema(audiences.AUDIENCES).columns
         bent.setattr(columns["cached_size"], "checks", [])
         assert replay(settings, "audiences", "r2")[1] == 1
     held = shown(settings.warehouse, "audiences")

@@ -190,13 +190,13 @@ def test_replay_publishes_what_passes_by_now(
 ) -> None:
     """Rows that a stricter contract had set aside are published once the contract is mended, and only they."""
     from schemas import contacts  # noqa: PLC0415 - the contract is bent for this test
-    from schemas.derived import frames  # noqa: PLC0415 - the contract is bent for this test
+    from schemas.derived import pandera_checks  # noqa: PLC0415 - the contract is bent for this test
 
     account.contacts()[4]["click_count"] = -1
     account.contacts()[9]["send_count"] = -1
     pull(settings, ["contacts"], "r1")
     assert query(settings.warehouse, "SELECT count(*) FROM quarantine.contacts") == [(2,)]
-    schema = frames.frame_schema(contacts.CONTACTS)
+    schema = pandera_checks.frame_schema(contacts.CONTACTS)
     monkeypatch.setattr(schema.columns["click_count"], "checks", [])
     assert would_pass(settings, "contacts") == (1, 1)
     assert [path.name for path in (settings.data_dir / "runs").iterdir() if "replay" in path.name] == []
@@ -215,12 +215,12 @@ def test_a_replay_goes_on_where_history_ended(
 ) -> None:
     """The version that a replay publishes holds from when its row was read, which is when the one before it ended."""
     from schemas import contacts  # noqa: PLC0415 - the contract is bent for this test
-    from schemas.derived import frames  # noqa: PLC0415 - the contract is bent for this test
+    from schemas.derived import pandera_checks  # noqa: PLC0415 - the contract is bent for this test
 
     pull(settings, ["contacts"], "r1")
     account.contacts()[4]["click_count"] = -1
     pull(settings, ["contacts"], "r2")
-    monkeypatch.setattr(frames.frame_schema(contacts.CONTACTS).columns["click_count"], "checks", [])
+    monkeypatch.setattr(pandera_checks.frame_schema(contacts.CONTACTS).columns["click_count"], "checks", [])
     assert replay(settings, "contacts", "r3")[1] == 1
     ends = (
         "SELECT valid_from < valid_to, valid_to = lead(valid_from) OVER (ORDER BY valid_from) "

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.columns import Column, Dataset, Kind
 from schemas.derived.arrow import arrow_schema, quarantine_schema
-from schemas.derived.frames import broken_rows, frame_schema
+from schemas.derived.pandera_checks import broken_rows, frame_schema
 from schemas.derived.tables import breaks_a_check, comments, create_table, describe
 from schemas.dictionary import DOCUMENT, dictionary
 from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED

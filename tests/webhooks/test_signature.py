@@ -11,7 +11,7 @@ from receiving import SECRET, delivery, encoded
 
 from pipelines.cli.commands import webhooks
 from pipelines.errors import UsageError
-from pipelines.webhooks.capture import read_captured
+from pipelines.webhooks.captured_request import read_captured
 from pipelines.webhooks.signature import Form, forms_of, is_right
 
 BODY = encoded(delivery(1))

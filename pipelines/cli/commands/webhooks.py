@@ -19,7 +19,7 @@ from pipelines.text.humanize import age
 from pipelines.text.sanitize import for_terminal
 
 if TYPE_CHECKING:  # help answers at once
-    from pipelines.webhooks.capture import Captured
+    from pipelines.webhooks.captured_request import Captured
     from pipelines.webhooks.signature import Found
 
 app = typer.Typer(
@@ -80,7 +80,7 @@ def check(
     - `trackly-sync webhooks check request.txt`
     - `trackly-sync webhooks check request.har --json`: for a script that sets it up.
     """
-    from pipelines.webhooks.capture import read_captured  # noqa: PLC0415 - help answers at once
+    from pipelines.webhooks.captured_request import read_captured  # noqa: PLC0415 - help answers at once
     from pipelines.webhooks.signature import HEADER, Form  # noqa: PLC0415 - the same
 
     settings = load_settings()

@@ -4,7 +4,7 @@ The fast path decodes a reply at once into the dataset's structs, which refuse u
 turns their values into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to
 `extra`, rows of the wrong shape become bad rows with the reason.
 
-What does not belong here: one column's values (`arrays`), and rules about values (`schemas.derived.frames`).
+What does not belong here: one column's values (`arrays`), and rules about values (`schemas.derived.pandera_checks`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pipelines.pull.decode.arrays import NO_VALUE, Array, Values, arrow_columns
+from pipelines.pull.decode.column_values import NO_VALUE, Array, Values, arrow_columns
 from pipelines.trackly.replies.pages import NO_PAGINATION
 from pipelines.trackly.replies.salvage import FAULT, HALF
 from schemas.columns import Dataset, Kind

@@ -35,7 +35,7 @@ from pipelines.snapshots import (
 from pipelines.storage import storage_errors
 from pipelines.warehouse.published import published, published_rows, versions_of_totals
 from schemas.derived.arrow import arrow_schema, quarantine_schema
-from schemas.derived.frames import broken_rows
+from schemas.derived.pandera_checks import broken_rows
 from schemas.derived.tables import create_table, literal
 from schemas.own_tables.pull_columns import BOOKKEEPING
 from schemas.own_tables.sync import PAGES, Manifest

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.pull.decode.arrays import arrow_columns
+from pipelines.pull.decode.column_values import arrow_columns
 from pipelines.pull.decode.columns import values_of
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import Batch, StoredReply, write_batch

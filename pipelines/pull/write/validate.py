@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipelines.pull.replies.batches import Batch, raw_bad_rows, read_rows, write_bad, write_rows
 from schemas.columns import Dataset
-from schemas.derived.frames import broken_rows
+from schemas.derived.pandera_checks import broken_rows
 
 
 def checked(dataset: Dataset, batch: Batch) -> tuple[Batch, pa.Table]:

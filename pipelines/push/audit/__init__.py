@@ -1,6 +1,6 @@
 """What is published of a push, and whether the account holds what was accepted.
 
-    publish (schema imports);  reconcile ─▶ totals_compared, acknowledged;  lost_ledger;  alarms;  archive;  months
+    publish (schema imports);  reconcile ─▶ reconcile_query, acknowledged;  lost_ledger;  alarms;  archive;  months
 
 What does not belong here: settling what is in doubt (`pipelines.push.revenue`).
 """

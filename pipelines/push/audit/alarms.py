@@ -1,7 +1,7 @@
 """Revenue that is perhaps there twice, for the person who has to look: what alarms say, and acknowledging one.
 
-What does not belong here: finding it (`revenue.late`), and anything that imports duckdb or SQLAlchemy: `status`
-reads this.
+What does not belong here: finding it (`revenue.turned_up_late`), and anything that imports duckdb or SQLAlchemy:
+`status` reads this.
 """
 
 import re

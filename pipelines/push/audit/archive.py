@@ -22,7 +22,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive_files import FILES, archive_folder, archived, span
 from pipelines.push.stage.database import count
 from pipelines.push.stage.redact import kept_columns
-from pipelines.push.values.content import kept_content
+from pipelines.push.values.content_digest import kept_content
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder
 from schemas.columns import Dataset

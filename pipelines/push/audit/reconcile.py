@@ -4,7 +4,7 @@ Revenue and conversions: the totals before our first row of a contact (the ledge
 since, against the totals now. Clicks: their totals before are not on record, so they can only be shown to be too few.
 More than expected is other activity, except where it matches rows that were sent again; less is money that is
 missing. What turned up after it was called absent is an alarm, as in a push. What does not belong here: how it is
-compared (`totals_compared`), and the ledger against the API's answers (`acknowledged`).
+compared (`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, to
 from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.publish import publish_differences
-from pipelines.push.audit.totals_compared import (
+from pipelines.push.audit.reconcile_query import (
     ACKNOWLEDGED_COLUMNS,
     CLICKED_COLUMNS,
     COMPARE,
@@ -38,7 +38,7 @@ from pipelines.push.ledger.queries.revenue.alarms import acknowledged_contacts, 
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sent_revenue
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.revenue.late import find_late
+from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import patience
 from pipelines.push.stage.database import Progress
 from pipelines.push.stage.totals import TotalsInStage

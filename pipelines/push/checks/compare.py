@@ -19,13 +19,13 @@ from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known_rows import COLUMNS, IS_NEW
 from pipelines.push.checks.revenue.overlaps import renumber
 from pipelines.push.checks.revenue.same_rows import Decision, hold_same
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.statements import Presence
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
-from pipelines.push.values.content import changed, kept_content
+from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.runs import now
 from pipelines.storage import storage_errors
 from pipelines.warehouse.structure.tables import insert

@@ -16,7 +16,7 @@ import duckdb
 from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, in_order
-from pipelines.push.values.content import compared, kept_content
+from pipelines.push.values.content_digest import compared, kept_content
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list

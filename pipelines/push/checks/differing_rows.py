@@ -12,7 +12,7 @@ import duckdb
 
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Differing, acknowledged
-from pipelines.push.values.content import changed, kept_content
+from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
 from schemas.values.outcomes import IN_ACCOUNT, sql_list

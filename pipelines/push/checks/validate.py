@@ -77,7 +77,7 @@ def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
 
 
 def _broken(dataset: Dataset, batch: pa.RecordBatch) -> pa.RecordBatch | None:
-    from schemas.derived.frames import broken_rows  # noqa: PLC0415 - pandera takes long to load, most files need none
+    from schemas.derived.pandera_checks import broken_rows  # noqa: PLC0415 - pandera takes long to load, most files need none
 
     broken = broken_rows(dataset, batch)
     if not broken:

@@ -16,12 +16,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.engine import ask, ledger_errors, one_view
 from pipelines.push.ledger.db.figures import Figures
-from pipelines.push.ledger.db.states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import CHUNKS, INTAKES, ROWS
 from pipelines.push.ledger.db.upgrade import upgrade
-from pipelines.push.ledger.packs import mark, pack, take_turns, unpack
+from pipelines.push.ledger.packed_rows import mark, pack, take_turns, unpack
 from pipelines.push.ledger.statements import (
     Answered,
     LedgerRows,

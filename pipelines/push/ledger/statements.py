@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.engine import insert_many
-from pipelines.push.ledger.db.states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from pipelines.push.outcomes import NO_ANSWER, UNSETTLED, Outcome, Verdict
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.databases.sqlite_reader import asking, plain_file
+from pipelines.push.ledger.db.call_states import REMEDY
 from pipelines.push.ledger.db.figures import Figures
-from pipelines.push.ledger.db.states import REMEDY
 from pipelines.push.outcomes import Outcomes
 from pipelines.settings import Settings
 from pipelines.storage import is_there

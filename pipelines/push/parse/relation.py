@@ -25,8 +25,8 @@ from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered
 from pipelines.push.parse.typed_columns import has_floats, select_texts, select_values
 from pipelines.push.values.columns import match
 from pipelines.push.values.expressions import Presence
-from pipelines.push.values.proven import prove
-from pipelines.push.values.proven import schema as typed_schema
+from pipelines.push.values.fast_typing import prove
+from pipelines.push.values.fast_typing import schema as typed_schema
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 from schemas.derived.tables import literal, quoted
@@ -42,7 +42,7 @@ class Stretch:
         query: SQL that yields `row` (from 1), `line` and `last_line` (in a text file, else NULL), and the dataset's
             columns: as VARCHAR with `problem` (why the row cannot be read, else NULL) and `broken` (the line, where
             it is no record); or typed with `marks`.
-        proven: whether they are typed, since nothing is wrong with any (see `proven`).
+        proven: whether they are typed, since nothing is wrong with any (see `fast_typing`).
         presence: what is known of their fields, where they are.
     """
 

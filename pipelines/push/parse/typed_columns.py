@@ -90,7 +90,7 @@ _OWN = {
     Kind.FLAG: ("BOOLEAN",),
 }
 _DECIMAL = re.compile(r"DECIMAL\((?:[1-9]|1[0-5]),[0-4]\)")
-"""Of at most 4 decimals; `proven` looks at the digits before them."""
+"""Of at most 4 decimals; `fast_typing` looks at the digits before them."""
 
 
 def _select(relation: str, row: str, columns: Sequence[str], problem: str) -> str:

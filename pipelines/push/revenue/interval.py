@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.in_doubt import Sent
-from pipelines.push.ledger.readings import Totals
+from pipelines.push.ledger.totals_readings import Totals
 from pipelines.push.outcomes import RESOLVED, SETTLED
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import later_by

@@ -21,7 +21,7 @@ from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
 from pipelines.push.checks.compare import Compared, SendsStage, compare
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import recent_calls
 from pipelines.push.ledger.queries.pending import to_retry
@@ -29,8 +29,8 @@ from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
 from pipelines.push.ledger.queries.revenue.alarms import alarms
 from pipelines.push.outcomes import Outcome
-from pipelines.push.revenue.late import find_late
 from pipelines.push.revenue.settle import Settlement, patiently, settled
+from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import Patience, due, patience, seconds_until
 from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
 from pipelines.push.send.options import How

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from pipelines.push.ledger.queries.revenue.in_doubt import Sent
-from pipelines.push.ledger.readings import Found
+from pipelines.push.ledger.totals_readings import Found
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, SETTLED, UNSETTLED, Outcome, Verdict
 from pipelines.push.revenue.interval import AMBIGUOUS, NO_READING, Contact, Given, Judged, Judgement
 from pipelines.push.revenue.subset_sum import Fate

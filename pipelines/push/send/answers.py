@@ -10,7 +10,7 @@ here: sending, and the ledger.
 import math
 from collections.abc import Collection, Sequence
 
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.statements import Answered
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
 from pipelines.trackly.client import Reply

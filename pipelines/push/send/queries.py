@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from pipelines.push.checks.compare import Compared
 from pipelines.push.checks.known_rows import IS_NEW
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read
 from pipelines.push.stage.totals import TotalsInStage
-from pipelines.push.values.content import kept_content, likeness
+from pipelines.push.values.content_digest import kept_content, likeness
 from pipelines.push.values.expressions import Presence, record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from pipelines.warehouse.structure.tables import insert

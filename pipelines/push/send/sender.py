@@ -24,7 +24,7 @@ from pipelines.errors import (
     TracklySyncError,
 )
 from pipelines.privacy import KEEP_ALL, Privacy
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry, to_retry
 from pipelines.push.ledger.statements import Answered

@@ -9,7 +9,7 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     inputs    the files that a `.sql` file among them reads, how they were when it ran
     input     one row per row of the input, in order: its place (row; in a text file also line and last_line),
               its values, or what is wrong with it, marks (see `values.formats`), and the digest of its values
-              (`content`, see `values.content`)
+              (`content`, see `values.content_digest`)
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
               that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)

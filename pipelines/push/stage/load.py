@@ -10,7 +10,7 @@ from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import Stretch, opened_relation
-from pipelines.push.values.content import content
+from pipelines.push.values.content_digest import content
 from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import (
     GUARD_REMOVED,
@@ -126,7 +126,7 @@ def _insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> 
 
 
 def _typed_insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> str:
-    """The statement that loads rows that are proven (see `proven`)."""
+    """The statement that loads rows that are proven (see `fast_typing`)."""
     known_by = identity_base(dataset.name, dataset.fields)
     base = "" if known_by in dataset.columns else f", {known_by} AS base"
     return (

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.pull.derived.contact_totals import ContactTotals
-from pipelines.push.ledger.readings import Found, Totals
+from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.warehouse.structure.tables import insert
 from schemas.derived.tables import literal
 

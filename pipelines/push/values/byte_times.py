@@ -1,6 +1,6 @@
 """Times in the usual spellings of UTC, all of one length, out of their bytes: many at once.
 
-What does not belong here: other spellings (`formats`), and which columns hold times (`proven`).
+What does not belong here: other spellings (`formats`), and which columns hold times (`fast_typing`).
 """
 
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ from pipelines.sandbox import Account, Fault, Server, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.trackly.failures import Unreadable
 from pipelines.trackly.replies.pages import read_page
-from schemas.derived.frames import frame_schema
+from schemas.derived.pandera_checks import frame_schema
 from schemas.registry import PULLED, PUSHED
 
 SECRET = "a secret that nobody can guess"  # noqa: S105 - the tests' own

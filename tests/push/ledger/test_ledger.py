@@ -23,7 +23,7 @@ from pipelines.push.ledger.db.tables import PACKS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import open_ledger
-from pipelines.push.ledger.packs import decoded, known_by
+from pipelines.push.ledger.packed_rows import decoded, known_by
 from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sums

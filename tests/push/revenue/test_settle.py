@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.push.ledger.queries.revenue.in_doubt import Sent
-from pipelines.push.ledger.readings import Found, Totals
+from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.settle import settled
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates

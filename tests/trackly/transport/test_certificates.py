@@ -16,7 +16,7 @@ from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue
-from pipelines.trackly.message import send_message
+from pipelines.trackly.other_hosts import send_message
 from pipelines.trackly.replies.pages import get_page
 
 PAGE = json.dumps({"lists": [], "success_count": 0}).encode()

@@ -21,7 +21,7 @@ from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.failures import Kind
 from pipelines.trackly.imports import post_revenue, post_sends
-from pipelines.trackly.message import send_message
+from pipelines.trackly.other_hosts import send_message
 from pipelines.trackly.replies.pages import get_page
 from pipelines.trackly.transport.connection_errors import Sent, failure_of_wire
 

@@ -14,7 +14,7 @@ from pipelines.errors import AccessError, OutcomeUnknown, ServiceError, Settings
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue, post_sends
-from pipelines.trackly.message import send_message
+from pipelines.trackly.other_hosts import send_message
 from pipelines.trackly.replies.pages import get_page
 from pipelines.trackly.transport.proxies import proxy_for
 

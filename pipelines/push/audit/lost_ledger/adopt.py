@@ -12,7 +12,7 @@ from pipelines.alerts.after_run import watched
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost_ledger.detect import unknown_calls
 from pipelines.push.audit.publish import publish_imports
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import open_ledger

@@ -13,7 +13,7 @@ does not belong here: what becomes of rows that are found (`same_rows`).
 import duckdb
 
 from pipelines.push.checks.revenue.overlaps import BASE
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.stage.database import count

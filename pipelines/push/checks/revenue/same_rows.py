@@ -19,12 +19,12 @@ import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED
 from pipelines.push.checks.revenue.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
-from pipelines.push.values.content import likeness
+from pipelines.push.values.content_digest import likeness
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pipelines.databases.sqlite_or_postgresql import database_errors
 from pipelines.databases.sqlite_reader import Ask
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.states import REMEDY
+from pipelines.push.ledger.db.call_states import REMEDY
 from schemas.derived.tables import literal
 
 

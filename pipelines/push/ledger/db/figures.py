@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipelines.databases.sqlite_reader import Ask
-from pipelines.push.ledger.db.states import VERSION, of_call
+from pipelines.push.ledger.db.call_states import VERSION, of_call
 from pipelines.push.outcomes import Outcomes
 
 _HELD = ("quarantined", "duplicate", "parked")

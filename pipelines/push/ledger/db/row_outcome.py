@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.states import ChunkState, of_call
+from pipelines.push.ledger.db.call_states import ChunkState, of_call
 from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from schemas.values.outcomes import Outcome
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import making, sqlite_file
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.states import VERSION
+from pipelines.push.ledger.db.call_states import VERSION
 from pipelines.push.ledger.db.tables import ROWS
 
 FIRST = "0001"

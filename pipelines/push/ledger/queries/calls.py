@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from pipelines.push.outcomes import SETTLED, Outcome
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import ACKNOWLEDGED, CHUNKS, DECIDED, DECISIONS, FILES, INTAKES
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import note_resolutions

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from pipelines.push.ledger.statements import unsettled_contacts
 from pipelines.push.outcomes import Outcome

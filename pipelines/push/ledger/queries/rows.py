@@ -17,7 +17,7 @@ from pipelines.push.ledger.db.engine import one_view
 from pipelines.push.ledger.db.row_outcome import by_call, of_row
 from pipelines.push.ledger.db.tables import CHUNKS, PACKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.packs import decoded, known_by
+from pipelines.push.ledger.packed_rows import decoded, known_by
 
 _PACKS = 125  # read at a time: as many rows as DuckDB has in a row group, which it takes in best when whole
 _SELDOM = ("contact", "list_ref")  # what clicks and revenue ask of their sends

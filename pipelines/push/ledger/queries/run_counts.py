@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from pipelines.push.ledger.db.call_states import ChunkState, of_call
 from pipelines.push.ledger.db.row_outcome import of_row
-from pipelines.push.ledger.db.states import ChunkState, of_call
 from pipelines.push.ledger.db.tables import CHUNKS, PACKS, ROWS
 from pipelines.push.outcomes import SETTLED, Outcome
 

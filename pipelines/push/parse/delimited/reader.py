@@ -15,7 +15,7 @@ from typing import TextIO
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.parse.delimited.dialect import Body, Dialect, judge
-from pipelines.push.parse.delimited.regular_blocks import Shape, read_block
+from pipelines.push.parse.delimited.fast_blocks import Shape, read_block
 from pipelines.push.parse.delimited.row_fit import BACKSLASHED, SKIP, Fit
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.records import Columnar, Records

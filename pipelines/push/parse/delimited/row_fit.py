@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from pipelines.push.parse.delimited.dialect import DELIMITERS, Dialect
-from pipelines.push.parse.delimited.regular_blocks import Shape
+from pipelines.push.parse.delimited.fast_blocks import Shape
 from pipelines.push.parse.text import Evidence
 from pipelines.push.values.columns import Columns
 from pipelines.push.values.formats import WHITE

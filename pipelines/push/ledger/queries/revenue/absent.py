@@ -1,6 +1,6 @@
 """What the ledger keeps of revenue that was called absent, and raising an alarm where some of it turned up after all.
 
-What does not belong here: telling what turned up (`pipelines.push.revenue.late`), and reading alarms (`alarms`).
+What does not belong here: telling what turned up (`push.revenue.turned_up_late`), and reading alarms (`alarms`).
 Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
 """
 
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from pipelines.push.ledger.db import row_outcome
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, ROWS
-from pipelines.push.ledger.readings import Found, Totals
+from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import Outcome, Verdict
 
 UNDER_WAY = "~"

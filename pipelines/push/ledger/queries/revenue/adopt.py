@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.outcomes import Outcome

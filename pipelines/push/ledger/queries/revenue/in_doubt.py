@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from pipelines.errors import DataError
 from pipelines.push.ledger.db import row_outcome
-from pipelines.push.ledger.db.states import REVENUE, ChunkState
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, ROWS
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, watch_resolved
-from pipelines.push.ledger.readings import Totals
 from pipelines.push.ledger.statements import unsettled_contacts
+from pipelines.push.ledger.totals_readings import Totals
 from pipelines.push.outcomes import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Verdict
 from pipelines.runs import now, person
 

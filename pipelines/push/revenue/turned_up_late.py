@@ -23,11 +23,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from pipelines.pull.derived.contact_totals import ContactTotals
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
-from pipelines.push.ledger.readings import Found, Totals
+from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import SETTLED, Outcome, Verdict
 from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until

@@ -13,8 +13,8 @@ from pipelines.push.parse.records import schema
 from pipelines.push.parse.relation import Stretch, _presence
 from pipelines.push.stage.database import _create
 from pipelines.push.stage.load import _insertion, _typed_insertion
-from pipelines.push.values.proven import prove
-from pipelines.push.values.proven import schema as typed_schema
+from pipelines.push.values.fast_typing import prove
+from pipelines.push.values.fast_typing import schema as typed_schema
 from schemas.columns import Dataset, Field, Kind
 from schemas.registry import PUSHED
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.privacy import Privacy
 from pipelines.push.files.find import Source
 from pipelines.push.stage.database import building
-from pipelines.push.values.content import content, kept_content
+from pipelines.push.values.content_digest import content, kept_content
 from schemas.registry import PUSHED
 
 SENDS = PUSHED["sends"]

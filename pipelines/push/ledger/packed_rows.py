@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import PACKS, ROWS
 from pipelines.push.ledger.statements import KEPT, LedgerRows, add
 
