@@ -193,10 +193,10 @@ def _first_line(error: Exception) -> str:
 
 def _remedy(error: Exception, path: Path, setting: str) -> str:
     if "No space" in str(error):
-        return f"Make room on the disk of {path.parent}, then run the command again; nothing was changed."
+        return f"Make room on the disk of {path.parent}, then run the command again: nothing is half-done."
     if "not a valid DuckDB" in str(error):
         return "It is damaged: move it away. A pull and a push rebuild it from the account and the ledger."
-    return f"See that {path.parent} exists and can be written to ({setting}); nothing was changed."
+    return f"See that {path.parent} exists and can be written to ({setting}), then run the command again."
 
 
 def is_there(path: Path) -> bool:

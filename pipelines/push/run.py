@@ -4,14 +4,14 @@
 does not belong here: how rows are judged, cut, sent and counted, each of which has a module of its own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from pipelines.alerts.after_run import watched
-from pipelines.errors import UsageError
+from pipelines.errors import StorageError, TracklySyncError, UsageError
 from pipelines.process import interrupts
 from pipelines.push.audit.alarms import of_alarms
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
@@ -22,6 +22,7 @@ from pipelines.push.intake import Incoming, Intake, IntakeOptions, Taking, judge
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
+from pipelines.push.ledger.queries.run_counts import sent_after
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.plan import Plan, Planning, Showing, make_plans
@@ -34,6 +35,7 @@ from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import holds_phones
 from pipelines.runs import recorded
 from pipelines.settings import Settings
+from pipelines.text.humanize import plural
 from schemas.registry import PUSHED
 
 
@@ -202,11 +204,9 @@ def _push(
     with _pushing(settings) as ledger:
         taking = Taking(on_progress=how.on_progress, run=how.run)
         _judge(settings, sources.found, taking)
-        try:
+        with _published(settings, ledger):
             incoming = Incoming(sources.found, decision)
             sent = interrupts.run(send_all(settings, datasets, ledger, how, incoming))
-        finally:
-            publish_imports(settings)
         found, differing = ledger.outcomes(), ledger.differing()
     return PushReport(
         intakes=sent.intakes,
@@ -215,6 +215,52 @@ def _push(
         unread=sources.unread,
         differing={name: differing.get(name, 0) for name in datasets},
         unsettled=sent.unsettled,
+    )
+
+
+@contextmanager
+def _published(settings: Settings, ledger: Ledger) -> Iterator[None]:
+    """Publish the outcomes in the end, also of a push that failed.
+
+    Raises:
+        StorageError: they cannot be published. Rows may be in the account by then: the error tells what was sent, and
+            names the failure before it, which it would hide otherwise.
+    """
+    seen = {name: ledger.last_chunk(name) for name in PUSHED}
+    failed: TracklySyncError | None = None
+    try:
+        yield
+    except TracklySyncError as error:
+        failed = error
+        raise
+    finally:
+        try:
+            publish_imports(settings)
+        except TracklySyncError as error:
+            before = f"{failed.message} " if failed else ""
+            raise StorageError(
+                f"{before}{_sent_text(ledger, seen)} The warehouse was not rebuilt: {error.message}",
+                error.remedy,
+            ) from error
+
+
+def _sent_text(ledger: Ledger, seen: Mapping[str, int]) -> str:
+    """What was sent since some calls, in a sentence; without a figure where the ledger cannot be read.
+
+    Args:
+        ledger: open.
+        seen: by dataset, the number of the last call before.
+    """
+    try:
+        with ledger.begin() as transaction:
+            sent = [sent_after(transaction, name, ledger.part, seen[name]).values() for name in seen]
+    except StorageError:
+        return "What was sent is in the ledger, and is not sent again."
+    rows = sum(map(sum, sent))
+    if not rows:
+        return "Nothing was sent."
+    return (
+        f"{plural(rows, 'row was', 'rows were')} sent; the ledger has each of them, and none is sent again."
     )
 
 

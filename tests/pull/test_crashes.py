@@ -165,7 +165,7 @@ def test_no_room_for_the_warehouse_is_a_clear_error_too(
         told, complained = refused.communicate()
     assert refused.returncode == 1
     assert complained.startswith(b"Error: Cannot ")
-    assert b"nothing was changed" in complained
+    assert b"nothing is half-done" in complained
     assert told == b""
     assert settings.warehouse.read_bytes() == before
     pull(settings, ["contacts"], "next")

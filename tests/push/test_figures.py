@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from oracle import query
 
-from pipelines.errors import AccessError, TracklySyncError
+from pipelines.errors import AccessError, StorageError, TracklySyncError
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull
 from pipelines.push.audit.lost_ledger.adopt import adopt
@@ -103,6 +103,29 @@ def test_a_push_that_fails_shows_how_far_it_came(
     push(settings, ["sends"])
     assert moved(settings) == (30, 30, 30, 0, 0)
     assert len(account.sends) == 50
+
+
+def test_a_push_whose_outcomes_cannot_be_published_tells_what_it_sent(
+    account: Account, settings: Settings, write: Write, some_sends: Some
+) -> None:
+    """Who reads that nothing was changed would begin from scratch; what failed before is named with it."""
+    write("sends.ndjson", some_sends(3))
+    push(settings, ["sends"])
+    settings.warehouse.with_name(f".{settings.warehouse.name}.building").mkdir()
+    write("sends.ndjson", some_sends(20))
+    account.suspended = True
+    with pytest.raises(StorageError) as refused:
+        push(settings, ["sends"])
+    assert "suspended" in refused.value.message
+    assert "Nothing was sent. The warehouse was not rebuilt: Cannot " in refused.value.message
+    account.suspended = False
+    with pytest.raises(StorageError) as unpublished:
+        push(settings, ["sends"])
+    assert len(account.sends) == 20
+    assert unpublished.value.message.startswith(
+        "17 rows were sent; the ledger has each of them, and none is sent"
+    )
+    assert "nothing was" not in str(unpublished.value)
 
 
 def test_revenue_that_is_settled_by_reading_counts_where_it_was_settled(
