@@ -196,7 +196,10 @@ def _remedy(error: Exception, path: Path, setting: str) -> str:
         return f"Make room on the disk of {path.parent}, then run the command again: nothing is half-done."
     if "not a valid DuckDB" in str(error):
         return "It is damaged: move it away. A pull and a push rebuild it from the account and the ledger."
-    return f"See that {path.parent} exists and can be written to ({setting}), then run the command again."
+    return (
+        f"See that {path.parent} exists and can be written to ({setting}), then run the command again: nothing is"
+        " half-done."
+    )
 
 
 def is_there(path: Path) -> bool:

@@ -31,6 +31,8 @@ _ACCOUNT = "account.json"
 _OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
 """What the environment may say of the real account's data; the demo has its own."""
 
+_PORT = 3000
+
 _QUERY = """\
 SELECT lists.list_name, count(*) AS contacts, sum(revenue_total) AS revenue
 FROM contacts JOIN lists ON lists.id = contacts.list_id GROUP BY ALL ORDER BY revenue DESC"""
@@ -56,7 +58,12 @@ def demo(
             "--ui", help="Then serve Dagster's pages and the account; a demo that has run goes on as it was."
         ),
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65_535)] = 3000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Port of the pages of --ui; by default {_PORT}.", min=1, max=65_535, metavar="INTEGER"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Sandbox → pull → push → reconcile, with a summary; no key, no network.
@@ -65,17 +72,28 @@ def demo(
     the Dagster job `sync` pulls, pushes and reconciles.
 
     Examples:
-    - `trackly-sync demo`: once through, in half a minute.
+    - `trackly-sync demo`: once through, in about a minute.
     - `trackly-sync demo --json`: what came of it, for a program; the progress is on standard error.
     - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
     """
-    if pages and as_json:
-        raise UsageError("--json is for a demo that ends; --ui goes on until Ctrl-C.", "Give one of them.")
+    _check_partners(pages=pages, as_json=as_json, port=port)
     if not (pages and (data_dir / DEMO_MARKER).exists() and (data_dir / _ACCOUNT).exists()):
         code = _run(data_dir, contacts, as_json=as_json)
         if code or not pages:
             return code
-    return _serve(data_dir, port)
+    return _serve(data_dir, port or _PORT)
+
+
+def _check_partners(*, pages: bool, as_json: bool, port: int | None) -> None:
+    """See that options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if pages and as_json:
+        raise UsageError("--json is for a demo that ends; --ui goes on until Ctrl-C.", "Give one of them.")
+    if port is not None and not pages:
+        raise UsageError("--port is for the pages of --ui.", "Add --ui, or leave --port out.")
 
 
 def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:

@@ -131,6 +131,7 @@ def push(
     differ from what was sent earlier; or revenue waits to be settled, or is perhaps there twice.
     """
     names = chosen(datasets, PUSHED)
+    _check_partners(dry_run=dry_run, show_values=show_values, retry_rejected=retry_rejected)
     between = _month(month, dry_run=dry_run)
     settings = load_settings()
     if not dry_run:
@@ -231,6 +232,21 @@ def _tell_undecided(decision: "Decision | None", intakes: "Iterable[Intake]") ->
             "Nothing was decided: no row of revenue in this input is held for it. A row that stands in several files"
             " is held where all of them are pushed together, or one after the other: the first is sent."
         )
+
+
+def _check_partners(*, dry_run: bool, show_values: bool, retry_rejected: bool) -> None:
+    """See that what changes a plan is with one: who forgot --dry-run wants to look, and must not send.
+
+    Raises:
+        UsageError: it is not, or a plan is asked for that would differ from the push.
+    """
+    if show_values and not dry_run:
+        raise UsageError(
+            "--show-values is for --dry-run; without it, everything would be sent.",
+            "Add --dry-run, or leave --show-values out.",
+        )
+    if retry_rejected and dry_run:
+        raise UsageError("--dry-run plans without the rows of --retry-rejected.", "Leave one out.")
 
 
 def _showing(as_json: bool, show_values: bool) -> "Showing":

@@ -102,6 +102,8 @@ def resolve(
                 "It is not given what became of the rows.", "Add --as accepted, pending or rejected."
             )
         return _list(settings, as_json)
+    if rows and every:
+        raise UsageError("--all is for all rows in doubt, and some are named.", "Name rows, or give --all.")
     return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)
 
 

@@ -11,6 +11,9 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.errors import SettingsError, UsageError
 
+_SECRET = "sandbox"  # noqa: S105 - of a made-up account
+"""What events are signed with unless another secret is given."""
+
 
 @guarded
 def sandbox(
@@ -35,7 +38,7 @@ def sandbox(
     webhook: Annotated[
         str | None, typer.Option(help="URL that gets the events of messages, such as http://127.0.0.1:8790/.")
     ] = None,
-    webhook_secret: Annotated[str, typer.Option(help="What they are signed with.")] = "sandbox",  # noqa: S107 - of a made-up account
+    webhook_secret: Annotated[str, typer.Option(help="What they are signed with.")] = _SECRET,
     worst_day: Annotated[
         bool,
         typer.Option(
@@ -87,6 +90,7 @@ def sandbox(
         write_history,
     )
 
+    _check_events(webhook, is_chosen=worst_day or webhook_secret != _SECRET)
     faults = Faults([parse_fault(text) for text in fault or ()], random.Random(seed))  # noqa: S311 - no secrets
     account = seed_account(contacts, lists, offers, seed)
     seed_campaigns(account, creatives, audiences, schedules, seed)
@@ -106,6 +110,18 @@ def sandbox(
     _show_settings(url, API_KEY, history)
     serve_forever(account, faults, listener)
     return 0
+
+
+def _check_events(webhook: str | None, *, is_chosen: bool) -> None:
+    """See that there is somebody to send events to where it is chosen how they are.
+
+    Raises:
+        UsageError: there is nobody.
+    """
+    if webhook is None and is_chosen:
+        raise UsageError(
+            "--worst-day and --webhook-secret are about the events of --webhook.", "Add --webhook."
+        )
 
 
 def _show_settings(url: str, key: str, history: Path | None) -> None:
