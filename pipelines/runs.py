@@ -28,6 +28,7 @@ from schemas.own_tables.sync import RunRecord
 _log = logging.getLogger(__name__)
 _MARK = ".begun"
 _MOST_BYTES = 65_536
+_KILLED = "The process was killed"
 
 
 class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that there was no need for
@@ -171,7 +172,7 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
 def unended(data_dir: Path) -> list[RunRecord]:
     """Activities that have begun and not ended, oldest first: `running`, or `killed` where their process is gone.
 
-    What was killed is listed until the same activity begins again; it is on record then, as stopped.
+    What was killed is listed until the same activity begins again; it is on record then, as killed.
     """
     found = []
     for path in sorted((data_dir / "runs").glob(f"*{_MARK}")):
@@ -223,7 +224,7 @@ def _put_on_record(mark: Path) -> None:
     try:
         if _lock(handle):
             killed = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
-            killed.error = "The process was killed; nothing is half-done."
+            killed.status, killed.error = "killed", f"{_KILLED}; nothing is half-done."
             write_durably(mark.with_suffix(".json"), msgspec.json.encode(killed))
             mark.unlink()
     finally:
@@ -253,9 +254,12 @@ def _read(data_dir: Path, name: str) -> RunRecord:
     with storage_errors("read", path):
         content = path.read_bytes()
     try:
-        return msgspec.json.decode(content, type=RunRecord)
+        record = msgspec.json.decode(content, type=RunRecord)
     except msgspec.DecodeError as error:
         raise StorageError(f"{path} is damaged ({error}).", "Delete it; it holds figures only.") from error
+    if record.status == "stopped" and (record.error or "").startswith(_KILLED):
+        record.status = "killed"  # by a version that had no such status
+    return record
 
 
 def details(**figures: Any) -> msgspec.Raw:

@@ -58,7 +58,7 @@ def _is_due(
     """
     if known and (not by_command_line(known) or known.is_finished):
         return False
-    killed = any(map(_was_killed, records))
+    killed = any(record.status == "killed" for record in records)
     if any(record.status == "running" for record in records):
         return known is None and now - datetime.fromisoformat(records[0].started_at) >= at_least
     return killed or (known is not None and now - _last_sign(records) >= _QUIET)
@@ -66,10 +66,6 @@ def _is_due(
 
 def _last_sign(records: Sequence[RunRecord]) -> datetime:
     return max(datetime.fromisoformat(record.finished_at or record.started_at) for record in records)
-
-
-def _was_killed(record: RunRecord) -> bool:
-    return record.status == "killed" or (record.status == "stopped" and bool(record.error))
 
 
 def by_run(records: Iterable[RunRecord]) -> list[list[RunRecord]]:

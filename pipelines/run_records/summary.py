@@ -49,6 +49,11 @@ class Run:
         return sum(record.rows or 0 for record in self.activities if not record.activity.startswith(_BESIDE))
 
     @property
+    def is_counted(self) -> bool:
+        """Whether all that it moved is on record; of an activity that was killed nothing is."""
+        return all(record.status != "killed" or record.rows is not None for record in self.activities)
+
+    @property
     def is_push(self) -> bool:
         """Whether it pushed, so that it has figures of a push."""
         return any(record.sent is not None for record in self.activities)
@@ -113,6 +118,8 @@ class Run:
         if not self.is_push:
             return ""
         more = {"left out": self.left_out, "pending": self.pending}
+        if not self.is_counted:
+            return f"{self.sent:,} sent and counted before it was killed"
         parts = [f"{self.sent:,} sent", f"{self.accepted:,} accepted"]
         return ", ".join([*parts, *(f"{rows:,} {name}" for name, rows in more.items() if rows)])
 

@@ -167,7 +167,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
     asked: Annotated[
         Text | None, Column("What was asked for, where this is a part of it, as pull all; else null.")
     ] = None
-    status: Annotated[Text, Column("How it ended.", known=("succeeded", "failed", "stopped"))] = "stopped"
+    status: Annotated[Text, Column("How it ended.", known=("succeeded", "failed", "stopped", "killed"))] = (
+        "stopped"
+    )
     rows: Annotated[
         Integer | None,
         Column("Rows that it moved itself: pulled, published, taken in, sent, settled or compared.", "rows"),

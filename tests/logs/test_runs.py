@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ with recorded(Path(sys.argv[1]), "run-1", "pull contacts"):
 
 
 def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
-    """Running as long as the process lives, killed once it is gone, and stopped when the same begins again."""
+    """Running as long as the process lives, killed once it is gone; also when the same has begun again."""
 
     def told() -> list[tuple[str, str, str]]:
         return [(run.run, run.status, run.what) for run in latest_runs(tmp_path, 9)[0]]
@@ -40,10 +41,17 @@ def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
     assert told() == [("run-1", "killed", "pull lists contacts")]
     assert [(r.activity, r.status) for r in newest(tmp_path)] == [("pull lists", "succeeded")]
     with recorded(tmp_path, "run-2", "pull contacts"):
-        assert told() == [("run-2", "running", "pull contacts"), ("run-1", "stopped", "pull lists contacts")]
-    assert told() == [("run-2", "succeeded", "pull contacts"), ("run-1", "stopped", "pull lists contacts")]
+        assert told() == [("run-2", "running", "pull contacts"), ("run-1", "killed", "pull lists contacts")]
+    with suppress(KeyboardInterrupt), recorded(tmp_path, "run-3", "pull contacts"):
+        raise KeyboardInterrupt
+    assert [run[:2] for run in told()] == [("run-3", "stopped"), ("run-2", "succeeded"), ("run-1", "killed")]
     assert unended(tmp_path) == []
-    assert "killed" in latest_runs(tmp_path, 9)[0][1].errors[0]
+    killed = latest_runs(tmp_path, 9)[0][2]
+    assert "killed" in killed.errors[0]
+    assert not killed.is_counted, "what it moved is unknown, and not nothing"
+    path = next(path for path in (tmp_path / "runs").glob("*.json") if '"killed"' in path.read_text())
+    path.write_text(path.read_text().replace('"killed"', '"stopped"'))
+    assert latest_runs(tmp_path, 9)[0][2].status == "killed", "as an earlier version wrote it"
 
 
 def test_a_folder_that_takes_no_marks_stops_nothing(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def show_runs(found: Sequence[Run]) -> None:
             _clock(run.began),
             duration(run.seconds),
             f"[{_COLOURS[run.status]}]{run.status}[/]",
-            f"{run.rows:,}",
+            f"{run.rows:,}" if run.is_counted else f"{run.rows:,} + ?" if run.rows else "unknown",
             cell(f"{run.what}: {run.figures}" if run.figures else run.what),
         )
     out.print(table)
@@ -146,7 +146,9 @@ def _moved(record: RunRecord) -> str:
     """The rows of an activity: of a push what it did with them."""
     if record.sent is not None:
         return ", ".join(f"{getattr(record, name) or 0:,} {_words(name)}" for name in _MOVED)
-    return "" if record.rows is None else plural(record.rows, "row")
+    if record.rows is None:
+        return "rows unknown" if record.status == "killed" else ""
+    return plural(record.rows, "row")
 
 
 def _listed(figures: dict[str, Any]) -> str:

@@ -153,7 +153,11 @@ def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[s
     assert "killed     pull lists" in sync("runs", "9dead").stdout
     sync("pull", "lists")
     assert "was killed" not in sync("status").stdout
-    assert "The process was killed" in sync("runs", "9dead").stdout
+    later = sync("runs", "9dead").stdout
+    assert "The process was killed" in later
+    assert "killed     pull lists" in later
+    assert "rows unknown" in later
+    assert "unknown" in sync("runs").stdout.splitlines()[1]
 
 
 def test_shells_complete_names(sync: Sync, environment: dict[str, str]) -> None:
