@@ -36,8 +36,11 @@ _ALIVE = timedelta(minutes=10)
 """A receiver shows every half minute that it can store events; without that for so long it cannot."""
 
 
-_NOTHING = "nothing_to_compare"
-"""What a reconciliation says that had nothing to compare."""
+_WITHOUT_COMPARISON = {
+    "nothing_to_compare": "nothing was accepted yet",
+    "ledger_lost": "not all that was accepted could be compared",
+}
+"""Verdicts of a reconciliation that compared nothing, or not all; `push.audit.reconcile` gives them."""
 
 _BY_HAND = ("adopt", "resolve", "rollback ", "replay ")
 """Activities that a person waits for, who has seen how they ended."""
@@ -125,11 +128,7 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
         if record.activity == "reconcile" and not firing:
             details: dict[str, Any] = msgspec.json.decode(record.details) or {}
             agrees = bool(details.get("agrees", True))
-            there = (
-                "nothing was accepted yet"
-                if details.get("verdict") == _NOTHING
-                else "what was accepted is there"
-            )
+            there = _WITHOUT_COMPARISON.get(details.get("verdict", ""), "what was accepted is there")
             text = there if agrees else "contacts hold less than was accepted"
             remedy = "FROM imports.differences WHERE finding = 'missing'"
             figures = {"missing": details.get("missing")}

@@ -33,8 +33,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
 
     Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
     accepted. Differences are kept in the table imports.differences. It ends with "Agrees", or with "Nothing to
-    compare" where nothing was accepted yet (`verdict` in --json). Exit code 1: revenue or clicks are missing. Exit
-    code 3: revenue is perhaps there twice.
+    compare" where nothing was accepted yet (`verdict` in --json). Exit code 1: revenue or clicks are missing, or the
+    ledger was lost. Exit code 3: revenue is perhaps there twice.
 
     Examples:
     - `trackly-sync reconcile`
@@ -55,6 +55,9 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
         show_notes("Needs attention", [*ledger_notes(settings), *alarms])
     if not done.agrees:
         tell("What was accepted is not all there: FROM imports.differences WHERE finding = 'missing'")
+        return FAILED
+    if done.is_lost:
+        tell("The ledger was lost, so not all that was accepted could be compared: trackly-sync status")
         return FAILED
     if done.twice:
         tell("Revenue is perhaps there twice: trackly-sync resolve, and FROM imports.differences")
@@ -96,6 +99,8 @@ def _conclusion(done: "Reconciliation") -> str:
             return "Nothing to compare: nothing was accepted yet. To send history: trackly-sync push"
         case "missing":
             return "[red]Does not agree: what was accepted is not all there.[/]"
+        case "ledger_lost":
+            return "[red]Not compared: the ledger does not know all that was sent.[/]"
         case "perhaps_twice":
             return "[yellow]Revenue is perhaps there twice.[/]"
     if not done.contacts:

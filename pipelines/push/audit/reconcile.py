@@ -8,7 +8,7 @@ compared (`reconcile_query`), and the ledger against the API's answers (`acknowl
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from pipelines.process import interrupts
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, totals_folder
 from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish import publish_differences
 from pipelines.push.audit.reconcile_query import (
     ACKNOWLEDGED_COLUMNS,
@@ -57,6 +58,7 @@ class Verdict(StrEnum):
     AGREES = "agrees"
     MISSING = "missing"
     PERHAPS_TWICE = "perhaps_twice"
+    LEDGER_LOST = "ledger_lost"
     NOTHING_TO_COMPARE = "nothing_to_compare"
 
 
@@ -72,6 +74,7 @@ class Reconciliation:
         missing: revenue that was accepted and is not in the contacts' totals, in the account's currency.
         complete: whether every contact of the account was seen.
         alarms: how often revenue turned up after it was called absent, as long as nobody has acknowledged it.
+        is_lost: whether calls were made that the ledger does not know, so that what they brought was not compared.
     """
 
     balances: dict[str, Balance]
@@ -80,6 +83,7 @@ class Reconciliation:
     missing: Decimal
     complete: bool
     alarms: int = 0
+    is_lost: bool = False
 
     @property
     def twice(self) -> bool:
@@ -96,6 +100,8 @@ class Reconciliation:
         """What it comes to in a word; that nothing was compared is no agreement."""
         if not self.agrees:
             return Verdict.MISSING
+        if self.is_lost:
+            return Verdict.LEDGER_LOST
         if self.twice:
             return Verdict.PERHAPS_TWICE
         is_empty = not self.contacts and not any(balance.has_rows for balance in self.balances.values())
@@ -127,6 +133,7 @@ def reconcile(
                 if ledger:
                     find_late(totals, ledger, reading, patience(settings, ledger).settle)
                 done, differences = _reconciled(connection, reading, ledger)
+            done = replace(done, is_lost=bool(lost(settings)))
             record.rows = done.contacts
             record.details = details(
                 findings=done.findings,

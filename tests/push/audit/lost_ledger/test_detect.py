@@ -102,6 +102,9 @@ def test_a_ledger_that_is_lost_or_older_is_told_everywhere(
         (status, {}), (status, {"as_json": True}), (rejects, {}), (reconcile_command, {"quiet": True}), (doctor, {}),
     ):  # fmt: skip
         assert unknown in shown(command, capsys, **options), command
+    assert inspect.unwrap(reconcile_command)(as_json=True) == 1
+    assert json.loads(capsys.readouterr().out)["verdict"] == "ledger_lost"
+    assert "To send history" not in shown(reconcile_command, capsys, quiet=True)
     findings = json.loads(shown(doctor, capsys, as_json=True))
     assert {one["check"]: one["verdict"] for one in findings}["ledger"] == "fail"
     shown(report, capsys)
