@@ -27,9 +27,11 @@ def examples(page: str) -> list[str]:
 
 
 def names_of(function: Any) -> str:
-    """Arguments as the page writes them: names, with the stars."""
+    """Arguments as the page writes them: names, with the stars; without our own, which begin with an underscore."""
     found: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.name.startswith("_"):
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in "".join(found):
             found.append("*")
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")

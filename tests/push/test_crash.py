@@ -92,12 +92,12 @@ def test_an_interrupted_push_waits_for_the_calls_under_way(
     server.faults.active.append(Fault("latency", path="sends", seconds=0.6))
     write("sends.ndjson", some_sends(20_000))
     code = "from pipelines.push import run\nfrom pipelines.settings import load_settings\n"
-    with process(code + "run.push(load_settings(), ['sends'])", settings) as pushing:
-        deadline = time.monotonic() + 30
-        while outcomes(settings)["sends"].accepted == 0 and time.monotonic() < deadline:
+    # two at once, so that most calls are still to come, also where this process gets its turn late
+    with process(code + "run.push(load_settings(), ['sends'])", settings, TRACKLY_CONCURRENCY="2") as pushing:
+        while outcomes(settings)["sends"].accepted == 0 and pushing.poll() is None:
             time.sleep(0.05)  # the process is another one: there is nothing to wait on but its ledger
         pushing.send_signal(signal.SIGINT)
-        pushing.communicate(timeout=30)
+        pushing.communicate(timeout=120)
     with open_ledger(settings) as ledger:
         assert {chunk["state"] for chunk in ledger.chunks()} == {"answered"}
     assert 0 < outcomes(settings)["sends"].accepted < 20_000

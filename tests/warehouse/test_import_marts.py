@@ -310,18 +310,16 @@ def answer(path: Path, question: str) -> list[Row]:
 
 
 def test_documented_questions_about_money(imported: tuple[Path, list[Row]]) -> None:
-    """Revenue by list and month, what offers earn after 7 days, and imported against organic revenue."""
+    """Revenue by list and month, and what offers earn after 7 days."""
     path, records = imported
     messages = followed(records)
     by_month: defaultdict[dt.date | None, Decimal] = defaultdict(Decimal)
     late: defaultdict[str, Decimal] = defaultdict(Decimal)
-    of_list: defaultdict[int | None, Decimal] = defaultdict(Decimal)
     for message in messages.values():
         for row in message["revenue"]:
             at, lag = row["happened_at"], hours(message["sent_at"], row["happened_at"])
             by_month[at and at.date().replace(day=1)] += row["revenue"]
             late[row["offer_id"]] += row["revenue"] if lag is not None and lag > 7 * 24 else NOTHING
-            of_list[message["list_id"]] += row["revenue"]
     found: defaultdict[dt.date | None, Decimal] = defaultdict(Decimal)
     for row in answer(path, "Imported revenue has its own month"):
         found[row["month"]] += row["revenue"]
@@ -329,16 +327,6 @@ def test_documented_questions_about_money(imported: tuple[Path, list[Row]]) -> N
     offers = answer(path, "Which offers still earn after 7 days?")
     assert {row["offer_id"]: row["after_7_days"] for row in offers} == late
     assert [row["after_7_days"] for row in offers] == sorted(late.values(), reverse=True)
-    totals: defaultdict[int, int] = defaultdict(int)
-    for _, list_id, revenue, _ in CONTACTS:
-        totals[list_id] += revenue
-    organic = {
-        row["list_id"]: (row["revenue"], row["imported"], row["organic"])
-        for row in answer(path, "How much of the revenue was imported")
-    }
-    assert organic == {
-        n: (total, of_list.get(n, NOTHING), total - of_list.get(n, NOTHING)) for n, total in totals.items()
-    }
 
 
 def test_documented_questions_about_people_and_sends(imported: tuple[Path, list[Row]]) -> None:

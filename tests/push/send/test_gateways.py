@@ -166,7 +166,7 @@ def test_one_ctrl_c_ends_a_push_whose_reply_drips_through_nginx(
     wanted = revenue(60)
     with nginx(server.url, REVENUE, "limit_rate 1;") as gateway:
         slow = through(settings, gateway.url)
-        with process(PUSHING, slow, TRACKLY_TIMEOUT_SECONDS="2") as pushing:
+        with process(PUSHING, slow, TRACKLY_TIMEOUT_SECONDS="2", TRACKLY_SETTLE_SECONDS="60") as pushing:
             while not account.revenue:
                 time.sleep(0.05)
             time.sleep(0.5)
