@@ -19,6 +19,8 @@ from pipelines.sandbox import API_KEY
         ("push --reason because", "--same-rows-count"),
         ("resolve record:1 --all --as accepted --reason seen", "--all"),
         ("resolve --reason because", "--as"),
+        ("resolve --all --as accepted --reason seen --show-values", "--show-values"),
+        ("resolve --acknowledge 1 --reason seen --show-values", "--show-values"),
         ("sandbox --worst-day", "--webhook"),
         ("sandbox --webhook-secret other", "--webhook"),
         ("demo --port 3001", "--ui"),

@@ -1,7 +1,7 @@
 """`trackly-sync resolve`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,12 +73,18 @@ def resolve(
             help="Rows that differ from what was sent: list them, or with --reason acknowledge them.",
         ),
     ] = False,
+    show_values: Annotated[
+        bool,
+        typer.Option("--show-values", help="In a list: phone numbers as they are, which are personal data."),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """List the revenue in doubt, or settle it by hand, with a reason that is kept.
 
     A call without a usable answer leaves its revenue in doubt. The next push reads the contacts' totals and settles
     what they tell; what they cannot tell is listed here with the evidence. Look such rows up in Trackly, then say.
+    Lists mask contacts, and keys that look like a phone number or an e-mail address, also with --json; --show-values
+    shows them.
 
     Examples:
     - `trackly-sync resolve`: the list.
@@ -87,36 +93,73 @@ def resolve(
     - `trackly-sync resolve --differs sends --reason "texts were corrected in the export only"`
     - `trackly-sync resolve --acknowledge 3 --reason "Trackly removed the second events, ticket 1234"`
     """
+    if show_values:
+        _refuse_values(outcome, alarm, reason if differs else "")
     settings = load_settings()
+    masked = not show_values
     if differs:
         if any((outcome, every, alarm is not None)):
             raise UsageError(
                 "--differs excludes --as, --all and --acknowledge.", "Give it alone, or with --reason."
             )
-        return _differs(settings, chosen(rows, PUSHED), reason, as_json)
+        names = chosen(rows, PUSHED)
+        if reason:
+            return _acknowledge_differing(settings, names, reason, as_json)
+        return _list_differing(settings, names, as_json, masked=masked)
     if alarm is not None:
         return _acknowledge(settings, alarm, reason, as_json, other=any((rows, outcome, every)))
+    _check_rows(rows, outcome, reason, every=every)
     if outcome is None:
-        if any((rows, reason, every)):
-            raise UsageError(
-                "It is not given what became of the rows.", "Add --as accepted, pending or rejected."
-            )
-        return _list(settings, as_json)
-    if rows and every:
-        raise UsageError("--all is for all rows in doubt, and some are named.", "Name rows, or give --all.")
+        return _list(settings, as_json, masked=masked)
     return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)
 
 
-def _list(settings: Settings, as_json: bool) -> int:
+def _refuse_values(outcome: ByHand | None, alarm: int | None, acknowledged: str) -> None:
+    """See that values are asked for of a list.
+
+    Raises:
+        UsageError: something is decided.
+    """
+    if outcome or acknowledged or alarm is not None:
+        raise UsageError("--show-values is for a list, and this decides.", "Leave it out.")
+
+
+def _check_rows(rows: Sequence[str] | None, outcome: ByHand | None, reason: str, *, every: bool) -> None:
+    """See that it is clear which rows are meant, and what became of them.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if outcome is None and any((rows, reason, every)):
+        raise UsageError(
+            "It is not given what became of the rows.", "Add --as accepted, pending or rejected."
+        )
+    if rows and every:
+        raise UsageError("--all is for all rows in doubt, and some are named.", "Name rows, or give --all.")
+
+
+def _list(settings: Settings, as_json: bool, *, masked: bool) -> int:
     from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
 
     if not as_json:
-        _show_alarms(open_alarms(settings))
-    _show(in_doubt(settings), as_json)
+        _show_alarms(open_alarms(settings), masked=masked)
+    found = in_doubt(settings)
+    _show([_masked(one) if masked else one for one in found], as_json)
     for note in ledger_notes(settings):
         tell(note)
     return 0
+
+
+def _masked(doubt: "Doubt") -> "Doubt":
+    identity, message_id = (_key(text, masked=True) for text in (doubt.identity, doubt.message_id))
+    return replace(doubt, identity=identity, message_id=message_id)
+
+
+def _key(text: str, *, masked: bool) -> str:
+    from pipelines.push.findings.values import shown_key  # noqa: PLC0415 - help answers at once
+
+    return shown_key(text, masked=masked) or ""
 
 
 def _settle(
@@ -130,7 +173,7 @@ def _settle(
     named = [doubt.identity for doubt in in_doubt(settings)] if rows is None else list(dict.fromkeys(rows))
     run_resolve(settings, named, Outcome(outcome.value), reason)
     if as_json:
-        show_json({"resolved": named, "outcome": outcome.value})
+        show_json({"resolved": [_key(one, masked=True) for one in named], "outcome": outcome.value})
         return 0
     out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
     if outcome is ByHand.PENDING:
@@ -151,20 +194,26 @@ def _acknowledge(settings: Settings, alarm: int, reason: str, as_json: bool, *, 
     return 0
 
 
-def _differs(settings: Settings, names: Sequence[str], reason: str, as_json: bool) -> int:
-    from pipelines.push.resolve import acknowledge_differing, differing_rows  # noqa: PLC0415 - help answers at once
+def _acknowledge_differing(settings: Settings, names: Sequence[str], reason: str, as_json: bool) -> int:
+    from pipelines.push.resolve import acknowledge_differing  # noqa: PLC0415 - help answers at once
 
-    if reason:
-        done = acknowledge_differing(settings, names, reason)
-        if as_json:
-            show_json({"acknowledged": {name: done.get(name, 0) for name in names}})
-            return 0
-        for name, number in done.items():
-            out.print(f"{plural(number, 'row')} of {name} acknowledged.")
-        if not any(done.values()):
-            out.print("No row of the last push differed without being acknowledged.")
+    done = acknowledge_differing(settings, names, reason)
+    if as_json:
+        show_json({"acknowledged": {name: done.get(name, 0) for name in names}})
         return 0
-    found = differing_rows(settings, names)
+    for name, number in done.items():
+        out.print(f"{plural(number, 'row')} of {name} acknowledged.")
+    if not any(done.values()):
+        out.print("No row of the last push differed without being acknowledged.")
+    return 0
+
+
+def _list_differing(settings: Settings, names: Sequence[str], as_json: bool, *, masked: bool) -> int:
+    from pipelines.push.resolve import differing_rows  # noqa: PLC0415 - help answers at once
+
+    found = [
+        replace(one, identity=_key(one.identity, masked=masked)) for one in differing_rows(settings, names)
+    ]
     if as_json:
         show_json([asdict(place) for place in found])
         return 0
@@ -199,7 +248,7 @@ def _show_differing(found: "Sequence[Place]") -> None:
     )
 
 
-def _show_alarms(found: "list[Late]") -> None:
+def _show_alarms(found: "list[Late]", *, masked: bool) -> None:
     for one in found:
         out.print(f"[bold red]Alarm {one.alarm.alarm}[/]  {escape(plain(one.text))}.")
         table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")
@@ -209,10 +258,15 @@ def _show_alarms(found: "list[Late]") -> None:
         for row in one.rows[:_MOST_SHOWN]:
             at = row.sent_at[:19].replace("T", " ")
             amount = f"{amount_of(row.amount):,.4f}"
-            table.add_row(cell(row.identity), cell(row.contact), amount, str(row.chunk), at)
+            who, contact = (_key(text, masked=masked) for text in (row.identity, row.contact))
+            table.add_row(cell(who), cell(contact), amount, str(row.chunk), at)
         out.print(table)
         if len(one.rows) > _MOST_SHOWN:
             out.print(f"... and {len(one.rows) - _MOST_SHOWN:,} more")
+        if masked:
+            out.print(
+                "Contacts are masked (letters x, digits 9); to look them up: --show-values", markup=False
+            )
         out.print(f"  → {one.remedy}\n", markup=False)
 
 

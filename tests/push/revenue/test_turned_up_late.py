@@ -292,7 +292,10 @@ def test_an_alarm_is_named_by_every_command_until_it_is_acknowledged(
         assert found == code
         assert "5 rows of revenue (25.0000) of 5 contacts" in text
         assert not any(row["to_number"] in text for row in rows)
-    assert rows[0]["to_number"] in sync("resolve")[1]
+    listed = sync("resolve")[1]
+    assert not any(row["to_number"] in listed for row in rows)
+    assert "--show-values" in listed
+    assert rows[0]["to_number"] in sync("resolve", "--show-values")[1]
     assert sync("resolve", "--acknowledge", "1")[0] == 2
     assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1")[0] == 0
     for words in (["push"], ["reconcile"]):
