@@ -28,6 +28,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.database import Progress, building, count, stage_path
 from pipelines.push.stage.query_cage import Bounds
+from pipelines.push.stage.thousands import files_of_doubtful_thousands
 from pipelines.runs import this_run
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
@@ -251,6 +252,8 @@ def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequ
             yield f"{paths[number].name} is empty: export it again, or take it away."
     for one, two in equal_files([path for path in paths if path.stat().st_size]):
         yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
+    for number in files_of_doubtful_thousands(connection, dataset):
+        yield f"amounts of {paths[number].name} have three digits behind the point: thousands?"
     key = dataset.key[0]
     for first, second in two_numberings(connection):
         yield (

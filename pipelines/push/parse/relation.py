@@ -22,7 +22,12 @@ from pipelines.push.parse.delimited.reader import read_delimited
 from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
-from pipelines.push.parse.typed_columns import has_floats, select_texts, select_values
+from pipelines.push.parse.typed_columns import (
+    has_floats,
+    has_typed_amounts,
+    select_texts,
+    select_values,
+)
 from pipelines.push.values.columns import match
 from pipelines.push.values.expressions import Presence
 from pipelines.push.values.fast_typing import prove
@@ -44,11 +49,13 @@ class Stretch:
             it is no record); or typed with `marks`.
         proven: whether they are typed, since nothing is wrong with any (see `fast_typing`).
         presence: what is known of their fields, where they are.
+        typed_amounts: whether amounts are numbers in the file, so that how their texts are written says nothing.
     """
 
     query: str
     proven: bool = False
     presence: Presence = frozenset()
+    typed_amounts: bool = False
 
 
 @dataclass(slots=True)
@@ -115,12 +122,14 @@ class Stream:
         batches: them.
         failed: gets the error that ends them.
         query: SQL that makes texts of them, as `Stretch` describes.
+        typed_amounts: as `Stretch` has it.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     failed: list[BaseException]
     query: str = f"FROM {_INCOMING}"
+    typed_amounts: bool = False
 
 
 def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[Presence | None, pa.RecordBatch]]:
@@ -152,7 +161,10 @@ def _stretches(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: 
         columns = stream.schema if presence is None else typed_schema(dataset)
         connection.register(_INCOMING, pa.RecordBatchReader.from_batches(columns, rows))
         try:
-            yield Stretch(stream.query) if presence is None else Stretch(f"FROM {_INCOMING}", True, presence)
+            if presence is None:
+                yield Stretch(stream.query, typed_amounts=stream.typed_amounts)
+            else:
+                yield Stretch(f"FROM {_INCOMING}", True, presence)
         finally:
             connection.unregister(_INCOMING)
 
@@ -201,9 +213,11 @@ def _parquet(
     facts.note_columns(columns)
     # DuckDB gives other names to columns whose names differ in case only; their places stay
     found = {name: described[place] for name, place in columns.places.items()}
+    typed_amounts = has_typed_amounts(dataset, found)
     values = select_values(dataset, found, relation, row="file_row_number + 1")
     if values is None:
-        stretch = Stretch(select_texts(dataset, found, relation, row="file_row_number + 1"))
+        query = select_texts(dataset, found, relation, row="file_row_number + 1")
+        stretch = Stretch(query, typed_amounts=typed_amounts)
         with _without_statistics(connection) if has_floats(found) else nullcontext():
             yield stretch
         return
@@ -212,7 +226,9 @@ def _parquet(
         cursor.execute("SET TimeZone = 'UTC'")
         reader = cursor.sql(query).to_arrow_reader(BATCH_ROWS)
         as_texts = select_texts(dataset, types, _INCOMING, row="row")
-        yield from _stretches(connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts))
+        yield from _stretches(
+            connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts, typed_amounts)
+        )
 
 
 @contextmanager

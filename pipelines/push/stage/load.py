@@ -10,6 +10,7 @@ from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import Stretch, opened_relation
+from pipelines.push.stage.thousands import hold_thousands
 from pipelines.push.values.content_digest import content
 from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import (
@@ -23,7 +24,7 @@ from pipelines.push.values.formats import (
     typed,
 )
 from pipelines.text.humanize import plural
-from schemas.columns import Dataset
+from schemas.columns import Dataset, Kind
 from schemas.derived.tables import literal
 
 _REMEDIES = {
@@ -63,6 +64,7 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
             f"{source.path} cannot be read as {source.format} ({type(error).__name__}).",
             _REMEDIES.get(source.format, "Export the file again."),
         ) from None
+    hold_thousands(connection, dataset, number)
     _note(connection, number, source, relation.facts)
 
 
@@ -107,7 +109,7 @@ def _insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> 
     values = ", ".join(f"{typed(field, f'b_{field.name}')} AS v_{field.name}" for field in fields)
     found = (problem(field, f"b_{field.name}", f"v_{field.name}") for field in fields)
     complaints = ", ".join(filter(None, found))
-    bits = " | ".join(filter(None, (marks(field, field.name, f"b_{field.name}") for field in fields)))
+    bits = _marks(dataset, stretch)
     renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
     raw = (
         f"coalesce(to_json(broken), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
@@ -123,6 +125,12 @@ def _insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> 
         f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
         f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({stretch.query})))))"
     )
+
+
+def _marks(dataset: Dataset, stretch: Stretch) -> str:
+    """The bits of a row; those of amounts only where these are written as texts."""
+    written = (field for field in dataset.fields if field.kind is not Kind.MONEY or not stretch.typed_amounts)
+    return " | ".join(filter(None, (marks(field, field.name, f"b_{field.name}") for field in written)))
 
 
 def _typed_insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> str:

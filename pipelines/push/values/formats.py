@@ -8,6 +8,7 @@ columns (`parse.relation`), declared checks of values (`schemas.history`), and w
 
 from datetime import UTC, datetime
 
+from pipelines.push.values.decimal_signs import marks_of_amount
 from pipelines.text.sanitize import FORMULA_STARTS
 from schemas.columns import Field, Kind
 from schemas.derived.tables import literal
@@ -15,7 +16,7 @@ from schemas.values.instants import BASIC, EXTENDED, plausible_between
 from schemas.values.money import LARGEST
 
 ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD, TIME_CUT = 1, 2, 4, 8
-"""Bits of `marks`: what a reader of the plan has to know of a row's values."""
+"""Bits of `marks`: what a reader of the plan has to know of a row's values; `decimal_signs` has the others."""
 
 NULL_WORDS = (
     "null",
@@ -202,6 +203,8 @@ def marks(field: Field, text: str, cleaned: str) -> str | None:
             f"strlen({cleaned}) > {_WITH_MICROSECONDS} AND regexp_matches({cleaned}, {literal(_NANOSECONDS)})"
         )
         return f"({assumed} + CASE WHEN {long} THEN {TIME_CUT} ELSE 0 END)"
+    if field.kind is Kind.MONEY:
+        return f"({marks_of_amount(cleaned)})"
     if field.kind is not Kind.TEXT:
         return None
     # bound once: DuckDB would compute what occurs twice for all rows, also for those that the CASE spares
