@@ -12,6 +12,7 @@ from rich.text import Text
 from pipelines.cli.terminal.consoles import err, json_logs
 from pipelines.logs import ENGINE
 from pipelines.text.humanize import duration
+from schemas.registry import PUSHED
 
 Report = Callable[[str, int, int | None], None]
 """Called with (dataset, rows done, rows in all if known), from any thread."""
@@ -65,6 +66,11 @@ def _counted() -> Iterator[Retries]:
         yield retries
     finally:
         logger.removeHandler(retries)
+
+
+def _title(verb: str, dataset: str) -> str:
+    """What is done to a dataset; a push only reads the contacts whose totals it needs."""
+    return f"{'read' if verb == 'push' and dataset not in PUSHED else verb} {dataset}"
 
 
 class _Pace:
@@ -135,7 +141,7 @@ def _bars(verb: str, retries: Retries) -> Iterator[Report]:
             share = f"{done / known:.0%}" if known else ""
             with lock:
                 if dataset not in tasks:
-                    tasks[dataset] = bars.add_task(f"{verb} {dataset}", total=known, rate=0.0, share="")
+                    tasks[dataset] = bars.add_task(_title(verb, dataset), total=known, rate=0.0, share="")
                 rate = paces.setdefault(dataset, _Pace(done)).rate(done)
                 bars.update(tasks[dataset], completed=done, total=known, rate=rate, share=share)
 
@@ -157,9 +163,7 @@ def _lines(verb: str, retries: Retries) -> Report:
         pace = f", {rate:,.0f}/s" if rate else ""
         left = _left(total, done, rate)
         again = f", {retries}" if retries.count else ""
-        text = (
-            f"{verb} {dataset}: {done:,}{of} {'row' if (total or done) == 1 else 'rows'}{pace}{left}{again}"
-        )
+        text = f"{_title(verb, dataset)}: {done:,}{of} {'row' if (total or done) == 1 else 'rows'}{pace}{left}{again}"
         if json_logs():
             figures = {"event": "progress", "dataset": dataset, "rows": done, "expected": total}
             _log.info(text, extra={**figures, "retries": retries.count})

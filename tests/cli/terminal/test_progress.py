@@ -64,8 +64,11 @@ def test_a_log_is_told_now_and_then(
         report("sends", 100, 400)
         report("sends", 10, 400)
         report("sends", 110, 400)
+        report("contacts", 0, 400)
+        report("contacts", 400, 400)
     told = " ".join(capsys.readouterr().err.split())
     assert "push sends: 100 of 400 rows" in told
+    assert "read contacts: 400 of 400 rows" in told, "they are not pushed"
     assert "/s, " in told
     assert " left" in told
     assert "push sends: 10 of 400 rows push sends: 110" in told, (
