@@ -97,6 +97,25 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     told = settings.model_copy(update={"push_synced_revenue": True})
     assert push(told, ["revenue"]).outcomes["revenue"] == Outcomes(4, accepted=4)
     assert len(account.revenue) == 4
+    asked = [tune["id"].upper(), "f" * 24, tune["id"]]
+    write(
+        "clicks.ndjson",
+        [
+            {
+                "message_id": row["id"],
+                "offer_id": offer,
+                "phone_number": row["to_number"],
+                "timestamp": _ago(9),
+            }
+            for row, offer in zip(rows, asked, strict=False)
+        ],
+    )
+    report = push(settings, ["clicks"])
+    assert report.outcomes["clicks"] == Outcomes(3, accepted=1, quarantined=2)
+    texts = " ".join(report.reasons["clicks"])
+    assert "the account has this offer in other case of letters only" in texts
+    assert "no such offer" in texts
+    assert set(report.reasons["clicks"].values()) == {1}
 
 
 def test_the_plan_tells_how_long_it_will_take(settings: Settings, write: Write, some_sends: Some) -> None:

@@ -129,8 +129,7 @@ def _look_up(
     offers = _pulled(warehouse, "offers", "id, status, external_platform")
     if offers is not None:
         connection.register("offers", offers)
-        unknown = "offer_id NOT IN (SELECT id FROM offers)"
-        _quarantine(connection, unknown, "offer_id: the account has no such offer (as of the last pull)")
+        _quarantine_unknown_offers(connection)
     if dataset.name == "revenue":
         active = (
             "offer_id IN (SELECT id FROM offers WHERE status = 'active')" if offers is not None else "false"
@@ -143,6 +142,16 @@ def _look_up(
             )
     if offers is not None:
         connection.unregister("offers")
+
+
+def _quarantine_unknown_offers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Offers that the account does not have; one that differs in the case of letters only is told apart."""
+    unknown = "offer_id NOT IN (SELECT id FROM offers)"
+    in_other_case = "lower(offer_id) IN (SELECT lower(id) FROM offers)"
+    there = "offer_id: the account has this offer in other case of letters only: write it as there"
+    none = "offer_id: the account has no such offer (as of the last pull)"
+    _quarantine(connection, f"{unknown} AND {in_other_case}", there)
+    _quarantine(connection, f"{unknown} AND NOT {in_other_case}", none)
 
 
 def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:
