@@ -38,7 +38,8 @@ def reference() -> str:
         "## Exit codes",
         _exit_codes(),
         "## Errors",
-        "Every error is one line with what went wrong and one with what to do.",
+        "Every error is one line with what went wrong and one with what to do, on standard error.",
+        "With `--json` too: standard output is then empty, and the exit code says what kind of error it is.",
         _errors(),
     ]
     return "\n\n".join(parts) + "\n"

@@ -70,6 +70,10 @@ def test_nobody_else_can_read_what_commands_make(sync: Sync, account: Account, t
         "another user collects these"
     )
     assert sync("report", "--output", str(tmp_path / "page.html"), **more).returncode == 0
+    nowhere = sync("report", "--output", str(tmp_path / "no" / "page.html"), "--json", **more)
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert "Make it, or name another file" in nowhere.stderr
+    assert not (tmp_path / "no").exists()
     assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o644, "as the user's umask says"
 
 

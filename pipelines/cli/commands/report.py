@@ -10,8 +10,9 @@ from pipelines.cli.shared.attention import attention
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
+from pipelines.errors import UsageError
 from pipelines.settings import load_settings
-from pipelines.storage import usual_mode
+from pipelines.storage import is_there, usual_mode
 
 
 @guarded
@@ -37,6 +38,10 @@ def report(
     - `trackly-sync report --output /srv/www/trackly.html`: after each pull, where people look.
     """
     settings = load_settings()
+    if output and not is_there(output.parent):
+        raise UsageError(
+            f"There is no folder {output.parent} to write the page to.", "Make it, or name another file."
+        )
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
     from pipelines.report.write import NAME, write_report  # noqa: PLC0415 - the same
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
