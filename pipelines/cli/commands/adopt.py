@@ -16,7 +16,8 @@ def adopt(as_json: AsJson = False) -> int:
 
     For a ledger that was lost, or restored from a backup: it does not know what was sent since, and revenue that is
     sent again counts twice, so that `push` refuses to go on. Put the latest ledger back if there is one. If not, this
-    enters what `imports.records` tells: what was accepted is not sent again, and what had no answer is in doubt.
+    enters what `imports.records` tells: what was accepted is not sent again, also where the ledger has it in doubt or
+    pending, and what had no answer is in doubt.
 
     Examples:
     - `trackly-sync adopt`: then `trackly-sync push`.
@@ -28,13 +29,15 @@ def adopt(as_json: AsJson = False) -> int:
     if as_json:
         show_json({**asdict(done), "amount": str(done.amount)})
         return 0
-    if not done.calls:
+    if not (done.rows or done.calls):
         out.print("The ledger knows all revenue that the warehouse tells of; nothing is to be taken over.")
         return 0
     out.print(
         f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "
         f"{done.amount:,.2f}."
     )
+    if done.settled:
+        out.print(f"{done.settled:,} of them were in doubt or pending in the ledger, and have their outcome.")
     if done.in_doubt:
         out.print(f"{done.in_doubt:,} of them are in doubt. Settle them by hand: trackly-sync resolve")
     out.print("To go on: trackly-sync push")

@@ -171,10 +171,26 @@ def _records(connection: duckdb.DuckDBPyConnection, name: str, settings: Setting
         differing, put_away = _columns_of_differing(connection), is_put_away(connection)
         connection.execute(_from_stage(PUSHED[name], privacy, differing, put_away))
         connection.execute("DETACH stage")
-        connection.execute("DELETE FROM known WHERE current")
+        _leave_published(connection, name)
     if count(connection, "SELECT count(*) FROM known"):
         _records_of_earlier_inputs(connection, name, archived(archive_folder(settings, name)), privacy)
     connection.execute("DROP TABLE known")
+
+
+def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Take the rows out of `known` that are published with the current input.
+
+    The ledger says which these are, but for one that knew another input: one that was restored, or one whose push
+    was killed before its input was on record. Two sums tell, where a join would have to hold all of them.
+    """
+    published = f"FROM imports.records WHERE dataset = '{name}' AND chunk IS NOT NULL"
+    sums = "SELECT count(*), sum(hash(identity))"
+    if connection.execute(f"{sums} {published}").fetchone() != (
+        connection.execute(f"{sums} FROM known WHERE current").fetchone()
+    ):
+        connection.execute("UPDATE known SET current = false")
+        connection.execute(f"DELETE FROM known WHERE identity IN (SELECT identity {published})")
+    connection.execute("DELETE FROM known WHERE current")
 
 
 def _records_of_earlier_inputs(

@@ -148,10 +148,8 @@ def compare(
         sends: the stage of sends, for clicks and revenue; it was compared before.
         decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
     """
-    declared = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
     _make_room(connection, dataset)
-    _load(connection, "known", ledger, dataset, tuple(COLUMNS))
+    _load_known(connection, dataset, ledger)
     connection.execute("DELETE FROM verdicts WHERE fleeting")
     if dataset == REVENUE:
         renumber(connection, ledger)
@@ -167,6 +165,33 @@ def compare(
         _hold_synced(connection, ledger)
         hold_same(connection, ledger, decision)
     differing_rows.find(connection, PUSHED[dataset], ledger)
+    return _as_judged(connection, dataset)
+
+
+def as_it_was(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> Compared:
+    """A stage with the verdicts of its last comparison, beside a ledger that may be another one by now.
+
+    Args:
+        connection: the stage, compared before; it may have been put away.
+        dataset: what it holds.
+        ledger: an open one.
+    """
+    _load_known(connection, dataset, ledger)
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW ready AS SELECT"
+        " CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity"
+        " FROM input LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM verdicts)"
+    )
+    return _as_judged(connection, dataset)
+
+
+def _load_known(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger | None) -> None:
+    declared = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
+    _load(connection, "known", ledger, dataset, tuple(COLUMNS))
+
+
+def _as_judged(connection: duckdb.DuckDBPyConnection, dataset: str) -> Compared:
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
     presence = _presence(connection)
     rows_in = count(connection, "SELECT count(*) FROM input")

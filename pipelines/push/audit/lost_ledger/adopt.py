@@ -5,29 +5,46 @@ warehouse knows is taken over (`adopt`). Sends and clicks need neither, since th
 belong here: how the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and noticing it (`detect`).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
+
+import duckdb
 
 from pipelines.alerts.after_run import watched
 from pipelines.push.audit.alarms import of_alarms
-from pipelines.push.audit.lost_ledger.detect import unknown_calls
+from pipelines.push.audit.lost_ledger.current_input import note_input
+from pipelines.push.audit.lost_ledger.detect import is_published, unknown_calls
 from pipelines.push.audit.publish import publish_imports
-from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import open_ledger
-from pipelines.push.ledger.queries.revenue.adopt import adopt_calls
+from pipelines.push.ledger.queries.revenue.adopt import Settled, Unsure, adopt_calls, unsure
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import note_runs
 from pipelines.warehouse.swap import dicts, reading
+from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
+_COLUMNS = "identity, r.chunk, outcome, code, reason, attempt, r.message_id, revenue"
+_ONCE = " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY in_input DESC) = 1"
 _ROWS = (
-    "SELECT identity, chunk, outcome, code, reason, attempt, message_id, revenue FROM imports.records"
-    f" WHERE dataset = '{REVENUE}' AND identity IS NOT NULL AND chunk IN (SELECT unnest(?::BIGINT[]))"
+    f"SELECT {_COLUMNS} FROM imports.records AS r"
+    f" WHERE dataset = '{REVENUE}' AND identity IS NOT NULL AND chunk IN (SELECT unnest(?::BIGINT[])){_ONCE}"
+)
+_SETTLED = (
+    f"SELECT {_COLUMNS}, intended_at FROM imports.records AS r JOIN imports.chunks AS c ON c.chunk = r.chunk"
+    f" WHERE r.dataset = '{REVENUE}' AND outcome IN {sql_list((*IN_ACCOUNT, Outcome.REJECTED))}"
+    f" AND identity IN (SELECT unnest(?::VARCHAR[])){_ONCE}"
+)
+_ANSWERED = (
+    f"SELECT * FROM imports.chunks WHERE dataset = '{REVENUE}' AND state = '{ChunkState.ANSWERED.value}'"
 )
 
 
@@ -36,24 +53,27 @@ class Adopted:
     """What was taken over.
 
     Attributes:
-        calls: how many.
-        rows: rows that were part of them.
-        in_doubt: those of them of which it is not known whether they are in the account.
-        amount: revenue of all, in the account's currency.
+        calls: how many that the ledger did not know.
+        rows: rows that were part of them, and those of known calls that the ledger had in doubt or pending.
+        in_doubt: rows of these calls of which it is not known whether they are in the account.
+        amount: revenue of all rows, in the account's currency.
+        settled: those of the rows that are of known calls.
     """
 
     calls: int
     rows: int
     in_doubt: int
     amount: Decimal
+    settled: int = 0
 
 
 @watched(outcomes, of_alarms)
 def adopt(settings: Settings) -> Adopted:
     """Take over into the ledger what the warehouse knows of revenue that was sent and the ledger does not.
 
-    Rows that were accepted are accepted, and are not sent again. Those without an answer are in doubt, and are for a
-    person to settle: the totals before them are not on record.
+    Rows that were accepted are accepted, and are not sent again, also where the ledger has them of an earlier state:
+    pending, under way or in doubt. Those without an answer are in doubt, and are for a person to settle: the totals
+    before them are not on record.
 
     Raises:
         BusyError: a push is under way.
@@ -64,7 +84,8 @@ def adopt(settings: Settings) -> Adopted:
             done = _take_over(settings, ledger)
             record.rows = done.rows
             record.details = details(calls=done.calls, in_doubt=done.in_doubt, amount=str(done.amount))
-        if done.calls:
+        if done.rows or done.calls:
+            note_input(settings, ledger)
             publish_imports(settings)
         else:
             note_runs(settings)
@@ -74,11 +95,48 @@ def adopt(settings: Settings) -> Adopted:
 def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
     with ledger.figures() as figures:
         numbers = list(unknown_calls(settings, figures, (REVENUE,)))
-    if not numbers:
+    if not is_published(settings):
         return Adopted(0, 0, 0, Decimal(0))
+    ledger.recover(REVENUE)  # nothing is under way beside this: what is on record so was cut off
+    with ledger.begin() as transaction:
+        open_rows = unsure(transaction, ledger.part)
     with reading(settings.warehouse) as connection:
         calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
-    adopt_calls(ledger, calls, rows)
-    amount = sum((row["revenue"] or Decimal(0) for row in rows), Decimal(0))
+        settled = _settled(connection, open_rows, set(numbers))
+    if calls or settled.rows:
+        adopt_calls(ledger, calls, rows, settled)
+    known = [*rows, *settled.rows]
+    amount = sum((row["revenue"] or Decimal(0) for row in known), Decimal(0))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
-    return Adopted(len(calls), len(rows), doubts, amount)
+    return Adopted(len(calls), len(known), doubts, amount, len(settled.rows))
+
+
+def _settled(
+    connection: duckdb.DuckDBPyConnection, open_rows: Sequence[Unsure], unknown: set[int]
+) -> Settled:
+    """What the warehouse knows of rows that the ledger has in doubt or pending.
+
+    Accepted and duplicate are final. Rejected is not: a row may be tried again since. So it is believed only of a
+    row whose same call has no answer in the ledger.
+
+    Args:
+        connection: to the warehouse.
+        open_rows: these rows.
+        unknown: calls that the ledger does not know; their rows are taken over with them.
+    """
+    ours = {row.identity: row for row in open_rows}
+    rows = [
+        {**row, "chunk": ours[row["identity"]].chunk}
+        for row in dicts(connection, _SETTLED, list(ours))
+        if row["chunk"] not in unknown and _is_believed(row, ours[row["identity"]])
+    ]
+    answered = {call["intended_at"]: call for call in dicts(connection, _ANSWERED)}
+    in_doubt = {row.chunk: datetime.fromisoformat(row.intended_at) for row in open_rows if row.is_in_doubt}
+    return Settled(rows, {chunk: answered[at] for chunk, at in in_doubt.items() if at in answered})
+
+
+def _is_believed(row: Mapping[str, Any], mine: Unsure) -> bool:
+    """Whether what the warehouse has of a row is later than what the ledger has."""
+    if row["outcome"] in IN_ACCOUNT:
+        return True
+    return mine.is_in_doubt and row["intended_at"] == datetime.fromisoformat(mine.intended_at)

@@ -79,6 +79,18 @@ class Lost:
         return f"Put the latest ledger back, or take them over: trackly-sync adopt; {_REFUSED}."
 
 
+def is_published(settings: Settings) -> bool:
+    """Whether the warehouse has the tables of what was pushed.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    if not is_there(settings.warehouse):
+        return False
+    with reading(settings.warehouse) as connection:
+        return connection.execute(_PUBLISHED).fetchone() is not None
+
+
 def unknown_calls(
     settings: Settings, ledger: Figures | None, datasets: tuple[str, ...] = tuple(PUSHED)
 ) -> dict[int, tuple[str, datetime]]:
@@ -94,11 +106,9 @@ def unknown_calls(
     Raises:
         StorageError: the warehouse or the ledger cannot be read.
     """
-    if not is_there(settings.warehouse):
+    if not is_published(settings):
         return {}
     with reading(settings.warehouse) as connection:
-        if not connection.execute(_PUBLISHED).fetchone():
-            return {}
         calls = connection.execute(_CALLS, [list(datasets)]).fetchall()
     known = ledger.calls_on_record() if ledger and calls else set()
     return {number: (dataset, at) for number, dataset, at in calls if at not in known}

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
+from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
@@ -83,6 +86,103 @@ def restore(settings: Settings, backup: Path | None) -> None:
         shutil.copy(backup, settings.data_dir / "ledger.db")
 
 
+def copy_ledger(settings: Settings) -> None:
+    """A backup of the ledger as it is at this moment, beside a push that goes on; the first one stays."""
+    backup = settings.data_dir / "backup.db"
+    if not backup.exists():
+        with (
+            closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger,
+            closing(sqlite3.connect(backup)) as copy,
+        ):
+            ledger.backup(copy)
+
+
+def accounted(settings: Settings) -> dict[str, int]:
+    """The outcomes of revenue by the records, once status has the same, and the rows of the input are as many."""
+    found = query(
+        settings.warehouse,
+        "SELECT outcome, count(*), count(DISTINCT identity) FROM imports.records"
+        " WHERE dataset = 'revenue' AND in_input GROUP BY 1",
+    )
+    status = outcomes(settings)["revenue"]
+    counts = {str(outcome): int(rows) for outcome, rows, _ in found}
+    assert counts == {outcome: getattr(status, outcome) for outcome in counts}
+    assert sum(counts.values()) == status.rows_in
+    repeated = "SELECT identity FROM imports.records WHERE dataset = 'revenue' GROUP BY 1 HAVING count(*) > 1"
+    assert all(rows == different for _, rows, different in found)
+    assert query(settings.warehouse, repeated) == []
+    return counts
+
+
+ACKNOWLEDGED = (
+    "INSERT INTO push_alarms (dataset, raised_at, rows, sent_again, contacts, amount, seconds, settle_seconds,"
+    " acknowledged_at, reason) VALUES ('revenue', '2024-05-02T10:00:00+00:00', 1, 1, 1, 100, 1.0, 1.0,"
+    " '2024-05-02T11:00:00+00:00', 'seen')"
+)
+PENDING = (
+    "UPDATE push_rows SET outcome = 'pending', code = 'no_answer'"
+    " WHERE outcome IS NULL AND dataset = 'revenue' AND identity LIKE '%5'"
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "edit", "later"),
+    [
+        ("", ACKNOWLEDGED, range(110)),
+        ("reset-after", PENDING, range(10, 120)),
+    ],
+    ids=["answered", "settled, pending, and older by two pushes"],
+)
+def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
+    account: Account, server: Server, settings: Settings, write: Write, offer: str,
+    pushed: tuple[list[Row], Path], fault: str, edit: str, later: range,
+) -> None:  # fmt: skip
+    """Rows that were under way when the ledger was copied are accepted, by an answer or by a reading since.
+
+    Each row of the input has one record throughout, also between taking over and the next push.
+    """
+    sends, backup = pushed
+    backup.unlink()
+
+    def copying(entity: str, _: Row) -> None:
+        if entity == "revenue":
+            copy_ledger(settings)
+
+    account.refuse = copying
+    if fault:
+        server.faults.active.append(Fault(fault, path="history/revenue", times=1))
+    write("revenue.ndjson", rows_of(sends, offer, 0, 110))
+    push(settings, ALL)
+    account.refuse = None
+    if later.start:
+        write("revenue.ndjson", rows_of(sends, offer, later.start, later.stop))
+        push(settings, ALL)
+    records = accounted(settings)
+    sold = sorted(row["revenue"] for row in account.revenue)
+    assert sold == [1.25 + number for number in range(later.stop)]
+    with closing(sqlite3.connect(backup)) as ledger, ledger:
+        ledger.execute(edit)
+    for _ in range(2):  # the same copy again: as before
+        restore(settings, backup)
+        done = adopt(settings)
+        assert (done.settled > 0, done.in_doubt) == (True, 0)
+        assert accounted(settings) == records
+        assert not in_doubt(settings)
+        assert adopt(settings).rows == 0
+    planned = plan_push(settings, ALL).plans["revenue"]
+    assert (planned.intake.pending, planned.intake.known) == (0, planned.intake.rows_in)
+    with existing_ledger(settings) as ledger:
+        assert ledger
+        assert balances(ledger)["revenue"].agrees
+        with ledger.figures() as figures:
+            assert not figures.alarms()
+            assert len(figures.alarms(every=True)) == (edit == ACKNOWLEDGED)
+    push(settings, ALL)
+    assert accounted(settings) == records
+    assert sorted(row["revenue"] for row in account.revenue) == sold
+    assert reconcile(settings).agrees
+
+
 @pytest.mark.parametrize("lost", [True, False], ids=["lost", "restored"])
 def test_nothing_is_sent_until_the_revenue_is_taken_over(
     account: Account,
@@ -141,6 +241,7 @@ def test_what_had_no_answer_is_in_doubt(
     def revoke(entity: str, _: Row) -> None:
         """The key, before what was stored can be read."""
         if entity == "revenue":
+            copy_ledger(settings)
             server.faults.active.append(Fault("revoke", path="contacts"))
 
     account.refuse = revoke
@@ -152,6 +253,9 @@ def test_what_had_no_answer_is_in_doubt(
     doubtful = [doubt.identity for doubt in in_doubt(settings)]
     assert doubtful
     stored = len(account.revenue)
+    restore(settings, settings.data_dir / "backup.db")  # where they are under way
+    assert adopt(settings).rows == 0
+    assert sorted(doubt.identity for doubt in in_doubt(settings)) == sorted(doubtful)
     restore(settings, None)
     done = adopt(settings)
     assert done.in_doubt == len(doubtful)

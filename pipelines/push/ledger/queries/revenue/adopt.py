@@ -4,20 +4,20 @@ What does not belong here: that record, and when it is believed (`pipelines.push
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
-from pipelines.push.ledger.db.tables import CHUNKS, ROWS
+from pipelines.push.ledger.db.tables import ABSENT, CHUNKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.outcomes import Outcome
+from pipelines.runs import now
 from schemas.values.money import units
 
 _AS_THEY_ARE = (
-    "rows",
-    "bytes",
     "attempts",
     "http_status",
     "success_count",
@@ -27,48 +27,194 @@ _AS_THEY_ARE = (
     "error",
 )
 
+_MOVED = ("chunk", "tries", "outcome", "code", "message", "message_id", "amount")
+"""What is replaced of a row that the ledger has of an earlier call."""
+
+_FORGOTTEN = (
+    "content", "likeness", "source", "amount_before", "count_before", "phone_amount_before", "phone_count_before",
+    "absent_since", "settled_at",
+)  # fmt: skip
+"""What such a row no longer has: it is of the earlier call."""
+
+_AT_ONCE = 500  # parameters of one statement
+
+
+class Unsure(NamedTuple):
+    """A row that the ledger has in doubt or pending: another record may know better.
+
+    Attributes:
+        identity: the row.
+        chunk: its call.
+        intended_at: when that call was meant to be sent; ISO 8601, UTC.
+        is_in_doubt: else it is pending.
+    """
+
+    identity: str
+    chunk: int
+    intended_at: str
+    is_in_doubt: bool
+
+
+def unsure(connection: sa.Connection, part: str) -> list[Unsure]:
+    """The rows of a part that are in doubt or pending, each by an outcome of its own."""
+    query = (
+        sa.select(ROWS.c.identity, ROWS.c.chunk, CHUNKS.c.intended_at, ROWS.c.outcome == Outcome.IN_DOUBT)
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(
+            ROWS.c.dataset == REVENUE,
+            ROWS.c.outcome.in_((Outcome.IN_DOUBT, Outcome.PENDING)),
+            CHUNKS.c.part == part,
+        )
+    )
+    return [Unsure(who, chunk, at, bool(doubt)) for who, chunk, at, doubt in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What another record knows of rows of calls that the ledger has.
+
+    Attributes:
+        rows: as in `adopt_calls`, with the numbers that their calls have in the ledger.
+        answers: by such a number, the call as imports.chunks has it, where only that record has the answer.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    answers: Mapping[int, Mapping[str, Any]]
+
 
 def adopt_calls(
-    ledger: Ledger, calls: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+    ledger: Ledger, calls: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], settled: Settled
 ) -> None:
     """Enter calls under new numbers, and their rows, in one transaction that is on the disk afterwards.
 
     A row that the ledger has already becomes what is given here: what the ledger knows is older.
 
     Args:
-        ledger: an open one; the calls belong to its part of the input.
+        ledger: an open one; the calls belong to its part of the input, and none of them is under way.
         calls: as imports.chunks has them.
         rows: those of the calls as imports.records has them: identity, chunk, outcome, code, reason, attempt,
             message_id and revenue.
+        settled: rows of calls that the ledger knows.
     """
     with ledger.begin(REVENUE) as connection:
         numbers = {call["chunk"]: _enter(connection, ledger.part, call) for call in calls}
         answered = {call["chunk"] for call in calls if call["state"] == ChunkState.ANSWERED}
-        identities = [{"who": row["identity"]} for row in rows]
-        if not identities:
-            return
-        gone = sa.delete(ROWS).where(ROWS.c.dataset == REVENUE, ROWS.c.identity == sa.bindparam("who"))
-        connection.execute(gone, identities)
+        _take_rows(connection, [_row(row, numbers[row["chunk"]], row["chunk"] in answered) for row in rows])
+        _settle(connection, settled)
+        _count_current(connection)
+
+
+def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows on record; of those that are there already, whose they are and whether they are in the input stays."""
+    there = _on_record(connection, [row["identity"] for row in rows])
+    new, moved = ([row for row in rows if (row["identity"] in there) is known] for known in (False, True))
+    if new:
+        connection.execute(sa.insert(ROWS), new)
+    if moved:
+        given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _MOVED}
         connection.execute(
-            sa.insert(ROWS), [_row(row, numbers[row["chunk"]], row["chunk"] in answered) for row in rows]
+            sa.update(ROWS)
+            .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == sa.bindparam("who"))
+            .values(**given, **dict.fromkeys(_FORGOTTEN)),
+            [{"who": row["identity"], **{f"new_{name}": row[name] for name in _MOVED}} for row in moved],
+        )
+
+
+def _on_record(connection: sa.Connection, identities: Sequence[str]) -> set[str]:
+    """Those of the rows that the ledger has, of whichever call."""
+    there: set[str] = set()
+    for start in range(0, len(identities), _AT_ONCE):
+        some = identities[start : start + _AT_ONCE]
+        known = sa.select(ROWS.c.identity).where(ROWS.c.dataset == REVENUE, ROWS.c.identity.in_(some))
+        there.update(connection.execute(known).scalars())
+    return there
+
+
+def _settle(connection: sa.Connection, settled: Settled) -> None:
+    """Give rows of calls on record the outcomes that another record has, and calls their answers."""
+    at = now()
+    for chunk, call in settled.answers.items():
+        connection.execute(sa.update(CHUNKS).where(CHUNKS.c.chunk == chunk).values(**_answer(call)))
+    if not settled.rows:
+        return
+    rows = [_row(row, row["chunk"], row["chunk"] in settled.answers) for row in settled.rows]
+    connection.execute(
+        sa.update(ROWS)
+        .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == sa.bindparam("who"))
+        .values(
+            outcome=sa.bindparam("what"),
+            code=sa.bindparam("why"),
+            message=sa.bindparam("words"),
+            settled_at=sa.bindparam("at"),
+        ),
+        [
+            {
+                "who": row["identity"],
+                "what": row["outcome"],
+                "why": row["code"],
+                "words": row["message"],
+                "at": at if row["outcome"] else None,  # by now it is, whenever it came to be
+            }
+            for row in rows
+        ],
+    )
+    # it is there and counted, so that it cannot turn up any more
+    connection.execute(
+        sa.update(ABSENT)
+        .where(ABSENT.c.identity == sa.bindparam("who"), ABSENT.c.chunk == sa.bindparam("call"))
+        .values(watched=False),
+        [{"who": row["identity"], "call": row["chunk"]} for row in rows],
+    )
+
+
+def _count_current(connection: sa.Connection) -> None:
+    """Set how many rows of the current input take their outcome from each call of revenue."""
+    plain = sa.select(ROWS.c.chunk, sa.func.count()).where(
+        ROWS.c.dataset == REVENUE, ROWS.c.outcome.is_(None), ROWS.c.current
+    )
+    found = connection.execute(plain.group_by(ROWS.c.chunk))
+    counted = {chunk: int(rows) for chunk, rows in found}
+    known = sa.select(CHUNKS.c.chunk, CHUNKS.c.current).where(CHUNKS.c.dataset == REVENUE)
+    changed = [
+        {"which": chunk, "rows_now": counted.get(chunk, 0)}
+        for chunk, rows in connection.execute(known)
+        if rows != counted.get(chunk, 0)
+    ]
+    if changed:
+        connection.execute(
+            sa.update(CHUNKS)
+            .where(CHUNKS.c.chunk == sa.bindparam("which"))
+            .values(current=sa.bindparam("rows_now")),
+            changed,
         )
 
 
 def _enter(connection: sa.Connection, part: str, call: Mapping[str, Any]) -> int:
-    total = call["total_revenue"]
+    is_answered = call["state"] == ChunkState.ANSWERED
     values = {
         "dataset": REVENUE,
         "part": part,
-        "state": ChunkState.ANSWERED if call["state"] == ChunkState.ANSWERED else ChunkState.LOST,
         "current": 0,
+        "rows": call["rows"],
+        "bytes": call["bytes"],
         "intended_at": _text(call["intended_at"]),
+        **_answer(call),
+        "state": ChunkState.ANSWERED if is_answered else ChunkState.LOST,
+    }
+    (number,) = connection.execute(sa.insert(CHUNKS), values).inserted_primary_key or (0,)
+    return int(number)
+
+
+def _answer(call: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call's answer says, as push_chunks keeps it."""
+    total = call["total_revenue"]
+    return {
+        "state": ChunkState.ANSWERED,
         "sent_at": _text(call["sent_at"]),
         "answered_at": _text(call["answered_at"] or call["intended_at"]),
         "total_revenue": None if total is None else units(total),
         **{name: call[name] for name in _AS_THEY_ARE},
     }
-    (number,) = connection.execute(sa.insert(CHUNKS), values).inserted_primary_key or (0,)
-    return int(number)
 
 
 def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
@@ -78,7 +224,7 @@ def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
         "identity": row["identity"],
         "chunk": chunk,
         "tries": row["attempt"],
-        "current": False,  # until the next intake says so
+        "current": False,  # until an intake says so
         "outcome": None if plain else row["outcome"],
         "code": row["code"],
         "message": row["reason"],

@@ -1,0 +1,37 @@
+"""The current input on record again, in a ledger that knew an earlier one.
+
+The stage is of the last intake, the ledger that was restored perhaps of one before: its counts would be of another
+input than the rows that are published. What does not belong here: judging rows again, which the next push does.
+"""
+
+import logging
+
+from pipelines.push.checks.compare import as_it_was
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.stage.database import opened, stage_path
+from pipelines.push.stage.redact import is_readable
+from pipelines.settings import Settings
+from schemas.registry import PUSHED
+
+_log = logging.getLogger(__name__)
+
+
+def note_input(settings: Settings, ledger: Ledger) -> None:
+    """Put on record what the stages hold, with the verdicts that they have.
+
+    Args:
+        settings: where the stages lie.
+        ledger: open, for the one that holds its locks.
+
+    Raises:
+        StorageError: the ledger or a stage cannot be used.
+    """
+    for name in PUSHED:
+        path = stage_path(settings, name)
+        if not path.exists():
+            continue
+        if not is_readable(path):
+            _log.warning("%s: the input is counted again by the next push.", name)
+            continue
+        with opened(path) as connection:
+            as_it_was(connection, name, ledger).record(ledger)
