@@ -119,7 +119,7 @@ FILES = [
         "quotes.csv",
         csv(row("q1", '6" sub'), row("q2", '"a ""b"""'), row("q3", '"never'), row("q4", "z")),
         {"q1": came(message='6" sub'), "q2": came(message='a "b"')},
-        ["lines 4 to 5: a quote is not closed"] * 2,
+        ["lines 4 to 5: a quote that begins in line 4 never closes"] * 2,
     ),
     Sends(
         "backslash.csv",

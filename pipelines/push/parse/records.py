@@ -14,6 +14,7 @@ from pipelines.push.parse.text import readable
 from schemas.columns import Dataset
 
 BATCH_ROWS = 20_000
+_NO_CELLS: Mapping[int, str] = {}
 
 
 def schema(dataset: Dataset) -> pa.Schema:
@@ -54,7 +55,9 @@ class Records:
         self._first.append(line)
         self._last.append(last_line)
 
-    def add_broken(self, text: str, line: int, last_line: int, problem: str) -> None:
+    def add_broken(
+        self, text: str, line: int, last_line: int, problem: str, cells: Mapping[int, str] = _NO_CELLS
+    ) -> None:
         """A line that cannot be read as a record, or is part of one that cannot.
 
         Args:
@@ -62,9 +65,12 @@ class Records:
             line: where it begins in the file, from 1.
             last_line: where it ends.
             problem: what is wrong with it.
+            cells: those that can be read all the same, by their places.
         """
         self._problems[len(self._rows)] = problem, readable(text).rstrip("\r\n")
-        self._rows.append(self._nothing)
+        self._rows.append(
+            [cells.get(place) for place in range(len(self._nothing))] if cells else self._nothing
+        )
         self._first.append(line)
         self._last.append(last_line)
 

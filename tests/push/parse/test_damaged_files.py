@@ -1,6 +1,7 @@
 """Files that are damaged or hold what is none of ours: what is refused, what is held back, and how it is named."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +17,38 @@ from schemas.registry import PUSHED
 
 
 def test_a_quote_that_never_closes_counts_every_line(tmp_path: Path) -> None:
-    """All lines up to the end of the file are rows that are left out, with the first and the last of them."""
+    """All lines up to the end of the file are rows that are left out, each by its number and key."""
     lines = [LINE.format(f"m{n}", '"Sale' if n == 1 else "Hi") for n in range(500)]
     rows = text(tmp_path, "\n".join([HEADER, *lines]) + "\n")
     assert len(rows) == 500
     assert [row["problem"] is None for row in rows] == [True] + [False] * 499
-    assert (rows[1]["line"], rows[1]["last_line"]) == (3, 501)
-    assert rows[1]["problem"].startswith("lines 3 to 501: a quote is not closed")
+    assert [(row["line"], row["last_line"], row["base"]) for row in rows] == [
+        (n + 2, n + 2, f"m{n}") for n in range(500)
+    ]
+    assert {row["problem"] for row in rows[1:]} == {
+        "lines 3 to 501: a quote that begins in line 3 never closes"
+    }
+
+
+@pytest.mark.parametrize(
+    ("messages", "begins", "keys"),
+    [
+        (['"Sale', "Hi", "Hi"], "2 never closes", ["m0", "m1", "m2"]),
+        (['"Hi,\nyou","x', "Hi"], "3 never closes", ["m0", None, "m1"]),
+        (['"Hi, ""you""', "Hi, a text without quotes"], "2 never closes", ["m0", "m1"]),
+        (['"Sale', "\n\nno row", "Hi"], "2 never closes", ["m0", None, None, "m2"]),
+        (["Hi", '"Sale', '"Hi, you"', "Hi"], "3 is not", ["m0", "m1", "m2", "m3"]),
+        (['"Sale', "Hi", 'Only 12"', "Hi"], "2 is not", ["m0", "m1", "m2", "m3"]),
+    ],
+)
+def test_the_line_in_which_a_quote_begins_is_named(
+    tmp_path: Path, messages: list[str], begins: str, keys: list[str | None]
+) -> None:
+    """Only that line has to be corrected. A line of a text has no key."""
+    lines = [LINE.format(f"m{n}", message) for n, message in enumerate(messages)]
+    rows = text(tmp_path, "\n".join([HEADER, *lines, ""]))
+    assert f"a quote that begins in line {begins}" in str([row["problem"] for row in rows])
+    assert [row["base"] for row in rows] == keys
 
 
 def test_rows_inside_a_text_are_not_swallowed(tmp_path: Path) -> None:
@@ -75,10 +101,12 @@ def test_a_quote_open_beyond_the_longest_line_counts_every_line(tmp_path: Path) 
     )
     assert [row["id"] for row in rows if row["problem"] is None] == ["m0"]
     assert len(rows) == 6502
-    first = rows[1]
-    assert first["line"] == 3
-    assert first["last_line"] > 5000
-    assert first["problem"].startswith(f"lines 3 to {first['last_line']}: a quote is not closed")
+    assert [row["line"] for row in rows] == list(range(2, 6504))
+    assert {row["base"] for row in rows[2:]} == {None}
+    (last,) = re.findall(
+        "^lines 3 to (5[0-9]{3}|6[0-9]{3}): a quote that begins in line 3 is not closed", rows[1]["problem"]
+    )
+    assert rows[1]["problem"] == rows[int(last) - 2]["problem"]
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\x07", "\x7f"])

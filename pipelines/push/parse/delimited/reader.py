@@ -14,6 +14,7 @@ from typing import TextIO
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
+from pipelines.push.parse.delimited.broken_rows import BACKSLASH, NOT_CLOSED, Broken, add_broken
 from pipelines.push.parse.delimited.dialect import Body, Dialect, judge
 from pipelines.push.parse.delimited.fast_blocks import Shape, read_block
 from pipelines.push.parse.delimited.row_fit import BACKSLASHED, SKIP, Fit
@@ -38,11 +39,9 @@ _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _BATCH_CHARACTERS = 16_000_000
 _BLOCK = 1 << 21
 
-NOT_CLOSED = "a quote is not closed, or stands inside a text without being doubled"
 SPACED = (
     "a quote after a space, and not every delimiter has one: whether it is part of the text cannot be told"
 )
-BACKSLASH = "a quote is escaped by a backslash, which cannot be read for certain"
 BAD_BYTES = "holds bytes that are not text in the file's encoding"
 
 
@@ -53,7 +52,7 @@ class _Lines:
         self._text, self._source, self._rest, self._most = text, source, "", size
         self._block, self._size = io.StringIO(), 0
         self.record: list[str] = []
-        self.characters, self.before = 0, 0
+        self.characters, self.before, self.ended = 0, 0, False
 
     def block(self) -> str:
         """The next lines; empty at the end. What is not used of them is to be given back."""
@@ -88,6 +87,7 @@ class _Lines:
                 keep(line)
                 yield line
             self.open(self.block())
+        self.ended = True
 
 
 def read_delimited(
@@ -192,7 +192,7 @@ class _Reader:
             if not problem:
                 batch.add(row, reader.first, reader.last)
             elif problem != SKIP:
-                _add_broken(batch, kept, reader, problem)
+                add_broken(batch, Broken(kept, reader.first, reader.never_ends), problem, fit)
             kept.clear()
             if batch.full or reader.lines.characters > _BATCH_CHARACTERS:
                 yield batch
@@ -251,7 +251,7 @@ class _Rows:
     def __init__(self, dialect: Dialect, lines: _Lines) -> None:
         self.lines, self._before = lines, lines.before
         self._reader = dialect.reader(iter(lines))
-        self.first, self.last = lines.before, lines.before
+        self.first, self.last, self.never_ends = lines.before, lines.before, False
 
     def __iter__(self) -> Iterator[list[str] | None]:
         while True:
@@ -261,6 +261,7 @@ class _Rows:
                     yield row
             except csv.Error:  # the next record begins with the next line
                 self.first, self.last = self.last + 1, self._before + self._reader.line_num
+                self.never_ends = self.lines.ended
                 yield None
             else:
                 return
@@ -281,13 +282,3 @@ def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
             return 0
         found = len(more)
     return found
-
-
-def _add_broken(batch: Records, lines: Sequence[str], at: _Rows, problem: str) -> None:
-    """Every line of a record that is not complete, as a row that is left out."""
-    if problem == NOT_CLOSED and any(BACKSLASHED in line for line in lines):
-        problem = BACKSLASH
-    place = f"lines {at.first} to {at.last}: " if at.last > at.first else ""
-    for line in lines:
-        if line.strip(WHITE):
-            batch.add_broken(line, at.first, at.last, place + problem)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pipelines.push.parse.delimited.dialect import DELIMITERS, Dialect
 from pipelines.push.parse.delimited.fast_blocks import Shape
-from pipelines.push.parse.text import Evidence
+from pipelines.push.parse.text import Evidence, is_damaged
 from pipelines.push.values.columns import Columns
 from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset, Kind
@@ -35,6 +35,7 @@ class Fit:
         delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote)
         self._after_space, self._spaced = f" {dialect.quote}", re.compile(f"{delimiter} +{quote}(?!{quote})")
         self._telling = _places_of_times_and_phones(dataset, columns)
+        self._keys = [columns.places[name] for name in dataset.key if name in columns.places]
         self.repeated = _first_cells_of_a_header(dataset, names[0])
 
     def shape(self, dataset: Dataset, places: dict[str, int], evidence: Evidence) -> Shape | None:
@@ -104,6 +105,22 @@ class Fit:
             and (_PHONE.fullmatch(cell := cells[place].strip(WHITE)) or parse_instant(cell))
             for place in self._telling
         )
+
+    def key(self, line: str, *, begins: bool) -> dict[int, str]:
+        """The key of a line of a record that is not complete, by its place, where it stands plainly before any quote.
+
+        Args:
+            line: as it is in the file.
+            begins: whether it is the first line of its record.
+        """
+        if not begins and not self.like_a_row(line):
+            return {}
+        head, quote, _ = line.rstrip("\r\n").partition(self.dialect.quote)
+        cells = head.split(self.dialect.delimiter)
+        whole = cells[:-1] if quote else cells
+        return {
+            place: whole[place] for place in self._keys if place < len(whole) and not is_damaged(whole[place])
+        }
 
 
 def _places_of_times_and_phones(dataset: Dataset, columns: Columns) -> list[int]:
