@@ -24,9 +24,9 @@ from pipelines.push.parse.json_lines import read_json
 from pipelines.push.parse.records import BATCH_ROWS, Columnar, Records, numbered, schema
 from pipelines.push.parse.typed_columns import (
     has_floats,
-    has_typed_amounts,
     select_texts,
     select_values,
+    typed_amounts,
 )
 from pipelines.push.values.columns import match
 from pipelines.push.values.expressions import Presence
@@ -49,13 +49,13 @@ class Stretch:
             it is no record); or typed with `marks`.
         proven: whether they are typed, since nothing is wrong with any (see `fast_typing`).
         presence: what is known of their fields, where they are.
-        typed_amounts: whether amounts are numbers in the file, so that how their texts are written says nothing.
+        typed_amounts: the amounts that are numbers in the file, so that how their texts are written says nothing.
     """
 
     query: str
     proven: bool = False
     presence: Presence = frozenset()
-    typed_amounts: bool = False
+    typed_amounts: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ class Stream:
     batches: Iterator[pa.RecordBatch]
     failed: list[BaseException]
     query: str = f"FROM {_INCOMING}"
-    typed_amounts: bool = False
+    typed_amounts: frozenset[str] = frozenset()
 
 
 def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[Presence | None, pa.RecordBatch]]:
@@ -213,11 +213,11 @@ def _parquet(
     facts.note_columns(columns)
     # DuckDB gives other names to columns whose names differ in case only; their places stay
     found = {name: described[place] for name, place in columns.places.items()}
-    typed_amounts = has_typed_amounts(dataset, found)
+    own = typed_amounts(dataset, found)
     values = select_values(dataset, found, relation, row="file_row_number + 1")
     if values is None:
         query = select_texts(dataset, found, relation, row="file_row_number + 1")
-        stretch = Stretch(query, typed_amounts=typed_amounts)
+        stretch = Stretch(query, typed_amounts=own)
         with _without_statistics(connection) if has_floats(found) else nullcontext():
             yield stretch
         return
@@ -226,9 +226,7 @@ def _parquet(
         cursor.execute("SET TimeZone = 'UTC'")
         reader = cursor.sql(query).to_arrow_reader(BATCH_ROWS)
         as_texts = select_texts(dataset, types, _INCOMING, row="row")
-        yield from _stretches(
-            connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts, typed_amounts)
-        )
+        yield from _stretches(connection, dataset, Stream(reader.schema, iter(reader), failed, as_texts, own))
 
 
 @contextmanager

@@ -85,11 +85,11 @@ def has_floats(found: Found) -> bool:
     return any(kind in ("FLOAT", "DOUBLE") for _, kind in found.values())
 
 
-def has_typed_amounts(dataset: Dataset, found: Found) -> bool:
-    """Whether amounts are numbers, so that how they are written says nothing."""
+def typed_amounts(dataset: Dataset, found: Found) -> frozenset[str]:
+    """The amounts that are numbers, so that how they are written says nothing."""
     amounts = [field.name for field in dataset.fields if field.kind is Kind.MONEY]
-    kinds = [found[name][1] for name in amounts if name in found]
-    return any(kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL") for kind in kinds)
+    numbers = ("FLOAT", "DOUBLE", "DECIMAL")
+    return frozenset(name for name in amounts if name in found and found[name][1].startswith(numbers))
 
 
 _OWN = {

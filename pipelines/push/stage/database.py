@@ -50,7 +50,7 @@ from schemas.derived.tables import TYPES
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 11
+VERSION = 12
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _NAME = "this"
@@ -274,7 +274,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     )
     connection.execute(
         "CREATE TABLE input (seq BIGINT, file INTEGER, row BIGINT, line BIGINT, last_line BIGINT,"
-        " problem VARCHAR, raw VARCHAR, marks UTINYINT, content BIGINT, "
+        " problem VARCHAR, raw VARCHAR, marks USMALLINT, content BIGINT, "
         f"base VARCHAR {base}, {columns})"
     )
     connection.execute("CREATE TABLE inputs (file INTEGER, path VARCHAR, size BIGINT, changed BIGINT)")

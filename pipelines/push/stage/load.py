@@ -24,7 +24,7 @@ from pipelines.push.values.formats import (
     typed,
 )
 from pipelines.text.humanize import plural
-from schemas.columns import Dataset, Kind
+from schemas.columns import Dataset
 from schemas.derived.tables import literal
 
 _REMEDIES = {
@@ -123,13 +123,13 @@ def _insertion(dataset: Dataset, number: int, before: int, stretch: Stretch) -> 
         f"raw, marks, {renamed} FROM ("
         f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
         f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
-        f"SELECT *, {values}, CAST({bits} AS UTINYINT) AS marks FROM (SELECT *, {cleaned} FROM ({stretch.query})))))"
+        f"SELECT *, {values}, CAST({bits} AS USMALLINT) AS marks FROM (SELECT *, {cleaned} FROM ({stretch.query})))))"
     )
 
 
 def _marks(dataset: Dataset, stretch: Stretch) -> str:
     """The bits of a row; those of amounts only where these are written as texts."""
-    written = (field for field in dataset.fields if field.kind is not Kind.MONEY or not stretch.typed_amounts)
+    written = (field for field in dataset.fields if field.name not in stretch.typed_amounts)
     return " | ".join(filter(None, (marks(field, field.name, f"b_{field.name}") for field in written)))
 
 

@@ -4,10 +4,18 @@ Only a whole file shows it, so that this comes after its last row. What does not
 (`values.decimal_signs`).
 """
 
+from collections.abc import Mapping
+
 import duckdb
 
-from pipelines.push.values.decimal_signs import DECIMAL_COMMA, GROUPED, OF_AMOUNTS, THREE_DECIMALS
-from schemas.columns import Dataset, Field, Kind
+from pipelines.push.values.decimal_signs import (
+    DECIMAL_COMMA,
+    GROUPED,
+    NO_THOUSANDS,
+    OF_AMOUNTS,
+    THREE_DECIMALS,
+)
+from schemas.columns import Dataset, Kind
 from schemas.derived.tables import literal
 
 _EVIDENCE = {
@@ -24,38 +32,48 @@ def hold_thousands(connection: duckdb.DuckDBPyConnection, dataset: Dataset, numb
         dataset: what the rows are of.
         number: of the file, all rows of which are in `input`.
     """
-    amount = _amount(dataset)
-    if amount is None:
+    amounts = _amounts(dataset)
+    if not amounts:
         return
-    marked = f"file = ? AND marks & {OF_AMOUNTS} <> 0"
     ((marks,),) = connection.execute(
-        f"SELECT coalesce(bit_or(marks), 0) FROM input WHERE {marked}", [number]
+        f"SELECT coalesce(bit_or(marks), 0) FROM input WHERE file = ? AND marks & {OF_AMOUNTS} <> 0", [number]
     ).fetchall()
     why = next((why for bit, why in _EVIDENCE.items() if marks & bit), None)
-    if why is None or not marks & THREE_DECIMALS:
+    if why is None:
         return
-    as_read = {name: name for name in dataset.columns}
-    as_read[amount.name] = f"CAST(CAST({amount.name} AS DECIMAL(18, 3)) AS VARCHAR)"
-    raw = ", ".join(f"{literal(name)}: {value}" for name, value in as_read.items())
-    connection.execute(
-        f"UPDATE input SET problem = concat_ws('; ', problem, ?), {amount.name} = NULL,"
-        f" raw = coalesce(raw, CAST(to_json({{{raw}}}) AS VARCHAR))"
-        f" WHERE file = ? AND marks & {THREE_DECIMALS} <> 0",
-        [f"{amount.name}: may be thousands: {why}", number],
-    )
+    raw = _as_read(dataset, amounts)
+    for name, bit in amounts.items():
+        if marks & bit:
+            connection.execute(
+                f"UPDATE input SET problem = concat_ws('; ', problem, ?), {name} = NULL, raw = coalesce(raw, {raw})"
+                f" WHERE file = ? AND marks & {bit} <> 0",
+                [f"{name}: may be thousands: {why}", number],
+            )
 
 
 def files_of_doubtful_thousands(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> list[int]:
     """The files in which every amount with a point has three digits behind it, and nothing says what they are."""
-    if _amount(dataset) is None:
+    if not _amounts(dataset):
         return []
+    evidence = NO_THOUSANDS | DECIMAL_COMMA | GROUPED
     found = connection.execute(
         f"SELECT file FROM input WHERE marks & {OF_AMOUNTS} <> 0 GROUP BY file"
-        f" HAVING bit_or(marks) & {OF_AMOUNTS} = {THREE_DECIMALS} ORDER BY file"
+        f" HAVING bit_or(marks) & {evidence} = 0 ORDER BY file"
     ).fetchall()
     return [file for (file,) in found]
 
 
-def _amount(dataset: Dataset) -> Field | None:
-    """The column of amounts; no dataset that is pushed has two."""
-    return next((field for field in dataset.fields if field.kind is Kind.MONEY), None)
+def _amounts(dataset: Dataset) -> dict[str, int]:
+    """The columns of amounts, and the bit of each."""
+    return {field.name: THREE_DECIMALS[field.name] for field in dataset.fields if field.kind is Kind.MONEY}
+
+
+def _as_read(dataset: Dataset, amounts: Mapping[str, int]) -> str:
+    """A row of values as the JSON of its texts, as SQL; amounts are typed by now."""
+    texts = {name: name for name in dataset.columns}
+    for name, bit in amounts.items():
+        texts[name] = (
+            f"CASE WHEN marks & {bit} <> 0 THEN CAST(CAST({name} AS DECIMAL(18, 3)) AS VARCHAR)"
+            f" ELSE CAST({name} AS VARCHAR) END"
+        )
+    return f"CAST(to_json({{{', '.join(f'{literal(name)}: {text}' for name, text in texts.items())}}}) AS VARCHAR)"

@@ -12,11 +12,15 @@ import numpy.typing as npt
 
 from schemas.derived.tables import literal
 
-THREE_DECIMALS, NO_THOUSANDS, DECIMAL_COMMA, GROUPED = 16, 32, 64, 128
-"""Bits of `marks`: three digits behind a point; a point that cannot part thousands (`1.5`, `0.125`, `1234.500`); a
-comma that is a decimal sign (`12,50`, `1.234,56`); several points, which part thousands (`1.234.567`)."""
+THREE_DECIMALS = {"revenue": 16, "payout": 256}
+"""Bits of `marks`, by column of amounts: three digits behind a point."""
 
-OF_AMOUNTS = THREE_DECIMALS | NO_THOUSANDS | DECIMAL_COMMA | GROUPED
+NO_THOUSANDS, DECIMAL_COMMA, GROUPED = 32, 64, 128
+"""Bits of `marks` that say something of the whole file, in whichever column: a point that cannot part thousands
+(`1.5`, `0.125`, `1234.500`); a comma that is a decimal sign (`12,50`, `1.234,56`); several points, which
+part thousands (`1.234.567`)."""
+
+OF_AMOUNTS = sum(THREE_DECIMALS.values()) | NO_THOUSANDS | DECIMAL_COMMA | GROUPED
 
 _THREE = r"[+-]?\d*\.\d{3}"
 _LIKE_THOUSANDS = r"[+-]?[1-9]\d{0,2}\.\d{3}"
@@ -30,16 +34,17 @@ _COMMA = (
 )
 
 _Numbers = npt.NDArray[np.int64]
-_Marks = npt.NDArray[np.uint8]
+_Marks = npt.NDArray[np.uint16]
 
 
-def marks_of_amount(text: str) -> str:
+def marks_of_amount(name: str, text: str) -> str:
     """The bits of an amount, as SQL.
 
     Args:
+        name: of the column of amounts.
         text: the name of an SQL column that `formats.bare` made.
     """
-    three = f"CASE WHEN {_is(text, _THREE)} THEN {THREE_DECIMALS} ELSE 0 END"
+    three = f"CASE WHEN {_is(text, _THREE)} THEN {THREE_DECIMALS[name]} ELSE 0 END"
     other = f"CASE WHEN {_is(text, _LIKE_THOUSANDS)} THEN 0 ELSE {NO_THOUSANDS} END"
     return (
         f"CASE WHEN {text} IS NULL OR NOT (contains({text}, '.') OR contains({text}, ',')) THEN 0"
@@ -49,15 +54,16 @@ def marks_of_amount(text: str) -> str:
     )
 
 
-def marks_of_amounts(data: _Marks, starts: _Numbers, sizes: _Numbers) -> _Marks:
+def marks_of_amounts(name: str, data: npt.NDArray[np.uint8], starts: _Numbers, sizes: _Numbers) -> _Marks:
     """The bits of amounts of digits and at most one point, none at an end.
 
     Args:
+        name: of the column.
         data: the bytes of all, one after the other.
         starts: where each begins.
         sizes: how many bytes each has.
     """
-    found = np.zeros(len(starts), np.uint8)
+    found = np.zeros(len(starts), np.uint16)
     points = np.flatnonzero(data == ord("."))
     if not points.size:
         return found
@@ -69,7 +75,7 @@ def marks_of_amounts(data: _Marks, starts: _Numbers, sizes: _Numbers) -> _Marks:
         found[rows] = NO_THOUSANDS
         return found
     thousands = three & (whole <= len("500")) & (data[starts[rows]] != ord("0"))
-    found[rows] = three * np.uint8(THREE_DECIMALS) + ~thousands * np.uint8(NO_THOUSANDS)
+    found[rows] = three * np.uint16(THREE_DECIMALS[name]) + ~thousands * np.uint16(NO_THOUSANDS)
     return found
 
 

@@ -115,7 +115,7 @@ class _Texts:
 def schema(dataset: Dataset) -> pa.Schema:
     """The columns of a batch that is proven: `row`, `line`, `last_line`, the dataset's, and `marks`."""
     values = [(field.name, TYPES[field.kind]) for field in dataset.fields]
-    return pa.schema([*((name, pa.int64()) for name in _PLACES), *values, ("marks", pa.uint8())])
+    return pa.schema([*((name, pa.int64()) for name in _PLACES), *values, ("marks", pa.uint16())])
 
 
 def prove(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) -> pa.RecordBatch | None:
@@ -131,7 +131,7 @@ def prove(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) 
     """
     if batch.column("problem").null_count < len(batch) or batch.column("broken").null_count < len(batch):
         return None
-    marks = np.zeros(len(batch), np.uint8)
+    marks = np.zeros(len(batch), np.uint16)
     moment = now or datetime.now(UTC)
     columns: list[_Array] = [batch.column(name) for name in _PLACES]
     try:
@@ -141,7 +141,7 @@ def prove(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) 
     return pa.RecordBatch.from_arrays([*columns, pa.array(marks)], schema=schema(dataset))
 
 
-def _typed(field: Field, column: _Array, marks: npt.NDArray[np.uint8], now: datetime) -> _Array:
+def _typed(field: Field, column: _Array, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:
     """One column of a batch in its own type; `marks` gets the bits of its values."""
     if column.null_count == len(column):
         return _nothing(field, len(column))
@@ -160,11 +160,11 @@ def _typed(field: Field, column: _Array, marks: npt.NDArray[np.uint8], now: date
     values = _READ[field.kind](given, texts)
     if field.kind is Kind.MONEY:
         rows = slice(None) if texts.present is None else texts.present
-        marks[rows] |= marks_of_amounts(texts.data, texts.starts, texts.sizes)
+        marks[rows] |= marks_of_amounts(field.name, texts.data, texts.starts, texts.sizes)
     return values
 
 
-def _of_own_type(field: Field, column: _Array, marks: npt.NDArray[np.uint8], now: datetime) -> _Array:
+def _of_own_type(field: Field, column: _Array, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:
     """A column that has a type: the field's own, or one of which every value is one of the field's."""
     kind: Any = column.type
     if field.kind is Kind.FLAG and pa.types.is_boolean(kind):
@@ -280,7 +280,7 @@ _READ: dict[Kind, Callable[[_Array, _Texts], _Array]] = {
 }
 
 
-def _instants(texts: _Texts, rows: int, marks: npt.NDArray[np.uint8], now: datetime) -> _Array:
+def _instants(texts: _Texts, rows: int, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:
     """Times that are all written alike: one of the usual spellings of UTC, of the same length."""
     size = int(texts.sizes[0])
     if size < SHORTEST or (texts.sizes != size).any():

@@ -204,7 +204,7 @@ def marks(field: Field, text: str, cleaned: str) -> str | None:
         )
         return f"({assumed} + CASE WHEN {long} THEN {TIME_CUT} ELSE 0 END)"
     if field.kind is Kind.MONEY:
-        return f"({marks_of_amount(cleaned)})"
+        return f"({marks_of_amount(field.name, cleaned)})"
     if field.kind is not Kind.TEXT:
         return None
     # bound once: DuckDB would compute what occurs twice for all rows, also for those that the CASE spares

@@ -8,7 +8,7 @@ import pytest
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.files.find import Source
 from pipelines.push.parse.relation import Stretch, opened_relation
-from pipelines.push.parse.typed_columns import has_typed_amounts, select_texts
+from pipelines.push.parse.typed_columns import select_texts, typed_amounts
 from pipelines.push.stage.database import _create
 from pipelines.push.stage.load import _insertion, _typed_insertion
 from schemas.registry import PUSHED
@@ -45,7 +45,7 @@ def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool]
             for row in connection.execute(f"DESCRIBE FROM {rows}").fetchall()
         }
         texts = select_texts(dataset, found, rows, row="file_row_number + 1")
-        as_texts = Stretch(texts, typed_amounts=has_typed_amounts(dataset, found))
+        as_texts = Stretch(texts, typed_amounts=typed_amounts(dataset, found))
         connection.execute(_insertion(dataset, 0, 0, as_texts))
         assert quick == connection.execute("FROM input ORDER BY seq").fetchall()
     return parts, quick

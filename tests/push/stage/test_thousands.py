@@ -157,3 +157,23 @@ def test_the_value_is_kept_as_it_was_written(tmp_path: Path) -> None:
         rows = connection.execute("SELECT raw->>'revenue', problem FROM input ORDER BY seq").fetchall()
     assert rows[1] == ("1.500", COMMA)
     assert rows[2] == ("2.500", f"offer_id: must be 24 hexadecimal characters; {COMMA}")
+
+
+def test_both_columns_of_amounts_are_looked_at(tmp_path: Path) -> None:
+    """One writer wrote both: a comma in either holds what may be thousands in both, each by its own name."""
+    path = tmp_path / "a.csv"
+    rows = ["12,50;", "10;1.500", "1.500;12.3456", "1.500;2.500", "10;12.50"]
+    lines = [f"m{n};0ed904759531985d5d9dc9f8;2025-01-01;r{n};{row}" for n, row in enumerate(rows)]
+    path.write_text("\n".join([";".join((*NAMES, "payout")), *lines, ""]))
+    source = Source(path, "revenue", "csv", "")
+    with building(tmp_path / "stage.duckdb", REVENUE, [source], tmp_path / "none") as connection:
+        found = connection.execute(
+            "SELECT problem, revenue, payout, raw->>'revenue', raw->>'payout' FROM input ORDER BY seq"
+        ).fetchall()
+    payout = COMMA.replace("revenue", "payout")
+    assert found[1:] == [
+        (payout, Decimal(10), None, "10.0000", "1.500"),
+        (COMMA, None, Decimal("12.3456"), "1.500", "12.3456"),
+        (f"{COMMA}; {payout}", None, None, "1.500", "2.500"),
+        (None, Decimal(10), Decimal("12.5"), None, None),
+    ]
