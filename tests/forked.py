@@ -104,6 +104,8 @@ def _run(
     streams: tuple[Path, ...],
 ) -> None:  # fmt: skip
     gc.freeze()  # what was imported is no garbage, and to look through it takes a tenth of a second or two
+    # a shell's background, where the tests may run, ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.umask(0o022)  # a shell's; a test before may have made its own process, and so this one, a private one
     os.chdir(folder)
     os.environ.clear()

@@ -28,7 +28,7 @@ WALK = [
     "pull/decode/redact",
     "pull/decode/decoder",
     "pull/decode/columns",
-    "pull/decode/arrays",
+    "pull/decode/column_values",
     "pull/decode/row_keys",
     "pull/read/page_check",
     "pull/replies/spool",
