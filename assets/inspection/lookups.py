@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import StorageError
 from pipelines.push.checks.conflicts import CONFLICT
-from pipelines.push.intake import Intake, held_reasons
+from pipelines.push.intake.found import Intake, held_reasons
 from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.runs import now
 from pipelines.settings import Settings

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.push.audit.reconcile import Reconciliation
 from pipelines.push.checks.compare import Period
-from pipelines.push.intake import Intake
+from pipelines.push.intake.found import Intake
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from pipelines.text.sanitize import plain

@@ -41,19 +41,19 @@ _log = logging.getLogger(__name__)
 Outcomes = Callable[[Settings], Mapping[str, Counts]]
 """Counts the outcomes of the current history input, by dataset."""
 
-Alarms = Callable[[Settings], list[Condition]]
-"""Judges whether revenue is perhaps there twice."""
+Further = Callable[[Settings], list[Condition]]
+"""Judges further conditions of pushes, which this room cannot know of."""
 
 
 def watched(
     outcomes: Outcomes | None = None,
-    alarms: Alarms | None = None,
+    further: Further | None = None,
 ) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[Concatenate[Settings, P], R]]:
     """Have conditions judged when a function of the engine has ended, well or with an error; not when stopped.
 
     Args:
         outcomes: for functions that push.
-        alarms: for functions that push, or read the contacts for that.
+        further: likewise.
     """
 
     def decorate(work: Callable[Concatenate[Settings, P], R]) -> Callable[Concatenate[Settings, P], R]:
@@ -63,9 +63,9 @@ def watched(
                 with interrupts_deferred():
                     done = work(settings, *args, **kwargs)
             except Exception:
-                _follow_up(settings, outcomes, alarms)
+                _follow_up(settings, outcomes, further)
                 raise
-            _follow_up(settings, outcomes, alarms)
+            _follow_up(settings, outcomes, further)
             return done
 
         return run
@@ -74,14 +74,14 @@ def watched(
 
 
 def conditions(
-    settings: Settings, outcomes: Outcomes | None = None, alarms: Alarms | None = None
+    settings: Settings, outcomes: Outcomes | None = None, further: Further | None = None
 ) -> list[Condition]:
-    """Every condition as it is now; those of pushes where `outcomes` and `alarms` are given.
+    """Every condition as it is now; those of pushes where `outcomes` and `further` are given.
 
     Args:
         settings: where everything lies, and from when on something is an alert.
         outcomes: counts the outcomes of pushes; None to leave pushes out.
-        alarms: judges whether revenue is perhaps there twice; None to leave that out.
+        further: judges further conditions of pushes; None to leave them out.
 
     Raises:
         StorageError: a run's record or the ledger cannot be read.
@@ -100,7 +100,7 @@ def conditions(
         *of_unserved(pulled, last.values()),
         *of_source(pulled),
         *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
-        *(alarms(settings) if alarms else ()),
+        *(further(settings) if further else ()),
     ]
 
 
@@ -115,11 +115,11 @@ def of_receiver(settings: Settings) -> list[Condition]:
     return [*of_webhooks(settings, found, sent_at, datetime.now(UTC)), *unread]
 
 
-def _follow_up(settings: Settings, outcomes: Outcomes | None, alarms: Alarms | None) -> None:
+def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further | None) -> None:
     """Whatever goes wrong here must not fail a run that went well."""
     try:
         if settings.alert_webhook:
-            notify(settings, conditions(settings, outcomes, alarms))
+            notify(settings, conditions(settings, outcomes, further))
     except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Alerts could not be judged: %s", _why(error))
     try:

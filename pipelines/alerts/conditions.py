@@ -15,7 +15,7 @@
     damaged:webhooks     the queue of events cannot be read
     empty:data           nothing was ever pulled or pushed with this data directory
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
-    twice:revenue        revenue turned up after it was called absent and sent again (`pipelines.push.audit.alarms`)
+    twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
 
 What does not belong here: reading anything, and telling anybody.
 """

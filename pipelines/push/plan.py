@@ -16,7 +16,9 @@ from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.checks.validate import unchecked
 from pipelines.push.files.find import Source
 from pipelines.push.findings.files import FoundFile, found_files
-from pipelines.push.intake import Intake, describe, judged, refuse_unusable
+from pipelines.push.intake.dataset import judged
+from pipelines.push.intake.datasets import refuse_unusable
+from pipelines.push.intake.found import Intake, found_in
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import call_seconds
 from pipelines.push.send.call_sizes import Sizes
@@ -137,7 +139,7 @@ def _plan(
     with opened(path) as connection:
         Privacy.of(settings).define(connection)
         compared = compare(connection, dataset.name, ledger, sends, decision=planning.decision)
-        intake = describe(compared, dataset, sources)
+        intake = found_in(compared, dataset, sources)
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
         calls = _count_calls(compared)

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from pipelines.alerts.after_run import watched
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
-from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.archive import changed_fields
 from pipelines.push.audit.archive_files import archive_folder, archived
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
@@ -25,7 +24,6 @@ from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.queries import decisions as ledger_decisions
 from pipelines.push.ledger.queries.revenue import alarms as ledger_alarms
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
-from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.runs import details, now, recorded, this_run
@@ -78,7 +76,7 @@ def in_doubt(settings: Settings) -> list[Doubt]:
     return [Doubt(**{**row._asdict(), "amount": amount_of(row.amount)}) for row in found]
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
     """Settle rows in doubt by hand; the reason is kept in imports.resolutions.
 
@@ -106,7 +104,7 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
         publish_imports(settings)
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
     """A person has seen revenue that is perhaps there twice, so that pushes go on; the reason is kept.
 
@@ -159,7 +157,7 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
     return found
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: str) -> dict[str, int]:
     """A person has seen the rows that differ from what was sent: they count as what they are.
 

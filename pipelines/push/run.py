@@ -4,39 +4,33 @@
 does not belong here: how rows are judged, cut, sent and counted, each of which has a module of its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from pipelines.alerts.after_run import watched
-from pipelines.errors import StorageError, TracklySyncError, UsageError
 from pipelines.process import interrupts
-from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.after_push import outcomes_published
+from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
-from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks.revenue.same_rows import Decision
-from pipelines.push.files.find import Source, Sources, Unread, find_sources, refuse_unread, without_queries
-from pipelines.push.intake import Incoming, Intake, IntakeOptions, Taking, judged, refuse_unusable, take_in
+from pipelines.push.files.find import Sources, Unread, find_sources, refuse_unread, without_queries
+from pipelines.push.intake.dataset import Incoming
+from pipelines.push.intake.datasets import is_ready, judge_all, take_in_all
+from pipelines.push.intake.found import Intake
+from pipelines.push.intake.options import IntakeOptions, Taking
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
-from pipelines.push.ledger.queries.run_counts import sent_after
-from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.plan import Plan, Planning, Showing, make_plans
 from pipelines.push.revenue.loop import Unsettled
 from pipelines.push.send.options import How, SendOptions
-from pipelines.push.sending import send_all
+from pipelines.push.send_datasets import send_all
 from pipelines.push.stage.cleanup import hold_stages
-from pipelines.push.stage.database import Progress, count, is_current, stage_path
-from pipelines.push.stage.query_cage import Bounds
-from pipelines.push.stage.redact import holds_phones
-from pipelines.runs import recorded
+from pipelines.push.stage.database import Progress
 from pipelines.settings import Settings
-from pipelines.text.humanize import plural
-from schemas.registry import PUSHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ class PlanReport:
     unread: tuple[Unread, ...]
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def intake(
     settings: Settings,
     datasets: Sequence[str],
@@ -102,18 +96,11 @@ def intake(
     with _pushing(settings) as ledger:
         hold_stages(settings.data_dir)  # they are sent later, by this process, which has no lock in between
         if taking.changed:
-            found = {n: s for n, s in found.items() if not _is_ready(settings, n, s)}
-        return _intake(settings, found, ledger, taking)
+            found = {n: s for n, s in found.items() if not is_ready(settings, n, s)}
+        return take_in_all(settings, found, ledger, taking)
 
 
-def _is_ready(settings: Settings, name: str, sources: list[Source]) -> bool:
-    """Whether the stage is of these files as they are now, and can be sent."""
-    path = stage_path(settings, name)
-    current = is_current(path, sources, settings.warehouse, Bounds.of(settings))
-    return current and (settings.hash_phones is None or holds_phones(path))
-
-
-@watched(outcomes, of_alarms)
+@watched_push
 def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOptions]) -> dict[str, Outcomes]:
     """Send what the last intake left to be sent, sends first, and wait for every answer.
 
@@ -197,14 +184,14 @@ def push(
     return _push(settings, datasets, sources, How(**options), decision)
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def _push(
     settings: Settings, datasets: Sequence[str], sources: Sources, how: How, decision: Decision | None
 ) -> PushReport:
     with _pushing(settings) as ledger:
         taking = Taking(on_progress=how.on_progress, run=how.run)
-        _judge(settings, sources.found, taking)
-        with _published(settings, ledger):
+        judge_all(settings, sources.found, taking)
+        with outcomes_published(settings, ledger):
             incoming = Incoming(sources.found, decision)
             sent = interrupts.run(send_all(settings, datasets, ledger, how, incoming))
         found, differing = ledger.outcomes(), ledger.differing()
@@ -219,102 +206,8 @@ def _push(
 
 
 @contextmanager
-def _published(settings: Settings, ledger: Ledger) -> Iterator[None]:
-    """Publish the outcomes in the end, also of a push that failed.
-
-    Raises:
-        StorageError: they cannot be published. Rows may be in the account by then: the error tells what was sent, and
-            names the failure before it, which it would hide otherwise.
-    """
-    seen = {name: ledger.last_chunk(name) for name in PUSHED}
-    failed: TracklySyncError | None = None
-    try:
-        yield
-    except TracklySyncError as error:
-        failed = error
-        raise
-    finally:
-        try:
-            publish_imports(settings)
-        except TracklySyncError as error:
-            before = f"{failed.message} " if failed else ""
-            raise StorageError(
-                f"{before}{_sent_text(ledger, seen)} The warehouse was not rebuilt: {error.message}",
-                error.remedy,
-            ) from error
-
-
-def _sent_text(ledger: Ledger, seen: Mapping[str, int]) -> str:
-    """What was sent since some calls, in a sentence; without a figure where the ledger cannot be read.
-
-    Args:
-        ledger: open.
-        seen: by dataset, the number of the last call before.
-    """
-    try:
-        with ledger.begin() as transaction:
-            sent = [sent_after(transaction, name, ledger.part, seen[name]).values() for name in seen]
-    except StorageError:
-        return "What was sent is in the ledger, and is not sent again."
-    rows = sum(map(sum, sent))
-    if not rows:
-        return "Nothing was sent."
-    return (
-        f"{plural(rows, 'row was', 'rows were')} sent; the ledger has each of them, and none is sent again."
-    )
-
-
-@contextmanager
 def _pushing(settings: Settings) -> Iterator[Ledger]:
     """The ledger, for the one push of this part of the input that may be under way."""
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         refuse_forgotten(settings, ledger)
         yield ledger
-
-
-def _intake(
-    settings: Settings, sources: dict[str, list[Source]], ledger: Ledger, taking: Taking
-) -> dict[str, Intake]:
-    """Rebuild stages from their files, and put them on record."""
-    found: dict[str, Intake] = {}
-
-    def take(name: str) -> int:
-        found[name] = take_in(settings, PUSHED[name], sources[name], ledger, taking.on_progress)
-        return found[name].rows_in
-
-    _each(settings, sources, taking, take)
-    return found
-
-
-def _judge(settings: Settings, sources: dict[str, list[Source]], taking: Taking) -> None:
-    """Rebuild stages from their files; `send_all` puts them on record, each when its turn has come."""
-
-    def take(name: str) -> int:
-        path = stage_path(settings, name)
-        with judged(settings, path, PUSHED[name], sources[name], taking.on_progress) as stage:
-            return count(stage, "SELECT count(*) FROM input")
-
-    _each(settings, sources, taking, take)
-
-
-def _each(
-    settings: Settings, sources: dict[str, list[Source]], taking: Taking, take: Callable[[str], int]
-) -> None:
-    """Take in every dataset, in the order of PUSHED, each with its record.
-
-    Args:
-        settings: where everything lies.
-        sources: by dataset, its files.
-        taking: how.
-        take: takes in a dataset, by its name; returns how many rows it has.
-
-    Raises:
-        UsageError: a file cannot be used as it is; the error names all of them.
-    """
-    names = [name for name in PUSHED if name in sources]
-    for done, name in enumerate(names, start=1):
-        try:
-            with recorded(settings.data_dir, taking.run, f"take in {name}") as record:
-                record.rows = take(name)
-        except UsageError as error:
-            refuse_unusable(settings, {later: sources[later] for later in names[done:]}, error)

@@ -43,10 +43,10 @@ def alerts(
         return 0
     from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - the same
     from pipelines.alerts.notify import notify  # noqa: PLC0415 - help answers at once
-    from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - the same
+    from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - the same
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
 
-    found = conditions(settings, outcomes, of_alarms)
+    found = conditions(settings, outcomes, push_conditions)
     notify(settings, found, patient=True)
     if as_json:
         show_json([asdict(condition) for condition in found])

@@ -38,7 +38,7 @@ from schemas.values.outcomes import LEFT_OUT
 if TYPE_CHECKING:
     from pipelines.push.checks.compare import Period
     from pipelines.push.checks.revenue.same_rows import Decision
-    from pipelines.push.intake import Intake
+    from pipelines.push.intake.found import Intake
     from pipelines.push.outcomes import Outcomes
     from pipelines.push.plan import Showing
     from pipelines.push.revenue.loop import Unsettled
@@ -298,7 +298,7 @@ def _requests(run: Run) -> tuple[int, int]:
 
 
 def _alarms(settings: Settings) -> list[str]:
-    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
 
     return [f"{one.text}. {one.remedy}" for one in open_alarms(settings)]
 

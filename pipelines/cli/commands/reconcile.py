@@ -42,7 +42,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     """
     settings = load_settings()
     settings.require_key()
-    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
 
     with progress("reconcile", quiet=quiet or as_json) as report:

@@ -23,7 +23,7 @@ from schemas.registry import PUSHED
 from schemas.values.money import amount_of
 
 if TYPE_CHECKING:
-    from pipelines.push.audit.alarms import Late
+    from pipelines.push.audit.late_revenue import LateRevenue
     from pipelines.push.checks.differing_rows import Place
     from pipelines.push.resolve import Doubt
 
@@ -139,7 +139,7 @@ def _check_rows(rows: Sequence[str] | None, outcome: ByHand | None, reason: str,
 
 
 def _list(settings: Settings, as_json: bool, *, masked: bool) -> int:
-    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
 
     if not as_json:
@@ -248,7 +248,7 @@ def _show_differing(found: "Sequence[Place]") -> None:
     )
 
 
-def _show_alarms(found: "list[Late]", *, masked: bool) -> None:
+def _show_alarms(found: "list[LateRevenue]", *, masked: bool) -> None:
     for one in found:
         out.print(f"[bold red]Alarm {one.alarm.alarm}[/]  {escape(plain(one.text))}.")
         table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")

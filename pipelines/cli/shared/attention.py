@@ -29,12 +29,12 @@ def attention(
         StorageError: the warehouse or a run's record cannot be read.
     """
     from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - help answers at once
-    from pipelines.push.audit.alarms import of_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
 
     alerting = [
         f"{condition.text}. {condition.remedy}"
-        for condition in conditions(settings, lambda _: pushed, of_alarms)
+        for condition in conditions(settings, lambda _: pushed, push_conditions)
         if condition.firing and condition.name.startswith(_ALERTING)
     ]
     killed = [
@@ -86,7 +86,7 @@ def alarms_json(settings: Settings) -> list[dict[str, Any]]:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    from pipelines.push.audit.alarms import open_alarms  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
 
     return [
         {

@@ -17,12 +17,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.alerts.after_run import watched
 from pipelines.databases.duckdb_scratch import scratch
 from pipelines.process import interrupts
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, totals_folder
 from pipelines.push.audit.acknowledged import Balance, balances
-from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish import publish_differences
 from pipelines.push.audit.reconcile_query import (
@@ -38,7 +37,6 @@ from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.alarms import acknowledged_contacts, alarms
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sent_revenue
-from pipelines.push.ledger.status import outcomes
 from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import patience
 from pipelines.push.stage.database import Progress
@@ -108,7 +106,7 @@ class Reconciliation:
         return Verdict.NOTHING_TO_COMPARE if is_empty else Verdict.AGREES
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def reconcile(
     settings: Settings, on_progress: Progress | None = None, run: str | None = None
 ) -> Reconciliation:

@@ -1,6 +1,6 @@
 """How a push is to send: what its caller may choose.
 
-What does not belong here: settings (`pipelines.settings`), and the options of an intake (`pipelines.push.intake`).
+What does not belong here: settings (`pipelines.settings`), and the options of an intake (`push.intake.options`).
 """
 
 from dataclasses import dataclass, field

@@ -10,7 +10,7 @@ import pytest
 from beginnings import Beginning, beginning, seeded
 from oracle import query
 
-from pipelines.push.audit.alarms import open_alarms
+from pipelines.push.audit.late_revenue import open_alarms
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.resolve import acknowledge
 from pipelines.push.run import push

@@ -13,8 +13,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.alerts.after_run import watched
-from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.current_input import note_input
 from pipelines.push.audit.lost_ledger.detect import is_published, unknown_calls
 from pipelines.push.audit.publish import publish_imports
@@ -23,7 +22,6 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.adopt import Settled, Unsure, adopt_calls, unsure
-from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
@@ -67,7 +65,7 @@ class Adopted:
     settled: int = 0
 
 
-@watched(outcomes, of_alarms)
+@watched_push
 def adopt(settings: Settings) -> Adopted:
     """Take over into the ledger what the warehouse knows of revenue that was sent and the ledger does not.
 

@@ -16,7 +16,7 @@ from pipelines.cli.commands.rejects import rejects
 from pipelines.cli.commands.report import report
 from pipelines.cli.commands.status import status
 from pipelines.cli.shared.attention import attention
-from pipelines.push.audit.alarms import of_alarms
+from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.reconcile import reconcile
@@ -42,7 +42,7 @@ def account() -> Account:
 
 def firing(settings: Settings) -> dict[str, str]:
     """By name what alerts, with text and remedy."""
-    found = conditions(settings, outcomes, of_alarms)
+    found = conditions(settings, outcomes, push_conditions)
     return {one.name: f"{one.text}. {one.remedy}" for one in found if one.firing}
 
 
@@ -137,7 +137,7 @@ def test_without_data_nothing_is_called_well(settings: Settings, write: Write, s
     done = reconcile(settings)
     assert (done.verdict, done.contacts, done.agrees) == ("nothing_to_compare", 0, True)
     assert firing(settings) == {}
-    found = {one.name: one.text for one in conditions(settings, outcomes, of_alarms)}
+    found = {one.name: one.text for one in conditions(settings, outcomes, push_conditions)}
     assert found["missing:reconcile"] == "nothing was accepted yet"
     assert found["damaged:warehouse"] == "the warehouse can be read"
     write("sends.ndjson", some_sends(2))

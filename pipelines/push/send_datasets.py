@@ -17,7 +17,8 @@ from pipelines.pull.derived.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_recorded
-from pipelines.push.intake import MOST_REASONS, Incoming, Intake, held_reasons, put_on_record
+from pipelines.push.intake.dataset import Incoming, put_on_record
+from pipelines.push.intake.found import MOST_REASONS, Intake, held_reasons
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons

@@ -1,6 +1,7 @@
-"""Revenue that is perhaps there twice, for the person who has to look: what alarms say, and acknowledging one.
+"""Revenue that turned up after it was called absent, for the person who has to look: what each open alarm says.
 
-What does not belong here: finding it (`revenue.turned_up_late`), and anything that imports duckdb or SQLAlchemy:
+An alarm is on record in the ledger until somebody acknowledges it (`resolve`); an alert is a message (`alerts`). What
+does not belong here: finding such revenue (`revenue.turned_up_late`), and anything that imports duckdb or SQLAlchemy:
 `status` reads this.
 """
 
@@ -21,7 +22,7 @@ _SHOWN_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
+class LateRevenue:
     """An alarm that is open.
 
     Attributes:
@@ -73,24 +74,17 @@ def mask(contact: str) -> str:
     return f"…{contact[-_SHOWN_DIGITS:]}" if re.fullmatch(r"\+[0-9]+", contact) else contact
 
 
-def open_alarms(settings: Settings) -> list[Late]:
+def open_alarms(settings: Settings) -> list[LateRevenue]:
     """The alarms that nobody has acknowledged, oldest first.
 
     Raises:
         StorageError: the ledger cannot be read.
     """
     with figures(settings) as ledger:
-        return [Late(one, tuple(ledger.named(one.alarm))) for one in ledger.alarms()] if ledger else []
+        return [LateRevenue(one, tuple(ledger.named(one.alarm))) for one in ledger.alarms()] if ledger else []
 
 
-def of_alarms(settings: Settings) -> list[Condition]:
-    """Whether revenue is perhaps there twice, and whether the ledger was lost, as conditions that alert."""
-    from pipelines.push.audit.lost_ledger.detect import of_ledger  # noqa: PLC0415 - duckdb, as above
-
-    return [condition(open_alarms(settings)), of_ledger(settings)]
-
-
-def condition(found: Sequence[Late]) -> Condition:
+def condition(found: Sequence[LateRevenue]) -> Condition:
     """The condition of some open alarms."""
     if not found:
         return Condition(

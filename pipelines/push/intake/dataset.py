@@ -1,0 +1,118 @@
+"""Intake of one dataset: files into the stage, judged, and on record in the ledger as the current input.
+
+What does not belong here: sending, and the order of datasets (`datasets`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipelines.privacy import Privacy
+from pipelines.push.checks.compare import Compared, SendsStage, compare
+from pipelines.push.checks.revenue.same_rows import Decision, new_decided
+from pipelines.push.checks.validate import validate
+from pipelines.push.files.find import Source
+from pipelines.push.intake.found import Intake, found_in
+from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.decisions import decide, note_files
+from pipelines.push.ledger.queries.revenue.sources import note_sources
+from pipelines.push.stage.database import Progress, building, count, stage_path
+from pipelines.push.stage.query_cage import Bounds
+from pipelines.settings import Settings
+from schemas.columns import Dataset
+from schemas.registry import PUSHED
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Input that is new, and not on record yet.
+
+    Attributes:
+        sources: by dataset, the files that its stage was built from.
+        decision: about revenue that may be there twice.
+    """
+
+    sources: Mapping[str, Sequence[Source]]
+    decision: Decision | None = None
+
+
+def take_in(
+    settings: Settings,
+    dataset: Dataset,
+    sources: Sequence[Source],
+    ledger: Ledger,
+    on_progress: Progress | None = None,
+) -> Intake:
+    """Rebuild a dataset's stage from its files and record it as the current input.
+
+    Args:
+        settings: where the stage and the warehouse lie, and what is kept and held back.
+        dataset: the dataset.
+        sources: its files; with none, the current input has no rows.
+        ledger: open for writing.
+        on_progress: called once they are judged.
+
+    Raises:
+        UsageError: a file cannot be used as it is; the stage and the ledger are as they were.
+        StorageError: the disk refused; likewise.
+    """
+    path = stage_path(settings, dataset.name)
+    with judged(settings, path, dataset, sources, on_progress) as connection:
+        incoming = Incoming({dataset.name: sources})
+        return put_on_record(connection, dataset.name, ledger, stage_path(settings, "sends"), incoming)[1]
+
+
+def put_on_record(
+    connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger, sends: Path, incoming: Incoming
+) -> tuple[Compared, Intake]:
+    """Compare a new stage with the ledger, and record it there as the current input; returns what is in it, too.
+
+    Args:
+        connection: the stage's.
+        name: of the dataset.
+        ledger: open for writing.
+        sends: the stage of sends.
+        incoming: what the stage was built from.
+    """
+    sources, decision = incoming.sources[name], incoming.decision
+    paths = [str(source.path) for source in sources]
+    note_files(ledger, name, paths)
+    if name == REVENUE:
+        note_sources(ledger, paths)  # a row goes on record with the number of its file
+    compared = compare(connection, name, ledger, SendsStage(sends), decision)
+    found = found_in(compared, PUSHED[name], sources)
+    if decision and name == REVENUE:
+        decide(ledger, decision.choice, decision.reason, new_decided(connection))
+    compared.record(ledger)
+    return compared, found
+
+
+@contextmanager
+def judged(
+    settings: Settings, path: Path, dataset: Dataset, sources: Sequence[Source], on_progress: Progress | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new stage whose rows are judged by themselves; it takes its place when the block ends well.
+
+    Args:
+        settings: where the warehouse lies, and what is kept and held back.
+        path: where the stage goes.
+        dataset: the dataset.
+        sources: its files.
+        on_progress: called once they are judged.
+
+    Raises:
+        UsageError: a file cannot be used as it is.
+        StorageError: the disk refused.
+    """
+    bounds, privacy = Bounds.of(settings), Privacy.of(settings)
+    with building(path, dataset, sources, settings.warehouse, bounds, privacy) as connection:
+        hold_synced = not settings.push_synced_revenue
+        validate(connection, dataset, settings.warehouse, hold_synced=hold_synced)
+        if on_progress:  # rows that could not be read are among them
+            rows = count(connection, "SELECT count(*) FROM input")
+            on_progress(dataset.name, rows, rows)
+        yield connection

@@ -1,0 +1,39 @@
+"""How an intake goes about it: what its caller may choose.
+
+What does not belong here: settings (`pipelines.settings`), and the options of sending (`push.send.options`).
+"""
+
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from pipelines.push.stage.database import Progress
+from pipelines.runs import this_run
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How an intake goes about it.
+
+    Attributes:
+        changed: take in only datasets whose files are others than at their last intake, or have changed since.
+        ignore_unread: go on without the files that are named like a dataset and cannot be read.
+        attended: whether a person started this; else `.sql` files are read only if `sql_sources` is set.
+        on_progress: called once the rows of a dataset are judged.
+        run: the run's id in sync.runs; by default that of this process.
+    """
+
+    changed: bool = False
+    ignore_unread: bool = False
+    attended: bool = True
+    on_progress: Progress | None = None
+    run: str = field(default_factory=this_run)
+
+
+class IntakeOptions(TypedDict, total=False):
+    """The attributes of `Taking`, as keyword arguments."""
+
+    changed: bool
+    ignore_unread: bool
+    attended: bool
+    on_progress: Progress | None
+    run: str
