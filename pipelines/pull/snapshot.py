@@ -5,7 +5,6 @@ What does not belong here: replies (`pull.replies`), files (`write.snapshot_file
 """
 
 import asyncio
-import logging
 import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -17,10 +16,10 @@ import msgspec
 from pipelines.errors import NotEnabledError, NotFoundError, TracklySyncError
 from pipelines.privacy import KEEP_ALL, PERSONAL, Privacy, hold_to
 from pipelines.pull.bad_rows_limit import hold_to_limit
-from pipelines.pull.consistency import judge, schema_changes, source_figures, source_since
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
+from pipelines.pull.manifest import figures_of, manifest_of
 from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.incremental import known_contacts, scan_new
 from pipelines.pull.read.scan import scan
@@ -28,17 +27,14 @@ from pipelines.pull.replies.batches import BATCH_ROWS
 from pipelines.pull.replies.fetch import Progress, Replies, silent
 from pipelines.pull.replies.spool import Spool
 from pipelines.pull.write.earlier_rows import carry_on
-from pipelines.pull.write.snapshot_files import RowsWritten, SnapshotFiles, write_rows
-from pipelines.runs import Skipped, details, now, recorded
+from pipelines.pull.write.snapshot_files import RowsWritten, write_rows
+from pipelines.runs import Skipped, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.published import published, published_rows
-from schemas.own_tables.sync import Consistency, Manifest
+from schemas.own_tables.sync import Manifest
 from schemas.registry import OPTIONAL, PULLED
-from schemas.revenue import FROM_EVENTS, OF_TOTALS, REVENUE
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +97,14 @@ async def make_snapshot(
             evidence, written = await _side_by_side(reading, write_rows(made, replies.batches()))
         files = await written.conclude(steady=not (evidence.drifted or options.since_last))
         before = published(settings.warehouse).get(name)
-        manifest = _manifest(made, files, evidence, replies, privacy, before)
-        record.rows, record.details = manifest.rows, _details(manifest)
+        manifest = manifest_of(made, files, evidence, replies, privacy, before)
+        record.rows, record.details = manifest.rows, figures_of(manifest)
         pulled = manifest.rows - manifest.carried + manifest.quarantined
         on_progress(name, pulled, pulled)
         spool.discard()
         other = await options.instead(made, manifest) if options.instead and manifest.is_fuzzy else None
         if other:
-            record.rows, record.details = other.manifest.rows, _details(other.manifest)
+            record.rows, record.details = other.manifest.rows, figures_of(other.manifest)
             return other
         return _finished(settings, made, manifest)
 
@@ -204,68 +200,6 @@ async def _side_by_side(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-def _manifest(
-    made: Draft,
-    files: SnapshotFiles,
-    evidence: Evidence,
-    replies: Replies,
-    privacy: Privacy,
-    before: Manifest | None,
-) -> Manifest:
-    """What the snapshot holds, and what may be claimed of it; `before` is the one that is published."""
-    name, finished_at = made.dataset.name, now()
-    consistency, why = judge(evidence, files.rows + files.quarantined)
-    if replies.resumed:
-        why += f"; {replies.resumed:,} replies are of an interrupted pull"
-        consistency = Consistency.REPAIRED if consistency == Consistency.EXACT else consistency
-    source, missing = (
-        (FROM_EVENTS, files.missing - OF_TOTALS) if name == REVENUE.name else ("", files.missing)
-    )
-    return Manifest(
-        dataset=name,
-        snapshot=made.snapshot,
-        run=made.run,
-        started_at=min([made.started_at, *(page.sent_at for page in files.pages)]),
-        finished_at=finished_at,
-        rows=files.rows,
-        quarantined=files.quarantined,
-        consistency=consistency,
-        evidence=why,
-        requests=evidence.requests,
-        extra_requests=evidence.extra_requests,
-        resumed=replies.resumed,
-        retries=replies.retries,
-        total=evidence.total,
-        unknown_fields=", ".join(sorted(files.unknown)),
-        missing_fields=", ".join(sorted(missing)),
-        schema_changes=schema_changes(before, files.unknown, missing),
-        odd_times=", ".join(f"{name} ({count:,})" for name, count in files.odd_times.items()),
-        source=source,
-        source_since=source_since(before, source, finished_at),
-        personal_data=privacy.label,
-    )
-
-
-def _details(manifest: Manifest) -> Any:
-    """The run record's figures; quarantined rows are logged too."""
-    if manifest.quarantined:
-        _log.info(
-            "%s: %d rows are quarantined",
-            manifest.dataset,
-            manifest.quarantined,
-            extra={"event": "quarantine", "dataset": manifest.dataset, "rows": manifest.quarantined},
-        )
-    return details(
-        quarantined=manifest.quarantined,
-        requests=manifest.requests,
-        retries=manifest.retries,
-        resumed=manifest.resumed,
-        consistency=manifest.consistency,
-        schema_changes=manifest.schema_changes,
-        **source_figures(manifest),
-    )
 
 
 def _carried_on(settings: Settings, made: Draft, manifest: Manifest) -> Manifest:

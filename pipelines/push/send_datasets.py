@@ -13,7 +13,6 @@ from datetime import UTC, time, timedelta
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.pull.derived.contact_totals import totals_folder
 from pipelines.push.audit.archive import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_recorded
@@ -23,7 +22,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.outcomes import Outcome
-from pipelines.push.revenue.loop import RevenuePush, Unsettled
+from pipelines.push.revenue.loop import Unsettled, push_revenue
 from pipelines.push.send.options import How
 from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
@@ -124,7 +123,9 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
             if name == REVENUE:
-                unsettled = await _send_revenue(pushing, compared)
+                unsettled = await push_revenue(
+                    compared, pushing.client, ledger, pushing.settings, pushing.how
+                )
             else:
                 await _send_repeatable(pushing, compared, seen)
         why = held_reasons(connection)
@@ -153,12 +154,6 @@ def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
         with opened(stage_path(pushing.settings, name)) as connection:
             Privacy.of(pushing.settings).define(connection)
             _compared(pushing, connection, name)
-
-
-async def _send_revenue(pushing: _Pushing, compared: Compared) -> Unsettled:
-    with totals_folder(pushing.settings) as folder:
-        loop = RevenuePush(compared, pushing.client, pushing.ledger, pushing.settings, folder, pushing.how)
-        return await loop.run()
 
 
 async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> None:

@@ -1,6 +1,6 @@
 """Revenue, which the API counts again when it is sent again: read, settle, send, and read again.
 
-    loop ─▶ totals (a reading of the contacts) ─▶ settle ─▶ interval ─▶ subset_sum
+    loop ─▶ read_and_settle (the contacts' totals) ─▶ settle ─▶ interval ─▶ subset_sum
     turned_up_late (alarms);  waiting (how long)
 
 What does not belong here: making the calls (`pipelines.push.send`), and settling by hand (`pipelines.push.resolve`).

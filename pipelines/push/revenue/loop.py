@@ -7,38 +7,33 @@
 
 Nothing is sent to a contact with rows that a later reading may settle; everything else goes on meanwhile. Where
 revenue turned up that was called absent, nothing is sent until a person has acknowledged that.
-What does not belong here: sending (`send.sender`), what the totals say (`settle`), how long to wait (`waiting`), what
-turned up late (`late`), and reading (`pipelines.pull.derived.contact_totals`).
+What does not belong here: sending (`send.sender`), reading and what follows from it (`read_and_settle`), and how long
+to wait (`waiting`).
 """
 
 import asyncio
 import logging
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
-from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
+from pipelines.pull.derived.contact_totals import totals_folder
 from pipelines.push.checks.compare import Compared, SendsStage, compare
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import recent_calls
 from pipelines.push.ledger.queries.pending import to_retry
-from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
+from pipelines.push.ledger.queries.revenue.absent import watched
 from pipelines.push.ledger.queries.revenue.alarms import alarms
-from pipelines.push.outcomes import Outcome
-from pipelines.push.revenue.settle import Settlement, patiently, settled
-from pipelines.push.revenue.turned_up_late import find_late
-from pipelines.push.revenue.waiting import Patience, due, patience, seconds_until
+from pipelines.push.revenue.read_and_settle import Reader, Reading
+from pipelines.push.revenue.waiting import seconds_until_due
 from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
 from pipelines.push.send.options import How
-from pipelines.push.send.queries import Queue, contents
+from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import stage_path
-from pipelines.push.stage.totals import TotalsInStage
-from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.text.humanize import duration
 from pipelines.trackly.client import TracklyClient
@@ -93,8 +88,29 @@ class _Turns:
             self.rounds += 1
 
 
+async def push_revenue(
+    compared: Compared, client: TracklyClient, ledger: Ledger, settings: Settings, how: How
+) -> Unsettled:
+    """Send the revenue of a stage that is not in the account yet, and settle what has no answer.
+
+    Args:
+        compared: the stage, and on record in the ledger what it holds.
+        client: the account.
+        ledger: the ledger, after `recover`.
+        settings: how many calls at once, and how long the account may take over a lost one.
+        how: what its caller chose.
+
+    Raises:
+        OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
+        TracklySyncError: as `Sending.run`, and as a pull for the readings.
+    """
+    with totals_folder(settings) as folder:
+        reader = Reader(client, settings, ledger, compared.connection, folder, how.on_progress)
+        return await _RevenuePush(compared, client, ledger, settings, how, reader).run()
+
+
 @dataclass(slots=True)
-class RevenuePush:
+class _RevenuePush:
     """The revenue of a stage on its way.
 
     Attributes:
@@ -102,20 +118,19 @@ class RevenuePush:
         client: the account.
         ledger: the ledger, after `recover`.
         settings: how many calls at once, and how long the account may take over a lost one.
-        folder: of `totals_folder`.
         how: what its caller chose.
+        reader: reads the contacts.
     """
 
     compared: Compared
     client: TracklyClient
     ledger: Ledger
     settings: Settings
-    folder: Path
     how: How
+    reader: Reader
     _is_compared: bool = True
     _sent: bool = False
     _sizes: Sizes = field(init=False)
-    _totals: TotalsInStage | None = None
 
     def __post_init__(self) -> None:
         """How large calls may be: where the latest ones had no answer, this push begins with small ones."""
@@ -124,28 +139,24 @@ class RevenuePush:
             self._sizes.replay(Call(*call) for call in recent_calls(transaction, REVENUE, self.ledger.part))
 
     async def run(self) -> Unsettled:
-        """Send what is not in the account yet, and settle what has no answer.
-
-        Raises:
-            OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
-            TracklySyncError: as `Sending.run`, and as a pull for the readings.
-        """
+        """As `push_revenue`."""
         failure: OutcomeUnknown | None = None
         turns, rests = _Turns(), False
         while turns.are_left and self._is_open():
-            number, open_alarms = await self._look()
-            if open_alarms:
-                return Unsettled(self._unsettled(), alarms=open_alarms)
+            reading = await self.reader.read_and_settle()
+            self._sent = False
+            if reading.alarms:
+                return Unsettled(self._unsettled(), alarms=reading.alarms)
             ready, waiting = self._hold(), self._unsettled()
             turns.note(self._left(waiting))
             if ready and not (rests and waiting):
-                failure = await self._send(number, ready)
+                failure = await self._send(reading, ready)
                 rests = failure is not None  # what is lost is settled before more is risked
             elif not waiting:
                 failure = None
                 break
             elif not self.how.wait:
-                return Unsettled(waiting, self._due())
+                return Unsettled(waiting, seconds_until_due(self.settings, self.ledger))
             else:
                 turns.waits, rests = turns.waits + 1, False
                 await self._let_it_finish(waiting)
@@ -155,27 +166,17 @@ class RevenuePush:
 
     def _left_open(self) -> Unsettled:
         waiting = self._unsettled()
-        return Unsettled(waiting, self._due()) if waiting else Unsettled()
+        return Unsettled(waiting, seconds_until_due(self.settings, self.ledger)) if waiting else Unsettled()
 
     def _is_open(self) -> bool:
         """Whether the contacts are to be read: for rows in doubt, to be sent, or called absent and sent again."""
         if self._unsettled():
             return True
         with self.ledger.begin(REVENUE) as transaction:
-            watching = bool(ledger_absent.watched(transaction) or alarms(transaction))
+            watching = bool(watched(transaction) or alarms(transaction))
         if self._sent:  # everything was answered, or refused for good
             return watching
         return watching or self.ledger.outcomes()[REVENUE].pending > self.compared.later()
-
-    async def _look(self) -> tuple[int, int]:
-        """Read the contacts and settle by that: the reading's number, and how many alarms are open."""
-        reading = await self._read()
-        loaded = self._totals = TotalsInStage.load(self.compared.connection, reading)
-        find_late(loaded, self.ledger, reading, patience(self.settings, self.ledger).settle)
-        number = self._settle(reading, loaded, patience(self.settings, self.ledger))
-        self._sent = False
-        with self.ledger.begin(REVENUE) as transaction:
-            return number, len(alarms(transaction))
 
     def _hold(self) -> int:
         """Compare the stage with the ledger again, and have wait what has to; how many rows can be sent."""
@@ -191,7 +192,7 @@ class RevenuePush:
             again = to_retry(transaction, REVENUE, self.ledger.part)
         return self.compared.new() + len(again)
 
-    async def _send(self, number: int, ready: int) -> OutcomeUnknown | None:
+    async def _send(self, reading: Reading, ready: int) -> OutcomeUnknown | None:
         """Send what is ready; returns why it stopped, where answers were lost."""
         sending = Sending(
             self.client,
@@ -200,60 +201,17 @@ class RevenuePush:
             total=ready,
             on_progress=self.how.on_progress,
             canary_share=self.settings.push_canary_share,
-            reading=number,
+            reading=reading.number,
             privacy=Privacy.of(self.settings),
             sizes=self._sizes,
         )
-        queue = Queue(self.compared, self._totals)
+        queue = Queue(self.compared, reading.totals)
         self._sent = True
         try:
             await sending.run(queue, self.settings.concurrency)
         except OutcomeUnknown as error:
             return error
         return None
-
-    async def _read(self) -> ContactTotals:
-        def on_read(rows: int, total: int | None) -> None:
-            if self.how.on_progress:
-                self.how.on_progress("contacts", rows, max(total or 0, rows))
-
-        reading = await read_totals(self.client, self.settings, self.folder, on_read)
-        if not reading.complete:
-            reading = await read_totals(self.client, self.settings, self.folder, on_read)
-        return reading
-
-    def _settle(self, reading: ContactTotals, loaded: TotalsInStage, of: Patience) -> int:
-        """Put a reading on record and settle by it; returns its number."""
-        with self.ledger.begin(REVENUE) as transaction:
-            number = ledger_doubt.note_reading(
-                transaction, reading.started_at, reading.finished_at, complete=reading.complete
-            )
-            rows = ledger_doubt.doubtful(transaction, self.ledger.part)
-            if not rows:
-                return number
-            where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]
-            found = loaded.look_up(where)
-            doubts = [row.identity for row in rows if row.in_doubt and row.ours]
-            verdicts = settled(
-                rows,
-                reading.started_at,
-                found,
-                complete=reading.complete,
-                content=contents(self.compared.connection, doubts),
-                seconds=of.settle,
-            )
-            done = patiently(rows, verdicts, reading.started_at, of)
-            ledger_doubt.settle(transaction, done.verdicts, reading.started_at, done.unseen)
-            names = ("identity", "chunk", "contact", "list_ref", "amount", "sent_at")
-            ledger_absent.call_absent(
-                transaction,
-                [{name: getattr(row, name) for name in names} for row in done.absent],
-                now(),
-                (reading.started_at, reading.finished_at),
-                found,
-            )
-        _tell(done)
-        return number
 
     def _unsettled(self) -> int:
         with self.ledger.begin(REVENUE) as transaction:
@@ -263,16 +221,9 @@ class RevenuePush:
         """Rows that are neither in the account nor left out yet."""
         return waiting + self.ledger.outcomes()[REVENUE].pending
 
-    def _due(self) -> float:
-        """In how many seconds a reading can settle what is in doubt."""
-        with self.ledger.begin(REVENUE) as transaction:
-            rows = ledger_doubt.doubtful(transaction, self.ledger.part)
-        at = now()
-        return seconds_until(due(rows, at, patience(self.settings, self.ledger)), at)
-
     async def _let_it_finish(self, waiting: int) -> None:
         """Wait until calls without an answer are so old that no account still works on them."""
-        seconds = self._due()
+        seconds = seconds_until_due(self.settings, self.ledger)
         if seconds >= 1:
             _log.warning(
                 "revenue: waiting %s until the account has surely finished the calls without an answer; then their %d"
@@ -280,12 +231,3 @@ class RevenuePush:
                 duration(seconds), waiting, extra={"event": "settling", "rows": waiting, "seconds": seconds},
             )  # fmt: skip
         await asyncio.sleep(seconds)
-
-
-def _tell(done: Settlement) -> None:
-    outcomes = [verdict.outcome for verdict in done.verdicts.values()]
-    _log.info(
-        "revenue: of %d rows in doubt the contacts' totals show %d to be in the account, %d not; %d stay in doubt.",
-        len(outcomes), outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.PENDING),
-        outcomes.count(Outcome.IN_DOUBT),
-    )  # fmt: skip

@@ -12,8 +12,9 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import slowest_call
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.alarms import learned_seconds
-from pipelines.push.ledger.queries.revenue.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.in_doubt import Sent, doubtful
 from pipelines.push.outcomes import UNSETTLED
+from pipelines.runs import now
 from pipelines.settings import Settings
 
 TIMES = 4
@@ -47,35 +48,37 @@ def patience(settings: Settings, ledger: Ledger) -> Patience:
     return Patience(settle, min(settle * _APART, _MOST_APART))
 
 
-def due(rows: Sequence[Sent], now: str, of: Patience) -> str:
-    """When a reading can settle all rows of this part that one can settle; `now` where there are none.
+def seconds_until_due(settings: Settings, ledger: Ledger) -> float:
+    """In how many seconds a reading can settle what is in doubt; 0 where it can now."""
+    with ledger.begin(REVENUE) as connection:
+        rows = doubtful(connection, ledger.part)
+    at = now()
+    return seconds_until(_due(rows, at, patience(settings, ledger)), at)
 
-    Args:
-        rows: of `ledger.queries.in_doubt.doubtful`.
-        now: the time.
-        of: how long to wait for what.
-    """
+
+def _due(rows: Sequence[Sent], at: str, of: Patience) -> str:
+    """When a reading can settle all rows of this part that one can settle; at once (`at`) without any."""
     waiting = [row for row in rows if _waits(row)]
     contacts = {row.contact for row in waiting}
-    ready = [_ready(row, now, of) for row in rows if row.in_doubt and row.contact in contacts]
+    ready = [_ready(row, at, of) for row in rows if row.in_doubt and row.contact in contacts]
     agreed = [later_by(row.absent_since, of.apart) for row in waiting if row.absent_since]
-    return max([now, *ready, *agreed])
+    return max([at, *ready, *agreed])
 
 
 def _waits(row: Sent) -> bool:
     return row.ours and row.in_doubt and row.code in UNSETTLED
 
 
-def _ready(row: Sent, now: str, of: Patience) -> str:
+def _ready(row: Sent, at: str, of: Patience) -> str:
     """When a reading can settle a row, as far as its own call matters."""
     if row.ended_at == UNDER_WAY:  # of another push: nobody knows when it ends
-        return later_by(now, max(of.apart, 1.0))
-    return later_by(row.sent_at, of.settle) if row.code in UNSETTLED else now
+        return later_by(at, max(of.apart, 1.0))
+    return later_by(row.sent_at, of.settle) if row.code in UNSETTLED else at
 
 
-def seconds_until(time: str, now: str) -> float:
+def seconds_until(time: str, start: str) -> float:
     """Seconds from one time to another; 0 where that is past."""
-    return max((datetime.fromisoformat(time) - datetime.fromisoformat(now)).total_seconds(), 0.0)
+    return max((datetime.fromisoformat(time) - datetime.fromisoformat(start)).total_seconds(), 0.0)
 
 
 def later_by(time: str, seconds: float) -> str:

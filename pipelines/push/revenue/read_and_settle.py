@@ -1,0 +1,131 @@
+"""A reading of the contacts' totals, and what it does to revenue that has no answer.
+
+What does not belong here: when to read and when to send (`loop`), and what the totals show (`settle`, and
+`turned_up_late` for what was called absent).
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
+from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.revenue import absent as ledger_absent
+from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
+from pipelines.push.ledger.queries.revenue.alarms import alarms
+from pipelines.push.outcomes import Outcome
+from pipelines.push.revenue.settle import Settlement, patiently, settled
+from pipelines.push.revenue.turned_up_late import find_late
+from pipelines.push.revenue.waiting import Patience, patience
+from pipelines.push.send.queries import contents
+from pipelines.push.stage.database import Progress
+from pipelines.push.stage.totals import TotalsInStage
+from pipelines.runs import now
+from pipelines.settings import Settings
+from pipelines.trackly.client import TracklyClient
+
+_log = logging.getLogger(__name__)
+
+
+class Reading(NamedTuple):
+    """A reading that is on record, and by which rows are settled.
+
+    Attributes:
+        number: its number in the ledger.
+        totals: what it says, in the stage.
+        alarms: how many alarms are open now.
+    """
+
+    number: int
+    totals: TotalsInStage
+    alarms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the contacts' totals for one push.
+
+    Attributes:
+        client: the account.
+        settings: how much at once, and how long the account may take over a lost call.
+        ledger: open for writing.
+        connection: the stage of revenue.
+        folder: of `totals_folder`.
+        on_progress: called after every reply.
+    """
+
+    client: TracklyClient
+    settings: Settings
+    ledger: Ledger
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+    on_progress: Progress | None
+
+    async def read_and_settle(self) -> Reading:
+        """Read all contacts; raise alarms and settle what is in doubt by what they hold.
+
+        Raises:
+            TracklySyncError: as a pull.
+        """
+        reading = await self._read()
+        loaded = TotalsInStage.load(self.connection, reading)
+        find_late(loaded, self.ledger, reading, patience(self.settings, self.ledger).settle)
+        number = self._settle(reading, loaded, patience(self.settings, self.ledger))
+        with self.ledger.begin(REVENUE) as transaction:
+            return Reading(number, loaded, len(alarms(transaction)))
+
+    async def _read(self) -> ContactTotals:
+        def on_read(rows: int, total: int | None) -> None:
+            if self.on_progress:
+                self.on_progress("contacts", rows, max(total or 0, rows))
+
+        reading = await read_totals(self.client, self.settings, self.folder, on_read)
+        if not reading.complete:
+            reading = await read_totals(self.client, self.settings, self.folder, on_read)
+        return reading
+
+    def _settle(self, reading: ContactTotals, loaded: TotalsInStage, of: Patience) -> int:
+        """Put a reading on record and settle by it; returns its number."""
+        with self.ledger.begin(REVENUE) as transaction:
+            number = ledger_doubt.note_reading(
+                transaction, reading.started_at, reading.finished_at, complete=reading.complete
+            )
+            rows = ledger_doubt.doubtful(transaction, self.ledger.part)
+            if not rows:
+                return number
+            where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]
+            found = loaded.look_up(where)
+            doubts = [row.identity for row in rows if row.in_doubt and row.ours]
+            verdicts = settled(
+                rows,
+                reading.started_at,
+                found,
+                complete=reading.complete,
+                content=contents(self.connection, doubts),
+                seconds=of.settle,
+            )
+            done = patiently(rows, verdicts, reading.started_at, of)
+            ledger_doubt.settle(transaction, done.verdicts, reading.started_at, done.unseen)
+            names = ("identity", "chunk", "contact", "list_ref", "amount", "sent_at")
+            ledger_absent.call_absent(
+                transaction,
+                [{name: getattr(row, name) for name in names} for row in done.absent],
+                now(),
+                (reading.started_at, reading.finished_at),
+                found,
+            )
+        _log_settled(done)
+        return number
+
+
+def _log_settled(done: Settlement) -> None:
+    outcomes = [verdict.outcome for verdict in done.verdicts.values()]
+    _log.info(
+        "revenue: of %d rows in doubt the contacts' totals show %d to be in the account, %d not; %d stay in doubt.",
+        len(outcomes), outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.PENDING),
+        outcomes.count(Outcome.IN_DOUBT),
+    )  # fmt: skip
