@@ -1,6 +1,7 @@
 """What may be claimed of a snapshot, and how it differs from the one before.
 
-What does not belong here: whether it is good enough to be one (`bad_rows_limit`).
+What does not belong here: why replies that share a row prove that none was missed (`read.windows`), and whether a
+snapshot is good enough to be one (`bad_rows_limit`).
 """
 
 from pipelines.pull.read.chain import Evidence

@@ -1,7 +1,7 @@
 """Which rows of a staged input are not to be sent, and why: the verdicts `quarantined` and `duplicate`.
 
 Reasons name columns and rules, never values. What does not belong here: `parked`, which depends on the ledger
-(`compare`), and types (`values.expressions`, when the stage is loaded).
+(`compare`), and types (`values.formats`, when the stage is loaded).
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.push.checks.conflicts import find
 from pipelines.push.stage.database import read
-from pipelines.push.values.expressions import record
+from pipelines.push.values.api_records import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset, Kind

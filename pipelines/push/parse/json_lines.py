@@ -17,7 +17,7 @@ from pipelines.errors import UsageError
 from pipelines.push.files.bounds import refuse_columns
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import EMPTY, Facts
-from pipelines.push.parse.json_blocks import Rules, read_block
+from pipelines.push.parse.fast_json_lines import Rules, read_block
 from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look, opened_text
 from pipelines.push.values.columns import match, normal

@@ -28,8 +28,8 @@ from pipelines.push.parse.typed_columns import (
     select_values,
     typed_amounts,
 )
+from pipelines.push.values.api_records import Presence
 from pipelines.push.values.columns import match
-from pipelines.push.values.expressions import Presence
 from pipelines.push.values.fast_typing import prove
 from pipelines.push.values.fast_typing import schema as typed_schema
 from pipelines.storage import storage_errors

@@ -20,8 +20,8 @@ from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read
 from pipelines.push.stage.totals import TotalsInStage
+from pipelines.push.values.api_records import Presence, record
 from pipelines.push.values.content_digest import kept_content, likeness
-from pipelines.push.values.expressions import Presence, record
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED

@@ -41,7 +41,7 @@ from pipelines.push.files.query_inputs import inputs_of
 from pipelines.push.files.unusable import Unusable
 from pipelines.push.stage.load import load
 from pipelines.push.stage.query_cage import DEFAULT_BOUNDS, Bounds, readable
-from pipelines.push.values.expressions import identity_base
+from pipelines.push.values.identity import identity_base
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors
 from schemas.columns import PHONE, Dataset, Field

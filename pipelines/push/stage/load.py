@@ -12,7 +12,6 @@ from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import Stretch, opened_relation
 from pipelines.push.stage.thousands import hold_thousands
 from pipelines.push.values.content_digest import content
-from pipelines.push.values.expressions import identity_base
 from pipelines.push.values.formats import (
     GUARD_REMOVED,
     NULL_WORD,
@@ -23,6 +22,7 @@ from pipelines.push.values.formats import (
     problem,
     typed,
 )
+from pipelines.push.values.identity import identity_base
 from pipelines.text.humanize import plural
 from schemas.columns import Dataset
 from schemas.derived.tables import literal

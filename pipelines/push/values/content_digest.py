@@ -8,10 +8,11 @@
 A digest is a number of 63 bits, the last 8 of which are a tag. Where phone numbers are hashed, it is made of their
 hashes, else one could try which number it is of; digests of different tags cannot be compared. The ledger keeps them:
 to change how they are made makes every row that was sent look changed. The connection has the macros of
-`Privacy.define`. What does not belong here: what a row is known by (`expressions.identity_base`).
+`Privacy.define`. What does not belong here: what a row is known by (`identity`).
 """
 
-from pipelines.push.values.expressions import Presence, canonical, joined
+from pipelines.push.values.api_records import Presence, joined
+from pipelines.push.values.identity import canonical
 from schemas.columns import PHONE, Dataset, Field
 
 _NOT_SENT = ("record_id",)

@@ -17,7 +17,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.stage.database import count
-from pipelines.push.values.expressions import identity_base
+from pipelines.push.values.identity import identity_base
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
 from schemas.values.money import sql_amount, sql_units

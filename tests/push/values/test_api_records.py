@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.push.files.find import Source
 from pipelines.push.stage.database import building, read
-from pipelines.push.values.expressions import joined, record
+from pipelines.push.values.api_records import joined, record
 from pipelines.push.values.formats import bare, typed
 from schemas.columns import Column, Field, Kind
 from schemas.registry import PUSHED

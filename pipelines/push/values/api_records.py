@@ -1,6 +1,6 @@
-"""SQL expressions from the typed columns of a history file to the API's records, and what a row is known by.
+"""Rows of history as the API takes them: SQL from typed columns to the JSON text of a record.
 
-What does not belong here: the way from texts to typed columns (`formats`), and what becomes of a bad row.
+What does not belong here: the way from texts to typed columns (`formats`), and what a row is known by (`identity`).
 """
 
 from collections.abc import Mapping
@@ -62,34 +62,3 @@ def _json(field: Field) -> str:
             return f"'\"' || replace(CAST({utc} AS VARCHAR), ' ', 'T') || 'Z\"'"
         case _:
             return f"CAST({field.name} AS VARCHAR)"
-
-
-def identity_base(dataset: str, fields: tuple[Field, ...]) -> str:
-    """What a row is known by, in every run, wherever it stands and whatever format it comes in.
-
-    A send is known by its id and a click by its message. Revenue is known by its record_id, else by a digest of
-    its values; a repeat of the same values then gets `:2`, `:3`, ... appended. Without either it is too broken to be
-    known by anything. Changing the digest would make rows that were sent look new: it must stay as it is.
-    """
-    if dataset == "sends":
-        return "id"
-    if dataset == "clicks":
-        return "message_id"
-    # by name and only where there is a value, so that a field added to the contract changes no digest
-    values = ", ".join(
-        f"coalesce('{field.name}=' || {canonical(field)} || chr(31), '')"
-        for field in sorted(fields, key=lambda field: field.name)
-        if field.name != "record_id"
-    )
-    content = f"'content:' || left(sha256(concat({values})), 32)"
-    return (
-        "CASE WHEN record_id IS NOT NULL THEN 'record:' || record_id"
-        f" WHEN message_id IS NOT NULL THEN {content} END"
-    )
-
-
-def canonical(field: Field) -> str:
-    """The one text of a typed value, for digests."""
-    if field.kind is Kind.INSTANT:
-        return f"CAST(epoch_us({field.name}) AS VARCHAR)"
-    return f"CAST({field.name} AS VARCHAR)"
