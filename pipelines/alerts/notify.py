@@ -114,7 +114,10 @@ def _remember(path: Path, record: Reported, changed: dict[str, Condition], failu
 
 
 def _message(changed: Collection[Condition], record: Reported) -> dict[str, Any]:
-    """What Slack and those that take its messages show is `text`; the rest is for programs."""
+    """What Slack and those that take its messages show is `text`; the rest is for programs.
+
+    Parts of one pull that failed for one reason have a condition each, and one sentence.
+    """
     alerts = [
         {
             "alert": condition.name,
@@ -126,7 +129,7 @@ def _message(changed: Collection[Condition], record: Reported) -> dict[str, Any]
         }
         for condition in changed
     ]
-    lines = [_sentence(condition) for condition in changed]
+    lines = dict.fromkeys(_sentence(condition) for condition in changed)
     return {
         "text": "\n".join(["Trackly Sync", *lines]),
         "mrkdwn": False,

@@ -84,6 +84,14 @@ def wrong(firing: bool, name: str = "stale:contacts") -> list[Condition]:
     return [Condition(name, firing, "contacts is old", "Pull.", {"hours": 30})]
 
 
+def test_one_reason_of_several_parts_is_one_sentence(told: Settings, hook: Hook) -> None:
+    """A refused key fails every dataset of a pull: programs are told of each, people once."""
+    several = [*wrong(True, "failed:pull contacts"), *wrong(True, "failed:pull lists")]
+    notify(told, several)
+    assert hook.changes() == [(condition.name, "firing") for condition in several]
+    assert hook.messages[0]["text"] == "Trackly Sync\nAlert: contacts is old. Pull."
+
+
 def test_a_pull_that_the_guard_stops_alerts_once_and_recovers(
     told: Settings, hook: Hook, account: Account, server: Server
 ) -> None:
