@@ -7,6 +7,7 @@ here import the engine inside their functions, so that `--help` and `status` ans
 here: anything that another program would want to call.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -14,17 +15,25 @@ from contextlib import suppress
 
 from pipelines.process.exit_codes import STOPPED
 
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
+"""Imports after the start make many objects and no garbage; Python would look through them after every 700."""
+
 
 def main() -> None:
     """Entry point of `trackly-sync`; Ctrl-C before and after the work of a command ends it without a traceback."""
     signal.signal(signal.SIGINT, lambda *_: _stop_before_work())
+    gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of a start
     from pipelines.cli.app import app  # noqa: PLC0415 - it takes a while, and Ctrl-C may come then
 
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.enable()
     try:
         app(prog_name="trackly-sync")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         signal.signal(signal.SIGINT, lambda *_: _leave(code))
+        gc.freeze()  # the process ends with all of it
         raise
 
 

@@ -6,6 +6,7 @@ Reads what is published, and nothing else. What does not belong here: rows of ot
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,17 @@ class LeftOut:
         ).fetchall()
         return [Reason(*row) for row in found]
 
+    @cached_property
     def counts(self) -> dict[tuple[str, str], int]:
         """How many rows by activity and outcome."""
         found = self._connection.execute(
             f"SELECT activity, outcome, count(*) FROM ({self._query}) GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         return {(activity, outcome): rows for activity, outcome, rows in found}
+
+    def of_pushes(self) -> int:
+        """How many rows that a push left out."""
+        return sum(rows for (activity, _), rows in self.counts.items() if activity == "push")
 
     def rows(self, most: int | None = None) -> Iterator[tuple[Any, ...]]:
         """The rows, as COLUMNS says, in the order of imports.records; nothing else may use the connection meanwhile.

@@ -306,6 +306,7 @@ def in_use(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., 
 
 
 _QUICK = """
+import gc
 import sys
 from pipelines.cli import main
 
@@ -317,6 +318,7 @@ def run(*arguments, but=(), also=()):
         main()
     except SystemExit as end:
         assert not end.code or arguments == ("doctor",), (arguments, end.code)
+    assert gc.isenabled()  # it is off only while the program starts
     found = ((HEAVY | set(also)) - set(but)) & set(sys.modules)
     assert not found, (arguments, found)
 

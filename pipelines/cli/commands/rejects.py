@@ -97,7 +97,8 @@ def rejects(
             write_rows(_columns(COLUMNS), rows, as_json=as_json, as_csv=as_csv)
         else:
             _show(found, " ".join(datasets or ()), show_values=show_values)
-    _say_if_old(settings, pushed, outcomes)
+        listed = found.of_pushes()
+    _say_if_old(settings, pushed, outcomes, listed)
     return 0
 
 
@@ -131,7 +132,7 @@ def _read(raw: str | None, message_id: str | None) -> str | None:
 def _show(found: "LeftOut", asked: str, *, show_values: bool) -> None:
     from pipelines.warehouse.left_out import COLUMNS  # noqa: PLC0415 - help answers at once
 
-    counts = found.counts()
+    counts = found.counts
     if not counts:
         out.print("No row was left out.")
         return
@@ -193,11 +194,18 @@ def _summary(reasons: "list[Reason]") -> Table:
     return table
 
 
-def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
-    """Schema imports is written at the end of a push; one that was killed has left it as it was."""
+def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str], listed: int) -> None:
+    """Schema imports is written at the end of a push; one that was killed has left it as it was.
+
+    Args:
+        settings: where the ledger lies.
+        pushed: the datasets of the history that were asked for.
+        outcomes: those that were asked for.
+        listed: how many rows of them schema imports has.
+    """
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
-    from pipelines.warehouse.left_out import CONFLICT, DIFFERS, left_out  # noqa: PLC0415 - the same
+    from pipelines.warehouse.left_out import CONFLICT, DIFFERS  # noqa: PLC0415 - the same
 
     if CONFLICT in outcomes:  # the ledger counts them among those that are quarantined
         return
@@ -205,8 +213,6 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
     plain_outcomes = [outcome for outcome in outcomes if outcome != DIFFERS]
     rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in plain_outcomes)
     rows += sum(differ[name] for name in pushed if DIFFERS in outcomes)
-    with left_out(settings.warehouse, (), pushed, outcomes) as found:
-        listed = sum(found.counts().values())
     if rows == listed:
         return
     if notes := ledger_notes(settings):

@@ -22,6 +22,8 @@ from pipelines.warehouse.swap import reading
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:  # status answers at once
+    from duckdb import DuckDBPyConnection
+
     from pipelines.push.ledger.ledger import Ledger
 
 _PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
@@ -88,7 +90,11 @@ def is_published(settings: Settings) -> bool:
     if not is_there(settings.warehouse):
         return False
     with reading(settings.warehouse) as connection:
-        return connection.execute(_PUBLISHED).fetchone() is not None
+        return _has_calls(connection)
+
+
+def _has_calls(connection: "DuckDBPyConnection") -> bool:
+    return connection.execute(_PUBLISHED).fetchone() is not None
 
 
 def unknown_calls(
@@ -106,10 +112,10 @@ def unknown_calls(
     Raises:
         StorageError: the warehouse or the ledger cannot be read.
     """
-    if not is_published(settings):
+    if not is_there(settings.warehouse):
         return {}
     with reading(settings.warehouse) as connection:
-        calls = connection.execute(_CALLS, [list(datasets)]).fetchall()
+        calls = connection.execute(_CALLS, [list(datasets)]).fetchall() if _has_calls(connection) else []
     known = ledger.calls_on_record() if ledger and calls else set()
     return {number: (dataset, at) for number, dataset, at in calls if at not in known}
 
