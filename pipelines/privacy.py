@@ -143,7 +143,7 @@ class Privacy:
     def _rows(self, raw: msgspec.Raw) -> list[Any]:
         try:
             rows: list[Any] = _rows.decode(raw)
-        except msgspec.DecodeError:  # some row is no object: nobody knows what it holds
+        except msgspec.DecodeError:  # some row is no object: what it holds is unknown
             rows = [_object(row) or self._unknown(row) for row in _any_rows.decode(raw)]
         for row in rows:
             if isinstance(row, dict):

@@ -1,7 +1,7 @@
 """Run records: what every activity of every run did, also when it failed.
 
 One small JSON file each in `runs/` of the data directory, so that a run that published nothing is on record too;
-publishing copies them to sync.runs. As long as an activity goes on, a locked file beside them tells of it; a process
+publishing copies them to sync.runs. As long as an activity goes on, a locked file beside them shows it; a process
 that is killed leaves that file behind, unlocked.
 """
 
@@ -103,7 +103,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
             record.status = "succeeded"
         finally:
             record.finished_at = now()
-            _tell(record)
+            _log_end(record)
             run_id.reset(outer)
             _write(data_dir, record)
 
@@ -193,7 +193,7 @@ def unended(data_dir: Path) -> list[RunRecord]:
 
 @contextmanager
 def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
-    """Tell of an activity as long as it goes on; where that cannot be written it goes on all the same."""
+    """Show that an activity is under way; where that cannot be written, it goes on without."""
     path = _path(data_dir, record).with_suffix(_MARK)
     try:
         handle = _mark(path, record)
@@ -219,7 +219,7 @@ def _mark(path: Path, record: RunRecord) -> int:
 
 
 def _put_on_record(mark: Path) -> None:
-    """Make a record of an activity whose process is gone; when it ended nobody knows."""
+    """Make a record of an activity whose process is gone; when it ended is unknown."""
     handle = os.open(mark, os.O_RDWR)
     try:
         if _lock(handle):
@@ -278,7 +278,7 @@ def seconds(record: RunRecord) -> float:
     return round((end - datetime.fromisoformat(record.started_at)).total_seconds(), 3)
 
 
-def _tell(record: RunRecord) -> None:
+def _log_end(record: RunRecord) -> None:
     took = seconds(record)
     rows = "" if record.rows is None else f", {record.rows:,} rows"
     moved = ("sent", "accepted", "left_out", "pending", "month")

@@ -50,7 +50,7 @@ def private_folder(path: Path) -> None:
 def claim(data_dir: Path) -> None:
     """Keep others out of a data directory that was made by hand and is not in use yet.
 
-    One that is in use is left as it is: somebody may have opened it on purpose, and `doctor` tells of it.
+    One that is in use is left as it is: somebody may have opened it on purpose, and `doctor` reports it.
     """
     be_private()
     with suppress(OSError):  # it is not there yet, or another user's: what makes or reads files there says so
@@ -178,7 +178,7 @@ def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") ->
             f"Cannot {doing} {path}: {error.strerror or error}.", _remedy(error, path, setting)
         ) from error
     except Exception as error:
-        # duckdb is not imported here: `status` must not pay for it. Its I/O errors are told by name; a checkpoint
+        # duckdb is not imported here: `status` must not pay for it. Its I/O errors are known by name; a checkpoint
         # for which there is no room is a fatal one.
         if type(error).__name__ not in ("IOException", "OutOfMemoryException", "FatalException"):
             raise

@@ -1,7 +1,7 @@
 """The history datasets that are pushed: sends, clicks and revenue of another platform.
 
 Columns are the API's record fields (/api-reference/v2/history/import-sends, import-clicks, import-revenue).
-`record_id` is the one column of ours: it tells revenue rows apart and never leaves.
+`record_id` is the one column of ours: it distinguishes revenue rows and is never sent.
 """
 
 from typing import Annotated

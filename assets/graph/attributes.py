@@ -69,7 +69,7 @@ def described(
         linked = [a for a in dg.with_source_code_references(made) if isinstance(a, dg.AssetsDefinition)]
         return [
             *(asset.map_asset_specs(lambda spec: _spec(spec, settings)) for asset in linked),
-            # nothing makes these, so that Dagster could not tell how old they are
+            # nothing makes these, so Dagster could not know how old they are
             *(
                 _spec(a, settings).replace_attributes(freshness_policy=None)
                 for a in assets

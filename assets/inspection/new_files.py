@@ -69,8 +69,8 @@ def to_watch(settings: Settings) -> list[Path]:
     files = [source for found in taken.found.values() for source in found]
     if not files and taken.unread:
         raise _nothing_to_take(taken.unread)
-    read = _read_by_queries(files, follow_links=settings.follow_links)
-    return [*dict.fromkeys([*(source.path for source in files), *sorted(read)])]
+    by_queries = _read_by_queries(files, follow_links=settings.follow_links)
+    return [*dict.fromkeys([*(source.path for source in files), *sorted(by_queries)])]
 
 
 def _read_by_queries(files: Sequence[Source], *, follow_links: bool) -> set[Path]:

@@ -1,4 +1,4 @@
-"""What follows a pull or a push, by whomever it was run: alerts are judged, metrics written, old records removed.
+"""What follows a pull or a push, whoever ran it: alerts are judged, metrics written, old records removed.
 
 The engine's entry points are decorated with `watched`, so that the command line and Dagster need not think of it.
 What does not belong here: what alerts (`alerts`), and what is measured (`metrics`).

@@ -7,8 +7,8 @@
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
-    in_doubt:<dataset>   rows were sent and nobody knows whether they arrived
-    silent:webhooks      contacts are sent to, and no event tells of it: Trackly pauses endpoints without notice
+    in_doubt:<dataset>   rows were sent and it is unknown whether they arrived
+    silent:webhooks      contacts are sent to, and no event reports it: Trackly pauses endpoints without notice
     stopped:webhooks     the receiver of events does not run, or cannot store them
     refused:webhooks     every request so far was refused for its signature
     unread:webhooks      events of the last days had a right signature and could not be read
@@ -17,7 +17,7 @@
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
     twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
 
-What does not belong here: reading anything, and telling anybody.
+What does not belong here: reading anything, and sending messages (`notify`).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """What was reported, kept in `alerts.json` of the data directory, and reporting what has changed since.
 
-A message that did not arrive is not on record, so the next evaluation tells it again; after a failure the endpoint is
+A message that did not arrive is not on record, so the next evaluation sends it again; after a failure the endpoint is
 left alone for some minutes, so that a dead one costs a run seconds at most. What does not belong here: what alerts.
 """
 

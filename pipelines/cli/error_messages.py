@@ -2,7 +2,7 @@
 
 `python -m pipelines.cli.reference` writes docs/troubleshooting.md from its marker on; a test holds the page to the
 code.
-What does not belong here: causes, which the page tells above the marker.
+What does not belong here: causes, which the page explains above the marker.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""Where each pulled dataset is read from, and what tells its rows apart on the wire.
+"""Where each pulled dataset is read from, and what distinguishes its rows on the wire.
 
 What does not belong here: the columns (in `schemas`) and how pages are read (in `read.scan`).
 """

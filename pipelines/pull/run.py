@@ -263,16 +263,16 @@ class _Snapshots:
         except Skipped as skip:
             self.skipped[name] = skip.reason
 
-    async def _totals(self, events: Draft, read: Manifest) -> Snapshot | None:
+    async def _totals(self, events: Draft, manifest: Manifest) -> Snapshot | None:
         await self._contacts_read()
-        return in_place_of_events(self._settings, self._made["contacts"], events, read)
+        return in_place_of_events(self._settings, self._made["contacts"], events, manifest)
 
 
 async def _snapshot_one(
     settings: Settings, name: str, run: str, on_progress: Progress, options: ReadOptions
 ) -> Snapshot:
-    async def totals(events: Draft, read: Manifest) -> Snapshot | None:
-        return in_place_of_events(settings, _latest_contacts(settings), events, read)
+    async def totals(events: Draft, manifest: Manifest) -> Snapshot | None:
+        return in_place_of_events(settings, _latest_contacts(settings), events, manifest)
 
     async with TracklyClient(settings) as client:
         if name != "revenue" or await serves_events(client, settings):

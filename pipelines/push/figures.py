@@ -25,7 +25,7 @@ from schemas.values.outcomes import LEFT_OUT
 def figures_recorded(
     record: RunRecord, client: TracklyClient, ledger: Ledger, compared: Compared, between: Period | None
 ) -> Iterator[None]:
-    """Fill in the record of a push, also where it fails or is stopped: it tells how far it came.
+    """Fill in the record of a push, also where it fails or is stopped: it shows how far it came.
 
     Args:
         record: of the push of one dataset, which began before anything was sent.

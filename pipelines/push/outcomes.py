@@ -26,7 +26,7 @@ NO_ANSWER = "no_answer"
 """Our code for rows that were sent without a usable answer."""
 
 NOT_NAMED = "not_named"
-"""Our code for rows of a call that failed in part without telling which."""
+"""Our code for rows of a call that failed in part, where the answer does not say which."""
 
 UNSETTLED = (NO_ANSWER, NOT_NAMED)
 """Codes of rows in doubt that a later reading may settle."""

@@ -1,6 +1,6 @@
 """The push: intake of every dataset, then sends, then clicks and revenue, then what is published of it.
 
-`intake` and `send` are the two halves, for an orchestrator; `push` is both; `plan` tells what a push would do. What
+`intake` and `send` are the two halves, for an orchestrator; `push` is both; `plan` shows what a push would do. What
 does not belong here: how rows are judged, cut, sent and counted, each of which has a module of its own.
 """
 

@@ -1,4 +1,4 @@
-"""What the report tells: one query per figure, in `queries/<name>.sql`, over the marts where there is one.
+"""What the report shows: one query per figure, in `queries/<name>.sql`, over the marts where there is one.
 
 Queries give counts, sums and names, never rows of contacts or history: a page travels further than a warehouse.
 What does not belong here: how figures look (`charts`, `page.html`).

@@ -114,7 +114,7 @@ class Run:
 
     @property
     def figures(self) -> str:
-        """What a push did, in a few words; empty where it is none, or tells no figures."""
+        """What a push did, in a few words; empty where it is none, or has no figures."""
         if not self.is_push:
             return ""
         more = {"left out": self.left_out, "pending": self.pending}

@@ -89,7 +89,7 @@ class Account:
     revenue: list[Row] = field(default_factory=list)
     messages: dict[str, Row] = field(default_factory=dict)
     events: list[Row] = field(default_factory=list)
-    """What happened to live messages and people, whether or not a webhook told of it."""
+    """What happened to live messages and people, whether or not a webhook reported it."""
     webhooks: Webhooks | None = None
     options: Options = field(default_factory=Options)
     links: list[Row] = field(default_factory=list)

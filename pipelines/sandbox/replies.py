@@ -18,7 +18,7 @@ DEFAULT_PER_PAGE = 50
 MAX_RECORDS = 1000
 """Records of a bulk call."""
 MAX_NAMED_ERRORS = 100
-"""Of more failures than that, a reply tells only the number."""
+"""Failures that a reply names; of more it gives only the number."""
 _DIGITS = re.compile(r"[0-9]+")
 _MOST_DIGITS = 400
 LARGEST_PAGE = {"contacts": 1000}

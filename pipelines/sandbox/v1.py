@@ -35,8 +35,8 @@ def post_messages(account: Account, call: Call) -> Reply:
         return refused("too_many_messages", f"At most {MAX_RECORDS} messages per call")
     replies = [_send(account, message)[1] for message in messages]
     errors = [{"index": place, **reply} for place, reply in enumerate(replies) if "code" in reply]
-    told = {"queued_count": len(replies) - len(errors), "error_count": len(errors), "errors": errors}
-    return (201 if errors else 200), {"deprecated": True, **told}
+    body = {"queued_count": len(replies) - len(errors), "error_count": len(errors), "errors": errors}
+    return (201 if errors else 200), {"deprecated": True, **body}
 
 
 def no_contacts(_: Account, __: Call) -> Reply:
@@ -74,8 +74,8 @@ def _send(account: Account, given: Mapping[str, Any]) -> Reply:
         return refused("list_not_found", "List not found", 404)
     queued = queue(account, {"to": phone, "list_number": of_list["phone_number"], "body": given["body"]})
     number = f"msg_{queued['message_id']}"
-    told = {"message_id": number, "id": number, "status": "queued", **_length(given["body"])}
-    return 200, {"deprecated": True, **told}
+    body = {"message_id": number, "id": number, "status": "queued", **_length(given["body"])}
+    return 200, {"deprecated": True, **body}
 
 
 def _normalised(phone: str) -> str:

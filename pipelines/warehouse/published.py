@@ -110,7 +110,7 @@ def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[P
 def versions_of_totals(settings: Settings, folder: Path) -> Iterator[Path | None]:
     """Every version of the totals of contacts that ever had revenue, as Parquet; None where no history is kept.
 
-    Its columns are those of main.contacts_history that tell of totals, and `began_at`: when the history began.
+    Its columns are those of main.contacts_history with totals, and `began_at`: when the history began.
 
     Args:
         settings: see `Settings`.

@@ -67,31 +67,31 @@ def kept_of(body: bytes, privacy: Privacy) -> tuple[int, bytes]:
     return FILTERED, b"[" + b",".join(events) + b"]" if plain.startswith(b"[") else events[0]
 
 
-def reduced(kept: StoredBody) -> bytes:
+def reduced(stored: StoredBody) -> bytes:
     """What stays of a body when the time of raw bodies is over: what was read in it."""
-    return msgspec.json.encode(_read_all(kept))
+    return msgspec.json.encode(_read_all(stored))
 
 
-def rows_of(kept: StoredBody, privacy: Privacy) -> list[dict[str, Any]]:
+def rows_of(stored: StoredBody, privacy: Privacy) -> list[dict[str, Any]]:
     """The rows of a body, one for each event in it, with instants as aware times.
 
     Args:
-        kept: out of the queue, as another version or other settings may have left it.
+        stored: out of the queue, as another version or other settings may have left it.
         privacy: as set now.
     """
-    if kept.form == AS_IT_CAME and privacy.key is not None:  # it came before the setting
-        form, body = kept_of(kept.body, privacy)
-        kept = replace(kept, form=form, body=body)
+    if stored.form == AS_IT_CAME and privacy.key is not None:  # it came before the setting
+        form, body = kept_of(stored.body, privacy)
+        stored = replace(stored, form=form, body=body)
     about = {
-        "received_at": instant(kept.received_at),
-        "verified": kept.verified,
-        "repeats": kept.repeats,
-        "repeated_at": None if kept.repeated_at is None else instant(kept.repeated_at),
-        "digest": kept.digest,
-        "raw": None if kept.form == REDUCED else kept.body.decode(errors="backslashreplace"),
+        "received_at": instant(stored.received_at),
+        "verified": stored.verified,
+        "repeats": stored.repeats,
+        "repeated_at": None if stored.repeated_at is None else instant(stored.repeated_at),
+        "digest": stored.digest,
+        "raw": None if stored.form == REDUCED else stored.body.decode(errors="backslashreplace"),
     }
     return [
-        _row(fields, privacy) | about | {"position": place} for place, fields in enumerate(_read_all(kept))
+        _row(fields, privacy) | about | {"position": place} for place, fields in enumerate(_read_all(stored))
     ]
 
 
@@ -123,15 +123,15 @@ def _happening(fields: Mapping[str, Any]) -> str | None:
     return sha256(msgspec.json.encode(parts)).hexdigest()[:_DIGITS]
 
 
-def _read_all(kept: StoredBody) -> list[dict[str, Any]]:
+def _read_all(stored: StoredBody) -> list[dict[str, Any]]:
     """What is read in the events of a body: at least one, whatever it is."""
-    if kept.form == REDUCED:
-        found: list[dict[str, Any]] = msgspec.json.decode(kept.body)
+    if stored.form == REDUCED:
+        found: list[dict[str, Any]] = msgspec.json.decode(stored.body)
         return [_nothing("") | fields for fields in found]
-    if kept.form == FILTERED and not kept.body:
+    if stored.form == FILTERED and not stored.body:
         return [_nothing(_LEFT_OUT)]
     try:
-        text = _text_of(kept.body)
+        text = _text_of(stored.body)
         msgspec.json.decode(text)  # all of it, deeper than the lines below look
         events = _elements(text)
     except _BROKEN:
@@ -222,7 +222,7 @@ def _kept_field(name: str, raw: msgspec.Raw, own: str, privacy: Privacy) -> byte
     value = msgspec.json.decode(raw)
     if value is None or (name in _NO_PHONES and isinstance(value, str | int)):
         if name == "timestamp" and isinstance(value, str) and parse_instant(value.strip()) is None:
-            return msgspec.json.encode(privacy.numbers(value, own))  # no time, so nobody knows what it is
+            return msgspec.json.encode(privacy.numbers(value, own))  # no time, so what it is is unknown
         return bytes(raw)
     if name in _PHONES:
         return msgspec.json.encode(_hashed(value if isinstance(value, str) else bytes(raw).decode(), privacy))

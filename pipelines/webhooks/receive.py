@@ -108,7 +108,7 @@ class Receiver:
             QueueFull: with it, more would be in memory than may be.
         """
         parts: list[bytes] = []
-        size = held = 0
+        size = counted = 0
         try:
             async for part in request.stream():
                 size += len(part)
@@ -120,10 +120,10 @@ class Receiver:
                 if self._under_way + len(part) > MOST_WAITING_BYTES:
                     raise QueueFull
                 self._under_way += len(part)
-                held += len(part)
+                counted += len(part)
                 parts.append(part)
         finally:
-            self._under_way -= held
+            self._under_way -= counted
         return None if size > MOST_BODY_BYTES else b"".join(parts)
 
     async def _take(self, request: Request, body: bytes) -> Response:

@@ -185,7 +185,7 @@ def _run_job(environment: dict[str, str], folder: Path, to: TextIO | None) -> in
         except KeyboardInterrupt:
             job.send_signal(
                 signal.SIGINT
-            )  # in a group of its own it hears of a stop from here only, and once
+            )  # in a process group of its own it gets a stop from here only, and once
             job.wait()
             raise
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 3
 _PERSONAL = ("phone_number", "custom_fields", "extra", "message", "blasts", "filter")
-"""Columns whose values are masked unless somebody asks for them; `extra` holds what nobody knows."""
+"""Columns whose values are masked unless somebody asks for them; `extra` holds fields of unknown meaning."""
 
 
 @guarded

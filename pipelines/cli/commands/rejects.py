@@ -117,14 +117,14 @@ def _with_values(rows: Iterable[tuple[Any, ...]], *, show_values: bool) -> Itera
         row = dict(zip(COLUMNS, values, strict=True))
         message_id, raw = row.pop("message_id"), row.pop("raw")
         own = PULLED[row["dataset"]].columns if row["activity"] == "pull" else columns[row["dataset"]]
-        read = _read(raw, message_id)
-        about = offending(row["reason"] or "", read, own, row["code"] or "", masked=not show_values)
+        record = _record(raw, message_id)
+        about = offending(row["reason"] or "", record, own, row["code"] or "", masked=not show_values)
         value = "; ".join(f"{name}: {text}" for name, text in about.items()) or None
         row["identity"] = shown_key(row["identity"], masked=not show_values)
         yield [*row.values(), value, raw if show_values else None]
 
 
-def _read(raw: str | None, message_id: str | None) -> str | None:
+def _record(raw: str | None, message_id: str | None) -> str | None:
     """What was read of a row, as JSON; of one that is not kept its message at least."""
     return raw if raw or message_id is None else json.dumps({"message_id": message_id})
 

@@ -82,7 +82,7 @@ def resolve(
     """List the revenue in doubt, or settle it by hand, with a reason that is kept.
 
     A call without a usable answer leaves its revenue in doubt. The next push reads the contacts' totals and settles
-    what they tell; what they cannot tell is listed here with the evidence. Look such rows up in Trackly, then say.
+    what they show; the other rows are listed here with the evidence. Look them up in Trackly, then decide.
     Lists mask contacts, and keys that look like a phone number or an e-mail address, also with --json; --show-values
     shows them.
 

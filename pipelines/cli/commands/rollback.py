@@ -150,7 +150,9 @@ def _of_manifest(manifest: "Manifest") -> dict[str, Any]:
 
 def _list_snapshots(found: "Sequence[KeptSnapshot]", *, as_json: bool) -> None:
     if as_json:
-        show_json([{**_of_manifest(kept.manifest), "published": kept.published} for kept in found])
+        show_json(
+            [{**_of_manifest(snapshot.manifest), "published": snapshot.published} for snapshot in found]
+        )
         return
     if not found:
         out.print("There is no snapshot yet. Begin with: trackly-sync pull")
@@ -158,10 +160,10 @@ def _list_snapshots(found: "Sequence[KeptSnapshot]", *, as_json: bool) -> None:
     table = Table("dataset", "snapshot", "as of (UTC)", box=None, pad_edge=False, header_style="bold")
     table.add_column("rows", justify="right")
     table.add_column("")
-    for kept in found:
-        of = kept.manifest
+    for snapshot in found:
+        of = snapshot.manifest
         at = of.finished_at[:16].replace("T", " ")
-        table.add_row(of.dataset, of.snapshot, at, f"{of.rows:,}", "published" if kept.published else "")
+        table.add_row(of.dataset, of.snapshot, at, f"{of.rows:,}", "published" if snapshot.published else "")
     out.print(table)
     out.print(
         "\nTo publish one again: trackly-sync rollback DATASET --to SNAPSHOT (--dry-run shows it first)"

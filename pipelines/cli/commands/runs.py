@@ -145,7 +145,7 @@ def _show_activity(record: RunRecord) -> None:
 def _moved(record: RunRecord) -> str:
     """The rows of an activity: of a push what it did with them."""
     if record.sent is not None:
-        return ", ".join(f"{getattr(record, name) or 0:,} {_words(name)}" for name in _MOVED)
+        return ", ".join(f"{getattr(record, name) or 0:,} {_spaced(name)}" for name in _MOVED)
     if record.rows is None:
         return "rows unknown" if record.status == "killed" else ""
     return plural(record.rows, "row")
@@ -153,7 +153,7 @@ def _moved(record: RunRecord) -> str:
 
 def _listed(figures: dict[str, Any]) -> str:
     return ", ".join(
-        f"{_words(name)} {_plain(value)}"
+        f"{_spaced(name)} {_plain(value)}"
         for name, value in figures.items()
         if value not in (0, "0", "", None) and not isinstance(value, dict)
     )
@@ -192,7 +192,7 @@ def _clock(instant: str) -> str:
     return instant[:19].replace("T", " ")
 
 
-def _words(name: str) -> str:
+def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 

@@ -117,7 +117,7 @@ def serve_pages(
     home = dagster_home(settings.data_dir, settings.dagster_url)
     if is_new:  # what ran before is to be seen too
         leave(settings.data_dir, Notice("", now()))
-    with _only_one(home) as held:
+    with _only_one(home) as lock_file:
         _check_port(host, port)
         on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on)"
         out.print(
@@ -130,21 +130,23 @@ def serve_pages(
         data_dir = str(settings.data_dir.absolute())
         records = {"TRACKLY_DAGSTER_URL": settings.dagster_url} if settings.dagster_url else {}
         environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir, **records)
-        return _serve(module_command("assets.ui.serve", host, str(port)), environment, held, folder)
+        return _serve(module_command("assets.ui.serve", host, str(port)), environment, lock_file, folder)
 
 
-def _serve(command: list[str], environment: dict[str, str], held: TextIOWrapper, folder: Path | None) -> int:
+def _serve(
+    command: list[str], environment: dict[str, str], lock_file: TextIOWrapper, folder: Path | None
+) -> int:
     """Run Dagster until it ends or is stopped; nothing of it is left when this returns."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter
-        command, env=environment, cwd=folder, process_group=0, pass_fds=[held.fileno()]
+        command, env=environment, cwd=folder, process_group=0, pass_fds=[lock_file.fileno()]
     ) as dagster:
-        held.write(str(dagster.pid))
-        held.flush()
+        lock_file.write(str(dagster.pid))
+        lock_file.flush()
         try:
             dagster.wait()
         except KeyboardInterrupt:
-            # in a group of its own it hears of a stop from here only, and once; SIGTERM ends it without a traceback
-            # also while it is still being imported
+            # in a process group of its own it gets a stop from here only, and once; SIGTERM ends it without a
+            # traceback, also during its imports
             dagster.terminate()
             dagster.wait()
             return 0
@@ -206,15 +208,15 @@ def _only_one(home: Path) -> Iterator[TextIOWrapper]:
             f"Dagster is running on {home} already.", "Use that one, or stop it with Ctrl-C."
         ) from None
     try:
-        with (home / ".dagster.lock").open("a+", encoding="utf-8") as held:
-            _take_over(held)
-            held.truncate(0)
-            yield held
+        with (home / ".dagster.lock").open("a+", encoding="utf-8") as lock_file:
+            _take_over(lock_file)
+            lock_file.truncate(0)
+            yield lock_file
     finally:
         lock.release()
 
 
-def _take_over(held: TextIOWrapper) -> None:
+def _take_over(lock_file: TextIOWrapper) -> None:
     """Lock the file; a Dagster whose `ui` was killed is stopped for that.
 
     Raises:
@@ -224,11 +226,11 @@ def _take_over(held: TextIOWrapper) -> None:
     asked = False
     while time.monotonic() < deadline:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not asked:
-                held.seek(0)
-                os.kill(int(held.read()), signal.SIGINT)
+                lock_file.seek(0)
+                os.kill(int(lock_file.read()), signal.SIGINT)
                 asked = True
             time.sleep(0.2)
         else:

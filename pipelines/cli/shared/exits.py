@@ -45,7 +45,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             with interrupts.interrupts_deferred():
                 code = command(*args, **kwargs) or DONE
         except TracklySyncError as error:
-            code = _told(error)
+            code = _show_error(error)
         except KeyboardInterrupt:
             tell("Stopped. Nothing is half-done; run the same command to go on.")
             code = TERMINATED if interrupts.was_terminated() else STOPPED
@@ -71,7 +71,7 @@ def _leave_at_once() -> NoReturn:
     os._exit(TERMINATED if interrupts.was_terminated() else STOPPED)
 
 
-def _told(error: TracklySyncError) -> int:
+def _show_error(error: TracklySyncError) -> int:
     complain(error.message, error.remedy)
     if verbose.get() and not json_logs():
         err.print_exception()

@@ -65,7 +65,7 @@ class Group(TyperGroup):
         try:
             code = super().main(*args, **{**named, "standalone_mode": False})
         except TyperException as error:
-            code = _told(error)
+            code = _show_mistake(error)
         except BrokenPipeError:  # the reader of a page of help has gone
             leave_pipe()
             code = DONE
@@ -75,8 +75,8 @@ class Group(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(error: Any) -> int:
-    """Tell of a mistake in the arguments; none are a question for help, which has been answered."""
+def _show_mistake(error: Any) -> int:
+    """Show a mistake in the arguments, if it is one and not a question for help; returns the exit code."""
     if type(error).__name__ != "NoArgsIsHelpError":
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "trackly-sync"

@@ -1,4 +1,4 @@
-"""One reply into Arrow columns and what tells its rows apart: the measured path.
+"""One reply into Arrow columns and what distinguishes its rows: the measured path.
 
     a reply ─▶ redact ─▶ decoder (parsed once) ─▶ columns, row_keys
 

@@ -2,7 +2,7 @@
 
 A reply of the contract's shape takes the fast path: its structs give both. Any other one is read row by row, so that
 a row of the wrong shape costs no other row. What does not belong here: how values become columns (`columns`), what
-tells rows apart (`row_keys`), and replies together (`replies.batches`).
+distinguishes rows (`row_keys`), and replies together (`replies.batches`).
 """
 
 from dataclasses import dataclass

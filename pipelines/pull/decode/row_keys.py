@@ -1,4 +1,4 @@
-"""What the scan sees of a reply: its pagination, and what tells its rows apart.
+"""What the scan sees of a reply: its pagination, and what distinguishes its rows.
 
 One integer distinguishes each row, the same in every process. A row without a usable key (null, empty, of
 another type, or against its column's checks) has a small integer by its content: it takes part in the comparison of
@@ -28,7 +28,7 @@ KEYLESS = 1 << 32
 """Integers below it stand for rows without a usable key."""
 
 NOBODY = 0
-"""Stands for one that not even its content tells apart."""
+"""Stands for a row that not even its content distinguishes."""
 
 _TELLING_BYTES = 32
 """Length in bytes from which on a row's text may be its own."""
@@ -141,9 +141,9 @@ class ReplyReader:
 
     Args:
         envelope: the key that the rows stand under.
-        identity: the fields that tell rows apart, those of the dataset's key first.
+        identity: the fields that distinguish rows, those of the dataset's key first.
         order: the one of them by which rows are in order, newest first, if that is documented.
-        of: the dataset, which tells when a key is usable; without one, it is when its first field is not null.
+        of: the dataset, which says when a key is usable; without it, a key is whose first field is not null.
     """
 
     def __init__(

@@ -145,7 +145,7 @@ class _Reader:
         self._on_read = on_read
         self._acceptance = Acceptance(privacy, "contacts", _seen)
         self._replies = 0
-        self._read = Distinct()
+        self._distinct = Distinct()
 
     async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - all are fresh
         """Get one reply; see `read.pages.Fetch`."""
@@ -156,7 +156,7 @@ class _Reader:
         self.unreadable += len(seen.keys) - batch.num_rows
         self._replies += 1
         if self._on_read:
-            self._on_read(self._read.add(seen.keys), seen.total)
+            self._on_read(self._distinct.add(seen.keys), seen.total)
         return seen
 
 

@@ -61,7 +61,7 @@ async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> li
 
 
 def in_place_of_events(
-    settings: Settings, contacts: Snapshot, events: Draft, read: Manifest
+    settings: Settings, contacts: Snapshot, events: Draft, manifest: Manifest
 ) -> Snapshot | None:
     """The revenue derived from contacts, where events that may be incomplete must not take its place.
 
@@ -69,7 +69,7 @@ def in_place_of_events(
         settings: see `Settings`.
         contacts: the snapshot whose totals it is to match.
         events: what was read; its data file is there.
-        read: what may be claimed of it.
+        manifest: what may be claimed of it.
 
     Returns:
         The derived snapshot; None where the events sum to the totals.
@@ -84,7 +84,7 @@ def in_place_of_events(
         ).fetchall()[0]
     if served == totals:
         return None
-    why = f"they sum to {served:,.2f}, contacts' totals to {totals:,.2f}; {read.evidence}"
+    why = f"they sum to {served:,.2f}, contacts' totals to {totals:,.2f}; {manifest.evidence}"
     _log.warning("Revenue events may be incomplete, so revenue is derived from contacts' totals: %s.", why)
     return derive(settings, contacts, events.run, why)
 

@@ -2,7 +2,7 @@
 
 `scan` reads each query of an endpoint as a chain of overlapping replies (`chain`), or page by page and twice where
 pages cannot overlap (`fixed_pages`), and checks that all rows claimed are served. Replies are kept by the `Fetch`
-that it is given; of each row it needs only what tells it apart, so that it never waits for validation. What does not
+that it is given; of each row it needs only its key, so that it never waits for validation. What does not
 belong here: new rows only (`incremental`), what rows mean (`decode`), and which of two versions of a row stays
 (`write.deduplicate`).
 """

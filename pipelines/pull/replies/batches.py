@@ -34,7 +34,7 @@ PLACE = [pa.field("synced_at", TYPES[Kind.INSTANT]), pa.field("page", pa.int64()
 """When the reply of a row came, and which one it was."""
 
 ROW_KEY = pa.field("row_key", pa.uint64())
-"""What the scan tells a row apart by."""
+"""What the scan distinguishes a row by."""
 
 _ROW = pa.field("row", pa.int32())
 _BAD = pa.schema(

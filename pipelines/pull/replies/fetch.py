@@ -77,7 +77,7 @@ class Replies:
         self._on_progress = on_progress
         self._decoder = ReplyDecoder(name)
         self._acceptance = Acceptance(privacy, name, self._decoder.read)
-        self._read = None if on_progress is silent else Distinct()
+        self._distinct = None if on_progress is silent else Distinct()
         self._claimed: dict[int, int] = {}
         self._waiting: list[StoredReply] = []
         self._waiting_rows = 0
@@ -153,8 +153,8 @@ class Replies:
         self._waiting.append(reply)
         rows = len(reply.decoded.seen.keys)
         self._waiting_rows += rows
-        if self._read:
-            done = self._read.add(reply.decoded.seen.keys)
+        if self._distinct:
+            done = self._distinct.add(reply.decoded.seen.keys)
             self._on_progress(self._name, done, self._expected(done))
         if self._is_full():
             async with self._in_order:  # batches are handed on in the order of arrival

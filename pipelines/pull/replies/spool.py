@@ -39,7 +39,7 @@ class Spooled(msgspec.Struct, frozen=True):
         sent_at: when it was asked for; aware, UTC.
         received_at: when its last byte had arrived; aware, UTC.
         total: the number of rows that the API claimed, if any.
-        account: a digest that tells accounts apart.
+        account: a digest that distinguishes accounts.
     """
 
     path: str
@@ -84,7 +84,7 @@ class Spool:
 
         Args:
             folder: made if it is not there.
-            account: what tells the account from others; replies of another one are deleted.
+            account: what distinguishes the account from others; replies of another one are deleted.
 
         Raises:
             StorageError: the disk refused.

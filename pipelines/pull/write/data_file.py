@@ -28,7 +28,7 @@ _Keys = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The good rows of a batch, and what tells them apart.
+    """The good rows of a batch, and what distinguishes them.
 
     Attributes:
         table: the rows, as in a batch.

@@ -134,12 +134,12 @@ def keys_of(dataset: Dataset) -> tuple[str, ...]:
 
 
 def good_query(dataset: Dataset, files: Sequence[Path], place: str) -> str:
-    """All good rows, with when each was read and what tells it apart.
+    """All good rows, with when each was read and what distinguishes it.
 
     Args:
         dataset: what the rows are.
         files: the batches' good rows, as Parquet.
-        place: what tells a row of `rows` apart that has no key.
+        place: what distinguishes a row of `rows` that has no key.
     """
     rows = f"SELECT *, {_ORDER} AS read_order FROM read_parquet([{_listed(files)}])"
     if keys_of(dataset) == dataset.key:

@@ -1,7 +1,7 @@
 """Rows without a usable key: which of their sightings are of one row, by their place among the rows around them.
 
 Replies overlap, and some pages are read more than once, so one such row may be seen several times; and two of them
-may have the same content. What tells them apart is their place in the account's order. Two replies that share rows
+may have the same content. What distinguishes them is their place in the account's order. Two replies that share rows
 with keys are laid side by side by those, and between two neighbours of them rows of the same content, in the same
 order, are the same; so is a row that changed where no other came or went. Replies that share no row with a key are
 laid side by side by their positions, where no others that do tell two rows apart. Two rows of one reply are never
@@ -249,7 +249,7 @@ def _near(
 def _by_position(
     upper: Sequence[Sighting], lower: Sequence[Sighting], shift: int, *, steady: bool
 ) -> Iterator[tuple[Sighting, Sighting]]:
-    """Pairs of sightings of one row where no row with a key tells how two replies stand to each other.
+    """Pairs of sightings of one row where no row with a key shows how two replies overlap.
 
     Of a steady account those of equal content at one position are one row. Of one that changes, those that stand
     nearly there and of which no other in their reply has the content.

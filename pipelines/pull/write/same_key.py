@@ -242,8 +242,8 @@ def _in_other_states(sightings: Sequence[_Sighting]) -> list[_Sighting]:
 
 
 def _takes_turns(sightings: Sequence[_Sighting], other: _Sighting, last: _Sighting) -> bool:
-    read = [one.content for one in sightings if one.content in (other.content, last.content)]
-    return sum(before != after for before, after in pairwise(read)) >= _TURNS
+    contents = [one.content for one in sightings if one.content in (other.content, last.content)]
+    return sum(before != after for before, after in pairwise(contents)) >= _TURNS
 
 
 def _content(dataset: Dataset) -> str:

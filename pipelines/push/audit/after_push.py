@@ -20,7 +20,7 @@ def outcomes_published(settings: Settings, ledger: Ledger) -> Iterator[None]:
     """Publish the outcomes in the end, also of a push that failed.
 
     Raises:
-        StorageError: they cannot be published. Rows may be in the account by then: the error tells what was sent, and
+        StorageError: they cannot be published. Rows may be in the account by then: the error says what was sent, and
             names the failure before it, which it would hide otherwise.
     """
     seen = {name: ledger.last_chunk(name) for name in PUSHED}

@@ -180,19 +180,19 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, folder: Path, firs
     Returns:
         How many rows.
     """
-    aside = folder / f".{last:08}.building"
+    draft = folder / f".{last:08}.building"
     try:
         rows = count(
             connection,
-            f"COPY ({query}) TO {literal(str(aside))}"
+            f"COPY ({query}) TO {literal(str(draft))}"
             f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
         )
         if rows:
-            sync_file(aside)
-            aside.replace(folder / f"{first:08}-{last:08}.parquet")
+            sync_file(draft)
+            draft.replace(folder / f"{first:08}-{last:08}.parquet")
             sync_folder(folder)
     finally:
-        aside.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     return rows
 
 

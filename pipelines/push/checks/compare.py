@@ -76,7 +76,7 @@ class SendsStage:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A stage that was compared with the ledger, by `compare`: what is new in it can be told from the rest.
+    """A stage that was compared with the ledger, by `compare`: its new rows can be selected.
 
     Attributes:
         connection: the stage's; it has the temporary tables `known` and, for clicks and revenue, `parents` (the

@@ -28,7 +28,7 @@ NUMBERINGS = "numberings"
 """Our code for the other rows of files that use the same keys for different rows."""
 
 NUMBERED = "base LIKE 'content:%'"
-"""Revenue without a record_id: equal rows are told apart by a number."""
+"""Revenue without a record_id: equal rows are distinguished by a number."""
 
 _MOST_ALIKE = 20
 """So many keys with two meanings, and 9 in 10 rows of a file: two files number their rows by themselves."""
@@ -97,7 +97,7 @@ def _hold_numberings(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def label_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary table `labels`: what each file is called in places, as short as tells it from the others."""
+    """Make the temporary table `labels`: short names of the files that are still distinct."""
     paths = dict(connection.execute("SELECT file, path FROM files ORDER BY file").fetchall())
     names = [Path(path).name for path in paths.values()]
     common = os.path.commonpath([str(Path(path).parent) for path in paths.values()]) if paths else ""

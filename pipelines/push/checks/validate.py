@@ -50,11 +50,11 @@ def validate(
     """
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
     _check(connection, dataset)
-    kept = [name for name in _KEPT if name in dataset.columns]
+    texts = [name for name in _KEPT if name in dataset.columns]
     _quarantine(
         connection,
-        " OR ".join(f"contains({name}, chr(0))" for name in kept),
-        f"{' or '.join(kept)}: holds a NUL character",
+        " OR ".join(f"contains({name}, chr(0))" for name in texts),
+        f"{' or '.join(texts)}: holds a NUL character",
     )
     _quarantine(connection, f"{_too_large(dataset)} > {MAX_RECORD_BYTES}", "is larger than a request may be")
     if dataset.name == "sends":
@@ -145,7 +145,7 @@ def _look_up(
 
 
 def _quarantine_unknown_offers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Offers that the account does not have; one that differs in the case of letters only is told apart."""
+    """Offers that the account does not have; one that differs in the case of letters only has its own reason."""
     unknown = "offer_id NOT IN (SELECT id FROM offers)"
     in_other_case = "lower(offer_id) IN (SELECT lower(id) FROM offers)"
     there = "offer_id: the account has this offer in other case of letters only: write it as there"

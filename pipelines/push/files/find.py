@@ -107,7 +107,7 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
     Args:
         settings: name the folder that is searched when no paths are given.
         datasets: names out of PUSHED.
-        paths: files and folders to take instead. A file whose name tells no dataset is taken for the only one
+        paths: files and folders to take instead. A file whose name contains no dataset is taken for the only one
             that is asked for.
 
     Raises:

@@ -42,18 +42,18 @@ def offending(
 
     Args:
         reason: why the row is left out: "field: …", several of them with semicolons between.
-        raw: what was read of it, as JSON: an object, or the text of its line.
+        raw: its record, as JSON: an object, or the text of its line.
         columns: the fields that there are.
         code: the API's code, which names no field but is about some.
         masked: whether only their form is shown.
     """
     if not raw:
         return {}
-    read = json.loads(raw)
-    if not isinstance(read, dict):
-        return {LINE: shown(str(read), masked=masked)}
+    record = json.loads(raw)
+    if not isinstance(record, dict):
+        return {LINE: shown(str(record), masked=masked)}
     about = _among(_fields_of(reason), columns) or _among(OF_CODES.get(code, ()), columns)
-    values = {name: read[name] for name in about if read.get(name) is not None}
+    values = {name: record[name] for name in about if record.get(name) is not None}
     return {name: shown(_as_text(value), masked=masked) for name, value in values.items()}
 
 

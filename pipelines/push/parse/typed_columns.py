@@ -178,5 +178,5 @@ def _float(field: Field, kind: str, column: str) -> tuple[str, str | None]:
     return text, _where(field, floated, "is a float, which may have lost digits; export it as text")
 
 
-def _where(field: Field, condition: str, words: str) -> str:
-    return f"CASE WHEN {condition} THEN {literal(f'{field.name}: {words}')} END"
+def _where(field: Field, condition: str, what: str) -> str:
+    return f"CASE WHEN {condition} THEN {literal(f'{field.name}: {what}')} END"

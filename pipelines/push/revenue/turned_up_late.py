@@ -126,7 +126,7 @@ def find_late(
             return None
         seconds, learned = _learned(found.late, reading.finished_at)
         number = ledger_absent.raise_alarm(transaction, found.late, now(), seconds, learned)
-    _tell(found.late, number, seconds, learned)
+    _log_late(found.late, number, seconds, learned)
     return number
 
 
@@ -173,7 +173,7 @@ def _times(reading: ContactTotals) -> tuple[str, str]:
     return reading.started_at, reading.finished_at
 
 
-def _tell(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
+def _log_late(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
     twice = any(not one.pending for one in late)
     what = (
         "no more is sent until somebody has looked: trackly-sync resolve"
@@ -223,7 +223,7 @@ def _to_keep(
 ) -> list[Entry]:
     """Entries of a contact whose later growth can be measured from these totals.
 
-    Not where rows may or may not be in them; an entry that no reading was held against begins with any.
+    Not where rows may or may not be in them; an entry that was compared with no reading yet can begin with any.
     """
     clear = all(row.ended_at <= times[0] or row.intended_at >= times[1] for row in rows)
     return [

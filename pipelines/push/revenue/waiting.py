@@ -1,6 +1,6 @@
 """How long calls without an answer are given: when one is old enough, and when the next reading is due.
 
-What does not belong here: what a reading tells (`settle`), and the waiting itself (`loop`).
+What does not belong here: what a reading shows (`settle`), and the waiting itself (`loop`).
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ def _waits(row: Sent) -> bool:
 
 def _ready(row: Sent, at: str, of: Patience) -> str:
     """When a reading can settle a row, as far as its own call matters."""
-    if row.ended_at == UNDER_WAY:  # of another push: nobody knows when it ends
+    if row.ended_at == UNDER_WAY:  # of another push: when it ends is unknown
         return later_by(at, max(of.apart, 1.0))
     return later_by(row.sent_at, of.settle) if row.code in UNSETTLED else at
 

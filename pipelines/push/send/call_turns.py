@@ -1,4 +1,4 @@
-"""Who may make the next call: all workers at once, or one alone while nobody knows whether calls are answered.
+"""Who may make the next call: all workers at once, or one alone as long as it is unknown whether calls are answered.
 
 What does not belong here: when that is so (`call_sizes`), and the calls (`sender`).
 """

@@ -1,7 +1,7 @@
 """Rows on their way out of a stage: which go, in which order, encoded and in batches.
 
 Revenue goes in waves, in each of which every contact has one row: the next begins when every answer of the one before
-is there. So of a contact at most one row is in doubt at a time, and its totals tell whether it was stored. What does
+is there. So of a contact at most one row is in doubt at a time, and its totals show whether it was stored. What does
 not belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`chunks`).
 """
 

@@ -94,13 +94,13 @@ def building(
         UsageError: a source cannot be used as it is; all such sources are named.
         StorageError: the disk refused; the stage before is as it was.
     """
-    aside = path.with_name(f".{path.name}.building")
+    draft = path.with_name(f".{path.name}.building")
     with storage_errors("write", path):
         private_folder(path.parent)
-        discard(aside)
+        discard(draft)
         try:
             with attached(
-                aside, _NAME, f" ({WITHOUT_LOG})", _limits(duckdb_memory.STAGE, aside)
+                draft, _NAME, f" ({WITHOUT_LOG})", _limits(duckdb_memory.STAGE, draft)
             ) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 privacy.define(connection)
@@ -108,7 +108,7 @@ def building(
                 unusable = Unusable()
                 for number, source in enumerate(sources):
                     with unusable.noted(), _still(connection, number, source, warehouse, bounds):
-                        rows = aside.with_name(f"{aside.name}.rows")
+                        rows = draft.with_name(f"{draft.name}.rows")
                         with readable(source, dataset.columns, warehouse, rows, bounds) as ready:
                             load(connection, dataset, number, ready)
                 unusable.refuse()
@@ -117,9 +117,9 @@ def building(
             path.with_name(f"{path.name}.wal").unlink(
                 missing_ok=True
             )  # of a killed push; it is of the old file
-            os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
+            os.replace(draft, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
-            discard(aside)
+            discard(draft)
 
 
 @contextmanager
@@ -159,9 +159,9 @@ def is_current(
     try:
         with opened(path) as connection:
             files = connection.execute("SELECT file, path, size, changed FROM files ORDER BY file").fetchall()
-            read = connection.execute("SELECT * FROM inputs ORDER BY file, path").fetchall()
+            inputs = connection.execute("SELECT * FROM inputs ORDER BY file, path").fetchall()
         now = [tuple(_file(number, source)) for number, source in enumerate(sources)]
-        return files == now and read == [
+        return files == now and inputs == [
             tuple(row)
             for number, source in enumerate(sources)
             for row in _inputs(number, source, warehouse, bounds)
@@ -306,7 +306,7 @@ def _compression(dataset: Dataset, field: Field) -> str:
     return _PLAIN if field.name in dataset.key or PHONE in field.column.checks else ""
 
 
-def discard(aside: Path) -> None:
+def discard(draft: Path) -> None:
     """Delete a file that was being built, if it is there."""
-    for leftover in (aside, aside.with_name(f"{aside.name}.wal")):
+    for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
         leftover.unlink(missing_ok=True)

@@ -73,7 +73,7 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
     marked = ", ".join(
         f"count(*) FILTER (marks & {bit} <> 0)" for bit in (ZONE_ASSUMED, GUARD_REMOVED, NULL_WORD, TIME_CUT)
     )
-    ((assumed, guards, words, cut),) = connection.execute(
+    ((assumed, guards, nulls, cut),) = connection.execute(
         f"SELECT {marked} FROM input WHERE file = ? AND problem IS NULL", [number]
     ).fetchall()
     notes = list(facts.notes)
@@ -83,8 +83,8 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
         )
     if cut:
         notes.append(f"times are cut to microseconds in {plural(cut, 'row')}")
-    if words:
-        notes.append(f"texts such as NULL are taken for no value in {plural(words, 'row')}")
+    if nulls:
+        notes.append(f"texts such as NULL are taken for no value in {plural(nulls, 'row')}")
     connection.execute(
         "UPDATE files SET format = ?, compression = ?, encoding = ?, dialect = ?, zone_assumed = ?, ignored = ?,"
         " notes = ? WHERE file = ?",

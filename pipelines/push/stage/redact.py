@@ -41,22 +41,22 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
     """
     if not privacy.key or not path.exists():
         return
-    aside = path.with_name(f".{path.name}.building")
+    draft = path.with_name(f".{path.name}.building")
     with storage_errors("write", path), opened(path) as connection:
-        discard(aside)
+        discard(draft)
         try:
             if is_put_away(connection):
                 return
             privacy.define(connection)
-            connection.execute(f"ATTACH {literal(str(aside))} AS aside")
+            connection.execute(f"ATTACH {literal(str(draft))} AS draft")
             for table in ("version", "files", "inputs", "verdicts", "ordinals", "differing"):
-                connection.execute(f"CREATE TABLE aside.{table} AS FROM {table}")
+                connection.execute(f"CREATE TABLE draft.{table} AS FROM {table}")
             kept, digest = kept_columns(dataset, privacy), "NULL::BIGINT AS content"
-            connection.execute(f"CREATE TABLE aside.input AS SELECT * REPLACE ({kept}, {digest}) FROM input")
-            connection.execute("DETACH aside")
-            os.replace(aside, path)  # noqa: PTH105 - the atomic step, by its own name
+            connection.execute(f"CREATE TABLE draft.input AS SELECT * REPLACE ({kept}, {digest}) FROM input")
+            connection.execute("DETACH draft")
+            os.replace(draft, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
-            discard(aside)
+            discard(draft)
 
 
 def hold_ready(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:

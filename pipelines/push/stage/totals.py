@@ -46,9 +46,9 @@ def _load(connection: duckdb.DuckDBPyConnection, reading: ContactTotals | None) 
     )
     if reading is None:
         return
-    read = f"read_parquet({literal(str(reading.file))})"
+    parquet = f"read_parquet({literal(str(reading.file))})"
     connection.execute(
-        "INSERT INTO list_keys WITH lists AS (SELECT DISTINCT list_id, list_number FROM " + read + "),"
+        "INSERT INTO list_keys WITH lists AS (SELECT DISTINCT list_id, list_number FROM " + parquet + "),"
         " keys AS (SELECT list_number AS ref, CAST(min(list_id) AS VARCHAR) AS list_key FROM lists"
         "  WHERE list_number IS NOT NULL GROUP BY list_number)"
         " FROM keys UNION ALL SELECT CAST(list_id AS VARCHAR), min(coalesce(list_key, CAST(list_id AS VARCHAR)))"
@@ -58,7 +58,7 @@ def _load(connection: duckdb.DuckDBPyConnection, reading: ContactTotals | None) 
         "INSERT INTO totals SELECT phone_number, list_key, sum(revenue_total)::BIGINT,"
         " sum(conversion_count)::BIGINT, sum(click_count)::BIGINT, max(TRY_CAST(signup_date AS TIMESTAMPTZ)),"
         " (sum(sum(revenue_total)) OVER of_phone)::BIGINT, (sum(sum(conversion_count)) OVER of_phone)::BIGINT"
-        f" FROM {read} JOIN list_keys ON ref = CAST(list_id AS VARCHAR)"
+        f" FROM {parquet} JOIN list_keys ON ref = CAST(list_id AS VARCHAR)"
         " GROUP BY phone_number, list_key WINDOW of_phone AS (PARTITION BY phone_number)"
     )
 

@@ -15,7 +15,7 @@ left_out AS (
         UNION ALL SELECT 'revenue', reason FROM quarantine.revenue
     )
 ),
-told AS (
+reported AS (
     SELECT
         * EXCLUDE (reason),
         regexp_replace(
@@ -29,7 +29,7 @@ told AS (
 counted AS (
     SELECT direction, dataset, outcome, code, CASE WHEN code IS NULL THEN reason END AS plain,
         min(reason) AS reason, count(*) AS rows
-    FROM told
+    FROM reported
     GROUP BY direction, dataset, outcome, code, plain
 ),
 ranked AS (

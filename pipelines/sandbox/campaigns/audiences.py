@@ -49,12 +49,12 @@ def get_size(account: Account, call: Call) -> Reply:
     now = account.clock()
     row["cached_size"] = size_of(account, row)
     row["cached_size_updated_at"] = f"{now:%Y-%m-%dT%H:%M:%S}"
-    told = {
+    body = {
         "audience_id": row["id"],
         "size": row["cached_size"],
         "calculated_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
     }
-    return 200, told
+    return 200, body
 
 
 def post_audience(account: Account, call: Call) -> Reply:

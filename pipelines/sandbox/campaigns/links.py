@@ -31,7 +31,7 @@ def post_link(account: Account, call: Call) -> Reply:
     if account.domain is None:
         return refused("no_domain_configured", "The list has no domain for links", 409)
     link = new_link(account, CREATED_LENGTH, offer["tracking_url"], offer["id"])
-    told = {
+    body = {
         "shortUrl": link["shortUrl"],
         "linkId": link["linkId"],
         "clickTrackerUrl": f"https://{account.domain}/c/{link['linkId']}",
@@ -39,7 +39,7 @@ def post_link(account: Account, call: Call) -> Reply:
         "domain": f"https://{account.domain}",
         "offerId": offer["id"],
     }
-    return account.options.created_status, told
+    return account.options.created_status, body
 
 
 def post_shorten(account: Account, call: Call) -> Reply:
@@ -55,9 +55,9 @@ def post_shorten(account: Account, call: Call) -> Reply:
         return refused("no_domain_configured", "The list has no domain for links", 409)
     target, offer_id, bots = (given["url"], None, False) if offer is None else _of_offer(offer)
     link = new_link(account, SHORTENED_LENGTH, target, offer_id)
-    told = {**link, "domain": account.domain, "filterBots": bots}
+    body = {**link, "domain": account.domain, "filterBots": bots}
     link["metadata"] = {name: value for name, value in given.items() if name not in _KNOWN}
-    return account.options.created_status, told
+    return account.options.created_status, body
 
 
 def _offer_of(account: Account, named: object, field: str) -> Row | None:

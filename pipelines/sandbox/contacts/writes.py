@@ -116,7 +116,7 @@ def is_large(contact: Mapping[str, Any]) -> bool:
 
 
 def upsert(account: Account, given: Row) -> Row:
-    """Add or merge a contact that nothing is wrong with; what a reply tells of it."""
+    """Add or merge a valid contact; returns what the reply shows of it."""
     phone, of_list = given["phone_number"], account.list_of(given["list_number"])
     assert of_list is not None  # noqa: S101 - checked before
     is_new = not account.contacts_of(phone)

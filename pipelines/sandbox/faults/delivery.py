@@ -90,7 +90,7 @@ async def send_dripping(response: Response, rate: int, request: Request, send: S
     Args:
         response: what is sent.
         rate: bytes a second.
-        request: tells whether somebody listens.
+        request: knows whether the client is still connected.
         send: of ASGI.
     """
     await _start(response, send)

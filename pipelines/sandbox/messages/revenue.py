@@ -42,8 +42,8 @@ def post_revenue(account: Account, call: Call) -> Reply:
     if refusal is not None:
         return refused(*refusal)
     row = _record(account, record)
-    told = {name: row[name] for name in ("message_id", "revenue", "attribution_type")}
-    return account.options.created_status, {"success": True, **told}
+    body = {name: row[name] for name in ("message_id", "revenue", "attribution_type")}
+    return account.options.created_status, {"success": True, **body}
 
 
 def post_revenue_bulk(account: Account, call: Call) -> Reply:
@@ -62,8 +62,8 @@ def post_revenue_bulk(account: Account, call: Call) -> Reply:
         else:
             errors.append({"index": index, "code": refusal[0], "error": refusal[1]})
     answer = {"success_count": len(records) - len(errors), "error_count": len(errors)}
-    told = {**answer, "total_revenue": float(total), "errors": errors[:MAX_NAMED_ERRORS]}
-    return (account.options.partial_status if errors else 200), told
+    body = {**answer, "total_revenue": float(total), "errors": errors[:MAX_NAMED_ERRORS]}
+    return (account.options.partial_status if errors else 200), body
 
 
 def earn(contact: Row, amount: Any, when: str | None) -> None:

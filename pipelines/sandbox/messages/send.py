@@ -49,7 +49,7 @@ def send(account: Account, message: Row, *, raw: bool = False) -> Reply:
 
 
 def queue(account: Account, message: Row, skips: Collection[str] = ()) -> Row:
-    """Queue a message that nothing is wrong with. It may be held back, which the caller is not told.
+    """Queue a message that nothing is wrong with. It may be held back without a hint to the caller.
 
     Args:
         account: whose.

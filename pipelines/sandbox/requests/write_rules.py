@@ -27,7 +27,7 @@ class Check(NamedTuple):
     Attributes:
         about: in the error's text, after "is".
         fits: whether a value is it.
-        schema: the same for OpenAPI, as far as JSON Schema can tell it.
+        schema: the same for OpenAPI, as far as JSON Schema can express it.
         code: of the refusal; "" for `invalid_` and the field's name.
     """
 

@@ -92,14 +92,14 @@ def _codes(codes: str) -> str:
 def _operation(route: Route) -> Row:
     takes = route.takes.split()
     fields, needed = [name.rstrip("*") for name in takes], [name[:-1] for name in takes if name.endswith("*")]
-    told: Row = {
+    operation: Row = {
         "summary": route.about,
         "parameters": [_parameter(name, "path") for name in _NAMES.findall(route.path)],
         "responses": {"200": {"description": "Done"}, "default": {"description": "error, and mostly code"}},
         "x-codes": [*COMMON_CODES, *route.codes.split()],
     }
     if route.method == "GET":
-        told["parameters"] += [_parameter(name, "query") for name in fields]
+        operation["parameters"] += [_parameter(name, "query") for name in fields]
     elif fields:
         types = schemas(OF_PATHS.get(route.path, {}))
         schema = {
@@ -107,8 +107,8 @@ def _operation(route: Route) -> Row:
             "required": needed,
             "properties": {name: types.get(name, {}) for name in fields},
         }
-        told["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    return told
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return operation
 
 
 def _parameter(name: str, where: str) -> Row:

@@ -16,7 +16,7 @@ _NOT_A_NUMBER = Decimal("NaN")
 
 
 def parse_leniently(body: bytes) -> Any:
-    """Read a document; a byte order mark, bad bytes, NaN, other encodings and halves of characters are borne.
+    """Read a document; a byte order mark, bad bytes, NaN, other encodings and halves of characters are accepted.
 
     Numbers with a fraction become Decimal, since some are money. A document that is cut off stays unreadable.
 

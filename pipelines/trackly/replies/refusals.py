@@ -174,7 +174,7 @@ def _about_tls(page: bytes) -> TracklySyncError | None:
 
 
 def _of_a_page(status: int, location: str | None) -> TracklySyncError:
-    """The error for a reply that something on the way has made, or nobody knows who."""
+    """The error for a reply that a gateway has made, or something unknown."""
     page = (
         f"A proxy or gateway on the way answered with a page of its own (status {status}), and not Trackly."
     )

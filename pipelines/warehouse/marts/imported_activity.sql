@@ -1,5 +1,5 @@
 WITH
--- A list number stands for one list that is not deleted, or for none that can be told.
+-- A list number stands for one list that is not deleted, or for none that is known.
 numbers AS (
     SELECT phone_number AS list_number, min(id) AS numbered
     FROM main.lists

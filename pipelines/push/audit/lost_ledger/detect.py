@@ -121,7 +121,7 @@ def unknown_calls(
 
 
 def lost(settings: Settings) -> Lost:
-    """What the ledger does not know, of all that tells of pushes.
+    """What the ledger does not know of the pushes that the warehouse and the archive have.
 
     Raises:
         StorageError: the ledger, the warehouse or the archive cannot be read.

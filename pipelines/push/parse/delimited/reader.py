@@ -40,7 +40,7 @@ _BATCH_CHARACTERS = 16_000_000
 _BLOCK = 1 << 21
 
 SPACED = (
-    "a quote after a space, and not every delimiter has one: whether it is part of the text cannot be told"
+    "a quote after a space, and not every delimiter has one: it is not clear whether it is part of the text"
 )
 BAD_BYTES = "holds bytes that are not text in the file's encoding"
 

@@ -306,7 +306,7 @@ def test_the_command_says_what_it_did(settings: Settings, pushed: tuple[list[Row
     def run(*arguments: str) -> Done:
         return trackly_sync(arguments, env, settings.data_dir)
 
-    assert "nothing is to be taken over" in " ".join(run("adopt").stdout.split())
+    assert "there is nothing to take over" in " ".join(run("adopt").stdout.split())
     restore(settings, backup)
     refused = run("push", "revenue")
     assert refused.returncode == 1

@@ -1,6 +1,6 @@
 """What the ledger keeps of revenue that was called absent, and raising an alarm where some of it turned up after all.
 
-What does not belong here: telling what turned up (`push.revenue.turned_up_late`), and reading alarms (`alarms`).
+What does not belong here: finding what turned up (`push.revenue.turned_up_late`), and reading alarms (`alarms`).
 Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
 """
 
@@ -82,7 +82,7 @@ class Counted(NamedTuple):
 
 
 NOT_SENT_AGAIN = "not sent again, so that nothing is there twice"
-"""Why an alarm is closed from the start: it only tells how long the account may take."""
+"""Why an alarm is closed from the start: it only shows how long the account may take."""
 
 _AT_ONCE = 500  # parameters of one statement
 

@@ -239,7 +239,7 @@ def settle(
                     "what": verdict.outcome,
                     "why": verdict.code,
                     "words": verdict.message,
-                    # of a row that is there, it tells how long the account took at least
+                    # of a row that is there, it shows how long the account took at least
                     "since": unseen.get(identity),
                     "at": None if verdict.outcome is Outcome.IN_DOUBT else read_from,
                 }
