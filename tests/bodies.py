@@ -1,7 +1,10 @@
-"""Bodies of writes that the sandbox takes; OFFER and the like stand for ids of the account, see `named`."""
+"""Bodies of writes that the sandbox takes, and imports; OFFER and the like stand for ids of the account (`named`)."""
 
 from typing import Any
 
+import httpx
+
+from pipelines.sandbox import Account
 from pipelines.sandbox.replies import Row
 
 LIST, OTHER, PHONE = "+15559000001", "+15559000002", "+15550000000"
@@ -53,3 +56,21 @@ def named(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, list):
         return [named(item, names) for item in value]
     return names.get(value, value) if isinstance(value, str) else value
+
+
+def send(account: Account, number: int = 1, **changes: Any) -> Row:
+    """A send to one of the account's contacts."""
+    contact = account.contacts()[number]
+    return {
+        "id": f"m{number}",
+        "to_number": contact["phone_number"],
+        "list_id": contact["list_id"],
+        "timestamp": "2025-01-01T00:00:00Z",
+        **changes,
+    }
+
+
+def post(http: httpx.Client, entity: str, *records: Any) -> Row:
+    """The answer to an import of some records."""
+    answer: Row = http.post(f"/history/{entity}", json={"records": list(records)}).json()
+    return answer

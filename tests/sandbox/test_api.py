@@ -1,36 +1,14 @@
 """The local account over HTTP: it speaks the API page, oddities included."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from bodies import post, send
 
 from pipelines.errors import UsageError
-from pipelines.sandbox import API_KEY, Account, Faults, Options, Server, parse_fault, running, seed_account
-
-
-@pytest.fixture
-def http(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}) as client:
-        yield client
-
-
-def send(account: Account, number: int = 1, **changes: Any) -> dict[str, Any]:
-    contact = account.contacts()[number]
-    return {
-        "id": f"m{number}",
-        "to_number": contact["phone_number"],
-        "list_id": contact["list_id"],
-        "timestamp": "2025-01-01T00:00:00Z",
-        **changes,
-    }
-
-
-def post(http: httpx.Client, entity: str, *records: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = http.post(f"/history/{entity}", json={"records": list(records)}).json()
-    return answer
+from pipelines.sandbox import Account, Faults, Options, Server, parse_fault, running, seed_account
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """An account that is slow, or behind a gateway that is not: what is answered, and what is done when."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from bodies import post, send
 
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, seed_account
 
@@ -14,28 +14,6 @@ from pipelines.sandbox import API_KEY, Account, Server, parse_fault, seed_accoun
 def account() -> Account:
     """A few contacts: these tests look at the whole state again and again."""
     return seed_account(contacts=60)
-
-
-@pytest.fixture
-def http(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}) as client:
-        yield client
-
-
-def send(account: Account, number: int = 1, **changes: Any) -> dict[str, Any]:
-    contact = account.contacts()[number]
-    return {
-        "id": f"m{number}",
-        "to_number": contact["phone_number"],
-        "list_id": contact["list_id"],
-        "timestamp": "2025-01-01T00:00:00Z",
-        **changes,
-    }
-
-
-def post(http: httpx.Client, entity: str, *records: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = http.post(f"/history/{entity}", json={"records": list(records)}).json()
-    return answer
 
 
 GATEWAY_STATUSES = [302, 400, 401, 403, 404, 405, 413, 429, 502, 503, 504]
