@@ -67,6 +67,7 @@ class Condition:
         text: how it is, in one line, without personal data.
         remedy: what to do about it.
         figures: what the judgement rests on.
+        since: from when on it has been wrong, as far as that is known: an instant in ISO 8601; None otherwise.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Condition:
     text: str
     remedy: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
+    since: str | None = None
 
 
 def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetime) -> list[Condition]:
@@ -87,11 +89,13 @@ def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetim
     limit = settings.alert_stale_hours
     found = []
     for name, manifest in published.items():
-        hours = (now - datetime.fromisoformat(manifest.finished_at)).total_seconds() / 3600
+        finished_at = datetime.fromisoformat(manifest.finished_at)
+        hours = (now - finished_at).total_seconds() / 3600
         firing = hours > limit
+        since = (finished_at + timedelta(hours=limit)).isoformat() if firing else None
         text = f"{name} is {hours:.1f} h old" + (f", more than {limit:g} h" if firing else "")
         figures = {"hours": round(hours, 2), "limit": limit}
-        found.append(Condition(f"stale:{name}", firing, text, "Run: trackly-sync pull", figures))
+        found.append(Condition(f"stale:{name}", firing, text, "Run: trackly-sync pull", figures, since))
     return found
 
 
@@ -124,7 +128,8 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
         text = _failure(record) if firing else f"{record.activity} {record.status}"
         remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
         figures = {"run": record.run, "finished_at": record.finished_at}
-        found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures))
+        since = record.finished_at if firing else None
+        found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures, since))
         if record.activity == "reconcile" and not firing:
             details: dict[str, Any] = msgspec.json.decode(record.details) or {}
             agrees = bool(details.get("agrees", True))
@@ -132,7 +137,8 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
             text = there if agrees else "contacts hold less than was accepted"
             remedy = "FROM imports.differences WHERE finding = 'missing'"
             figures = {"missing": details.get("missing")}
-            found.append(Condition("missing:reconcile", not agrees, text, remedy, figures))
+            since = None if agrees else record.finished_at
+            found.append(Condition("missing:reconcile", not agrees, text, remedy, figures, since))
     return found
 
 
@@ -159,6 +165,7 @@ def of_source(published: Mapping[str, Manifest]) -> list[Condition]:
             note or "revenue has its usual source",
             remedy,
             {"source": manifest.source},
+            manifest.source_since if note else None,
         )
     ]
 
@@ -183,7 +190,8 @@ def of_unserved(published: Mapping[str, Manifest], last: Iterable[RunRecord]) ->
             else f"{name} is served"
         )
         remedy = f"See what the account answered: trackly-sync runs {record.run[:8]}"
-        found.append(Condition(f"unserved:{name}", firing, text, remedy, {"run": record.run}))
+        since = record.finished_at if firing else None
+        found.append(Condition(f"unserved:{name}", firing, text, remedy, {"run": record.run}, since))
     return found
 
 
@@ -226,7 +234,8 @@ def _stopped(received: Received, now: datetime, limit: timedelta) -> Condition:
     minutes = quiet.total_seconds() / 60
     text = f"the webhook receiver {what} for {minutes:,.0f} min" if firing else "the webhook receiver is well"
     remedy = "Start it: trackly-sync webhooks serve; events are lost after about three hours"
-    return Condition("stopped:webhooks", firing, text, remedy, {"minutes": round(minutes)})
+    since = received.beat_at.isoformat() if firing and received.beat_at else None
+    return Condition("stopped:webhooks", firing, text, remedy, {"minutes": round(minutes)}, since)
 
 
 def _refused(received: Received) -> Condition:

@@ -1,18 +1,22 @@
 """`trackly-sync alerts`: what alerts now, sent to the webhook where that has changed; for cron to run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.results import show_json
+from pipelines.cli.terminal.width import at_words
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import Settings, load_settings
-from pipelines.text.sanitize import for_terminal
+from pipelines.text.humanize import age
+from pipelines.text.sanitize import plain
 
 if TYPE_CHECKING:  # help answers at once
     from pipelines.alerts.conditions import Condition
@@ -42,7 +46,7 @@ def alerts(
             out.print("The webhook took the message.")
         return 0
     from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - the same
-    from pipelines.alerts.notify import notify  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.notify import notify, reported  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - the same
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
 
@@ -51,7 +55,7 @@ def alerts(
     if as_json:
         show_json([asdict(condition) for condition in found])
         return 0
-    _show(found)
+    show(found, reported(settings.data_dir).firing)
     if settings.alert_webhook is None:
         tell("Nothing was sent: TRACKLY_ALERT_WEBHOOK is not set.")
     return 0
@@ -89,10 +93,24 @@ def _send_test(settings: Settings) -> None:
         )
 
 
-def _show(found: "Sequence[Condition]") -> None:
+def show(found: "Sequence[Condition]", reported: Mapping[str, str]) -> None:
+    """Each condition in short lines, also where they go into a mail: what, since when, what to do.
+
+    Args:
+        found: all that were judged.
+        reported: since when those are wrong that the webhook knows of, by name.
+    """
     firing = [condition for condition in found if condition.firing]
     for condition in firing:
-        out.print(f"[bold red]{condition.name}[/]  {for_terminal(condition.text)}")
-        out.print(f"  → {for_terminal(condition.remedy)}")
+        since = _since(condition.since, reported.get(condition.name))
+        out.print(f"[bold red]{condition.name}[/]{since}")
+        for line in (condition.text, f"→ {condition.remedy}"):
+            out.print(at_words(Text(f"  {plain(line)}"), out.width))
     if not firing:
         out.print(f"No alerts ({len(found)} checks).")
+
+
+def _since(*instants: str | None) -> str:
+    """The earliest of some instants, for a person; "" where none is known."""
+    known = [datetime.fromisoformat(instant) for instant in instants if instant]
+    return f"  since {min(known):%Y-%m-%d %H:%M} UTC ({age(min(known))})" if known else ""

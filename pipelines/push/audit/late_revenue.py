@@ -96,4 +96,5 @@ def condition(found: Sequence[LateRevenue]) -> Condition:
         "amount": str(sum((one.amount for one in found), Decimal(0))),
     }
     text = "; ".join(one.text for one in found)
-    return Condition("twice:revenue", firing=True, text=text, remedy=found[0].remedy, figures=figures)
+    since = min(one.alarm.raised_at for one in found)
+    return Condition("twice:revenue", True, text, found[0].remedy, figures, since)
