@@ -6,7 +6,8 @@ What does not belong here: its verbs (`ledger`), and how a database is opened in
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines.databases.sqlite_or_postgresql import open_engine, sqlite_file
+from pipelines.databases.engines import engine_on
+from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.push.ledger.db.upgrade import version
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.settings import Settings
@@ -49,9 +50,5 @@ def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Ledger]:
     url = settings.ledger
-    engine, durable = open_engine(url, durable=False), open_engine(url, durable=True)
-    try:
+    with engine_on(url, durable=False) as engine, engine_on(url, durable=True) as durable:
         yield Ledger(engine, durable, str(sqlite_file(url) or "the ledger"), settings.part)
-    finally:
-        engine.dispose()
-        durable.dispose()

@@ -4,7 +4,7 @@
 What does not belong here: how versions come about (`versions`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
@@ -45,17 +45,18 @@ def _macro(at: Names) -> Iterator[str]:
 def take_over(connection: duckdb.DuckDBPyConnection) -> None:
     """Take over what earlier versions kept of histories, or published without one."""
     _take_over_schema(connection)
-    for name in VERSIONED:
-        _begin_with_what_is_there(connection, names(name))
+    begun = {name for (name,) in connection.execute("SELECT dataset FROM sync.history_began").fetchall()}
+    if others := VERSIONED.keys() - begun:
+        _begin_with_what_is_there(connection, sorted(others))
 
 
-def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, at: Names) -> None:
-    """Begin the history of rows that a version published which kept none of them."""
-    name = literal(at.dataset.name)
-    connection.execute(
-        f"INSERT INTO sync.history_began SELECT {name}, min(synced_at) FROM {at.main} "
-        f"WHERE NOT EXISTS (FROM sync.history_began WHERE dataset = {name}) HAVING count(*) > 0"
+def _begin_with_what_is_there(connection: duckdb.DuckDBPyConnection, datasets: Sequence[str]) -> None:
+    """Begin histories with the rows of a version that published them and kept no history."""
+    rows = " UNION ALL ".join(
+        f"SELECT {literal(name)}, min(synced_at) FROM {names(name).main} HAVING count(*) > 0"
+        for name in datasets
     )
+    connection.execute(f"INSERT INTO sync.history_began {rows}")
 
 
 def _take_over_schema(connection: duckdb.DuckDBPyConnection) -> None:

@@ -5,6 +5,7 @@ here: what they are (`history.views`, `marts`), and the tables that they read (`
 """
 
 import hashlib
+from functools import cache
 
 import duckdb
 
@@ -23,7 +24,7 @@ _COLUMNS = (
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every view and macro, unless they are as they should be; the tables must be complete."""
-    statements = [*history_views.statements(), *derived_views.statements(), *marts.statements()]
+    statements = _statements()
     ((columns,),) = connection.execute(_COLUMNS).fetchall()
     made_of = hashlib.sha256("\0".join((*statements, columns)).encode()).hexdigest()
     if views_made_of(connection) == made_of:
@@ -33,3 +34,9 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement)
     note_views(connection, made_of)
     connection.execute("COMMIT")
+
+
+@cache
+def _statements() -> tuple[str, ...]:
+    """What makes them: files and declarations, which are the same as long as the process runs."""
+    return (*history_views.statements(), *derived_views.statements(), *marts.statements())
