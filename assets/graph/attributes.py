@@ -55,16 +55,14 @@ _DATASETS: dict[str, Dataset] = {
 def described(
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The assets with all of it.
+    """The assets, each with all of these attributes.
 
     Args:
         assets: in any order.
         settings: how old data may become.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", dg.BetaWarning
-        )  # code references are beta; the locks hold the version
+        warnings.simplefilter("ignore", dg.BetaWarning)  # code references; the locks hold the version
         made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
         linked = [a for a in dg.with_source_code_references(made) if isinstance(a, dg.AssetsDefinition)]
         return [

@@ -58,7 +58,7 @@ class Month:
 
     @classmethod
     def of(cls, found: Mapping[str, tuple[dict[str, int], int]]) -> Self:
-        """From what `lookups` finds of each dataset."""
+        """From what `outcomes_by_month` found of each dataset in that month."""
         return cls({name: by for name, (by, _) in found.items()}, sum(n for _, n in found.values()))
 
     def total(self) -> dict[str, int]:
@@ -142,8 +142,8 @@ def _import_month(
 def month_checks(months: Mapping[str, Month], settings: Settings) -> list[dg.AssetCheckResult]:
     """The checks of the months that were begun.
 
-    A check has one last result for all partitions, so that each names every month that is not as it should be: the
-    next month does not hide one.
+    Dagster shows one last result of a check for all partitions. So each result names every month that is not as it
+    should be: else the next month would hide it.
     """
     left_out = {key: left for key, one in months.items() if (left := _left_out(one, settings))}
     unsettled = {

@@ -1,9 +1,9 @@
 """A run of the command line as a run of Dagster's: under its job, on the timeline, with steps, events and both times.
 
 It is written from our own records (`pipelines.runs`), when it has ended or while it goes on, and has its own id: what
-sync.runs says of it has the same. It is written whole: one that is written again is first removed, so that a report
-that was cut off does no harm. Nothing starts it: it never waits in the queue, has no process that Dagster could look
-after, and is not retried. What must not go in: which runs are written, and when (`reporting`).
+sync.runs says of it has the same. It is written as a whole: one that is written again is removed first, so that a
+report that was cut off does no harm. Nothing starts it: it never waits in the queue, has no process that Dagster
+could look after, and is not retried. What must not go in: which runs are written, and when (`unreported`, `report`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,12 +126,16 @@ class RunWriter:
     def begin(self) -> None:
         """The run, what it is to make, and its steps begin."""
         done = ", ".join(dict.fromkeys(record.activity for record in self._records))
-        self._tell(dg.DagsterEventType.RUN_START, self._began(), message=f"By the command line: {done}.")
+        self._report_event(
+            dg.DagsterEventType.RUN_START, self._began(), message=f"By the command line: {done}."
+        )
         for one in self.tried:
             key = dg.AssetKey(one.asset)
             planned = AssetMaterializationPlannedData(key)
-            self._tell(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, self._began(), key, planned)
-            self._tell(dg.DagsterEventType.STEP_START, one.began, key, message=f"{one.activity} begins.")
+            self._report_event(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, self._began(), key, planned)
+            self._report_event(
+                dg.DagsterEventType.STEP_START, one.began, key, message=f"{one.activity} begins."
+            )
 
     def report(self, one: Tried | None = None) -> Report:
         """What puts events of an asset on record; without one, of what the run has made beside its steps."""
@@ -145,11 +149,11 @@ class RunWriter:
         key = dg.AssetKey(one.asset)
         if one.error is None:
             took = _success(one.ended - one.began)
-            self._tell(dg.DagsterEventType.STEP_SUCCESS, one.ended, key, took)
+            self._report_event(dg.DagsterEventType.STEP_SUCCESS, one.ended, key, took)
             return
         error = SerializableErrorInfo(message=one.error, stack=[], cls_name=None)
         failed = StepFailureData(error=error, user_failure_data=None)  # type: ignore[no-untyped-call] # Dagster's
-        self._tell(dg.DagsterEventType.STEP_FAILURE, one.ended, key, failed, one.error)
+        self._report_event(dg.DagsterEventType.STEP_FAILURE, one.ended, key, failed, one.error)
 
     def evaluate(self, evaluations: Sequence[AssetCheckEvaluation]) -> None:
         """The results of checks, each as a step where the job has one for it."""
@@ -157,11 +161,11 @@ class RunWriter:
         own = {self._steps.get(dg.AssetKey(one.asset)) for one in self.tried}
         steps = [step for step in dict.fromkeys(map(self._step, evaluations)) if step not in own]
         for step in steps:
-            self._tell(dg.DagsterEventType.STEP_START, at, step=step)
+            self._report_event(dg.DagsterEventType.STEP_START, at, step=step)
         for one in evaluations:
             self.report()(one)
         for step in steps:
-            self._tell(dg.DagsterEventType.STEP_SUCCESS, at, data=_success(0.0), step=step)
+            self._report_event(dg.DagsterEventType.STEP_SUCCESS, at, data=_success(0.0), step=step)
 
     def close(self) -> None:
         """The run has ended, if it has."""
@@ -171,9 +175,9 @@ class RunWriter:
         errors = [one.error for one in self.tried if one.error]
         failed = self.status is dg.DagsterRunStatus.FAILURE
         data = JobFailureData(error=None, failure_reason=RunFailureReason.STEP_FAILURE) if failed else None
-        self._tell(kind, self._ended(), data=data, message=errors[0] if errors else "Done.")
+        self._report_event(kind, self._ended(), data=data, message=errors[0] if errors else "Done.")
 
-    def _tell(
+    def _report_event(
         self,
         kind: dg.DagsterEventType,
         at: float,

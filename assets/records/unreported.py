@@ -1,6 +1,6 @@
 """Which runs of the command line Dagster's records do not have as they stand; the server looks every few seconds.
 
-What must not go in: writing them (`reporting`).
+What must not go in: writing them (`report`, `run_records`).
 """
 
 from collections.abc import Iterable, Sequence

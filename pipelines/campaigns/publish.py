@@ -69,8 +69,8 @@ def note_campaigns(
     as_of, unknown = _contacts(connection, settings)
     if {"contacts", "audiences", "schedules"} & set(published):
         _count(connection, audiences, as_of, unknown)
-    whole = [one for one in audiences if not one.lists]
-    _note_opted_out(connection, whole, as_of, unknown)
+    by_own_lists = [one for one in audiences if not one.lists]
+    _note_opted_out(connection, by_own_lists, as_of, unknown)
 
 
 def _note_settings(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -134,7 +134,7 @@ def _row(audience: Audience, as_of: datetime) -> dict[str, Any]:
 
 
 def _nobody(audience: Audience, as_of: datetime) -> dict[str, Any]:
-    """Known without counting."""
+    """The row of an audience that can have nobody in it: nothing has to be counted."""
     nobody = dict.fromkeys(("people", "people_wide", "people_with_inactive"), 0)
     return {**_row(audience, as_of), **nobody, "in_pairs": True}
 
@@ -218,7 +218,7 @@ def _note_opted_out(
     running = "SELECT DISTINCT audience_id FROM marts.schedule_reach"
     used = {audience for (audience,) in connection.execute(running).fetchall()}
     connection.execute(_OPTED_OUT)
-    for some in _in_parts([one for one in audiences if one.id in used], _AT_ONCE):
+    for some in _in_groups([one for one in audiences if one.id in used], _AT_ONCE):
         queries = " UNION ALL ".join(_opted_out_of(one, as_of, unknown) for one in some)
         ids = [audience.id for audience in some]
         connection.execute(f"INSERT INTO sync.audience_opted_out BY NAME {queries}", ids)
@@ -241,7 +241,7 @@ def _opted_out_of(audience: Audience, as_of: datetime, unknown: dict[str, str]) 
     )
 
 
-def _in_parts(audiences: Sequence[Audience], size: int) -> Iterator[Sequence[Audience]]:
+def _in_groups(audiences: Sequence[Audience], size: int) -> Iterator[Sequence[Audience]]:
     for start in range(0, len(audiences), size):
         yield audiences[start : start + size]
 

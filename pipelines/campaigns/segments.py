@@ -26,7 +26,7 @@ _ASTRAL = r"\x{10000}-\x{10FFFF}"
 
 
 def macros() -> str:
-    """What makes the macros, in schema `marts`.
+    """The statements that create the macros, in schema `marts`.
 
     Each character is written as one letter a unit: `a` for one unit, `be` for two. A segment is as many letters as
     fit, and ends with a or e.

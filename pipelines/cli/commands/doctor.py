@@ -56,7 +56,7 @@ def doctor(
     """
     try:
         settings = load_settings()
-        _check_ways(settings)
+        _check_routes(settings)
     except SettingsError as error:
         findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
     else:
@@ -76,8 +76,8 @@ def doctor(
     return code
 
 
-def _check_ways(settings: Settings) -> None:
-    """See that proxies and certificates of the environment can be used.
+def _check_routes(settings: Settings) -> None:
+    """Refuse proxies and certificates of the environment that cannot be used.
 
     Raises:
         SettingsError: one cannot; the message names the variable.
@@ -113,7 +113,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _names(settings: Settings) -> Finding:
-    """What is set, and under which names nothing can be."""
+    """Which settings are given, and which TRACKLY_ variables are no setting."""
     unknown = unknown_settings()
     if not unknown:
         given = ", ".join(given_settings(settings))
@@ -161,7 +161,7 @@ def _api(settings: Settings) -> Finding:
 
 
 def _way(settings: Settings) -> str:
-    """What the environment adds to the way there."""
+    """Which proxy and certificates of the environment are used on the way there."""
     from pipelines.trackly.transport.certificates import trusted_by  # noqa: PLC0415 - other checks do not need it
     from pipelines.trackly.transport.proxies import proxy_for  # noqa: PLC0415 - the same
 

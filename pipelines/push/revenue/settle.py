@@ -33,7 +33,7 @@ def settled(
     """The verdicts on every row in doubt of this part of the input.
 
     Args:
-        rows: of `ledger.queries.in_doubt.doubtful`.
+        rows: of `ledger.queries.revenue.in_doubt.doubtful`.
         read_from: when the reading of now began; ISO 8601, UTC.
         found: what it has of their contacts, by phone number and list.
         complete: whether it saw every contact.

@@ -14,7 +14,7 @@ accepted, or in doubt where something else explains the growth too.
 An account may count revenue on another list of the same number, so both totals are looked at: those of the number
 count where those of the list do not show what was acknowledged.
 
-What does not belong here: keeping it (`ledger.absent`), and settling what is in doubt (`settle`).
+What does not belong here: keeping it (`ledger.queries.revenue.absent`), and settling what is in doubt (`settle`).
 """
 
 import logging

@@ -90,7 +90,7 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
         _remove_quarantined(connection, at, new, snapshot.manifest.finished_at)
     connection.execute(
         f"INSERT INTO {at.ended} BY NAME SELECT present.*, {at.valid_from} AS valid_from, moment AS valid_to, "
-        f"CASE WHEN NOT begins AND ({at.key}) NOT IN (SELECT ({at.key}) FROM set_aside) THEN moment END "
+        f"CASE WHEN NOT begins AND ({at.key}) NOT IN (SELECT ({at.key}) FROM quarantined_keys) THEN moment END "
         "AS removed_at "
         f"FROM {at.main} AS present JOIN changes USING ({at.key}) "
         f"LEFT JOIN {at.since} AS since USING ({at.key}) WHERE ends"
@@ -98,7 +98,7 @@ def note_changes(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> N
     connection.execute(f"DELETE FROM {at.since} WHERE ({at.key}) IN (SELECT ({at.key}) FROM changes)")
     connection.execute(f"INSERT INTO {at.since} SELECT {at.key}, moment FROM changes WHERE begins")
     connection.execute("DROP TABLE changes")
-    connection.execute("DROP TABLE set_aside")
+    connection.execute("DROP TABLE quarantined_keys")
 
 
 def _has_begun(connection: duckdb.DuckDBPyConnection, at: Names) -> bool:
@@ -107,10 +107,10 @@ def _has_begun(connection: duckdb.DuckDBPyConnection, at: Names) -> bool:
 
 
 def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Snapshot, new: str) -> None:
-    """Make the tables `set_aside` (quarantined rows whose key is known) and `changes` (keys whose row differs)."""
+    """Make the tables `quarantined_keys` (of quarantined rows with a key) and `changes` (keys whose row differs)."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE set_aside AS "
-        + _set_aside(at, f"read_parquet({literal(str(snapshot.quarantine))})")
+        "CREATE OR REPLACE TEMP TABLE quarantined_keys AS "
+        + _quarantined(at, f"read_parquet({literal(str(snapshot.quarantine))})")
     )
     digests = f"{at.key}, {at.digest} AS digest, {at.others} AS others"
     connection.execute(
@@ -119,7 +119,7 @@ def _find_changes(connection: duckdb.DuckDBPyConnection, at: Names, snapshot: Sn
         f"coalesce(after.synced_at, seen_at, {literal(snapshot.manifest.finished_at)}::TIMESTAMPTZ) AS moment "
         f"FROM (SELECT {digests} FROM {at.main}) AS before "
         f"FULL JOIN (SELECT {digests}, synced_at FROM {new}) AS after USING ({at.key}) "
-        f"LEFT JOIN set_aside USING ({at.key}) "
+        f"LEFT JOIN quarantined_keys USING ({at.key}) "
         "WHERE before.digest IS DISTINCT FROM after.digest"
     )
 
@@ -141,10 +141,10 @@ def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: s
     """Mark rows as removed that were quarantined before, and that a complete snapshot is without."""
     if not connection.execute(f"SELECT 1 FROM quarantine.{at.dataset.name} LIMIT 1").fetchall():
         return
-    before = _set_aside(at, f"quarantine.{at.dataset.name}")
+    before = _quarantined(at, f"quarantine.{at.dataset.name}")
     gone = (
         f"SELECT {at.key} FROM ({before}) ANTI JOIN {at.main} USING ({at.key}) "
-        f"ANTI JOIN set_aside USING ({at.key}) ANTI JOIN {new} AS after USING ({at.key})"
+        f"ANTI JOIN quarantined_keys USING ({at.key}) ANTI JOIN {new} AS after USING ({at.key})"
     )
     connection.execute(
         f"UPDATE {at.ended} SET removed_at = {literal(finished_at)}::TIMESTAMPTZ "
@@ -153,7 +153,7 @@ def _remove_quarantined(connection: duckdb.DuckDBPyConnection, at: Names, new: s
     )
 
 
-def _set_aside(at: Names, rows: str) -> str:
+def _quarantined(at: Names, rows: str) -> str:
     """A query for the quarantined rows whose raw JSON has a key, and when each was seen."""
     kinds = {field.name: TYPES[field.kind] for field in at.dataset.fields}
     keys = ", ".join(

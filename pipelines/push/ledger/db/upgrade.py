@@ -1,8 +1,8 @@
 """The version of a ledger's tables: created, upgraded by Alembic, or refused where it is newer.
 
 Alembic is imported only where there is something to do; `status` asks for the version each time. To change a table:
-change `tables`, add a file to `migrations/versions`, and raise VERSION in `states`. What does not belong here: the
-tables.
+change `tables`, add a file to `migrations/versions`, and raise VERSION in `call_states`. What does not belong here:
+the tables.
 """
 
 import sqlalchemy as sa
