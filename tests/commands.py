@@ -21,8 +21,8 @@ def started(arguments: tuple[str, ...], environment: Mapping[str, str], folder: 
 def trackly_sync(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Done:
     """Run a command in a folder to its end, with this environment and no other."""
     with started(arguments, environment, folder) as process:
-        told, complained = process.communicate()
-    return subprocess.CompletedProcess(arguments, process.returncode, told.decode(), complained.decode())
+        shown, complained = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, shown.decode(), complained.decode())
 
 
 def _main(arguments: tuple[str, ...]) -> None:

@@ -61,7 +61,7 @@ class Hook:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def changes(self) -> list[tuple[str, str]]:
-        """What was told, in order."""
+        """What was shown, in order."""
         return [(alert["alert"], alert["state"]) for message in self.messages for alert in message["alerts"]]
 
 
@@ -75,7 +75,7 @@ def hook() -> Iterator[Hook]:
 
 
 @pytest.fixture
-def told(settings: Settings, hook: Hook) -> Settings:
+def shown(settings: Settings, hook: Hook) -> Settings:
     """Settings with the webhook."""
     return settings.model_copy(update={"alert_webhook": load_settings(alert_webhook=hook.url).alert_webhook})
 
@@ -84,65 +84,65 @@ def wrong(firing: bool, name: str = "stale:contacts") -> list[Condition]:
     return [Condition(name, firing, "contacts is old", "Pull.", {"hours": 30})]
 
 
-def test_one_reason_of_several_parts_is_one_sentence(told: Settings, hook: Hook) -> None:
-    """A refused key fails every dataset of a pull: programs are told of each, people once."""
+def test_one_reason_of_several_parts_is_one_sentence(shown: Settings, hook: Hook) -> None:
+    """A refused key fails every dataset of a pull: programs see each of them, people one summary."""
     several = [*wrong(True, "failed:pull contacts"), *wrong(True, "failed:pull lists")]
-    notify(told, several)
+    notify(shown, several)
     assert hook.changes() == [(condition.name, "firing") for condition in several]
     assert hook.messages[0]["text"] == "Trackly Sync\nAlert: contacts is old. Pull."
 
 
 def test_a_pull_that_the_guard_stops_alerts_once_and_recovers(
-    told: Settings, hook: Hook, account: Account, server: Server
+    shown: Settings, hook: Hook, account: Account, server: Server
 ) -> None:
     """The shrink guard's words arrive once, however often the pull fails; a pull that works takes them back."""
-    pull(told, ["contacts"], "first")
+    pull(shown, ["contacts"], "first")
     assert hook.messages == []
     kept = account.contacts()
     for row in kept[10:]:
         account.remove_contact((row["phone_number"], row["list_id"]))
     for run in ("second", "third"):
         with pytest.raises(DataError):
-            pull(told, ["contacts"], run)
+            pull(shown, ["contacts"], run)
     assert hook.changes() == [("failed:publish", "firing")]
     message = hook.messages[0]
     assert "are not in the account any more" in message["text"]
     assert message["alerts"][0]["figures"]["run"] == "second"
     for row in kept[10:]:
         account.add_contact(row)
-    pull(told, ["contacts"], "fourth")
-    pull(told, ["contacts"], "fifth")
+    pull(shown, ["contacts"], "fourth")
+    pull(shown, ["contacts"], "fifth")
     assert hook.changes() == [("failed:publish", "firing"), ("failed:publish", "recovered")]
     assert server.faults.active == []
 
 
-def test_a_damaged_warehouse_alerts_once_with_what_to_do(told: Settings, hook: Hook) -> None:
+def test_a_damaged_warehouse_alerts_once_with_what_to_do(shown: Settings, hook: Hook) -> None:
     """However often it is met; a pull that works again takes it back."""
-    pull(told, ["lists"], "first")
-    whole = told.warehouse.read_bytes()
-    told.warehouse.write_bytes(b"nonsense" * 4096)
+    pull(shown, ["lists"], "first")
+    whole = shown.warehouse.read_bytes()
+    shown.warehouse.write_bytes(b"nonsense" * 4096)
     for run in ("second", "third"):
         with pytest.raises(StorageError, match="move it away"):
-            pull(told, ["lists"], run)
+            pull(shown, ["lists"], run)
     assert hook.changes().count(("damaged:warehouse", "firing")) == 1
-    told.warehouse.write_bytes(whole)
-    pull(told, ["lists"], "fourth")
+    shown.warehouse.write_bytes(whole)
+    pull(shown, ["lists"], "fourth")
     assert hook.changes().count(("damaged:warehouse", "recovered")) == 1
 
 
 def test_a_push_that_leaves_doubt_alerts_until_it_is_settled(
-    told: Settings, hook: Hook, account: Account, server: Server
+    shown: Settings, hook: Hook, account: Account, server: Server
 ) -> None:
-    """in_doubt and rejected rows alert, with their numbers; settling takes the first back; no phone is told."""
-    pull(told, ["contacts", "lists", "offers"], "first")
-    write_history(account, told.history, sends=200)
+    """in_doubt and rejected rows alert, with their numbers; settling takes the first back; no phone is shown."""
+    pull(shown, ["contacts", "lists", "offers"], "first")
+    write_history(account, shown.history, sends=200)
     account.refuse = lambda entity, row: (
         ("invalid_phone", f"{row['phone_number']} is no number") if entity == "clicks" else None
     )
-    plan_push(told, ["sends", "clicks"])
-    push(told, ["sends"])
+    plan_push(shown, ["sends", "clicks"])
+    push(shown, ["sends"])
     assert hook.messages == []
-    push(told, ["clicks"], run="clicks")
+    push(shown, ["clicks"], run="clicks")
     assert hook.changes()[0] == ("rejected:clicks", "firing")
     account.refuse = None
     server.faults.active.append(parse_fault("reset-after,path=/history/revenue,times=1"))
@@ -153,41 +153,41 @@ def test_a_push_that_leaves_doubt_alerts_until_it_is_settled(
             server.faults.active[:] = [parse_fault("500,path=/contacts")]
 
     account.before_request = unreadable
-    hasty = told.model_copy(update={"retry_seconds": 0.2})
+    hasty = shown.model_copy(update={"retry_seconds": 0.2})
     with suppress(ServiceError):
         push(hasty, ["revenue"])
     account.before_request = None
     server.faults.active.clear()
     assert ("in_doubt:revenue", "firing") in hook.changes()
-    doubtful = [doubt.identity for doubt in in_doubt(told)]
+    doubtful = [doubt.identity for doubt in in_doubt(shown)]
     assert f"{len(doubtful):,} rows of revenue are in doubt" in hook.messages[-1]["text"]
-    resolve(told, doubtful, Outcome.REJECTED, "not there")
+    resolve(shown, doubtful, Outcome.REJECTED, "not there")
     assert ("in_doubt:revenue", "recovered") in hook.changes()
     assert "+1555" not in json.dumps(hook.messages)
 
 
 def test_what_did_not_arrive_is_told_later(
-    told: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    shown: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failing endpoint is warned of once, left alone for a while, then told; the URL is in no log."""
+    """A failing endpoint is warned of once, left alone for a while, then used again; the URL is in no log."""
     for status in (500, 302, 404):
         hook.status = status
-        notify(told, wrong(True), patient=True)
-    notify(told, wrong(True))
+        notify(shown, wrong(True), patient=True)
+    notify(shown, wrong(True))
     assert hook.messages == []
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 1
     assert "s3cret" not in caplog.text
     hook.status = 200
-    notify(told, wrong(True))
+    notify(shown, wrong(True))
     assert hook.messages == [], "it is left alone for some minutes"
     monkeypatch.setattr(notifying, "LEFT_ALONE", timedelta(0))
-    notify(told, wrong(True))
-    notify(told, [])
-    notify(told, wrong(False))
+    notify(shown, wrong(True))
+    notify(shown, [])
+    notify(shown, wrong(False))
     assert hook.changes() == [("stale:contacts", "firing"), ("stale:contacts", "recovered")]
     assert hook.messages[1]["alerts"][0]["since"] is not None
-    assert try_out(told.alert_webhook.get_secret_value()) == ""
+    assert try_out(shown.alert_webhook.get_secret_value()) == ""
     assert "test" in hook.messages[-1]["text"]
 
 
@@ -248,10 +248,10 @@ def test_conditions_are_judged_at_their_limits(settings: Settings) -> None:
     assert of_runs([]) == []
 
 
-def test_runs_by_dagster_alert_alike(told: Settings, hook: Hook, server: Server, tmp_path: Path) -> None:
+def test_runs_by_dagster_alert_alike(shown: Settings, hook: Hook, server: Server, tmp_path: Path) -> None:
     """A job of Dagster's that fails alerts once, and one that goes well takes it back and writes metrics."""
     (tmp_path / "collector").mkdir()
-    settings = told.model_copy(update={"metrics_dir": tmp_path / "collector", "retry_seconds": 0.1})
+    settings = shown.model_copy(update={"metrics_dir": tmp_path / "collector", "retry_seconds": 0.1})
     server.faults.active.append(parse_fault("500,path=/offers"))
     with pytest.raises(ServiceError):
         run_job("pull", settings)

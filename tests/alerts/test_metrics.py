@@ -73,9 +73,9 @@ def test_metrics_say_what_happened(
     assert (pulled["last_run_success", "pull contacts"], after["last_run_success", "pull contacts"]) == (1, 0)
     succeeded = ("last_success_timestamp_seconds", "pull contacts")
     assert after[succeeded] == pulled[succeeded] < after["last_run_timestamp_seconds", "pull contacts"]
-    told = "".join(path.read_text() for path in folder.iterdir())
-    assert "+1555" not in told
-    assert settings.require_key() not in told
+    shown = "".join(path.read_text() for path in folder.iterdir())
+    assert "+1555" not in shown
+    assert settings.require_key() not in shown
 
 
 def test_metrics_fail_no_run(

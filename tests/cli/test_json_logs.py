@@ -37,9 +37,9 @@ def test_the_log_of_each_run_is_kept(sync: Sync, server: Server) -> None:
     assert "Begin with: trackly-sync pull" in " ".join(sync("logs").stderr.split())
     server.faults.active.append(parse_fault("503,path=/lists,times=2"))
     assert sync("pull", "lists", "offers").returncode == 0
-    told = sync("logs").stdout
-    assert "pull lists begins" in told
-    assert "trying again" in told
+    shown = sync("logs").stdout
+    assert "pull lists begins" in shown
+    assert "trying again" in shown
     lines = [json.loads(line) for line in sync("logs", "--json").stdout.splitlines()]
     assert [line["event"] for line in lines].count("end") == 3, "both pulls and the publish"
     assert {line["event"] for line in lines} >= {"begin", "retry", "end"}

@@ -58,7 +58,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
 
     plan = sync("push", "--dry-run")
     assert plan.returncode == 0
-    told = " ".join(plan.stdout.split())
+    shown = " ".join(plan.stdout.split())
     for words in (
         "sends-a.ndjson: 5 rows (ndjson, UTF-8",
         "line 5 (m4), timestamp '9/9/99 99:99'",
@@ -69,7 +69,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
         "from 2024-06-01 00:00:00 UTC",
         "A push would end with exit code 3: 6 of 9 rows left out, 0 that differ",
     ):
-        assert words in told
+        assert words in shown
     for personal in ("Anna", "555-0199", good[0]["to_number"]):
         assert personal not in plan.stdout
     assert max(map(len, plan.stdout.splitlines())) <= 80
@@ -121,7 +121,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     again = sync("push", "revenue", "--dry-run", "--same-rows-count", "--reason", "nothing is held")
     assert (again.returncode, "Nothing was decided" in again.stderr) == (0, True)
 
-    # what changes later is told, and the account keeps what it has
+    # what changes later is reported, and the account keeps what it has
     ndjson(history / "sends-b.ndjson", [{**corrected[1], "message": "new"}, corrected[2]])
     assert sync("push").returncode == 3
     assert account.sends["b-m0"]["message"] == "=cmd()"

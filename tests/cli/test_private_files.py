@@ -96,13 +96,13 @@ def test_doctor_tells_of_an_open_directory_and_closes_it(sync: Sync, tmp_path: P
     data.chmod(0o755)
     (data / "warehouse.duckdb").chmod(0o666)
     (data / "runs").chmod(0o755)
-    told = {row["check"]: row for row in json.loads(sync("doctor", "--json").stdout)}["privacy"]
-    assert told["verdict"] == "warn"
-    assert "3" in told["found"]
-    assert "trackly-sync doctor --fix" in told["remedy"]
+    shown = {row["check"]: row for row in json.loads(sync("doctor", "--json").stdout)}["privacy"]
+    assert shown["verdict"] == "warn"
+    assert "3" in shown["found"]
+    assert "trackly-sync doctor --fix" in shown["remedy"]
     assert wide(data), "telling changes nothing"
-    told = {row["check"]: row for row in json.loads(sync("doctor", "--fix", "--json").stdout)}["privacy"]
-    assert told["verdict"] == "ok"
+    shown = {row["check"]: row for row in json.loads(sync("doctor", "--fix", "--json").stdout)}["privacy"]
+    assert shown["verdict"] == "ok"
     assert not wide(data)
     assert outside.stat().st_mode & 0o777 == 0o644
     assert json.loads(sync("status", "--json").stdout)["pull"]["lists"]["rows"]
@@ -217,9 +217,9 @@ def test_an_orchestrator_keeps_what_it_took_in_until_it_is_sent(
         assert steps.stdout
         assert steps.stdout.readline() == "ready\n"
         assert sync("status", **more).returncode == 0
-        told, _ = steps.communicate("go\n")
+        shown, _ = steps.communicate("go\n")
     assert steps.returncode == 0
-    assert told == "200\n"
+    assert shown == "200\n"
     assert numbers_in(tmp_path / "data", account, tmp_path) == []
 
 

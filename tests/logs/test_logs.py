@@ -23,8 +23,8 @@ from schemas.registry import PULLED, PUSHED
 @pytest.fixture
 def everything_logged() -> Iterator[io.StringIO]:
     """Every line that any library logs at any level, as JSON."""
-    told = io.StringIO()
-    handler = logging.StreamHandler(told)
+    shown = io.StringIO()
+    handler = logging.StreamHandler(shown)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     before, quieted = (
@@ -38,7 +38,7 @@ def everything_logged() -> Iterator[io.StringIO]:
     root.setLevel(logging.DEBUG)
     for name in quieted:
         logging.getLogger(name).setLevel(logging.DEBUG)
-    yield told
+    yield shown
     root.removeHandler(handler)
     root.setLevel(before)
     for name, level in quieted.items():
@@ -46,7 +46,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 
 
 def personal(account: Account, history: Path) -> set[str]:
-    """What must not be told: phones, texts and custom fields of the account and of the history files."""
+    """What must not be logged: phones, texts and custom fields of the account and of the history files."""
     found = {str(row["phone_number"]) for row in account.contacts()}
     found |= {str(value) for row in account.contacts() for value in (row["custom_fields"] or {}).values()}
     with (history / "sends.csv").open(newline="", encoding="utf-8") as file:
@@ -81,18 +81,18 @@ def test_logs_tell_all_that_happened_and_nothing_personal(
     refused = settings_of(server.url, settings.data_dir, api_key="trk_" + "wr0ngkey" * 4)
     with pytest.raises(TracklySyncError):
         pull(refused, ["contacts"], "run-refused")
-    told = everything_logged.getvalue()
+    shown = everything_logged.getvalue()
     files = kept_logs(settings.data_dir / "logs")
     assert list(files) == ["run-of-the-pull", "run-of-the-push", "run-refused"]
-    told += "".join(path.read_text(encoding="utf-8") for path in files.values())
+    shown += "".join(path.read_text(encoding="utf-8") for path in files.values())
 
     for secret in (API_KEY, API_KEY[4:], "wr0ngkey"):
-        assert secret not in told
-    leaked = {value for value in personal(account, settings.history) if value in told}
+        assert secret not in shown
+    leaked = {value for value in personal(account, settings.history) if value in shown}
     assert not leaked
-    assert not re.search(r"\+1555\d{7}", told)
+    assert not re.search(r"\+1555\d{7}", shown)
 
-    lines = [json.loads(line) for line in told.splitlines()]
+    lines = [json.loads(line) for line in shown.splitlines()]
     ours = [line for line in lines if line["logger"].startswith("pipelines")]
     assert {line["run"] for line in ours} == {"run-of-the-pull", "run-of-the-push", "run-refused"}
     events = {line.get("event") for line in ours}

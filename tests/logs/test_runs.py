@@ -26,7 +26,7 @@ with recorded(Path(sys.argv[1]), "run-1", "pull contacts"):
 def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
     """Running as long as the process lives, killed once it is gone; also when the same has begun again."""
 
-    def told() -> list[tuple[str, str, str]]:
+    def output() -> list[tuple[str, str, str]]:
         return [(run.run, run.status, run.what) for run in latest_runs(tmp_path, 9)[0]]
 
     path = ":".join(sys.path)
@@ -36,15 +36,19 @@ def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
         assert [(r.activity, r.status) for r in unended(tmp_path)] == [("pull contacts", "running")]
-        assert told() == [("run-1", "running", "pull lists contacts")]
+        assert output() == [("run-1", "running", "pull lists contacts")]
         process.send_signal(signal.SIGKILL)
-    assert told() == [("run-1", "killed", "pull lists contacts")]
+    assert output() == [("run-1", "killed", "pull lists contacts")]
     assert [(r.activity, r.status) for r in newest(tmp_path)] == [("pull lists", "succeeded")]
     with recorded(tmp_path, "run-2", "pull contacts"):
-        assert told() == [("run-2", "running", "pull contacts"), ("run-1", "killed", "pull lists contacts")]
+        assert output() == [("run-2", "running", "pull contacts"), ("run-1", "killed", "pull lists contacts")]
     with suppress(KeyboardInterrupt), recorded(tmp_path, "run-3", "pull contacts"):
         raise KeyboardInterrupt
-    assert [run[:2] for run in told()] == [("run-3", "stopped"), ("run-2", "succeeded"), ("run-1", "killed")]
+    assert [run[:2] for run in output()] == [
+        ("run-3", "stopped"),
+        ("run-2", "succeeded"),
+        ("run-1", "killed"),
+    ]
     assert unended(tmp_path) == []
     killed = latest_runs(tmp_path, 9)[0][2]
     assert "killed" in killed.errors[0]
@@ -55,7 +59,7 @@ def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_takes_no_marks_stops_nothing(tmp_path: Path) -> None:
-    """What is under way cannot be told then; the work is done, and that its record cannot be kept is an error."""
+    """What is under way cannot be shown then; the work is done, and that its record cannot be kept is an error."""
     (tmp_path / "runs").write_text("in the way")
     done = False
     with pytest.raises(Exception, match="runs"), recorded(tmp_path, "run", "pull lists"):

@@ -359,7 +359,7 @@ def told_of(settings: Settings) -> dict[str, str]:
 
 def test_progress_expects_the_rows_of_all_reads(campaigns: Account, settings: Settings) -> None:
     """Not only those of the first status, and never fewer than were read."""
-    told: list[tuple[int, int | None]] = []
+    output: list[tuple[int, int | None]] = []
     moving = iter(campaigns.creatives)
 
     def change(_: int, __: Account) -> None:
@@ -367,10 +367,10 @@ def test_progress_expects_the_rows_of_all_reads(campaigns: Account, settings: Se
             row["status"] = "paused" if row["status"] == "active" else "active"
 
     campaigns.before_request = change
-    pull(settings, ["creatives"], "r1", lambda _, done, of: told.append((done, of)))
-    assert all(of is None or done <= of for done, of in told)
-    assert told[-1] == (len(campaigns.creatives),) * 2
-    assert max(of or 0 for _, of in told) >= len(campaigns.creatives)
+    pull(settings, ["creatives"], "r1", lambda _, done, of: output.append((done, of)))
+    assert all(of is None or done <= of for done, of in output)
+    assert output[-1] == (len(campaigns.creatives),) * 2
+    assert max(of or 0 for _, of in output) >= len(campaigns.creatives)
 
 
 ODD_LINKS = [{"link1": []}, ["a", None], [None], [[]], "link1", 7, [{"key": "link1"}, 1]]

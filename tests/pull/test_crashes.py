@@ -162,11 +162,11 @@ def test_no_room_for_the_warehouse_is_a_clear_error_too(
     command = "import resource, sys; from pipelines.cli import main; sys.argv[1:] = ['pull', '--json']; "
     command += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); main()"
     with process(command, settings) as refused:
-        told, complained = refused.communicate()
+        output, complained = refused.communicate()
     assert refused.returncode == 1
     assert complained.startswith(b"Error: Cannot ")
     assert b"nothing is half-done" in complained
-    assert told == b""
+    assert output == b""
     assert settings.warehouse.read_bytes() == before
     pull(settings, ["contacts"], "next")
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")

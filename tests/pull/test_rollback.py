@@ -138,7 +138,7 @@ def test_rollbacks_to_and_fro_lead_history_along(account: Account, settings: Set
 
 
 @pytest.mark.usefixtures("contacts_pulled")
-def test_a_contact_that_is_set_aside_has_not_gone(account: Account, settings: Settings) -> None:
+def test_a_contact_that_is_quarantined_has_not_gone(account: Account, settings: Settings) -> None:
     """A quarantined contact's version ends without a removal; it is removed once the account is without it."""
     back, lost = account.contacts()[3], account.contacts()[4]
     good = back["send_count"]
@@ -188,7 +188,7 @@ def test_rollback_to_what_is_not_there(settings: Settings) -> None:
 def test_replay_publishes_what_passes_by_now(
     account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows that a stricter contract had set aside are published once the contract is mended, and only they."""
+    """Rows that a stricter contract had quarantined are published once the contract is corrected, and only they."""
     from schemas import contacts  # noqa: PLC0415 - the contract is bent for this test
     from schemas.derived import pandera_checks  # noqa: PLC0415 - the contract is bent for this test
 
@@ -234,7 +234,7 @@ def test_a_replay_goes_on_where_history_ended(
 def test_history_begins_anew_with_a_snapshot_of_before_the_warehouse(
     account: Account, settings: Settings
 ) -> None:
-    """A snapshot that is older than the warehouse, which was made anew, is put back as history's beginning."""
+    """A snapshot that is older than the warehouse, which was made again, is put back as history's beginning."""
     settings.warehouse.unlink()
     account.contacts()[0]["send_count"] += 1
     pull(settings, ["contacts"], "r2")
@@ -272,7 +272,7 @@ def test_a_long_interrupted_pull_is_taken_up(tmp_path: Any, settings_of: Callabl
         account.add_contact({**account.contacts()[0], "phone_number": "+15551112222"})
         before = len(account.log)
         (snapshot,) = pull(settings, ["contacts"], "r2")
-    assert snapshot.manifest.resumed == 21  # all but the top, which is read anew
+    assert snapshot.manifest.resumed == 21  # all but the top, which is read again
     assert "21 replies are of an interrupted pull" in snapshot.manifest.evidence
     assert snapshot.manifest.consistency == "repaired"
     assert len(account.log) - before == snapshot.manifest.requests - 21

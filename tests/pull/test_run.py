@@ -110,7 +110,7 @@ def test_bad_rows_are_quarantined_once_each(account: Account, settings: Settings
 def test_the_same_key_twice_in_one_reply_is_quarantined(
     account: Account, settings: Settings, settings_of: Callable[..., Settings]
 ) -> None:
-    """Of two rows with one key in one reply one is published and the other set aside: neither vanishes."""
+    """Of two rows with one key in one reply one is published and the other quarantined: neither vanishes."""
     account.offers.append({**account.offers[0], "name": "the same id again"})
     lenient = settings_of(settings.base_url, settings.data_dir, pull_bad_share=0.1)
     (snapshot,) = pull(lenient, ["offers"], "r1")

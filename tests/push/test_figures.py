@@ -162,7 +162,7 @@ def test_what_a_person_decides_is_a_run(
 ) -> None:
     """Rollback, replay, adopt and resolve are on record in `runs` and at once in sync.runs, failed ones too."""
 
-    def told() -> tuple[str, str, int | None]:
+    def shown() -> tuple[str, str, int | None]:
         latest = next(newest(settings.data_dir))
         ((run, rows),) = query(
             settings.warehouse, "SELECT run, rows FROM sync.runs ORDER BY started_at DESC LIMIT 1"
@@ -174,11 +174,11 @@ def test_what_a_person_decides_is_a_run(
     account.lists[0]["list_name"] = "other"
     pull(settings, ["lists"], "r2")
     rollback(settings, "lists", "r3")
-    assert told() == ("rollback lists", "succeeded", len(account.lists))
+    assert shown() == ("rollback lists", "succeeded", len(account.lists))
     replay(settings, "lists", "r4")
-    assert told() == ("replay lists", "succeeded", 0)
+    assert shown() == ("replay lists", "succeeded", 0)
     adopt(settings)
-    assert told() == ("adopt", "succeeded", 0)
+    assert shown() == ("adopt", "succeeded", 0)
 
     contact = account.contacts()[0]
     for offers in account.offers:
@@ -198,7 +198,7 @@ def test_what_a_person_decides_is_a_run(
         resolve(settings, ["record:other"], Outcome.ACCEPTED, "a slip")
     assert next(newest(settings.data_dir)).status == "failed"
     resolve(settings, ["record:r"], Outcome.ACCEPTED, "seen")
-    assert told() == ("resolve", "succeeded", 1)
+    assert shown() == ("resolve", "succeeded", 1)
     acknowledge_differing(settings, ["sends"], "corrected")
-    assert told() == ("resolve", "succeeded", 0)
+    assert shown() == ("resolve", "succeeded", 0)
     assert "seen" not in "".join(path.read_text() for path in (settings.data_dir / "runs").iterdir())

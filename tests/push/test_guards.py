@@ -26,7 +26,7 @@ Some = Callable[[int], list[Row]]
 def test_a_push_that_is_wrong_as_a_whole_stops_at_the_canary(
     account: Account, settings: Settings, write: Write, some_sends: Some
 ) -> None:
-    """Where nearly all of the first small call is refused, nothing else leaves, and the reasons are told."""
+    """Where nearly all of the first small call is refused, nothing else leaves, and the reasons are shown."""
     write("sends.ndjson", some_sends(3_000))
     account.refuse = lambda _, __: ("list_not_found", "No such list")
     with pytest.raises(
@@ -94,8 +94,8 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
         ledger.execute(sa.text("UPDATE push_intakes SET first_taken_in_at = :at"), {"at": _ago(8)})
     engine.dispose()
     assert push(settings, ["revenue"]).outcomes["revenue"].parked == 2
-    told = settings.model_copy(update={"push_synced_revenue": True})
-    assert push(told, ["revenue"]).outcomes["revenue"] == Outcomes(4, accepted=4)
+    shown = settings.model_copy(update={"push_synced_revenue": True})
+    assert push(shown, ["revenue"]).outcomes["revenue"] == Outcomes(4, accepted=4)
     assert len(account.revenue) == 4
     asked = [tune["id"].upper(), "f" * 24, tune["id"]]
     write(

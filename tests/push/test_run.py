@@ -49,9 +49,9 @@ def write_csv(path: Path, rows: list[Row]) -> None:
 
 def check(settings: Settings, report: PushReport) -> None:
     """The report, the ledger and the warehouse tell the same, and it adds up."""
-    told = outcomes(settings)
+    shown = outcomes(settings)
     for name, of in report.outcomes.items():
-        assert told[name] == of
+        assert shown[name] == of
         counts = {key: value for key, value in asdict(of).items() if value and key != "rows_in"}
         assert books(settings)[name] == Counter(counts)
 
@@ -343,15 +343,15 @@ def test_bodies_stay_within_the_limit(
 
 
 def test_progress_is_told(settings: Settings, write: Write, some_sends: Some) -> None:
-    """Progress ends at all of the rows, and is told on the caller's own thread."""
+    """Progress ends at all of the rows, and is shown on the caller's own thread."""
     write("sends.ndjson", some_sends(2500))
-    told: list[tuple[str, int, int]] = []
+    shown: list[tuple[str, int, int]] = []
     threads = set()
 
     def note(*what: Any) -> None:
-        told.append(what)
+        shown.append(what)
         threads.add(threading.get_ident())
 
     push(settings, ["sends"], on_progress=note)
-    assert told[-1] == ("sends", 2500, 2500)
+    assert shown[-1] == ("sends", 2500, 2500)
     assert threads == {threading.get_ident()}

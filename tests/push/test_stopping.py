@@ -106,11 +106,11 @@ def test_a_push_whose_reply_drips_is_stopped(
         if times == 2:
             pushing.send_signal(number)
         pushing.wait(WHATEVER)
-    told = said(pushing)
+    shown = said(pushing)
     assert pushing.returncode == code
-    assert f"for at most {longest} s" in told
-    assert ("Stopped at once" in told) == (times == 2)
-    assert "Traceback" not in told
+    assert f"for at most {longest} s" in shown
+    assert ("Stopped at once" in shown) == (times == 2)
+    assert "Traceback" not in shown
     found = outcomes(settings)["revenue"]  # after the second, the call is found when the next push begins
     assert (found.in_doubt > 0, found.accepted) == (True, 0)
     server.faults.active.clear()
@@ -131,9 +131,9 @@ def test_a_push_of_sends_whose_replies_drip_is_stopped(
             pushing.send_signal(signal.SIGINT)
             time.sleep(0.5)  # two signals at once are one
         pushing.wait(WHATEVER)
-    told = said(pushing)
+    shown = said(pushing)
     assert pushing.returncode == 130
-    assert "Waiting for the answers" in told
+    assert "Waiting for the answers" in shown
     found = outcomes(settings)["sends"]
     assert found.pending + found.accepted == 3_000
     server.faults.active.clear()
@@ -152,9 +152,9 @@ def test_a_push_is_stopped_while_it_reads_contacts(
         until(lambda: called(account, "/contacts") > calls)
         pushing.send_signal(signal.SIGINT)
         pushing.wait(WHATEVER)
-    told = said(pushing)
+    shown = said(pushing)
     assert (pushing.returncode, stored(account)) == (130, Counter())
-    assert "Stopped" in told
+    assert "Stopped" in shown
     assert outcomes(settings)["revenue"] == Outcomes(40, pending=40)
 
 
@@ -169,8 +169,8 @@ def test_a_push_is_stopped_while_it_waits_to_settle(
         until(lambda: outcomes(settings)["revenue"].in_doubt)
         pushing.send_signal(signal.SIGINT)
         pushing.wait(WHATEVER)
-    told = said(pushing)
-    assert pushing.returncode == 130, told
+    shown = said(pushing)
+    assert pushing.returncode == 130, shown
     assert outcomes(settings)["revenue"].in_doubt > 0
     assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(40, accepted=40)
     assert stored(account) == wanted
@@ -185,9 +185,9 @@ def test_a_push_is_stopped_while_it_takes_files_in(
         until(lambda: list(settings.data_dir.glob("**/*.duckdb*")))
         pushing.send_signal(signal.SIGINT)
         pushing.wait(WHATEVER)
-    told = said(pushing)
+    shown = said(pushing)
     assert pushing.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in shown
     write("sends.ndjson", some_sends(500))
     assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(500, accepted=500)
 
@@ -304,7 +304,7 @@ def test_a_pull_whose_replies_drip_is_stopped(
         for _ in range(times):
             pulling.send_signal(signal.SIGINT)
         pulling.wait(WHATEVER)
-    told = said(pulling)
+    shown = said(pulling)
     assert pulling.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in shown
     assert not settings.warehouse.exists()

@@ -73,8 +73,8 @@ class Page(HTMLParser):
 
     def drawn(self, chart: str, what: str) -> float:
         """The sum of a series, by the texts at its bars."""
-        told = (re.search(rf": ([\d,.-]+) {what}$", text) for text in self.charts[chart])
-        return sum(float(found[1].replace(",", "")) for found in told if found)
+        output = (re.search(rf": ([\d,.-]+) {what}$", text) for text in self.charts[chart])
+        return sum(float(found[1].replace(",", "")) for found in output if found)
 
 
 def report(settings: Settings, *notes: str) -> Page:
@@ -180,7 +180,7 @@ def test_the_page_says_that_imports_are_newer_than_the_pull(moved: tuple[Account
 
 
 def test_charts_add_up(moved: tuple[Account, Settings, Page]) -> None:
-    """What is told at the bars and dots adds up to the warehouse, and each chart has a name."""
+    """What is written at the bars and dots adds up to the warehouse, and each chart has a name."""
     _, settings, page = moved
     ((revenue,),) = query(
         settings.warehouse,
@@ -316,10 +316,10 @@ def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tm
         )
         create_views(connection)
     page = report(settings)
-    told = [text for text in page.charts["Rows of contacts"] if " 20" in text]
-    assert 50 <= len(told) <= 60
+    output = [text for text in page.charts["Rows of contacts"] if " 20" in text]
+    assert 50 <= len(output) <= 60
     last = dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=19_999)
-    assert told[-1] == f"{last:%d %b %Y %H:%M}: 19,999"
+    assert output[-1] == f"{last:%d %b %Y %H:%M}: 19,999"
 
 
 def test_pushed_only(settings_of: Any, account: Account, tmp_path: Path) -> None:

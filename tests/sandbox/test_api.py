@@ -15,7 +15,7 @@ from pipelines.sandbox import Account, Faults, Options, Server, parse_fault, run
     ("headers", "code"), [({}, "missing_api_key"), ({"X-Api-Key": "trk_wrong"}, "invalid_api_key")]
 )
 def test_requests_without_a_good_key_are_refused(server: Server, headers: dict[str, str], code: str) -> None:
-    """A missing and a wrong key are told apart by code."""
+    """A missing and a wrong key have different codes."""
     reply = httpx.get(f"{server.url}/lists", headers=headers)
     assert (reply.status_code, reply.json()["code"]) == (401, code)
 

@@ -86,9 +86,9 @@ def test_a_message_brings_signed_events() -> None:
             assert (done["success"], done["status"], len(done["message_id"])) == (True, "queued", 8)
             assert account.webhooks is not None
             assert account.webhooks.settled()
-            told = [json.loads(body) for body, _ in seen]
-            assert [event["status"] for event in told] == ["pending", "delivered"]
-            assert {event["message_id"] for event in told} == {done["message_id"]}
+            shown = [json.loads(body) for body, _ in seen]
+            assert [event["status"] for event in shown] == ["pending", "delivered"]
+            assert {event["message_id"] for event in shown} == {done["message_id"]}
             for body, signature in seen:
                 digest = hmac.new(SECRET.encode(), body, hashlib.sha256).digest()
                 written = digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()

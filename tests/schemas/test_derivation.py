@@ -92,7 +92,7 @@ def _contacts(**columns: list[Any]) -> pa.Table:
 
 
 def test_each_check_names_the_row_and_the_rule_and_no_value() -> None:
-    """A broken rule is told by column and rule, without the value, which may be personal."""
+    """A broken rule is reported by column and rule, without the value, which may be personal."""
     table = _contacts(
         phone_number=["+15550000001", "555-0000", "+15550000001"],
         send_count=[0, -1, -7],

@@ -65,15 +65,15 @@ def test_no_third_webhook_secret_and_no_empty_one(given: str) -> None:
 @pytest.mark.parametrize("value", ["abc", "1.5.5", "-1", "2020-13-45T", "{}", "9" * 5000, "nan"])
 def test_a_mistake_is_told_without_a_librarys_words(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is set to whatever: the setting by its name, and what it must be."""
-    told = {}
+    shown = {}
     for name in Settings.model_fields:
         monkeypatch.setenv(f"TRACKLY_{name.upper()}", value)
         try:
             load_settings()
         except SettingsError as error:
-            told[name] = str(error)
+            shown[name] = str(error)
         monkeypatch.delenv(f"TRACKLY_{name.upper()}")
-    for name, text in told.items():
+    for name, text in shown.items():
         assert f"TRACKLY_{name.upper()} must" in text
         for odd in (
             "input",
@@ -92,7 +92,7 @@ def test_a_mistake_is_told_without_a_librarys_words(value: str, monkeypatch: pyt
     "url", ["mysql://u:s3cret@h/db", "mysql+pymysql://h/db", "oracle://h/db", "postgres://h/db"]
 )
 def test_other_databases_are_not_supported(url: str) -> None:
-    """Said so, whether or not their driver is installed, and without the password."""
+    """The error says so, whether or not their driver is installed, and without the password."""
     with pytest.raises(SettingsError, match=r"(mysql|oracle|postgres):// is not supported") as caught:
         sqlite_file(url)
     assert "s3cret" not in str(caught.value)

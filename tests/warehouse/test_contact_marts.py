@@ -53,7 +53,7 @@ class Stay:
 
 @dataclass
 class Books:
-    """What a sequence of pulls must come to; told of every pull, it shares nothing with the marts."""
+    """What a sequence of pulls must come to; it sees every pull, and shares nothing with the marts."""
 
     stays: dict[Key, list[Stay]] = field(default_factory=lambda: defaultdict(list))
     moves: dict[tuple[int, dt.date], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))

@@ -245,9 +245,9 @@ def test_numbers_however_written_are_hashed_where_the_contract_does_not_know_the
         assert number.encode() not in held
         assert number not in str(found)
     hashed = Privacy.of(settings).phone(PHONE)
-    (told,) = [row for row in found if row["event"] == "delivery"]
-    assert told["message_id"] == "15550009999"
-    assert json.loads(told["extra"]) == more | {
+    (shown,) = [row for row in found if row["event"] == "delivery"]
+    assert shown["message_id"] == "15550009999"
+    assert json.loads(shown["extra"]) == more | {
         "from": hashed, "text": f"or {hashed}, please", "to_call": hashed,
         "deep": [{hashed: [hashed] * len(written)}],
     }  # fmt: skip

@@ -170,12 +170,12 @@ def test_an_opt_out_that_was_over_does_not_report_the_next_one(tmp_path: Path) -
         seen = connection.execute("SELECT max(valid_from) FROM contacts_history WHERE NOT active").fetchone()
     assert seen is not None
     first, second = (seen[0] + dt.timedelta(minutes=minutes) for minutes in (-60, 5))
-    told = [(people[0], first), (people[1], first), (people[1], second)]
+    shown = [(people[0], first), (people[1], first), (people[1], second)]
     arrive(
         settings,
         *(
             opt_out(row["phone_number"], list_number=row["list_number"], timestamp=at.isoformat())
-            for row, at in told
+            for row, at in shown
         ),
     )
     publish_events(settings)
@@ -196,21 +196,21 @@ def test_keys_tell_rows_apart(world: tuple[Account, Settings, list[Row]]) -> Non
 def test_opt_outs_and_what_became_of_them(world: tuple[Account, Settings, list[Row]]) -> None:
     """Each person's opt-out with the contact's state; who stayed active, or was sent to afterwards, is a finding."""
     account, settings, events = world
-    told = {
+    shown = {
         (event["phone_number"], event["list_number"]): event
         for event in events
         if event["event"] == "unsubscribe"
     }
     rows = {(row["phone_number"], row["list_number"]): row for row in mart(settings, "opt_outs")}
-    assert rows.keys() == told.keys()
+    assert rows.keys() == shown.keys()
     active = {(row["phone_number"], row["list_number"]): row for row in account.contacts()}
     for who, row in rows.items():
-        assert row["first_at"] == row["last_at"] == dt.datetime.fromisoformat(told[who]["timestamp"])
+        assert row["first_at"] == row["last_at"] == dt.datetime.fromisoformat(shown[who]["timestamp"])
         assert (row["keyword"], row["list_id"]) == ("STOP", active[who]["list_id"])
         assert row["contact_active"] == active[who]["active"]
     found = mart(settings, "compliance")
     still = {(row["phone_number"], row["list_number"]) for row in found if row["finding"] == "still_active"}
-    assert still == {who for who in told if active[who]["active"]}
+    assert still == {who for who in shown if active[who]["active"]}
     assert len(still) == 4
     phone, number = next(iter(still))
     later = delivery(900, to=phone, list_number=number, timestamp="2030-01-01T00:00:00.000Z")

@@ -134,7 +134,7 @@ def test_the_command_tells_what_to_set(
     assert check(signature(Form("base64", "v1="))) == 0
     assert "TRACKLY_WEBHOOK_ENCODING=base64 TRACKLY_WEBHOOK_PREFIX=v1=" in capsys.readouterr().out
     stamped = signature(Form("hex", "t=1700000000,v1="), SECRET.encode(), b"1700000000." + BODY)
-    assert check(stamped) == 1  # it is told, and the receiver cannot verify it
+    assert check(stamped) == 1  # it is reported, and the receiver cannot verify it
     assert "a time and the body" in capsys.readouterr().err
     assert check("0" * 64) == 1
     assert check("") == 2

@@ -1,7 +1,7 @@
 """Flaws in what reads reply: rows with broken keys, empty texts for no value, null for no rows, claims of more.
 
-Which rows are flawed depends on the rows alone, so that every reply shows them alike, and tests can ask which they
-are. What does not belong here: when a flaw strikes (`faults`), and totals that have nothing to do with rows (`app`).
+Which rows are flawed depends on the rows alone, so every reply shows the same ones, and tests can ask which they are.
+What does not belong here: when a flaw strikes (`kinds`), and totals that have nothing to do with rows (`apply`).
 """
 
 from collections.abc import Mapping

@@ -143,7 +143,7 @@ def test_what_the_command_line_did_is_there_once(records: Records) -> None:
     assert records.figure("imported_months", "month_accepted") == 5
     assert pending(settings.data_dir) == []
     report_months(records.instance, settings, in_run(records.instance, "by-hand", "push"))
-    assert len(records.made("imported_months")) == 2, "a month that stands as it stood is not told again"
+    assert len(records.made("imported_months")) == 2, "a month that has not changed is not reported again"
 
 
 def test_it_is_a_run_under_its_job_with_both_times_and_steps(records: Records) -> None:

@@ -260,7 +260,7 @@ def test_a_closed_socket_is_nobodys() -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_a_port_that_root_uses_elsewhere_lets_nobody_in() -> None:
-    """Another user may bind to the port from which root has a connection to another server, and is told apart."""
+    """Another user may bind to the port from which root has a connection to another server, but is not root."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_server(("127.0.0.1", 0)) as other,

@@ -67,9 +67,9 @@ def test_every_row_left_out_is_told_with_its_place(
     assert json.loads(bad_phone["raw"])["to_number"] == "555-0100"
     done = sync("rejects")
     assert "the last push did not end" not in done.stderr
-    told = done.stdout
-    assert "trackly-sync rejects --csv" in told
-    assert "555-0100" not in told, "raw rows go only where they are asked for"
+    output = done.stdout
+    assert "trackly-sync rejects --csv" in output
+    assert "555-0100" not in output, "raw rows go only where they are asked for"
     parked = rows_of(sync("rejects", "clicks", "--outcome", "parked", "--csv").stdout)
     assert [(row["dataset"], row["outcome"]) for row in parked] == [("clicks", "parked")]
     assert Counter(row["outcome"] for row in rows if row["activity"] == "push") == Counter(
@@ -109,8 +109,8 @@ def test_reasons_are_summed_up_however_many_there_are(sync: Sync, account: Accou
     )
     write_history(account, tmp_path / "data" / "history", sends=300)
     assert sync("push", "sends", TRACKLY_PUSH_CANARY_SHARE="1").returncode == 3
-    told = sync("rejects", "sends").stdout
-    assert [line.split()[:5] for line in told.splitlines() if "invalid_phone" in line][:1] == [
+    output = sync("rejects", "sends").stdout
+    assert [line.split()[:5] for line in output.splitlines() if "invalid_phone" in line][:1] == [
         ["300", "push", "sends", "rejected", "invalid_phone"]
     ]
     warehouse = tmp_path / "data" / "warehouse.duckdb"
@@ -118,9 +118,9 @@ def test_reasons_are_summed_up_however_many_there_are(sync: Sync, account: Accou
         connection.execute(
             "UPDATE imports.records SET code = NULL, reason = identity WHERE outcome = 'rejected'"
         )
-    told = sync("rejects", "sends").stdout
-    assert "and 288 rows for other reasons" in told
-    assert "The first 10 of 303 rows" in told
+    output = sync("rejects", "sends").stdout
+    assert "and 288 rows for other reasons" in output
+    assert "The first 10 of 303 rows" in output
 
 
 def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[str, str]) -> None:

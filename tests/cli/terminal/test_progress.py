@@ -43,19 +43,19 @@ def test_a_person_sees_rows_share_and_retries(
             except OSError:  # the other side has gone
                 break
     os.close(ours)
-    told = seen.decode()
+    shown = seen.decode()
     assert running.returncode == 0
-    assert "pull contacts" in told
-    assert "%" in told
-    assert "2 retries" in told
-    assert "2 of them tried again" in told
-    assert told.index("2 retries") < told.index("Took")
+    assert "pull contacts" in shown
+    assert "%" in shown
+    assert "2 retries" in shown
+    assert "2 of them tried again" in shown
+    assert shown.index("2 retries") < shown.index("Took")
 
 
 def test_a_log_is_told_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a terminal there is a line now and then, with rate and time left; a count that falls begins anew."""
+    """Without a terminal there is a line now and then, with rate and time left; a count that falls begins again."""
     clock = iter(range(0, 1_000, 10))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(progressing, "_SECONDS_BETWEEN_LINES", 1.0)
@@ -66,12 +66,12 @@ def test_a_log_is_told_now_and_then(
         report("sends", 110, 400)
         report("contacts", 0, 400)
         report("contacts", 400, 400)
-    told = " ".join(capsys.readouterr().err.split())
-    assert "push sends: 100 of 400 rows" in told
-    assert "read contacts: 400 of 400 rows" in told, "they are not pushed"
-    assert "/s, " in told
-    assert " left" in told
-    assert "push sends: 10 of 400 rows push sends: 110" in told, (
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "push sends: 100 of 400 rows" in shown
+    assert "read contacts: 400 of 400 rows" in shown, "they are not pushed"
+    assert "/s, " in shown
+    assert " left" in shown
+    assert "push sends: 10 of 400 rows push sends: 110" in shown, (
         "of a pass that has just begun nothing is guessed"
     )
     with progressing.progress("pull", quiet=False) as report:
@@ -88,21 +88,21 @@ def test_a_log_is_told_now_and_then(
 
 def test_progress_counts_each_row_once_and_ends_at_all_of_them(account: Account, settings: Settings) -> None:
     """However often rows are read or sent: of a pull whose windows overlap, and of a push whose calls are cut off."""
-    told: dict[str, list[tuple[int, int | None]]] = {}
+    shown: dict[str, list[tuple[int, int | None]]] = {}
 
     def note(dataset: str, rows: int, expected: int | None) -> None:
-        told.setdefault(dataset, []).append((rows, expected))
+        shown.setdefault(dataset, []).append((rows, expected))
 
     pull(settings, ["contacts", "lists"], "run", note)
     for name, rows in (("contacts", len(account.contacts())), ("lists", len(account.lists))):
-        counts = [done for done, _ in told.pop(name)]
+        counts = [done for done, _ in shown.pop(name)]
         assert counts == sorted(counts)
         assert counts[-1] == max(counts) == rows
     write_history(account, settings.history, sends=1_500)
     account.refuse = lambda _, record: ("save_error", "later") if busy.pop(record["id"], None) else None
     busy = {f"old-{number:07}": True for number in range(0, 1_500, 7)}
     push(settings, ["sends"], on_progress=note)
-    sending = [done for done, expected in told["sends"] if expected == 1_500]
+    sending = [done for done, expected in shown["sends"] if expected == 1_500]
     assert sending == sorted(sending)
     assert sending[-1] == 1_500 == len(account.sends)
     assert len(account.log) > 5, "some rows were sent again"

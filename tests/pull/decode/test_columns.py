@@ -59,8 +59,8 @@ def test_a_documented_row_arrives_field_by_field() -> None:
     }
 
 
-def test_a_row_that_is_not_utf8_is_set_aside() -> None:
-    """A byte that is no UTF-8, in a text or within JSON that is kept as it came, sets that row aside and no other."""
+def test_a_row_that_is_not_utf8_is_quarantined() -> None:
+    """A byte that is no UTF-8, in a text or in JSON that is kept as it came, quarantines that row and no other."""
     texts = ({**CONTACT, "carrier": "Zoë"}, {**CONTACT, "carrier": None, "custom_fields": {}}, CONTACT)
     body = json.dumps({"contacts": texts}, ensure_ascii=False).encode("latin-1")
     decoded = Acceptance(KEEP_ALL, "contacts", CONTACTS.read).accepted(lambda _: None, body)[1].rows
@@ -89,7 +89,7 @@ def test_unknown_fields_are_kept_as_extra() -> None:
         ({"phone_number": None}, "phone_number: expected str, got null"),
     ],
 )
-def test_a_row_of_the_wrong_shape_is_set_aside_alone(change: dict[str, Any], reason: str) -> None:
+def test_a_row_of_the_wrong_shape_is_quarantined_alone(change: dict[str, Any], reason: str) -> None:
     """One bad row does not take its neighbours with it, keeps its raw JSON, and says why."""
     bad = {**CONTACT, **change}
     decoded = decode(CONTACT, bad, CONTACT)
@@ -98,7 +98,7 @@ def test_a_row_of_the_wrong_shape_is_set_aside_alone(change: dict[str, Any], rea
 
 
 def test_a_missing_required_field_is_named() -> None:
-    """A row without a field that figures need is set aside with the field's name."""
+    """A row without a field that figures need is quarantined with the field's name."""
     row = {name: value for name, value in CONTACT.items() if name != "revenue_total"}
     assert [bad.reason for bad in decode(row).bad] == ["object missing required field revenue_total"]
 
@@ -110,7 +110,7 @@ def test_a_missing_optional_field_is_null() -> None:
 
 
 @pytest.mark.parametrize("row", [1, None, "text", [CONTACT]])
-def test_what_is_no_object_is_set_aside(row: Any) -> None:
+def test_what_is_no_object_is_quarantined(row: Any) -> None:
     """A row that is not a JSON object is kept raw."""
     assert [json.loads(bad.raw) for bad in decode(CONTACT, row).bad] == [row]
 
@@ -181,7 +181,7 @@ TIMES = st.builds("{}{}{}".format, PIECES, CLOCKS, ZONES) | st.text("0123456789-
 @example(one="9999-12-31T23:59:59-05:30", many=[])
 @example(one="0001-01-01T10:00:00+23:59", many=["2024-05-01T10:00:00Z"])
 def test_columns_of_times_hold_the_grammar_exactly(one: str, many: list[str | None]) -> None:
-    """Whatever stands beside it, a text is the instant that the one grammar says, or its row is set aside."""
+    """Whatever stands beside it, a text is the instant of the one grammar, or its row is quarantined."""
     for texts in ([one], [one, one], [one, *many], [*many, one]):
         decoded = decode(*({**CONTACT, "signup_date": text} for text in texts))
         wanted = {at: parse_instant(text) if text else None for at, text in enumerate(texts)}
@@ -196,14 +196,14 @@ def test_columns_of_times_hold_the_grammar_exactly(one: str, many: list[str | No
     "column", ["signup_date", "last_sent_at", "is_valid", "in_workflow", "custom_fields", "last_revenue_at"]
 )
 def test_an_empty_text_is_no_value_in_an_optional_column(column: str) -> None:
-    """Where no text belongs, an empty one is null; it does not set the row aside."""
+    """Where no text belongs, an empty one is null; the row is not quarantined for it."""
     decoded = decode(CONTACT, {**CONTACT, column: ""}, {**CONTACT, column: "", "new": 1})
     assert decoded.bad == []
     assert decoded.batch[column].to_pylist()[1:] == [None, None]
 
 
 def test_an_empty_text_is_kept_where_texts_belong() -> None:
-    """An empty text may be what the account keeps; a required column without a value sets the row aside."""
+    """An empty text may be what the account keeps; a required column without a value puts the row into quarantine."""
     decoded = decode({**CONTACT, "carrier": ""}, {**CONTACT, "send_count": ""})
     assert decoded.batch["carrier"].to_pylist() == [""]
     assert [bad.reason for bad in decoded.bad] == ["send_count: expected int, got str"]

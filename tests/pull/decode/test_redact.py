@@ -212,7 +212,7 @@ def test_a_failed_pull_leaves_no_phone(private: Settings, account: Account) -> N
 def test_quarantined_rows_can_be_replayed(
     private: Settings, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row that was set aside for another reason than its phone number passes with its hash."""
+    """A row that was quarantined for another reason than its phone number passes with its hash."""
     bad = {**account.contacts()[0], "phone_number": "+15550009999", "send_count": -1}
     account.add_contact(bad)
     pull(private, ["contacts"], "run-1")

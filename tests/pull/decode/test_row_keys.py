@@ -41,7 +41,7 @@ def quarantined(settings: Settings, name: str = "contacts") -> Counter[str]:
 
 @pytest.mark.parametrize("batch", [300, 50_000])
 @pytest.mark.parametrize("value", [0, 1])
-def test_rows_with_broken_keys_are_set_aside_one_by_one(
+def test_rows_with_broken_keys_are_quarantined_one_by_one(
     account: Account,
     server: Server,
     settings: Settings,
@@ -82,7 +82,7 @@ def test_the_guard_counts_every_row_without_a_key(
 def test_other_datasets_keep_their_rows_too(
     tmp_path: Path, settings_of: Callable[..., Settings], name: str
 ) -> None:
-    """Lists and offers without an id are set aside one by one; events without one are rows of their own."""
+    """Lists and offers without an id are quarantined one by one; events without one are rows of their own."""
     account = seed_account(contacts=3_000, lists=60, offers=250)
     account.options = Options(revenue_events=True)
     fault = f"broken-keys,path=/{name},rate=0.3,value=1"

@@ -211,15 +211,15 @@ def test_a_smaller_cap_of_the_server_is_honoured() -> None:
     assert (evidence.complete, len(account.got)) == (True, 500)
 
 
-@pytest.mark.parametrize("told", ["a false page size", "no page size", "nothing"])
-def test_a_smaller_cap_that_is_not_told_is_noticed(told: str) -> None:
+@pytest.mark.parametrize("shown", ["a false page size", "no page size", "nothing"])
+def test_a_smaller_cap_without_a_hint_is_noticed(shown: str) -> None:
     """A first page shorter than asked for is not taken for everything unless the total says so."""
     account = Account(rows(300), cap=30)
 
     def change(query: Query, body: Any) -> Any:
         at = body["pagination"]
-        at["per_page"] = query["per_page"] if told == "a false page size" else None
-        return body if told != "nothing" else {"rows": body["rows"]}
+        at["per_page"] = query["per_page"] if shown == "a false page size" else None
+        return body if shown != "nothing" else {"rows": body["rows"]}
 
     evidence = run_with(account, change)
     assert (evidence.complete, len(account.got)) == (True, 300)

@@ -28,7 +28,7 @@ from pipelines.trackly.client import Query
 Row = dict[str, Any]
 ROWS = Endpoint("/rows", "rows", 50, ("id",))
 _see = ReplyReader("rows", ("id",))
-_PADDING = "long enough to be told apart by its content"
+_PADDING = "long enough to be shown apart by its content"
 
 
 class Account:

@@ -47,11 +47,11 @@ def instant(text: str) -> dt.datetime:
 def wanted(rows: dict[str, list[Row]], messages: bool = False) -> dict[tuple[str, str], Row]:
     """The same, from the rows as they stand in the files."""
     nothing = dict.fromkeys(NAMES)
-    told = {}
+    shown = {}
     for row in rows["sends"]:
         same = {name: row.get(name) for name in ("list_number", "send_type", "delivered", "length")}
         message = {"message": row["message"] if messages else None}
-        told["sends", row["id"]] = (
+        shown["sends", row["id"]] = (
             nothing
             | same
             | message
@@ -61,21 +61,21 @@ def wanted(rows: dict[str, list[Row]], messages: bool = False) -> dict[tuple[str
             }
         )
     for row in rows["clicks"]:
-        told["clicks", row["message_id"]] = nothing | {
+        shown["clicks", row["message_id"]] = nothing | {
             "happened_at": instant(row["timestamp"]),
             "offer_id": row["offer_id"],
             "phone_number": row["phone_number"],
             "send_timestamp": instant(row["send_timestamp"]),
         }
     for row in rows["revenue"]:
-        told["revenue", row["message_id"]] = nothing | {
+        shown["revenue", row["message_id"]] = nothing | {
             "happened_at": instant(row["timestamp"]),
             "offer_id": row["offer_id"],
             "revenue": Decimal(str(row["revenue"])),
             "payout": Decimal(str(row["payout"])),
             "attribution_type": row["attribution_type"],
         }
-    return told
+    return shown
 
 
 @pytest.fixture

@@ -40,10 +40,10 @@ for folder in map(Path, sys.argv[1:]):
         sources = find_sources(settings, ["sends"]).found["sends"]
         with building(folder / "push" / "sends.duckdb", PUSHED["sends"], sources, settings.warehouse):
             pass
-        told = 0, ""
+        shown = 0, ""
     except TracklySyncError as error:
-        told = error.exit_code, str(error)
-    print(json.dumps([folder.name, *told]), flush=True)
+        shown = error.exit_code, str(error)
+    print(json.dumps([folder.name, *shown]), flush=True)
 """
 
 

@@ -189,7 +189,7 @@ def test_what_people_write_where_there_is_nothing_is_no_key(tmp_path: Path, name
 
 
 def test_a_header_whose_quote_does_not_close_is_refused(tmp_path: Path) -> None:
-    """Its columns cannot be told: the rest of the file would lose one in silence."""
+    """Its columns are not clear: the rest of the file would lose one in silence."""
     header = HEADER.replace("message", '"message')
     with pytest.raises(UsageError, match="a quote in its header line that is not closed"):
         text(tmp_path, f"{header}\n{LINE.format('m1', 'x')}\n")

@@ -165,18 +165,18 @@ def test_what_totals_cannot_tell_stays_in_doubt_with_its_evidence(
         report = push(settings, BOTH)
         assert report.outcomes["revenue"] == Outcomes(4, accepted=1, in_doubt=3)
     assert stored(account) == Counter(row["id"] for row in rows)
-    told = query(
+    shown = query(
         settings.warehouse,
         "SELECT message_id, code FROM imports.records WHERE outcome = 'in_doubt' ORDER BY ALL",
     )
-    assert told == sorted(
+    assert shown == sorted(
         [
             (hidden["id"], "ambiguous"),
             (gone["id"], "contact_gone"),
             (again["id"], "contact_gone"),
         ]
     )
-    assert plain["id"] not in dict(told)
+    assert plain["id"] not in dict(shown)
     evidence = {doubt.message_id: doubt.evidence for doubt in in_doubt(settings)}
     assert "2 conversions and 12.2500" in evidence[hidden["id"]]
     assert "signed up again" in evidence[again["id"]]

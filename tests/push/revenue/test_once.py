@@ -111,7 +111,7 @@ def test_revenue_is_there_once_or_in_doubt_whatever_happens(
                 continue  # an equal amount of other revenue may stand for ours; that none is there twice was seen
             assert outcome in ("accepted", "in_doubt")
             assert (outcome == "accepted") <= (there[message] == 1)
-            assert doubts[phones[message]] != 1  # one row of one contact is always told
+            assert doubts[phones[message]] != 1  # one row of one contact is always shown
 
 
 def push_on(settings: Settings, touched: set[str]) -> PushReport:

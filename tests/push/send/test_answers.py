@@ -97,7 +97,7 @@ def test_the_only_error_of_a_single_row_is_its_own() -> None:
 
 
 def test_revenue_whose_sum_belies_the_named_rows_is_in_doubt() -> None:
-    """Where an answer names another row than the one that failed, its sum shows it, and no row is told by it."""
+    """Where an answer names another row than the one that failed, its sum shows it, and the answer decides no row."""
     amounts = [n * 10_000 for n in range(10)]
     named = (error(3, "contact_not_found"),)
     right = ImportAnswer(9, 1, total_revenue=Decimal(42), errors=named)
@@ -109,7 +109,7 @@ def test_revenue_whose_sum_belies_the_named_rows_is_in_doubt() -> None:
 
 
 def test_revenue_whose_count_belies_the_named_rows_is_in_doubt() -> None:
-    """Where an answer names a row and counts it as taken in as well, and says no sum, nothing is told by it."""
+    """Where an answer names a row and counts it as taken in as well, and says no sum, it decides nothing."""
     answer = ImportAnswer(10, 1, errors=(error(3),))
     verdicts = attribute("revenue", answer, IDS, [10_000] * 10, fresh=True)
     assert [verdict.outcome for verdict in verdicts.values()] == [Outcome.IN_DOUBT] * 10

@@ -108,7 +108,7 @@ def test_cuts_after_about_the_same_time_are_noticed() -> None:
 
 
 def test_the_note_says_who_cuts_and_what_to_do() -> None:
-    """A proxy's time-out and our own are told apart."""
+    """A proxy's time-out and our own are distinguished."""
     assert "calls are cut off after about 1.0 s, probably by a proxy" in cut_note(1.02, 30)
     assert "proxy_read_timeout" in cut_note(1.02, 30)
     assert "TRACKLY_TIMEOUT_SECONDS=30" in cut_note(29.0, 30)

@@ -127,12 +127,12 @@ def test_sends_get_through_and_the_message_says_that_calls_are_cut_off(
     with nginx(server.url, location="proxy_read_timeout 1s;", server=hide) as gateway:
         push(through(settings, gateway.url), ["sends"])
     assert len(account.sends) == 1_000
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    shown = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert (
-        sum("calls are cut off after about 1." in text and "probably by a proxy" in text for text in told)
+        sum("calls are cut off after about 1." in text and "probably by a proxy" in text for text in shown)
         == 1
     )
-    assert any("proxy_read_timeout" in text for text in told)
+    assert any("proxy_read_timeout" in text for text in shown)
 
 
 def test_a_proxy_that_limits_bodies_is_lived_with(
@@ -152,8 +152,8 @@ def test_a_proxy_that_limits_bodies_is_lived_with(
     assert found.outcomes["sends"] == Outcomes(1_500, accepted=1_499, rejected=1)
     assert set(account.sends) == {row["id"] for n, row in enumerate(rows) if n != 700}
     assert any("too_large" in reason for reason in found.reasons["sends"])
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert sum("client_max_body_size" in text for text in told) == 1
+    shown = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sum("client_max_body_size" in text for text in shown) == 1
     with open_ledger(settings) as ledger:
         refused = [chunk for chunk in ledger.chunks() if chunk["state"] == "refused"]
     assert len(refused) < 12

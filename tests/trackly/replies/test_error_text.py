@@ -40,6 +40,6 @@ def test_a_text_without_quotes_stays() -> None:
 def test_an_error_body_keeps_no_quotes_either() -> None:
     """Of the request as a whole; its code stays."""
     body = {"error": f'record "{PRIVATE}" is bad', "code": "bad_record", "message": f"see '{PRIVATE}'"}
-    said = str(vendor_error(json.dumps(body).encode()))
-    assert "Ann" not in said
-    assert "[bad_record]" in said
+    text = str(vendor_error(json.dumps(body).encode()))
+    assert "Ann" not in text
+    assert "[bad_record]" in text

@@ -65,7 +65,7 @@ def test_pagination_is_read() -> None:
     ],
 )
 def test_a_total_that_makes_no_sense_is_none(written: str, total: int | None) -> None:
-    """Numbers may be written as text or with a point; what is no count is taken for nothing said."""
+    """Numbers may be written as text or with a point; what is no count is ignored."""
     assert (
         read_page("contacts")(b'{"contacts":[],"pagination":{"total":%b}}' % written.encode()).total == total
     )

@@ -1,4 +1,4 @@
-"""Rows that are no JSON: they alone are set aside, and bodies that are cut off stay unreadable."""
+"""Rows that are no JSON: they alone are quarantined, and bodies that are cut off stay unreadable."""
 
 import json
 
@@ -29,7 +29,7 @@ def read(body: bytes) -> DecodedReply:
 
 
 @pytest.mark.parametrize("row", BAD)
-def test_only_the_row_that_is_no_json_is_set_aside(row: bytes) -> None:
+def test_only_the_row_that_is_no_json_is_quarantined(row: bytes) -> None:
     """Its neighbours are read, and its text is kept as JSON text."""
     body = b'{"pagination":{"total":3},"lists":[%b, %b,%b]}' % (GOOD, row, GOOD.replace(b"1", b"3"))
     reply = read(body)

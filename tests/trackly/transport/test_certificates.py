@@ -98,9 +98,9 @@ def test_a_certificate_that_is_not_accepted_is_named_at_once(
             assert f"{host}:{seen.port}" in error.message
             assert error.remedy
             assert "\n" not in str(error)
-        told = send_message(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
-        assert words in told  # alerts say so too
-        assert "s3cret" not in told
+        shown = send_message(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
+        assert words in shown  # alerts say so too
+        assert "s3cret" not in shown
     assert seen.heads == []
     assert seen.connections == 3
 

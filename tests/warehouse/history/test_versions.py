@@ -130,8 +130,8 @@ def test_a_snapshots_file_is_where_its_path_says(
             "SELECT count(*) FROM read_parquet(getvariable('files')) GROUP BY snapshot ORDER BY snapshot"
         )
         assert connection.execute(counted).fetchall() == [(1_200,), (1_199,)]
-        set_aside = connection.execute("SELECT quarantine_path FROM sync.snapshots").fetchall()
-    assert all((settings.data_dir / path).exists() for (path,) in set_aside)
+        quarantined = connection.execute("SELECT quarantine_path FROM sync.snapshots").fetchall()
+    assert all((settings.data_dir / path).exists() for (path,) in quarantined)
 
 
 def test_rows_of_before_their_history_begin_it(account: Account, settings: Settings) -> None:

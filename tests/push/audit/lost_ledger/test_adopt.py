@@ -209,8 +209,8 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
 
     done = adopt(settings)
     assert (done.rows, done.in_doubt) == ((100, 0) if lost else (60, 0))
-    told = Decimal("1.25") * done.rows + sum(range(0 if lost else 40, 100))
-    assert done.amount == told
+    shown = Decimal("1.25") * done.rows + sum(range(0 if lost else 40, 100))
+    assert done.amount == shown
     report = push(settings, ALL)
     assert report.outcomes["revenue"].accepted == 110
     assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(110)]

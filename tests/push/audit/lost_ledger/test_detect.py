@@ -1,4 +1,4 @@
-"""A ledger that was lost or is older than what was pushed is told by everything that shows how things stand."""
+"""A ledger that was lost or is older than what was pushed is reported by everything that shows how things stand."""
 
 import inspect
 import json
@@ -56,8 +56,8 @@ def lose(settings: Settings, backup: Path | None = None) -> None:
 def shown(command: Callable[..., Any], capsys: pytest.CaptureFixture[str], **options: Any) -> str:
     """What a command shows, in one line; run in this process."""
     inspect.unwrap(command)(**options)
-    told = capsys.readouterr()
-    return " ".join(f"{told.out} {told.err}".split())
+    output = capsys.readouterr()
+    return " ".join(f"{output.out} {output.err}".split())
 
 
 def test_a_ledger_that_is_lost_or_older_is_told_everywhere(

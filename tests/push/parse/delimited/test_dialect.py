@@ -1,4 +1,4 @@
-"""The delimiter and the quote are judged by all of a file, and what speaks against them is said."""
+"""The delimiter and the quote are judged by all of a file, and what speaks against them is reported."""
 
 import gzip
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ def test_lines_of_another_delimiter_are_held_back_and_say_so(
 
 @pytest.mark.parametrize("last", [PLAIN.format("z", "Hi"), PLAIN.replace(",", ", ").format("z", "Hi")])
 def test_a_space_after_each_delimiter_is_judged_by_the_whole_file(tmp_path: Path, last: str) -> None:
-    """One line without, however far below, speaks against it: what is in quotes after a space cannot be told then."""
+    """One line without, however far below, speaks against it: what is in quotes after a space is not clear then."""
     spaced = [PLAIN.replace(",", ", ").format(number, '"Hi, you"') for number in range(30_000)]
     quoted = PLAIN.replace(",", ", ").format("q", '"Hi"')
     rows, facts = read(tmp_path / "sends.csv", [*spaced, quoted, last])
