@@ -18,7 +18,7 @@ from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
 from pipelines.pull.write.data_file import Written
-from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
+from pipelines.pull.write.keyless import Place, Shared, Sighting, latest_sightings
 from pipelines.pull.write.same_key import twins
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
@@ -163,7 +163,7 @@ def _place_keyless(
         dataset: what the rows are.
         batches: what was read.
         good: their good rows as Parquet, which are needed where a good row may lack its key.
-        steady: see `told_apart`.
+        steady: see `latest_sightings`.
     """
     connection.execute(
         "CREATE TEMP TABLE keyless (page BIGINT, row INTEGER, last_page BIGINT, last_row INTEGER)"
@@ -172,7 +172,7 @@ def _place_keyless(
     if not sightings:
         return
     shared = _shared(connection, batches, {sighting.page for sighting in sightings})
-    latest = told_apart(sightings, shared, _places(batches), steady=steady)
+    latest = latest_sightings(sightings, shared, _places(batches), steady=steady)
     table = pa.table(
         {
             "page": [one.page for one in latest],

@@ -49,13 +49,13 @@ def _unseen_by_content(dataset: Dataset, before: str, seen: str) -> str:
     """The rows of before that are not seen now, where a row may lack its key; those are equal by content."""
     (key,) = dataset.key
     content = f"hash(row({', '.join(dataset.columns)}, extra))"
-    told_apart = (
+    numbered = (
         f"SELECT *, CASE WHEN {key} IS NULL THEN {content} END AS content, "
         f"CASE WHEN {key} IS NULL THEN row_number() OVER (PARTITION BY {key}, {content}) END AS occurrence FROM"
     )
     return (
-        f"SELECT before.* EXCLUDE (content, occurrence) FROM ({told_apart} {before}) AS before "
-        f"ANTI JOIN ({told_apart} {seen}) AS seen ON before.{key} IS NOT DISTINCT FROM seen.{key} "
+        f"SELECT before.* EXCLUDE (content, occurrence) FROM ({numbered} {before}) AS before "
+        f"ANTI JOIN ({numbered} {seen}) AS seen ON before.{key} IS NOT DISTINCT FROM seen.{key} "
         "AND before.content IS NOT DISTINCT FROM seen.content "
         "AND before.occurrence IS NOT DISTINCT FROM seen.occurrence"
     )

@@ -84,7 +84,7 @@ class Shared(NamedTuple):
     other_row: int
 
 
-def told_apart(
+def latest_sightings(
     sightings: Sequence[Sighting], shared: Iterable[Shared], places: Mapping[int, Place], *, steady: bool
 ) -> dict[Sighting, Sighting]:
     """For each sighting the latest one of the same row.

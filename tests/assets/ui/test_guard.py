@@ -226,7 +226,7 @@ def test_the_system_tells_whose_a_connection_is(family: socket.AddressFamily) ->
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_another_user_of_the_machine_is_told_apart() -> None:
+def test_another_user_of_the_machine_is_refused() -> None:
     """A connection of `nobody` over loopback, as the server sees it."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -350,6 +351,57 @@ def test_a_server_of_one_page_size_is_read_to_its_end_and_for_what_is_new(size: 
     asyncio.run(scan_new(endpoint, fetch, lambda seen: len(account.got) >= 150 and bool(seen.keys)))
     assert set(range(151, 301)) <= account.got.keys()
     assert len(account.got) < 150 + 2 * size
+
+
+def test_pages_of_one_size_that_differ_each_time_prove_nothing() -> None:
+    """Of an account that never rests nothing is claimed where no page can overlap another."""
+    account = Account(rows(60), {number: [("sign up", 0)] for number in range(200)})
+
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        return seen(account.serve({**query, "per_page": 20}), check)
+
+    found = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 2))
+    assert (found.complete, found.drifted, found.confirmed) == (False, True, False)
+    assert "others each time" in found.notes[-1]
+    assert account.stayed <= account.got.keys()
+
+
+def test_a_server_that_serves_only_so_many_rows_while_the_account_changes_is_incomplete() -> None:
+    """More rows are missing than an account that is read may lose: the evidence says how many are served."""
+    account = Account(rows(2_000), {number: [("sign up", 0)] for number in range(0, 60, 2)})
+
+    def cut(query: Query, body: Any) -> Any:
+        before = (int(query["page"]) - 1) * int(query["per_page"])
+        return body | {"rows": body["rows"][: max(600 - before, 0)]}
+
+    found = run_with(account, cut)
+    assert (found.complete, found.drifted) == (False, True)
+    assert "are served, while the account changed" in found.notes[-1]
+
+
+def test_new_rows_that_come_faster_than_they_are_read_end_the_reading() -> None:
+    """Looking for what is new goes on only as long as replies reach further down."""
+    account = Account(rows(100), {number: [("sign up", 0)] * 60 for number in range(400)})
+    found = asyncio.run(
+        scan_new(Endpoint("/rows", "rows", 50, ("id", "at"), order="at"), _ordered(account), _never)
+    )
+    assert "rows came faster than they were read" in found.notes[-1]
+    assert account.requests < 100
+
+
+def _ordered(account: Account) -> Callable[..., Any]:
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        body = json.loads(account.serve(query))
+        body["rows"] = [
+            row | {"at": datetime.fromtimestamp(row["at"], UTC).isoformat()} for row in body["rows"]
+        ]
+        return seen(json.dumps(body).encode(), check, "at")
+
+    return fetch
+
+
+def _never(_: Seen) -> bool:
+    return False
 
 
 def test_a_row_that_moves_between_filters_is_not_lost() -> None:

@@ -22,13 +22,13 @@ from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.scan import scan
 from pipelines.pull.read.windows import ending_of, is_keyed, linked, reaches_further
 from pipelines.pull.replies.accept import Check
-from pipelines.pull.write.keyless import Place, Shared, Sighting, told_apart
+from pipelines.pull.write.keyless import Place, Shared, Sighting, latest_sightings
 from pipelines.trackly.client import Query
 
 Row = dict[str, Any]
 ROWS = Endpoint("/rows", "rows", 50, ("id",))
 _see = ReplyReader("rows", ("id",))
-_PADDING = "long enough to be shown apart by its content"
+_PADDING = "long enough that its content distinguishes it"
 
 
 class Account:
@@ -94,7 +94,7 @@ def read(account: Account) -> tuple[Evidence, Counter[str]]:
         for one, other in combinations(sorted(places), 2)
     )
     where = {page: Place.of(request, len(rows)) for page, (request, rows) in enumerate(account.replies, 1)}
-    latest = told_apart(list(sightings), shared, where, steady=not evidence.drifted)
+    latest = latest_sightings(list(sightings), shared, where, steady=not evidence.drifted)
     return evidence, Counter(sightings[one] for one in set(latest.values()))
 
 
@@ -191,6 +191,19 @@ def test_rows_without_a_key_below_the_last_key_reach_further_down() -> None:
 def test_a_reply_stands_where_it_was_asked_for(request_line: str, start: int) -> None:
     """The position of its first row follows from the page and its size."""
     assert Place.of(request_line, 1).start == start
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_stretches_too_long_to_be_compared_pair_equal_rows_off_in_order(steady: bool) -> None:
+    """Two replies of 2,100 such rows between the same neighbours, of which each has some that the other lacks."""
+    one, other = [5, *range(10, 2_110)], [*range(10, 2_110), 6, 7]
+    upper = [Sighting(1, row, content) for row, content in enumerate(one, 1)]
+    lower = [Sighting(2, row, content) for row, content in enumerate(other, 1)]
+    shared = [Shared(1, 2, 0, 0), Shared(1, 2, len(one) + 1, len(other) + 1)]
+    places = {number: Place((), 0, 2_103 + number) for number in (1, 2)}
+    latest = latest_sightings([*upper, *lower], shared, places, steady=steady)
+    assert {one: latest[one] for one in upper[1:]} == dict(zip(upper[1:], lower[:2_100], strict=True))
+    assert {latest[one] for one in (upper[0], *lower[-2:])} == {upper[0], *lower[-2:]}
 
 
 def test_more_rows_than_claimed_are_named() -> None:
