@@ -19,14 +19,14 @@ from pipelines.push.files.find import Sources, Unread, find_sources, refuse_unre
 from pipelines.push.intake.dataset import Incoming
 from pipelines.push.intake.datasets import is_ready, judge_all, take_in_all
 from pipelines.push.intake.found import Intake
-from pipelines.push.intake.options import IntakeOptions, Taking
+from pipelines.push.intake.options import IntakeChoices, IntakeOptions
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.plan import Plan, Planning, Showing, make_plans
 from pipelines.push.revenue.loop import Unsettled
-from pipelines.push.send.options import How, SendOptions
+from pipelines.push.send.options import SendChoices, SendOptions
 from pipelines.push.send_datasets import send_all
 from pipelines.push.stage.cleanup import hold_stages
 from pipelines.push.stage.database import Progress
@@ -80,24 +80,24 @@ def intake(
         settings: where history, warehouse and ledger lie.
         datasets: names out of PUSHED.
         paths: files and folders instead of `settings.history`.
-        options: see `Taking`.
+        options: see `IntakeChoices`.
 
     Raises:
         UsageError: there is no history, or a file cannot be used; nothing was changed for its dataset.
         BusyError: another push is under way.
         StorageError: the disk refused, or the ledger has forgotten revenue (see `audit.lost_ledger`).
     """
-    taking = Taking(**options)
+    choices = IntakeChoices(**options)
     sources = find_sources(settings, datasets, paths)
-    if not taking.attended and not settings.sql_sources:
+    if not choices.attended and not settings.sql_sources:
         sources = without_queries(sources)
-    refuse_unread(sources, taking.ignore_unread)
+    refuse_unread(sources, choices.ignore_unread)
     found = sources.found
     with _pushing(settings) as ledger:
         hold_stages(settings.data_dir)  # they are sent later, by this process, which has no lock in between
-        if taking.changed:
+        if choices.changed:
             found = {n: s for n, s in found.items() if not is_ready(settings, n, s)}
-        return take_in_all(settings, found, ledger, taking)
+        return take_in_all(settings, found, ledger, choices)
 
 
 @watched_push
@@ -107,7 +107,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
     Args:
         settings: the account, and where the stages and the ledger lie.
         datasets: names out of PUSHED.
-        options: see `How`.
+        options: see `SendChoices`.
 
     Returns:
         The outcomes of the current input of these datasets.
@@ -122,7 +122,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
             nothing leaves that is not on record.
     """
     with _pushing(settings) as ledger:
-        interrupts.run(send_all(settings, datasets, ledger, How(**options)))
+        interrupts.run(send_all(settings, datasets, ledger, SendChoices(**options)))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -173,7 +173,7 @@ def push(
         paths: files and folders instead of `settings.history`.
         ignore_unread: go on without the files that are named like a dataset and cannot be read.
         decision: about revenue that may be there twice; kept, so that later pushes go by it.
-        options: see `How`.
+        options: see `SendChoices`.
 
     Raises:
         TracklySyncError: as `intake` and `send` do.
@@ -181,19 +181,23 @@ def push(
     sources = find_sources(settings, datasets, paths)
     refuse_unread(sources, ignore_unread)
     settings.require_key()
-    return _push(settings, datasets, sources, How(**options), decision)
+    return _push(settings, datasets, sources, SendChoices(**options), decision)
 
 
 @watched_push
 def _push(
-    settings: Settings, datasets: Sequence[str], sources: Sources, how: How, decision: Decision | None
+    settings: Settings,
+    datasets: Sequence[str],
+    sources: Sources,
+    choices: SendChoices,
+    decision: Decision | None,
 ) -> PushReport:
     with _pushing(settings) as ledger:
-        taking = Taking(on_progress=how.on_progress, run=how.run)
-        judge_all(settings, sources.found, taking)
+        of_intake = IntakeChoices(on_progress=choices.on_progress, run=choices.run)
+        judge_all(settings, sources.found, of_intake)
         with outcomes_published(settings, ledger):
             incoming = Incoming(sources.found, decision)
-            sent = interrupts.run(send_all(settings, datasets, ledger, how, incoming))
+            sent = interrupts.run(send_all(settings, datasets, ledger, choices, incoming))
         found, differing = ledger.outcomes(), ledger.differing()
     return PushReport(
         intakes=sent.intakes,

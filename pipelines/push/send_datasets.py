@@ -23,7 +23,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.loop import Unsettled, push_revenue
-from pipelines.push.send.options import How
+from pipelines.push.send.options import SendChoices
 from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import opened, stage_path
@@ -54,7 +54,11 @@ class Sent:
 
 
 async def send_all(
-    settings: Settings, datasets: Sequence[str], ledger: Ledger, how: How, incoming: Incoming | None = None
+    settings: Settings,
+    datasets: Sequence[str],
+    ledger: Ledger,
+    choices: SendChoices,
+    incoming: Incoming | None = None,
 ) -> Sent:
     """Send what the stages of some datasets have to be sent, in the order of PUSHED.
 
@@ -64,7 +68,7 @@ async def send_all(
         settings: the account, and where the stages lie.
         datasets: names out of PUSHED.
         ledger: open, for the push that holds its locks.
-        how: what the caller chose.
+        choices: what the caller chose.
         incoming: for stages that are not on record yet; they are put on record, also where the push has to stop.
 
     Raises:
@@ -74,10 +78,12 @@ async def send_all(
     unsettled = Unsettled()
     names = [name for name in PUSHED if name in datasets]
     async with TracklyClient(settings) as client:
-        pushing = _Pushing(settings, client, ledger, how, incoming, {})
+        pushing = _Pushing(settings, client, ledger, choices, incoming, {})
         try:
             for name in names:
-                with recorded(settings.data_dir, how.run, f"push {name}", _period(how.between)) as record:
+                with recorded(
+                    settings.data_dir, choices.run, f"push {name}", _period(choices.between)
+                ) as record:
                     why[name], unsettled = await _send_one(pushing, name, record)
         except BaseException:
             _put_rest_on_record(pushing, names)
@@ -93,7 +99,7 @@ class _Pushing:
         settings: the account, and where the stages lie.
         client: open.
         ledger: open.
-        how: what the caller chose.
+        choices: what the caller chose.
         incoming: for stages that are not on record yet.
         intakes: filled in: of those that are by now, what was found in them.
     """
@@ -101,7 +107,7 @@ class _Pushing:
     settings: Settings
     client: TracklyClient
     ledger: Ledger
-    how: How
+    choices: SendChoices
     incoming: Incoming | None
     intakes: dict[str, Intake]
 
@@ -111,20 +117,20 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     ledger = pushing.ledger
     if lost := ledger.recover(name):
         _log.warning("%s: %d calls of a push that ended early have no answer on record.", name, lost)
-    if pushing.how.retry_rejected:
+    if pushing.choices.retry_rejected:
         ledger.reopen(name)
     unsettled = Unsettled()
     with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
         seen = ledger.last_chunk(name)
         compared = _compared(pushing, connection, name)
-        if pushing.how.between:
-            compared.wait_outside(pushing.how.between)
-        with figures_recorded(record, pushing.client, ledger, compared, pushing.how.between):
+        if pushing.choices.between:
+            compared.wait_outside(pushing.choices.between)
+        with figures_recorded(record, pushing.client, ledger, compared, pushing.choices.between):
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
             if name == REVENUE:
                 unsettled = await push_revenue(
-                    compared, pushing.client, ledger, pushing.settings, pushing.how
+                    compared, pushing.client, ledger, pushing.settings, pushing.choices
                 )
             else:
                 await _send_repeatable(pushing, compared, seen)
@@ -164,7 +170,7 @@ async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> 
         pushing.ledger,
         name,
         total=pushing.ledger.outcomes()[name].pending - compared.later(),
-        on_progress=pushing.how.on_progress,
+        on_progress=pushing.choices.on_progress,
         canary_share=settings.push_canary_share,
         privacy=Privacy.of(settings),
         seen=seen,

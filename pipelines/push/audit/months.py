@@ -1,6 +1,6 @@
 """The current input month by month: the outcomes of the rows whose own timestamp lies in a time.
 
-A row without a time is of no month. What does not belong here: sending one month (`send.options.How.between`).
+A row without a time is of no month. What does not belong here: sending one month (`send.options`).
 """
 
 from collections.abc import Iterator

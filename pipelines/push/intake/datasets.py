@@ -11,7 +11,7 @@ from pipelines.push.files.find import Source
 from pipelines.push.files.unusable import Unusable
 from pipelines.push.intake.dataset import judged, take_in
 from pipelines.push.intake.found import Intake
-from pipelines.push.intake.options import Taking
+from pipelines.push.intake.options import IntakeChoices
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.stage.database import building, count, is_current, stage_path
 from pipelines.push.stage.query_cage import Bounds
@@ -38,14 +38,16 @@ def is_ready(settings: Settings, name: str, sources: Sequence[Source]) -> bool:
     return current and (settings.hash_phones is None or holds_phones(path))
 
 
-def take_in_all(settings: Settings, sources: Files, ledger: Ledger, taking: Taking) -> dict[str, Intake]:
+def take_in_all(
+    settings: Settings, sources: Files, ledger: Ledger, choices: IntakeChoices
+) -> dict[str, Intake]:
     """Rebuild stages from their files, and put them on record.
 
     Args:
         settings: where the stages and the warehouse lie.
         sources: what is taken in.
         ledger: open for writing.
-        taking: how.
+        choices: what the caller chose.
 
     Raises:
         UsageError: a file cannot be used as it is; the error names all of them.
@@ -53,20 +55,20 @@ def take_in_all(settings: Settings, sources: Files, ledger: Ledger, taking: Taki
     found: dict[str, Intake] = {}
 
     def take(name: str) -> int:
-        found[name] = take_in(settings, PUSHED[name], sources[name], ledger, taking.on_progress)
+        found[name] = take_in(settings, PUSHED[name], sources[name], ledger, choices.on_progress)
         return found[name].rows_in
 
-    _each(settings, sources, taking, take)
+    _each(settings, sources, choices, take)
     return found
 
 
-def judge_all(settings: Settings, sources: Files, taking: Taking) -> None:
+def judge_all(settings: Settings, sources: Files, choices: IntakeChoices) -> None:
     """Rebuild stages from their files, and leave it to `send_all` to put each on record, when its turn has come.
 
     Args:
         settings: where the stages and the warehouse lie.
         sources: what is taken in.
-        taking: how.
+        choices: what the caller chose.
 
     Raises:
         UsageError: a file cannot be used as it is; the error names all of them.
@@ -74,19 +76,19 @@ def judge_all(settings: Settings, sources: Files, taking: Taking) -> None:
 
     def take(name: str) -> int:
         path = stage_path(settings, name)
-        with judged(settings, path, PUSHED[name], sources[name], taking.on_progress) as stage:
+        with judged(settings, path, PUSHED[name], sources[name], choices.on_progress) as stage:
             return count(stage, "SELECT count(*) FROM input")
 
-    _each(settings, sources, taking, take)
+    _each(settings, sources, choices, take)
 
 
-def _each(settings: Settings, sources: Files, taking: Taking, take: Callable[[str], int]) -> None:
+def _each(settings: Settings, sources: Files, choices: IntakeChoices, take: Callable[[str], int]) -> None:
     """Take in every dataset, in the order of PUSHED, each with its record.
 
     Args:
         settings: where everything lies.
         sources: by dataset, its files.
-        taking: how.
+        choices: what the caller chose.
         take: takes in a dataset, by its name; returns how many rows it has.
 
     Raises:
@@ -95,7 +97,7 @@ def _each(settings: Settings, sources: Files, taking: Taking, take: Callable[[st
     names = [name for name in PUSHED if name in sources]
     for done, name in enumerate(names, start=1):
         try:
-            with recorded(settings.data_dir, taking.run, f"take in {name}") as record:
+            with recorded(settings.data_dir, choices.run, f"take in {name}") as record:
                 record.rows = take(name)
         except UsageError as error:
             refuse_unusable(settings, {later: sources[later] for later in names[done:]}, error)

@@ -11,7 +11,7 @@ from pipelines.runs import this_run
 
 
 @dataclass(frozen=True, slots=True)
-class Taking:
+class IntakeChoices:
     """How an intake goes about it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Taking:
 
 
 class IntakeOptions(TypedDict, total=False):
-    """The attributes of `Taking`, as keyword arguments."""
+    """The attributes of `IntakeChoices`, as keyword arguments."""
 
     changed: bool
     ignore_unread: bool

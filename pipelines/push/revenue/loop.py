@@ -30,7 +30,7 @@ from pipelines.push.ledger.queries.revenue.alarms import alarms
 from pipelines.push.revenue.read_and_settle import Reader, Reading
 from pipelines.push.revenue.waiting import seconds_until_due
 from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
-from pipelines.push.send.options import How
+from pipelines.push.send.options import SendChoices
 from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import stage_path
@@ -89,7 +89,7 @@ class _Turns:
 
 
 async def push_revenue(
-    compared: Compared, client: TracklyClient, ledger: Ledger, settings: Settings, how: How
+    compared: Compared, client: TracklyClient, ledger: Ledger, settings: Settings, choices: SendChoices
 ) -> Unsettled:
     """Send the revenue of a stage that is not in the account yet, and settle what has no answer.
 
@@ -98,15 +98,15 @@ async def push_revenue(
         client: the account.
         ledger: the ledger, after `recover`.
         settings: how many calls at once, and how long the account may take over a lost one.
-        how: what its caller chose.
+        choices: what its caller chose.
 
     Raises:
         OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
         TracklySyncError: as `Sending.run`, and as a pull for the readings.
     """
     with totals_folder(settings) as folder:
-        reader = Reader(client, settings, ledger, compared.connection, folder, how.on_progress)
-        return await _RevenuePush(compared, client, ledger, settings, how, reader).run()
+        reader = Reader(client, settings, ledger, compared.connection, folder, choices.on_progress)
+        return await _RevenuePush(compared, client, ledger, settings, choices, reader).run()
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class _RevenuePush:
         client: the account.
         ledger: the ledger, after `recover`.
         settings: how many calls at once, and how long the account may take over a lost one.
-        how: what its caller chose.
+        choices: what its caller chose.
         reader: reads the contacts.
     """
 
@@ -126,7 +126,7 @@ class _RevenuePush:
     client: TracklyClient
     ledger: Ledger
     settings: Settings
-    how: How
+    choices: SendChoices
     reader: Reader
     _is_compared: bool = True
     _sent: bool = False
@@ -155,7 +155,7 @@ class _RevenuePush:
             elif not waiting:
                 failure = None
                 break
-            elif not self.how.wait:
+            elif not self.choices.wait:
                 return Unsettled(waiting, seconds_until_due(self.settings, self.ledger))
             else:
                 turns.waits, rests = turns.waits + 1, False
@@ -184,8 +184,8 @@ class _RevenuePush:
             sends = SendsStage(stage_path(self.settings, "sends"))
             self.compared = compare(self.compared.connection, REVENUE, self.ledger, sends)
             self.compared.record(self.ledger)
-            if self.how.between:
-                self.compared.wait_outside(self.how.between)
+            if self.choices.between:
+                self.compared.wait_outside(self.choices.between)
         self._is_compared = False
         with self.ledger.begin(REVENUE) as transaction:
             self.compared.wait_for(ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
@@ -199,7 +199,7 @@ class _RevenuePush:
             self.ledger,
             REVENUE,
             total=ready,
-            on_progress=self.how.on_progress,
+            on_progress=self.choices.on_progress,
             canary_share=self.settings.push_canary_share,
             reading=reading.number,
             privacy=Privacy.of(self.settings),

@@ -12,7 +12,7 @@ from pipelines.runs import this_run
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class SendChoices:
     """How a push is to send.
 
     Attributes:
@@ -31,7 +31,7 @@ class How:
 
 
 class SendOptions(TypedDict, total=False):
-    """The attributes of `How`, as keyword arguments."""
+    """The attributes of `SendChoices`, as keyword arguments."""
 
     retry_rejected: bool
     between: Period | None
