@@ -77,10 +77,8 @@ def narrow(paths: list[Path]) -> None:
         StorageError: one belongs to somebody else.
     """
     for path in paths:
-        with (
-            storage_errors("change the mode of", path),
-            suppress(FileNotFoundError),
-        ):  # it has ended meanwhile
+        # a file may have gone meanwhile
+        with storage_errors("change the mode of", path), suppress(FileNotFoundError):
             path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
 
 
@@ -168,10 +166,7 @@ def storage_errors(doing: str, path: Path, setting: str = "TRACKLY_DATA_DIR") ->
     """
     try:
         yield
-    except (
-        TimeoutError,
-        BrokenPipeError,
-    ):  # a lock that is held, a reader that has gone: not the disk's doing
+    except (TimeoutError, BrokenPipeError):  # a lock that is held, or a reader that has gone: not the disk
         raise
     except OSError as error:  # pyarrow raises OSError too
         raise StorageError(

@@ -123,8 +123,6 @@ def from_cursor(cursor: str | None) -> dict[Path, Seen]:
     """What `to_cursor` made text of; nothing where there is none, or where it is not of this form."""
     try:
         found = msgspec.json.decode(cursor or "{}", type=dict[str, Seen])
-    except (
-        msgspec.DecodeError
-    ):  # somebody has set it by hand: every file is new then, and what is in stays in
+    except msgspec.DecodeError:  # somebody has set it by hand; every file is new then, and no row goes twice
         return {}
     return {Path(path): file for path, file in found.items()}

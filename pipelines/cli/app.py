@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.loading import Place, Places
+from pipelines.cli.loading import LazyCommand, LazyCommands
 from pipelines.cli.shared import exits
 from pipelines.cli.terminal.consoles import log_to_terminal, out, tell
 from pipelines.cli.terminal.help import Group
@@ -34,28 +34,32 @@ _EPILOG = (
 _PULL, _PUSH = "Pull: the account into the warehouse", "Push: history into the account"
 _STATE, _RUN, _TRY = "See how things stand", "Run and connect", "Try it without a key"
 
-PLACES: tuple[Place, ...] = (
-    Place(_PULL, "pull", "pull", "Pull consistent snapshots and publish them.", "pull"),
-    Place(_PULL, "diff", "diff", "Show what changed between two pulls.", "diff"),
-    Place(_PULL, "rollback", "rollback", "Publish an earlier snapshot again, or list them.", "rollback"),
-    Place(_PULL, "replay", "rollback", "Validate quarantined rows again, or count them.", "replay"),
-    Place(_PUSH, "push", "push", "Send history that is not in the account yet.", "push"),
-    Place(_PUSH, "rejects", "rejects", "List the rows that were left out, and why.", "rejects"),
-    Place(_PUSH, "reconcile", "reconcile", "Compare what was accepted with the account.", "reconcile"),
-    Place(_PUSH, "resolve", "resolve", "List revenue in doubt, or settle it by hand.", "resolve"),
-    Place(_PUSH, "adopt", "adopt", "Take sent revenue over into a lost ledger.", "adopt"),
-    Place(_STATE, "status", "status", "Show what was pulled and pushed, and what needs attention.", "status"),
-    Place(_STATE, "runs", "runs", "List recent runs, or show one with its evidence.", "runs"),
-    Place(_STATE, "logs", "logs", "Show what a run logged.", "logs"),
-    Place(_STATE, "report", "report", "Write one HTML page about the warehouse.", "report"),
-    Place(_STATE, "alerts", "alerts", "Check what alerts, and send what changed.", "alerts"),
-    Place(_STATE, "lint", "lint", "Check campaigns before they are sent.", "lint"),
-    Place(_STATE, "doctor", "doctor", "Check settings, key, network, disk and versions.", "doctor"),
-    Place(_RUN, "ui", "ui", "Serve Dagster's UI, with its daemon.", "ui"),
-    Place(_RUN, "export", "export", "Write what the warehouse holds as a project for another tool."),
-    Place(_RUN, "webhooks", "webhooks", "Receive Trackly's events into webhook_events, and lose none."),
-    Place(_TRY, "demo", "demo", "Pull, push and reconcile a made-up account.", "demo"),
-    Place(_TRY, "sandbox", "sandbox", "Serve a made-up account.", "sandbox"),
+PLACES: tuple[LazyCommand, ...] = (
+    LazyCommand(_PULL, "pull", "pull", "Pull consistent snapshots and publish them.", "pull"),
+    LazyCommand(_PULL, "diff", "diff", "Show what changed between two pulls.", "diff"),
+    LazyCommand(
+        _PULL, "rollback", "rollback", "Publish an earlier snapshot again, or list them.", "rollback"
+    ),
+    LazyCommand(_PULL, "replay", "rollback", "Validate quarantined rows again, or count them.", "replay"),
+    LazyCommand(_PUSH, "push", "push", "Send history that is not in the account yet.", "push"),
+    LazyCommand(_PUSH, "rejects", "rejects", "List the rows that were left out, and why.", "rejects"),
+    LazyCommand(_PUSH, "reconcile", "reconcile", "Compare what was accepted with the account.", "reconcile"),
+    LazyCommand(_PUSH, "resolve", "resolve", "List revenue in doubt, or settle it by hand.", "resolve"),
+    LazyCommand(_PUSH, "adopt", "adopt", "Take sent revenue over into a lost ledger.", "adopt"),
+    LazyCommand(
+        _STATE, "status", "status", "Show what was pulled and pushed, and what needs attention.", "status"
+    ),
+    LazyCommand(_STATE, "runs", "runs", "List recent runs, or show one with its evidence.", "runs"),
+    LazyCommand(_STATE, "logs", "logs", "Show what a run logged.", "logs"),
+    LazyCommand(_STATE, "report", "report", "Write one HTML page about the warehouse.", "report"),
+    LazyCommand(_STATE, "alerts", "alerts", "Check what alerts, and send what changed.", "alerts"),
+    LazyCommand(_STATE, "lint", "lint", "Check campaigns before they are sent.", "lint"),
+    LazyCommand(_STATE, "doctor", "doctor", "Check settings, key, network, disk and versions.", "doctor"),
+    LazyCommand(_RUN, "ui", "ui", "Serve Dagster's UI, with its daemon.", "ui"),
+    LazyCommand(_RUN, "export", "export", "Write what the warehouse holds as a project for another tool."),
+    LazyCommand(_RUN, "webhooks", "webhooks", "Receive Trackly's events into webhook_events, and lose none."),
+    LazyCommand(_TRY, "demo", "demo", "Pull, push and reconcile a made-up account.", "demo"),
+    LazyCommand(_TRY, "sandbox", "sandbox", "Serve a made-up account.", "sandbox"),
 )
 """Every command, in the order of the help."""
 
@@ -65,7 +69,7 @@ class _Top(Group):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.commands = Places({place.name: place for place in PLACES})
+        self.commands = LazyCommands({place.name: place for place in PLACES})
 
     def panels(self) -> Iterator[tuple[str, Rows]]:
         """The commands in the groups of `PLACES`."""

@@ -13,7 +13,7 @@ from typer import Typer
 from pipelines.cli.terminal.help import Command
 
 
-class Place(NamedTuple):
+class LazyCommand(NamedTuple):
     """A command that is loaded when it is asked for.
 
     Attributes:
@@ -40,19 +40,19 @@ class Place(NamedTuple):
         return typer.main.get_command(one)
 
 
-class Places(MutableMapping[str, Any]):
+class LazyCommands(MutableMapping[str, Any]):
     """Commands by name, each loaded when it is asked for.
 
     Args:
-        places: where they lie.
+        commands: by name, where they lie.
     """
 
-    def __init__(self, places: Mapping[str, Place]) -> None:
-        self._places, self._loaded = places, dict[str, Any]()
+    def __init__(self, commands: Mapping[str, LazyCommand]) -> None:
+        self._commands, self._loaded = commands, dict[str, Any]()
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = self._places[name].load()
+            self._loaded[name] = self._commands[name].load()
         return self._loaded[name]
 
     def __setitem__(self, name: str, command: Any) -> None:
@@ -62,10 +62,10 @@ class Places(MutableMapping[str, Any]):
         del self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._commands)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._commands)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._places
+        return name in self._commands

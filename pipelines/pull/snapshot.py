@@ -119,9 +119,8 @@ async def _ask_whether_served(client: TracklyClient, settings: Settings, name: s
     endpoint = ENDPOINTS[name]
     numbers: dict[str, str | int] = {"page": 1, "per_page": 1} if endpoint.largest else {}
     with _skipping(settings, name, (NotFoundError, NotEnabledError)):
-        await client.get(
-            endpoint.path, {**endpoint.filters[0], **numbers}, len
-        )  # the scan reads what it says
+        # the body is not looked at: the scan will read it
+        await client.get(endpoint.path, {**endpoint.filters[0], **numbers}, len)
 
 
 @contextmanager

@@ -183,9 +183,7 @@ def _run_job(environment: dict[str, str], folder: Path, to: TextIO | None) -> in
         try:
             return job.wait()
         except KeyboardInterrupt:
-            job.send_signal(
-                signal.SIGINT
-            )  # in a process group of its own it gets a stop from here only, and once
+            job.send_signal(signal.SIGINT)  # in a process group of its own, the terminal does not stop it
             job.wait()
             raise
 

@@ -7,9 +7,9 @@ they grew by beyond that is other activity of the account, or the lost call afte
 
 A row is taken to have turned up where rows in doubt do not explain the rest and it does, to the digit; or where the
 rest has room for it beside other revenue, which is at least one conversion more. Revenue of another amount is no
-alarm. Totals do not tell a row that came late from other revenue of its amount: a row that was sent again is an alarm
-in both cases, since it may be there twice. One that was not sent again cannot be, so that nothing has to stop: it is
-accepted, or in doubt where something else explains the growth too.
+alarm. Totals do not distinguish a row that came late from other revenue of its amount: a row that was sent again is
+an alarm in both cases, since it may be there twice. One that was not sent again cannot be, so that nothing has to
+stop: it is accepted, or in doubt where something else explains the growth too.
 
 An account may count revenue on another list of the same number, so both totals are looked at: those of the number
 count where those of the list do not show what was acknowledged.
@@ -43,7 +43,7 @@ _MARGIN = 1.5
 """A call is given so many times the age at which one turned up."""
 
 _NEAR = 3600.0
-"""Seconds. Where a reading came later than this after the call, when the row turned up is known but roughly."""
+"""Seconds. Where a reading came later than this after the call, it is only roughly known when the row turned up."""
 
 _LONGEST = 86_400.0
 """Seconds. The settle time is not raised beyond this. A row that a reading so long after its call does not show is
@@ -200,9 +200,7 @@ def _is_over(entry: Entry, horizon: float) -> bool:
 def _learned(late: Sequence[Entry], read_to: str) -> tuple[float, float]:
     """How old the calls were, at most, and how long calls are to be given for that."""
     seen = max(seconds_until(read_to, one.sent_at) for one in late)
-    if (
-        seen > _NEAR
-    ):  # it may have been there for long: what the last reading did not show is all that is known
+    if seen > _NEAR:  # it may have been there for long: only that the last reading did not show it is known
         least = max(seconds_until(one.read_from or one.sent_at, one.sent_at) for one in late)
         return seen, min(max(_NEAR, 2 * least), _LONGEST)
     return seen, _MARGIN * seen
@@ -268,7 +266,7 @@ def _on_list(rows: Sequence[_Row], ref: str | None) -> list[_Row]:
 def _turned_up_on(
     entries: Sequence[Entry], on_list: Totals | None, rows: Sequence[Counted], times: tuple[str, str]
 ) -> _Match | None:
-    """Which entries the totals of their list show; None where these tell nothing.
+    """Which entries the totals of their list show; None where these show nothing.
 
     That is where the account does not count on this list, or the list does not show what was acknowledged.
     """
@@ -276,8 +274,8 @@ def _turned_up_on(
         return None
     rest = _rest(entries[0], _Level(entries[0].on_list_then, on_list, list(rows)), times)
     match = _explained(entries, rest)
-    tells_nothing = not match.entries and (rest.grew == 0 or rest.grew < rest.acknowledged)
-    return None if tells_nothing else match
+    shows_nothing = not match.entries and (rest.grew == 0 or rest.grew < rest.acknowledged)
+    return None if shows_nothing else match
 
 
 def _rest(first: Entry, level: _Level, times: tuple[str, str]) -> _Rest:

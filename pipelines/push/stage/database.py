@@ -114,9 +114,8 @@ def building(
                 unusable.refuse()
                 yield connection
                 connection.execute("CHECKPOINT")
-            path.with_name(f"{path.name}.wal").unlink(
-                missing_ok=True
-            )  # of a killed push; it is of the old file
+            # one that a killed push left would be applied to the new file
+            path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
             os.replace(draft, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
             discard(draft)

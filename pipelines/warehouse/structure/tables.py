@@ -30,9 +30,8 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
 
     So queries and marts never miss one, whatever has been pulled and pushed so far.
     """
-    connection.execute(
-        "BEGIN"
-    )  # a first publish makes 27 tables and 400 comments; alone each waits for the disk
+    # a first publish makes 27 tables and 400 comments; each by itself would wait for the disk
+    connection.execute("BEGIN")
     for schema in ("quarantine", "sync", "imports"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     there: dict[str, set[str]] = {}
