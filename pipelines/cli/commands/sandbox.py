@@ -62,8 +62,8 @@ def sandbox(
     - `trackly-sync sandbox --drift 0.2`: an account that changes while it is read.
     - `trackly-sync sandbox --fault 429,times=3,seconds=1 --fault reset-after,path=/history,rate=0.1`
     - `trackly-sync sandbox --fault error,status=500,code=server_error,path=/offers`: any code, in the vendor's form.
-    - `trackly-sync sandbox --fault gateway,path=revenue,status=302,seconds=1,commit=3`: a gateway gives up after 1 s
-      with a page of its own, and the account does the work after 3 s.
+    - `trackly-sync sandbox --fault gateway,method=POST,path=/history/revenue,seconds=1,commit=3`: a gateway gives
+      up after 1 s with a page of its own, and the account does the work after 3 s.
     - `trackly-sync sandbox --fault latency,path=/history,seconds=0,jitter=3 --fault drip,path=revenue,value=1`
     - `trackly-sync sandbox --webhook http://127.0.0.1:8790/`: POST /send queues a message, and its delivery events
       go to `trackly-sync webhooks serve` with TRACKLY_WEBHOOK_SECRET=sandbox.
