@@ -2,10 +2,12 @@
 
 To start an instance costs 20 ms of processor time, and a pull or a push needs a dozen; to attach a file to a running
 one costs 2 ms. Every block has an instance and a connection for itself: nothing of a block is left when it ends, and
-one that ends badly takes its instance with it. What does not belong here: how much memory DuckDB may take
+one that ends badly takes its instance with it. A fork finds none that waits: a forked process would have it without
+its threads, and would wait for them for ever. What does not belong here: how much memory DuckDB may take
 (`pipelines.databases.duckdb_memory`), and which files it opens (`warehouse`, `push.stage`).
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -100,3 +102,13 @@ def _give_back(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
 @cache
 def _idle() -> SimpleQueue[duckdb.DuckDBPyConnection]:
     return SimpleQueue()
+
+
+def _close_idle() -> None:
+    with suppress(Empty):
+        while True:
+            _idle().get_nowait().close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_close_idle)

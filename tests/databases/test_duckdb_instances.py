@@ -1,9 +1,11 @@
 """Databases are opened one after the other in instances that stay; none shows what was done in the one before."""
 
+import os
 from pathlib import Path
 
 import duckdb
 import pytest
+from forked import Forked
 
 from pipelines.databases.duckdb_instances import attached
 
@@ -109,3 +111,24 @@ def test_what_a_block_attaches_is_closed_with_it(tmp_path: Path) -> None:
         with attached(None, "a") as connection:
             connection.execute(f"ATTACH '{path}' AS beside")
         assert not is_open(path)
+
+
+FORKS = """
+import os
+from pipelines.databases.duckdb_instances import attached
+
+def count():
+    with attached(None, "rows") as connection:
+        assert connection.execute("SELECT count(*) FROM range(1000000)").fetchall() == [(1000000,)]
+
+count()
+child = os.fork()
+count()
+os._exit(os.waitpid(child, 0)[1] if child else 0)
+"""
+
+
+def test_a_fork_does_not_wait_for_an_instance_of_its_parent(tmp_path: Path) -> None:
+    """One that waits for its next block has threads, which a fork does not take along."""
+    with Forked(exec, (FORKS, {}), os.environ, tmp_path) as forks:
+        assert forks.wait(timeout=120) == 0
