@@ -34,7 +34,7 @@ _EPILOG = (
 _PULL, _PUSH = "Pull: the account into the warehouse", "Push: history into the account"
 _STATE, _RUN, _TRY = "See how things stand", "Run and connect", "Try it without a key"
 
-PLACES: tuple[LazyCommand, ...] = (
+COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand(_PULL, "pull", "pull", "Pull consistent snapshots and publish them.", "pull"),
     LazyCommand(_PULL, "diff", "diff", "Show what changed between two pulls.", "diff"),
     LazyCommand(
@@ -69,11 +69,11 @@ class _Top(Group):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.commands = LazyCommands({place.name: place for place in PLACES})
+        self.commands = LazyCommands({place.name: place for place in COMMANDS})
 
     def panels(self) -> Iterator[tuple[str, Rows]]:
-        """The commands in the groups of `PLACES`."""
-        for title, places in groupby(PLACES, lambda place: place.panel):
+        """The commands in the groups of `COMMANDS`."""
+        for title, places in groupby(COMMANDS, lambda place: place.panel):
             yield title, [(place.name, place.short) for place in places]
 
 

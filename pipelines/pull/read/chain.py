@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from pipelines.process.concurrent import run_all
 from pipelines.pull.read.joining import Budget, Joiner
-from pipelines.pull.read.pages import Asking, FixedPages, Slice, all_at_once, is_short_of
+from pipelines.pull.read.pages import FixedPages, PagedQuery, Slice, all_at_once, is_short_of
 from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further, top_of
 
 TOP_ROWS = 100
@@ -52,18 +52,18 @@ class Evidence:
     notes: list[str] = field(default_factory=list)
 
 
-async def first_slice(asking: Asking) -> Slice:
+async def first_slice(paged: PagedQuery) -> Slice:
     """The first page; where the server gives fewer rows a page than asked for, as a full one of that size."""
-    top = await asking.ask(Window(1, asking.largest))
+    top = await paged.ask(Window(1, paged.largest))
     if not is_short_of(top):
         return top
     rows = len(top.keys)
-    beyond = await asking.ask(Window(2, rows), may_be_last=True)
+    beyond = await paged.ask(Window(2, rows), may_be_last=True)
     if set(beyond.keys) <= set(top.keys):  # nothing, or what had just been pushed down
-        again = await asking.ask(top.window)
+        again = await paged.ask(top.window)
         if again.keys == top.keys:
             return top
-    asking.largest = rows
+    paged.largest = rows
     return replace(top, window=Window(1, rows))
 
 
@@ -85,12 +85,12 @@ class Chained:
 
 
 async def read_chain(
-    asking: Asking, evidence: Evidence, concurrency: int, *, by_date: bool = False
+    paged: PagedQuery, evidence: Evidence, concurrency: int, *, by_date: bool = False
 ) -> Chained:
     """Read every row of a query and join the replies to a chain.
 
     Args:
-        asking: the query.
+        paged: the query.
         evidence: added to.
         concurrency: how many requests to keep under way.
         by_date: join replies only where their dates prove it too, since rows of one date change places.
@@ -99,28 +99,28 @@ async def read_chain(
         FixedPages: the server gives pages of one size, which cannot overlap.
         AccessError, RequestError, ServiceError: as `scan.scan`.
     """
-    top = await first_slice(asking)
+    top = await first_slice(paged)
     if _is_everything(top):
         return Chained(len(top.keys), unsteady=by_date)
-    asking.know_first(top)
-    return await _Chain(asking, evidence, top, by_date=by_date).read(concurrency)
+    paged.know_first(top)
+    return await _Chain(paged, evidence, top, by_date=by_date).read(concurrency)
 
 
 class _Chain:
     """The replies of a query that is read once.
 
     Args:
-        asking: the query.
+        paged: the query.
         evidence: added to.
         top: the first page.
         by_date: see `read_chain`.
     """
 
-    def __init__(self, asking: Asking, evidence: Evidence, top: Slice, *, by_date: bool) -> None:
-        self._asking = asking
+    def __init__(self, paged: PagedQuery, evidence: Evidence, top: Slice, *, by_date: bool) -> None:
+        self._paged = paged
         self._evidence = evidence
         self._top = top
-        self._joiner = Joiner(asking, by_date=by_date)
+        self._joiner = Joiner(paged, by_date=by_date)
         self._near_top: dict[int, Slice] = {}
         self._open: dict[int, Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
@@ -152,7 +152,7 @@ class _Chain:
         Raises:
             FixedPages: more came, so the pages that could not be joined were never meant to overlap.
         """
-        half = await self._asking.ask(Window(1, max(1, len(self._top.keys) // 2)))
+        half = await self._paged.ask(Window(1, max(1, len(self._top.keys) // 2)))
         if len(half.keys) > half.window.per_page:
             raise FixedPages(len(half.keys))
 
@@ -162,31 +162,31 @@ class _Chain:
         Raises:
             RequestError: a page was refused that is not beyond the end then.
         """
-        if self._asking.refusal:
-            raise self._asking.refusal
+        if self._paged.refusal:
+            raise self._paged.refusal
         self._evidence.complete = False
         why = "; rows of one date change places" if self._joiner.unsteady else ""
         self._evidence.notes.append(
-            f"{self._asking.path}: replies could not be joined within {budget.spent} extra requests{why}"
+            f"{self._paged.path}: replies could not be joined within {budget.spent} extra requests{why}"
         )
 
     async def _read_plan(self, concurrency: int) -> int:
         """Read the planned windows below the top one; returns how many replies there were."""
         top = self._top
         self._note(0, top)
-        places = enumerate(plan(self._asking.largest))
+        places = enumerate(plan(self._paged.largest))
         _, previous = next(places)
-        most = LEAST_EXTRA + _MOST_GROWTH * (top.total or 0) // self._asking.largest
+        most = LEAST_EXTRA + _MOST_GROWTH * (top.total or 0) // self._paged.largest
         ended, believed = False, True
 
         async def work() -> None:
             nonlocal previous, ended
             while not ended:
-                total = self._asking.total if believed else None
+                total = self._paged.total if believed else None
                 if total is not None and previous.stop > total:
                     break
                 place, previous = next(places)
-                seen = await self._asking.ask(previous, fresh=False)
+                seen = await self._paged.ask(previous, fresh=False)
                 gaps = 0 if total is not None else place - self._onward
                 ended |= self._is_last(seen) or (total is not None and place >= most)
                 ended |= gaps > max(_MOST_GAPS, place // 2)
@@ -293,7 +293,7 @@ class _Chain:
         )
 
     async def _look_at_top(self) -> Slice:
-        return await self._asking.ask(Window(1, min(TOP_ROWS, self._asking.largest)))
+        return await self._paged.ask(Window(1, min(TOP_ROWS, self._paged.largest)))
 
 
 def _overlap(above: Slice, below: Slice) -> int:

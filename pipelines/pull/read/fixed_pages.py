@@ -8,29 +8,29 @@ does not belong here: noticing that a server is of that kind (see `pages`).
 from itertools import count
 
 from pipelines.process.concurrent import run_all
-from pipelines.pull.read.pages import Asking
+from pipelines.pull.read.pages import PagedQuery
 from pipelines.pull.read.windows import Window
 
 _MOST_READINGS = 4
 """How often all is read at the most, until two readings are equal."""
 
 
-async def read_twice(asking: Asking, concurrency: int) -> tuple[int, int]:
+async def read_twice(paged: PagedQuery, concurrency: int) -> tuple[int, int]:
     """Read all pages until two readings in a row are equal.
 
     Returns:
         The rows read last, and how many readings there were; 0 where no two were equal.
     """
-    before = await _read(asking, concurrency)
+    before = await _read(paged, concurrency)
     for readings in range(2, _MOST_READINGS + 1):
-        again = await _read(asking, concurrency)
+        again = await _read(paged, concurrency)
         if again == before:
             return sum(again.values()), readings
         before = again
     return sum(before.values()), 0
 
 
-async def _read(asking: Asking, concurrency: int) -> dict[int, int]:
+async def _read(paged: PagedQuery, concurrency: int) -> dict[int, int]:
     """Read every page; the number of rows by the digest of a page, so that one that comes twice counts once."""
     pages: dict[int, int] = {}
     numbers = count(1)
@@ -39,10 +39,10 @@ async def _read(asking: Asking, concurrency: int) -> dict[int, int]:
     async def work() -> None:
         nonlocal ended
         while not ended:
-            window = Window(next(numbers), asking.largest)
-            if asking.total is not None and window.start >= asking.total > 0:
+            window = Window(next(numbers), paged.largest)
+            if paged.total is not None and window.start >= paged.total > 0:
                 return
-            seen = await asking.ask(window)
+            seen = await paged.ask(window)
             ended |= seen.ends or hash(seen.keys) in pages
             if seen.keys:
                 pages[hash(seen.keys)] = len(seen.keys)

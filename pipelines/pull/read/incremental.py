@@ -11,7 +11,7 @@ from pipelines.errors import UsageError
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import LEAST_EXTRA, Evidence, first_slice
-from pipelines.pull.read.pages import Asking, Fetch, FixedPages, Slice
+from pipelines.pull.read.pages import Fetch, FixedPages, PagedQuery, Slice
 from pipelines.pull.read.windows import Window
 from pipelines.pull.replies.accept import Check
 from pipelines.settings import Settings
@@ -76,29 +76,29 @@ async def scan_new(endpoint: Endpoint, fetch: Fetch, is_known: Callable[[Seen], 
     """
     evidence = Evidence(complete=False, notes=["only new sign-ups were read"])
     until = _UntilKnown(fetch, is_known)
-    asking = Asking(endpoint, {}, until)
-    found = await _first_of_any_size(asking)
+    paged = PagedQuery(endpoint, {}, until)
+    found = await _first_of_any_size(paged)
     stalled, oldest = 0, found.oldest
     while not (until.known or _is_end(found)) and stalled < LEAST_EXTRA:
         try:
-            found = await asking.ask(asking.following(found))
+            found = await paged.ask(paged.following(found))
         except FixedPages as pages:
-            asking.fix(pages.rows)
+            paged.fix(pages.rows)
         gained = found.oldest is None or oldest is None or found.oldest <= oldest
         stalled, oldest = (0, found.oldest) if gained else (stalled + 1, oldest)
     if stalled:
         evidence.notes.append(f"{endpoint.path}: rows came faster than they were read")
-    evidence.requests, evidence.total = asking.replies, asking.total
+    evidence.requests, evidence.total = paged.replies, paged.total
     return evidence
 
 
-async def _first_of_any_size(asking: Asking) -> Slice:
+async def _first_of_any_size(paged: PagedQuery) -> Slice:
     """The first page; where the server gives pages of one size, a page of that size."""
     try:
-        return await first_slice(asking)
+        return await first_slice(paged)
     except FixedPages as pages:
-        asking.fix(pages.rows)
-        return await asking.ask(Window(1, pages.rows))
+        paged.fix(pages.rows)
+        return await paged.ask(Window(1, pages.rows))
 
 
 def _is_end(found: Slice) -> bool:

@@ -5,7 +5,7 @@ What does not belong here: which replies have to be joined, and what follows whe
 
 from dataclasses import dataclass, replace
 
-from pipelines.pull.read.pages import Asking, Slice, dated_apart, in_same_order
+from pipelines.pull.read.pages import PagedQuery, Slice, dated_apart, in_same_order
 from pipelines.pull.read.windows import around, linked, reaches_further, top_of
 
 _OUTWARD = (0, 0.5, -0.5, 1, -1, 2, -2)
@@ -16,16 +16,16 @@ class Joiner:
     """Joins the replies to one query.
 
     Args:
-        asking: the query.
+        paged: the query.
         by_date: join replies only where their dates prove it too, since rows of one date change places.
 
     Attributes:
         unsteady: whether rows were seen to change places: those of one date come in another order each time.
     """
 
-    def __init__(self, asking: Asking, *, by_date: bool) -> None:
+    def __init__(self, paged: PagedQuery, *, by_date: bool) -> None:
         self.unsteady = by_date
-        self._asking = asking
+        self._paged = paged
         self._by_date = by_date
 
     def are_linked(self, upper: Slice, lower: Slice) -> bool:
@@ -47,7 +47,7 @@ class Joiner:
         Returns:
             The reply that closes the gap; None where the budget is spent or nothing more can be joined.
         """
-        gap = _Gap(upper, lower, upper.stop + self._shift_since(upper), self._asking.largest)
+        gap = _Gap(upper, lower, upper.stop + self._shift_since(upper), self._paged.largest)
         while gap.lower is None or not self.are_linked(gap.upper, gap.lower):
             found = await self._narrow(gap, budget)
             if not isinstance(found, _Gap):
@@ -64,7 +64,7 @@ class Joiner:
         for offset in _OUTWARD:
             if not budget.take():
                 return None
-            seen = await self._asking.ask(around(gap.edge + int(offset * gap.largest), gap.largest))
+            seen = await self._paged.ask(around(gap.edge + int(offset * gap.largest), gap.largest))
             above = self.are_linked(gap.upper, seen)
             below = gap.lower is not None and self.are_linked(seen, gap.lower)
             if (above and (below or seen.ends)) or (below and seen.window.start == 0):
@@ -75,7 +75,7 @@ class Joiner:
 
     def _shift_since(self, seen: Slice) -> int:
         """How far the order has moved since a reply, as far as totals show."""
-        return 0 if self._asking.total is None or seen.total is None else self._asking.total - seen.total
+        return 0 if self._paged.total is None or seen.total is None else self._paged.total - seen.total
 
 
 @dataclass(frozen=True, slots=True)

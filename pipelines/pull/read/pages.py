@@ -91,7 +91,7 @@ class FixedPages(Exception):  # noqa: N818 - how a server pages, for the scan
         self.rows = rows
 
 
-class Asking:
+class PagedQuery:
     """One query of an endpoint, page by page.
 
     Args:

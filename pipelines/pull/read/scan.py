@@ -16,7 +16,7 @@ from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import TOP_ROWS, Chained, Evidence, read_chain
 from pipelines.pull.read.fixed_pages import read_twice
-from pipelines.pull.read.pages import Asking, Fetch, FixedPages
+from pipelines.pull.read.pages import Fetch, FixedPages, PagedQuery
 from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query
 
@@ -142,12 +142,12 @@ class _Pass:
         self._fetch = fetch
         self._states = endpoint.states if filters == endpoint.filters[0] else ()
         self._evidence = evidence
-        self._asking = Asking(endpoint, filters, fetch)
+        self._paged = PagedQuery(endpoint, filters, fetch)
 
     @property
     def total(self) -> int | None:
         """Rows in all, by the latest reply."""
-        return self._asking.total
+        return self._paged.total
 
     async def read(self, concurrency: int) -> None:
         """Read every row, and add to the evidence.
@@ -165,18 +165,18 @@ class _Pass:
 
     async def _read_joined(self, concurrency: int) -> None:
         """Read windows that share rows, and add to the evidence."""
-        chained = await read_chain(self._asking, self._evidence, concurrency)
-        first = self._asking.replies
+        chained = await read_chain(self._paged, self._evidence, concurrency)
+        first = self._paged.replies
         await self._read_again(chained, concurrency)
         self._evidence.drifted = self._drifted()
-        self._evidence.requests += self._asking.replies
-        self._evidence.extra_requests += chained.spent + self._asking.replies - first
+        self._evidence.requests += self._paged.replies
+        self._evidence.extra_requests += chained.spent + self._paged.replies - first
 
     async def _read_again(self, chained: Chained, concurrency: int) -> None:
         """Read once more where the first reading leaves something open; see `read`."""
         claimed, reached = self.total, chained.reached
         if chained.unsteady:
-            await read_chain(self._asking, self._evidence, concurrency, by_date=True)
+            await read_chain(self._paged, self._evidence, concurrency, by_date=True)
         elif claimed is None:
             return
         elif claimed != reached and not self._drifted():
@@ -190,32 +190,32 @@ class _Pass:
         if claimed > reached and self._states:
             await self._read_states(claimed, reached, concurrency)
             return
-        again = await read_chain(self._asking, self._evidence, concurrency)
+        again = await read_chain(self._paged, self._evidence, concurrency)
         same = again.reached == reached
         self._evidence.confirmed = same
         self._note_served(claimed, reached, "twice the same" if same else "and others when read again")
 
     def _note_served(self, claimed: int, reached: int, more: str) -> None:
         self._evidence.notes.append(
-            f"{self._asking.path}: {claimed:,} rows are claimed, {reached:,} are served, {more}"
+            f"{self._paged.path}: {claimed:,} rows are claimed, {reached:,} are served, {more}"
         )
 
     async def _read_fixed(self, rows: int, concurrency: int) -> None:
         """Read pages of one size, and add to the evidence."""
-        self._asking.fix(rows)
-        first = self._asking.replies
-        reached, readings = await read_twice(self._asking, concurrency)
-        if self._asking.refusal:
-            raise self._asking.refusal
+        self._paged.fix(rows)
+        first = self._paged.replies
+        reached, readings = await read_twice(self._paged, concurrency)
+        if self._paged.refusal:
+            raise self._paged.refusal
         self._evidence.complete &= readings > 0 and reached >= (self.total or 0)
         self._evidence.confirmed |= readings > 0 and self.total not in (None, reached)
-        self._evidence.drifted |= readings != 2 or self._asking.claims_differ
+        self._evidence.drifted |= readings != 2 or self._paged.claims_differ
         self._evidence.notes.append(
-            f"{self._asking.path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
+            f"{self._paged.path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
             f"{'twice the same' if readings else 'and others each time'}"
         )
-        self._evidence.requests += self._asking.replies
-        self._evidence.extra_requests += first + (self._asking.replies - first) // 2
+        self._evidence.requests += self._paged.replies
+        self._evidence.extra_requests += first + (self._paged.replies - first) // 2
 
     async def _read_states(self, claimed: int, reached: int, concurrency: int) -> None:
         """Read state by state what gave fewer rows than claimed, and add to the evidence.
@@ -225,10 +225,10 @@ class _Pass:
         """
         found = 0
         for filters in self._states:
-            asking = Asking(self._endpoint, filters, self._fetch)
-            found += (await read_chain(asking, Evidence(), concurrency)).reached
-            self._evidence.requests += asking.replies
-            self._evidence.extra_requests += asking.replies
+            paged = PagedQuery(self._endpoint, filters, self._fetch)
+            found += (await read_chain(paged, Evidence(), concurrency)).reached
+            self._evidence.requests += paged.replies
+            self._evidence.extra_requests += paged.replies
         self._evidence.complete = False
         self._note_served(
             claimed,
@@ -237,4 +237,4 @@ class _Pass:
         )
 
     def _drifted(self) -> bool:
-        return self._evidence.drifted or self._asking.claims_differ
+        return self._evidence.drifted or self._paged.claims_differ
