@@ -104,15 +104,22 @@ def test_the_services_are_closed_in_and_wait_for_their_database() -> None:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["volumes"] == ["data:/data"]
+        assert service["volumes"] == ["data:/data", "./history:/history:ro"]
+        assert service["env_file"] == ".env", (
+            "a setting that is not handed on has no effect, and nobody is told"
+        )
+        fixed = ("TRACKLY_DATA_DIR", "TRACKLY_HISTORY_DIR")
+        assert [service["environment"][name] for name in fixed] == ["/data", "/history"]
         assert service["depends_on"]["postgres"]["condition"] == "service_healthy"
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert {"/tmp"} == set(service["tmpfs"])  # noqa: S108 - of the container
     for service in found.values():
+        assert service["logging"]["options"]["max-size"]
         assert re.search(r":\d+\.\d+", service["image"])
         for key, value in service["environment"].items():
             assert not re.search(r"PASSWORD|SECRET|KEY", key) or value.startswith("${"), key
-    assert found["postgres"]["healthcheck"]["test"]
+    check = found["postgres"]["healthcheck"]["test"]
+    assert check[check.index("-h") + 1] == "127.0.0.1", "its socket answers before its databases are made"
     script = next(v for v in found["postgres"]["volumes"] if v.startswith("./"))
     assert "CREATE DATABASE dagster" in (ROOT / script.partition(":")[0]).read_text()
     assert set(compose()["volumes"]) == {"data", "postgres"}
@@ -144,10 +151,14 @@ def test_units_are_for_a_user_of_their_own_and_keep_others_out() -> None:
         "UMask=0077",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
+        "ProtectKernelTunables=yes",
+        "RestrictSUIDSGID=yes",
         "StateDirectoryMode=0700",
     }
     for unit in [path for path in UNITS if path.suffix == ".service"]:
-        assert lines <= set(unit.read_text().splitlines()), unit.name
+        text = unit.read_text()
+        assert lines <= set(text.splitlines()), unit.name
+        assert "Type=oneshot" not in text or "TimeoutStartSec=" in text, "systemd waits for ever else"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
