@@ -33,6 +33,7 @@ from pipelines.push.ledger.status import differing as differing_rows
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.settings import Settings
+from pipelines.text.humanize import plural
 from pipelines.text.sanitize import for_pages, plain
 from schemas.columns import Dataset
 from schemas.own_tables.sync import Consistency
@@ -190,7 +191,7 @@ def the_books_agree(trackly: Trackly) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=agree and not missing,
         description=(
-            f"{missing:,} contacts hold less than was accepted: FROM imports.differences"
+            f"{plural(missing, 'contact holds', 'contacts hold')} less than was accepted: FROM imports.differences"
             if missing
             else None
             if agree

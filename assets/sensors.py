@@ -14,6 +14,7 @@ from assets.resources import Trackly
 from assets.runs.unfinished import unfinished
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
+from pipelines.text.humanize import plural
 
 _SECONDS_BETWEEN_LOOKS = 30
 _MOST_NAMED = 3
@@ -45,7 +46,8 @@ def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         if arrivals.growing:
             names = ", ".join(path.name for path in arrivals.growing[:_MOST_NAMED])
             return dg.SensorResult(
-                skip_reason=f"{len(arrivals.growing)} files may not be complete yet: {names}", cursor=cursor
+                skip_reason=f"{plural(len(arrivals.growing), 'file')} may not be complete yet: {names}",
+                cursor=cursor,
             )
         if busy := unfinished(context.instance, push.name, sync.name):
             return dg.SensorResult(skip_reason=f"Run {busy} is not finished.", cursor=cursor)

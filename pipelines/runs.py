@@ -23,6 +23,7 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import logged_to_file, run_id
 from pipelines.process.interrupts import interrupts_deferred
 from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
+from pipelines.text.humanize import plural
 from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -280,7 +281,7 @@ def seconds(record: RunRecord) -> float:
 
 def _log_end(record: RunRecord) -> None:
     took = seconds(record)
-    rows = "" if record.rows is None else f", {record.rows:,} rows"
+    rows = "" if record.rows is None else f", {plural(record.rows, 'row')}"
     moved = ("sent", "accepted", "left_out", "pending", "month")
     figures = {
         "event": "end",

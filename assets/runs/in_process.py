@@ -26,6 +26,7 @@ from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
+from pipelines.text.humanize import form
 from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED
 
@@ -151,7 +152,9 @@ def _say(step: Step) -> None:
             ]
             seconds = f"{figures['duration_seconds']:.1f} s"
             rows = figures.get("sent", figures.get("dagster/row_count", 0))
-            line = f"  {step.name:<20}{rows:>11,} rows  {seconds:>7}  {', '.join(shown)}"
+            line = (
+                f"  {step.name:<20}{rows:>11,} {form(rows, 'row ', 'rows')}  {seconds:>7}  {', '.join(shown)}"
+            )
         case "skipped":
             line = f"  {step.name:<20} skipped"
         case "warned" | "broken":

@@ -29,6 +29,7 @@ import msgspec
 
 from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
+from pipelines.text.humanize import form, plural
 from pipelines.webhooks.queue.state import Received
 from schemas.own_tables.sync import Manifest, RunRecord, source_note
 
@@ -242,7 +243,8 @@ def _refused(received: Received) -> Condition:
     refused = received.unsigned + received.wrongly_signed
     firing = received.wrongly_signed > 0 and not received.bodies
     text = (
-        f"all {refused:,} webhook requests so far were refused for their signature"
+        f"{form(refused, 'the only webhook request', f'all {refused:,} webhook requests')} so far "
+        f"{form(refused, 'was refused for its', 'were refused for their')} signature"
         if firing
         else "signatures fit"
     )
@@ -253,7 +255,7 @@ def _refused(received: Received) -> Condition:
 def of_unread(unread: int) -> Condition:
     """Whether signed events of the last seven days do not say what they are."""
     text = (
-        f"{unread:,} signed webhook events of the last 7 days could not be read"
+        f"{plural(unread, 'signed webhook event')} of the last 7 days could not be read"
         if unread
         else "events are read"
     )
@@ -268,11 +270,15 @@ def of_pushes(settings: Settings, outcomes: Mapping[str, Counts]) -> list[Condit
     for name, counts in outcomes.items():
         share = counts.rejected / max(counts.rows_in, 1)
         firing = share > limit
-        text = f"{counts.rejected:,} of {counts.rows_in:,} rows of {name} are rejected ({share:.1%})"
+        are = form(counts.rejected, "is", "are")
+        text = (
+            f"{counts.rejected:,} of {plural(counts.rows_in, 'row')} of {name} {are} rejected ({share:.1%})"
+        )
         figures = {"rejected": counts.rejected, "rows_in": counts.rows_in, "limit": limit}
         remedy = f"Look at them: trackly-sync rejects {name}"
         found.append(Condition(f"rejected:{name}", firing, text, remedy, figures))
-        text = f"{counts.in_doubt:,} rows of {name} are in doubt"
+        are = form(counts.in_doubt, "is", "are")
+        text = f"{plural(counts.in_doubt, 'row')} of {name} {are} in doubt"
         doubt = {"in_doubt": counts.in_doubt}
         remedy = "Settle them: trackly-sync push revenue, then trackly-sync resolve"
         found.append(Condition(f"in_doubt:{name}", counts.in_doubt > 0, text, remedy, doubt))

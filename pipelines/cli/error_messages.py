@@ -79,6 +79,19 @@ def _text(node: ast.expr) -> str:
         return "".join(_text(part) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _text(node.left) + _text(node.right)
+    if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Call):
+        return _counted(node.value)
+    return _PLACE
+
+
+def _counted(call: ast.Call) -> str:
+    """What `humanize.plural` and `humanize.form` fill in, as it is for several."""
+    nouns = [_text(noun) for noun in call.args[1:]]
+    match call.func:
+        case ast.Name("plural"):
+            return f"{_PLACE} {nouns[1] if len(nouns) > 1 else f'{nouns[0]}s'}"
+        case ast.Name("form"):
+            return nouns[-1]
     return _PLACE
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.errors import DataError
+from pipelines.text.humanize import form, plural
 from schemas.own_tables.sync import Manifest
 
 _REASONS_SHOWN = 3
@@ -31,7 +32,8 @@ def hold_to_limit(manifest: Manifest, quarantine: Path, limit: float) -> None:
     common = "; ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_REASONS_SHOWN))
     pulled = manifest.rows + manifest.quarantined
     raise DataError(
-        f"{manifest.dataset}: {manifest.quarantined:,} of {pulled:,} rows ({manifest.bad_share:.1%}) are bad, the "
-        f"limit is {limit:.1%}; nothing was published. Most common: {common}.",
+        f"{manifest.dataset}: {manifest.quarantined:,} of {plural(pulled, 'row')} ({manifest.bad_share:.1%}) "
+        f"{form(manifest.quarantined, 'is', 'are')} bad, the limit is {limit:.1%}; nothing was published. "
+        f"Most common: {common}.",
         "Correct the rows in Trackly, or raise TRACKLY_PULL_BAD_SHARE.",
     )

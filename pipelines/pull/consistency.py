@@ -5,7 +5,7 @@ snapshot is good enough to be one (`bad_rows_limit`).
 """
 
 from pipelines.pull.read.chain import Evidence
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import form, plural
 from schemas.own_tables.sync import Consistency, Manifest, source_note, unserved_rows
 from schemas.revenue import FROM_CONTACTS, OF_TOTALS
 
@@ -18,8 +18,12 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
         pulled: distinct rows read, quarantined ones included.
     """
     notes = list(dict.fromkeys(evidence.notes))
-    claimed = "no total given" if evidence.total is None else f"{evidence.total:,} rows claimed by the API"
-    numbers = f"{pulled:,} distinct rows read, {claimed}, {evidence.requests:,} replies"
+    claimed = (
+        "no total given" if evidence.total is None else f"{plural(evidence.total, 'row')} claimed by the API"
+    )
+    numbers = (
+        f"{plural(pulled, 'distinct row')} read, {claimed}, {plural(evidence.requests, 'reply', 'replies')}"
+    )
     unserved = unserved_rows(evidence.total, pulled)
     if unserved:
         return Consistency.FUZZY, "; ".join([numbers, _unread(unserved), *notes])
@@ -40,8 +44,7 @@ def judge(evidence: Evidence, pulled: int) -> tuple[Consistency, str]:
 
 
 def _unread(rows: int) -> str:
-    were = "was" if rows == 1 else "were"
-    return f"{plural(rows, 'row')} that the API claims {were} not there to be read"
+    return f"{plural(rows, 'row')} that the API claims {form(rows, 'was', 'were')} not there to be read"
 
 
 def schema_changes(before: Manifest | None, unknown: frozenset[str], missing: frozenset[str]) -> str:

@@ -13,6 +13,7 @@ from pipelines.pull.read.chain import Evidence
 from pipelines.pull.replies.fetch import Replies
 from pipelines.pull.write.snapshot_files import SnapshotFiles
 from pipelines.runs import details, now
+from pipelines.text.humanize import plural
 from schemas.own_tables.sync import Consistency, Manifest
 from schemas.revenue import FROM_EVENTS, OF_TOTALS, REVENUE
 
@@ -40,7 +41,7 @@ def manifest_of(
     name, finished_at = made.dataset.name, now()
     consistency, why = judge(evidence, files.rows + files.quarantined)
     if replies.resumed:
-        why += f"; {replies.resumed:,} replies are of an interrupted pull"
+        why += f"; {plural(replies.resumed, 'reply is', 'replies are')} of an interrupted pull"
         consistency = Consistency.REPAIRED if consistency == Consistency.EXACT else consistency
     source, missing = (
         (FROM_EVENTS, files.missing - OF_TOTALS) if name == REVENUE.name else ("", files.missing)
@@ -74,9 +75,9 @@ def figures_of(manifest: Manifest) -> Any:
     """The run record's figures; quarantined rows are logged too."""
     if manifest.quarantined:
         _log.info(
-            "%s: %d rows are quarantined",
+            "%s: %s quarantined",
             manifest.dataset,
-            manifest.quarantined,
+            plural(manifest.quarantined, "row is", "rows are"),
             extra={"event": "quarantine", "dataset": manifest.dataset, "rows": manifest.quarantined},
         )
     return details(

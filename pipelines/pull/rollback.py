@@ -31,6 +31,7 @@ from pipelines.snapshots import (
     snapshots,
 )
 from pipelines.storage import storage_errors
+from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import note_runs, publish, republish
 from pipelines.warehouse.published import published, published_snapshot
 from schemas.own_tables.sync import Manifest, RunRecord
@@ -204,7 +205,7 @@ async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
             shutil.copyfile(before.pages, made.pages)
             shutil.rmtree(made.work)
         passed = before.manifest.quarantined - left.num_rows
-        evidence = f"replay of {before.manifest.snapshot}, in which {passed:,} rows passed"
+        evidence = f"replay of {before.manifest.snapshot}, in which {plural(passed, 'row')} passed"
         return seal(
             folder,
             msgspec.structs.replace(

@@ -30,7 +30,7 @@ from pipelines.push.stage.database import opened, stage_path
 from pipelines.push.stage.redact import hold_ready, put_away
 from pipelines.runs import recorded
 from pipelines.settings import Settings
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import form, plural
 from pipelines.trackly.client import TracklyClient
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PUSHED
@@ -116,7 +116,8 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     """Send one dataset; returns why rows were left out, and what of revenue is open."""
     ledger = pushing.ledger
     if lost := ledger.recover(name):
-        _log.warning("%s: %d calls of a push that ended early have no answer on record.", name, lost)
+        calls, have = plural(lost, "call"), form(lost, "has", "have")
+        _log.warning("%s: %s of a push that ended early %s no answer on record.", name, calls, have)
     if pushing.choices.retry_rejected:
         ledger.reopen(name)
     unsettled = Unsettled()

@@ -15,7 +15,7 @@ from pipelines.report.amounts import NOT_KNOWN, Number, Unit, money
 from pipelines.report.charts import Chart, bars, line, shares
 from pipelines.report.figures import Row
 from pipelines.run_records.summary import Run
-from pipelines.text.humanize import age, duration, plural
+from pipelines.text.humanize import age, duration, form, plural
 from schemas.own_tables.imports import OUTCOMES
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
@@ -79,6 +79,7 @@ def page(
         "time": _time,
         "age": age,
         "plural": plural,
+        "form": form,
         "duration": duration,
         "words": lambda name: name.replace("_", " "),
     }

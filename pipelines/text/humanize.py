@@ -31,4 +31,15 @@ def plural(number: int, one: str, many: str = "") -> str:
         one: the noun for one of them.
         many: the noun for several, where it is not that with an s.
     """
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+    return f"{number:,} {form(number, one, many or f'{one}s')}"
+
+
+def form(number: int, one: str, many: str) -> str:
+    """The form of a word that goes with a number which stands elsewhere: `is` or `are`, `it` or `they`.
+
+    Args:
+        number: how many.
+        one: the form for one.
+        many: the form for several, and for none.
+    """
+    return one if number == 1 else many

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from pipelines.errors import AccessError, OutcomeUnknown, RequestError, ServiceError, TracklySyncError
+from pipelines.text.humanize import plural
 from pipelines.trackly.failures import PROOFS_OF_NOTHING_DONE, Failure, Kind
 
 LONGEST_RETRY_AFTER = 60.0
@@ -87,7 +88,7 @@ def give_up(failure: Failure, *, attempts: int, what: str) -> TracklySyncError:
     """
     if failure.error is not None:
         return _of_request(failure, failure.error, what)
-    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    times = plural(attempts, "attempt")
     asked = "" if failure.retry_after is None else f", asked to wait {failure.retry_after:g} s"
     remedy = {
         Kind.UNREACHABLE: "Check the network and TRACKLY_BASE_URL, then run it again.",

@@ -4,6 +4,7 @@ import duckdb
 
 from pipelines.errors import DataError
 from pipelines.snapshots import Snapshot
+from pipelines.text.humanize import form, plural
 from schemas.derived.tables import literal
 from schemas.registry import PULLED
 from schemas.revenue import FROM_CONTACTS, FROM_EVENTS
@@ -32,7 +33,8 @@ def guard(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, share: floa
     ).fetchall()[0]
     if before and (gone > share * before or gone == before):
         raise DataError(
-            f"{name}: {gone:,} of {before:,} published rows ({gone / before:.1%}) are not in the account any "
-            f"more, and up to {share:.0%} may be removed without --allow-shrink; nothing was published.",
+            f"{name}: {gone:,} of {plural(before, 'published row')} ({gone / before:.1%}) "
+            f"{form(gone, 'is', 'are')} not in the account any more, "
+            f"and up to {share:.0%} may be removed without --allow-shrink; nothing was published.",
             "See that TRACKLY_API_KEY is of the right account; if it is so: trackly-sync pull --allow-shrink",
         )

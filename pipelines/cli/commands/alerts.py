@@ -15,7 +15,7 @@ from pipelines.cli.terminal.results import show_json
 from pipelines.cli.terminal.width import at_words
 from pipelines.errors import ServiceError, SettingsError
 from pipelines.settings import Settings, load_settings
-from pipelines.text.humanize import age
+from pipelines.text.humanize import age, plural
 from pipelines.text.sanitize import plain
 
 if TYPE_CHECKING:  # help answers at once
@@ -107,7 +107,7 @@ def show(found: "Sequence[Condition]", reported: Mapping[str, str]) -> None:
         for line in (condition.text, f"→ {condition.remedy}"):
             out.print(at_words(Text(f"  {plain(line)}"), out.width))
     if not firing:
-        out.print(f"No alerts ({len(found)} checks).")
+        out.print(f"No alerts ({plural(len(found), 'check')}).")
 
 
 def _since(*instants: str | None) -> str:

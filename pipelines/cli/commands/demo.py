@@ -20,6 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.settings import DEMO_MARKER, load_settings
 from pipelines.storage import private_folder, storage_errors
+from pipelines.text.humanize import form, plural
 
 if TYPE_CHECKING:
     from pipelines.push.outcomes import Outcomes
@@ -103,7 +104,7 @@ def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
     from pipelines.sandbox import running, save, seed_account, write_history  # noqa: PLC0415 - help is quick
 
     say = tell if as_json else out.print
-    say(f"Making up an account of {contacts:,} contacts and an export of another platform ...")
+    say(f"Making up an account of {plural(contacts, 'contact')} and an export of another platform ...")
     if os.environ.get("TRACKLY_DATA_DIR"):
         say(f"The demo's data is in {data_dir} (--data-dir); TRACKLY_DATA_DIR is for the real account.")
     account = seed_account(contacts=contacts)
@@ -208,7 +209,10 @@ def _summary(data_dir: Path, made: _Made) -> None:
     show_pulled(pulled)
     out.print("\n[bold]Imported[/]")
     show_pushed(pushed)
-    out.print(f"({made.bad} rows of the export are bad on purpose, {made.repeated} stand in it twice.)")
+    out.print(
+        f"({plural(made.bad, 'row')} of the export {form(made.bad, 'is', 'are')} bad on purpose, "
+        f"{plural(made.repeated, 'stands', 'stand')} in it twice.)"
+    )
     out.print("The warehouse is as of the pull, before the push: the next pull brings what was imported.")
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):

@@ -21,7 +21,7 @@ from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.environment import given_settings, unknown_settings
 from pipelines.storage import narrow, open_to_others
-from pipelines.text.humanize import age, plural
+from pipelines.text.humanize import age, form, plural
 from pipelines.text.sanitize import for_terminal
 from pipelines.text.urls import host_of, is_loopback, shown
 
@@ -190,7 +190,8 @@ def _privacy(settings: Settings) -> Finding:
     return Finding(
         "privacy",
         "warn",
-        f"{len(found):,} files and folders of the data directory are open to other users of this machine",
+        f"{plural(len(found), 'file or folder', 'files and folders')} of the data directory"
+        f" {form(len(found), 'is', 'are')} open to other users of this machine",
         "Run: trackly-sync doctor --fix",
     )
 
@@ -211,7 +212,7 @@ def _warehouse(settings: Settings) -> Finding:
     found = published(settings.warehouse)
     if not found:
         return Finding("warehouse", "warn", "there is none yet", "Run: trackly-sync pull")
-    return Finding("warehouse", "ok", f"{settings.warehouse} opens, {len(found)} datasets")
+    return Finding("warehouse", "ok", f"{settings.warehouse} opens, {plural(len(found), 'dataset')}")
 
 
 def _ledger(settings: Settings) -> Finding:
@@ -229,7 +230,7 @@ def _history(settings: Settings) -> Finding:
     if not folder.is_dir():
         return Finding("history", "ok", f"{folder} is not there; only a push needs it")
     return Finding(
-        "history", "ok", f"{folder}, {sum(1 for path in folder.rglob('*') if path.is_file())} files"
+        "history", "ok", f"{folder}, {plural(sum(1 for path in folder.rglob('*') if path.is_file()), 'file')}"
     )
 
 
@@ -250,7 +251,7 @@ def _webhooks(settings: Settings) -> Finding:
             "events are received without a secret, so nothing is verified",
             "Set TRACKLY_WEBHOOK_SECRET to the secret of Trackly's Settings > Webhooks.",
         )
-    return Finding("webhooks", "ok", f"{found.bodies:,} events received")
+    return Finding("webhooks", "ok", f"{plural(found.bodies, 'event')} received")
 
 
 def _alerts(settings: Settings) -> Finding:

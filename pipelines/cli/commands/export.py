@@ -12,6 +12,7 @@ from pipelines.cli.terminal.help import Command, Group
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
+from pipelines.text.humanize import plural
 
 app = typer.Typer(
     name="export",
@@ -59,8 +60,8 @@ def dbt(
         show_json({"folder": folder, "files": len(contents), "written": [str(path) for path in changed]})
         return 0
     if not changed:
-        out.print(f"{folder} is up to date: {len(contents)} files.", markup=False)
+        out.print(f"{folder} is up to date: {plural(len(contents), 'file')}.", markup=False)
         return 0
-    out.print(f"Wrote {len(changed)} of {len(contents)} files to {folder}.", markup=False)
+    out.print(f"Wrote {len(changed)} of {plural(len(contents), 'file')} to {folder}.", markup=False)
     out.print(f"Next: cd {folder}, pip install dbt-duckdb, dbt build", markup=False)
     return 0

@@ -10,6 +10,7 @@ import typer
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.errors import SettingsError, UsageError
+from pipelines.text.humanize import plural
 
 _SECRET = "sandbox"  # noqa: S105 - of a made-up account
 """What events are signed with unless another secret is given."""
@@ -106,7 +107,7 @@ def sandbox(
         raise UsageError(
             f"Port {port} cannot be used: {error.strerror}.", "Name another with --port."
         ) from None
-    out.print(f"A local account of {contacts:,} contacts. In another terminal:\n")
+    out.print(f"A local account of {plural(contacts, 'contact')}. In another terminal:\n")
     _show_settings(url, API_KEY, history)
     serve_forever(account, faults, listener)
     return 0

@@ -15,7 +15,7 @@ from pipelines.cli.terminal.help import Command, Group
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.text.humanize import age
+from pipelines.text.humanize import age, plural
 from pipelines.text.sanitize import for_terminal
 
 if TYPE_CHECKING:  # help answers at once
@@ -189,6 +189,8 @@ def replay(as_json: AsJson = False) -> int:
         show_json({"rows": record.rows})
         return 0
     out.print(
-        "No event was received yet." if record.rows is None else f"{record.rows:,} events were read again."
+        "No event was received yet."
+        if record.rows is None
+        else f"{plural(record.rows, 'event was', 'events were')} read again."
     )
     return 0

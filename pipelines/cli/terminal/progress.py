@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipelines.cli.terminal.consoles import err, json_logs
 from pipelines.logs import ENGINE
-from pipelines.text.humanize import duration
+from pipelines.text.humanize import duration, form, plural
 from schemas.registry import PUSHED
 
 Report = Callable[[str, int, int | None], None]
@@ -54,7 +54,7 @@ class Retries(logging.Handler):
         self.count += getattr(record, "event", "") == "retry"
 
     def __str__(self) -> str:
-        return "" if not self.count else "1 retry" if self.count == 1 else f"{self.count:,} retries"
+        return plural(self.count, "retry", "retries") if self.count else ""
 
 
 @contextmanager
@@ -163,7 +163,9 @@ def _lines(verb: str, retries: Retries) -> Report:
         pace = f", {rate:,.0f}/s" if rate else ""
         left = _left(total, done, rate)
         again = f", {retries}" if retries.count else ""
-        text = f"{_title(verb, dataset)}: {done:,}{of} {'row' if (total or done) == 1 else 'rows'}{pace}{left}{again}"
+        text = (
+            f"{_title(verb, dataset)}: {done:,}{of} {form(total or done, 'row', 'rows')}{pace}{left}{again}"
+        )
         if json_logs():
             figures = {"event": "progress", "dataset": dataset, "rows": done, "expected": total}
             _log.info(text, extra={**figures, "retries": retries.count})

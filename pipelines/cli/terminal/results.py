@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipelines.cli.terminal.consoles import out
 from pipelines.push.outcomes import Outcomes
-from pipelines.text.humanize import age, duration, plural
+from pipelines.text.humanize import age, duration, form, plural
 from pipelines.text.sanitize import for_json, plain
 from schemas.own_tables.sync import Manifest, source_note
 from schemas.registry import PULLED, PUSHED
@@ -141,7 +141,7 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
 def differing_notes(differing: Mapping[str, int]) -> list[str]:
     """Rows that are in the account and say something else in their file by now."""
     return [
-        f"{plural(rows, 'row')} of {name} {'differs' if rows == 1 else 'differ'} from what was sent, which the "
+        f"{plural(rows, 'row')} of {name} {form(rows, 'differs', 'differ')} from what was sent, which the "
         f"account keeps: trackly-sync rejects {name} --outcome differs, then trackly-sync resolve --differs {name}"
         for name, rows in differing.items()
         if rows

@@ -12,6 +12,7 @@ from pipelines.process.concurrent import run_all
 from pipelines.pull.read.joining import Budget, Joiner
 from pipelines.pull.read.pages import FixedPages, PagedQuery, Slice, all_at_once, is_short_of
 from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further, top_of
+from pipelines.text.humanize import plural
 
 TOP_ROWS = 100
 """Rows of the last look at the top: new sign-ups of the time of a scan, at the least."""
@@ -167,7 +168,7 @@ class _Chain:
         self._evidence.complete = False
         why = "; rows of one date change places" if self._joiner.unsteady else ""
         self._evidence.notes.append(
-            f"{self._paged.path}: replies could not be joined within {budget.spent} extra requests{why}"
+            f"{self._paged.path}: replies could not be joined within {plural(budget.spent, 'extra request')}{why}"
         )
 
     async def _read_plan(self, concurrency: int) -> int:

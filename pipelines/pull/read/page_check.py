@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.pull.decode.row_keys import Keys, Seen
 from pipelines.pull.read.windows import Window
+from pipelines.text.humanize import plural
 from pipelines.trackly.client import Unreadable
 
 
@@ -41,14 +42,14 @@ class PageCheck:
         if seen.page not in (None, window.page) and not _is_last_instead(window, seen, self.may_be_last):
             return f"page {seen.page} came in answer to page {window.page}"
         if window.page > 1 and seen.per_page and seen.per_page < window.per_page:
-            return f"{seen.per_page} rows a page came in answer to {window.per_page}"
+            return f"{plural(seen.per_page, 'row')} a page came in answer to {window.per_page}"
         return None
 
     def _wrong_rows(self, seen: Seen) -> str | None:
         """What is wrong with the reply's rows."""
         window = self.window
         if seen.absent and seen.total is not None and seen.total > window.start:
-            return f"no array of rows came, and {seen.total:,} rows are claimed"
+            return f"no array of rows came, and {plural(seen.total, 'row is', 'rows are')} claimed"
         can_tell = window.page > 1 and self.first_keys and seen.total == self.first_total
         if can_tell and seen.keys == self.first_keys[: window.per_page]:
             return f"the first page came again in answer to page {window.page}"

@@ -18,6 +18,7 @@ from pipelines.pull.read.chain import TOP_ROWS, Chained, Evidence, read_chain
 from pipelines.pull.read.fixed_pages import read_twice
 from pipelines.pull.read.pages import Fetch, FixedPages, PagedQuery
 from pipelines.pull.replies.accept import Check
+from pipelines.text.humanize import plural
 from pipelines.trackly.client import Query
 
 _EQUAL_ROUNDS, _MOST_ROUNDS = 3, 9
@@ -197,7 +198,8 @@ class _Pass:
 
     def _note_served(self, claimed: int, reached: int, more: str) -> None:
         self._evidence.notes.append(
-            f"{self._paged.path}: {claimed:,} rows are claimed, {reached:,} are served, {more}"
+            f"{self._paged.path}: {plural(claimed, 'row is', 'rows are')} claimed, "
+            f"{plural(reached, 'is', 'are')} served, {more}"
         )
 
     async def _read_fixed(self, rows: int, concurrency: int) -> None:
@@ -211,7 +213,8 @@ class _Pass:
         self._evidence.confirmed |= readings > 0 and self.total not in (None, reached)
         self._evidence.drifted |= readings != 2 or self._paged.claims_differ
         self._evidence.notes.append(
-            f"{self._paged.path}: {rows:,} rows come on a page, whatever is asked for; {reached:,} are served, "
+            f"{self._paged.path}: {plural(rows, 'row comes', 'rows come')} on a page, whatever is asked for; "
+            f"{plural(reached, 'is', 'are')} served, "
             f"{'twice the same' if readings else 'and others each time'}"
         )
         self._evidence.requests += self._paged.replies

@@ -14,7 +14,7 @@ from pipelines.alerts.conditions import Condition
 from pipelines.push.ledger.db.figures import Alarm, Named
 from pipelines.push.ledger.status import figures
 from pipelines.settings import Settings
-from pipelines.text.humanize import duration, plural
+from pipelines.text.humanize import duration, form, plural
 from schemas.values.money import amount_of
 
 _MOST_NAMED = 5
@@ -44,12 +44,15 @@ class LateRevenue:
     def text(self) -> str:
         """What happened, in one line, without personal data."""
         of = self.alarm
-        twice = "they" if of.sent_again == of.rows else f"{of.sent_again:,} of them"
-        again = f"; {twice} had been sent again and count twice" if of.sent_again else ""
+        they = form(of.rows, "it", "they")
+        which = they if of.sent_again == of.rows else f"{of.sent_again:,} of them"
+        count = form(of.sent_again, "counts", "count")
+        again = f"; {which} had been sent again and {count} twice" if of.sent_again else ""
+        were = form(of.rows, "it was", "they were")
         return (
             f"{plural(of.rows, 'row')} of {of.dataset} ({self.amount:,.4f}) of"
             f" {plural(of.contacts, 'contact')} ({self.masked})"
-            f" turned up after they were called absent, up to {duration(of.seconds)} after they were sent{again}."
+            f" turned up after {were} called absent, up to {duration(of.seconds)} after {were} sent{again}."
             f" No more {of.dataset} is sent until somebody has acknowledged this"
         )
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import pyarrow.parquet as pq
 
 from pipelines.errors import UsageError
+from pipelines.text.humanize import plural
 
 MOST_COLUMNS = 2_000
 """Columns of a file, or different keys of its objects."""
@@ -59,7 +60,7 @@ def refuse_parquet(path: Path, rows: Path) -> None:
     size = rows.stat().st_size
     if found.num_rows > _MOST_ROWS or found.num_rows > max(_FEW_ROWS, _ROWS_PER_BYTE * size):
         raise UsageError(
-            f"{path} holds {found.num_rows:,} rows in {size:,} bytes, which no history does.",
+            f"{path} holds {plural(found.num_rows, 'row')} in {size:,} bytes, which no history does.",
             "Export it again; split a history of more than a billion rows into several files.",
         )
     for group in range(found.num_row_groups):

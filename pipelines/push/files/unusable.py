@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pipelines.errors import UsageError
+from pipelines.text.humanize import plural
 
 _MOST_NAMED = 10
 
@@ -22,7 +23,7 @@ class UnusableFilesError(UsageError):
         named = " ".join(str(error) for error in errors[:_MOST_NAMED])
         more = len(errors) - _MOST_NAMED
         super().__init__(
-            f"{len(errors)} files cannot be used. {named}{f' And {more} more.' if more > 0 else ''}"
+            f"{plural(len(errors), 'file')} cannot be used. {named}{f' And {more} more.' if more > 0 else ''}"
         )
         self.errors = tuple(errors)
 

@@ -14,6 +14,7 @@ from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.engine import insert_many
 from pipelines.push.ledger.db.tables import CHUNKS, ROWS
 from pipelines.push.outcomes import NO_ANSWER, UNSETTLED, Outcome, Verdict
+from pipelines.text.humanize import plural
 
 
 class LedgerRows(NamedTuple):
@@ -174,7 +175,9 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
     )
     if result.rowcount not in (-1, len(rows.identity)):
         raise DataError(
-            f"Of {len(rows.identity)} rows of {dataset} only {result.rowcount} are pending.", "Push again."
+            f"Of {plural(len(rows.identity), 'row')} of {dataset}"
+            f" only {plural(result.rowcount, 'is', 'are')} pending.",
+            "Push again.",
         )
 
 

@@ -35,7 +35,7 @@ from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import Sending
 from pipelines.push.stage.database import stage_path
 from pipelines.settings import Settings
-from pipelines.text.humanize import duration
+from pipelines.text.humanize import duration, plural
 from pipelines.trackly.client import TracklyClient
 
 MOST_ROUNDS = 20
@@ -226,8 +226,9 @@ class _RevenuePush:
         seconds = seconds_until_due(self.settings, self.ledger)
         if seconds >= 1:
             _log.warning(
-                "revenue: waiting %s until the account has surely finished the calls without an answer; then their %d"
-                " rows are read again. Ctrl-C is safe: nothing is lost, and the next push settles them.",
-                duration(seconds), waiting, extra={"event": "settling", "rows": waiting, "seconds": seconds},
+                "revenue: waiting %s until the account has surely finished the calls without an answer; then their"
+                " %s read again. Ctrl-C is safe: nothing is lost, and the next push settles them.",
+                duration(seconds), plural(waiting, "row is", "rows are"),
+                extra={"event": "settling", "rows": waiting, "seconds": seconds},
             )  # fmt: skip
         await asyncio.sleep(seconds)

@@ -26,6 +26,7 @@ from pipelines.push.stage.database import Progress
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
 from pipelines.settings import Settings
+from pipelines.text.humanize import plural
 from pipelines.trackly.client import TracklyClient
 
 _log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class Reader:
 def _log_settled(done: Settlement) -> None:
     outcomes = [verdict.outcome for verdict in done.verdicts.values()]
     _log.info(
-        "revenue: of %d rows in doubt the contacts' totals show %d to be in the account, %d not; %d stay in doubt.",
-        len(outcomes), outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.PENDING),
-        outcomes.count(Outcome.IN_DOUBT),
+        "revenue: of %s in doubt the contacts' totals show %d to be in the account, %d not; %s in doubt.",
+        plural(len(outcomes), "row"), outcomes.count(Outcome.ACCEPTED), outcomes.count(Outcome.PENDING),
+        plural(outcomes.count(Outcome.IN_DOUBT), "stays", "stay"),
     )  # fmt: skip

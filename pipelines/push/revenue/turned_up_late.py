@@ -33,7 +33,7 @@ from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs import now
-from pipelines.text.humanize import duration
+from pipelines.text.humanize import duration, form, plural
 from schemas.values.money import CENT
 
 _MOST_SUMS = 20_000
@@ -175,14 +175,15 @@ def _times(reading: ContactTotals) -> tuple[str, str]:
 
 def _log_late(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
     twice = any(not one.pending for one in late)
+    were = form(len(late), "it was", "they were")
     what = (
         "no more is sent until somebody has looked: trackly-sync resolve"
         if twice
-        else f"they were not sent again, and calls are given {duration(learned)} from now on"
+        else f"{were} not sent again, and calls are given {duration(learned)} from now on"
     )
     _log.warning(
-        "revenue: %d rows turned up after they were called absent, up to %.0f s after they were sent; %s",
-        len(late), seconds, what, extra={"event": "late_revenue", "alarm": number},
+        "revenue: %s turned up after %s called absent, up to %.0f s after %s sent; %s",
+        plural(len(late), "row"), were, seconds, were, what, extra={"event": "late_revenue", "alarm": number},
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from pipelines.push.send.call_turns import Turns
 from pipelines.push.send.chunks import Batch, Chunk, chunks
 from pipelines.push.send.queries import Queue, Waves, ahead
 from pipelines.push.stage.database import Progress
+from pipelines.text.humanize import plural
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
 
@@ -158,8 +159,8 @@ class Sending:
         if refused > self.canary_share * sent:
             reasons = "; ".join(f"{reason} ({count})" for reason, count in self._refused.most_common(3))
             raise DataError(
-                f"{self.dataset}: of the first {sent} rows, taken from all over the input, {refused} were refused; "
-                f"the rest was not sent. Reasons: {reasons}.",
+                f"{self.dataset}: of the first {plural(sent, 'row')}, taken from all over the input, "
+                f"{plural(refused, 'was', 'were')} refused; the rest was not sent. Reasons: {reasons}.",
                 "Correct the input or the account, then push again; --retry-rejected tries the refused rows again.",
             )
 
@@ -273,10 +274,10 @@ class Sending:
         answered = figures_of(reply)
         self.ledger.answer(self.dataset, number, answered, own)
         _log.debug(
-            "%s: call %d of %d rows is answered",
+            "%s: call %d of %s is answered",
             self.dataset,
             number,
-            chunk.count,
+            plural(chunk.count, "row"),
             extra=for_logs(self.dataset, number, answered),
         )
 
@@ -292,7 +293,8 @@ class Sending:
             self.sizes.too_large(chunk.count, chunk.size)
         self.sizes.lost(chunk.count, error.seconds)
         figures = {"event": "in_doubt", "dataset": self.dataset, "chunk": number}
-        _log.warning("%s: %d rows are in doubt: %s", self.dataset, chunk.count, error.message, extra=figures)
+        rows = plural(chunk.count, "row is", "rows are")
+        _log.warning("%s: %s in doubt: %s", self.dataset, rows, error.message, extra=figures)
         self._tell_once(too_large_note() if error.status == TOO_LARGE else None)
         self._tell_once(self._cut_note())
         if known:
@@ -302,7 +304,7 @@ class Sending:
         most = MOST_LOST if self._lost_seconds > _QUICK else _MOST_QUICKLY_LOST
         if self._lost >= most:
             raise OutcomeUnknown(
-                f"{self._lost} calls in a row had no usable answer; no more {self.dataset} was sent."
+                f"{plural(self._lost, 'call')} in a row had no usable answer; no more {self.dataset} was sent."
                 + (f" {note[0].upper()}{note[1:]}" if (note := self._cut_note()) else ""),
                 "See that the service answers, then push again: nothing is sent twice.",
             ) from error
@@ -311,9 +313,9 @@ class Sending:
         """A call that may be repeated was cut off: its rows go again in smaller ones."""
         self.sizes.cut(chunk.count, error.seconds)
         _log.info(
-            "%s: a call of %d rows was cut off (%s); the next ones have %d at most",
+            "%s: a call of %s was cut off (%s); the next ones have %d at most",
             self.dataset,
-            chunk.count,
+            plural(chunk.count, "row"),
             error.message,
             self.sizes.rows,
         )

@@ -171,9 +171,9 @@ crossed AS (
                 WHEN people IS NOT NULL THEN 'Both send to audiences that share people'
                 ELSE 'Both perhaps send to the same people, by their lists'
             END,
-            CASE WHEN same_hour THEN ', in the same hour' ELSE ', ' || gap // 60 || ' hours apart' END,
+            CASE WHEN same_hour THEN ', in the same hour' ELSE ', ' || gap // 60 || CASE gap // 60 WHEN 1 THEN ' hour apart' ELSE ' hours apart' END END,
             CASE
-                WHEN gap < skip * 60 THEN '; within ' || skip || ' hours, so the later one skips them'
+                WHEN gap < skip * 60 THEN '; within ' || skip || CASE skip WHEN 1 THEN ' hour, so' ELSE ' hours, so' END || ' the later one skips them'
                 ELSE '; neither skips them, so they get both'
             END,
             CASE WHEN zones_differ THEN '. Only one of them uses local time' ELSE '' END,
@@ -245,7 +245,7 @@ segments AS (
         coalesce('variant ' || position, '') AS about,
         variant_name AS about_name,
         CASE encoding WHEN 'GSM-7' THEN 'Shorten it.' END AS remedy,
-        'It is sent in ' || encoding || ' as ' || segments || ' segments; the estimate is ' || estimate || '.' AS detail
+        'It is sent in ' || encoding || ' as ' || segments || CASE segments WHEN 1 THEN ' segment' ELSE ' segments' END || '; the estimate is ' || estimate || '.' AS detail
     FROM marts.message_segments
     WHERE extra_segments > 0
         AND ((subject = 'creatives' AND status = 'active') OR (subject = 'schedules' AND status = 'on'))

@@ -146,8 +146,8 @@ def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
     if calls:
         last = max(at for _, at in calls.values())
         raise StorageError(
-            f"The ledger does not know {len(calls):,} calls of revenue that imports.chunks has, the last one of "
-            f"{last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
+            f"The ledger does not know {plural(len(calls), 'call')} of revenue that imports.chunks has, the last one"
+            f" of {last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
             "Put the latest ledger back, or take them over from the warehouse: trackly-sync adopt. If the account "
             "was emptied: move warehouse.duckdb away, and pull.",
         )

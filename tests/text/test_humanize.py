@@ -1,0 +1,63 @@
+"""Figures as text."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.text.humanize import form, plural
+
+_ROOT = Path(__file__).parents[2]
+_COUNTED = re.compile(
+    r" (?:distinct |published |good |webhook |other )?(?:rows|calls|replies|records|files|contacts"
+    r"|events|pages|requests|datasets"
+    r"|messages|sends|clicks|checks|columns|lines|snapshots|lists|offers|attempts|retries|conversions|bodies)\b"
+)
+_NEVER_ONE = {
+    "pipelines/cli/commands/rejects.py: {total} rows",  # more than are shown
+    "pipelines/alerts/conditions.py: {refused} webhook requests",  # one form of two
+}
+
+
+@pytest.mark.parametrize(
+    ("number", "rows", "replies"),
+    [
+        (0, "0 rows", "0 replies"),
+        (1, "1 row", "1 reply"),
+        (2, "2 rows", "2 replies"),
+        (1_000, "1,000 rows", "1,000 replies"),
+    ],
+)
+def test_a_noun_goes_with_its_number(number: int, rows: str, replies: str) -> None:
+    """Only one is one."""
+    assert plural(number, "row") == rows
+    assert plural(number, "reply", "replies") == replies
+    assert form(number, "is", "are") == ("is" if number == 1 else "are")
+
+
+def _unchecked(tree: ast.AST) -> Iterator[str]:
+    """Nouns in the plural right after a number of which nobody knows whether it is one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            for value, after in zip(node.values, node.values[1:], strict=False):
+                if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant):
+                    number, text = ast.unparse(value.value), str(after.value)
+                    is_bound = number.isupper() or len(number) > 100
+                    if _COUNTED.match(text) and not is_bound:
+                        yield f"{{{number}}}{text}"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"%d (?:rows|calls|files|events|requests)\b", node.value)
+
+
+def test_no_text_says_1_rows() -> None:
+    """Every number with a noun goes through one function, so that nobody reads "1 rows"."""
+    sources = [path for room in ("pipelines", "assets") for path in (_ROOT / room).rglob("*.py")]
+    found = {
+        f"{path.relative_to(_ROOT)}: {text}"
+        for path in sources
+        if "sandbox" not in path.parts
+        for text in _unchecked(ast.parse(path.read_text()))
+    }
+    assert found <= _NEVER_ONE
