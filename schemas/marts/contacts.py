@@ -3,7 +3,7 @@
 What does not belong here: marts of what was imported, and how the marts are computed (see `schemas.marts`).
 """
 
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
@@ -94,12 +94,50 @@ class ListChurn(msgspec.Struct):
     ]
 
 
+_BY_MONTH: dict[str, Any] = {
+    "new": Annotated[
+        Integer,
+        Column("Active at the month's end, and not on the list when it began.", _CONTACTS),
+    ],
+    "returned": Annotated[
+        Integer, Column("Of new: those that had been on the list in an earlier month.", _CONTACTS)
+    ],
+    "reactivated": Annotated[
+        Integer, Column("Inactive when the month began, and active at its end.", _CONTACTS)
+    ],
+    "opted_out": Annotated[
+        Integer, Column("Active when the month began, and inactive at its end.", _CONTACTS)
+    ],
+    "removed": Annotated[
+        Integer,
+        Column(
+            "Active when the month began, and not on the list at its end. Whoever left and came back within the "
+            "month is not counted, nor who joined and left within it: list_churn has the days.",
+            _CONTACTS,
+        ),
+    ],
+    "churn_rate": Annotated[
+        Ratio | None, Column("(opted_out + removed) / opening; null where opening is 0.")
+    ],
+    "inactive_new": Annotated[
+        Integer, Column("Inactive at the month's end, and not on the list when it began.", _CONTACTS)
+    ],
+    "inactive_removed": Annotated[
+        Integer, Column("Inactive when the month began, and not on the list at its end.", _CONTACTS)
+    ],
+}
 _MONTH = ("month", Annotated[Day, Column("First day of the month in which a pull saw it.")])
 ListChurnMonthly = msgspec.defstruct(
     "ListChurnMonthly",
-    [_MONTH, *list(get_type_hints(ListChurn, include_extras=True).items())[1:]],
+    [
+        _MONTH,
+        *(
+            (name, _BY_MONTH.get(name, of))
+            for name, of in [*get_type_hints(ListChurn, include_extras=True).items()][1:]
+        ),
+    ],
 )
-"""The same over a month: the columns of a day, whose first is the day."""
+"""The same over a month: who was on the list when it began beside who is when it ends."""
 
 
 class ListGrowthMonthly(msgspec.Struct):
@@ -108,8 +146,17 @@ class ListGrowthMonthly(msgspec.Struct):
     month: Annotated[Day | None, Column("First day of the month; null for contacts without a sign-up date.")]
     list_id: ListId
     list_name: ListName
-    signups: Annotated[Integer, Column("Contacts that joined; see list_growth.", _CONTACTS)]
-    removed: Annotated[Integer, Column("Contacts that a pull first found gone; see list_growth.", _CONTACTS)]
+    signups: Annotated[
+        Integer,
+        Column("Contacts that joined in the month; who left in it as well is in removed too.", _CONTACTS),
+    ]
+    removed: Annotated[
+        Integer,
+        Column(
+            "Contacts that a pull first found gone in the month; one that is there again never went.",
+            _CONTACTS,
+        ),
+    ]
     contacts: Annotated[Integer, Column("All signups less all removed up to the month's end.", _CONTACTS)]
 
 
@@ -241,7 +288,8 @@ CONTACT_MARTS: tuple[Dataset, ...] = (
         "list_churn_monthly",
         ListChurnMonthly,
         ("month", "list_id"),
-        "One row per list and month with days in list_churn: the same books by month.",
+        "One row per list and month with days in list_churn: who was on the list when the month began, beside who is "
+        "when it ends. The month of the first pull begins with that.",
     ),
     mart(
         "list_growth_monthly",

@@ -114,6 +114,16 @@ class Books:
             )  # fmt: skip
         return rows
 
+    def between(self, number: int, begin: dt.datetime, end: dt.datetime) -> Counter[tuple[str, str]]:
+        """How many contacts of a list were in which state at the one and at the other instant."""
+        assert self.began is not None
+        first = max(begin, self.began + dt.timedelta(microseconds=1))
+        return Counter(
+            (_state(stays, first), _state(stays, end))
+            for key, stays in self.stays.items()
+            if key[1] == number
+        )
+
     def stretches(self) -> set[tuple[Any, ...]]:
         """list_membership: number, list, state, since when, by what, until when, and whether it was removed then."""
         found = set()
@@ -150,6 +160,19 @@ class Books:
                 if end > as_of:
                     break
         return rows
+
+
+def _state(stays: list[Stay], moment: dt.datetime) -> str:
+    """Of a contact before an instant, as pulls saw it."""
+    states = [(at, "active" if active else "inactive") for stay in stays for at, active in stay.states]
+    states += [(stay.left, "gone") for stay in stays if stay.left and not _came_at(stays, stay.left)]
+    seen = [state for state in sorted(states) if state[0] < moment]
+    return seen[-1][1] if seen else "never"
+
+
+def _came_at(stays: list[Stay], moment: dt.datetime) -> bool:
+    """Whether a contact signed up again between two pulls: it was there in both."""
+    return any(stay.states[0][0] == moment for stay in stays)
 
 
 def _after(month: dt.date, months: int) -> dt.datetime:
@@ -225,21 +248,37 @@ def test_books_of_random_pulls_close(seed: int, tmp_path: Path) -> None:
         for row in mart(settings, "list_membership")
     }  # fmt: skip
     assert stretches == books.stretches()
-    _check_the_months(settings, churn)
+    _check_the_months(settings, churn, books)
     _check_the_ends(settings, churn, before)
 
 
-def _check_the_months(settings: Settings, churn: list[Row]) -> None:
-    """The books by month are those by day, and rates are of the opening."""
+def _check_the_months(settings: Settings, churn: list[Row], books: Books) -> None:
+    """By month everybody counts once: by where they were when it began, and where they are when it ends."""
     days: dict[tuple[dt.date, int], list[Row]] = defaultdict(list)
     for row in sorted(churn, key=lambda row: row["day"]):
         days[row["day"].replace(day=1), row["list_id"]].append(row)
-    months = {(row["month"], row["list_id"]): row for row in mart(settings, "list_churn_monthly")}
+    months = {
+        (row["month"], row["list_id"]): row
+        for row in mart(settings, "list_churn_monthly", "Pacific/Auckland")
+    }
     assert months.keys() == days.keys()
-    for key, row in months.items():
-        assert (row["opening"], row["closing"]) == (days[key][0]["opening"], days[key][-1]["closing"])
-        for name in ("new", "returned", "reactivated", "opted_out", "removed", "net", "inactive_new"):
-            assert row[name] == sum(day[name] for day in days[key])
+    for (month, number), row in months.items():
+        of = days[month, number]
+        assert (row["opening"], row["closing"]) == (of[0]["opening"], of[-1]["closing"])
+        assert row["net"] == row["closing"] - row["opening"] == sum(day["net"] for day in of)
+        moves = books.between(number, _after(month, 0), _after(month, 1))
+        names = {
+            "new": [("never", "active"), ("gone", "active")],
+            "returned": [("gone", "active")],
+            "reactivated": [("inactive", "active")],
+            "opted_out": [("active", "inactive")],
+            "removed": [("active", "gone")],
+            "inactive_new": [("never", "inactive"), ("gone", "inactive")],
+            "inactive_removed": [("inactive", "gone")],
+        }
+        assert {name: row[name] for name in names} == {
+            name: sum(moves[turn] for turn in turns) for name, turns in names.items()
+        }
         outs = row["opted_out"] + row["removed"]
         assert row["churn_rate"] == (pytest.approx(outs / row["opening"]) if row["opening"] else None)
 
@@ -290,15 +329,21 @@ def test_what_an_account_does_between_pulls_is_in_the_books(account: Account, se
     pull(settings, ["contacts"], "r3")
     account.remove_contact(key_of(left))
     pull(settings, ["contacts"], "r4", since_last=True)  # fuzzy: whoever it does not see stays
+    names = ("new", "returned", "reactivated", "opted_out", "removed")
     found: Counter[str] = Counter()
     for row in mart(settings, "list_churn"):
-        found.update({name: row[name] for name in ("new", "returned", "reactivated", "opted_out", "removed")})
+        found.update({name: row[name] for name in names})
         assert (
             row["opening"] + row["new"] + row["reactivated"] - row["opted_out"] - row["removed"]
             == row["closing"]
         )
         assert row["opening"] == active[row["list_id"]]
     assert found == {"new": 2, "returned": 1, "reactivated": 1, "opted_out": 1, "removed": 2}
+    month: Counter[str] = Counter()
+    for row in mart(settings, "list_churn_monthly"):
+        month.update({name: row[name] for name in names})
+    # one opted out and became active again, one left and came back: by month neither has moved
+    assert month == {"new": 1, "returned": 0, "reactivated": 0, "opted_out": 0, "removed": 1}
 
 
 def test_a_cohort_keeps_those_who_signed_up_again_between_two_pulls(tmp_path: Path) -> None:
