@@ -154,7 +154,7 @@ def _plan(
         call_seconds=each,
         measured=measured is not None,
         files=files,
-        differing=compared.presence.differs,
+        differing=compared.changes.differs,
         acknowledged=acknowledged,
         unchecked=unchecked(dataset, settings.warehouse),
     )

@@ -131,7 +131,7 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
         publish_imports(settings)
 
 
-def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differing.Place]:
+def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differing.DifferingRow]:
     """Rows of the last intake that are in the account and say something else in their file by now.
 
     Args:
@@ -141,7 +141,7 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
     Raises:
         StorageError: a stage cannot be used.
     """
-    found: list[differing.Place] = []
+    found: list[differing.DifferingRow] = []
     privacy = Privacy.of(settings)
     for name in datasets:
         path = stage_path(settings, name)
@@ -152,7 +152,7 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
                 fields = changed_fields(connection, PUSHED[name], files, privacy)
                 found += [
                     replace(place, fields=fields.get(place.identity, ()))
-                    for place in differing.places(connection, name)
+                    for place in differing.differing_in(connection, name)
                 ]
     return found
 

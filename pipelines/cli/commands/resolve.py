@@ -24,7 +24,7 @@ from schemas.values.money import amount_of
 
 if TYPE_CHECKING:
     from pipelines.push.audit.late_revenue import LateRevenue
-    from pipelines.push.checks.differing_rows import Place
+    from pipelines.push.checks.differing_rows import DifferingRow
     from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20
@@ -221,7 +221,7 @@ def _list_differing(settings: Settings, names: Sequence[str], as_json: bool, *, 
     return 0
 
 
-def _show_differing(found: "Sequence[Place]") -> None:
+def _show_differing(found: "Sequence[DifferingRow]") -> None:
     if not found:
         out.print("No row of the last push differs from what was sent.")
         return

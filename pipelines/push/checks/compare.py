@@ -22,7 +22,7 @@ from pipelines.push.checks.revenue.same_rows import Decision, hold_same
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.ledger.statements import Presence
+from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count
 from pipelines.push.values.content_digest import changed, kept_content
@@ -84,18 +84,18 @@ class Compared:
         dataset: what it holds.
         rows_in: rows of the input.
         held: how many of them are quarantined, duplicate and parked.
-        presence: which rows of the ledger came into the input or left it since the last `record`.
+        changes: which rows of the ledger came into the input or left it since the last `record`.
     """
 
     connection: duckdb.DuckDBPyConnection
     dataset: str
     rows_in: int
     held: dict[str, int]
-    presence: Presence
+    changes: InputChanges
 
     def record(self, ledger: Ledger) -> None:
         """Put on record in the ledger what the current input is."""
-        ledger.take_in(self.dataset, self.rows_in, self.held, self.presence)
+        ledger.take_in(self.dataset, self.rows_in, self.held, self.changes)
 
     def known(self) -> int:
         """How many rows of the input the ledger has an attempt or an outcome of."""
@@ -193,9 +193,9 @@ def _load_known(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Led
 
 def _as_judged(connection: duckdb.DuckDBPyConnection, dataset: str) -> Compared:
     held = connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
-    presence = _presence(connection)
+    changes = _changes(connection)
     rows_in = count(connection, "SELECT count(*) FROM input")
-    return Compared(connection, dataset, rows_in, dict(held), presence)
+    return Compared(connection, dataset, rows_in, dict(held), changes)
 
 
 def _make_room(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
@@ -305,7 +305,7 @@ def _is_within(between: Period) -> str:
     return f"coalesce(timestamp >= {start} AND timestamp < {end}, false)"
 
 
-def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
+def _changes(connection: duckdb.DuckDBPyConnection) -> InputChanges:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, packed, NOT current AS is_in"
         " FROM known WHERE ours AND current <> (identity IN (SELECT identity FROM ready))"
@@ -322,4 +322,4 @@ def _presence(connection: duckdb.DuckDBPyConnection) -> Presence:
         "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
     ).fetchall()
     differs = count(connection, "SELECT count(*) FROM differing WHERE NOT acknowledged")
-    return Presence(dict(changed), dict(deltas), dict(packs), differs)
+    return InputChanges(dict(changed), dict(deltas), dict(packs), differs)

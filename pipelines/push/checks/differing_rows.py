@@ -19,7 +19,7 @@ from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DifferingRow:
     """A row that differs, and where it stands.
 
     Attributes:
@@ -68,13 +68,13 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
     )
 
 
-def places(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Place]:
+def differing_in(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[DifferingRow]:
     """Every row of a stage that differs, in the order of the input."""
     found = connection.execute(
         "SELECT identity, path, row, line, acknowledged FROM differing JOIN input USING (seq) JOIN files USING (file)"
         " ORDER BY seq"
     ).fetchall()
-    return [Place(dataset, *row) for row in found]
+    return [DifferingRow(dataset, *row) for row in found]
 
 
 def unseen(connection: duckdb.DuckDBPyConnection) -> Sequence[Differing]:

@@ -24,8 +24,8 @@ from pipelines.push.ledger.db.upgrade import upgrade
 from pipelines.push.ledger.packed_rows import mark, pack, take_turns, unpack
 from pipelines.push.ledger.statements import (
     Answered,
+    InputChanges,
     LedgerRows,
-    Presence,
     add,
     give,
     give_all,
@@ -70,14 +70,14 @@ class Ledger:
         with ledger_errors(self._where):
             upgrade(self._durable, url)
 
-    def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], presence: Presence) -> None:
+    def take_in(self, dataset: str, rows_in: int, held: Mapping[str, int], changes: InputChanges) -> None:
         """Record the current input: its size, how many rows are held back, and which old rows are in it.
 
         Args:
             dataset: sends, clicks or revenue.
             rows_in: rows of the input.
             held: by outcome, how many of them are not to be sent.
-            presence: what changed since the input before.
+            changes: what changed since the input before.
         """
         row = {name: held.get(name, 0) for name in (Outcome.QUARANTINED, Outcome.DUPLICATE, Outcome.PARKED)}
         with self.begin() as connection:
@@ -91,25 +91,25 @@ class Ledger:
                     rows_in=rows_in,
                     taken_in_at=at,
                     first_taken_in_at=first,
-                    differs=presence.differs,
+                    differs=changes.differs,
                     **row,
                 )
             )
-            unpack(connection, dataset, presence.chunks.keys() - presence.packs.keys())
-            mark(connection, presence.packs)
-            if presence.changed:
+            unpack(connection, dataset, changes.chunks.keys() - changes.packs.keys())
+            mark(connection, changes.packs)
+            if changes.changed:
                 connection.execute(
                     sa.update(ROWS)
                     .where(ROWS.c.dataset == dataset, ROWS.c.identity == sa.bindparam("who"))
                     .values(current=sa.bindparam("is_in")),
-                    [{"who": identity, "is_in": is_in} for identity, is_in in presence.changed.items()],
+                    [{"who": identity, "is_in": is_in} for identity, is_in in changes.changed.items()],
                 )
-            if presence.chunks:
+            if changes.chunks:
                 connection.execute(
                     sa.update(CHUNKS)
                     .where(CHUNKS.c.chunk == sa.bindparam("which"))
                     .values(current=CHUNKS.c.current + sa.bindparam("more")),
-                    [{"which": chunk, "more": more} for chunk, more in presence.chunks.items()],
+                    [{"which": chunk, "more": more} for chunk, more in changes.chunks.items()],
                 )
 
     @contextmanager

@@ -105,7 +105,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Presence:
+class InputChanges:
     """How the current input differs from what the ledger took it to be.
 
     Attributes:

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
-from pipelines.push.ledger.queries.revenue.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Totals
 from pipelines.push.outcomes import RESOLVED, SETTLED
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
@@ -111,7 +111,7 @@ class Contact:
         given: what is the same for all contacts.
     """
 
-    rows: Sequence[Sent]
+    rows: Sequence[SentRow]
     before: Mapping[str, Totals | None]
     totals: Totals | None
     since: str | None
@@ -160,15 +160,15 @@ class Contact:
             late=bool(self._loose(inside, self._now())),
         )
 
-    def _loose(self, rows: Sequence[Sent], boundary: Boundary) -> frozenset[str]:
+    def _loose(self, rows: Sequence[SentRow], boundary: Boundary) -> frozenset[str]:
         return frozenset(row.identity for row in rows if self._is_loose(row, boundary))
 
-    def _is_loose(self, row: Sent, boundary: Boundary) -> bool:
+    def _is_loose(self, row: SentRow, boundary: Boundary) -> bool:
         """Whether the call was under way at a reading."""
         began = row.intended_at < (boundary.read_to or UNDER_WAY)
         return began and self._ended(row, boundary) > boundary.read_from
 
-    def _ended(self, row: Sent, boundary: Boundary) -> str:
+    def _ended(self, row: SentRow, boundary: Boundary) -> str:
         """When the account was done with a row's call, as far as that matters to a reading.
 
         Of our own lost calls nothing is sent to their contacts until they are settled, so that all that counts in
@@ -213,7 +213,7 @@ class Interval:
 
     start: Boundary
     end: Boundary
-    rows: Sequence[Sent]
+    rows: Sequence[SentRow]
     loose: frozenset[str]
     content: Mapping[str, str]
     again: bool
@@ -233,11 +233,11 @@ class Interval:
             return judged | {row.identity: Judgement(Fate.OPEN, *problem) for row in doubts}
         return judged | self._explained()
 
-    def doubts(self) -> list[Sent]:
+    def doubts(self) -> list[SentRow]:
         """The rows in doubt that count in this interval, if they count at all."""
         return [row for row in self.rows if row.in_doubt and row.identity not in self.loose]
 
-    def acknowledged(self) -> list[Sent]:
+    def acknowledged(self) -> list[SentRow]:
         """The accepted rows that certainly count in it."""
         return [row for row in self.rows if not row.in_doubt and row.identity not in self.loose]
 
@@ -277,9 +277,9 @@ class Interval:
             if row.identity not in self.loose
         }
 
-    def _alike(self) -> list[list[Sent]]:
+    def _alike(self) -> list[list[SentRow]]:
         """Rows that may be in the growth, in groups of those that are the same to the API."""
-        groups: dict[str, list[Sent]] = defaultdict(list)
+        groups: dict[str, list[SentRow]] = defaultdict(list)
         for row in sorted(row for row in self.rows if row.in_doubt or row.identity in self.loose):
             of_its_own = row.identity in self.loose
             groups[row.identity if of_its_own else self.content.get(row.identity, row.identity)].append(row)

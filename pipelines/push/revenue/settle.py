@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from pipelines.push.ledger.queries.revenue.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, SETTLED, UNSETTLED, Outcome, Verdict
 from pipelines.push.revenue.interval import AMBIGUOUS, NO_READING, Contact, Given, Judged, Judgement
@@ -27,7 +27,7 @@ _Key = TypeVar("_Key")
 
 
 def settled(
-    rows: Sequence[Sent], read_from: str, found: Mapping[tuple[str | None, str | None], Found], *, complete: bool,
+    rows: Sequence[SentRow], read_from: str, found: Mapping[tuple[str | None, str | None], Found], *, complete: bool,
     content: Mapping[str, str], seconds: float = 0,
 ) -> dict[str, Verdict]:  # fmt: skip
     """The verdicts on every row in doubt of this part of the input.
@@ -57,12 +57,12 @@ def _of_fate(judged: Judged, fate: Fate) -> set[str]:
     return {identity for identity, of in judged.items() if of.fate is fate}
 
 
-def _settle_if(row: Sent, stored: set[str]) -> Sent:
+def _settle_if(row: SentRow, stored: set[str]) -> SentRow:
     return row._replace(in_doubt=False) if row.identity in stored else row
 
 
 def _on_lists(
-    rows: Sequence[Sent], found: Mapping[tuple[str | None, str | None], Found], given: Given
+    rows: Sequence[SentRow], found: Mapping[tuple[str | None, str | None], Found], given: Given
 ) -> Judged:
     """What the totals of each contact on its list say."""
     judged: Judged = {}
@@ -74,7 +74,7 @@ def _on_lists(
 
 
 def _on_phones(
-    rows: Sequence[Sent], found: Mapping[tuple[str | None, str | None], Found], given: Given
+    rows: Sequence[SentRow], found: Mapping[tuple[str | None, str | None], Found], given: Given
 ) -> Judged:
     """What the totals of each phone number over all lists say."""
     judged: Judged = {}
@@ -96,11 +96,11 @@ class Settlement(NamedTuple):
 
     verdicts: dict[str, Verdict]
     unseen: dict[str, str]
-    absent: list[Sent]
+    absent: list[SentRow]
 
 
 def patiently(
-    rows: Sequence[Sent], verdicts: Mapping[str, Verdict], read_from: str, patience: Patience
+    rows: Sequence[SentRow], verdicts: Mapping[str, Verdict], read_from: str, patience: Patience
 ) -> Settlement:
     """Take from verdicts what is too early to say: that a row is not there yet does not mean that it never will be.
 
@@ -129,7 +129,9 @@ def patiently(
     return done
 
 
-def _call_absent(row: Sent, verdict: Verdict, read_from: str, patience: Patience, done: Settlement) -> None:
+def _call_absent(
+    row: SentRow, verdict: Verdict, read_from: str, patience: Patience, done: Settlement
+) -> None:
     """Note a row that this reading does not show as absent, or as one that has to wait."""
     since = row.absent_since or read_from
     done.unseen[row.identity] = since
@@ -140,27 +142,27 @@ def _call_absent(row: Sent, verdict: Verdict, read_from: str, patience: Patience
         done.verdicts[row.identity] = _wait(row, f"not there yet: {verdict.message}")
 
 
-def _is_old(row: Sent, read_from: str, patience: Patience) -> bool:
+def _is_old(row: SentRow, read_from: str, patience: Patience) -> bool:
     return later_by(row.sent_at, patience.settle) <= read_from
 
 
-def _wait(row: Sent, text: str) -> Verdict:
+def _wait(row: SentRow, text: str) -> Verdict:
     return Verdict(Outcome.IN_DOUBT, _open_code(row), text)
 
 
-def _open_code(row: Sent) -> str:
+def _open_code(row: SentRow) -> str:
     """The code of a row that a later reading may settle."""
     return row.code if row.code in UNSETTLED else NO_ANSWER
 
 
-def _grouped(rows: Sequence[Sent], key: Callable[[Sent], _Key]) -> dict[_Key, list[Sent]]:
-    groups: dict[_Key, list[Sent]] = defaultdict(list)
+def _grouped(rows: Sequence[SentRow], key: Callable[[SentRow], _Key]) -> dict[_Key, list[SentRow]]:
+    groups: dict[_Key, list[SentRow]] = defaultdict(list)
     for row in rows:
         groups[key(row)].append(row)
     return groups
 
 
-def _verdict(row: Sent, on_list: Judgement | None, on_phone: Judgement | None) -> Verdict:
+def _verdict(row: SentRow, on_list: Judgement | None, on_phone: Judgement | None) -> Verdict:
     """By its contact's totals and, where these alone do not show it to be stored, those of its phone number."""
     if on_list is None:
         return Verdict(Outcome.IN_DOUBT, NO_READING, "it is not on record which contact it counts in")
@@ -169,7 +171,7 @@ def _verdict(row: Sent, on_list: Judgement | None, on_phone: Judgement | None) -
     return _of_both(row, on_list, on_phone)
 
 
-def _of_both(row: Sent, on_list: Judgement, on_phone: Judgement) -> Verdict:
+def _of_both(row: SentRow, on_list: Judgement, on_phone: Judgement) -> Verdict:
     fate = on_list.fate
     elsewhere = fate is Fate.ABSENT and not on_list.counted
     if on_phone.fate is Fate.STORED and (elsewhere or on_list.is_ambiguous):
@@ -185,6 +187,6 @@ def _of_both(row: Sent, on_list: Judgement, on_phone: Judgement) -> Verdict:
     return Verdict(Outcome.PENDING, _code_to_send_again(row), on_list.text)
 
 
-def _code_to_send_again(row: Sent) -> str:
+def _code_to_send_again(row: SentRow) -> str:
     """Of a call that named too few of its errors, the row goes again in one that names them all."""
     return NOT_NAMED if row.code == NOT_NAMED else NOT_SENT

@@ -12,7 +12,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import slowest_call
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.alarms import learned_seconds
-from pipelines.push.ledger.queries.revenue.in_doubt import Sent, doubtful
+from pipelines.push.ledger.queries.revenue.in_doubt import SentRow, doubtful
 from pipelines.push.outcomes import UNSETTLED
 from pipelines.runs import now
 from pipelines.settings import Settings
@@ -56,7 +56,7 @@ def seconds_until_due(settings: Settings, ledger: Ledger) -> float:
     return seconds_until(_due(rows, at, patience(settings, ledger)), at)
 
 
-def _due(rows: Sequence[Sent], at: str, of: Patience) -> str:
+def _due(rows: Sequence[SentRow], at: str, of: Patience) -> str:
     """When a reading can settle all rows of this part that one can settle; at once (`at`) without any."""
     waiting = [row for row in rows if _waits(row)]
     contacts = {row.contact for row in waiting}
@@ -65,11 +65,11 @@ def _due(rows: Sequence[Sent], at: str, of: Patience) -> str:
     return max([at, *ready, *agreed])
 
 
-def _waits(row: Sent) -> bool:
+def _waits(row: SentRow) -> bool:
     return row.ours and row.in_doubt and row.code in UNSETTLED
 
 
-def _ready(row: Sent, at: str, of: Patience) -> str:
+def _ready(row: SentRow, at: str, of: Patience) -> str:
     """When a reading can settle a row, as far as its own call matters."""
     if row.ended_at == UNDER_WAY:  # of another push: when it ends is unknown
         return later_by(at, max(of.apart, 1.0))

@@ -27,13 +27,13 @@ from pipelines.push.ledger.packed_rows import decoded, known_by
 from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sums
-from pipelines.push.ledger.statements import Answered, LedgerRows, Presence
+from pipelines.push.ledger.statements import Answered, InputChanges, LedgerRows
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes, Verdict
 from pipelines.settings import Settings, load_settings
 
 ANSWER = Answered("2024-05-01T10:00:00", "2024-05-01T10:00:01", 1, 200, 2, 0, 0, 0, None)
-NOTHING = Presence({}, {})
+NOTHING = InputChanges({}, {})
 
 
 @pytest.fixture
@@ -130,9 +130,9 @@ def test_only_rows_of_the_current_input_count(ledger: Ledger) -> None:
     ledger.take_in("sends", 3, {}, NOTHING)
     chunk = ledger.intend("sends", rows("a", "b", "c"), 10, again=False)
     ledger.answer("sends", chunk, ANSWER, {"c": Verdict(Outcome.REJECTED, "x")})
-    ledger.take_in("sends", 1, {}, Presence({"b": False, "c": False}, {chunk: -1}))
+    ledger.take_in("sends", 1, {}, InputChanges({"b": False, "c": False}, {chunk: -1}))
     assert ledger.outcomes()["sends"] == Outcomes(1, accepted=1)
-    ledger.take_in("sends", 3, {}, Presence({"b": True, "c": True}, {chunk: 1}))
+    ledger.take_in("sends", 3, {}, InputChanges({"b": True, "c": True}, {chunk: 1}))
     assert ledger.outcomes()["sends"] == Outcomes(3, accepted=2, rejected=1)
 
 
@@ -144,7 +144,7 @@ def test_packs_are_opened_where_rows_differ(ledger: Ledger) -> None:
         ledger.answer("sends", chunk, ANSWER, {})
     ledger.lose("sends", three, "time-out")
     assert packed(ledger) == {"a", "b", "c", "d"}
-    ledger.take_in("sends", 3, {}, Presence({"a": False}, {one: -1, two: -2}, {two: False}))
+    ledger.take_in("sends", 3, {}, InputChanges({"a": False}, {one: -1, two: -2}, {two: False}))
     assert packed(ledger) == {"c", "d"}
     assert ledger.outcomes()["sends"] == Outcomes(3, accepted=1, pending=2)
     found = {row["identity"]: (row["outcome"], row["current"], row["tries"]) for row in on_record(ledger)}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.push.ledger.queries.revenue.in_doubt import Sent
+from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.settle import settled
@@ -76,11 +76,11 @@ def test_a_great_many_amounts_end_in_doubt_and_soon() -> None:
     assert explain(kinds, 20, sum(3**n for n in range(0, 40, 2)) + 1)[0] == (0, 1)
 
 
-def _sent(identity: str, amount: int, ours: bool, call: tuple[int, int], reading: tuple[int, int]) -> Sent:
+def _sent(identity: str, amount: int, ours: bool, call: tuple[int, int], reading: tuple[int, int]) -> SentRow:
     """A row of one contact that had nothing before; in doubt if it is ours. Times are minutes."""
     started, ended, read_from, read_to = (f"2026-01-01T00:{minute:02}:00+00:00" for minute in call + reading)
     code = "no_answer" if ours else ""
-    return Sent(
+    return SentRow(
         identity, "+15550000001", "1", amount, ours, ours, code, 1, started, ended,
         0, 0, 0, 0, read_from, read_to, True,
     )  # fmt: skip

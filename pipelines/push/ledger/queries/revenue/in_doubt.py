@@ -21,7 +21,7 @@ from pipelines.push.outcomes import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Ver
 from pipelines.runs import now, person
 
 
-class Sent(NamedTuple):
+class SentRow(NamedTuple):
     """A row of revenue that was sent, in doubt or accepted, for a contact that has rows in doubt.
 
     Attributes:
@@ -116,7 +116,7 @@ def contacts_unsettled(connection: sa.Connection, part: str) -> list[str]:
     return [contact for (contact,) in connection.execute(unsettled_contacts(part).distinct())]
 
 
-def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
+def doubtful(connection: sa.Connection, part: str) -> list[SentRow]:
     """All sent revenue of the contacts that have rows in doubt; rows in doubt of unknown contacts among it."""
     doubt = sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
     contacts = sa.select(ROWS.c.contact).where(doubt, ROWS.c.contact.is_not(None))
@@ -130,7 +130,7 @@ def doubtful(connection: sa.Connection, part: str) -> list[Sent]:
             sa.or_(doubt, sa.and_(ROWS.c.contact.in_(contacts), counts)),
         )
     )
-    return [Sent(**row) for row in connection.execute(query).mappings()]
+    return [SentRow(**row) for row in connection.execute(query).mappings()]
 
 
 def _sent(part: str) -> dict[str, sa.ColumnElement[Any]]:
