@@ -61,7 +61,13 @@ class RevenueRestated(msgspec.Struct):
     moved_after_end: Annotated[
         Money | None, Column("revenue - closed_revenue: restated when the month was over.", CURRENCY)
     ]
-    latest: Annotated[Flag, Column("Whether it is the month's last reading: what revenue_daily has now.")]
+    latest: Annotated[
+        Flag,
+        Column(
+            "Whether it is the month's last reading: what revenue_daily has now. False on a basis that revenue is no "
+            "longer made of: its readings stay as they were, and those on the other one start afresh."
+        ),
+    ]
 
 
 RESTATED = mart(

@@ -1,4 +1,10 @@
 WITH
+-- What revenue is made of now; readings on the other basis are of the time before.
+current AS (
+    SELECT CASE WHEN source = 'contacts' THEN 'change' ELSE 'event' END AS basis
+    FROM sync.snapshots
+    WHERE published AND dataset = 'revenue'
+),
 closed AS (
     SELECT month, basis, arg_min(revenue, read_at) AS closed_revenue, min(read_at) AS closed_at
     FROM sync.revenue_readings
@@ -10,7 +16,7 @@ read AS (
         *,
         revenue - lag(revenue) OVER readings AS change,
         first_value(revenue) OVER readings AS first_revenue,
-        lead(read_at) OVER readings IS NULL AS latest
+        lead(read_at) OVER readings IS NULL AND basis IN (FROM current) AS latest
     FROM sync.revenue_readings
     WINDOW readings AS (PARTITION BY month, basis ORDER BY read_at)
 )

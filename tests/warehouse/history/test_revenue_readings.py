@@ -84,6 +84,35 @@ def test_readings_are_what_the_account_served(settings_of: Callable[..., Setting
     assert query(settings.warehouse, "SELECT count(*) FROM marts.revenue_restated WHERE NOT latest") == [(0,)]
 
 
+def test_another_source_does_not_set_the_months_before_to_zero(
+    settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """Totals, then events, then totals: what was read on a basis stays, and only what is published is the latest."""
+    account = seed_account(contacts=100)
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data")
+        datasets = ["contacts", "revenue"]
+        pull(settings, datasets, "r1")
+        earned = sum(row["revenue_total"] for row in account.contacts())
+        account.contacts()[0]["revenue_total"] += 12.5
+        pull(settings, datasets, "r2")
+        by_basis = "SELECT basis, sum(revenue), bool_and(latest) FROM marts.revenue_restated GROUP BY basis"
+        assert query(settings.warehouse, by_basis) == [("change", Decimal("12.5"), True)]
+        account.options.revenue_events = True
+        pull(settings, datasets, "r3")
+        found = {basis: (revenue, latest) for basis, revenue, latest in query(settings.warehouse, by_basis)}
+        assert found["change"] == (Decimal("12.5"), False)
+        assert found["event"] == (Decimal(str(earned)).quantize(Decimal("0.0001")), True)
+        account.options.revenue_events = False
+        pull(settings, datasets, "r4")
+    found = {basis: (revenue, latest) for basis, revenue, latest in query(settings.warehouse, by_basis)}
+    assert found["change"] == (Decimal("12.5"), True)
+    assert found["event"] == (Decimal(str(earned)).quantize(Decimal("0.0001")), False)
+    basis = "SELECT DISTINCT basis FROM marts.revenue_restated WHERE latest"
+    of_now = "SELECT DISTINCT basis FROM marts.revenue_daily WHERE day IS NOT NULL"
+    assert query(settings.warehouse, basis) == query(settings.warehouse, of_now)
+
+
 def months(rows: list[dict[str, Any]]) -> dict[dt.date, Decimal]:
     """Revenue by month."""
     sums: dict[dt.date, Decimal] = {}
