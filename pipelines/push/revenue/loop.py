@@ -111,16 +111,7 @@ async def push_revenue(
 
 @dataclass(slots=True)
 class _RevenuePush:
-    """The revenue of a stage on its way.
-
-    Attributes:
-        compared: the stage, and on record in the ledger what it holds.
-        client: the account.
-        ledger: the ledger, after `recover`.
-        settings: how many calls at once, and how long the account may take over a lost one.
-        choices: what its caller chose.
-        reader: reads the contacts.
-    """
+    """The revenue of a stage on its way; see `push_revenue`. `reader` reads the contacts."""
 
     compared: Compared
     client: TracklyClient
