@@ -166,7 +166,7 @@ def test_a_push_that_leaves_doubt_alerts_until_it_is_settled(
     assert "+1555" not in json.dumps(hook.messages)
 
 
-def test_what_did_not_arrive_is_told_later(
+def test_what_did_not_arrive_is_sent_later(
     shown: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failing endpoint is warned of once, left alone for a while, then used again; the URL is in no log."""

@@ -22,7 +22,7 @@ def statuses() -> set[bool]:
     }
 
 
-def test_nothing_runs_by_itself_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_runs_by_itself_unless_schedules_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """All schedules and sensors are off by default, and on by one setting."""
     assert statuses() == {False}
     monkeypatch.setenv("TRACKLY_SCHEDULES", "on")

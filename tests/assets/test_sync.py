@@ -80,7 +80,7 @@ def test_a_sync_does_the_main_job(world: World) -> None:
     } | {f"imported_{name}: left_out" for name in PUSHED}, "the export has bad rows, and they show"
 
 
-def test_as_a_program_it_tells_each_step_and_exits_with_our_codes(
+def test_as_a_program_it_reports_each_step_and_exits_with_our_codes(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """2 settings, 3 rows left out beyond the limit, 0 done; and a second push sends nothing."""

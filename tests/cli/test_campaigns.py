@@ -40,7 +40,7 @@ def test_sizes_are_counted_where_somebody_asks(sync: Callable[..., Done], accoun
     assert sync("pull", "lists", "--measure").returncode == 2
 
 
-def test_an_account_of_v1_is_told_from_its_replies(
+def test_an_account_of_v1_is_recognized_by_its_replies(
     sync: Callable[..., Done], account: Account, server: Server, tmp_path: Path
 ) -> None:
     """Pull, push and doctor say where v2 is, and no row counts as sent."""

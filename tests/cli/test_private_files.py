@@ -87,7 +87,7 @@ def test_a_folder_made_by_hand_is_closed_before_it_is_used(
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
-def test_doctor_tells_of_an_open_directory_and_closes_it(sync: Sync, tmp_path: Path) -> None:
+def test_doctor_reports_an_open_directory_and_closes_it(sync: Sync, tmp_path: Path) -> None:
     """One of an older version; links out of it are left alone."""
     assert sync("pull", "lists").returncode == 0
     data, outside = tmp_path / "data", tmp_path / "outside"

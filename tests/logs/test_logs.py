@@ -55,7 +55,7 @@ def personal(account: Account, history: Path) -> set[str]:
     return {value for value in found if len(value) > 5}
 
 
-def test_logs_tell_all_that_happened_and_nothing_personal(
+def test_logs_have_all_that_happened_and_nothing_personal(
     settings: Settings,
     server: Server,
     account: Account,

@@ -23,7 +23,7 @@ with recorded(Path(sys.argv[1]), "run-1", "pull contacts"):
 """
 
 
-def test_what_is_under_way_and_what_was_killed_is_told(tmp_path: Path) -> None:
+def test_what_is_under_way_and_what_was_killed_is_shown(tmp_path: Path) -> None:
     """Running as long as the process lives, killed once it is gone; also when the same has begun again."""
 
     def output() -> list[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ def test_a_total_that_is_too_low_neither_adds_nor_loses_rows(
 
 
 @pytest.mark.parametrize("fault", ["total,value=5000", "more,value=2500"])
-def test_rows_that_are_claimed_and_never_served_are_told_by_their_number(
+def test_rows_that_are_claimed_and_never_served_are_counted(
     account: Account, server: Server, settings: Settings, fault: str
 ) -> None:
     """Nothing proves that a total is wrong: the snapshot is fuzzy, and says how many rows it lacks."""

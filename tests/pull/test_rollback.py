@@ -231,7 +231,7 @@ def test_a_replay_goes_on_where_history_ended(
 
 
 @pytest.mark.usefixtures("contacts_pulled")
-def test_history_begins_anew_with_a_snapshot_of_before_the_warehouse(
+def test_history_begins_again_with_a_snapshot_of_before_the_warehouse(
     account: Account, settings: Settings
 ) -> None:
     """A snapshot that is older than the warehouse, which was made again, is put back as history's beginning."""
@@ -279,7 +279,7 @@ def test_a_long_interrupted_pull_is_taken_up(tmp_path: Any, settings_of: Callabl
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
 
 
-def test_a_short_interrupted_pull_is_read_anew(account: Account, server: Server, settings: Settings) -> None:
+def test_a_short_interrupted_pull_is_read_again(account: Account, server: Server, settings: Settings) -> None:
     """A pull of a few pages sees the account as it is now, not as it was when it was interrupted."""
     server.faults.active.append(parse_fault("revoke,skip=2"))
     with pytest.raises(AccessError):

@@ -105,7 +105,7 @@ def test_a_push_that_fails_shows_how_far_it_came(
     assert len(account.sends) == 50
 
 
-def test_a_push_whose_outcomes_cannot_be_published_tells_what_it_sent(
+def test_a_push_whose_outcomes_cannot_be_published_says_what_it_sent(
     account: Account, settings: Settings, write: Write, some_sends: Some
 ) -> None:
     """Who reads that nothing was changed would begin from scratch; what failed before is named with it."""

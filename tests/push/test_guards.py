@@ -118,7 +118,7 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     assert set(report.reasons["clicks"].values()) == {1}
 
 
-def test_the_plan_tells_how_long_it_will_take(settings: Settings, write: Write, some_sends: Some) -> None:
+def test_the_plan_shows_how_long_it_will_take(settings: Settings, write: Write, some_sends: Some) -> None:
     """Before the first call it is a guess, then what earlier calls took."""
     write("sends.ndjson", some_sends(2_000))
     plan = plan_push(settings, ["sends"]).plans["sends"]

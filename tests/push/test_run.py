@@ -118,7 +118,7 @@ def test_input_may_change_between_pushes(
 
 
 @pytest.mark.parametrize("status", [207, 422])  # every other is in trackly/test_client_post
-def test_errors_beyond_the_cap_are_all_told(
+def test_errors_beyond_the_cap_are_all_attributed(
     account: Account, settings: Settings, write: Write, some_sends: Some, status: int
 ) -> None:
     """With more failures than an answer names, every row still gets its own outcome, whatever the status."""
@@ -342,7 +342,7 @@ def test_bodies_stay_within_the_limit(
     assert sorted(request.records or 0 for request in account.log) == [176, 412, 412]
 
 
-def test_progress_is_told(settings: Settings, write: Write, some_sends: Some) -> None:
+def test_progress_is_reported(settings: Settings, write: Write, some_sends: Some) -> None:
     """Progress ends at all of the rows, and is shown on the caller's own thread."""
     write("sends.ndjson", some_sends(2500))
     shown: list[tuple[str, int, int]] = []

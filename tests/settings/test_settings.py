@@ -32,7 +32,7 @@ def _most(name: str) -> float:
     return bound
 
 
-def test_the_bounds_themselves_are_borne(tmp_path: object) -> None:
+def test_the_bounds_themselves_are_accepted(tmp_path: object) -> None:
     """The longest time that raw bodies may be kept, and the largest queue."""
     settings = load_settings(data_dir=tmp_path, **{name: _most(name) for name in NUMBERS})
     with open_store(settings):
@@ -63,7 +63,7 @@ def test_no_third_webhook_secret_and_no_empty_one(given: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["abc", "1.5.5", "-1", "2020-13-45T", "{}", "9" * 5000, "nan"])
-def test_a_mistake_is_told_without_a_librarys_words(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_reported_without_a_librarys_words(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is set to whatever: the setting by its name, and what it must be."""
     shown = {}
     for name in Settings.model_fields:

@@ -87,7 +87,7 @@ ONE = ImportAnswer(1, 0)
         ),
     ],
 )
-def test_bad_bytes_and_numbers_are_borne(body: bytes, answer: ImportAnswer) -> None:
+def test_bad_bytes_and_numbers_are_accepted(body: bytes, answer: ImportAnswer) -> None:
     """What a pull bears in its pages does not spoil the counters of an answer."""
     assert read_import(200, body) == answer
 

@@ -212,7 +212,7 @@ def test_import_outcomes_count_every_row_once(moved: tuple[Account, Settings]) -
     assert sum(counts.values()) == 604 + 123 + 33
 
 
-def test_freshness_tells_of_every_dataset(moved: tuple[Account, Settings]) -> None:
+def test_freshness_has_every_dataset(moved: tuple[Account, Settings]) -> None:
     """Rows, what was left out, and when it last went well."""
     account, settings = moved
     rows = {(row["direction"], row["dataset"]): row for row in mart(settings, "freshness")}

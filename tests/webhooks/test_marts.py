@@ -130,7 +130,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, S
         yield account, settings, events
 
 
-def test_gaps_are_what_pulls_saw_and_events_did_not_tell(world: tuple[Account, Settings, list[Row]]) -> None:
+def test_gaps_are_what_pulls_saw_and_events_did_not_report(
+    world: tuple[Account, Settings, list[Row]],
+) -> None:
     """Sends and opt-outs by list, those reported and those missing."""
     account, settings, _ = world
     wanted: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -185,7 +187,7 @@ def test_an_opt_out_that_was_over_does_not_report_the_next_one(tmp_path: Path) -
     assert found == {"opt_outs_seen": 6, "opt_outs_reported": 3, "opt_outs_missing": 3}
 
 
-def test_keys_tell_rows_apart(world: tuple[Account, Settings, list[Row]]) -> None:
+def test_keys_distinguish_rows(world: tuple[Account, Settings, list[Row]]) -> None:
     """Each mart has one row per value of its declared key."""
     _, settings, _ = world
     for declared in WEBHOOK_MARTS:

@@ -115,7 +115,7 @@ def test_captured_requests_of_many_tools(tmp_path: Path) -> None:
         read_captured(tmp_path)
 
 
-def test_the_command_tells_what_to_set(
+def test_the_command_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """0 with the settings where a form fits, 1 where none does, 2 where there is no secret or no request."""

@@ -169,7 +169,7 @@ def test_a_month_and_a_push_keep_the_same_books(
         assert (counts.pending, counts.in_doubt) == (0, 0)
 
 
-def test_a_month_tells_of_its_rows_where_there_are_any() -> None:
+def test_a_month_shows_its_rows_where_there_are_any() -> None:
     """An empty month shows zeros and nowhere to look; lines of SQL are short, since the page cuts long ones off."""
     between = (datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC))
     empty = of_month({name: {} for name in PUSHED}, between, [], 1.0)

@@ -109,7 +109,7 @@ def test_a_run_of_this_process_is_found_under_its_job(records: Records) -> None:
     assert (run.job_name, run.remote_job_origin.job_name, run.status.value) == ("push", "push", "SUCCESS")
 
 
-def test_a_push_of_dagsters_tells_which_months_it_has_sent(records: Records) -> None:
+def test_a_push_of_dagsters_reports_which_months_it_has_sent(records: Records) -> None:
     made = records.made("imported_months")[-1]
     assert (made.partition, made.metadata["month_accepted"].value) == ("2024-03", 8)
     assert records.checks("imported_months", "complete")[-1] == "SUCCEEDED"
@@ -272,7 +272,7 @@ def test_a_decision_of_a_person_is_a_run_that_nothing_can_start(records: Records
     assert len(instance.all_logs(dagsters)) == logs
 
 
-def test_what_ran_before_dagster_is_told_when_it_comes(records: Records) -> None:
+def test_what_ran_before_dagster_is_reported_when_it_comes(records: Records) -> None:
     """A notice that names no run is of the last of each activity that went well, oldest first."""
     found = records_of(records.settings, Notice("", now()))
     activities = [record.activity for record in found]
@@ -359,7 +359,7 @@ def test_dagsters_records_may_be_on_postgresql(
         load_settings(dagster_url="mysql://u@h/d")
 
 
-def test_what_the_receiver_publishes_by_itself_is_told(records: Records) -> None:
+def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> None:
     """Once for each state, without a run: the receiver is none. Where there never was one, nothing is."""
     settings, instance = records.settings, records.instance
     report_events(instance, settings)

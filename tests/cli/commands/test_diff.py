@@ -97,7 +97,7 @@ def test_lists_and_offers_too(account: Account, settings: Settings) -> None:
         assert {name: of.rows for name, of in found.columns.items()} == {column: 1}
 
 
-def test_what_cannot_be_compared_is_said(account: Account, settings: Settings) -> None:
+def test_what_cannot_be_compared_is_an_error(account: Account, settings: Settings) -> None:
     """No snapshot, only one, or an unknown one: what there is, and what to do."""
     del account
     with pytest.raises(UsageError, match="There is no snapshot of contacts"):

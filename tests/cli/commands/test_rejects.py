@@ -35,10 +35,10 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_every_row_left_out_is_told_with_its_place(
+def test_every_row_left_out_is_shown_with_its_place(
     sync: Sync, left_behind: Counter[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each row once, with outcome, reason and place; pipes that close and books that lag behind are borne."""
+    """Each row once, with outcome, reason and place; pipes that close and a warehouse that lags behind do no harm."""
     rows = rows_of(sync("rejects", "--csv").stdout)
     assert Counter(row["dataset"] for row in rows) == left_behind
     assert json.loads(sync("rejects", "--json").stdout) == [
@@ -123,7 +123,7 @@ def test_reasons_are_summed_up_however_many_there_are(sync: Sync, account: Accou
     assert "The first 10 of 303 rows" in output
 
 
-def test_runs_tell_what_happened(sync: Sync, server: Server, environment: dict[str, str]) -> None:
+def test_runs_show_what_happened(sync: Sync, server: Server, environment: dict[str, str]) -> None:
     """Runs are listed newest first, failed ones with their error; one shows its evidence; all go to programs."""
     assert "trackly-sync pull" in sync("runs").stdout
     assert sync("pull", "contacts", "lists").returncode == 0

@@ -52,7 +52,7 @@ def test_a_person_sees_rows_share_and_retries(
     assert shown.index("2 retries") < shown.index("Took")
 
 
-def test_a_log_is_told_now_and_then(
+def test_a_log_has_progress_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a terminal there is a line now and then, with rate and time left; a count that falls begins again."""

@@ -226,7 +226,7 @@ def test_quarantined_rows_can_be_replayed(
     ]
 
 
-def test_new_sign_ups_are_told_by_hash(private: Settings, account: Account) -> None:
+def test_new_sign_ups_are_recognized_by_hash(private: Settings, account: Account) -> None:
     """`--since-last` stops at the first contact that is published, which both sides know by hash only."""
     pull(private, ["contacts"], "run-1")
     account.add_contact({**account.contacts()[0], "phone_number": "+15550009999"})

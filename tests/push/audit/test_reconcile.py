@@ -119,7 +119,7 @@ def test_totals_that_are_rounded_to_cents_miss_nothing(
     assert reconcile(settings).findings["missing"] == 1
 
 
-def test_other_activity_and_lost_contacts_are_told_apart(
+def test_other_activity_and_lost_contacts_are_distinguished(
     account: Account, settings: Settings, pushed: list[Row]
 ) -> None:
     """More than was accepted is no fault of the push; a contact that is gone cannot be compared."""

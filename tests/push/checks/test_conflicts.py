@@ -194,7 +194,7 @@ def _write(path: Path, rows: list[Row], contact: Row, as_csv: bool) -> None:
         writer.writerows(whole)
 
 
-def test_rows_of_one_line_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+def test_rows_of_one_line_are_distinguished_by_their_numbers(tmp_path: Path) -> None:
     """Elements of a JSON array may all stand in its first line."""
     history = tmp_path / "history"
     history.mkdir()

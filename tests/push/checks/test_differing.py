@@ -38,7 +38,7 @@ def sale(offer: str) -> Row:
 
 # SQLite does the same in the test below
 @pytest.mark.parametrize("either", ["postgresql"], indirect=True)
-def test_what_changed_since_it_was_sent_is_told(account: Account, either: Settings, sale: Row) -> None:
+def test_what_changed_since_it_was_sent_is_reported(account: Account, either: Settings, sale: Row) -> None:
     """Rows in the account whose content is another by now are counted and listed, whichever call they were in."""
     rows = sends_to(account.contacts(), 1_200)
     sends, revenue = (either.history / f"{name}.ndjson" for name in BOTH)

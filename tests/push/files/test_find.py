@@ -56,7 +56,7 @@ def test_rows_in_order_are_recognized(tmp_path: Path, ids: str, expected: bool) 
         assert in_order(connection) is expected
 
 
-def test_files_are_told_by_name_or_folder(settings: Settings, history: Path) -> None:
+def test_files_are_recognized_by_name_or_folder(settings: Settings, history: Path) -> None:
     """A file belongs to the dataset that its name begins with, else to the one whose folder it is in."""
     (history / "clicks" / "2024").mkdir(parents=True)
     names = ["sends.csv", "Sends-2024.parquet", "sends_eu.ndjson", "sends.b.jsonl", "clicks/2024/01.csv"]

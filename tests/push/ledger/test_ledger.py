@@ -266,7 +266,7 @@ def test_a_full_disk_is_a_storage_error(settings: Settings) -> None:
         assert ledger.outcomes()["sends"] == Outcomes(2, pending=2)
 
 
-def test_a_second_push_is_told_that_one_is_under_way(tmp_path: Path) -> None:
+def test_a_second_push_is_refused_while_one_is_under_way(tmp_path: Path) -> None:
     """Of two pushes at once the second is refused, and the lock ends with its process."""
     code = f"""
 import pathlib, sys

@@ -147,7 +147,7 @@ def test_times_are_those_of_the_one_grammar(
 def test_floats_are_the_decimal_that_they_stand_for(
     tmp_path: Path, value: float, expected: str | None
 ) -> None:
-    """A double in JSON or Parquet is taken where it is a decimal of 4 places, the noise of doubles aside."""
+    """A double in JSON or Parquet is taken where it is a decimal of 4 places, apart from the noise of doubles."""
     row = {"message_id": "m", "offer_id": "0" * 24, "revenue": value}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "revenue.parquet")
     (tmp_path / "revenue.ndjson").write_text(json.dumps(row) + "\n")

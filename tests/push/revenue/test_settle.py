@@ -53,7 +53,7 @@ def test_with_other_revenue_nothing_is_claimed_that_is_not_so(
 
 
 @pytest.mark.parametrize(("count", "amount"), [(-1, 0), (0, 5), (1, -5), (0, -5)])
-def test_numbers_that_contradict_one_another_tell_nothing(count: int, amount: int) -> None:
+def test_numbers_that_contradict_one_another_prove_nothing(count: int, amount: int) -> None:
     """A contact that was reset or merged leaves its rows in doubt."""
     assert explain([Alike(5, 1)], count, amount) == [(0, 1)]
 
@@ -65,7 +65,7 @@ def test_growth_that_may_have_been_rounded_never_shows_a_row_to_be_absent() -> N
     assert explain([Alike(12_550, 1)], 1, 13_600) == [(0, 0)]
 
 
-def test_rows_that_are_the_same_are_told_by_number() -> None:
+def test_rows_that_are_the_same_are_settled_by_number() -> None:
     """Of rows with the same content it does not matter which is there."""
     assert fates(Alike(5, 4), 1, 3) == [Fate.STORED, Fate.OPEN, Fate.OPEN, Fate.ABSENT]
 

@@ -23,7 +23,7 @@ def outcomes(
     return {name: v.outcome.value for name, v in attribute(dataset, answer, ids, fresh=fresh).items()}
 
 
-def test_named_errors_are_told_by_index_or_id() -> None:
+def test_named_errors_are_matched_by_index_or_id() -> None:
     """A named row is rejected with the vendor's code and words, be it named by id or by index."""
     answer = ImportAnswer(8, 2, errors=(error(3), error(None, name="m5")))
     verdicts = attribute("sends", answer, IDS, fresh=True)
@@ -70,14 +70,14 @@ def test_duplicates_may_be_counted_as_errors() -> None:
     assert list(outcomes("sends", hidden, fresh=False).values()).count("pending") == 8
 
 
-def test_single_rows_are_told_by_their_counters() -> None:
+def test_single_rows_are_decided_by_their_counters() -> None:
     """A call of one row leaves nothing open."""
     assert outcomes("sends", ImportAnswer(0, 1), ids=["m0"]) == {"m0": "rejected"}
     assert outcomes("revenue", ImportAnswer(1, 1), ids=["m0"]) == {}
 
 
 @given(rows=st.integers(1, 1000))
-def test_chunks_shrink_until_every_row_is_told(rows: int) -> None:
+def test_chunks_shrink_until_every_row_is_attributed(rows: int) -> None:
     """A row that is not named goes into ever smaller chunks, within the bound on tries."""
     sizes = [rows]
     while sizes[-1] > 1:

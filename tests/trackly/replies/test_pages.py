@@ -108,7 +108,7 @@ def test_other_bodies_are_unreadable(body: bytes, reason: str) -> None:
         read(body)
 
 
-def test_get_page_asks_for_what_it_is_told(wire: Any) -> None:
+def test_get_page_asks_for_the_parameters_given(wire: Any) -> None:
     """Page numbers that are None are left out, and filters are escaped."""
 
     async def run() -> list[bytes]:

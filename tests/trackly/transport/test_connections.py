@@ -271,7 +271,7 @@ def test_other_compressions_are_no_answer(wire: Any, encoding: str, body: bytes)
     assert "compress" in error.message
 
 
-def test_large_heads_are_borne(wire: Any) -> None:
+def test_large_heads_are_accepted(wire: Any) -> None:
     """A header of 16 KiB and hundreds of headers are read."""
     many = {f"X-{number}": "a" for number in range(500)}
     reply, _ = play(wire, read, wire.reply(PAGE, X_Long="a" * 16_384, **many))
@@ -352,7 +352,7 @@ def test_revenue_that_v1_seems_to_have_taken_is_in_doubt(wire: Any) -> None:
     assert "deprecated" in error.message
 
 
-def test_a_reply_that_is_said_not_to_be_deprecated_is_taken(wire: Any) -> None:
+def test_a_reply_that_is_marked_not_deprecated_is_taken(wire: Any) -> None:
     """The header alone means nothing where it says no."""
     reply, _ = play(wire, read, wire.reply(PAGE, Deprecation="false"))
     assert reply.status == 200

@@ -60,7 +60,7 @@ def shown(command: Callable[..., Any], capsys: pytest.CaptureFixture[str], **opt
     return " ".join(f"{output.out} {output.err}".split())
 
 
-def test_a_ledger_that_is_lost_or_older_is_told_everywhere(
+def test_a_ledger_that_is_lost_or_older_is_reported_everywhere(
     account: Account,
     server: Server,
     settings: Settings,
