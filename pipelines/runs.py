@@ -9,7 +9,7 @@ import fcntl
 import getpass
 import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -192,6 +192,58 @@ def unended(data_dir: Path) -> list[RunRecord]:
     return found
 
 
+def note_progress(data_dir: Path, record: RunRecord, **figures: Any) -> None:
+    """Keep what is known of an activity that goes on, for `complete`; what cannot be written is not kept.
+
+    Args:
+        data_dir: the data directory.
+        record: of the activity.
+        figures: for its details, until it ends.
+    """
+    path = _path(data_dir, record).with_suffix(_MARK)
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDWR)
+        try:
+            _rewrite(handle, msgspec.structs.replace(record, details=details(**figures)))
+        finally:
+            os.close(handle)
+
+
+def complete(data_dir: Path, activities: Collection[str], fill_in: Callable[[RunRecord], None]) -> None:
+    """Complete what is on record of activities whose process was killed, once each.
+
+    Args:
+        data_dir: the data directory.
+        activities: such as `push sends`.
+        fill_in: sets the figures of a record; `rows` among them.
+    """
+    for path in sorted((data_dir / "runs").glob(f"*{_MARK}")):
+        with suppress(OSError, msgspec.DecodeError), _taken(path) as (handle, record):
+            if record is not None and record.rows is None and record.activity in activities:
+                fill_in(record)
+                _rewrite(handle, record)
+
+
+@contextmanager
+def _taken(mark: Path) -> Iterator[tuple[int, RunRecord | None]]:
+    """A mark, locked, and its record where the process is gone that left it; else None."""
+    handle = os.open(mark, os.O_RDWR)
+    try:
+        record = None
+        if _lock(handle):
+            record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
+            record.status = "killed"
+        yield handle, record
+    finally:
+        os.close(handle)
+
+
+def _rewrite(handle: int, record: RunRecord) -> None:
+    content = msgspec.json.encode(record)
+    os.pwrite(handle, content, 0)
+    os.ftruncate(handle, len(content))
+
+
 @contextmanager
 def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
     """Show that an activity is under way; where that cannot be written, it goes on without."""
@@ -221,15 +273,11 @@ def _mark(path: Path, record: RunRecord) -> int:
 
 def _put_on_record(mark: Path) -> None:
     """Make a record of an activity whose process is gone; when it ended is unknown."""
-    handle = os.open(mark, os.O_RDWR)
-    try:
-        if _lock(handle):
-            killed = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
-            killed.status, killed.error = "killed", f"{_KILLED}; nothing is half-done."
+    with _taken(mark) as (_, killed):
+        if killed is not None:
+            killed.error = f"{_KILLED}; nothing is half-done."
             write_durably(mark.with_suffix(".json"), msgspec.json.encode(killed))
             mark.unlink()
-    finally:
-        os.close(handle)
 
 
 def _lock(handle: int) -> bool:

@@ -6,16 +6,18 @@ What does not belong here: the counts of the input by themselves (`ledger.status
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 
 from pipelines.errors import StorageError
 from pipelines.push.checks.compare import Compared, Period
+from pipelines.push.ledger.killed_pushes import LATER
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.run_counts import sent_after, settled_since
+from pipelines.push.ledger.queries.run_counts import by_outcome, sent_after, settled_since
 from pipelines.push.outcomes import Outcome, Outcomes
-from pipelines.runs import details
+from pipelines.runs import details, note_progress
 from pipelines.trackly.client import TracklyClient
 from schemas.own_tables.sync import RunRecord
 from schemas.values.outcomes import LEFT_OUT
@@ -23,11 +25,17 @@ from schemas.values.outcomes import LEFT_OUT
 
 @contextmanager
 def figures_recorded(
-    record: RunRecord, client: TracklyClient, ledger: Ledger, compared: Compared, between: Period | None
+    data_dir: Path,
+    record: RunRecord,
+    client: TracklyClient,
+    ledger: Ledger,
+    compared: Compared,
+    between: Period | None,
 ) -> Iterator[None]:
-    """Fill in the record of a push, also where it fails or is stopped: it shows how far it came.
+    """Fill in the record of a push, also where it fails, is stopped or killed: it shows how far it came.
 
     Args:
+        data_dir: the data directory.
         record: of the push of one dataset, which began before anything was sent.
         client: what sends.
         ledger: the ledger, as it is before anything is sent.
@@ -35,6 +43,8 @@ def figures_recorded(
         between: the period that the push is about.
     """
     began = _Began(client.requests, client.retries, ledger.last_chunk(compared.dataset), compared.later())
+    record.left_out = compared.held_back(between)
+    note_progress(data_dir, record, **{LATER: began.later})
 
     def fill_in() -> None:
         name = compared.dataset
@@ -50,7 +60,7 @@ def figures_recorded(
         record.details = details(
             requests=client.requests - began.requests - again,
             retries=again,
-            **{name: sent.get(name, 0) for name in (Outcome.DUPLICATE, Outcome.REJECTED, Outcome.IN_DOUBT)},
+            **by_outcome(sent),
             settled=settled,
             input=asdict(counts),
         )

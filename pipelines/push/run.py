@@ -20,6 +20,7 @@ from pipelines.push.intake.dataset import Incoming
 from pipelines.push.intake.datasets import is_ready, judge_all, take_in_all
 from pipelines.push.intake.found import Intake
 from pipelines.push.intake.options import IntakeChoices, IntakeOptions
+from pipelines.push.ledger.killed_pushes import complete_killed
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
@@ -214,4 +215,5 @@ def _pushing(settings: Settings) -> Iterator[Ledger]:
     """The ledger, for the one push of this part of the input that may be under way."""
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
         refuse_forgotten(settings, ledger)
+        complete_killed(settings, ledger)
         yield ledger

@@ -126,7 +126,8 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         compared = _compared(pushing, connection, name)
         if pushing.choices.between:
             compared.wait_outside(pushing.choices.between)
-        with figures_recorded(record, pushing.client, ledger, compared, pushing.choices.between):
+        data_dir, between = pushing.settings.data_dir, pushing.choices.between
+        with figures_recorded(data_dir, record, pushing.client, ledger, compared, between):
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
             if name == REVENUE:

@@ -208,7 +208,8 @@ def publish_runs(
         StorageError: a record cannot be read.
     """
     connection.execute("CREATE SCHEMA IF NOT EXISTS sync")
-    every = [*runs.records(data_dir), *([runs.as_ended(under_way)] if under_way else ())]
+    killed = [record for record in runs.unended(data_dir) if record.status == "killed"]
+    every = [*runs.records(data_dir), *killed, *([runs.as_ended(under_way)] if under_way else ())]
     _replace_rows(connection, RUNS, [_run_row(record) for record in every])
 
 

@@ -115,6 +115,9 @@ class ImportChunk(msgspec.Struct):
     ]
     answered_at: Annotated[Instant | None, Column("When its answer was there.", "UTC")]
     error: Annotated[Text | None, Column("What went wrong with all of the call.")]
+    run: Annotated[
+        Text | None, Column("The run that sent it; see sync.runs. Null for calls of an earlier version.")
+    ] = None
 
 
 class ImportResolution(msgspec.Struct):

@@ -12,12 +12,15 @@ from effort import examples
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from oracle import query
 from processes import process
 
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import intake, push
+from pipelines.push.stage.cleanup import tidy
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
 
@@ -54,6 +57,15 @@ POINTS = (
 """Which verb, whether before it, of which dataset, after how many."""
 
 
+def calls_of(settings: Settings, run: str) -> tuple[int, int]:
+    """Rows of the calls of a run, and those of calls that are answered."""
+    with open_ledger(settings) as ledger:
+        calls = [call for call in ledger.chunks() if call["run"] == run]
+    return sum(call["rows"] for call in calls), sum(
+        call["rows"] for call in calls if call["state"] == "answered"
+    )
+
+
 @pytest.mark.parametrize(
     ("either", "points"),
     [("sqlite", POINTS), ("postgresql", POINTS[-2:])],  # what a dead process leaves is found by one statement
@@ -63,7 +75,10 @@ def test_killed_at_every_step_rows_arrive_once(
     account: Account, either: Settings, write: Write, some_sends: Callable[[int], list[Row]], offer: str,
     points: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Killed round the intent and round the answer, over and over: nothing is there twice, nothing is lost."""
+    """Killed round the intent and round the answer, over and over: nothing is there twice, nothing is lost.
+
+    What each push did is on record with its run, and all of them together have what was accepted.
+    """
     account.revenue.clear()
     write("sends.ndjson", some_sends(1_200))
     click = {"offer_id": offer, "phone_number": "+15551234567", "timestamp": "2024-05-03T00:00:00Z"}
@@ -74,10 +89,20 @@ def test_killed_at_every_step_rows_arrive_once(
         with process(DYING, either, DIE=point) as dying:
             _, words = dying.communicate(timeout=60)
         assert dying.returncode == 9, words.decode()
+        tidy(either)  # as any command does first
+        (killed, *_), _ = latest_runs(either.data_dir, 1)
+        assert killed.is_counted
+        by_calls = calls_of(either, killed.run)
+        assert (killed.status, killed.sent, killed.accepted) == ("killed", *by_calls), point
         for of in outcomes(either).values():
             assert of.rows_in in (0, 300, 900, 1_200)  # and the outcomes add up, or this had raised
     found = push(either, ALL).outcomes
     assert found["revenue"] == Outcomes(900, accepted=900)
+    together = query(
+        either.warehouse, "SELECT activity, sum(accepted) FROM sync.runs WHERE activity LIKE 'push %' GROUP BY 1"
+    )  # fmt: skip
+    assert dict(together) == {f"push {name}": of.accepted for name, of in found.items()}
+    assert query(either.warehouse, "SELECT count(*) FROM imports.chunks WHERE run IS NULL") == [(0,)]
     assert set(account.sends) == {f"m{n:06}" for n in range(1_200)}
     assert found["sends"].accepted + found["sends"].duplicate == 1_200
     assert len(account.clicks) == found["clicks"].accepted + found["clicks"].duplicate == 300

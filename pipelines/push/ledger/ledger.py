@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.logs import run_id
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.engine import ask, ledger_errors, one_view
 from pipelines.push.ledger.db.figures import Figures
@@ -176,6 +177,7 @@ class Ledger:
                     "state": ChunkState.INTENDED,
                     "intended_at": now(),
                     "reading": reading,
+                    "run": run_id.get(),
                     **size_of,
                 },
             )

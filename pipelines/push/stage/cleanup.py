@@ -1,5 +1,7 @@
 """What a killed push, plan or settlement left in the data directory, removed by the next command of any kind.
 
+What a killed push did is completed on its record at the same time.
+
     .work-*              copies of a dry run, readings of contacts (`storage.work_folder`)
     push/.*.building     a stage, half built, with what DuckDB wrote beside it
     push/*.duckdb        where phone numbers are to be hashed: a stage that was not sent to its end; it is put away
@@ -15,6 +17,7 @@ import shutil
 from pathlib import Path
 
 from pipelines.errors import BusyError, StorageError
+from pipelines.runs import unended
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sweep
 from schemas.registry import PUSHED
@@ -37,12 +40,13 @@ def hold_stages(data_dir: Path) -> None:
 
 
 def tidy(settings: Settings) -> None:
-    """Remove what killed processes left; looks at a few names where there is nothing.
+    """Remove what killed processes left, and complete their records; looks at names only where there is nothing.
 
     Raises:
         StorageError: the disk refused.
     """
     sweep(settings.data_dir)
+    _complete_killed(settings)
     if settings.data_dir in _held:
         return
     folder = settings.data_dir / "push"
@@ -55,6 +59,17 @@ def tidy(settings: Settings) -> None:
             _tidy_stages(settings)
     except BusyError:  # they are in use
         return
+
+
+def _complete_killed(settings: Settings) -> None:
+    """See that pushes which were killed have their figures, wherever runs are shown."""
+    if any(
+        one.status == "killed" and one.rows is None and one.activity.startswith("push ")
+        for one in unended(settings.data_dir)
+    ):
+        from pipelines.push.ledger.killed_pushes import complete_killed_if_known  # noqa: PLC0415 - as above
+
+        complete_killed_if_known(settings)
 
 
 def _tidy_stages(settings: Settings) -> None:

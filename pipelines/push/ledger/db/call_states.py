@@ -10,7 +10,7 @@ from schemas.values.outcomes import Outcome
 REVENUE = "revenue"
 """The dataset whose rows the API counts again when they are sent again."""
 
-VERSION = "0007"
+VERSION = "0008"
 """The newest migration of the tables."""
 
 REMEDY = "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice."

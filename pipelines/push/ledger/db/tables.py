@@ -68,6 +68,7 @@ CHUNKS = sa.Table(
     _counter("invalid_phones"),
     sa.Column("total_revenue", sa.BigInteger),  # as the API acknowledged it
     sa.Column("error", sa.Text),
+    sa.Column("run", sa.Text),  # the run that it was part of; null for calls of a program that kept none
 )
 
 ROWS = sa.Table(

@@ -4,7 +4,7 @@ What does not belong here: the counts of the current input (`Ledger.outcomes`), 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from pipelines.push.ledger.db.call_states import ChunkState, of_call
 from pipelines.push.ledger.db.row_outcome import of_row
 from pipelines.push.ledger.db.tables import CHUNKS, PACKS, ROWS
 from pipelines.push.outcomes import SETTLED, Outcome
+from schemas.own_tables.sync import RunRecord
 
 
 def sent_after(connection: sa.Connection, dataset: str, part: str, chunk: int) -> Mapping[Outcome, int]:
@@ -26,12 +27,43 @@ def sent_after(connection: sa.Connection, dataset: str, part: str, chunk: int) -
     Returns:
         By outcome, how many rows. A row counts by its last call.
     """
-    calls = (
-        CHUNKS.c.dataset == dataset,
-        CHUNKS.c.part == part,
-        CHUNKS.c.chunk > chunk,
-        CHUNKS.c.state != ChunkState.REFUSED,
+    return _sent(connection, dataset, (*_carried_out(dataset, part), CHUNKS.c.chunk > chunk), chunk)
+
+
+def sent_by(connection: sa.Connection, record: RunRecord, part: str) -> tuple[Mapping[Outcome, int], int]:
+    """What became of the rows of the calls of a push, as `sent_after` has it, and of rows that it settled.
+
+    Args:
+        connection: a transaction.
+        record: of the push of one dataset; no later push of that dataset has begun.
+        part: whose calls.
+    """
+    dataset = record.activity.rpartition(" ")[2]
+    ours = sa.or_(
+        CHUNKS.c.run == record.run,
+        CHUNKS.c.run.is_(None),  # of a version that kept no run: by their time alone
     )
+    calls = (*_carried_out(dataset, part), ours, CHUNKS.c.intended_at >= record.started_at)
+    first = connection.execute(sa.select(sa.func.min(CHUNKS.c.chunk)).where(*calls)).scalar()
+    latest = connection.execute(sa.select(sa.func.max(CHUNKS.c.chunk))).scalar() or 0
+    before = latest if first is None else int(first) - 1
+    sent = {} if first is None else _sent(connection, dataset, calls, before)
+    return sent, settled_since(connection, dataset, part, before, record.started_at)
+
+
+def by_outcome(sent: Mapping[Outcome, int]) -> dict[str, int]:
+    """Of rows that were sent those that a record's details name."""
+    return {name: sent.get(name, 0) for name in (Outcome.DUPLICATE, Outcome.REJECTED, Outcome.IN_DOUBT)}
+
+
+def _carried_out(dataset: str, part: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return CHUNKS.c.dataset == dataset, CHUNKS.c.part == part, CHUNKS.c.state != ChunkState.REFUSED
+
+
+def _sent(
+    connection: sa.Connection, dataset: str, calls: Sequence[sa.ColumnElement[bool]], chunk: int
+) -> Mapping[Outcome, int]:
+    """Rows by outcome, of some calls, all of which have numbers above `chunk`."""
     packed = (
         sa.select(CHUNKS.c.state, sa.func.sum(CHUNKS.c.rows))
         .join(PACKS, PACKS.c.chunk == CHUNKS.c.chunk)

@@ -198,6 +198,7 @@ def _enter(connection: sa.Connection, part: str, call: Mapping[str, Any]) -> int
         "rows": call["rows"],
         "bytes": call["bytes"],
         "intended_at": _text(call["intended_at"]),
+        "run": call.get("run"),  # a warehouse of an earlier program has none
         **_answer(call),
         "state": ChunkState.ANSWERED if is_answered else ChunkState.LOST,
     }
