@@ -13,7 +13,7 @@ from datetime import UTC, time, timedelta
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive import keep
+from pipelines.push.audit.archive.rows import keep
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record

@@ -1,6 +1,6 @@
 """What is published of a push, and whether the account holds what was accepted.
 
-    after_push ─▶ publish (schema imports) ─▶ publish_records;  alerts ─▶ late_revenue;
+    publish (schema imports) ─▶ publish_records;  alerts ─▶ late_revenue;
     reconcile ─▶ reconcile_query, acknowledged;  lost_ledger;  archive;  months
 
 What does not belong here: settling what is in doubt (`pipelines.push.revenue`).

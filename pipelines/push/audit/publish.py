@@ -5,21 +5,25 @@ What does not belong here: the rows of its largest table (`publish_records`), wh
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from pipelines.errors import TracklySyncError
+from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.lost_ledger.forgotten_sends import keep_forgotten, restore_forgotten
 from pipelines.push.audit.publish_records import insert_records, keep_facts
+from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
+from pipelines.push.ledger.queries.run_counts import sent_after
 from pipelines.push.stage.database import count
 from pipelines.settings import Settings
+from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.structure.tables import complete, replace_table
@@ -61,6 +65,32 @@ def publish_imports(settings: Settings) -> None:
         publish_runs(connection, settings.data_dir)
         take_events(connection, settings)
         create_views(connection)
+
+
+@contextmanager
+def outcomes_published(settings: Settings, ledger: Ledger) -> Iterator[None]:
+    """Publish the outcomes in the end, also of a push that failed.
+
+    Raises:
+        StorageError: they cannot be published. Rows may be in the account by then: the error says what was sent, and
+            names the failure before it, which it would hide otherwise.
+    """
+    seen = {name: ledger.last_chunk(name) for name in PUSHED}
+    failed: TracklySyncError | None = None
+    try:
+        yield
+    except TracklySyncError as error:
+        failed = error
+        raise
+    finally:
+        try:
+            publish_imports(settings)
+        except TracklySyncError as error:
+            before = f"{failed.message} " if failed else ""
+            raise StorageError(
+                f"{before}{_sent_text(ledger, seen)} The warehouse was not rebuilt: {error.message}",
+                error.remedy,
+            ) from error
 
 
 def publish_missing_imports(settings: Settings) -> None:
@@ -119,3 +149,23 @@ def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequ
     connection.register("incoming", rows)
     connection.execute(f"INSERT INTO imports.{dataset.name} ({names}) SELECT {values} FROM incoming")
     connection.unregister("incoming")
+
+
+def _sent_text(ledger: Ledger, seen: Mapping[str, int]) -> str:
+    """What was sent since some calls, in a sentence; without a figure where the ledger cannot be read.
+
+    Args:
+        ledger: open.
+        seen: by dataset, the number of the last call before.
+    """
+    try:
+        with ledger.begin() as transaction:
+            sent = [sent_after(transaction, name, ledger.part, seen[name]).values() for name in seen]
+    except StorageError:
+        return "What was sent is in the ledger, and is not sent again."
+    rows = sum(map(sum, sent))
+    if not rows:
+        return "Nothing was sent."
+    return (
+        f"{plural(rows, 'row was', 'rows were')} sent; the ledger has each of them, and none is sent again."
+    )

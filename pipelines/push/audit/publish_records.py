@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive import facts_of, published_facts, rows_of
-from pipelines.push.audit.archive_files import archive_folder, archived
+from pipelines.push.audit.archive.files import archive_folder, archived
+from pipelines.push.audit.archive.rows import facts_of, published_facts, rows_of
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import Outcome

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from pipelines.pull.run import pull
 from pipelines.push.audit import archive
-from pipelines.push.audit.archive_files import archive_folder, archived
+from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.publish import publish_imports, publish_missing_imports
 from pipelines.push.run import intake, push, send

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.alerts.conditions import Condition
 from pipelines.errors import StorageError
-from pipelines.push.audit.archive_files import archive_folder, archived
+from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.figures import Figures
 from pipelines.push.ledger.status import figures

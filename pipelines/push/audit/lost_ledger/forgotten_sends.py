@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive import published_facts
+from pipelines.push.audit.archive.rows import published_facts
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.stage.database import count
 from schemas.own_tables.imports import FACTS, RECORDS

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive_files import FILES, archive_folder, archived, span
+from pipelines.push.audit.archive.files import FILES, archive_folder, archived, span
 from pipelines.push.stage.database import count
 from pipelines.push.stage.redact import kept_columns
 from pipelines.push.values.content_digest import kept_content

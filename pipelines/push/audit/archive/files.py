@@ -1,6 +1,6 @@
 """Which files the archive of what was sent has, by their names alone; light, since `status` asks.
 
-What does not belong here: what is in them (`archive`).
+What does not belong here: what is in them (`rows`).
 """
 
 from pathlib import Path
