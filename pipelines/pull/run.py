@@ -16,7 +16,12 @@ from pipelines.errors import StorageError
 from pipelines.process import interrupts
 from pipelines.process.concurrent import run_all
 from pipelines.pull.derived.revenue_changes import derived
-from pipelines.pull.derived.revenue_source import came_from_contacts, in_place_of_events, serves_events
+from pipelines.pull.derived.revenue_source import (
+    came_from_contacts,
+    in_place_of_events,
+    may_use_totals,
+    serves_events,
+)
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.fetch import Progress, silent
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
@@ -254,7 +259,7 @@ class _Snapshots:
         options = ReadOptions(
             since_last=self._wanted.since_last and name == "contacts",
             skip_unserved=self._wanted.skip_unserved and name in BY_PRODUCT,
-            instead=self._totals if name == "revenue" and came_from_contacts(self._settings) else None,
+            instead=self._totals if name == "revenue" and self._may_use_totals() else None,
         )
         try:
             self._made[name] = await make_snapshot(
@@ -262,6 +267,9 @@ class _Snapshots:
             )
         except Skipped as skip:
             self.skipped[name] = skip.reason
+
+    def _may_use_totals(self) -> bool:
+        return may_use_totals(self._settings, "contacts" in self._wanted.names)
 
     async def _totals(self, events: Draft, manifest: Manifest) -> Snapshot | None:
         await self._contacts_read()
@@ -276,7 +284,8 @@ async def _snapshot_one(
 
     async with TracklyClient(settings) as client:
         if name != "revenue" or await serves_events(client, settings):
-            if name == "revenue" and came_from_contacts(settings):
+            has_contacts = latest(settings.parquet_dir, "contacts") is not None
+            if name == "revenue" and may_use_totals(settings, has_contacts):
                 options = replace(options, instead=totals)
             return await make_snapshot(client, settings, name, run, on_progress, options)
     return await derived(settings, _latest_contacts(settings), run)

@@ -109,7 +109,7 @@ def source_note(manifest: Manifest) -> str:
     """What somebody should know of where revenue comes from; empty where there is nothing new in it."""
     if manifest.events_left_out:
         return (
-            "revenue is still made of contacts' totals, since the events that the account serves may be incomplete: "
+            "revenue is made of contacts' totals, since the events that the account serves may be incomplete: "
             f"{manifest.events_left_out}"
         )
     if manifest.source_since is None:

@@ -3,7 +3,9 @@
 GET /revenue is not documented, so anything may answer there. An answer of another shape means that the account serves
 no events, at once: only what may be a passing fault is tried again, and not even that where the account is known to
 serve none. Published revenue has one source. Events take the place of totals when all of them were read, or when they
-sum to the totals: money that is proven does not give way to money that may be incomplete. What does not belong here:
+sum to the totals: money that is proven does not give way to money that may be incomplete. So it is with a first pull
+that reads contacts too, since its events would be the source of revenue from then on, however little is served. What
+does not belong here:
 reading the events (`snapshot`), and the rows that are made of totals (`revenue_changes`).
 """
 
@@ -43,6 +45,18 @@ def came_from_contacts(settings: Settings) -> bool:
     last = _last_source(settings)
     return last == FROM_CONTACTS or (
         last == FROM_EVENTS and has_revenue_from(settings.warehouse, FROM_CONTACTS)
+    )
+
+
+def may_use_totals(settings: Settings, has_contacts: bool) -> bool:
+    """Whether events that may be incomplete give way to contacts' totals: they do until events are published.
+
+    Args:
+        settings: see `Settings`.
+        has_contacts: whether there are contacts without reading them just for this.
+    """
+    return came_from_contacts(settings) or (
+        has_contacts and REVENUE.name not in published(settings.warehouse)
     )
 
 

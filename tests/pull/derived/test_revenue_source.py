@@ -104,6 +104,21 @@ def test_published_revenue_has_one_source_and_the_right_sum(business: Business) 
         assert since < earned_at < timestamp
 
 
+@pytest.mark.parametrize(("how", "source"), [("lossy", "contacts"), ("fuzzy", "events"), ("exact", "events")])
+def test_a_first_pull_shows_what_was_earned(business: Business, how: str, source: str) -> None:
+    """Of events that may be incomplete too: from the first pull on the sum is right, and no pull settles for less."""
+    for row in business.account.contacts():
+        row["revenue_total"] = 0
+    for contact in range(4):
+        business.earn(contact)
+    business.account.revenue = business.account.revenue[-4:]
+    for _ in range(2):
+        business.pull(how)
+        assert business.sources() == [(source, business.total)]
+    business.pull("exact")
+    assert business.sources() == [("events", business.total)]
+
+
 def test_what_is_earned_after_a_pull_without_any_is_no_opening_balance(business: Business) -> None:
     """An account without revenue has been pulled: what comes then was earned since."""
     for row in business.account.contacts():
