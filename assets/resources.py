@@ -5,15 +5,28 @@ goes to the host of the operator's settings, and what is kept lies in the operat
 resources have no configuration at all, and the engine reads the environment when a run begins.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.runs.started_by import asked
 from pipelines.settings import Settings, load_settings
+from pipelines.whole_runs import whole_run
 
 
 class Trackly(dg.ConfigurableResource[Settings]):
     """The settings of one account, from the environment or .env; a run's configuration has no say in them."""
+
+    @contextmanager
+    def yield_for_execution(  # type: ignore[override] # a step gets the resource itself
+        self, context: dg.InitResourceContext
+    ) -> Iterator["Trackly"]:
+        """For as long as Dagster runs steps in this process, the run goes on, whether one is under way or not."""
+        run = context.run
+        with whole_run(run.run_id, asked(run)) if run else nullcontext():
+            yield self
 
     def settings(self) -> Settings:
         """The settings as they are when a run begins.

@@ -2,7 +2,7 @@
 
 One small JSON file each in `runs/` of the data directory, so that a run that published nothing is on record too;
 publishing copies them to sync.runs. As long as an activity goes on, a locked file beside them shows it; a process
-that is killed leaves that file behind, unlocked.
+that is killed leaves that file behind, unlocked. Whether a run as a whole goes on is in `whole_runs`.
 """
 
 import fcntl
@@ -24,6 +24,7 @@ from pipelines.logs import logged_to_file, run_id
 from pipelines.process.interrupts import interrupts_deferred
 from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
 from pipelines.text.humanize import plural
+from pipelines.whole_runs import asked_of, has_ended, lock, show_begun, tag
 from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -82,8 +83,10 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
-    record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=_asked.get())
+    asked = _asked.get() or _part_of_whole(run, activity)
+    record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=asked)
     claim(data_dir)
+    show_begun(data_dir, run)
     with logged_to_file(data_dir / "logs", run):
         outer = run_id.set(run)
         _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
@@ -109,13 +112,19 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
             _write(data_dir, record)
 
 
+def _part_of_whole(run: str, activity: str) -> str | None:
+    """What was asked for with a run, where an activity is a part of that."""
+    asked = asked_of(run)
+    return asked if asked and asked.split(maxsplit=1)[0] == activity.split(maxsplit=1)[0] else None
+
+
 def records(data_dir: Path) -> list[RunRecord]:
     """Every activity on record, oldest first.
 
     Raises:
         StorageError: a record cannot be read.
     """
-    return [_read(data_dir, name) for name in _names(data_dir)]
+    return [read_record(data_dir, name) for name in record_files(data_dir)]
 
 
 def newest(data_dir: Path) -> Iterator[RunRecord]:
@@ -124,7 +133,7 @@ def newest(data_dir: Path) -> Iterator[RunRecord]:
     Raises:
         StorageError: a record cannot be read.
     """
-    return (_read(data_dir, name) for name in reversed(_names(data_dir)))
+    return (read_record(data_dir, name) for name in reversed(record_files(data_dir)))
 
 
 def records_of(data_dir: Path, run: str, activities: Collection[str]) -> list[RunRecord]:
@@ -139,7 +148,7 @@ def records_of(data_dir: Path, run: str, activities: Collection[str]) -> list[Ru
         StorageError: a record cannot be read.
     """
     ends = tuple(f"-{_file_part(activity)}.json" for activity in activities)
-    found = (_read(data_dir, name) for name in reversed(_names(data_dir)) if name.endswith(ends))
+    found = (read_record(data_dir, name) for name in reversed(record_files(data_dir)) if name.endswith(ends))
     return [record for record in found if record.run == run and record.activity in activities]
 
 
@@ -160,10 +169,10 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
     """
     found: dict[str, RunRecord] = {}
     seen = set()
-    for name in reversed(_names(data_dir)):
+    for name in reversed(record_files(data_dir)):
         activity = name.split("-", 2)[-1]  # see _path; most files need not be read
         if activity not in seen:
-            record = _read(data_dir, name)
+            record = read_record(data_dir, name)
             if status in ("", record.status):
                 seen.add(activity)
                 found[record.activity] = record
@@ -183,8 +192,9 @@ def unended(data_dir: Path) -> list[RunRecord]:
             continue
         try:
             record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
-            record.status = "killed" if _lock(handle) else "running"
-            found.append(record)
+            record.status = "killed" if lock(handle) else "running"
+            if not has_ended(handle):
+                found.append(record)
         except (OSError, msgspec.DecodeError):  # it is beginning
             continue
         finally:
@@ -230,7 +240,7 @@ def _taken(mark: Path) -> Iterator[tuple[int, RunRecord | None]]:
     handle = os.open(mark, os.O_RDWR)
     try:
         record = None
-        if _lock(handle):
+        if lock(handle) and not has_ended(handle):
             record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
             record.status = "killed"
         yield handle, record
@@ -280,17 +290,12 @@ def _put_on_record(mark: Path) -> None:
             mark.unlink()
 
 
-def _lock(handle: int) -> bool:
-    """Whether nobody holds the file, which is then ours until it is closed."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def record_files(data_dir: Path) -> list[str]:
+    """The files of the records by their names, oldest first; no Path for each, since there may be tens of thousands.
 
-
-def _names(data_dir: Path) -> list[str]:
-    """The files of the records, oldest first. There may be tens of thousands: no Path for each."""
+    Raises:
+        StorageError: the folder cannot be read.
+    """
     folder = data_dir / "runs"
     if not is_there(folder):
         return []
@@ -298,7 +303,12 @@ def _names(data_dir: Path) -> list[str]:
         return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as the docstring says
 
 
-def _read(data_dir: Path, name: str) -> RunRecord:
+def read_record(data_dir: Path, name: str) -> RunRecord:
+    """The record in a file of `record_files`.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
     path = data_dir / "runs" / name
     with storage_errors("read", path):
         content = path.read_bytes()
@@ -345,8 +355,18 @@ def _log_end(record: RunRecord) -> None:
 
 
 def _path(data_dir: Path, record: RunRecord) -> Path:
-    stamp = record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-    return data_dir / "runs" / f"{stamp}-{os.getpid()}-{_file_part(record.activity)}.json"
+    process = f"{os.getpid()}.{tag(record.run)}"
+    return data_dir / "runs" / f"{stamp(record)}-{process}-{_file_part(record.activity)}.json"
+
+
+def stamp(record: RunRecord) -> str:
+    """When an activity began, as names of files begin with it."""
+    return record.started_at.replace(":", "").replace("-", "").partition("+")[0]
+
+
+def tag_in(name: str) -> str:
+    """The tag of the run in the name of a record's file; "" where an earlier version wrote it."""
+    return name.split("-", 2)[1].partition(".")[2] if name.count("-") > 1 else ""
 
 
 def _file_part(activity: str) -> str:

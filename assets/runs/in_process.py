@@ -22,12 +22,14 @@ from assets.records.run_records import origin_of
 from assets.resources import GivenTrackly
 from assets.runs.engine_calls import show_stacks
 from assets.runs.progress import Step, first_error, step_of
+from assets.runs.started_by import PULLS
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 from pipelines.text.humanize import form
 from pipelines.text.sanitize import plain
+from pipelines.whole_runs import whole_run
 from schemas.registry import PUSHED
 
 TWICE = "imported_revenue: nothing_twice"
@@ -82,12 +84,13 @@ def run_job(
         run = str(uuid4())
         records.add_event_listener(run, note)
         try:
-            result = job.execute_in_process(
-                run_config={**(job.run_config or {}), **quiet},
-                instance=records,
-                run_id=run,
-                raise_on_error=False,
-            )
+            with whole_run(run, PULLS.get(name, "")):
+                result = job.execute_in_process(
+                    run_config={**(job.run_config or {}), **quiet},
+                    instance=records,
+                    run_id=run,
+                    raise_on_error=False,
+                )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
         finally:

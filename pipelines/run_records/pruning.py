@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.settings import Settings
+from pipelines.whole_runs import remove_killed
 from schemas.own_tables.sync import RunRecord
 
 _DAMAGED = "damaged"
@@ -39,6 +40,7 @@ def prune_runs(settings: Settings) -> int:
     old += [path for path in (settings.data_dir / "logs").glob("*-*.ndjson") if path.name < stamp]
     for path in old:
         path.unlink(missing_ok=True)
+    remove_killed(settings.data_dir, before.timestamp())
     return len(old)
 
 

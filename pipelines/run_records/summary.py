@@ -3,12 +3,15 @@
 What does not belong here: keeping records (`runs`), and showing them (`cli`, `report`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
-from pipelines.runs import newest, now, unended
+from pipelines.run_records.by_run import by_run
+from pipelines.runs import now
+from pipelines.whole_runs import unended_runs
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 
@@ -27,10 +30,12 @@ class Run:
     Attributes:
         run: its id.
         activities: what it did, in that order.
+        unended: `running` until its process or job has ended, `killed` where that is gone; else "".
     """
 
     run: str
     activities: Sequence[RunRecord]
+    unended: str = ""
 
     @property
     def began(self) -> str:
@@ -39,8 +44,8 @@ class Run:
 
     @property
     def status(self) -> str:
-        """What it is by its activities."""
-        statuses = {record.status for record in self.activities}
+        """What it is by its activities, and by whether it has ended."""
+        statuses = {self.unended, *(record.status for record in self.activities)}
         return next(status for status in _STATUSES if status in statuses)
 
     @property
@@ -82,10 +87,8 @@ class Run:
     def seconds(self) -> float:
         """From the first beginning to the last end."""
         begin = min(record.started_at for record in self.activities)
-        end = max(
-            record.finished_at or (now() if record.status == "running" else record.started_at)
-            for record in self.activities
-        )
+        end = max(record.finished_at or record.started_at for record in self.activities)
+        end = now() if self.status == "running" else end
         return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
     @property
@@ -135,16 +138,17 @@ def latest_runs(data_dir: Path, limit: int) -> tuple[list[Run], bool]:
     Raises:
         StorageError: a record cannot be read.
     """
-    found: dict[str, list[RunRecord]] = {}
-    more = False
-    for record in newest(data_dir):
-        if record.run not in found and len(found) == limit:
-            more = True
-            break
-        found.setdefault(record.run, []).insert(0, record)
-    for record in unended(data_dir):
-        found.setdefault(record.run, []).append(record)
-    runs = sorted(
-        (Run(run, activities) for run, activities in found.items()), key=lambda run: run.began, reverse=True
-    )
-    return runs[:limit], more or len(runs) > limit
+    runs = list(islice(every_run(data_dir), limit + 1))
+    return runs[:limit], len(runs) > limit
+
+
+def every_run(data_dir: Path) -> Iterator[Run]:
+    """Every run, newest first; each is read when it is asked for.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    unended = unended_runs(data_dir)
+    for records in by_run(data_dir):
+        run = records[0].run
+        yield Run(run, records, unended.get(run, ""))

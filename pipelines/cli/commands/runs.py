@@ -12,12 +12,13 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out
 from pipelines.cli.terminal.results import SHORT, show_json
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
-from pipelines.run_records.summary import Run, latest_runs
+from pipelines.run_records.summary import Run, every_run, latest_runs
 from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
 from pipelines.text.humanize import duration, plural
 from pipelines.text.sanitize import for_terminal, plain
+from pipelines.whole_runs import unended_runs
 from schemas.own_tables.sync import Manifest, RunRecord
 from schemas.registry import PULLED
 
@@ -32,7 +33,8 @@ _MOVED = ("sent", "accepted", "left_out", "pending")
 """What a push has done, where it is one."""
 
 _COLUMNS = (
-    "run", "activity", "month", "started_at", "finished_at", "seconds", "status", "rows", *_MOVED, "error", "details",
+    "run", "run_status", "activity", "month", "started_at", "finished_at", "seconds", "status", "rows", *_MOVED,
+    "error", "details",
 )  # fmt: skip
 
 
@@ -51,6 +53,8 @@ def runs(
     - `trackly-sync runs`: the latest.
     - `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
     - `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
+
+    A run is `running` until its process, or its job of Dagster, has ended: see `run_status` in --json and --csv.
     """
     one_form(as_json=as_json, as_csv=as_csv)
     settings = load_settings()
@@ -58,8 +62,7 @@ def runs(
         chosen = _named(settings, run)
         _show_one(settings, chosen, as_json=as_json, as_csv=as_csv)
     elif as_json or as_csv:
-        every = (list(_row(record).values()) for record in newest(settings.data_dir))
-        write_rows(_COLUMNS, every, as_json=as_json, as_csv=as_csv)
+        write_rows(_COLUMNS, _every_activity(settings), as_json=as_json, as_csv=as_csv)
     else:
         _show_latest(settings, limit)
     return 0
@@ -95,6 +98,13 @@ def show_runs(found: Sequence[Run]) -> None:
     out.print(table)
 
 
+def _every_activity(settings: Settings) -> Iterator[list[Any]]:
+    """Rows of _COLUMNS, the activity that began last first."""
+    statuses = {run.run: run.status for run in every_run(settings.data_dir)}
+    every = [*reversed(unended(settings.data_dir)), *newest(settings.data_dir)]
+    return (list(_row(record, statuses.get(record.run, record.status)).values()) for record in every)
+
+
 def _named(settings: Settings, begin: str) -> list[RunRecord]:
     """The activities of one run, in their order.
 
@@ -107,18 +117,19 @@ def _named(settings: Settings, begin: str) -> list[RunRecord]:
 
 
 def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool, as_csv: bool) -> None:
-    if as_csv:
-        write_rows(
-            _COLUMNS, (list(_row(record).values()) for record in activities), as_json=False, as_csv=True
-        )
-        return
     run = activities[0].run
+    status = Run(run, activities, unended_runs(settings.data_dir).get(run, "")).status
+    if as_csv:
+        rows = (list(_row(record, status).values()) for record in activities)
+        write_rows(_COLUMNS, rows, as_json=False, as_csv=True)
+        return
     made = [snapshot.manifest for snapshot in _snapshots(settings) if snapshot.manifest.run == run]
     if as_json:
-        rows = [_row(record) | {"details": _figures(record)} for record in activities]
-        show_json({"run": run, "activities": rows, "snapshots": [msgspec.to_builtins(m) for m in made]})
+        listed = [_row(record, status) | {"details": _figures(record)} for record in activities]
+        snapshots_made = [msgspec.to_builtins(manifest) for manifest in made]
+        show_json({"run": run, "status": status, "activities": listed, "snapshots": snapshots_made})
         return
-    out.print(f"[bold]Run {run}[/], began {_clock(activities[0].started_at)} UTC\n")
+    out.print(f"[bold]Run {run}[/], began {_clock(activities[0].started_at)} UTC: {status}\n")
     for record in activities:
         _show_activity(record)
     for manifest in made:
@@ -174,9 +185,10 @@ def _snapshots(settings: Settings) -> Iterator[Any]:
         yield from snapshots(settings.parquet_dir, name)
 
 
-def _row(record: RunRecord) -> dict[str, Any]:
+def _row(record: RunRecord, run_status: str) -> dict[str, Any]:
     """A record by _COLUMNS."""
     more = {
+        "run_status": run_status,
         "seconds": seconds(record) if record.finished_at else None,
         "details": bytes(record.details).decode() if _figures(record) else None,
     }

@@ -23,6 +23,7 @@ from pipelines.logs import run_id
 from pipelines.process import interrupts
 from pipelines.process.exit_codes import DONE, FAILED, STOPPED, TERMINATED
 from pipelines.runs import new_run_id
+from pipelines.whole_runs import whole_run
 
 P = ParamSpec("P")
 
@@ -39,10 +40,11 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         signal.signal(signal.SIGINT, interrupts.interrupt)
         interrupts.at_second(_leave_at_once)
         signal.signal(signal.SIGTERM, interrupts.terminate)
-        outer = run_id.set(new_run_id())  # what a command logs and records is one run's
+        run_of_all = new_run_id()  # what a command logs and records is one run's
+        outer = run_id.set(run_of_all)
         began = datetime.now(UTC)
         try:
-            with interrupts.interrupts_deferred():
+            with whole_run(run_of_all), interrupts.interrupts_deferred():
                 code = command(*args, **kwargs) or DONE
         except TracklySyncError as error:
             code = _show_error(error)

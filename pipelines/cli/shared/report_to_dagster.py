@@ -39,7 +39,7 @@ def hand_over(began: datetime) -> None:
 
 def _has_recorded(data_dir: Path, began: datetime) -> bool:
     """Whether this process has made a record; their names begin with the time and the process (see `runs`)."""
-    stamp, own = f"{began.astimezone(UTC):%Y%m%dT%H%M%S}", f"-{os.getpid()}-"
+    stamp, own = f"{began.astimezone(UTC):%Y%m%dT%H%M%S}", f"-{os.getpid()}."
     with suppress(FileNotFoundError):
         names = os.listdir(data_dir / "runs")  # noqa: PTH208 - there may be tens of thousands
         return any(own in name and name >= stamp and name.endswith(".json") for name in names)

@@ -1,0 +1,61 @@
+"""Records of activities put together by their runs, without reading more of them than is asked for.
+
+What does not belong here: what a run came to (`summary`), and reading or writing one record (`runs`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, itemgetter
+from pathlib import Path
+
+from pipelines.runs import read_record, record_files, stamp, tag_in, unended
+from pipelines.whole_runs import tag
+from schemas.own_tables.sync import RunRecord
+
+
+def by_run(data_dir: Path) -> Iterator[list[RunRecord]]:
+    """The activities of each run, in the order in which they began; the run that began last comes first.
+
+    Activities that have not ended are among them. A run is read when it is asked for. Runs may overlap.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    names: dict[str, list[str]] = {}
+    for name in record_files(data_dir):
+        names.setdefault(tag_in(name), []).append(name)
+    earlier = names.pop("", [])  # an earlier version's, which have to be read to see of which runs they are
+    more = _by_tag(unended(data_dir))
+    seen = set()
+    for one, began in _latest_first(names, more):
+        if earlier and began < earlier[-1]:
+            break
+        seen.add(one)
+        yield _activities(data_dir, names.get(one, []), more.get(one, []))
+    for one, found in _by_tag(read_record(data_dir, name) for name in earlier).items():
+        more[one] = [*found, *more.get(one, [])]
+    for one, _ in _latest_first(names, more):
+        if one not in seen:
+            yield _activities(data_dir, names.get(one, []), more.get(one, []))
+
+
+def _by_tag(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        found.setdefault(tag(record.run), []).append(record)
+    return found
+
+
+def _latest_first(
+    names: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[RunRecord]]
+) -> list[tuple[str, str]]:
+    """Runs by their tags, each with when it began: by the first file of its records, and by further records."""
+    began = {
+        one: min([*names.get(one, [])[:1], *(stamp(record) for record in more.get(one, []))])
+        for one in names.keys() | more.keys()
+    }
+    return sorted(began.items(), key=itemgetter(1), reverse=True)
+
+
+def _activities(data_dir: Path, names: Iterable[str], more: Iterable[RunRecord]) -> list[RunRecord]:
+    found = [*(read_record(data_dir, name) for name in names), *more]
+    return sorted(found, key=attrgetter("started_at"))

@@ -1,0 +1,129 @@
+"""Runs as a whole: whether the process of a run, or its job of Dagster, goes on, also between two activities.
+
+A locked file in `runs/` shows it, from a run's first activity to the end of `whole_run`; a process that is killed
+leaves the file behind, unlocked. What does not belong here: what the activities of a run did (`runs`).
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+
+from pipelines.storage import private_folder
+
+MARK = ".run"
+_MOST_BYTES = 4_096
+_DIGEST_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A run that this process has begun.
+
+    Attributes:
+        asked: what was asked for, as `pull all`; "" where only the activities say it.
+        marks: its files, each with the handle that holds its lock; none before the first activity.
+    """
+
+    asked: str = ""
+    marks: dict[Path, int] = field(default_factory=dict)
+
+
+_open: dict[str, _Whole] = {}
+_changing = Lock()
+
+
+@contextmanager
+def whole_run(run: str, asked: str = "") -> Iterator[None]:
+    """For the length of a block a run goes on, whether one of its activities is under way or not.
+
+    Args:
+        run: the run's id.
+        asked: what was asked for, as `pull all`; "" where only the activities say it.
+    """
+    if run in _open:
+        yield
+        return
+    _open[run] = whole = _Whole(asked)
+    try:
+        yield
+    finally:
+        with _changing:
+            del _open[run]
+            for path, handle in whole.marks.items():
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+                os.close(handle)
+
+
+def show_begun(data_dir: Path, run: str) -> None:
+    """Show that a run of `whole_run` has begun; where that cannot be written, it goes on without."""
+    path = data_dir / "runs" / f"{tag(run)}-{os.getpid()}{MARK}"
+    with _changing, suppress(OSError):
+        whole = _open.get(run)
+        if whole is None or path in whole.marks:
+            return
+        private_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        whole.marks[path] = handle
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        os.write(handle, run.encode())
+
+
+def asked_of(run: str) -> str:
+    """What was asked for with a run of `whole_run`; "" where that is not known."""
+    whole = _open.get(run)
+    return whole.asked if whole else ""
+
+
+def unended_runs(data_dir: Path) -> dict[str, str]:
+    """Runs that have not ended: `running`, or `killed` where their process is gone; by run."""
+    found: dict[str, str] = {}
+    for path in (data_dir / "runs").glob(f"*{MARK}"):
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
+        try:
+            is_killed = lock(handle)
+            run = os.read(handle, _MOST_BYTES).decode(errors="replace")
+            if run and not has_ended(handle) and found.get(run) != "running":
+                found[run] = "killed" if is_killed else "running"
+        finally:
+            os.close(handle)
+    return found
+
+
+def remove_killed(data_dir: Path, before: float) -> None:
+    """Remove what killed runs have left that began before a time, in seconds since 1970.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for path in (data_dir / "runs").glob(f"*{MARK}"):
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime < before and lock(file.fileno()):
+                path.unlink(missing_ok=True)
+
+
+def lock(handle: int) -> bool:
+    """Whether nobody holds the file, which is then ours until it is closed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def has_ended(handle: int) -> bool:
+    """Whether a mark was taken away since it was opened: its process let go of it, and was not killed."""
+    return os.fstat(handle).st_nlink == 0
+
+
+def tag(run: str) -> str:
+    """A run's id as a part of names of files, of one length."""
+    return blake2b(run.encode(), digest_size=_DIGEST_BYTES).hexdigest()

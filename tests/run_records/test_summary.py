@@ -1,0 +1,121 @@
+"""Runs out of the records of their activities: whole ones, and `running` until their process or job has ended."""
+
+import os
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.resources import Trackly
+from pipelines.run_records.summary import Run, latest_runs
+from pipelines.runs import newest, recorded, stamp
+from pipelines.whole_runs import unended_runs, whole_run
+from schemas.registry import PULLED
+
+_RUNS = (
+    ("a", "pull lists"), ("b", "pull contacts"), ("a", "pull contacts"), ("c", "pull offers"), ("a", "publish"),
+    ("b", "publish"), ("d", "reconcile"), ("a", "measure audiences"),
+)  # fmt: skip
+_LATEST = {
+    "d": ["reconcile"],
+    "c": ["pull offers"],
+    "b": ["pull contacts", "publish"],
+    "a": ["pull lists", "pull contacts", "publish", "measure audiences"],
+}
+
+
+def _shown(data_dir: Path, limit: int) -> tuple[dict[str, list[str]], bool]:
+    runs, more = latest_runs(data_dir, limit)
+    assert all(one.began > another.began for one, another in pairwise(runs))
+    return {run.run: [record.activity for record in run.activities] for run in runs}, more
+
+
+@pytest.mark.parametrize("earlier", [0, 3, 8], ids=["new", "upgraded", "old"])
+def test_a_limit_counts_whole_runs(tmp_path: Path, earlier: int) -> None:
+    """Whatever ran between two activities of a run, and whichever version wrote the names of the files."""
+    for run, activity in _RUNS:
+        with recorded(tmp_path, run, activity):
+            pass
+    for record in list(newest(tmp_path))[::-1][:earlier]:
+        (path,) = (tmp_path / "runs").glob(f"{stamp(record)}-*.json")
+        path.rename(path.with_name(f"{stamp(record)}-7-{record.activity.replace(' ', '-')}.json"))
+    runs = list(_LATEST.items())
+    for limit in range(1, 6):
+        shown, more = _shown(tmp_path, limit)
+        if earlier == 3 and "a" in shown:  # no run has files of two versions but in this test
+            continue
+        if earlier in (0, 8):
+            assert shown == dict(runs[:limit])
+        assert more == (limit < len(runs))
+
+
+def test_a_long_run_that_goes_on_is_not_cut_and_has_its_place(tmp_path: Path) -> None:
+    """Its activity under way is the newest of all; its beginning is not."""
+    with whole_run("long"):
+        for run, activity in (("long", "pull lists"), ("short", "pull offers")):
+            with recorded(tmp_path, run, activity):
+                pass
+        with recorded(tmp_path, "long", "publish"):
+            assert _shown(tmp_path, 1) == ({"short": ["pull offers"]}, True)
+            assert _shown(tmp_path, 2)[0]["long"] == ["pull lists", "publish"]
+
+
+def _run(data_dir: Path) -> Run:
+    return latest_runs(data_dir, 1)[0][0]
+
+
+def test_a_run_goes_on_between_its_activities(tmp_path: Path) -> None:
+    """Until its process has ended; once that is gone without having ended, it was killed."""
+    with whole_run("run", "pull all"):
+        with recorded(tmp_path, "run", "pull lists"):
+            pass
+        assert (_run(tmp_path).status, _run(tmp_path).what) == ("running", "pull all")
+        with recorded(tmp_path, "another", "pull lists"):
+            pass
+        assert _run(tmp_path).status == "succeeded"
+    assert [run.status for run in latest_runs(tmp_path, 9)[0]] == ["succeeded", "succeeded"]
+    assert list((tmp_path / "runs").glob("*.run")) == []
+    child = os.fork()
+    if not child:
+        with whole_run("killed"), recorded(tmp_path, "killed", "pull lists"):
+            pass
+        with whole_run("killed"):
+            with recorded(tmp_path, "killed", "publish"):
+                pass
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert [record.status for record in _run(tmp_path).activities] == ["succeeded", "succeeded"]
+    assert _run(tmp_path).status == "killed"
+    assert unended_runs(tmp_path) == {"killed": "killed"}
+
+
+def test_a_run_of_dagster_goes_on_until_its_job_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its activities are those of its steps; after the first of them the pull is one of everything already."""
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(tmp_path))
+    seen: list[tuple[str, str]] = []
+
+    def step(name: str) -> dg.OpDefinition:
+        @dg.op(name=name)
+        def pulled(context: dg.OpExecutionContext, trackly: Trackly) -> None:
+            if seen:
+                run = _run(trackly.settings().data_dir)
+                seen.append((run.status, run.what))
+                return
+            with recorded(trackly.settings().data_dir, context.run_id, f"pull {name}"):
+                seen.append(("running", "pull all"))
+
+        return pulled
+
+    @dg.job(name="pull", resource_defs={"trackly": Trackly()})
+    def both() -> None:
+        for name in PULLED:
+            step(name)()
+
+    assert both.execute_in_process().success
+    assert set(seen) == {("running", "pull all")}
+    assert len(seen) == len(PULLED)
+    assert _run(tmp_path).status == "succeeded"
