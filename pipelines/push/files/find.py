@@ -9,7 +9,7 @@ to the one that the name of a folder above it begins with (`sends/2024/01.csv`, 
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pipelines.push.files.query_inputs import files_of
 from pipelines.push.files.walk import NO_FILE, Entry, walk
 from pipelines.settings import Settings
 from pipelines.storage import is_there, storage_errors
+from pipelines.text.humanize import plural
 from schemas.registry import PUSHED
 
 FORMATS = {
@@ -122,16 +123,35 @@ def find_sources(settings: Settings, datasets: Sequence[str], paths: Sequence[Pa
                 f"There is no history at {root}.",
                 "Name a file or folder that is there." if paths else _expected(settings),
             )
-        for entry in _files(root, settings):
+        for entry in _files(root, settings, seen.hidden.append):
             seen.take(entry, root, datasets)
     seen.leave_out(_read_by_queries(seen.found, settings), datasets)
     if not seen.found:
         raise _nothing(seen, roots, settings)
-    for path in seen.strays:
-        _log.warning("%s is left out: its name does not begin with %s.", path, " or ".join(PUSHED))
+    _tell_of_others(seen)
     return Sources(
         _by_dataset(seen.found, datasets), tuple(sorted(set(seen.unread), key=lambda file: str(file.path)))
     )
+
+
+def _tell_of_others(seen: "_Seen") -> None:
+    """Name what is of no dataset.
+
+    Hidden files are only for those who ask for more (`--verbose`): their names say that nobody means them, and
+    whoever knows of a file that is left out has that way to say so.
+    """
+    for path in seen.strays:
+        _log.warning(
+            "%s is left out: its name does not begin with %s. Put _ in front of it if it is not meant.",
+            path,
+            " or ".join(PUSHED),
+        )
+    if hidden := seen.hidden:
+        named = ", ".join(path.name for path in hidden[:_MOST_NAMED])
+        more = ", ..." if len(hidden) > _MOST_NAMED else ""
+        _log.info(
+            "%s not read: %s%s.", plural(len(hidden), "hidden file is", "hidden files are"), named, more
+        )
 
 
 def _by_dataset(found: Sequence[Source], datasets: Sequence[str]) -> dict[str, list[Source]]:
@@ -149,11 +169,13 @@ class _Seen:
         found: files that are read.
         unread: files that are named like a dataset and are not.
         strays: files of no dataset.
+        hidden: files and folders that are passed over for their names.
     """
 
     found: list[Source] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     strays: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
 
     def take(self, entry: Entry, root: Path, datasets: Sequence[str]) -> None:
         """Put a file where it belongs."""
@@ -226,7 +248,7 @@ def refuse_unread(sources: Sources, ignore_unread: bool) -> None:
     )
 
 
-def _files(root: Path, settings: Settings) -> Iterator[Entry]:
+def _files(root: Path, settings: Settings, on_hidden: Callable[[Path], None]) -> Iterator[Entry]:
     with storage_errors("read the folder", root, "TRACKLY_HISTORY_DIR"):
         if root.is_file():
             if not _format_of(root, root)[0]:
@@ -235,7 +257,7 @@ def _files(root: Path, settings: Settings) -> Iterator[Entry]:
             return
         if not root.is_dir():
             raise UsageError(f"{root} {NO_FILE}.", "Name a file or a folder.")
-        for entry in walk(root, follow_links=settings.follow_links):
+        for entry in walk(root, follow_links=settings.follow_links, on_hidden=on_hidden):
             if not entry.path.name.lower().endswith(_PASSED_OVER):
                 yield entry
 

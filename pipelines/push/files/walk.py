@@ -6,7 +6,7 @@ Nothing is opened here, so that a pipe cannot block. What does not belong here: 
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -37,12 +37,19 @@ class Entry:
     problem: str = ""
 
 
-def walk(root: Path, *, follow_links: bool) -> Iterator[Entry]:
-    """The files below a folder in order of their names; names that begin with "." or "_" are passed over.
+HIDDEN = (".", "_")
+"""What the names of files and folders begin with that are no history, by a program's custom or a person's choice."""
+
+
+def walk(
+    root: Path, *, follow_links: bool, on_hidden: Callable[[Path], None] = lambda _: None
+) -> Iterator[Entry]:
+    """The files below a folder in order of their names, without those that are hidden and what is in them.
 
     Args:
         root: the folder; the operator named it, so it may be a link itself.
         follow_links: whether links may lead out of it.
+        on_hidden: called with each file or folder that is passed over for its name.
 
     Raises:
         UsageError: there are more than MOST_FILES.
@@ -55,7 +62,8 @@ def walk(root: Path, *, follow_links: bool) -> Iterator[Entry]:
         with os.scandir(folder) as listing:
             names = sorted(entry.name for entry in listing)
         for name in names:
-            if name.startswith((".", "_")):
+            if name.startswith(HIDDEN):
+                on_hidden(folder / name)
                 continue
             if next(steps) > MOST_FILES:
                 raise UsageError(

@@ -282,3 +282,19 @@ def test_files_that_a_query_reads_are_not_complained_about(
     found = find_sources(settings, list(PUSHED))
     assert ([source.path.name for source in found.found["sends"]], found.unread) == (["sends.sql"], ())
     assert ["stray.csv" in record.message for record in caplog.records] == [True]
+
+
+def test_a_file_that_is_meant_to_be_left_out_can_say_so(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A name that begins with _ is not warned of; whoever asks for more learns how many there are, and the first."""
+    settings.history.mkdir(parents=True)
+    for name in ("sends.csv", "notes.csv", "_prices.csv", ".DS_Store"):
+        (settings.history / name).write_text("id\n")
+    with caplog.at_level("INFO"):
+        find_sources(settings, list(PUSHED))
+    warned, noted = caplog.records
+    assert (warned.levelname, noted.levelname) == ("WARNING", "INFO")
+    assert "notes.csv is left out" in warned.message
+    assert "Put _ in front of it" in warned.message
+    assert noted.message == "2 hidden files are not read: .DS_Store, _prices.csv."
