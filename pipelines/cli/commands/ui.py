@@ -42,7 +42,7 @@ concurrency: # a pull and a push may run together, two of a kind wait for each o
     granularity: run
     default_limit: 1
   runs:
-    max_concurrent_runs: 4
+    max_concurrent_runs: 4 # commands that go on for long take a place as well
 run_monitoring:
   enabled: true # runs that do not start or stop in time are marked
 retention: # of ticks; runs are kept
