@@ -15,6 +15,7 @@
     damaged:webhooks     the queue of events cannot be read
     empty:data           nothing was ever pulled or pushed with this data directory
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
+    differs:<dataset>    rows say something else by now than was sent (`pipelines.push.audit.alerts`)
     twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
 
 What does not belong here: reading anything, and sending messages (`notify`).

@@ -51,17 +51,20 @@ def figures_recorded(
         with ledger.begin() as transaction:
             sent = sent_after(transaction, name, ledger.part, began.chunk)
             settled = settled_since(transaction, name, ledger.part, began.chunk, record.started_at)
+        of_period = compared.within(settled, between) if between else len(settled)
         counts = ledger.outcomes().get(name, Outcomes())
         again = client.retries - began.retries
         record.rows = record.sent = sum(sent.values())
-        record.accepted = sent.get(Outcome.ACCEPTED, 0) + settled
+        record.accepted = sent.get(Outcome.ACCEPTED, 0) + of_period
         record.left_out = compared.held_back(between) + sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
         record.pending = counts.pending - began.later
         record.details = details(
             requests=client.requests - began.requests - again,
             retries=again,
             **by_outcome(sent),
-            settled=settled,
+            differs=compared.differing(between),
+            settled=of_period,
+            settled_other_months=len(settled) - of_period,
             input=asdict(counts),
         )
 

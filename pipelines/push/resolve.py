@@ -97,10 +97,13 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
     _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
         refuse_forgotten(settings, ledger)
+        with ledger.begin(REVENUE) as connection:  # a slip is no run
+            ledger_doubt.require_in_doubt(connection, identities)
         with _recorded(settings, outcome=outcome) as record:
             with ledger.begin(REVENUE) as connection:
                 ledger_doubt.resolve(connection, identities, outcome, reason.strip())
             record.rows = len(identities)
+            record.accepted = len(identities) if outcome is Outcome.ACCEPTED else None
         publish_imports(settings)
 
 
@@ -121,6 +124,8 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
     """
     _require(reason)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        with ledger.begin(REVENUE) as connection:  # a slip is no run
+            ledger_alarms.require_open(connection, alarm)
         with _recorded(settings, acknowledged=alarm) as record:
             with ledger.begin(REVENUE) as connection:
                 at = now()

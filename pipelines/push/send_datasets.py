@@ -21,7 +21,6 @@ from pipelines.push.intake.found import MOST_REASONS, Intake, held_reasons
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
-from pipelines.push.outcomes import Outcome
 from pipelines.push.revenue.loop import Unsettled, push_revenue
 from pipelines.push.send.options import SendChoices
 from pipelines.push.send.queries import Queue
@@ -136,8 +135,8 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
                 )
             else:
                 await _send_repeatable(pushing, compared, seen)
-        why = held_reasons(connection)
-    if synced := why.get(f"{Outcome.PARKED}: {SYNCED}"):
+        why, synced = held_reasons(connection), compared.held_back(between, SYNCED)
+    if synced:
         _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
     with ledger.begin() as transaction:
         return why | reasons(transaction, name, MOST_REASONS), unsettled

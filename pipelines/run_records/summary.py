@@ -9,6 +9,8 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from pipelines.run_records.by_run import by_run
 from pipelines.runs import now
 from pipelines.whole_runs import unended_runs
@@ -21,6 +23,14 @@ _STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
 
 _BESIDE = ("take in ", "publish", "reconcile")
 """Activities whose rows are those of others."""
+
+
+class _Earlier(msgspec.Struct):
+    """What the details of a push have of rows that an earlier one sent."""
+
+    settled: int = 0
+    settled_other_months: int = 0
+    differs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,12 @@ class Run:
 
     @property
     def rows(self) -> int:
-        """Rows that it moved: pulled, sent, settled and so on; publishing and intake would count them again."""
-        return sum(record.rows or 0 for record in self.activities if not record.activity.startswith(_BESIDE))
+        """Rows that it moved: pulled, sent, settled and so on; publishing and intake would count them again.
+
+        A run of nothing else, such as a reconciliation, has the rows of that.
+        """
+        moved = [record for record in self.activities if not record.activity.startswith(_BESIDE)]
+        return sum(record.rows or 0 for record in moved or self.activities)
 
     @property
     def is_counted(self) -> bool:
@@ -72,6 +86,26 @@ class Run:
     def accepted(self) -> int:
         """Rows that came into the account by it."""
         return sum(record.accepted or 0 for record in self.activities)
+
+    @property
+    def settled(self) -> int:
+        """Rows of earlier calls that its readings found in the account; they are among `accepted`."""
+        return sum(one.settled for one in self._earlier)
+
+    @property
+    def settled_other_months(self) -> int:
+        """The same of months that it was not about; they are not."""
+        return sum(one.settled_other_months for one in self._earlier)
+
+    @property
+    def differing(self) -> int:
+        """Rows of its input that differ from what was sent, and that nobody has acknowledged."""
+        return sum(one.differs for one in self._earlier)
+
+    @property
+    def _earlier(self) -> list[_Earlier]:
+        pushes = [record for record in self.activities if record.sent is not None]
+        return [msgspec.json.decode(record.details, type=_Earlier) for record in pushes]
 
     @property
     def left_out(self) -> int:
@@ -120,10 +154,16 @@ class Run:
         """What a push did, in a few words; empty where it is none, or has no figures."""
         if not self.is_push:
             return ""
-        more = {"left out": self.left_out, "pending": self.pending}
+        more = {
+            "of other months found accepted": self.settled_other_months,
+            "left out": self.left_out,
+            "differing from what was sent": self.differing,
+            "pending": self.pending,
+        }
         if not self.is_counted:
             return f"{self.sent:,} sent and counted before it was killed"
-        parts = [f"{self.sent:,} sent", f"{self.accepted:,} accepted"]
+        sent_before = f" ({self.settled:,} of them sent earlier)" if self.settled else ""
+        parts = [f"{self.sent:,} sent", f"{self.accepted:,} accepted{sent_before}"]
         return ", ".join([*parts, *(f"{rows:,} {name}" for name, rows in more.items() if rows)])
 
     @property

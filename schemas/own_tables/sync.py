@@ -177,7 +177,12 @@ class RunRecord(msgspec.Struct, kw_only=True):
     sent: Annotated[Integer | None, Column("Of a push: rows that it sent, each counted once.", "rows")] = None
     accepted: Annotated[
         Integer | None,
-        Column("Of a push: rows that came into the account by it, or that it found there.", "rows"),
+        Column(
+            "Rows that came into the account by a push, or that it found there, also where an earlier one sent them;"
+            " of a push of one month only its rows, and details name the others. Of a decision by hand: rows that"
+            " are in the account by it.",
+            "rows",
+        ),
     ] = None
     left_out: Annotated[
         Integer | None,

@@ -65,7 +65,11 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
         pushed = sync("push", "sends", "--month", month, "--json")
         assert sum(name.startswith("old-") for name in account.sends) == sent
         assert pushed.returncode in (0, 3), pushed.stderr
-        counts = json.loads(pushed.stdout)["sends"]
+        document = json.loads(pushed.stdout)
+        counts, run = document["sends"], document["run"]
+        assert (run["sent"], run["accepted"], run["settled"], run["pending"]) == (sent, sent, 0, 0)
+        assert run["left_out"] == counts["quarantined"] + counts["parked"]
+        assert sync("runs", run["id"][:8]).returncode == 0
         assert counts["accepted"] == sent, "the counts are those of the month"
         assert pushed.returncode == (3 if counts["quarantined"] else 0), "and so is the exit code"
     pushed = sync("push")

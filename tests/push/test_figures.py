@@ -1,5 +1,6 @@
 """What a run did is on record with it: rows sent, accepted, left out and pending of this run, not of all runs."""
 
+import inspect
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,13 +10,18 @@ from typing import Any
 import pytest
 from oracle import query
 
+from pipelines.cli.commands.push_dry_run import show_plans
+from pipelines.cli.commands.push_results import of_period, show_push
+from pipelines.cli.commands.resolve import ByHand
+from pipelines.cli.commands.resolve import resolve as resolve_command
+from pipelines.cli.terminal.results import push_notes
 from pipelines.errors import AccessError, StorageError, TracklySyncError
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.outcomes import Outcome
-from pipelines.push.resolve import acknowledge_differing, resolve
-from pipelines.push.run import push
+from pipelines.push.resolve import acknowledge, acknowledge_differing, resolve
+from pipelines.push.run import plan, push
 from pipelines.run_records.summary import Run, latest_runs
 from pipelines.runs import newest
 from pipelines.sandbox import Account, Fault, Server, seed_account
@@ -69,23 +75,36 @@ def test_a_run_shows_what_it_did(
 
 
 def test_a_push_of_a_month_names_it_and_counts_its_rows(
-    settings: Settings, write: Write, some_sends: Some
+    settings: Settings, write: Write, some_sends: Some, offer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Rows of other months are neither left out nor pending of this run; a row without a time is of none."""
+    """Rows of other months are neither left out nor pending of this run; a row without a time is of none.
+
+    A click whose send is of another month waits for that, and the remedy is to push it.
+    """
     sends = some_sends(30)
     for row in sends[:12]:
         row["timestamp"] = "2024-06-02T10:00:00Z"
     bad = [{**sends[0], "id": "b1", "to_number": "1"}, {**sends[20], "id": "b2", "to_number": "1"}]
     write("sends.ndjson", [*sends, *bad])
+    click = {"message_id": sends[20]["id"], "offer_id": offer, "phone_number": sends[20]["to_number"]}
+    write("clicks.ndjson", [{**click, "timestamp": "2024-06-04T00:00:00Z"}])
     june = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
-    push(settings, ["sends", "clicks", "revenue"], between=june)
+    done = push(settings, ["sends", "clicks", "revenue"], between=june)
     assert last(settings).what == "push all of 2024-06"
-    assert moved(settings) == (12, 12, 12, 1, 0)
+    assert moved(settings) == (12, 12, 12, 2, 0)
+    comes = "parked: message_id: its send is in the input and still to be sent: trackly-sync push"
+    assert done.reasons["clicks"] == {comes: 1}
+    assert "for rows whose sends are still to be sent: trackly-sync push" in push_notes(done.outcomes)[-1]
+    none = (datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
+    show_push(settings, of_period(settings, done, none), 1.0, "2031-01", as_json=False)
+    assert "No row of the input is of 2031-01." in capsys.readouterr().out
     assert query(settings.warehouse, "SELECT DISTINCT month FROM sync.runs WHERE sent > 0") == [("2024-06",)]
     push(settings, ["sends"])
     assert (last(settings).what, moved(settings)) == ("push sends", (18, 18, 18, 2, 0))
     push(settings, ["sends"], between=(june[0], june[1].replace(day=2)))
     assert last(settings).what == "push sends of 2024-06-01T00:00:00+00:00 to 2024-07-02T00:00:00+00:00"
+    show_plans(plan(settings, ["sends"]).plans, (), lambda *_: 3, as_json=False, show_values=False)
+    assert "Nothing was sent. There is nothing to send." in capsys.readouterr().out
 
 
 def test_a_push_that_fails_shows_how_far_it_came(
@@ -131,11 +150,14 @@ def test_a_push_whose_outcomes_cannot_be_published_says_what_it_sent(
 def test_revenue_that_is_settled_by_reading_counts_where_it_was_settled(
     account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
 ) -> None:
-    """Rows without an answer are left out of the run that sent them, and accepted in the run that found them."""
+    """Rows without an answer are left out of the run that sent them, and accepted in the run that found them.
+
+    A push of a month counts those of the month, and names the others.
+    """
     write("sends.ndjson", some_sends(3))
     sales = [
-        {"record_id": f"r{n}", "message_id": f"m{n:06}", "offer_id": offer, "revenue": 5 + n}
-        for n in range(3)
+        {"record_id": f"r{n}", "message_id": f"m{n:06}", "offer_id": offer, "revenue": 5 + n, "timestamp": at}
+        for n, at in enumerate(("2024-05-20T00:00:00Z", "2024-06-02T00:00:00Z", "2024-06-03T00:00:00Z"))
     ]
     for offers in account.offers:
         offers["external_platform"] = None
@@ -152,15 +174,21 @@ def test_revenue_that_is_settled_by_reading_counts_where_it_was_settled(
     (record, *_) = newest(settings.data_dir)
     assert (record.sent, record.accepted, record.left_out, record.pending) == (2, 0, 2, 1)
     account.before_request, account.suspended = None, False
-    push(settings, ["sends", "revenue"])
-    assert moved(settings) == (1, 1, 3, 0, 0)
-    assert json.loads(bytes(next(newest(settings.data_dir)).details))["settled"] == 2
+    push(settings, ["revenue"], between=(datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC)))
+    assert moved(settings) == (1, 1, 2, 0, 0)
+    assert (last(settings).settled, last(settings).settled_other_months) == (1, 1)
+    assert (
+        last(settings).figures
+        == "1 sent, 2 accepted (1 of them sent earlier), 1 of other months found accepted"
+    )
+    assert len(account.revenue) == count + 3
 
 
 def test_what_a_person_decides_is_a_run(
-    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
-) -> None:
-    """Rollback, replay, adopt and resolve are on record in `runs` and at once in sync.runs, failed ones too."""
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Rollback, replay, adopt and resolve are on record in `runs` and at once in sync.runs; a slip is no run."""
 
     def shown() -> tuple[str, str, int | None]:
         latest = next(newest(settings.data_dir))
@@ -194,11 +222,17 @@ def test_what_a_person_decides_is_a_run(
     account.before_request = delete
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
     push(settings, ["sends", "revenue"])
-    with pytest.raises(TracklySyncError):
-        resolve(settings, ["record:other"], Outcome.ACCEPTED, "a slip")
-    assert next(newest(settings.data_dir)).status == "failed"
+    with pytest.raises(TracklySyncError, match="not in doubt; nothing was resolved"):
+        resolve(settings, ["record:r", "record:other"], Outcome.ACCEPTED, "a slip")
+    with pytest.raises(TracklySyncError, match="No alarm 7 is open"):
+        acknowledge(settings, 7, "a slip")
+    assert next(newest(settings.data_dir)).activity == "push revenue"
     resolve(settings, ["record:r"], Outcome.ACCEPTED, "seen")
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
+    assert inspect.unwrap(resolve_command)(every=True, outcome=ByHand.PENDING, reason="none is left") == 0
+    assert capsys.readouterr().out == "No row is in doubt; nothing was changed.\n"
     assert shown() == ("resolve", "succeeded", 1)
+    assert next(newest(settings.data_dir)).accepted == 1
     acknowledge_differing(settings, ["sends"], "corrected")
     assert shown() == ("resolve", "succeeded", 0)
     assert "seen" not in "".join(path.read_text() for path in (settings.data_dir / "runs").iterdir())

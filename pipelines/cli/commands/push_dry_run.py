@@ -93,7 +93,12 @@ def show_plans(
     if not show_values:
         out.print("Values are masked (letters x, digits 9); --show-values shows them.", markup=False)
     _print(_end(plans, ending(plans, unread)), "")
-    out.print("Nothing was sent. To send it: trackly-sync push", markup=False)
+    out.print(_next(plans), markup=False)
+
+
+def _next(plans: "Mapping[str, Plan]") -> str:
+    pending = sum(file.outcomes.get("pending", 0) for plan in plans.values() for file in plan.files)
+    return f"Nothing was sent. {'To send it: trackly-sync push' if pending else 'There is nothing to send.'}"
 
 
 def _end(plans: "Mapping[str, Plan]", code: int) -> str:

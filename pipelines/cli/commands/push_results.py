@@ -76,19 +76,48 @@ def show_push(
     """
     if as_json:
         differ = {"differs": done.differing} if any(done.differing.values()) else {}
-        show_json({name: asdict(counts) for name, counts in done.outcomes.items()} | differ)
+        show_json(
+            {name: asdict(counts) for name, counts in done.outcomes.items()}
+            | differ
+            | _run_json(settings, took)
+        )
     else:
         _show_done(settings, done, took, month)
     return _unsettled_code(done.unsettled) or _left_out_code(settings, done.outcomes, done.differing)
 
 
+def _this_run(settings: Settings) -> Run:
+    run = str(run_id.get())
+    return Run(run, records_of(settings.data_dir, run, _PUSHES))
+
+
+def _run_json(settings: Settings, took: float) -> dict[str, dict[str, str | int | float]]:
+    """What this push did, beside how the input stands."""
+    run = _this_run(settings)
+    return {
+        "run": {
+            "id": run.run,
+            "sent": run.sent,
+            "accepted": run.accepted,
+            "settled": run.settled,
+            "settled_other_months": run.settled_other_months,
+            "left_out": run.left_out,
+            "pending": run.pending,
+            "seconds": round(took, 3),
+        }
+    }
+
+
 def _show_done(settings: Settings, done: "PushReport", took: float, month: str | None) -> None:
-    show_pushed(done.outcomes, f"imports of {month}" if month else "imports")
+    if month and not any(counts.rows_in for counts in done.outcomes.values()):
+        out.print(f"No row of the input is of {month}.")
+    else:
+        show_pushed(done.outcomes, f"imports of {month}" if month else "imports")
     advice = [line for found in done.intakes.values() for line in found.advice]
     differ = differing_notes(done.differing)
     show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes), *differ, *advice])
     _show_reasons(done.reasons)
-    this_run = Run(str(run_id.get()), records_of(settings.data_dir, str(run_id.get()), _PUSHES))
+    this_run = _this_run(settings)
     out.print(f"\nThis run: {this_run.figures or '0 sent'}.", markup=False)
     show_cost(took, *_requests(this_run))
     out.print("Next: trackly-sync reconcile" if this_run.sent else "Next: trackly-sync status")

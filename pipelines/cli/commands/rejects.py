@@ -28,8 +28,8 @@ _NEXT = {
     "push rejected": "fix the rows and push, or try the same ones again: trackly-sync push --retry-rejected",
     "push quarantined": "fix the files, then: trackly-sync push",
     "pull quarantined": "correct them in Trackly, then: trackly-sync pull; after an update: trackly-sync replay",
-    "push parked": "their sends are not in the account: add those to the history, then: trackly-sync push; or they "
-    "wait for a decision, which their reason names",
+    "push parked": "by their reason: where the send is still to be sent: trackly-sync push; where it is not in the "
+    "account: add it to the history, then push; others wait for a decision",
     "push differs": "the account keeps what it has; put the rows back as they were sent, or acknowledge them: "
     "trackly-sync resolve --differs",
     "push in_doubt": "settle them: trackly-sync push revenue, and what that leaves: trackly-sync resolve",

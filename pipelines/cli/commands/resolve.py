@@ -171,9 +171,13 @@ def _settle(
     from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
 
     named = [doubt.identity for doubt in in_doubt(settings)] if rows is None else list(dict.fromkeys(rows))
-    run_resolve(settings, named, Outcome(outcome.value), reason)
+    if named or rows is not None:
+        run_resolve(settings, named, Outcome(outcome.value), reason)
     if as_json:
         show_json({"resolved": [_key(one, masked=True) for one in named], "outcome": outcome.value})
+        return 0
+    if not named:
+        out.print("No row is in doubt; nothing was changed.")
         return 0
     out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
     if outcome is ByHand.PENDING:

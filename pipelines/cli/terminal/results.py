@@ -128,6 +128,7 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
             )
             notes.append(
                 f"{plural(counts.left_out, 'row')} of {name} left out ({which}): trackly-sync rejects {name}"
+                + _sends_first(pushed, name)
             )
         if counts.in_doubt:
             notes.append(f"{plural(counts.in_doubt, 'row')} of {name} in doubt: trackly-sync resolve")
@@ -136,6 +137,12 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
                 f"{plural(counts.pending, 'row')} of {name} still to be sent: trackly-sync push {name}"
             )
     return notes
+
+
+def _sends_first(pushed: Mapping[str, Outcomes], name: str) -> str:
+    """What to do where rows of a dataset wait for sends that are still to be sent, to be added to a note."""
+    waits = name != "sends" and pushed[name].parked and "sends" in pushed and pushed["sends"].pending
+    return "; for rows whose sends are still to be sent: trackly-sync push" if waits else ""
 
 
 def differing_notes(differing: Mapping[str, int]) -> list[str]:

@@ -58,6 +58,10 @@ SEND_DIFFERS = (
 """Why clicks and revenue of sends that differ are parked."""
 
 
+_NO_SEND = "message_id: no send of this id is in the account through us"
+_SEND_PENDING = f"message_id: its send is {Outcome.PENDING}"
+_SEND_COMES = "message_id: its send is in the input and still to be sent: trackly-sync push"
+
 _HELD_BACK = (Outcome.QUARANTINED, Outcome.PARKED)
 
 
@@ -111,10 +115,24 @@ class Compared:
         """How many new rows have to wait, by `wait_outside` and `wait_for`."""
         return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
 
-    def held_back(self, between: Period | None) -> int:
-        """How many rows are quarantined or parked; with a period those of that time."""
+    def held_back(self, between: Period | None, reason: str = "") -> int:
+        """How many rows are quarantined or parked, with a reason for that; with a period those of that time."""
         held = f"SELECT count(*) FROM verdicts JOIN input USING (seq) WHERE outcome IN {sql_list(_HELD_BACK)}"
+        held += f" AND reason = {literal(reason)}" if reason else ""
         return count(self.connection, f"{held} AND {_is_within(between)}" if between else held)
+
+    def differing(self, between: Period | None) -> int:
+        """How many rows differ from what was sent and are not acknowledged; with a period those of that time."""
+        differ = "SELECT count(*) FROM differing JOIN input USING (seq) WHERE NOT acknowledged"
+        return count(self.connection, f"{differ} AND {_is_within(between)}" if between else differ)
+
+    def within(self, identities: Sequence[str], between: Period) -> int:
+        """How many of some rows of the ledger are in the input with a time of a period."""
+        these = self.connection.execute(
+            f"SELECT count(*) FROM ready WHERE identity IN (SELECT unnest(?::VARCHAR[])) AND {_is_within(between)}",
+            [list(identities)],
+        ).fetchone()
+        return int(these[0]) if these else 0
 
     def wait_outside(self, between: Period) -> None:
         """Have new rows of other times wait, and those without a time."""
@@ -160,6 +178,7 @@ def compare(
         with _its_sends(connection, sends) as is_there:
             _park(connection, ledger, coming=is_there and sends is not None and sends.coming)
             if is_there:
+                _name_coming(connection)
                 _park_of_differing(connection)
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
@@ -261,12 +280,24 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, *, comin
         )
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}',"
-        " CASE WHEN outcome IS NULL THEN 'message_id: no send of this id is in the account through us'"
+        f" CASE WHEN outcome IS NULL THEN '{_NO_SEND}'"
         " ELSE 'message_id: its send is ' || outcome END, NULL, NULL, true"
         " FROM ready LEFT JOIN parents ON parents.identity = ready.message_id"
         f" WHERE (outcome IS NULL OR outcome NOT IN {sql_list(IN_ACCOUNT)})"
         f" AND {IS_NEW}"
     )
+
+
+def _name_coming(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say of parked rows whose send is in the input and can be sent that nothing is wrong with them."""
+    parked = f"reason IN ('{_NO_SEND}', '{_SEND_PENDING}')"
+    if count(connection, f"SELECT count(*) FROM verdicts WHERE {parked}"):
+        connection.execute(
+            f"UPDATE verdicts SET reason = '{_SEND_COMES}' WHERE {parked} AND seq IN (SELECT i.seq FROM input AS i"
+            " JOIN its_sends.input AS s ON s.base = i.message_id"
+            f" WHERE i.seq IN (SELECT seq FROM verdicts WHERE {parked})"
+            " AND s.seq NOT IN (SELECT seq FROM its_sends.verdicts))"
+        )
 
 
 def _park_of_differing(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,12 +8,15 @@ import pytest
 from histories import sends_to, write_rows
 from oracle import query
 
+from pipelines.alerts.after_run import conditions
 from pipelines.errors import UsageError
-from pipelines.push.ledger.status import differing
+from pipelines.push.audit.alerts import push_conditions
+from pipelines.push.ledger.status import differing, outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.resolve import acknowledge_differing, differing_rows
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account
 from pipelines.settings import Settings
 
@@ -76,6 +79,13 @@ def test_what_differs_is_acknowledged_until_it_changes_again(
     write("sends.ndjson", [{**rows[0], "message": "other"}, {**rows[1], "delivered": True}, rows[2]])
     write("revenue.ndjson", [{**sale, "revenue": 7}])
     assert push(settings, BOTH).differing == {"sends": 2, "revenue": 1}
+    (run, *_), _ = latest_runs(settings.data_dir, 1)
+    assert run.figures == "0 sent, 0 accepted, 3 differing from what was sent"
+    told = {one.name: one.text for one in conditions(settings, outcomes, push_conditions) if one.firing}
+    assert told == {
+        "differs:sends": "2 rows of sends differ from what was sent",
+        "differs:revenue": "1 row of revenue differs from what was sent",
+    }
     assert len([request for request in account.log if request.method == "POST"]) == posts
     assert [(place.identity, place.line) for place in differing_rows(settings, ["sends"])] == [
         ("m000000", 1),
@@ -85,6 +95,8 @@ def test_what_differs_is_acknowledged_until_it_changes_again(
         acknowledge_differing(settings, ["sends"], " ")
     assert acknowledge_differing(settings, ["sends"], "corrected texts") == {"sends": 2}
     assert differing(settings) == {"sends": 0, "clicks": 0, "revenue": 1}
+    firing = [one.name for one in conditions(settings, outcomes, push_conditions) if one.firing]
+    assert firing == ["differs:revenue"]
     assert acknowledge_differing(settings, BOTH, "a price") == {"sends": 0, "revenue": 1}
     columns = "dataset, identity, outcome, differs_acknowledged"
     records = f"SELECT {columns} FROM imports.records WHERE differs ORDER BY ALL"

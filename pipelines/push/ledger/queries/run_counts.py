@@ -48,7 +48,7 @@ def sent_by(connection: sa.Connection, record: RunRecord, part: str) -> tuple[Ma
     latest = connection.execute(sa.select(sa.func.max(CHUNKS.c.chunk))).scalar() or 0
     before = latest if first is None else int(first) - 1
     sent = {} if first is None else _sent(connection, dataset, calls, before)
-    return sent, settled_since(connection, dataset, part, before, record.started_at)
+    return sent, len(settled_since(connection, dataset, part, before, record.started_at))
 
 
 def by_outcome(sent: Mapping[Outcome, int]) -> dict[str, int]:
@@ -88,7 +88,7 @@ def _sent(
     return found
 
 
-def settled_since(connection: sa.Connection, dataset: str, part: str, chunk: int, at: str) -> int:
+def settled_since(connection: sa.Connection, dataset: str, part: str, chunk: int, at: str) -> list[str]:
     """Rows of earlier calls that a reading has shown to be in the account.
 
     Args:
@@ -97,9 +97,12 @@ def settled_since(connection: sa.Connection, dataset: str, part: str, chunk: int
         part: whose calls.
         chunk: the number of the last of those calls.
         at: since when; ISO 8601, UTC.
+
+    Returns:
+        Their identities.
     """
     query = (
-        sa.select(sa.func.count())
+        sa.select(ROWS.c.identity)
         .select_from(ROWS)
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .where(
@@ -111,4 +114,4 @@ def settled_since(connection: sa.Connection, dataset: str, part: str, chunk: int
             CHUNKS.c.part == part,
         )
     )
-    return int(connection.execute(query).scalar_one())
+    return list(connection.execute(query).scalars())

@@ -26,25 +26,31 @@ def learned_seconds(connection: sa.Connection) -> float:
     return float(connection.execute(sa.select(sa.func.max(ALARMS.c.settle_seconds))).scalar() or 0.0)
 
 
+def require_open(connection: sa.Connection, alarm: int) -> None:
+    """See that a person can acknowledge an alarm.
+
+    Raises:
+        DataError: there is no such alarm, or it is acknowledged already.
+    """
+    is_open = sa.select(ALARMS.c.alarm).where(ALARMS.c.alarm == alarm, ALARMS.c.acknowledged_at.is_(None))
+    if connection.execute(is_open).first() is None:
+        raise DataError(f"No alarm {alarm} is open.", "List them: trackly-sync resolve")
+
+
 def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> None:
-    """A person has seen an alarm.
+    """A person has seen an alarm; see `require_open`.
 
     Args:
         connection: a transaction.
         alarm: its number.
         reason: what was done about it.
         at: when; ISO 8601, UTC.
-
-    Raises:
-        DataError: there is no such alarm, or it is acknowledged already.
     """
-    changed = connection.execute(
+    connection.execute(
         sa.update(ALARMS)
         .where(ALARMS.c.alarm == alarm, ALARMS.c.acknowledged_at.is_(None))
         .values(acknowledged_at=at, reason=reason)
     )
-    if changed.rowcount != 1:
-        raise DataError(f"No alarm {alarm} is open.", "List them: trackly-sync resolve")
 
 
 def acknowledged_contacts(connection: sa.Connection) -> list[tuple[str]]:

@@ -248,29 +248,39 @@ def settle(
         )
 
 
+def require_in_doubt(connection: sa.Connection, identities: Sequence[str]) -> None:
+    """See that a person can settle rows.
+
+    Raises:
+        DataError: one of them is not in doubt.
+    """
+    rows = sa.select(ROWS.c.identity).where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+    open_rows = set(connection.execute(rows).scalars())
+    for identity in identities:
+        if identity not in open_rows:
+            raise DataError(
+                f"Row {identity!r} is not in doubt; nothing was resolved.", "List them: trackly-sync resolve"
+            )
+
+
 def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, reason: str) -> None:
     """Settle rows in doubt as a person decided, and keep each decision: which row, outcome, reason, when and by whom.
+
+    See `require_in_doubt`.
 
     Args:
         connection: a transaction.
         identities: the rows.
         outcome: accepted, pending or rejected.
         reason: why, as the person wrote it.
-
-    Raises:
-        DataError: one of them is not in doubt; then none is settled.
     """
     at = now()
     for identity in identities:
-        changed = connection.execute(
+        connection.execute(
             sa.update(ROWS)
             .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == identity, ROWS.c.outcome == Outcome.IN_DOUBT)
             .values(outcome=outcome, code=RESOLVED, message=reason, settled_at=at)
         )
-        if changed.rowcount != 1:
-            raise DataError(
-                f"Row {identity!r} is not in doubt; nothing was resolved.", "List them: trackly-sync resolve"
-            )
     if outcome is Outcome.PENDING:
         watch_resolved(connection, identities, at)
     note_resolutions(connection, identities, outcome, reason, at)
