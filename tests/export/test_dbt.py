@@ -30,11 +30,16 @@ DBT = Path(sys.prefix) / "dbt"
 _BUILD = """
 import os, sys
 from dbt.cli.main import dbtRunner
-runs = [dbtRunner().invoke(["--no-use-colors", "build"])]
+runs = [dbtRunner().invoke(["--no-use-colors", "build", "--select", *sys.argv[2:]])]
 os.chdir(sys.argv[1])
 runs.append(dbtRunner().invoke(["--no-use-colors", "build"]))
 sys.exit(not all(run.success for run in runs))
 """
+BUILT = ("trackly_revenue_by_list_and_month", *(
+    f"source:trackly_{name}" for name in ("main.lists", "main.contacts", "imports.chunks", "imports.records")
+))  # fmt: skip
+"""What dbt itself builds and tests: a test of each kind, and the model. It takes a tenth of a second for each."""
+
 HIDDEN = ("_ended", "_since")
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 ROWS = """
@@ -142,8 +147,44 @@ def _of_ones_own(folder: Path, warehouse: Path) -> Path:
     return folder
 
 
+def _failing(table: str, tests: list[tuple[str, Any]]) -> str:
+    """A query that counts for each test of a table the rows that fail it."""
+
+    def one(column: str, test: Any) -> str:
+        kind, given = next(iter(test.items())) if isinstance(test, dict) else (test, {})
+        arguments = given.get("arguments", {})
+        if kind in ("unique", "unique_key"):
+            columns = ", ".join(arguments.get("columns", [column]))
+            return f"count(*) FILTER (WHERE ({columns}) IS NOT NULL) - count(DISTINCT ({columns}))"
+        if kind == "not_null":
+            return f"count(*) FILTER (WHERE {column} IS NULL)"
+        if kind == "accepted_values":
+            return f"count(*) FILTER (WHERE {column} NOT IN {tuple(arguments['values'])})"
+        schema, name = re.findall(r"'(?:trackly_)?(\w+)'", arguments["to"])
+        return f"count(*) FILTER (WHERE {column} NOT IN (SELECT {arguments['field']} FROM {schema}.{name}))"
+
+    return f"SELECT {', '.join(one(column, test) for column, test in tests)} FROM {table}"
+
+
+def test_every_test_holds_in_the_warehouse(warehouse: Path) -> None:
+    """Without dbt: what each names is there, and only the odd list fails any."""
+    failed = set()
+    with reading(warehouse) as connection:
+        for table, content in sources(dbt_project(warehouse)).items():
+            tests = [("", test) for test in content.get("data_tests", [])]
+            tests += [
+                (column["name"], test)
+                for column in content["columns"]
+                for test in column.get("data_tests", [])
+            ]
+            if tests:
+                counts = connection.execute(_failing(table, tests)).fetchone() or ()
+                failed |= {(table, column) for (column, _), n in zip(tests, counts, strict=True) if n}
+    assert failed == {("main.lists", "status"), ("main.lists_history", "status")}
+
+
 def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
-    """Every test runs and passes but for those that warn of the odd list; the example model has the revenue.
+    """It reads all of it; tests of each kind pass but for that of the odd list; the example model has the revenue.
 
     In the same process a project with the profile of docs/elsewhere.md builds its model.
     """
@@ -152,7 +193,7 @@ def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "project", dbt_project(warehouse))
     mine = _of_ones_own(tmp_path / "mine", warehouse)
     done = subprocess.run(
-        [sys.executable, "-c", _BUILD, mine],
+        [sys.executable, "-c", _BUILD, mine, *BUILT],
         cwd=tmp_path / "project",
         env={**os.environ, "PYTHONPATH": str(DBT), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
         capture_output=True,
@@ -163,12 +204,9 @@ def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
     assert "Deprecat" not in done.stdout
     results = json.loads((tmp_path / "project" / "target" / "run_results.json").read_text())["results"]
     ended = {one["unique_id"]: one["status"] for one in results}
-    assert len(ended) > 100
-    warned = [name for name, status in ended.items() if status not in ("pass", "success")]
-    assert sorted(name.split(".")[2].partition("__")[0] for name in warned) == [
-        "source_accepted_values_trackly_main_lists_history_status",
-        "source_accepted_values_trackly_main_lists_status",
-    ]
+    assert len(ended) > 10
+    (warned,) = [name for name, status in ended.items() if status not in ("pass", "success")]
+    assert warned.split(".")[2].startswith("source_accepted_values_trackly_main_lists_status")
     with duckdb.connect(str(tmp_path / "project" / "trackly_dbt.duckdb"), read_only=True) as connection:
         model = connection.execute("SELECT month::VARCHAR, revenue FROM trackly_revenue_by_list_and_month")
         assert [(month, float(revenue)) for month, revenue in model.fetchall()] == [("2024-05-01", 12.5)]

@@ -9,6 +9,7 @@ import venv
 import zipfile
 from email import message_from_bytes
 from email.message import Message
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,25 @@ def bin_folder(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory)
     venv.create(home, with_pip=False, symlinks=True)
     (site,) = home.glob("lib/python*/site-packages")
     wheel.extractall(site)
+    _compiled_as_here(site)
     libraries = [path for path in sys.path if path.endswith("site-packages")]
     (site / "libraries.pth").write_text("\n".join(libraries))
     script = home / "bin" / "trackly-sync"
     script.write_text(f"#!{home}/bin/python\nfrom pipelines.cli import main\nmain()\n")
     script.chmod(0o755)
     return home / "bin"
+
+
+def _compiled_as_here(site: Path) -> None:
+    """Give modules what this environment has compiled of the same text; to compile all of them takes seconds."""
+    for path in (path for room in ROOMS for path in (site / room).rglob("*.py")):
+        source = ROOT / path.relative_to(site)
+        compiled = Path(cache_from_source(str(source)))
+        if compiled.exists() and source.read_bytes() == path.read_bytes():
+            shutil.copystat(source, path)
+            copy = Path(cache_from_source(str(path)))
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(compiled, copy)
 
 
 def metadata(wheel: zipfile.ZipFile) -> Message:
@@ -105,8 +119,6 @@ def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bi
     for left in (DEMO_MARKER, "warehouse.duckdb"):
         (tmp_path / "demo" / left).write_text("of a demo before")
     command = str(bin_folder / "trackly-sync")
-    version = subprocess.run([command, "--version"], cwd=tmp_path, env=kept, capture_output=True, check=True)
-    assert version.stdout.startswith(b"trackly-sync 0.")
     with subprocess.Popen(
         [command, "demo", "--contacts", "1000"],
         cwd=tmp_path,
@@ -136,18 +148,14 @@ def test_the_demo_runs_from_the_wheel_in_any_folder_and_again(tmp_path: Path, bi
 
 
 STEPS = (
+    ("--version", 0),
     ("status", 0),
-    ("pull lists offers contacts", 0),
-    ("push sends revenue --dry-run", 0),
-    ("push sends revenue --quiet", 3),
+    ("pull lists", 0),
+    ("push sends --dry-run", 0),
+    ("push sends --quiet", 3),
     ("status --json", 0),
-    ("rejects", 0),
-    ("reconcile --quiet", 0),
-    ("alerts", 0),
     ("report", 0),
     ("export dbt", 0),
-    ("runs", 0),
-    ("rollback", 0),
 )
 """Commands, each with its exit code."""
 
@@ -195,5 +203,6 @@ def test_the_commands_run_from_the_wheel_beside_modules_of_our_names(
             check=False,
         )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("trackly-sync 0.")
     assert (tmp_path / "data" / "report.html").exists()
     assert (tmp_path / "dbt" / "dbt_project.yml").exists()
