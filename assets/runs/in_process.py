@@ -115,14 +115,14 @@ def _under_its_job(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
         del instance.create_run_for_job
 
 
-def main(name: str) -> int:
+def main(name: str, *, run: Callable[..., JobResult] = run_job) -> int:
     """Run a job and say how it goes, one line per step; the exit code."""
     be_private()
     print(f"Running the Dagster job {name} ...", flush=True)  # noqa: T201 - its output
     try:
         settings = load_settings()
         with _instance_of_home() as instance:
-            result = run_job(name, settings, instance=instance, on_step=_say)
+            result = run(name, settings, instance=instance, on_step=_say)
     except errors.TracklySyncError as error:
         print(f"Error: {plain(str(error))}", file=sys.stderr)  # noqa: T201 - its output
         return error.exit_code

@@ -24,7 +24,7 @@ from assets.resources import GivenTrackly
 from assets.runs.in_process import Step, run_job
 from pipelines.cli.shared.attention import attention
 from pipelines.errors import AccessError, DataError, UsageError
-from pipelines.pull.run import publish_latest, pull, snapshot_dataset
+from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.resolve import acknowledge_differing
 from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history
@@ -70,12 +70,12 @@ def test_rows_that_differ_or_are_in_conflict_are_figures_and_warn(
     assert results(check, settings)["left_out"].metadata["conflicts"].value == 2
 
 
+@pytest.mark.usefixtures("pulled")
 def test_a_failed_push_raises_our_error_and_leaves_its_books(
     account: Account, server: Server, settings: Settings
 ) -> None:
     """A key revoked during the push stops it with the remedy, and imports.records tell how far it came."""
     write_history(account, settings.history, sends=200)
-    pull(settings, ["contacts", "lists", "offers"], "r1")
     server.faults.active.append(parse_fault("revoke,path=/history/clicks"))
     with pytest.raises(AccessError, match="TRACKLY_API_KEY"):
         run_job("push", settings)
@@ -158,12 +158,15 @@ def test_implausible_times_warn_and_are_kept(account: Account, settings: Setting
     assert "created_at (1), updated_at (2)" in note
 
 
-def test_history_that_is_missing_fails_what_asks_for_it(settings: Settings) -> None:
-    """Materialized by itself or by the push job history must be there; the message says where to put it."""
+def test_history_that_is_missing_fails_what_asks_for_it(account: Account, settings: Settings) -> None:
+    """The push job asks for history, and the message says where to put it; a sync pulls, and imports nothing."""
     with pytest.raises(UsageError, match="TRACKLY_HISTORY_DIR"):
         run_job("push", settings)
     steps: list[Step] = []
-    run_job("sync", settings, on_step=steps.append)
+    synced = run_job("sync", settings, on_step=steps.append)
+    assert "contacts" in synced.assets
+    assert "imported_sends" not in synced.assets
+    assert not any(item.method == "POST" for item in account.log)
     assert {step.name for step in steps if step.state == "skipped"} >= {"imported_sends", "reconciliation"}
 
 
@@ -181,21 +184,33 @@ def test_a_malformed_setting_fails_the_step_with_its_name(monkeypatch: pytest.Mo
     assert "sk_live_secret" not in str(result.all_events)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_leaves_nothing_half_done(
-    account: Account, server: Server, settings: Settings, number: signal.Signals
-) -> None:
+_TWICE = """
+import sys
+from assets.runs.in_process import main
+for _ in range(2):
+    print("ended with", main("pull"), flush=True)
+"""
+
+
+def test_a_stopped_run_leaves_nothing_half_done(account: Account, server: Server, settings: Settings) -> None:
     """Ctrl-C and SIGTERM end the run with 130: no draft, no warehouse, and the record says stopped."""
     server.faults.active.append(parse_fault("latency,seconds=1,times=1000"))
-    command = [sys.executable, "-m", "assets.runs.in_process", "pull"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(settings), stdout=subprocess.PIPE) as child:
-        wait_for(lambda: len(account.log) > 0)
-        child.send_signal(number)
-        child.communicate(timeout=180)
-    assert child.returncode == 130
-    assert not settings.warehouse.exists()
-    assert not list(settings.parquet_dir.glob("*/.*Z-*"))
-    assert '"stopped"' in next((settings.data_dir / "runs").glob("*.json")).read_text()
+    with subprocess.Popen(
+        [sys.executable, "-c", _TWICE], cwd=ROOT, env=environment(settings), stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        for number in (signal.SIGINT, signal.SIGTERM):
+            assert child.stdout.readline().startswith("Running the Dagster job pull")
+            wait_for(lambda: any((settings.data_dir / "runs").glob("*.begun")))
+            asked = len(account.log)
+            wait_for(lambda asked=asked: len(account.log) > asked)
+            child.send_signal(number)
+            assert child.stdout.readline() == "ended with 130\n"
+            assert not settings.warehouse.exists()
+            assert not list(settings.parquet_dir.glob("*/.*Z-*"))
+    stopped = [path.read_text() for path in (settings.data_dir / "runs").glob("*.json")]
+    assert len(stopped) > 1
+    assert all('"stopped"' in text for text in stopped)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

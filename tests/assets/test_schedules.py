@@ -29,24 +29,23 @@ def test_nothing_runs_by_itself_unless_schedules_are_on(monkeypatch: pytest.Monk
     assert statuses() == {True}
 
 
-@pytest.mark.parametrize("name", ["hourly_pull", "daily_sync"])
-def test_a_schedule_leaves_out_what_is_not_finished(name: str) -> None:
+def test_a_schedule_leaves_out_what_is_not_finished() -> None:
     """A tick starts its job, and does not while a run of it is under way."""
     defs = build_defs()
-    schedule = defs.resolve_schedule_def(name)
     with dg.instance_for_test() as instance:
 
-        def tick() -> Any:
+        def tick(name: str) -> Any:
             with dg.build_schedule_context(instance) as context:
-                return schedule.evaluate_tick(context)
+                return defs.resolve_schedule_def(name).evaluate_tick(context)
 
-        assert len(tick().run_requests or ()) == 1
-        job = defs.resolve_job_def(schedule.job_name)
-        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        assert not tick().run_requests
-        assert run.run_id in (tick().skip_message or "")
-        instance.report_run_failed(run)
-        assert tick().run_requests
+        for name in ("hourly_pull", "daily_sync"):
+            assert len(tick(name).run_requests or ()) == 1
+            job = defs.resolve_job_def(defs.resolve_schedule_def(name).job_name)
+            run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+            assert not tick(name).run_requests
+            assert run.run_id in (tick(name).skip_message or "")
+            instance.report_run_failed(run)
+            assert tick(name).run_requests
 
 
 def test_a_file_is_complete_when_it_has_stood_still(tmp_path: Path) -> None:
@@ -162,8 +161,15 @@ def test_what_a_query_reads_is_history_too(
         assert tick(30) == (0, "No history file is new.")
 
 
-@pytest.mark.parametrize("tag", ["dagster/schedule_name", "dagster/sensor_name", None])
-@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("tag", "allowed"),
+    [
+        ("dagster/schedule_name", False),
+        ("dagster/sensor_name", False),
+        ("dagster/sensor_name", True),
+        (None, False),
+    ],
+)
 def test_queries_run_unattended_only_where_that_is_set(
     settings: Settings, tag: str | None, allowed: bool
 ) -> None:

@@ -3,25 +3,23 @@
 import http.server
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import dagster as dg
 import pytest
-from browsing import CHROMIUM, browsing
-from processes import environment, of_session
-from serving import ROOT, Ui, serving, wait_for
+from browsing import CHROMIUM, Browser, browsing
+from processes import of_session
+from serving import Ui, serving, wait_for
 
+from assets.definitions import build_defs
 from pipelines.cli.commands.ui import dagster_home
-from pipelines.sandbox import Account, parse_fault, running, seed_account
+from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
 
 LAUNCH = "mutation($p: ExecutionParams!) {launchRun(executionParams: $p) {__typename}}"
@@ -113,84 +111,72 @@ def as_nobody(ui: Ui) -> bytes:
     return found
 
 
-@dataclass
-class Deployment:
-    """A running `trackly-sync ui`, and the account that it is about."""
-
-    ui: Ui
-    account: Account
-
-
-@pytest.fixture(scope="module")
-def deployment(
-    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
-) -> Iterator[Deployment]:
-    """Started once, where a run was killed before; SIGTERM ends all of its processes."""
-    account = seed_account(contacts=100)
-    with running(account) as server:
-        settings = settings_of(server.url, tmp_path_factory.mktemp("deployment") / "data")
-        server.faults.active.append(parse_fault("latency,seconds=3,times=1000"))
-        home = {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
-        command = [sys.executable, "-m", "assets.runs.in_process", "pull"]
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment(settings) | home,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as killed:
-            wait_for(lambda: len(account.log) > 0)
-            for process in of_session(killed.pid):
-                os.kill(process, signal.SIGKILL)
-        server.faults.active.clear()
-        with serving(settings) as ui:
-            leader = ui.process.pid
-            yield Deployment(ui, account)
-        wait_for(lambda: not of_session(leader))
+def start_nothing(browser: Browser, ui: Ui) -> None:
+    """All ways in at once, from another origin, by a rebound name, as another user."""
+    for name in ("127.0.0.1", "localhost"):
+        with page_of_somebody(attack_on(name, ui.port)) as port:
+            browser.open(f"http://127.0.0.1:{port}/")
+            wait_for(lambda: str(browser.value("document.title")).startswith("tried"))
+            assert browser.value("document.title").endswith("closed"), "the WebSocket too"
+        browser.open("about:blank")
+        wait_for(lambda: browser.value("document.title") == "")
+    browser.open(f"http://evil.example:{ui.port}/")
+    wait_for(lambda: "not served here" in str(browser.value("document.body.innerText")))
+    sent = f"fetch('/graphql', {{method: 'POST', body: {json.dumps(BODY)}, headers: {{'content-type': "
+    browser.value(sent + "'application/json'}}).then(r => document.title = 'status ' + r.status)")
+    wait_for(lambda: browser.value("document.title") == "status 403")
+    if os.getuid() == 0:
+        assert b" 403 " in as_nobody(ui).splitlines()[0]
 
 
-def test_it_takes_up_after_kill_9_and_queues_its_runs(deployment: Deployment) -> None:
-    """A run that was killed is marked and blocks nobody; two runs wait for each other."""
-    ui = deployment.ui
+def press_the_button(browser: Browser, ui: Ui) -> None:
+    """On the job's page, as a person does."""
     before = len(ui.runs())
-    assert ui.states()[0] == "FAILURE"
-    ui.launch("pull", "lists")
-    ui.launch("pull", "lists")
-    wait_for(lambda: ui.states()[before:] == ["SUCCESS", "SUCCESS"])
-    *_, first, second = ui.runs()
-    assert first["endTime"] <= second["startTime"], "one at a time"
+    browser.open(f"http://127.0.0.1:{ui.port}/locations/assets.definitions/jobs/pull")
+    button = "[...document.querySelectorAll('button')].find(b => /Materialize all/.test(b.innerText))"
+    wait_for(lambda: browser.value(f"!!{button} && !{button}.disabled"))
+    browser.value(f"{button}.click()")
+    wait_for(lambda: len(ui.runs()) == before + 1)
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
-def test_other_pages_and_other_users_start_nothing_and_the_page_works(
-    deployment: Deployment, tmp_path: Path
+@pytest.fixture
+def account() -> Account:
+    return seed_account(contacts=100)
+
+
+def leave_a_run(home: Path) -> None:
+    """As a process leaves it that was killed: it is under way for ever."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        job = build_defs().resolve_job_def("pull")
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+
+
+def test_it_takes_up_queues_its_runs_and_starts_nothing_for_others(
+    account: Account, settings: Settings, tmp_path: Path
 ) -> None:
-    """All ways in at once, from another origin, by a rebound name, as another user; then the page's own button."""
-    ui = deployment.ui
-    runs, calls = ui.run_ids(), len(deployment.account.log)
+    """A run that was killed is marked and blocks nobody; others start nothing; the page works; runs wait in turn.
+
+    One deployment and one browser for all of it, since each takes seconds. SIGTERM ends all of its processes.
+    """
+    leave_a_run(dagster_home(settings.data_dir))
     options = ("--host-resolver-rules=MAP evil.example 127.0.0.1", "--window-size=1400,1000")
-    with browsing(tmp_path / "profile", *options) as browser:
-        for name in ("127.0.0.1", "localhost"):
-            with page_of_somebody(attack_on(name, ui.port)) as port:
-                browser.open(f"http://127.0.0.1:{port}/")
-                wait_for(lambda: str(browser.value("document.title")).startswith("tried"))
-                assert browser.value("document.title").endswith("closed"), "the WebSocket too"
+    with serving(settings) as ui, ExitStack() as stack:
+        assert ui.states() == ["FAILURE"]
+        if CHROMIUM:
+            browser = stack.enter_context(browsing(tmp_path / "profile", *options))
+            start_nothing(browser, ui)
+            assert ui.states() == ["FAILURE"]
+            assert not account.log, "the key went nowhere"
+            press_the_button(browser, ui)
             browser.open("about:blank")
-            wait_for(lambda: browser.value("document.title") == "")
-        browser.open(f"http://evil.example:{ui.port}/")
-        wait_for(lambda: "not served here" in str(browser.value("document.body.innerText")))
-        sent = f"fetch('/graphql', {{method: 'POST', body: {json.dumps(BODY)}, headers: {{'content-type': "
-        browser.value(sent + "'application/json'}}).then(r => document.title = 'status ' + r.status)")
-        wait_for(lambda: browser.value("document.title") == "status 403")
-        if os.getuid() == 0:
-            assert b" 403 " in as_nobody(ui).splitlines()[0]
-        assert ui.run_ids() == runs
-        assert len(deployment.account.log) == calls, "the key went nowhere"
-        browser.open(f"http://127.0.0.1:{ui.port}/locations/assets.definitions/jobs/pull")
-        button = "[...document.querySelectorAll('button')].find(b => /Materialize all/.test(b.innerText))"
-        wait_for(lambda: browser.value(f"!!{button} && !{button}.disabled"))
-        browser.value(f"{button}.click()")
-        wait_for(lambda: len(ui.runs()) == len(runs) + 1)
-        wait_for(lambda: ui.states()[-1] == "SUCCESS")
-        browser.open(f"http://127.0.0.1:{ui.port}/runs/{ui.run_ids()[-1]}")
-        wait_for(lambda: "RUN_SUCCESS" in str(browser.value("document.body.innerText")))
+        else:
+            ui.launch("pull", "lists")
+        ui.launch("pull", "lists")
+        wait_for(lambda: ui.states()[1:] == ["SUCCESS", "SUCCESS"])
+        first, second = sorted(ui.runs()[1:], key=lambda run: float(run["startTime"]))
+        assert first["endTime"] <= second["startTime"], "one at a time"
+        if CHROMIUM:
+            browser.open(f"http://127.0.0.1:{ui.port}/runs/{ui.run_ids()[-1]}")
+            wait_for(lambda: "RUN_SUCCESS" in str(browser.value("document.body.innerText")))
+        leader = ui.process.pid
+    wait_for(lambda: not of_session(leader))
