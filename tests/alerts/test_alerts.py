@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from beginnings import seeded
 
-from assets.runs.in_process import run_job
+from assets.graph.pulled import DATASETS
+from assets.resources import GivenTrackly
 from pipelines.alerts import notify as notifying
 from pipelines.alerts import webhook
 from pipelines.alerts.after_run import conditions
@@ -63,6 +66,12 @@ class Hook:
     def changes(self) -> list[tuple[str, str]]:
         """What was shown, in order."""
         return [(alert["alert"], alert["state"]) for message in self.messages for alert in message["alerts"]]
+
+
+@pytest.fixture
+def account() -> Account:
+    """Two pages of contacts: one test has the second one fail."""
+    return seeded(1_200)
 
 
 @pytest.fixture
@@ -249,15 +258,20 @@ def test_conditions_are_judged_at_their_limits(settings: Settings) -> None:
 
 
 def test_runs_by_dagster_alert_alike(shown: Settings, hook: Hook, server: Server, tmp_path: Path) -> None:
-    """A job of Dagster's that fails alerts once, and one that goes well takes it back and writes metrics."""
+    """A step of Dagster's that fails alerts once, and one that goes well takes it back and writes metrics."""
     (tmp_path / "collector").mkdir()
     settings = shown.model_copy(update={"metrics_dir": tmp_path / "collector", "retry_seconds": 0.1})
+
+    def run() -> dg.ExecuteInProcessResult:
+        trackly = {"trackly": GivenTrackly(settings)}
+        return dg.materialize([DATASETS["offers"]], resources=trackly, raise_on_error=False)
+
     server.faults.active.append(parse_fault("500,path=/offers"))
-    with pytest.raises(ServiceError):
-        run_job("pull", settings)
+    assert not run().success
     assert hook.changes() == [("failed:pull offers", "firing")]
     server.faults.active.clear()
-    run = run_job("pull", settings).run
+    done = run()
+    assert done.success
     assert hook.changes() == [("failed:pull offers", "firing"), ("failed:pull offers", "recovered")]
-    assert hook.messages[-1]["alerts"][0]["figures"]["run"] == run
+    assert hook.messages[-1]["alerts"][0]["figures"]["run"] == done.run_id
     assert (tmp_path / "collector" / "trackly_sync_pull.prom").exists()

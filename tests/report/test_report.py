@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beginnings import seeded
 from browsing import CHROMIUM, browsing
 from oracle import key_of, query
 from serving import wait_for
@@ -27,6 +28,7 @@ from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from schemas.registry import PULLED, PUSHED
 
+READ = ["contacts", "lists", "revenue"]
 BEFORE = "before.html"
 """The report between a push and the pull after it."""
 
@@ -82,6 +84,12 @@ def report(settings: Settings, *notes: str) -> Page:
     size = write_report(settings, path, notes)
     assert size == path.stat().st_size
     return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def account() -> Account:
+    """A page of contacts."""
+    return seeded(400)
 
 
 def _refuse(entity: str, row: dict[str, Any]) -> tuple[str, str] | None:
@@ -255,6 +263,7 @@ def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp
     assert "<b>-</b> rows imported" in page.text
     assert "No history has been pushed yet." in page.text
     assert "Every row that was pulled is published." in page.text
+    assert "left and took" not in page.text
     assert "hmac:" not in page.text
     assert "imports" not in page.rows
     ((name, revenue, margin, payout),) = query(
@@ -347,17 +356,16 @@ def test_revenue_that_left_with_contacts_is_explained(
     rich = max(account.contacts(), key=lambda row: row["revenue_total"])
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", currency="eur")
-        pull(settings, list(PULLED), "run-1")
-        assert "left and took" not in report(settings).text
+        pull(settings, READ, "run-1")
         account.remove_contact(key_of(rich))
-        pull(settings, list(PULLED), "run-2")
+        pull(settings, READ, "run-2")
         gone = report(settings)
         account.add_contact(rich | {"revenue_total": rich["revenue_total"] + 2.5})
-        pull(settings, list(PULLED), "run-3")
+        pull(settings, READ, "run-3")
         back = report(settings)
         # what is paid back is no leaving: the contact is there
         account.add_contact(rich | {"revenue_total": 0.0})
-        pull(settings, list(PULLED), "run-4")
+        pull(settings, READ, "run-4")
         refunded = report(settings)
     total = pytest.approx(rich["revenue_total"], abs=0.01)
     assert f"1 contact left and took {rich['revenue_total']:,.2f} EUR out of the account" in gone.text

@@ -7,11 +7,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from beginnings import seeded
 from oracle import key_of, query
 
 from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
-from pipelines.sandbox import Account, Server, parse_fault, seed_account
+from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.swap import replacing
@@ -28,8 +29,8 @@ CUSTOM = {
 
 @pytest.fixture
 def account() -> Account:
-    """Two pages of contacts: every test here pulls several times."""
-    return seed_account(contacts=1_200)
+    """A page of contacts: every test here pulls several times."""
+    return seeded(150)
 
 
 def as_of(settings: Settings, dataset: str, moment: dt.datetime) -> list[tuple[Any, ...]]:
@@ -129,7 +130,7 @@ def test_a_snapshots_file_is_where_its_path_says(
         counted = (
             "SELECT count(*) FROM read_parquet(getvariable('files')) GROUP BY snapshot ORDER BY snapshot"
         )
-        assert connection.execute(counted).fetchall() == [(1_200,), (1_199,)]
+        assert connection.execute(counted).fetchall() == [(150,), (149,)]
         quarantined = connection.execute("SELECT quarantine_path FROM sync.snapshots").fetchall()
     assert all((settings.data_dir / path).exists() for (path,) in quarantined)
 
