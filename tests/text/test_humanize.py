@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.text.humanize import form, plural
+from pipelines.text.humanize import duration, form, plural
 
 _ROOT = Path(__file__).parents[2]
 _COUNTED = re.compile(
@@ -61,3 +61,19 @@ def test_no_text_says_1_rows() -> None:
         for text in _unchecked(ast.parse(path.read_text()))
     }
     assert found <= _NEVER_ONE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (59.94, "59.9 s"),
+        (60, "1 min 00 s"),
+        (3_599.4, "59 min 59 s"),
+        (3_599.6, "1 h 00 min"),
+        (93_784, "26 h 03 min"),
+    ],
+)
+def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
+    """Rounded, so that no minute has 60 seconds."""
+    assert duration(seconds) == text

@@ -8,7 +8,7 @@ import pytest
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.files.find import Source
 from pipelines.push.parse.relation import Stretch, opened_relation
-from pipelines.push.parse.typed_columns import select_texts, typed_amounts
+from pipelines.push.parse.typed_columns import as_text, select_texts, typed_amounts
 from pipelines.push.stage.database import _create
 from pipelines.push.stage.load import _insertion, _typed_insertion
 from schemas.registry import PUSHED
@@ -126,3 +126,37 @@ def test_one_odd_row_costs_only_its_batch(tmp_path: Path) -> None:
     parts, rows = both_ways(tmp_path, query)
     assert parts == [True, False, True]
     assert len(rows) == 70_000
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text", "problem"),
+    [
+        ("message", "NULL", None, None),
+        ("message", "'\"Hi\"'::JSON", "Hi", None),
+        ("message", "'{\"a\": 1}'::JSON", '{"a":1}', "is nested or binary"),
+        ("message", "[1, 2]", "[1, 2]", "is nested or binary"),
+        ("message", "true", "true", "is true or false"),
+        ("message", "DATE '2024-05-01'", "2024-05-01", "is a date or a time"),
+        ("message", "1.5::DECIMAL(9, 2)", "1.50", "is a number with decimals"),
+        ("list_id", "7::DECIMAL(9, 0)", "7", None),
+        ("list_id", "7.0::DOUBLE", "7", None),
+        ("list_id", "7.5::DOUBLE", "7.5", None),
+        ("message", "7.0::DOUBLE", "7.0", "is a float"),
+        ("revenue", "0.1::FLOAT", "0.1", None),
+        ("revenue", "(0.1 + 0.2)::DOUBLE", "0.3000", None),
+        ("message", "'\\xFF'::BLOB", None, "holds bytes that are not UTF-8"),
+    ],
+)
+def test_a_value_of_another_type_is_its_text_or_a_problem(
+    field: str, value: str, text: str | None, problem: str | None
+) -> None:
+    """By the column's type; what the text means is for the formats."""
+    (of,) = [one for one in (*SENDS.fields, *REVENUE.fields) if one.name == field][:1]
+    with duckdb.connect() as connection:
+        kind = connection.sql(f"SELECT {value} AS value").types[0]
+        sql, why = as_text(of, str(kind).strip('"'), "value")
+        found = connection.execute(f"SELECT {sql}, {why or 'NULL'} FROM (SELECT {value} AS value)").fetchone()
+    assert found is not None
+    assert found[0] == text
+    assert (found[1] is None) == (problem is None), found
+    assert problem is None or f"{field}: {problem}" in found[1]
