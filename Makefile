@@ -29,9 +29,12 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on
 	@$(BIN)/trackly-sync demo --ui
 
-test: .venv/.dev .venv/.clients .venv/.dbt ## install and run every check: lint, types, layers, tests
-	@$(MAKE) --no-print-directory .docs/.installed || echo "mkdocs could not be installed; its tests are skipped."
-	@{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
+test: .venv/bin/python ## install and run every check: lint, types, layers, tests
+	@{ $(MAKE) --no-print-directory .venv/.clients .venv/.dbt; \
+	$(MAKE) --no-print-directory .docs/.installed || echo "mkdocs could not be installed; its tests are skipped."; } & others=$$!; \
+	$(MAKE) --no-print-directory .venv/.dev || { wait; exit 1; }; \
+	{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
+	wait $$others; \
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
 	wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
 
@@ -123,7 +126,7 @@ clean: ## remove .venv and everything that runs have left behind
 .docs/.installed: requirements-docs.lock
 	@echo "Installing mkdocs into .docs ..."
 	@$(PYTHON) -m venv .docs
-	@.docs/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r requirements-docs.lock
+	@.docs/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes --no-compile -r requirements-docs.lock
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
@@ -140,7 +143,7 @@ clean: ## remove .venv and everything that runs have left behind
 	@touch $@
 
 # dbt, for the project that `export dbt` writes, in a folder of its own; with DuckDB and Python of .venv.
-.venv/.dbt: .venv/.runtime tests/export/dbt.lock
+.venv/.dbt: .venv/bin/python tests/export/dbt.lock
 	@echo "Installing dbt for the tests ..."
 	@$(INSTALL) --only-binary :all: --no-compile --upgrade --target .venv/dbt -r tests/export/dbt.lock \
 	    || echo "dbt could not be installed; its test is skipped."
