@@ -2,11 +2,12 @@
 
 import pickle
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipelines.sandbox import Account, seed_account
+from pipelines.sandbox import Account, running, seed_account
 from pipelines.settings import Settings
 
 
@@ -19,6 +20,28 @@ def seeded(contacts: int) -> Account:
     """An account as it begins; to read it takes a fifth of the time of making it."""
     account: Account = pickle.loads(_seeded(contacts))  # noqa: S301 - our own
     return account
+
+
+def first_pulls(
+    contacts: int, folders: Callable[[], Path], settings_of: Callable[..., Settings]
+) -> Callable[[tuple[str, ...]], Path]:
+    """Makes the data directory that the first pull of datasets leaves, as the run r1; each is made once.
+
+    Args:
+        contacts: of the account.
+        folders: makes an empty folder.
+        settings_of: from a URL and a data directory.
+    """
+    from pipelines.pull.run import pull  # noqa: PLC0415 - it is not light, and most rooms' tests do without
+
+    @cache
+    def made(names: tuple[str, ...]) -> Path:
+        with running(seeded(contacts)) as server:
+            settings = settings_of(server.url, folders() / "data")
+            pull(settings, names, "r1")
+        return settings.data_dir
+
+    return made
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
-from beginnings import seeded
+from beginnings import first_pulls, seeded
 from effort import THOROUGH, examples
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -72,16 +71,7 @@ def settings(server: Server, tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def first_pull(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Path]:
     """Makes the data directory that the first pull of `account` leaves, as the run r1; each is made once."""
-    from pipelines.pull.run import pull  # noqa: PLC0415 - it is not light, and most rooms' tests do without
-
-    @cache
-    def made(names: tuple[str, ...]) -> Path:
-        with running(seeded(2_500)) as server:
-            settings = settings_for(server.url, tmp_path_factory.mktemp("first") / "data")
-            pull(settings, names, "r1")
-        return settings.data_dir
-
-    return made
+    return first_pulls(2_500, lambda: tmp_path_factory.mktemp("first"), settings_for)
 
 
 @pytest.fixture

@@ -5,11 +5,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from beginnings import first_pulls, seeded
 from commands import Done, trackly_sync
 
-from pipelines.sandbox import API_KEY, Server
+from pipelines.sandbox import API_KEY, Account, Server
+from pipelines.settings import Settings
 
 Sync = Callable[..., Done]
+
+
+@pytest.fixture
+def account() -> Account:
+    """A page of contacts: each command reads or writes little."""
+    return seeded(400)
+
+
+@pytest.fixture(scope="session")
+def first_pull(
+    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
+) -> Callable[[tuple[str, ...]], Path]:
+    """As elsewhere, of this account."""
+    return first_pulls(400, lambda: tmp_path_factory.mktemp("first"), settings_of)
 
 
 @pytest.fixture

@@ -4,22 +4,22 @@ import csv
 import json
 import os
 import re
-import signal
+import shutil
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from beginnings import first_pulls
 from commands import Done, started
+from forked import Forked
 
 from pipelines.sandbox import Account, Server, parse_fault, write_history
+from pipelines.settings import Settings
 from pipelines.storage import claim, narrow, open_to_others, private_folder, sweep, work_folder, write_durably
 
-COMMAND = Path(sys.executable).parent / "trackly-sync"
 SECRET = "a secret that nobody can guess"  # noqa: S105 - the tests' own
 NEEDED = ("contacts", "lists", "offers")
 """What a push of history compares with."""
@@ -33,6 +33,22 @@ def _usual_umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture(scope="module")
+def with_hashes(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Path:
+    """A data directory after a first pull that hashes phone numbers."""
+
+    def settings(url: str, data_dir: Path) -> Settings:
+        return settings_of(url, data_dir, hash_phones=SECRET)
+
+    return first_pulls(400, lambda: tmp_path_factory.mktemp("hashed"), settings)(NEEDED)
+
+
+@pytest.fixture
+def data(with_hashes: Path, tmp_path: Path) -> Path:
+    """The test's own copy of it."""
+    return shutil.copytree(with_hashes, tmp_path / "data")
 
 
 def wide(folder: Path) -> list[str]:
@@ -63,7 +79,7 @@ def test_nobody_else_can_read_what_commands_make(sync: Sync, account: Account, t
         assert not wide(data)
     for path in (data / "warehouse.duckdb", data / "ledger.db", data / "report.html"):
         path.chmod(0o644)
-    assert sync("pull", **more).returncode == 0
+    assert sync("pull", "lists", **more).returncode == 0
     assert sync("report", **more).returncode == 0
     assert wide(data) == [f"{data / 'ledger.db'} -rw-r--r--"], "what was replaced is private again"
     assert {path.stat().st_mode & 0o777 for path in metrics.iterdir()} == {0o644}, (
@@ -110,17 +126,14 @@ def test_doctor_reports_an_open_directory_and_closes_it(sync: Sync, tmp_path: Pa
 
 @contextmanager
 def killed(
-    arguments: list[str], environment: dict[str, str], folder: Path, when: Callable[[], bool]
+    arguments: tuple[str, ...], environment: dict[str, str], folder: Path, when: Callable[[], bool]
 ) -> Iterator[None]:
-    """A command that was killed, with all its processes, as soon as something is so."""
-    with subprocess.Popen(
-        [COMMAND, *arguments], env=environment, cwd=folder, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+    """A command that was killed as soon as something is so; it has no processes of its own."""
+    with started(arguments, environment, folder) as process:
         while not when():
             assert process.poll() is None, "it has ended by itself"
             time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
     yield
 
 
@@ -138,16 +151,15 @@ def test_a_killed_push_leaves_no_numbers_behind(
     account: Account,
     server: Server,
     environment: dict[str, str],
+    data: Path,
     tmp_path: Path,
 ) -> None:
     """Killed while it sends; the next command of any kind puts the working copy away, and the next push goes on."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
-    write_history(account, tmp_path / "history", sends=2_000)
-    assert sync("pull", *NEEDED, **more).returncode == 0
-    data = tmp_path / "data"
+    write_history(account, tmp_path / "history", sends=500)
     server.faults.active.append(parse_fault("latency,path=/history/,seconds=30"))
     environment |= more
-    with killed(["push"], environment, tmp_path, lambda: server.faults.active[0].seen > 0):
+    with killed(("push",), environment, tmp_path, lambda: server.faults.active[0].seen > 0):
         assert numbers_in(data, account, tmp_path), "they are there while they are sent"
         assert not wide(data)
     server.faults.active.clear()
@@ -155,22 +167,20 @@ def test_a_killed_push_leaves_no_numbers_behind(
     assert numbers_in(data, account, tmp_path) == []
     assert sync("rejects", **more).returncode == 0
     assert sync("push", **more).returncode == 3
-    assert len(account.sends) == 2_000
+    assert len(account.sends) == 500
     assert numbers_in(data, account, tmp_path) == []
 
 
 def test_a_killed_plan_leaves_no_copies_behind(
-    sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
+    sync: Sync, account: Account, environment: dict[str, str], data: Path, tmp_path: Path
 ) -> None:
     """Its folder lies in the data directory, not in /tmp, and goes with the next command."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     write_history(account, tmp_path / "history", sends=20_000)
-    assert sync("pull", *NEEDED, **more).returncode == 0
-    data = tmp_path / "data"
     environment |= {**more, "TMPDIR": str(temporary)}
-    with killed(["push", "--dry-run"], environment, tmp_path, lambda: any(data.glob(".work-*/*.building"))):
+    with killed(("push", "--dry-run"), environment, tmp_path, lambda: any(data.glob(".work-*/*.building"))):
         assert list(data.glob(".work-*/*"))
         assert not list(temporary.iterdir())
     sync("status", **more)
@@ -179,14 +189,13 @@ def test_a_killed_plan_leaves_no_copies_behind(
 
 
 def test_what_a_running_process_uses_stays(
-    sync: Sync, account: Account, server: Server, environment: dict[str, str], tmp_path: Path
+    sync: Sync, account: Account, server: Server, environment: dict[str, str], data: Path, tmp_path: Path
 ) -> None:
     """Other commands beside a push, and beside what works in a folder of its own, take nothing away."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
-    write_history(account, tmp_path / "history", sends=2_000)
-    assert sync("pull", *NEEDED, **more).returncode == 0
+    write_history(account, tmp_path / "history", sends=500)
     server.faults.active.append(parse_fault("latency,path=/history/,seconds=2,times=1"))
-    with work_folder(tmp_path / "data") as folder:
+    with work_folder(data) as folder:
         (folder / "mine").write_text("in use")
         with started(("push", "--quiet"), {**environment, **more}, tmp_path) as push:
             while not server.faults.active[0].seen:
@@ -194,33 +203,39 @@ def test_what_a_running_process_uses_stays(
             assert sync("status", **more).returncode == 0
         assert push.returncode == 3
         assert (folder / "mine").read_text() == "in use"
-    assert len(account.sends) == 2_000
+    assert len(account.sends) == 500
+
+
+STEPS = """
+import time
+from pathlib import Path
+from pipelines.push.run import intake, send
+from pipelines.settings import load_settings
+
+intake(load_settings(), ["sends"])
+Path("taken-in").touch()
+while not Path("go").exists():
+    time.sleep(0.01)
+print(send(load_settings(), ["sends"])["sends"].accepted)
+"""
 
 
 def test_an_orchestrator_keeps_what_it_took_in_until_it_is_sent(
-    sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
+    sync: Sync, account: Account, environment: dict[str, str], data: Path, tmp_path: Path
 ) -> None:
     """Between its steps no lock is held: the process holds the stages until it ends; then they are put away."""
     more = {"TRACKLY_HISTORY_DIR": str(tmp_path / "history"), "TRACKLY_HASH_PHONES": SECRET}
     write_history(account, tmp_path / "history", sends=200)
-    assert sync("pull", *NEEDED, **more).returncode == 0
-    code = (
-        "import sys\nfrom pipelines.push.run import intake, send\nfrom pipelines.settings import load_settings\n"
-        "if sys.argv[1] == 'take': intake(load_settings(), ['sends', 'clicks', 'revenue'])\n"
-        "print('ready', flush=True)\ninput()\n"
-        "found = send(load_settings(), ['sends', 'clicks', 'revenue'])\nprint(found['sends'].accepted)"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, "take"], env={**environment, **more}, cwd=tmp_path, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as steps:  # fmt: skip
-        assert steps.stdout
-        assert steps.stdout.readline() == "ready\n"
+    with Forked(exec, (STEPS, {}), {**environment, **more}, tmp_path) as steps:
+        while not (tmp_path / "taken-in").exists():
+            assert steps.poll() is None
+            time.sleep(0.01)
         assert sync("status", **more).returncode == 0
-        shown, _ = steps.communicate("go\n")
+        (tmp_path / "go").touch()
+        shown, _ = steps.communicate()
     assert steps.returncode == 0
-    assert shown == "200\n"
-    assert numbers_in(tmp_path / "data", account, tmp_path) == []
+    assert shown == b"200\n"
+    assert numbers_in(data, account, tmp_path) == []
 
 
 def test_folders_and_files_of_ours_are_private_whatever_the_umask(tmp_path: Path) -> None:

@@ -139,9 +139,9 @@ def test_runs_show_what_happened(sync: Sync, server: Server, environment: dict[s
     assert environment["TRACKLY_API_KEY"] not in str(rows)
     run = next(row["run"] for row in rows if row["activity"] == "publish")
     shown = sync("runs", run[:8]).stdout
-    assert "2,500 distinct rows read" in shown
+    assert "400 distinct rows read" in shown
     document = json.loads(sync("runs", run, "--json").stdout)
-    assert {made["dataset"]: made["rows"] for made in document["snapshots"]} == {"contacts": 2500, "lists": 5}
+    assert {made["dataset"]: made["rows"] for made in document["snapshots"]} == {"contacts": 400, "lists": 5}
     assert sync("runs", "nonsense").returncode == 2
     # as a process leaves it that is killed
     mark = Path(environment["TRACKLY_DATA_DIR"]) / "runs" / "20300101T000000.0-1-pull-lists.begun"

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from beginnings import seeded
 
 from pipelines.cli.terminal import progress as progressing
 from pipelines.pull.replies.distinct_rows import Distinct
@@ -17,6 +18,12 @@ from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
 
 COMMAND = Path(sys.executable).parent / "trackly-sync"
+
+
+@pytest.fixture
+def account() -> Account:
+    """Several pages of contacts."""
+    return seeded(2_500)
 
 
 def test_a_person_sees_rows_share_and_retries(
