@@ -22,15 +22,23 @@ import msgspec
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import logged_to_file, run_id
 from pipelines.process.interrupts import interrupts_deferred
-from pipelines.storage import claim, is_there, private_folder, storage_errors, write_durably
+from pipelines.record_files import (
+    KILLED,
+    file_part,
+    not_on_disk,
+    path_of,
+    read_record,
+    record_files,
+    write_record,
+)
+from pipelines.storage import claim, private_folder, write_durably
 from pipelines.text.humanize import plural
-from pipelines.whole_runs import asked_of, has_ended, lock, show_begun, tag
+from pipelines.whole_runs import asked_of, has_ended, lock, show_begun
 from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 _MARK = ".begun"
 _MOST_BYTES = 65_536
-_KILLED = "The process was killed"
 
 
 class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that there was no need for
@@ -109,7 +117,7 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
             record.finished_at = now()
             _log_end(record)
             run_id.reset(outer)
-            _write(data_dir, record)
+            write_record(data_dir, record)
 
 
 def _part_of_whole(run: str, activity: str) -> str | None:
@@ -147,7 +155,7 @@ def records_of(data_dir: Path, run: str, activities: Collection[str]) -> list[Ru
     Raises:
         StorageError: a record cannot be read.
     """
-    ends = tuple(f"-{_file_part(activity)}.json" for activity in activities)
+    ends = tuple(f"-{file_part(activity)}.json" for activity in activities)
     found = (read_record(data_dir, name) for name in reversed(record_files(data_dir)) if name.endswith(ends))
     return [record for record in found if record.run == run and record.activity in activities]
 
@@ -176,6 +184,10 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
             if status in ("", record.status):
                 seen.add(activity)
                 found[record.activity] = record
+    for record in not_on_disk(data_dir):
+        on_disk = found.get(record.activity)
+        if status in ("", record.status) and (on_disk is None or on_disk.started_at < record.started_at):
+            found[record.activity] = record
     return found
 
 
@@ -210,7 +222,7 @@ def note_progress(data_dir: Path, record: RunRecord, **figures: Any) -> None:
         record: of the activity.
         figures: for its details, until it ends.
     """
-    path = _path(data_dir, record).with_suffix(_MARK)
+    path = path_of(data_dir, record).with_suffix(_MARK)
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR)
         try:
@@ -257,7 +269,7 @@ def _rewrite(handle: int, record: RunRecord) -> None:
 @contextmanager
 def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
     """Show that an activity is under way; where that cannot be written, it goes on without."""
-    path = _path(data_dir, record).with_suffix(_MARK)
+    path = path_of(data_dir, record).with_suffix(_MARK)
     try:
         handle = _mark(path, record)
     except OSError:
@@ -276,8 +288,13 @@ def _mark(path: Path, record: RunRecord) -> int:
         with suppress(OSError, StorageError, msgspec.DecodeError):
             _put_on_record(earlier)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    os.write(handle, msgspec.json.encode(record))
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        os.write(handle, msgspec.json.encode(record))
+    except OSError:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+        raise
     return handle
 
 
@@ -285,40 +302,9 @@ def _put_on_record(mark: Path) -> None:
     """Make a record of an activity whose process is gone; when it ended is unknown."""
     with _taken(mark) as (_, killed):
         if killed is not None:
-            killed.error = f"{_KILLED}; nothing is half-done."
+            killed.error = f"{KILLED}; nothing is half-done."
             write_durably(mark.with_suffix(".json"), msgspec.json.encode(killed))
             mark.unlink()
-
-
-def record_files(data_dir: Path) -> list[str]:
-    """The files of the records by their names, oldest first; no Path for each, since there may be tens of thousands.
-
-    Raises:
-        StorageError: the folder cannot be read.
-    """
-    folder = data_dir / "runs"
-    if not is_there(folder):
-        return []
-    with storage_errors("read", folder):
-        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as the docstring says
-
-
-def read_record(data_dir: Path, name: str) -> RunRecord:
-    """The record in a file of `record_files`.
-
-    Raises:
-        StorageError: it cannot be read, or is damaged.
-    """
-    path = data_dir / "runs" / name
-    with storage_errors("read", path):
-        content = path.read_bytes()
-    try:
-        record = msgspec.json.decode(content, type=RunRecord)
-    except msgspec.DecodeError as error:
-        raise StorageError(f"{path} is damaged ({error}).", "Delete it; it holds figures only.") from error
-    if record.status == "stopped" and (record.error or "").startswith(_KILLED):
-        record.status = "killed"  # by a version that had no such status
-    return record
 
 
 def details(**figures: Any) -> msgspec.Raw:
@@ -352,34 +338,6 @@ def _log_end(record: RunRecord) -> None:
         **({"error": record.error} if record.error else {}),
     }
     _log.info("%s %s in %.1f s%s", record.activity, record.status, took, rows, extra=figures)
-
-
-def _path(data_dir: Path, record: RunRecord) -> Path:
-    process = f"{os.getpid()}.{tag(record.run)}"
-    return data_dir / "runs" / f"{stamp(record)}-{process}-{_file_part(record.activity)}.json"
-
-
-def stamp(record: RunRecord) -> str:
-    """When an activity began, as names of files begin with it."""
-    return record.started_at.replace(":", "").replace("-", "").partition("+")[0]
-
-
-def tag_in(name: str) -> str:
-    """The tag of the run in the name of a record's file; "" where an earlier version wrote it."""
-    return name.split("-", 2)[1].partition(".")[2] if name.count("-") > 1 else ""
-
-
-def _file_part(activity: str) -> str:
-    return activity.replace(" ", "-")
-
-
-def _write(data_dir: Path, record: RunRecord) -> None:
-    try:
-        write_durably(_path(data_dir, record), msgspec.json.encode(record))
-    except StorageError:
-        if record.status == "succeeded":
-            raise
-        # the block's own error says more: a full disk fails both
 
 
 def person() -> str | None:

@@ -20,6 +20,10 @@ from pipelines.errors import StorageError
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """The bits of a mode that let others in."""
 
+LITTLE_SPACE = 2 * 2**30
+"""With fewer bytes free a pull of a large account may not fit."""
+
+_LEAST_SPACE = 100 * 2**20
 _WORK = ".work-"
 _umask = {"given": 0o022, "known": 0}
 """With which this process was started: the system forgets it once it is changed."""
@@ -30,6 +34,27 @@ def be_private() -> None:
     given = os.umask(OTHERS)
     if not _umask["known"]:
         _umask.update(given=given, known=1)
+
+
+def free_space(folder: Path) -> int:
+    """Bytes free on the disk of a folder, which need not be there yet.
+
+    Raises:
+        StorageError: that cannot be known.
+    """
+    with storage_errors("measure the disk of", folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        return shutil.disk_usage(there).free
+
+
+def needed_space(warehouse: Path) -> int:
+    """Bytes without which no run can be counted on: a publish writes a copy of the warehouse.
+
+    Raises:
+        StorageError: the warehouse cannot be looked at.
+    """
+    with storage_errors("look at", warehouse):
+        return max(_LEAST_SPACE, warehouse.stat().st_size if warehouse.exists() else 0)
 
 
 def usual_mode() -> int:

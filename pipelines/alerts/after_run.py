@@ -15,6 +15,7 @@ from pipelines.alerts.conditions import (
     Condition,
     Counts,
     of_data,
+    of_disk,
     of_pulls,
     of_pushes,
     of_runs,
@@ -92,6 +93,7 @@ def conditions(
         pulled, damage = {}, error
     last = last_of_each(settings.data_dir)
     return [
+        of_disk(settings),
         *of_receiver(settings),
         of_data(settings, any_run=bool(last or pulled or damage)),
         *of_pulls(settings, pulled, datetime.now(UTC)),
@@ -119,7 +121,7 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further |
     """Whatever goes wrong here must not fail a run that went well."""
     try:
         if settings.alert_webhook:
-            notify(settings, conditions(settings, outcomes, further))
+            notify(settings, _judged(settings, outcomes, further))
     except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Alerts could not be judged: %s", _why(error))
     try:
@@ -131,6 +133,15 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further |
         prune_runs(settings)
     except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Old records could not be removed: %s", _why(error))
+
+
+def _judged(settings: Settings, outcomes: Outcomes | None, further: Further | None) -> list[Condition]:
+    """Every condition; where something cannot be read, at least what needs no more than the disk and the records."""
+    try:
+        return conditions(settings, outcomes, further)
+    except StorageError as error:
+        _log.warning("Not every alert could be judged: %s", _why(error))
+        return [of_disk(settings), *of_runs(last_of_each(settings.data_dir).values())]
 
 
 def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None) -> None:

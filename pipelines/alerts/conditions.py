@@ -13,6 +13,7 @@
     refused:webhooks     every request so far was refused for its signature
     unread:webhooks      events of the last days had a right signature and could not be read
     damaged:webhooks     the queue of events cannot be read
+    low:disk             fewer bytes are free than a run needs (`storage.needed_space`)
     empty:data           nothing was ever pulled or pushed with this data directory
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
     differs:<dataset>    rows say something else by now than was sent (`pipelines.push.audit.alerts`)
@@ -30,7 +31,8 @@ import msgspec
 
 from pipelines.errors import TracklySyncError
 from pipelines.settings import Settings
-from pipelines.text.humanize import form, plural
+from pipelines.storage import free_space, needed_space
+from pipelines.text.humanize import file_size, form, plural
 from pipelines.webhooks.queue.state import Received
 from schemas.own_tables.sync import Manifest, RunRecord, source_note
 
@@ -107,6 +109,20 @@ def of_warehouse(damage: TracklySyncError | None, *, is_there: bool = True) -> C
         return Condition("damaged:warehouse", True, damage.message.rstrip("."), damage.remedy)
     text = "the warehouse can be read" if is_there else "there is no warehouse yet"
     return Condition("damaged:warehouse", False, text)
+
+
+def of_disk(settings: Settings) -> Condition:
+    """Whether there is room for a run, its record and a new warehouse; `doctor` goes by the same bound.
+
+    Raises:
+        StorageError: the disk cannot be looked at.
+    """
+    free, needed = free_space(settings.data_dir), needed_space(settings.warehouse)
+    firing = free < needed
+    room = f"{file_size(free)} are free on the disk of the data directory"
+    text = f"{room}, less than the {file_size(needed)} that a run needs" if firing else room
+    remedy = "Make room on that disk, then run again what failed" if firing else ""
+    return Condition("low:disk", firing, text, remedy, {"free": free, "needed": needed})
 
 
 def of_data(settings: Settings, *, any_run: bool) -> Condition:

@@ -1,11 +1,15 @@
 """What was reported, kept in `alerts.json` of the data directory, and reporting what has changed since.
 
 A message that did not arrive is not on record, so the next evaluation sends it again; after a failure the endpoint is
-left alone for some minutes, so that a dead one costs a run seconds at most. What does not belong here: what alerts.
+left alone for some minutes, so that a dead one costs a run seconds at most. A message is sent also where the record
+cannot be written: this process knows what it sent, and the next one sends it again.
+
+What does not belong here: what alerts.
 """
 
 import logging
 from collections.abc import Collection, Iterable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,8 @@ LEFT_ALONE = timedelta(minutes=5)
 """How long an endpoint that failed is not tried again by a run."""
 
 _log = logging.getLogger(__name__)
+_not_on_disk: dict[Path, "Reported"] = {}
+"""What this process has reported and could not write, by where it is to be."""
 
 
 class Reported(msgspec.Struct):
@@ -64,28 +70,36 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
         patient: try also an endpoint that has just failed.
 
     Raises:
-        StorageError: the record cannot be read or written.
+        StorageError: the record cannot be read.
     """
     if settings.alert_webhook is None:
         return
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only where alerts are sent
-
     path = settings.data_dir / "alerts.json"
-    try:
-        with storage_errors("lock", path):
-            private_folder(path.parent)
-            lock = FileLock(path.with_name(".alerts.json.lock")).acquire(timeout=2 * POST_SECONDS)
-    except Timeout:
-        _log.warning("Alerts are not sent: another process is sending them.")
-        return
-    with lock:
-        before = reported(settings.data_dir)
+    with ExitStack() as stack:
+        if not _is_locked(path, stack):
+            return
+        before = _not_on_disk.get(path) or reported(settings.data_dir)
         changed = {c.name: c for c in conditions if c.firing != (c.name in before.firing)}
         now = datetime.now(UTC)
         if not changed or (not patient and before.failed_at and now - _at(before.failed_at) < LEFT_ALONE):
             return
         failure = post(settings.alert_webhook.get_secret_value(), _message(changed.values(), before))
         _remember(path, before, changed, failure, now.isoformat())
+
+
+def _is_locked(path: Path, stack: ExitStack) -> bool:
+    """Whether no other process is sending; where the disk takes no lock, none can be kept out."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - only where alerts are sent
+
+    try:
+        private_folder(path.parent)
+        stack.enter_context(FileLock(path.with_name(".alerts.json.lock")).acquire(timeout=2 * POST_SECONDS))
+    except Timeout:
+        _log.warning("Alerts are not sent: another process is sending them.")
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def try_out(webhook: str) -> str:
@@ -110,7 +124,16 @@ def _remember(path: Path, record: Reported, changed: dict[str, Condition], failu
                 record.firing[name] = now
             else:
                 del record.firing[name]
-    write_durably(path, msgspec.json.encode(record))
+    try:
+        write_durably(path, msgspec.json.encode(record))
+    except StorageError as error:
+        if path not in _not_on_disk:
+            _log.warning(
+                "That alerts were sent is not on record, so the next run sends them again: %s", error
+            )
+        _not_on_disk[path] = record
+    else:
+        _not_on_disk.pop(path, None)
 
 
 def _message(changed: Collection[Condition], record: Reported) -> dict[str, Any]:

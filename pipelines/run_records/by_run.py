@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
-from pipelines.runs import read_record, record_files, stamp, tag_in, unended
+from pipelines.record_files import read_record, record_files, stamp, tag_in
+from pipelines.runs import unended
 from pipelines.whole_runs import tag
 from schemas.own_tables.sync import RunRecord
 

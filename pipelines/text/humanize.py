@@ -43,3 +43,8 @@ def form(number: int, one: str, many: str) -> str:
         many: the form for several, and for none.
     """
     return one if number == 1 else many
+
+
+def file_size(size: int) -> str:
+    """Bytes for people, as 1.5 GiB or 12 MiB."""
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"

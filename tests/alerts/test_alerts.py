@@ -2,10 +2,12 @@
 
 import json
 import logging
+import resource
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,8 +22,9 @@ from assets.resources import GivenTrackly
 from pipelines.alerts import notify as notifying
 from pipelines.alerts import webhook
 from pipelines.alerts.after_run import conditions
-from pipelines.alerts.conditions import Condition, of_pulls, of_pushes, of_runs
+from pipelines.alerts.conditions import Condition, of_disk, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
+from pipelines.cli.commands.doctor import _disk
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
 from pipelines.push.ledger.status import outcomes
@@ -275,3 +278,36 @@ def test_runs_by_dagster_alert_alike(shown: Settings, hook: Hook, server: Server
     assert hook.changes() == [("failed:pull offers", "firing"), ("failed:pull offers", "recovered")]
     assert hook.messages[-1]["alerts"][0]["figures"]["run"] == done.run_id
     assert (tmp_path / "collector" / "trackly_sync_pull.prom").exists()
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can be written as long as the block goes on."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_a_full_disk_alerts_though_nothing_can_be_put_on_record(
+    shown: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What failed and that the disk is full, once in a process; a record that is missing is warned of once."""
+    pull(shown, ["lists"], "good")
+    usage = shutil.disk_usage(shown.data_dir)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    for run in ("full", "again"):
+        with full_disk(), pytest.raises(StorageError):
+            pull(shown, ["lists"], run)
+    assert set(hook.changes()) == {("low:disk", "firing"), ("failed:pull lists", "firing")}
+    assert len(hook.changes()) == 2
+    assert len([one for one in caplog.records if "not on record" in one.getMessage()]) == 1
+    assert {c.name for c in conditions(shown) if c.firing} == {"low:disk", "failed:pull lists"}
+    assert _disk(shown).verdict == "fail"
+    monkeypatch.undo()
+    assert (_disk(shown).verdict, of_disk(shown).firing) == ("ok", False)
+    pull(shown, ["lists"], "room")
+    assert set(hook.changes()[2:]) == {("low:disk", "recovered"), ("failed:pull lists", "recovered")}
+    assert json.loads((shown.data_dir / "alerts.json").read_bytes())["firing"] == {}

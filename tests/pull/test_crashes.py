@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from processes import process
 
 from pipelines.errors import StorageError
 from pipelines.pull.run import publish_latest, pull
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 
@@ -138,7 +139,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_a_clear_error(
     small_disk: Path, account: Account, server: Server, settings_of: Callable[..., Settings]
 ) -> None:
-    """When the disk is full the pull says so and what to do, and what was published stays."""
+    """When the disk is full the pull says so and what to do, what was published stays, and it is on record."""
     settings = settings_of(server.url, small_disk / "data")
     pull(settings, ["offers"], "r1")
     before = settings.warehouse.read_bytes()
@@ -146,6 +147,13 @@ def test_a_full_disk_is_a_clear_error(
     with pytest.raises(StorageError, match="Make room on the disk"):
         pull(settings, ["contacts"], "r2")
     assert settings.warehouse.read_bytes() == before
+    with suppress(OSError), (small_disk / "more").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4_096):
+            pass
+    with pytest.raises(StorageError, match="Make room on the disk"):
+        pull(settings, ["lists"], "r3")
+    runs = {run.run: run.status for run in latest_runs(settings.data_dir, 9)[0]}
+    assert runs == {"r3": "failed", "r2": "failed", "r1": "succeeded"}
     (small_disk / "ballast").unlink()
     assert len(shown(settings.warehouse, "offers")) == len(account.offers)
 

@@ -9,8 +9,9 @@ import dagster as dg
 import pytest
 
 from assets.resources import Trackly
+from pipelines.record_files import stamp
 from pipelines.run_records.summary import Run, latest_runs
-from pipelines.runs import newest, recorded, stamp
+from pipelines.runs import newest, recorded
 from pipelines.whole_runs import unended_runs, whole_run
 from schemas.registry import PULLED
 

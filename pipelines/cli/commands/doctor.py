@@ -2,7 +2,6 @@
 
 import asyncio
 import platform
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,12 +19,11 @@ from pipelines.cli.terminal.results import show_json
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.environment import given_settings, unknown_settings
-from pipelines.storage import narrow, open_to_others
-from pipelines.text.humanize import age, form, plural
+from pipelines.storage import LITTLE_SPACE, free_space, narrow, needed_space, open_to_others
+from pipelines.text.humanize import age, file_size, form, plural
 from pipelines.text.sanitize import for_terminal
 from pipelines.text.urls import host_of, is_loopback, shown
 
-_LITTLE_SPACE = 2 * 2**30
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
 
 
@@ -174,11 +172,14 @@ def _way(settings: Settings) -> str:
 def _disk(settings: Settings) -> Finding:
     folder = settings.data_dir
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(place).free
+    free = free_space(folder)
     if not _writable(place):
         return Finding("data directory", "fail", f"{folder} cannot be written", "Set TRACKLY_DATA_DIR.")
-    found = f"{folder}, {free / 2**30:.1f} GiB free"
-    if free < _LITTLE_SPACE:
+    found = f"{folder}, {file_size(free)} free"
+    if free < needed_space(settings.warehouse):
+        remedy = "Make room on that disk: a pull or a push may not be able to end, or to be put on record."
+        return Finding("data directory", "fail", found, remedy)
+    if free < LITTLE_SPACE:
         return Finding("data directory", "warn", found, "A pull of a million contacts needs about 1 GiB.")
     return Finding("data directory", "ok", found)
 

@@ -11,7 +11,7 @@ from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
     "twice:", "lost:", "stale:", "failed:", "unserved:", "missing:", "silent:", "stopped:", "refused:", "unread:",
-    "damaged:webhooks",
+    "damaged:webhooks", "low:",
 )  # fmt: skip
 
 

@@ -1,0 +1,117 @@
+"""The files of run records in `runs/`: their names, reading and writing them, also where the disk is full.
+
+What does not belong here: what is on record, and when (`runs`).
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from pipelines.errors import StorageError
+from pipelines.storage import is_there, storage_errors, write_durably
+from pipelines.whole_runs import tag
+from schemas.own_tables.sync import RunRecord
+
+KILLED = "The process was killed"
+_RESERVE = ".room-for-records"
+_RESERVED_BYTES = 65_536
+_not_on_disk: dict[tuple[Path, str], RunRecord] = {}
+"""Records of this process that the disk refused, by data directory and activity, so that they alert all the same."""
+
+
+def record_files(data_dir: Path) -> list[str]:
+    """The files of the records by their names, oldest first; no Path for each, since there may be tens of thousands.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    folder = data_dir / "runs"
+    if not is_there(folder):
+        return []
+    with storage_errors("read", folder):
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208 - as the docstring says
+
+
+def read_record(data_dir: Path, name: str) -> RunRecord:
+    """The record in a file of `record_files`.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
+    path = data_dir / "runs" / name
+    with storage_errors("read", path):
+        content = path.read_bytes()
+    try:
+        record = msgspec.json.decode(content, type=RunRecord)
+    except msgspec.DecodeError as error:
+        raise StorageError(f"{path} is damaged ({error}).", "Delete it; it holds figures only.") from error
+    if record.status == "stopped" and (record.error or "").startswith(KILLED):
+        record.status = "killed"  # by a version that had no such status
+    return record
+
+
+def path_of(data_dir: Path, record: RunRecord) -> Path:
+    """The file of a record: when its activity began, by which process, of which run, and what it is."""
+    process = f"{os.getpid()}.{tag(record.run)}"
+    return data_dir / "runs" / f"{stamp(record)}-{process}-{file_part(record.activity)}.json"
+
+
+def stamp(record: RunRecord) -> str:
+    """When an activity began, as names of files begin with it."""
+    return record.started_at.replace(":", "").replace("-", "").partition("+")[0]
+
+
+def tag_in(name: str) -> str:
+    """The tag of the run in the name of a record's file; "" where an earlier version wrote it."""
+    return name.split("-", 2)[1].partition(".")[2] if name.count("-") > 1 else ""
+
+
+def file_part(activity: str) -> str:
+    """An activity in the name of a file."""
+    return activity.replace(" ", "-")
+
+
+def write_record(data_dir: Path, record: RunRecord) -> None:
+    """Put a record on disk; one of a failure that the disk refuses is kept for `not_on_disk`.
+
+    Raises:
+        StorageError: the disk refused one of a success.
+    """
+    path, content = path_of(data_dir, record), msgspec.json.encode(record)
+    try:
+        _write_with_reserve(path, content)
+    except StorageError as error:
+        succeeded = record.status == "succeeded"
+        unwritten = (
+            msgspec.structs.replace(record, status="failed", error=str(error)) if succeeded else record
+        )
+        _not_on_disk[data_dir, record.activity] = unwritten
+        if succeeded:
+            raise
+        # the block's own error says more: a full disk fails both
+    else:
+        _not_on_disk.pop((data_dir, record.activity), None)
+
+
+def _write_with_reserve(path: Path, content: bytes) -> None:
+    """Write a record; where the disk is full, in the room that was kept for it."""
+    reserve = path.with_name(_RESERVE)
+    try:
+        write_durably(path, content)
+    except StorageError:
+        if not reserve.exists():
+            raise
+        with storage_errors("make room for", path):
+            reserve.unlink(missing_ok=True)
+        write_durably(path, content)
+    else:
+        if not reserve.exists():
+            with suppress(StorageError):
+                write_durably(reserve, bytes(_RESERVED_BYTES))
+
+
+def not_on_disk(data_dir: Path) -> list[RunRecord]:
+    """Records of this process that the disk refused."""
+    return [record for (folder, _), record in _not_on_disk.items() if folder == data_dir]
