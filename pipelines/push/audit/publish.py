@@ -21,7 +21,7 @@ from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
 from pipelines.push.ledger.queries.run_counts import sent_after
-from pipelines.push.stage.database import count
+from pipelines.push.stage.database import count, stage_path
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import publish_runs
@@ -55,11 +55,14 @@ def publish_imports(settings: Settings) -> None:
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
             replace_table(connection, f"imports.{dataset.name}", dataset, dataset.fields)
         if ledger is not None:
-            _fill(connection, CHUNKS, ledger.chunks())
+            calls = ledger.chunks()
+            _fill(connection, CHUNKS, calls)
             with ledger.begin() as transaction:
                 _fill(connection, RESOLUTIONS, resolutions(transaction))
+            called = {call["dataset"] for call in calls}
             for name in PUSHED:
-                insert_records(connection, name, settings, ledger)
+                if name in called or stage_path(settings, name).exists():
+                    insert_records(connection, name, settings, ledger)
             if is_forgotten:
                 restore_forgotten(connection, privacy)
         publish_runs(connection, settings.data_dir)

@@ -76,6 +76,10 @@ def test_two_exports_that_number_from_1_are_found_before_anything_is_sent(
     (advice,) = report.intakes["sends"].advice
     assert "sends-eu.ndjson and sends-us.ndjson use the same id" in advice
     assert not account.sends
+    records = "SELECT outcome, count(*) FROM imports.records GROUP BY ALL ORDER BY ALL"
+    assert query(settings.warehouse, records) == [("parked", 5), ("quarantined", 50)], (
+        "also before the first call"
+    )
     write("sends-us.ndjson", [{**row, "id": f"us-{row['id']}"} for row in second])
     assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(55, accepted=55)
 
@@ -124,7 +128,7 @@ def _files(draw: st.DrawFn) -> list[list[Row]]:
     return draw(st.lists(st.lists(row, max_size=6), min_size=1, max_size=3))
 
 
-@hypothesis_settings(max_examples=examples(3), suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=examples(2), suppress_health_check=list(HealthCheck))
 @given(files=_files(), later=_files())
 def test_whatever_repeats_what_arrives_is_what_the_files_say(
     files: list[list[Row]], later: list[list[Row]], tmp_path_factory: pytest.TempPathFactory,

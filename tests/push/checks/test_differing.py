@@ -43,7 +43,7 @@ def sale(offer: str) -> Row:
 @pytest.mark.parametrize("either", ["postgresql"], indirect=True)
 def test_what_changed_since_it_was_sent_is_reported(account: Account, either: Settings, sale: Row) -> None:
     """Rows in the account whose content is another by now are counted and listed, whichever call they were in."""
-    rows = sends_to(account.contacts(), 1_200)
+    rows = sends_to(account.contacts(), 1_020)
     sends, revenue = (either.history / f"{name}.ndjson" for name in BOTH)
     write_rows(sends, rows)
     write_rows(revenue, [sale])
@@ -57,7 +57,7 @@ def test_what_changed_since_it_was_sent_is_reported(account: Account, either: Se
     assert second.differing == {"sends": 2, "revenue": 1}
     assert len([request for request in account.log if request.method == "POST"]) == posts
     found = query(either.warehouse, "SELECT dataset, row FROM imports.records WHERE differs ORDER BY ALL")
-    assert found == [("revenue", 1), ("sends", 1), ("sends", 1200)]
+    assert found == [("revenue", 1), ("sends", 1), ("sends", 1020)]
     write_rows(sends, rows)
     assert push(either, ["sends"]).differing["sends"] == 0
 
@@ -124,7 +124,7 @@ def test_what_differs_is_acknowledged_until_it_changes_again(
     assert groups() == [("differs", 1), ("differs, acknowledged", 1)]
     assert push(settings, ["sends"]).differing["sends"] == 1
     assert acknowledge_differing(settings, ["sends"], "again") == {"sends": 1}
-    assert push(settings, ["sends"]).differing["sends"] == 0
+    assert differing(settings)["sends"] == 0
     assert "message" not in account.sends["m000000"]
     assert [row["revenue"] for row in account.revenue if row.get("message_id") == "m000001"] == [5]
 

@@ -61,7 +61,6 @@ def test_an_export_that_numbers_from_1_again_credits_nobody_else(
         ["1004"],
     )
     assert plan_push(settings, ["revenue"]).plans["revenue"].intake.parked == 2, "by the last intake of sends"
-    assert push(settings, ["revenue"]).outcomes["revenue"].parked == 2
     acknowledge_differing(settings, ["sends"], "texts and times were corrected")
     done = push(settings, ["clicks", "revenue"])
     assert (done.outcomes["clicks"].accepted, done.outcomes["revenue"].accepted) == (4, 3)

@@ -75,7 +75,8 @@ def many_rows(folder: Path) -> None:
 
 def large_page(folder: Path) -> None:
     table = pa.table({**{name: [value] for name, value in ROW.items()}, "message": ["x" * 270_000_000]})
-    pq.write_table(table, folder / "sends.parquet", compression="zstd")
+    quick: dict[str, bool] = {"use_dictionary": False, "write_statistics": False}
+    pq.write_table(table, folder / "sends.parquet", compression="zstd", **quick)
 
 
 def large_dictionary(folder: Path) -> None:
@@ -86,7 +87,7 @@ def large_dictionary(folder: Path) -> None:
 
 
 def gzip_bomb(folder: Path) -> None:
-    member = gzip.compress(b"\n" * 100_000_000)
+    member = gzip.compress(b"\n" * 100_000_000, 1)
     (folder / "sends.csv.gz").write_bytes(gzip.compress(f"{FIELDS}\n".encode()) + member * 30)
 
 

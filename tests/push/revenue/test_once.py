@@ -21,7 +21,7 @@ from pipelines.sandbox import Account, Fault, running, seed_account
 from pipelines.settings import Settings
 
 LOSSES = ["reset-before", "reset-after", "half", "truncate", "html", "502"]
-ROWS = 150
+ROWS = 80
 AMOUNTS = ["1", "1", "2", "0.5"]
 
 

@@ -132,10 +132,10 @@ def test_bodies_of_sends_that_a_proxy_refuses_are_halved_for_the_rest_of_the_run
     account: Account, server: Server, settings: Settings, write: Write, some_sends: Some
 ) -> None:
     """The same of sends."""
-    write("sends.ndjson", some_sends(3_000))
-    server.faults.active.append(parse_fault("limit,path=/history/sends,value=40000"))
+    write("sends.ndjson", some_sends(1_300))
+    server.faults.active.append(parse_fault("limit,path=/history/sends,value=20000"))
     found = push(settings, ["sends"]).outcomes["sends"]
-    assert found.accepted + found.duplicate == 3_000
+    assert found.accepted + found.duplicate == 1_300
     refused = [request for request in account.log if request.status == 413]
     assert 0 < len(refused) <= 16
 

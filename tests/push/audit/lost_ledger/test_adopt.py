@@ -152,24 +152,24 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
     if fault:
         server.faults.active.append(Fault(fault, path="history/revenue", times=1))
     write("revenue.ndjson", rows_of(sends, offer, 0, 110))
-    push(settings, ALL)
+    push(settings, ["revenue"])
     account.refuse = None
     if later.start:
         write("revenue.ndjson", rows_of(sends, offer, later.start, later.stop))
-        push(settings, ALL)
+        push(settings, ["revenue"])
     records = accounted(settings)
     sold = sorted(row["revenue"] for row in account.revenue)
     assert sold == [1.25 + number for number in range(later.stop)]
     with closing(sqlite3.connect(backup)) as ledger, ledger:
         ledger.execute(edit)
-    for _ in range(2):  # the same copy again: as before
+    for _ in range(2 if fault else 1):  # the same copy again: as before
         restore(settings, backup)
         done = adopt(settings)
         assert (done.settled > 0, done.in_doubt) == (True, 0)
         assert accounted(settings) == records
         assert not in_doubt(settings)
-        assert adopt(settings).rows == 0
-    planned = plan_push(settings, ALL).plans["revenue"]
+    assert adopt(settings).rows == 0
+    planned = plan_push(settings, ["revenue"]).plans["revenue"]
     assert (planned.intake.pending, planned.intake.known) == (0, planned.intake.rows_in)
     with existing_ledger(settings) as ledger:
         assert ledger
@@ -277,7 +277,7 @@ def test_postgresql_takes_calls_over(
     sends = some_sends(40)
     write("sends.ndjson", sends)
     write("revenue.ndjson", rows_of(sends, offer, 0, 30))
-    push(either, ALL)
+    push(either, ["sends", "revenue"])
     assert either.ledger_url
     with psycopg.connect(either.ledger_url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
