@@ -14,7 +14,7 @@ from oracle import query
 from pydantic import SecretStr
 
 from pipelines.pull.run import pull
-from pipelines.push.audit import archive
+from pipelines.push.audit.archive import rows as archive_rows
 from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.publish import publish_imports, publish_missing_imports
@@ -318,7 +318,7 @@ def test_months_of_one_input_are_archived_as_they_are_sent(
     settings: Settings, write: Write, some_sends: Callable[[int], list[Row]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each by its push; small files are merged, and every row is there once, whatever a crash left beside them."""
-    monkeypatch.setattr(archive, "_MANY", 2)
+    monkeypatch.setattr(archive_rows, "_MANY", 2)
     folder = archive_folder(settings, "sends")
     months = [dt.datetime(2024, month, 1, tzinfo=dt.UTC) for month in (1, 2, 3, 4)]
     write(
