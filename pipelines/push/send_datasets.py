@@ -13,7 +13,7 @@ from datetime import UTC, time, timedelta
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive.rows import keep
+from pipelines.push.audit.archive.rows import keep, noting
 from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record
@@ -130,8 +130,9 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
             if name == REVENUE:
+                on_intent = noting(pushing.settings, ledger)
                 unsettled = await push_revenue(
-                    compared, pushing.client, ledger, pushing.settings, pushing.choices
+                    compared, pushing.client, ledger, pushing.settings, pushing.choices, on_intent
                 )
             else:
                 await _send_repeatable(pushing, compared, seen)

@@ -124,14 +124,15 @@ class ImportResolution(msgspec.Struct):
     """One decision of a person about a row."""
 
     dataset: Annotated[Text, Column("sends, clicks or revenue.")]
-    identity: Annotated[Text, Column("The row, as in imports.records.")]
+    identity: Annotated[Text, Column("The row, as in imports.records; account for one about all of it.")]
     outcome: Annotated[
         Text,
         Column(
             "accepted: it is in the account; pending: it was sent again; rejected: it was left out; acknowledged: it "
             "turned up after it was called absent, and somebody has looked; differs: its file says something else "
-            "than was sent, and somebody has looked.",
-            known=("accepted", "pending", "rejected", "acknowledged", "differs"),
+            "than was sent, and somebody has looked; emptied: somebody stated that the account no longer has what "
+            "the ledger does not know.",
+            known=("accepted", "pending", "rejected", "acknowledged", "differs", "emptied"),
         ),
     ]
     reason: Annotated[Text, Column("Why, as that person wrote it.")]

@@ -12,12 +12,12 @@ from pipelines.text.humanize import plural
 
 @guarded
 def adopt(as_json: AsJson = False) -> int:
-    """Take over into the ledger what the warehouse knows of revenue that was sent.
+    """Take over into the ledger what the warehouse and the archive know of revenue that was sent.
 
     For a ledger that was lost, or restored from a backup: it does not know what was sent since, and revenue that is
     sent again counts twice, so that `push` refuses to go on. Put the latest ledger back if there is one. If not, this
-    enters what `imports.records` has: what was accepted is not sent again, also where the ledger has it in doubt or
-    pending, and what had no answer is in doubt.
+    enters what `imports.records` and `parquet/imports` have: what was accepted is not sent again, also where the
+    ledger has it in doubt or pending, and what had no answer is in doubt.
 
     Examples:
     - `trackly-sync adopt`: then `trackly-sync push`.
@@ -30,7 +30,9 @@ def adopt(as_json: AsJson = False) -> int:
         show_json({**asdict(done), "amount": str(done.amount)})
         return 0
     if not (done.rows or done.calls):
-        out.print("The ledger knows all revenue that the warehouse has; there is nothing to take over.")
+        out.print(
+            "The ledger knows all revenue that the warehouse and the archive have; there is nothing to take over."
+        )
         return 0
     out.print(
         f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.cli.commands.resolve_emptied import state_emptied
 from pipelines.cli.shared.arguments import AsJson, chosen
 from pipelines.cli.shared.attention import ledger_notes
 from pipelines.cli.shared.exits import guarded
@@ -73,6 +74,14 @@ def resolve(
             help="Rows that differ from what was sent: list them, or with --reason acknowledge them.",
         ),
     ] = False,
+    emptied: Annotated[
+        bool,
+        typer.Option(
+            "--account-emptied",
+            help="The ledger was lost, and the account no longer has what it does not know: pushes go on, and send "
+            "it again.",
+        ),
+    ] = False,
     show_values: Annotated[
         bool,
         typer.Option("--show-values", help="In a list: phone numbers as they are, which are personal data."),
@@ -92,16 +101,15 @@ def resolve(
     - `trackly-sync resolve --all --as pending --reason "the account was restored from before the push"`
     - `trackly-sync resolve --differs sends --reason "texts were corrected in the export only"`
     - `trackly-sync resolve --acknowledge 3 --reason "Trackly removed the second events, ticket 1234"`
+    - `trackly-sync resolve --account-emptied --reason "reset by Trackly, ticket 1234"`
     """
-    if show_values:
-        _refuse_values(outcome, alarm, reason if differs else "")
+    _refuse_values(show_values, outcome, alarm, reason if differs else "", emptied)
     settings = load_settings()
     masked = not show_values
+    if emptied:
+        return state_emptied(settings, reason, as_json, other=[rows, outcome, every, differs, alarm])
     if differs:
-        if any((outcome, every, alarm is not None)):
-            raise UsageError(
-                "--differs excludes --as, --all and --acknowledge.", "Give it alone, or with --reason."
-            )
+        _refuse_others(outcome, alarm, every=every)
         names = chosen(rows, PUSHED)
         if reason:
             return _acknowledge_differing(settings, names, reason, as_json)
@@ -114,14 +122,27 @@ def resolve(
     return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)
 
 
-def _refuse_values(outcome: ByHand | None, alarm: int | None, acknowledged: str) -> None:
+def _refuse_values(*decided: object) -> None:
     """See that values are asked for of a list.
 
     Raises:
         UsageError: something is decided.
     """
-    if outcome or acknowledged or alarm is not None:
+    shown, *rest = decided
+    if shown and any(one not in (None, False, "") for one in rest):
         raise UsageError("--show-values is for a list, and this decides.", "Leave it out.")
+
+
+def _refuse_others(outcome: ByHand | None, alarm: int | None, *, every: bool) -> None:
+    """See that --differs is given without what it does not go with.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if outcome or every or alarm is not None:
+        raise UsageError(
+            "--differs excludes --as, --all and --acknowledge.", "Give it alone, or with --reason."
+        )
 
 
 def _check_rows(rows: Sequence[str] | None, outcome: ByHand | None, reason: str, *, every: bool) -> None:

@@ -15,20 +15,20 @@ import pyarrow as pa
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.lost_ledger.forgotten_sends import keep_forgotten, restore_forgotten
+from pipelines.push.audit.lost_ledger.survivors import note_published, opened_warehouse
 from pipelines.push.audit.publish_records import insert_records, keep_facts
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
 from pipelines.push.ledger.queries.run_counts import sent_after
-from pipelines.push.stage.database import count, stage_path
+from pipelines.push.stage.database import stage_path
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import publish_runs
-from pipelines.warehouse.published import has_table
 from pipelines.warehouse.structure.tables import complete, replace_table
 from pipelines.warehouse.structure.views import create_views
-from pipelines.warehouse.swap import reading, replacing
+from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
 from schemas.own_tables.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
@@ -65,6 +65,9 @@ def publish_imports(settings: Settings) -> None:
                     insert_records(connection, name, settings, ledger)
             if is_forgotten:
                 restore_forgotten(connection, privacy)
+            with ledger.figures() as figures:
+                known = figures.calls_on_record()
+            note_published(connection, settings, known)
         publish_runs(connection, settings.data_dir)
         take_events(connection, settings)
         create_views(connection)
@@ -104,10 +107,8 @@ def publish_missing_imports(settings: Settings) -> None:
     Raises:
         StorageError: the warehouse cannot be read.
     """
-    with reading(settings.warehouse) as connection:
-        if not has_table(connection, "imports", "chunks") or count(
-            connection, "SELECT count(*) FROM imports.chunks"
-        ):
+    with opened_warehouse(settings) as connection:
+        if connection is None or connection.execute("FROM imports.chunks LIMIT 1").fetchone():
             return
     try:
         with existing_ledger(settings) as ledger:

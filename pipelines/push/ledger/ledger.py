@@ -190,6 +190,14 @@ class Ledger:
                 pack(connection, dataset, rows, chunk, seen)
         return chunk
 
+    def intended_at(self, chunk: int) -> str:
+        """When a call was meant to be sent; ISO 8601, UTC."""
+        with self.begin() as connection:
+            at = connection.execute(
+                sa.select(CHUNKS.c.intended_at).where(CHUNKS.c.chunk == chunk)
+            ).scalar_one()
+        return str(at)
+
     def note_sent(self, dataset: str, chunk: int, at: datetime) -> None:
         """Note that a call leaves now, where that is later than its intent has it: it waited for its turn.
 

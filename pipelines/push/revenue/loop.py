@@ -32,7 +32,7 @@ from pipelines.push.revenue.waiting import seconds_until_due
 from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
 from pipelines.push.send.options import SendChoices
 from pipelines.push.send.queries import Queue
-from pipelines.push.send.sender import Sending
+from pipelines.push.send.sender import OnIntent, Sending
 from pipelines.push.stage.database import stage_path
 from pipelines.settings import Settings
 from pipelines.text.humanize import duration, plural
@@ -89,7 +89,12 @@ class _Turns:
 
 
 async def push_revenue(
-    compared: Compared, client: TracklyClient, ledger: Ledger, settings: Settings, choices: SendChoices
+    compared: Compared,
+    client: TracklyClient,
+    ledger: Ledger,
+    settings: Settings,
+    choices: SendChoices,
+    on_intent: OnIntent,
 ) -> Unsettled:
     """Send the revenue of a stage that is not in the account yet, and settle what has no answer.
 
@@ -99,6 +104,7 @@ async def push_revenue(
         ledger: the ledger, after `recover`.
         settings: how many calls at once, and how long the account may take over a lost one.
         choices: what its caller chose.
+        on_intent: see `Sending`.
 
     Raises:
         OutcomeUnknown: answers were lost again and again; what a reading could not settle is in doubt.
@@ -106,7 +112,7 @@ async def push_revenue(
     """
     with totals_folder(settings) as folder:
         reader = Reader(client, settings, ledger, compared.connection, folder, choices.on_progress)
-        return await _RevenuePush(compared, client, ledger, settings, choices, reader).run()
+        return await _RevenuePush(compared, client, ledger, settings, choices, reader, on_intent).run()
 
 
 @dataclass(slots=True)
@@ -119,6 +125,7 @@ class _RevenuePush:
     settings: Settings
     choices: SendChoices
     reader: Reader
+    on_intent: OnIntent
     _is_compared: bool = True
     _sent: bool = False
     _sizes: Sizes = field(init=False)
@@ -195,6 +202,7 @@ class _RevenuePush:
             reading=reading.number,
             privacy=Privacy.of(self.settings),
             sizes=self._sizes,
+            on_intent=self.on_intent,
         )
         queue = Queue(self.compared, reading.totals)
         self._sent = True

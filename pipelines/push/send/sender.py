@@ -11,7 +11,7 @@ be (`call_sizes`).
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry, to_retry
-from pipelines.push.ledger.statements import Answered
+from pipelines.push.ledger.statements import Answered, LedgerRows
 from pipelines.push.outcomes import Outcome, Verdict
 from pipelines.push.send.answers import TRANSIENT, attribute, figures_of, for_logs, most_tries, next_limit
 from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
@@ -49,6 +49,9 @@ _QUICK = 20.0
 _PATIENT = 1
 """Rows of a call that is tried as often as any request: it cannot be made smaller."""
 
+OnIntent = Callable[[int, LedgerRows], None]
+"""What is called with a call's number and rows when its intent is on record, before it leaves."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +71,7 @@ class Sending:
         lost: calls of revenue so far that left rows in doubt.
         privacy: what is kept of phone numbers in the texts of answers.
         sizes: how large calls may be; handed on from one round of revenue to the next.
+        on_intent: called with a call's number and rows when its intent is on record, before it leaves; revenue only.
     """
 
     client: TracklyClient
@@ -81,6 +85,7 @@ class Sending:
     privacy: Privacy = KEEP_ALL
     seen: int = 0
     sizes: Sizes = field(default_factory=Sizes)
+    on_intent: OnIntent | None = None
     _turns: Turns = field(init=False)
     _done: int = 0
     _lost: int = 0
@@ -247,6 +252,8 @@ class Sending:
 
     async def _post(self, chunk: Chunk, number: int) -> Reply[ImportAnswer]:
         if self.dataset == REVENUE:
+            if self.on_intent:
+                self.on_intent(number, chunk.rows)
             return await post_revenue(
                 self.client, chunk.body(), lambda at: self.ledger.note_sent(self.dataset, number, at)
             )

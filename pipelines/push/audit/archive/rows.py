@@ -9,17 +9,20 @@ in the ledger, which every push reads whole, nor in the warehouse alone, which i
     00000001-00000016.parquet    those of sixteen, merged; files whose numbers it covers count no more
 
 A row is in it once for each content that was sent: by identity and the digest that the ledger keeps too. Phone
-numbers are hashed, and messages left out, where settings say so. What does not belong here: what became of a row
-(`ledger`).
+numbers are hashed, and messages left out, where settings say so. Beside it is noted which rows really left, and what
+became of them (`lost_ledger.pushed_calls`). What does not belong here: that, while the ledger is there (`ledger`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import FILES, archive_folder, archived, span
+from pipelines.push.audit.lost_ledger.pushed_calls import note_call
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.stage.database import count
 from pipelines.push.stage.redact import kept_columns
 from pipelines.push.values.content_digest import kept_content
@@ -138,6 +141,15 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
         new = _write(connection, _new_rows(PUSHED[name], files, Privacy.of(settings)), folder, number, number)
         _merge(connection, folder)
     return new
+
+
+def noting(settings: Settings, ledger: Ledger) -> Callable[[int, LedgerRows], None]:
+    """What notes each call of revenue before it leaves, by its number in a ledger: it outlives that ledger."""
+
+    def note(number: int, rows: LedgerRows) -> None:
+        note_call(settings, ledger.intended_at(number), rows)
+
+    return note
 
 
 def _fact(name: str, dataset: Dataset, privacy: Privacy, table: str) -> str:

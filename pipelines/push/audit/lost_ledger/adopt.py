@@ -1,13 +1,13 @@
-"""Revenue that the warehouse knows was sent, and a ledger that was lost or restored from a backup does not.
+"""Revenue that the warehouse or the archive knows was sent, and a ledger that was lost or restored does not.
 
-Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what the
-warehouse knows is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
+Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what they
+know is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
 belong here: how the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and noticing it (`detect`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,8 @@ import duckdb
 
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.current_input import note_input
-from pipelines.push.audit.lost_ledger.detect import is_published, unknown_calls
+from pipelines.push.audit.lost_ledger.detect import Surviving
+from pipelines.push.audit.lost_ledger.survivors import add_rows, calls_of, opened_archive, opened_warehouse
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.ledger import Ledger
@@ -26,7 +27,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import note_runs
-from pipelines.warehouse.swap import dicts, reading
+from pipelines.warehouse.swap import dicts
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
@@ -64,10 +65,19 @@ class Adopted:
     amount: Decimal
     settled: int = 0
 
+    def __add__(self, other: "Adopted") -> "Adopted":
+        return Adopted(
+            self.calls + other.calls,
+            self.rows + other.rows,
+            self.in_doubt + other.in_doubt,
+            self.amount + other.amount,
+            self.settled + other.settled,
+        )
+
 
 @watched_push
 def adopt(settings: Settings) -> Adopted:
-    """Take over into the ledger what the warehouse knows of revenue that was sent and the ledger does not.
+    """Take over into the ledger what is known elsewhere of revenue that was sent and the ledger does not know.
 
     Rows that were accepted are accepted, and are not sent again, also where the ledger has them of an earlier state:
     pending, under way or in doubt. Those without an answer are in doubt, and are for a person to settle: the totals
@@ -91,22 +101,41 @@ def adopt(settings: Settings) -> Adopted:
 
 
 def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
+    """Take over from each survivor, from the one that knows the latest call first."""
+    surviving = Surviving.of(settings)
     with ledger.figures() as figures:
-        numbers = list(unknown_calls(settings, figures, (REVENUE,)))
-    if not is_published(settings):
-        return Adopted(0, 0, 0, Decimal(0))
-    ledger.recover(REVENUE)  # nothing is under way beside this: what is on record so was cut off
+        is_empty = bool(surviving.unknown_to(figures).datasets)
+    with opened_warehouse(settings) as warehouse, opened_archive(settings, with_old=is_empty) as archive:
+        if archive:
+            add_rows(archive, settings)
+        survivors = [connection for connection in (archive, warehouse) if connection]
+        if not survivors:
+            return Adopted(0, 0, 0, Decimal(0))
+        ledger.recover(REVENUE)  # nothing is under way beside this: what is on record so was cut off
+        done = [_take_from(connection, ledger) for connection in sorted(survivors, key=_latest, reverse=True)]
+    return sum(done, start=Adopted(0, 0, 0, Decimal(0)))
+
+
+def _latest(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """When the latest call that a survivor knows was meant to be sent."""
+    return max((at for at, _ in calls_of(connection).values()), default=datetime.min.replace(tzinfo=UTC))
+
+
+def _take_from(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> Adopted:
+    """Take over from one survivor: calls that the ledger does not know, and the outcomes of rows that it has open."""
+    with ledger.figures() as figures:
+        known = figures.calls_on_record()
+    numbers = [number for number, (at, _) in calls_of(connection, (REVENUE,)).items() if at not in known]
     with ledger.begin() as transaction:
         open_rows = unsure(transaction, ledger.part)
-    with reading(settings.warehouse) as connection:
-        calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
-        settled = _settled(connection, open_rows, set(numbers))
+    calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
+    settled = _settled(connection, open_rows, set(numbers))
     if calls or settled.rows:
         adopt_calls(ledger, calls, rows, settled)
-    known = [*rows, *settled.rows]
-    amount = sum((row["revenue"] or Decimal(0) for row in known), Decimal(0))
+    taken = [*rows, *settled.rows]
+    amount = sum((row["revenue"] or Decimal(0) for row in taken), Decimal(0))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
-    return Adopted(len(calls), len(known), doubts, amount, len(settled.rows))
+    return Adopted(len(calls), len(taken), doubts, amount, len(settled.rows))
 
 
 def _settled(

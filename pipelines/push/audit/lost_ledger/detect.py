@@ -1,37 +1,43 @@
 """Whether the ledger is the one that the pushes before were recorded in, or was lost, or restored from a backup.
 
-The warehouse has every call that was made (`imports.chunks`), and the archive every row that was sent: a ledger that
-does not know them is another one. What does not belong here: taking over what it does not know (`adopt`).
+The warehouse has every call that was made (`imports.chunks`), and so has what is noted beside the archive. A ledger
+that does not know one of them is another one. Everything that asks, asks here: pushes, plans, resolve, status,
+doctor, alerts, the report, reconcile. What does not belong here: what survives (`survivors`), and taking over what
+the ledger does not know (`adopt`).
 """
 
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.alerts.conditions import Condition
 from pipelines.errors import StorageError
 from pipelines.push.audit.archive.files import archive_folder, archived
+from pipelines.push.audit.lost_ledger.pushed_calls import is_set_aside
+from pipelines.push.audit.lost_ledger.survivors import (
+    ARCHIVE,
+    WAREHOUSE,
+    calls_of,
+    opened_archive,
+    opened_warehouse,
+)
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.figures import Figures
 from pipelines.push.ledger.status import figures
 from pipelines.settings import Settings
-from pipelines.storage import is_there
 from pipelines.text.humanize import plural
-from pipelines.warehouse.swap import reading
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:  # status answers at once
-    from duckdb import DuckDBPyConnection
-
     from pipelines.push.ledger.ledger import Ledger
 
-_PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
-_CALLS = (
-    "SELECT chunk, dataset, intended_at FROM imports.chunks"
-    " WHERE state <> 'refused' AND list_contains(?, dataset)"
-)
 _REFUSED = "no push goes on beside it, since that revenue would count twice"
+_EMPTIED = (
+    "If the account no longer has that revenue, since it was emptied: trackly-sync resolve --account-emptied "
+    "--reason '...'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,13 @@ class Lost:
     """What the ledger does not know.
 
     Attributes:
-        calls: the calls by their numbers in the warehouse: of which dataset, and when they were meant to be sent.
+        calls: when each such call was meant to be sent, and of which dataset it was.
+        known_by: who has them: the warehouse, or what is noted beside the archive.
         datasets: what was pushed, by the archive, where the ledger has nothing at all.
     """
 
-    calls: dict[int, tuple[str, datetime]]
+    calls: dict[datetime, str] = field(default_factory=dict)
+    known_by: str = WAREHOUSE
     datasets: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -52,18 +60,17 @@ class Lost:
     @property
     def has_revenue(self) -> bool:
         """Whether revenue is among it, which counts twice when it is sent again."""
-        return REVENUE in self.datasets or any(dataset == REVENUE for dataset, _ in self.calls.values())
+        return REVENUE in (*self.datasets, *self.calls.values())
 
     @property
     def text(self) -> str:
         """What is wrong, in one line without a full stop."""
-        if not self.calls:
+        if self.datasets and self.known_by == ARCHIVE:
             pushed = ", ".join(self.datasets)
             return f"the ledger is empty, and parquet/imports has {pushed} that were pushed: it was lost"
-        last = max(at for _, at in self.calls.values())
         return (
-            f"the ledger does not know {plural(len(self.calls), 'call')} that imports.chunks has, the last one of"
-            f" {last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup"
+            f"the ledger does not know {plural(len(self.calls), 'call')} that {self.known_by} has, the last one of"
+            f" {max(self.calls):%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup"
         )
 
     @property
@@ -73,51 +80,54 @@ class Lost:
             return (
                 "Put the latest ledger back, or push again: what is in the account comes back as duplicate."
             )
-        if not self.calls:
-            return (
-                "Put the latest ledger back: without it a push sends that revenue again, and it counts twice, unless"
-                " the account was emptied."
-            )
-        return f"Put the latest ledger back, or take them over: trackly-sync adopt; {_REFUSED}."
+        return f"Put the latest ledger back, or take them over: trackly-sync adopt; {_REFUSED}. {_EMPTIED}."
 
 
-def is_published(settings: Settings) -> bool:
-    """Whether the warehouse has the tables of what was pushed.
+@dataclass(frozen=True, slots=True)
+class Surviving:
+    """What survivors know.
 
-    Raises:
-        StorageError: it cannot be read.
+    Attributes:
+        published: the calls that the warehouse has: when each was meant to be sent, and of which dataset.
+        noted: those that are noted beside the archive.
+        archived: the datasets that the archive has rows of, where nobody stated that they do not count.
     """
-    if not is_there(settings.warehouse):
-        return False
-    with reading(settings.warehouse) as connection:
-        return _has_calls(connection)
+
+    published: dict[datetime, str]
+    noted: dict[datetime, str]
+    archived: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Surviving":
+        """Read it; before the ledger, which a push that goes on writes first.
+
+        Raises:
+            StorageError: the warehouse or the archive cannot be read.
+        """
+        with opened_warehouse(settings) as warehouse:
+            published = dict(calls_of(warehouse).values())
+        with opened_archive(settings) as archive:
+            noted = dict(calls_of(archive).values())
+        names = () if is_set_aside(settings) else PUSHED
+        pushed = [name for name in names if archived(archive_folder(settings, name))]
+        return cls(published, noted, tuple(pushed))
+
+    def unknown_to(self, ledger: Figures | None) -> Lost:
+        """What a ledger does not know of it; None: there is none.
+
+        Raises:
+            StorageError: the ledger cannot be read.
+        """
+        known = ledger.calls_on_record() if ledger else set()
+        published, noted = _without(self.published, known), _without(self.noted, known)
+        is_used = ledger is not None and (bool(known) or any(map(ledger.first_intake, PUSHED)))
+        datasets = () if is_used else self.archived
+        known_by = WAREHOUSE if published or not (noted or datasets) else ARCHIVE
+        return Lost(published | noted, known_by, datasets)
 
 
-def _has_calls(connection: "DuckDBPyConnection") -> bool:
-    return connection.execute(_PUBLISHED).fetchone() is not None
-
-
-def unknown_calls(
-    settings: Settings, ledger: Figures | None, datasets: tuple[str, ...] = tuple(PUSHED)
-) -> dict[int, tuple[str, datetime]]:
-    """Calls that imports.chunks has and the ledger does not; see `Lost.calls`.
-
-    Their numbers tell nothing, since the ledger counts on from its last.
-
-    Args:
-        settings: where the warehouse lies.
-        ledger: None where there is none.
-        datasets: calls of which.
-
-    Raises:
-        StorageError: the warehouse or the ledger cannot be read.
-    """
-    if not is_there(settings.warehouse):
-        return {}
-    with reading(settings.warehouse) as connection:
-        calls = connection.execute(_CALLS, [list(datasets)]).fetchall() if _has_calls(connection) else []
-    known = ledger.calls_on_record() if ledger and calls else set()
-    return {number: (dataset, at) for number, dataset, at in calls if at not in known}
+def _without(calls: Mapping[datetime, str], known: Collection[datetime]) -> dict[datetime, str]:
+    return {at: dataset for at, dataset in calls.items() if at not in known}
 
 
 def lost(settings: Settings) -> Lost:
@@ -126,31 +136,36 @@ def lost(settings: Settings) -> Lost:
     Raises:
         StorageError: the ledger, the warehouse or the archive cannot be read.
     """
+    surviving = Surviving.of(settings)
     with figures(settings) as ledger:
-        calls = unknown_calls(settings, ledger)
-        is_used = ledger is not None and (
-            any(map(ledger.first_intake, PUSHED)) or bool(ledger.calls_on_record())
-        )
-    pushed = [name for name in PUSHED if archived(archive_folder(settings, name))]
-    return Lost(calls, () if is_used else tuple(pushed))
+        return surviving.unknown_to(ledger)
 
 
 def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
-    """See that the ledger knows every call of revenue that the warehouse has.
+    """See that the ledger knows every call of revenue that the warehouse or the archive has.
 
     Raises:
         StorageError: it does not.
     """
+    surviving = Surviving.of(settings)
     with ledger.figures() if ledger else nullcontext() as figures_of:
-        calls = unknown_calls(settings, figures_of, (REVENUE,))
-    if calls:
-        last = max(at for _, at in calls.values())
+        found = surviving.unknown_to(figures_of)
+    if not found.has_revenue:
+        return
+    times = [at for at, dataset in found.calls.items() if dataset == REVENUE]
+    if not times:
         raise StorageError(
-            f"The ledger does not know {plural(len(calls), 'call')} of revenue that imports.chunks has, the last one"
-            f" of {last:%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
-            "Put the latest ledger back, or take them over from the warehouse: trackly-sync adopt. If the account "
-            "was emptied: move warehouse.duckdb away, and pull.",
+            "The ledger is empty, and parquet/imports has revenue that was pushed: it was lost, and that revenue "
+            "would count twice.",
+            "Put the latest ledger back, or take over what it does not know: trackly-sync adopt. If the account no "
+            "longer has that revenue, since it was emptied: trackly-sync resolve --account-emptied --reason '...'.",
         )
+    raise StorageError(
+        f"The ledger does not know {plural(len(times), 'call')} of revenue that {found.known_by} has, the last one of"
+        f" {max(times):%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
+        "Put the latest ledger back, or take them over: trackly-sync adopt. If the account no longer has that "
+        "revenue, since it was emptied: trackly-sync resolve --account-emptied --reason '...'.",
+    )
 
 
 def of_ledger(settings: Settings) -> Condition:
@@ -162,5 +177,5 @@ def of_ledger(settings: Settings) -> Condition:
     found = lost(settings)
     if not found:
         return Condition("lost:ledger", firing=False, text="the ledger knows every call that was made")
-    figures = {"calls": len(found.calls), "datasets": list(found.datasets)}
-    return Condition("lost:ledger", firing=True, text=found.text, remedy=found.remedy, figures=figures)
+    counts = {"calls": len(found.calls), "datasets": list(found.datasets)}
+    return Condition("lost:ledger", firing=True, text=found.text, remedy=found.remedy, figures=counts)

@@ -1,0 +1,46 @@
+"""`trackly-sync resolve --account-emptied`: what a ledger that was lost does not know is in the account no more.
+
+What does not belong here: what is done about it (`pipelines.push.audit.lost_ledger.emptied`).
+"""
+
+from collections.abc import Sequence
+
+from pipelines.cli.terminal.consoles import out
+from pipelines.cli.terminal.results import show_json
+from pipelines.errors import UsageError
+from pipelines.settings import Settings
+from pipelines.text.humanize import plural
+
+
+def state_emptied(settings: Settings, reason: str, as_json: bool, *, other: Sequence[object]) -> int:
+    """State it.
+
+    Args:
+        settings: where everything lies.
+        reason: why, as a person wrote it.
+        as_json: show it as JSON.
+        other: what else was given to the command; none of it goes with this.
+
+    Raises:
+        UsageError: something else was given, or no reason.
+    """
+    if any(one not in (None, False, []) for one in other):
+        raise UsageError("--account-emptied is about all of the account.", "Give it and --reason alone.")
+    from pipelines.push.audit.lost_ledger.emptied import account_emptied  # noqa: PLC0415 - help answers at once
+
+    found = account_emptied(settings, reason)
+    if as_json:
+        show_json({"emptied": bool(found), "calls": len(found.calls), "datasets": list(found.datasets)})
+        return 0
+    if not found:
+        out.print(
+            "Nothing was put on record: the ledger knows every call that was made. Rows that it has as sent are not"
+            " sent again; to send them again, move the ledger away first."
+        )
+        return 0
+    what = plural(len(found.calls), "call") if found.calls else ", ".join(found.datasets)
+    out.print(f"On record: what the ledger does not know ({what}) is not in the account any more.")
+    out.print(
+        "A push sends it again. To go on: trackly-sync pull, then trackly-sync push --dry-run", markup=False
+    )
+    return 0

@@ -1,0 +1,196 @@
+"""What may outlive a ledger and knows of the calls it had: the warehouse, and what is noted beside the archive.
+
+Each is opened as a connection with the tables imports.chunks and imports.records, so that all questions are the same.
+What does not belong here: the questions (`detect`, `adopt`), and the files of what is noted (`pushed_calls`).
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.push.audit.archive.files import archive_folder, archived
+from pipelines.push.audit.lost_ledger.pushed_calls import calls_under_way, is_noted, note_pushed, pushed_files
+from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
+from pipelines.push.outcomes import NO_ANSWER, Outcome
+from pipelines.settings import Settings
+from pipelines.storage import is_there, storage_errors
+from pipelines.warehouse.swap import reading
+from schemas.derived.tables import TYPES, literal
+from schemas.own_tables.imports import CHUNKS
+from schemas.registry import PUSHED
+from schemas.values.money import sql_amount
+
+if TYPE_CHECKING:  # status answers at once
+    from duckdb import DuckDBPyConnection
+
+WAREHOUSE, ARCHIVE = "imports.chunks", "parquet/imports"
+"""The survivors, as messages name them."""
+
+_PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
+_CALLS = (
+    "SELECT chunk, dataset, intended_at FROM imports.chunks"
+    " WHERE state <> 'refused' AND list_contains(?, dataset)"
+)
+_ROW = "identity VARCHAR, chunk BIGINT, message_id VARCHAR, revenue DECIMAL(18, 4)"
+_UNANSWERED = (
+    f"'{REVENUE}' AS dataset, *, '{Outcome.IN_DOUBT}' AS outcome, '{NO_ANSWER}' AS code,"
+    " 'it was about to be sent, and its answer is not on record' AS reason, 1 AS attempt, false AS in_input"
+)
+
+
+@contextmanager
+def opened_warehouse(settings: Settings) -> "Iterator[DuckDBPyConnection | None]":
+    """The warehouse; None where there is none, or nothing was pushed.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    if not is_there(settings.warehouse):
+        yield None
+        return
+    with reading(settings.warehouse) as connection:
+        yield connection if connection.execute(_PUBLISHED).fetchone() else None
+
+
+@contextmanager
+def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[DuckDBPyConnection | None]":
+    """What is noted beside the archive; None where nothing is.
+
+    Args:
+        settings: where it lies.
+        with_old: take an archive without notes, which an earlier version filled, as one call of which no answer is
+            known: its rows were sent, or were about to be.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    under_way = list(calls_under_way(settings))
+    old = archived(archive_folder(settings, REVENUE)) if with_old and not is_noted(settings) else []
+    if not (pushed_files(settings)[0].exists() or under_way or old):
+        yield None
+        return
+    from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
+
+    with storage_errors("read", pushed_files(settings)[0]), attached(None, "survivor") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in CHUNKS.fields)
+        connection.execute(f"CREATE SCHEMA imports; CREATE TABLE imports.chunks ({columns})")
+        _add_noted_calls(connection, settings)
+        for number, call in enumerate(under_way, 1):
+            _add_call(connection, -number, call.at, call.size)
+        if old:
+            _add_archive(connection, old)
+        yield connection
+
+
+def calls_of(
+    connection: "DuckDBPyConnection | None", datasets: Sequence[str] = tuple(PUSHED)
+) -> dict[int, tuple[datetime, str]]:
+    """The calls that a survivor has, by their numbers: when each was meant to be sent, and of which dataset.
+
+    Numbers tell nothing to another ledger, which counts on from its last. No two calls are of one moment.
+
+    Args:
+        connection: to the survivor; None where there is none.
+        datasets: calls of which.
+    """
+    if connection is None:
+        return {}
+    found = connection.execute(_CALLS, [list(datasets)]).fetchall()
+    return {number: (at, dataset) for number, dataset, at in found}
+
+
+def note_published(connection: "DuckDBPyConnection", settings: Settings, known: Collection[datetime]) -> None:
+    """Note what was pushed beside the archive, but for a ledger that knows less than what is noted there.
+
+    Args:
+        connection: to the new warehouse; schema imports is filled.
+        settings: where the archive lies.
+        known: when each call was meant to be sent that the ledger has.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with opened_archive(settings) as archive:
+        noted = [at for at, _ in calls_of(archive, (REVENUE,)).values()]
+    if all(at in known for at in noted):
+        note_pushed(connection, settings)
+
+
+def add_rows(connection: "DuckDBPyConnection", settings: Settings) -> None:
+    """Make imports.records, which only taking over needs: what was known last of each row.
+
+    Args:
+        connection: of `opened_archive`.
+        settings: where it lies.
+    """
+    connection.execute(f"CREATE TABLE unanswered ({_ROW})")
+    query = "SELECT intended_at, chunk FROM imports.chunks WHERE chunk < 0"
+    numbers = dict(connection.execute(query).fetchall())
+    for call in calls_under_way(settings):
+        if (number := numbers.pop(datetime.fromisoformat(call.at), None)) is not None:
+            rows = json.loads(call.rows)
+            connection.execute(
+                f"INSERT INTO unanswered SELECT identity, ?, message_id, {sql_amount('amount')}"
+                " FROM (SELECT unnest(?::VARCHAR[]) AS identity, unnest(?::VARCHAR[]) AS message_id,"
+                " unnest(?::BIGINT[]) AS amount)",
+                [number, rows["identity"], rows["message_id"], rows["amount"]],
+            )
+    for number in numbers.values():  # the call that stands for an old archive
+        files = _listed(archived(archive_folder(settings, REVENUE)))
+        connection.execute(
+            f"INSERT INTO unanswered SELECT identity, ?, NULL, revenue"
+            f" FROM read_parquet({files}, union_by_name = true, filename = 'file')"
+            " WHERE identity NOT IN (SELECT identity FROM unanswered)"
+            " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1",
+            [number],
+        )
+    calls, noted = pushed_files(settings)
+    known = (
+        f" UNION ALL BY NAME SELECT '{REVENUE}' AS dataset, r.* EXCLUDE (intended_at), c.chunk"
+        f" FROM read_parquet({literal(str(noted))}) AS r JOIN imports.chunks AS c USING (intended_at)"
+        " WHERE identity NOT IN (SELECT identity FROM unanswered)"
+        if calls.exists()
+        else ""
+    )
+    connection.execute(f"CREATE VIEW imports.records AS SELECT {_UNANSWERED} FROM unanswered{known}")
+
+
+def _add_noted_calls(connection: "DuckDBPyConnection", settings: Settings) -> None:
+    calls, _ = pushed_files(settings)
+    if calls.exists():
+        connection.execute(f"INSERT INTO imports.chunks BY NAME FROM read_parquet({literal(str(calls))})")
+
+
+def _add_call(connection: "DuckDBPyConnection", number: int, at: str, rows: int) -> None:
+    """A call of which no answer is known, unless it is there already.
+
+    Args:
+        connection: with imports.chunks.
+        number: a negative one, which no ledger gives.
+        at: when it was meant to be sent; ISO 8601, UTC.
+        rows: its records.
+    """
+    connection.execute(
+        "INSERT INTO imports.chunks (chunk, dataset, state, rows, bytes, success_count, error_count,"
+        f" duplicates_skipped, invalid_phones, intended_at) SELECT ?, '{REVENUE}', '{ChunkState.LOST}', ?, 0, 0, 0,"
+        " 0, 0, ?::TIMESTAMPTZ WHERE NOT EXISTS (FROM imports.chunks WHERE intended_at = ?::TIMESTAMPTZ)",
+        [number, rows, at, at],
+    )
+
+
+def _add_archive(connection: "DuckDBPyConnection", files: Sequence[Path]) -> None:
+    """An archive without notes, as one call of the time of its newest file."""
+    at = datetime.fromtimestamp(max(path.stat().st_mtime for path in files), UTC).isoformat()
+    counted = f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_listed(files)})"
+    ((rows, last),) = connection.execute(
+        f"SELECT ({counted}), (SELECT coalesce(min(chunk), 0) FROM imports.chunks)"
+    ).fetchall()
+    _add_call(connection, min(last, 0) - 1, at, rows)
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return f"[{', '.join(literal(str(path)) for path in files)}]"

@@ -1,0 +1,212 @@
+"""Whatever is lost of ledger and warehouse, a push is refused or exact: revenue is in the account once."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beginnings import Beginning, beginning, seeded
+from histories import active_offer, sends_to, write_rows
+from oracle import query
+
+from pipelines.cli.commands.resolve_emptied import state_emptied
+from pipelines.errors import StorageError, UsageError
+from pipelines.pull.run import pull
+from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
+from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
+from pipelines.push.audit.publish import publish_missing_imports
+from pipelines.push.ledger.opening import open_ledger
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.outcomes import Outcome
+from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import intake, plan, push, send
+from pipelines.sandbox import Account, running
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+ALL = ("sends", "clicks", "revenue")
+FIRST, SECOND, CUT_OFF, LAST = 4, 7, 9, 10
+"""How many sales the files have at each push. After the third nothing is published, as if it had been killed."""
+
+PULLED = "deleted, then pulled"
+LEDGERS = ("present", "of the second push", "of the first push", "empty", "deleted")
+WAREHOUSES = ("of the second push", "of the first push", "deleted", PULLED)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An account that three pushes went to, and what was left of each.
+
+    Attributes:
+        account: as it is served.
+        settings: for it.
+        state: after the third push.
+        backups: by push, a ledger and a warehouse.
+    """
+
+    account: Account
+    settings: Settings
+    state: Beginning
+    backups: Path
+
+    def restore(self, ledger: str, warehouse: str) -> None:
+        """Bring everything back, but for a ledger and a warehouse, which are put in the state of that name."""
+        shutil.rmtree(self.settings.data_dir)
+        self.state.restore(self.account, self.settings)
+        write_sales(self.settings, self.account, LAST)
+        for name, wanted in (("ledger.db", ledger), ("warehouse.duckdb", warehouse)):
+            path = self.settings.data_dir / name
+            if wanted != "present":
+                path.unlink()
+            if (backup := self.backups / wanted / name).exists():
+                shutil.copy(backup, path)
+        if warehouse == PULLED:
+            publish_missing_imports(self.settings)
+
+    @property
+    def sales(self) -> list[float]:
+        """What the account has, by its own record."""
+        return sorted(row["revenue"] for row in self.account.revenue)
+
+
+def keep(settings: Settings, folder: Path, *names: str) -> None:
+    """A backup of files of the data directory."""
+    folder.mkdir(parents=True)
+    for name in names:
+        shutil.copy(settings.data_dir / name, folder / name)
+
+
+def write_sales(settings: Settings, account: Account, number: int) -> None:
+    sends = sends_to(account.contacts(), LAST)
+    rows = [
+        {
+            "record_id": f"r{n}",
+            "message_id": sends[n]["id"],
+            "offer_id": active_offer(account),
+            "revenue": n + 0.5,
+        }
+        for n in range(number)
+    ]
+    write_rows(settings.history / "revenue.ndjson", rows)
+
+
+def sales(number: int) -> list[float]:
+    return [n + 0.5 for n in range(number)]
+
+
+@pytest.fixture(scope="module")
+def pushed(
+    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
+) -> Iterator[Pushed]:
+    """Three pushes; the third is not published."""
+    folder, account = tmp_path_factory.mktemp("pushed"), seeded(60)
+    account.revenue.clear()
+    with running(account) as server:
+        settings = settings_of(server.url, folder / "data")
+        pull(settings, ["lists"], "pulled")
+        with open_ledger(settings):
+            pass
+        keep(settings, folder / "backups" / PULLED, "warehouse.duckdb")
+        keep(settings, folder / "backups" / "empty", "ledger.db")
+        write_rows(settings.history / "sends.ndjson", sends_to(account.contacts(), LAST))
+        for number, name in ((FIRST, "of the first push"), (SECOND, "of the second push")):
+            write_sales(settings, account, number)
+            push(settings, ALL)
+            keep(settings, folder / "backups" / name, "ledger.db", "warehouse.duckdb")
+        write_sales(settings, account, CUT_OFF)
+        intake(settings, ALL)
+        send(settings, ALL)
+        account.log.clear()
+        yield Pushed(account, settings, beginning(account, settings, folder / "state"), folder / "backups")
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_a_push_is_refused_or_exact(pushed: Pushed, ledger: str, warehouse: str) -> None:
+    """With the latest ledger it is exact; with any other nothing leaves, and all who ask get the same answer."""
+    pushed.restore(ledger, warehouse)
+    settings = pushed.settings
+    if ledger == "present":
+        assert not lost(settings)
+        push(settings, ALL)
+        assert pushed.sales == sales(LAST)
+        return
+    for either in (push, plan):
+        with pytest.raises(StorageError, match="count twice") as refused:
+            either(settings, ALL)
+        assert "trackly-sync adopt" in refused.value.remedy
+    assert pushed.sales == sales(CUT_OFF)
+    assert (of_ledger(settings).firing, lost(settings).has_revenue) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "warehouse"),
+    [
+        ("of the first push", PULLED),
+        ("of the second push", "of the first push"),
+        ("deleted", "deleted"),
+    ],
+)
+def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str) -> None:
+    """What was answered and noted is accepted; calls that were under way are in doubt, for a person to settle."""
+    pushed.restore(ledger, warehouse)
+    settings = pushed.settings
+    known = {"of the first push": FIRST, "of the second push": SECOND}.get(ledger, 0)
+    done = adopt(settings)
+    assert (done.rows, done.in_doubt) == (CUT_OFF - known, CUT_OFF - SECOND)
+    assert float(done.amount) == sum(sales(CUT_OFF)[known:])
+    assert adopt(settings).rows == 0
+    assert not lost(settings).has_revenue
+    doubtful = [doubt.identity for doubt in in_doubt(settings)]
+    assert doubtful == [f"record:r{n}" for n in range(SECOND, CUT_OFF)]
+    resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
+    push(settings, ALL)
+    assert pushed.sales == sales(LAST)
+    found = "SELECT count(*), count(DISTINCT identity) FROM imports.records WHERE dataset = 'revenue'"
+    assert query(settings.warehouse, f"{found} AND outcome = 'accepted'") == [(LAST, LAST)]
+    assert outcomes(settings)["revenue"].accepted == LAST
+
+
+def test_an_archive_of_an_earlier_version_counts_too(pushed: Pushed) -> None:
+    """It says what was about to be sent: beside an empty ledger nothing leaves, and its rows are taken over."""
+    pushed.restore("deleted", "deleted")
+    settings = pushed.settings
+    shutil.rmtree(pushed_folder(settings))
+    with pytest.raises(StorageError, match="The ledger is empty"):
+        push(settings, ALL)
+    assert adopt(settings).in_doubt == CUT_OFF
+    resolve(settings, [doubt.identity for doubt in in_doubt(settings)], Outcome.ACCEPTED, "seen")
+    push(settings, ALL)
+    assert pushed.sales == sales(LAST)
+
+
+@pytest.mark.parametrize("ledger", ["deleted", "of the first push"])
+def test_an_emptied_account_is_filled_again_once_somebody_states_it(
+    pushed: Pushed, ledger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a reason, which is kept; what the ledger still has as sent stays so."""
+    pushed.restore(ledger, "of the second push")
+    settings, account = pushed.settings, pushed.account
+    kept = FIRST if ledger == "of the first push" else 0
+    account.revenue[:] = account.revenue[:kept]
+    with pytest.raises(UsageError, match="reason"):
+        state_emptied(settings, " ", False, other=[])
+    with pytest.raises(UsageError, match="all of the account"):
+        state_emptied(settings, "reset", False, other=[["record:r1"], None])
+    with pytest.raises(StorageError):
+        push(settings, ALL)
+    assert state_emptied(settings, "reset by support", True, other=[[], None, False]) == 0
+    assert json.loads(capsys.readouterr().out)["emptied"] is True
+    assert not lost(settings)
+    push(settings, ALL)
+    assert pushed.sales == sales(LAST)
+    said = query(settings.warehouse, "SELECT outcome, reason FROM imports.resolutions")
+    assert said == [("emptied", "reset by support")]
+    (statement,) = settings.parquet_dir.glob("imports/emptied-*/statement.json")
+    assert json.loads(statement.read_text())["reason"] == "reset by support"
+    assert state_emptied(settings, "again", False, other=[]) == 0
+    assert "Nothing was put on record" in capsys.readouterr().out
