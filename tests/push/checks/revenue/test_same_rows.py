@@ -175,8 +175,9 @@ def test_what_may_be_there_twice_waits_for_a_decision(
         "same_rows"
     ]
     copy.unlink()
-    again = push(either, REVENUE, decision=Decision(choice, "nothing is held any more"))
-    assert (again.outcomes, again.intakes["revenue"].decided) == (done.outcomes, 0)
+    more = Decision(choice, "nothing is held any more")
+    again = plan_push(either, REVENUE, decision=more).plans["revenue"].intake
+    assert (again.known, again.parked, again.pending, again.decided) == (accepted, 0, 0, 0)
     assert by_message(account) == decided
 
 
