@@ -124,3 +124,32 @@ def test_a_row_beside_a_call_that_goes_on_is_read_again_later() -> None:
     ).values()
     assert (verdict.outcome, verdict.code) == (Outcome.IN_DOUBT, "no_answer")
     assert "another push" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("on_list", "on_phone", "outcome", "why"),
+    [
+        ((5, 1), (5, 1), "accepted", "settled"),
+        ((0, 0), (0, 0), "pending", "not_sent"),
+        ((0, 0), (5, 1), "accepted", "over all lists of its phone number"),
+        ((5, 1), (0, 0), "in_doubt", "but those of its phone number over all lists do not"),
+        ((0, 0), (12, 2), "in_doubt", "but those of its phone number on another list may"),
+        (None, None, "in_doubt", "its contact is no longer in the account"),
+    ],
+)
+def test_totals_of_the_list_and_of_the_number_decide_together(
+    on_list: tuple[int, int] | None, on_phone: tuple[int, int] | None, outcome: str, why: str
+) -> None:
+    """A row counts on its list, on another one, or nowhere yet; where the two contradict each other it stays open."""
+    doubt = _sent("ours", 5, ours=True, call=(13, 14), reading=(10, 11))
+    totals = [Totals(*of) if of else None for of in (on_list, on_phone)]
+    found = {("+15550000001", "1"): Found(totals[0], totals[1], None, None)}
+    at = "2026-01-01T00:20:00+00:00"
+    (verdict,) = settled([doubt], at, found, complete=True, content={}).values()
+    assert verdict.outcome == outcome
+    assert why in (verdict.code, verdict.message) or why in verdict.message
+    if on_list is None:  # a reading that missed some contacts proves nothing of one that it lacks
+        (verdict,) = settled([doubt], at, found, complete=False, content={}).values()
+        assert (verdict.code, "did not find its contact" in verdict.message) == ("no_answer", True)
+    (nobody,) = settled([doubt._replace(contact=None)], at, found, complete=True, content={}).values()
+    assert (nobody.outcome, nobody.code) == (Outcome.IN_DOUBT, "no_reading")
