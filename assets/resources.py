@@ -13,6 +13,7 @@ import dagster as dg
 
 from assets.runs.started_by import asked
 from pipelines.settings import Settings, load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.whole_runs import whole_run
 
 
@@ -32,9 +33,11 @@ class Trackly(dg.ConfigurableResource[Settings]):
         """The settings as they are when a run begins.
 
         Raises:
-            SettingsError: one is malformed.
+            SettingsError: one is malformed, or misspelt where that cannot be undone.
         """
-        return load_settings()
+        settings = load_settings()
+        refuse_misspelt()
+        return settings
 
 
 @dataclass(frozen=True, slots=True)

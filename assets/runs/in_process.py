@@ -26,6 +26,7 @@ from assets.runs.started_by import PULLS
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.storage import be_private
 from pipelines.text.humanize import form
 from pipelines.text.sanitize import plain
@@ -121,6 +122,7 @@ def main(name: str, *, run: Callable[..., JobResult] = run_job) -> int:
     print(f"Running the Dagster job {name} ...", flush=True)  # noqa: T201 - its output
     try:
         settings = load_settings()
+        refuse_misspelt()
         with _instance_of_home() as instance:
             result = run(name, settings, instance=instance, on_step=_say)
     except errors.TracklySyncError as error:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from pipelines.errors import SettingsError
 from pipelines.settings import checks
+from pipelines.settings.demo_account import served_account
 from pipelines.text.urls import host_of, is_loopback
 
 PREFIX = "TRACKLY_"
@@ -322,6 +323,11 @@ class Settings(BaseModel):
         Raises:
             SettingsError: no key is set.
         """
+        if self.api_key is None and (served := served_account(self.data_dir)):
+            raise SettingsError(
+                f"TRACKLY_API_KEY is not set; the data is a demo's, whose account is served at {served[0]}.",
+                f"In this terminal: export TRACKLY_BASE_URL={served[0]} TRACKLY_API_KEY={served[1]}",
+            )
         if self.api_key is None and self.is_of_demo:
             raise SettingsError(
                 "TRACKLY_API_KEY is not set, and the data is a demo's, whose account nobody serves now.",

@@ -4,14 +4,19 @@ What does not belong here: the settings themselves (`declared`).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
+from pipelines.errors import SettingsError
 from pipelines.settings.declared import PREFIX, Settings
 
 DOTENV = Path(".env")
 """In the folder where a command runs."""
+
+NOT_UNDONE = frozenset(f"{PREFIX}{name}" for name in ("HASH_PHONES", "DROP_CUSTOM_FIELDS", "LEDGER_URL"))
+"""Settings without which a run leaves something that cannot be taken back."""
 
 _SECRET = frozenset(
     {"api_key", "hash_phones", "ledger_url", "dagster_url", "alert_webhook", "ui_password", "webhook_secret"}
@@ -32,8 +37,36 @@ def unknown_settings() -> dict[str, str]:
     known = [name.upper() for name in Settings.model_fields]
     given = sorted({*os.environ, *_from_file()})
     unknown = [name for name in given if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known]
-    close = {name: get_close_matches(name.removeprefix(PREFIX), known, 1) for name in unknown}
-    return {name: f"{PREFIX}{found[0]}" if found else "" for name, found in close.items()}
+    return {name: _meant(name.removeprefix(PREFIX), known) for name in unknown}
+
+
+def refuse_misspelt() -> None:
+    """See that no name looks like a setting that is needed before personal data is stored, or rows are sent.
+
+    Raises:
+        SettingsError: one does. Phones that were stored stay stored, and a push with another ledger sends again.
+    """
+    with suppress(OSError, UnicodeDecodeError):  # of .env, which `load_settings` reports
+        for name, meant in unknown_settings().items():
+            if meant in NOT_UNDONE:
+                raise SettingsError(
+                    f"{name} is no setting and has no effect; what {meant} would do cannot be done afterwards.",
+                    f"Set {meant} if you meant that, and take {name} out. Nothing was read or sent.",
+                )
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The setting that a name may stand for, whatever the order of its words; "" where there is none."""
+    by_words = {_sorted_words(one): one for one in known}
+    found = [
+        *get_close_matches(name, known, 1),
+        *(by_words[close] for close in get_close_matches(_sorted_words(name), by_words, 1)),
+    ]
+    return f"{PREFIX}{found[0]}" if found else ""
+
+
+def _sorted_words(name: str) -> str:
+    return "_".join(sorted(name.split("_")))
 
 
 def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:

@@ -1,15 +1,21 @@
 """The bounds of settings: what the code cannot bear is a settings error before anything runs."""
 
 import math
+import signal
 from pathlib import Path
 
 import annotated_types
 import pytest
+import typer
 
+from pipelines.cli.commands.pull import pull
+from pipelines.cli.commands.push import push
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import SettingsError
 from pipelines.sandbox import API_KEY
 from pipelines.settings import DEMO_MARKER, Settings, load_settings
+from pipelines.settings.demo_account import announced
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.queue.store import open_store
 
@@ -107,6 +113,13 @@ def test_without_a_key_a_demos_data_names_the_command_that_serves_its_account(tm
     (tmp_path / DEMO_MARKER).touch()
     with pytest.raises(SettingsError, match=f"Run: trackly-sync demo --ui --data-dir {tmp_path}"):
         settings.require_key()
+    with announced(tmp_path, "http://127.0.0.1:1/api/v2", "trk_demo"):
+        with pytest.raises(SettingsError, match=r"served at http://127\.0\.0\.1:1/api/v2") as caught:
+            settings.require_key()
+        assert "TRACKLY_BASE_URL=http://127.0.0.1:1/api/v2 TRACKLY_API_KEY=trk_demo" in caught.value.remedy
+    (tmp_path / ".account-served").write_text("http://127.0.0.1:1/api/v2 trk_demo")  # of a killed one
+    with pytest.raises(SettingsError, match="nobody serves now"):
+        settings.require_key()
     assert load_settings(data_dir=tmp_path, api_key=API_KEY).require_key() == API_KEY
 
 
@@ -134,3 +147,35 @@ def test_what_is_wrong_is_shown_in_our_own_text(name: str, monkeypatch: pytest.M
         assert not found or found.startswith((f"{setting} must ", f"{setting} may ")), found
         for odd in ("Input", "valid", "greater", "less than", "parse", "cannot be read"):
             assert odd not in found, found
+
+
+@pytest.mark.parametrize(
+    ("name", "is_refused"),
+    [
+        ("TRACKLY_HASH_PHONE", True),
+        ("TRACKLY_PHONES_HASH", True),
+        ("TRACKLY_HASHED_PHONES", True),
+        ("TRACKLY_REDACT_PHONES", True),
+        ("TRACKLY_DROP_CUSTOM_FIELD", True),
+        ("TRACKLY_LEDGER", True),
+        ("TRACKLY_CONCURENCY", False),
+        ("TRACKLY_HISTORY_FOLDER", False),
+        ("TRACKLY_VERSION", False),
+    ],
+)
+def test_a_misspelt_setting_whose_effect_cannot_be_undone_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, is_refused: bool
+) -> None:
+    """Phones that were stored stay stored; any other is a warning."""
+    monkeypatch.setenv(name, "a value that nobody quotes")
+    if not is_refused:
+        refuse_misspelt()
+        return
+    with pytest.raises(SettingsError, match=f"{name} is no setting") as caught:
+        refuse_misspelt()
+    assert "nobody quotes" not in str(caught.value)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    for command in (pull, push):
+        with pytest.raises(typer.Exit) as ended:
+            command()
+        assert ended.value.exit_code == 2

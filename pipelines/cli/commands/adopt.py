@@ -7,6 +7,7 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.text.humanize import plural
 
 
@@ -23,6 +24,7 @@ def adopt(as_json: AsJson = False) -> int:
     - `trackly-sync adopt`: then `trackly-sync push`.
     """
     settings = load_settings()
+    refuse_misspelt()
     from pipelines.push.audit.lost_ledger.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
 
     done = run_adopt(settings)

@@ -1,6 +1,7 @@
 """`trackly-sync demo`: the whole product against an embedded account, through the Dagster jobs."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import typer
 
+from pipelines.cli.commands.sandbox import show_exports
 from pipelines.cli.commands.ui import dagster_home, serve_pages
 from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
@@ -19,6 +21,7 @@ from pipelines.cli.terminal.results import show_json, show_pulled, show_pushed, 
 from pipelines.errors import UsageError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.settings import DEMO_MARKER, load_settings
+from pipelines.settings.demo_account import announced
 from pipelines.storage import private_folder, storage_errors
 from pipelines.text.humanize import form, plural
 
@@ -121,7 +124,7 @@ def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
 
 def _serve(data_dir: Path, port: int) -> int:
     """The account as the demo has left it, and Dagster's pages on the demo's data, until Ctrl-C."""
-    from pipelines.sandbox import load, running, save  # noqa: PLC0415 - help is quick
+    from pipelines.sandbox import API_KEY, load, running, save  # noqa: PLC0415 - help is quick
 
     try:
         account = load(data_dir / _ACCOUNT)
@@ -134,9 +137,12 @@ def _serve(data_dir: Path, port: int) -> int:
         settings = load_settings(
             _env_file=None, data_dir=data_dir, schedules=False, dagster_url=None, **_OF_OTHERS
         )
-        out.print(f"The demo's account is at {server.url} meanwhile.", markup=False)
+        out.print("The demo's account is served meanwhile. For commands in another terminal:\n", markup=False)
+        show_exports(server.url, API_KEY)
+        out.print(f"export TRACKLY_DATA_DIR={shlex.quote(str(data_dir.absolute()))}\n", markup=False)
         try:
-            return serve_pages(settings, "127.0.0.1", port, environment, data_dir)
+            with announced(data_dir, server.url, API_KEY):
+                return serve_pages(settings, "127.0.0.1", port, environment, data_dir)
         finally:
             save(account, data_dir / _ACCOUNT)
 

@@ -18,7 +18,7 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import given_settings, unknown_settings
+from pipelines.settings.environment import NOT_UNDONE, given_settings, unknown_settings
 from pipelines.storage import LITTLE_SPACE, free_space, narrow, needed_space, open_to_others
 from pipelines.text.humanize import age, file_size, form, plural
 from pipelines.text.sanitize import for_terminal
@@ -120,7 +120,8 @@ def _names(settings: Settings) -> Finding:
         )
     meant = [f"{right} in place of {name}" for name, right in unknown.items() if right]
     remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
-    return Finding("settings", "warn", f"{', '.join(unknown)}: there is no such setting", remedy)
+    verdict = "fail" if NOT_UNDONE & set(unknown.values()) else "warn"  # pulls and pushes refuse to run
+    return Finding("settings", verdict, f"{', '.join(unknown)}: there is no such setting", remedy)
 
 
 def _key(settings: Settings) -> Finding:

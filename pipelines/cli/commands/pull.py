@@ -20,6 +20,7 @@ from pipelines.cli.terminal.results import (
 )
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
 from schemas.own_tables.sync import Manifest
@@ -70,6 +71,7 @@ def pull(
         if is_given and about not in names:
             raise UsageError(f"{option} is about {about}.", f"Name {about}, or leave the option out.")
     settings = load_settings()
+    refuse_misspelt()
     settings.require_key()
     from pipelines.pull.run import Pulled, pull_all  # noqa: PLC0415 - help answers at once
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same

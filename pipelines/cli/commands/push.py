@@ -17,6 +17,7 @@ from pipelines.cli.terminal.consoles import tell
 from pipelines.cli.terminal.progress import progress
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
+from pipelines.settings.environment import refuse_misspelt
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def push(
     _check_partners(dry_run=dry_run, show_values=show_values, retry_rejected=retry_rejected)
     between = _month(month, dry_run=dry_run)
     settings = load_settings()
+    refuse_misspelt()
     if not dry_run:
         settings.require_key()
     from pipelines.push import run  # noqa: PLC0415 - help answers at once

@@ -13,6 +13,7 @@ from pipelines.cli.terminal.progress import progress
 from pipelines.cli.terminal.results import show_json, show_notes
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.text.humanize import plural
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     - `duckdb data/warehouse.duckdb "FROM imports.differences WHERE finding = 'missing'"`
     """
     settings = load_settings()
+    refuse_misspelt()
     settings.require_key()
     from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same

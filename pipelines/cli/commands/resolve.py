@@ -18,6 +18,7 @@ from pipelines.cli.terminal.consoles import cell, out, tell
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED
@@ -105,6 +106,7 @@ def resolve(
     """
     _refuse_values(show_values, outcome, alarm, reason if differs else "", emptied)
     settings = load_settings()
+    refuse_misspelt()
     masked = not show_values
     if emptied:
         return state_emptied(settings, reason, as_json, other=[rows, outcome, every, differs, alarm])

@@ -12,6 +12,7 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
+from pipelines.settings.environment import refuse_misspelt
 from pipelines.text.humanize import plural
 from schemas.registry import PULLED
 
@@ -101,6 +102,7 @@ def replay(
     """
     name = _chosen(dataset, alone=not dry_run)
     settings = load_settings()
+    refuse_misspelt()
     if name is None:
         _list_quarantined(settings, as_json=as_json)
         return 0

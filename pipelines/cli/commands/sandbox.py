@@ -125,13 +125,18 @@ def _check_events(webhook: str | None, *, is_chosen: bool) -> None:
         )
 
 
-def _show_settings(url: str, key: str, history: Path | None) -> None:
-    """What to type into another terminal."""
-    out.print(f"export TRACKLY_BASE_URL={url}\nexport TRACKLY_API_KEY={key}")
+def show_exports(url: str, key: str) -> None:
+    """The settings with which commands of another terminal use an account of this machine."""
+    out.print(f"export TRACKLY_BASE_URL={url}\nexport TRACKLY_API_KEY={key}", markup=False)
     if _needs_exception(url):
         out.print(
             "export NO_PROXY=127.0.0.0/8 no_proxy=127.0.0.0/8  # the proxy of this shell cannot reach it"
         )
+
+
+def _show_settings(url: str, key: str, history: Path | None) -> None:
+    """What to type into another terminal."""
+    show_exports(url, key)
     if history is not None:
         out.print(f"export TRACKLY_HISTORY_DIR={history}", markup=False)
     out.print(
