@@ -1,5 +1,6 @@
 """Checks on history and imports: each passes on good data and can fail; and what a failed or stopped run leaves."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 import pytest
-from oracle import query
+from oracle import query, same, shown
 from processes import environment
 
 from assets.checks import dataset_checks, import_checks
@@ -27,7 +28,7 @@ from pipelines.errors import AccessError, DataError, UsageError
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.push.resolve import acknowledge_differing
 from pipelines.push.run import push
-from pipelines.sandbox import Account, Server, parse_fault, write_history
+from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
 from schemas.registry import PULLED
@@ -158,16 +159,31 @@ def test_implausible_times_warn_and_are_kept(account: Account, settings: Setting
     assert "created_at (1), updated_at (2)" in note
 
 
-def test_history_that_is_missing_fails_what_asks_for_it(account: Account, settings: Settings) -> None:
-    """The push job asks for history, and the message says where to put it; a sync pulls, and imports nothing."""
+def test_history_that_is_missing_fails_the_push(settings: Settings) -> None:
+    """The push job asks for history, and the message says where to put it."""
     with pytest.raises(UsageError, match="TRACKLY_HISTORY_DIR"):
         run_job("push", settings)
+
+
+def test_a_sync_without_history_publishes_what_the_account_holds(
+    account: Account, settings: Settings
+) -> None:
+    """The warehouse equals the account, with its figures; the imports are skipped, and nothing is sent."""
     steps: list[Step] = []
-    synced = run_job("sync", settings, on_step=steps.append)
-    assert "contacts" in synced.assets
-    assert "imported_sends" not in synced.assets
-    assert not any(item.method == "POST" for item in account.log)
+    with dg.DagsterInstance.ephemeral() as instance:
+        synced = run_job("sync", settings, instance=instance, on_step=steps.append)
+        written = str([entry.dagster_event for entry in instance.all_logs(synced.run)])
+    assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    found = synced.assets["contacts"]
+    assert (found["dagster/row_count"], found["quarantined"], found["consistency"]) == (2500, 0, "exact")
+    assert found["duration_seconds"] > 0
+    assert "list_id" in found["preview"].records[0].data
+    assert "webhook_events" not in synced.assets, "no receiver ever ran"
+    assert "contacts" in written
+    assert API_KEY not in written
+    assert not re.search(r"\+15550\d{6}", written), "no contact's phone number in events"
     assert {step.name for step in steps if step.state == "skipped"} >= {"imported_sends", "reconciliation"}
+    assert not any(item.method == "POST" for item in account.log)
 
 
 def test_a_malformed_setting_fails_the_step_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,32 +111,32 @@ def test_a_month_sends_its_rows_and_no_others(account: Account, settings: Settin
     rows = write_rows(settings.history, account)
     by_month = {name: Counter(str(row.get("timestamp"))[:7] for row in found) for name, found in rows.items()}
 
-    first = month("2023-01")
+    first = month("2023-03")
     assert {send["timestamp"][:7] for send in account.sends.values() if send["id"].startswith("old-")} == {
-        "2023-01"
+        "2023-03"
     }
-    assert len(imported(account)) == by_month["revenue"]["2023-01"]
-    assert first["accepted"] == by_month["sends"]["2023-01"] + by_month["revenue"]["2023-01"]
+    assert len(imported(account)) == by_month["revenue"]["2023-03"]
+    assert first["accepted"] == by_month["sends"]["2023-03"] + by_month["revenue"]["2023-03"]
     assert first["sent"] == first["accepted"]
+    assert first["month_parked"] == by_month["clicks"]["2023-03"], "their sends are of February"
+    assert not account.clicks
 
     posts = sum(item.method == "POST" for item in account.log)
     reads = len(account.log)
-    again = month("2023-01")
+    again = month("2023-03")
     assert again["month_accepted"] == first["accepted"]
     assert (again["sent"], again["accepted"], again["pending"]) == (0, 0, 0)
     assert sum(item.method == "POST" for item in account.log) == posts, "a month that is in sends nothing"
     assert len(account.log) == reads, "and asks nothing"
 
-    waits = month("2023-03")
-    assert waits["month_parked"] == by_month["clicks"]["2023-03"], "their sends are of February"
-    assert not account.clicks
-    late = {**rows["sends"][1], "id": "old-late"}
+    late = {**rows["sends"][2], "id": "old-late", "timestamp": "2023-04-05T00:00:00Z"}
     with (settings.history / "sends.ndjson").open("a") as file:
         file.write(f"{json.dumps(late)}\n")
     rows["sends"].append(late)
-    month("2023-02")
+    month("2023-04")
     assert "old-late" in account.sends, "files that have changed are taken in again"
-    assert {click["timestamp"][:7] for click in account.clicks.values()} == {"2023-02"}
+    assert {click["timestamp"][:7] for click in account.clicks.values()} == {"2023-04"}
+    assert len(account.clicks) == by_month["clicks"]["2023-04"]
 
     counts = outcomes(settings)
     for name, found in rows.items():

@@ -18,6 +18,8 @@ from pipelines.warehouse.publish import publish
 from pipelines.warehouse.swap import replacing
 from schemas.own_tables.versions import VERSIONED
 
+CHANGED = ["lists", "offers", "contacts"]
+WITH_JSON = ["offers", "contacts"]
 CUSTOM = {
     "name": "Zoé",
     "page": "a/b",
@@ -65,8 +67,8 @@ def test_every_state_that_was_published_can_be_asked_for(account: Account, setti
 
     for step in range(3):
         change(step)
-        pull(settings, list(VERSIONED), f"r{step}")
-        states.append((dt.datetime.now(dt.UTC), {name: present(settings, name) for name in VERSIONED}))
+        pull(settings, CHANGED, f"r{step}")
+        states.append((dt.datetime.now(dt.UTC), {name: present(settings, name) for name in CHANGED}))
     for moment, tables in states:
         for name, rows in tables.items():
             assert as_of(settings, name, moment) == rows, name
@@ -89,18 +91,18 @@ def test_the_same_values_in_other_json_make_no_version(
         row["custom_fields"] = CUSTOM
     for row in account.offers:
         row["metadata"] = CUSTOM
-    pull(settings, list(VERSIONED), "r1")
+    pull(settings, WITH_JSON, "r1")
     server.faults.active.append(parse_fault("rewritten"))
-    pull(settings, list(VERSIONED), "r2")
+    pull(settings, WITH_JSON, "r2")
     texts = query(settings.warehouse, "SELECT custom_fields::VARCHAR FROM contacts LIMIT 1")
     assert "\\u00e9" in texts[0][0]
     assert "a\\/b" in texts[0][0]
     assert '"visits": 1.0' in texts[0][0]
     assert json.loads(texts[0][0]) == CUSTOM
-    for name in VERSIONED:
+    for name in WITH_JSON:
         assert query(settings.warehouse, f"SELECT count(valid_to) FROM {name}_history") == [(0,)], name
     account.contacts()[0]["custom_fields"] = {**CUSTOM, "visits": 1.5}
-    pull(settings, list(VERSIONED), "r3")
+    pull(settings, WITH_JSON, "r3")
     assert query(settings.warehouse, "SELECT count(valid_to) FROM contacts_history") == [(1,)]
 
 
