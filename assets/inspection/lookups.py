@@ -22,6 +22,7 @@ from pipelines.runs import now
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.storage import is_there
+from pipelines.warehouse.left_out import COMMON_REASON
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
@@ -183,7 +184,7 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
     """Why rows of the current input were left out, and how many, the most frequent reasons first."""
     with reading(settings.warehouse) as connection:
         found = connection.execute(
-            "SELECT concat_ws(': ', outcome, code, min(reason)) AS why, count(*) AS rows FROM imports.records "
+            f"SELECT concat_ws(': ', outcome, code, {COMMON_REASON}) AS why, count(*) AS rows FROM imports.records "
             f"WHERE in_input AND dataset = ? AND outcome IN {sql_list(LEFT_OUT)} "
             # the texts that come with a code may differ from row to row
             "GROUP BY outcome, code, CASE WHEN code IS NULL THEN reason END "

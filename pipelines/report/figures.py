@@ -11,6 +11,7 @@ import duckdb
 
 from pipelines.databases import duckdb_memory
 from pipelines.errors import StorageError
+from pipelines.warehouse.left_out import COMMON_REASON
 from pipelines.warehouse.structure.version import refuse_newer
 from pipelines.warehouse.swap import dicts, reading
 from schemas.values.outcomes import LEFT_OUT, sql_list
@@ -30,6 +31,7 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
     with reading(warehouse) as connection:
         refuse_newer(connection)
         connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
+        connection.execute(f"CREATE TEMP MACRO common_reason(outcome, reason) AS {COMMON_REASON}")
         # orders that matter are asked for; to keep others takes memory
         connection.execute(
             f"SET memory_limit = '{duckdb_memory.REPORT}'; SET preserve_insertion_order = false"

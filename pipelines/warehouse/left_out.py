@@ -14,7 +14,7 @@ import duckdb
 
 from pipelines.warehouse.published import has_table
 from pipelines.warehouse.swap import reading
-from schemas.values.outcomes import LEFT_OUT, sql_list
+from schemas.values.outcomes import LEFT_OUT, Outcome, sql_list
 
 DIFFERS, CONFLICT = "differs", "conflict"
 """Not outcomes, but asked for like them: what differs from what was sent and nobody has acknowledged, and quarantined
@@ -26,6 +26,14 @@ COLUMNS = (
     "page", "at", "message_id", "raw",
 )  # fmt: skip
 """What is known of a row. `raw` is the row as it was read, of quarantined and rejected rows: it is personal data."""
+
+COMMON_REASON = (
+    f"CASE WHEN outcome = '{Outcome.IN_DOUBT}' AND count(DISTINCT reason) > 1"
+    " THEN concat_ws('; ', CASE WHEN count(DISTINCT regexp_extract(reason, '^[^:;]*')) = 1"
+    " THEN min(regexp_extract(reason, '^[^:;]*')) END, 'each row has its own evidence: trackly-sync resolve')"
+    " ELSE min(reason) END"
+)
+"""The reason of rows of one code, grouped by it and by `outcome`, as SQL."""
 
 _DIFFERS = "the account holds what was sent, and the file says something else by now"
 _QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)  # some are keywords of DuckDB
@@ -55,13 +63,14 @@ class LeftOut:
         """How many rows for which reason, the most frequent first.
 
         The API's text may differ from row to row, its code does not: rows with a code have one reason, with the
-        text of one of them.
+        text of one of them. Of rows in doubt the text is evidence, with figures of the row: where it differs, only
+        what it has in common stands there.
 
         Args:
             most: only so many: every row may have a reason of its own.
         """
         found = self._connection.execute(
-            "SELECT activity, dataset, outcome, coalesce(code, '') AS code, coalesce(min(reason), '') AS reason,"
+            f"SELECT activity, dataset, outcome, coalesce(code, '') AS code, coalesce({COMMON_REASON}, '') AS reason,"
             f" count(*) AS rows FROM ({self._query})"
             " GROUP BY activity, dataset, outcome, code, CASE WHEN code IS NULL THEN reason END"
             " ORDER BY rows DESC, activity, dataset, outcome, code, reason LIMIT ?",

@@ -258,7 +258,12 @@ class Freshness(msgspec.Struct):
     age_hours: Annotated[Ratio | None, Column("How long ago that is, at the time of the query.", "hours")]
     rows: Annotated[Integer, Column("Rows published, or rows in the account through a push.", "rows")]
     left_out: Annotated[
-        Integer, Column("Rows quarantined, or rows of the current input that are not in the account.", "rows")
+        Integer,
+        Column(
+            "Pull: rows quarantined. Push: rows of the current input that are rejected, quarantined, parked or in"
+            " doubt; pending ones are not left out.",
+            "rows",
+        ),
     ]
     consistency: Annotated[Text | None, Column("How sure the snapshot is (pull only); see sync.snapshots.")]
     last_run_at: Annotated[

@@ -92,6 +92,10 @@ def test_a_push_of_a_month_names_it_and_counts_its_rows(
     done = push(settings, ["sends", "clicks", "revenue"], between=june)
     assert last(settings).what == "push all of 2024-06"
     assert moved(settings) == (12, 12, 12, 2, 0)
+    left_out = "SELECT dataset, left_out FROM marts.freshness WHERE direction = 'push' ORDER BY ALL"
+    assert query(settings.warehouse, left_out) == [("clicks", 1), ("revenue", 0), ("sends", 2)], (
+        "18 are pending"
+    )
     comes = "parked: message_id: its send is in the input and still to be sent: trackly-sync push"
     assert done.reasons["clicks"] == {comes: 1}
     assert "for rows whose sends are still to be sent: trackly-sync push" in push_notes(done.outcomes)[-1]

@@ -407,8 +407,10 @@ def test_offers_cohorts_and_campaigns(moved: tuple[Account, Settings, Page]) -> 
     for name, revenue in rows("SELECT offer_name, revenue FROM marts.offer_performance WHERE revenue > 0"):
         (row,) = [cells for title, cells in offers.items() if title.startswith(name)]
         assert row[3] == f"{revenue:,.2f}"
-    for month, contacts in rows("SELECT month, contacts FROM marts.engagement_cohorts WHERE contacts > 0"):
-        assert [f"{month:%b %Y}", f"{contacts:,}"] in [row[:2] for row in page.rows["cohorts"]]
+    shown = "SELECT month, contacts, clicked_share FROM marts.engagement_cohorts WHERE contacts > 0"
+    for month, contacts, clicked in rows(shown):
+        row = [f"{month:%b %Y}", f"{contacts:,}", f"{clicked:.1%}"]
+        assert row in [[*cells[:2], cells[3]] for cells in page.rows["cohorts"]]
     found = [(row[1], row[0].replace(" ", "_"), int(row[2])) for row in page.rows["campaigns"][1:]]
     lint = "SELECT severity, kind, count(*) FROM marts.campaign_lint GROUP BY ALL"
     assert sorted(found) == sorted(rows(lint))

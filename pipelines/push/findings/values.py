@@ -15,6 +15,9 @@ _BARE_PHONE = re.compile(r"(?:00\d{8,15}|1?[2-9]\d{2}[2-9]\d{6})")
 _HASHED = re.compile(r"(?:hmac|invalid):[0-9a-f]{32}")
 """What `pipelines.privacy` makes of a number: it says nothing about a person."""
 
+_OF_RECORD = "record:"
+"""What the identity of revenue with a `record_id` begins with (`values.identity`)."""
+
 LINE = "line"
 """What a value is called that is the text of a whole line."""
 
@@ -64,9 +67,12 @@ def shown_key(key: str | None, *, masked: bool) -> str | None:
         key: it, if there is one.
         masked: whether only the form of such a key is shown.
     """
-    if key is None or not masked or not (_PERSONAL.search(key) or _BARE_PHONE.fullmatch(key)):
+    if key is None:
+        return None
+    name = key.removeprefix(_OF_RECORD)
+    if not masked or not (_PERSONAL.search(name) or _BARE_PHONE.fullmatch(name)):
         return key
-    return shown(key, masked=True)
+    return key.removesuffix(name) + shown(name, masked=True)
 
 
 def _among(names: Iterable[str], columns: Collection[str]) -> list[str]:
@@ -80,6 +86,8 @@ def _fields_of(reason: str) -> list[str]:
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as most files write it: which they did is not kept
     return value if isinstance(value, str) else json.dumps(value)
 
 

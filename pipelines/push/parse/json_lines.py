@@ -88,7 +88,31 @@ def read_json(
             f"{source.path} has no line that is a JSON object.",
             "NDJSON is one object a line; export it again.",
         )
-    facts.note_columns(match(dataset, list(reader.names), source.path))
+    try:
+        facts.note_columns(match(dataset, list(reader.names), source.path))
+    except UsageError:
+        with opened_text(source, evidence) as text:
+            _refuse_wrapped(text.read(MAX_LINE), source)
+        raise
+
+
+def _refuse_wrapped(content: str, source: Source) -> None:
+    """Say so where a file is one object, with the rows in an array of it, as replies of APIs are.
+
+    Raises:
+        UsageError: it is.
+    """
+    try:
+        found = _decode(content)
+    except (msgspec.DecodeError, ValueError, RecursionError):  # several values, or too large for one
+        return
+    for name, value in found.items() if type(found) is dict else ():
+        if type(value) is list and value and type(value[0]) is dict:
+            under = f"`{name}`" if name.isidentifier() else "a key"
+            raise UsageError(
+                f"{source.path} is one object; its rows are one level down, under {under}.",
+                f"Write the rows themselves, one object a line{f': jq -c .{name}[]' if name.isidentifier() else ''}.",
+            )
 
 
 def _first_line(text: TextIO, source: Source) -> tuple[int, str]:

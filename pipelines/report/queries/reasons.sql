@@ -28,7 +28,7 @@ reported AS (
 ),
 counted AS (
     SELECT direction, dataset, outcome, code, CASE WHEN code IS NULL THEN reason END AS plain,
-        min(reason) AS reason, count(*) AS rows
+        common_reason(outcome, reason) AS reason, count(*) AS rows
     FROM reported
     GROUP BY direction, dataset, outcome, code, plain
 ),

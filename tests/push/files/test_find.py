@@ -117,6 +117,19 @@ def test_unknown_fields_of_ndjson_are_named_wherever_they_stand(tmp_path: Path) 
     assert "`body` is not a field of sends; did you mean `message`?" in notes
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(("key", "under"), [("data", "`data`"), ("+1 555", "a key")])
+def test_rows_within_an_object_are_named(tmp_path: Path, indent: int | None, key: str, under: str) -> None:
+    """A reply of an API has its rows under a key; the message says that, and what to do."""
+    path = tmp_path / "sends.ndjson"
+    row = {"id": "1", "to_number": "+1", "timestamp": "2024-05-01", "list_id": 1}
+    path.write_text(json.dumps({"total": 1, key: [row]}, indent=indent))
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    assert f"its rows are one level down, under {under}" in str(caught.value)
+    assert ("jq -c .data[]" in str(caught.value)) == (key == "data")
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_of_any_making(tmp_path: Path, ending: str, delimiter: str) -> None:

@@ -13,6 +13,7 @@ from pipelines.push.findings.values import offending, shown_key
         ("(555) 200-0033", "(999) 999-9999"),
         ("555-200-0033", "999-999-9999"),
         ("c7:+15550000033", "x9:+99999999999"),
+        ("record:+15550000033", "record:+99999999999"),
         ("jane.doe@example.com", "xxxx.xxx@xxxxxxx.xxx"),
         ("Jane Doe", "xxxx xxx"),
     ],
@@ -36,6 +37,14 @@ def test_a_key_that_may_be_a_persons_is_masked(key: str, form: str) -> None:
 )
 def test_another_key_is_shown(key: str) -> None:
     assert shown_key(key, masked=True) == key
+
+
+def test_a_whole_number_is_shown_as_one() -> None:
+    """Amounts are kept as numbers, and files rarely write a whole one with a point."""
+    found = offending(
+        "revenue: is negative", '{"revenue": -3.0, "payout": 0.5}', ["revenue", "payout"], masked=False
+    )
+    assert found == {"revenue": "-3"}
 
 
 def test_a_hash_is_no_value_to_mask() -> None:
