@@ -18,6 +18,7 @@ from assets.inspection.metadata import column_schema
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from pipelines.cli.shared.attention import attention
+from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.ledger.status import outcomes
 from pipelines.report.write import NAME, write_report
 from pipelines.warehouse.published import published
@@ -80,7 +81,7 @@ def report(trackly: Trackly) -> dg.MaterializeResult[None]:
     with engine(trackly) as settings:
         path: Path = settings.data_dir / NAME
         notes = attention(settings, published(settings.warehouse), outcomes(settings))
-        size = write_report(settings, path, notes)
+        size = write_report(settings, path, notes, ledger_lost=bool(lost(settings)))
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(path)),

@@ -37,10 +37,12 @@ class Shown:
     Attributes:
         now: when the figures were read.
         currency: what amounts are in; None where the settings do not name it.
+        ledger_lost: whether history was pushed that the ledger does not know.
     """
 
     now: datetime
     currency: str | None = None
+    ledger_lost: bool = False
 
     @property
     def money(self) -> Unit:
@@ -93,6 +95,7 @@ def page(
         earned=_by_worth(found["earned"]),
         unit=shown.money.name,
         currency=shown.currency,
+        ledger_lost=shown.ledger_lost,
         in_unit=f" ({shown.currency})" if shown.currency else "",
         of_unit=f" {shown.currency}" if shown.currency else "",
         outcomes=_by_outcome(found["outcomes"]),

@@ -17,7 +17,9 @@ NAME = "report.html"
 _RUNS_SHOWN = 15
 
 
-def write_report(settings: Settings, path: Path, notes: Sequence[str], mode: int = 0o600) -> int:
+def write_report(
+    settings: Settings, path: Path, notes: Sequence[str], mode: int = 0o600, *, ledger_lost: bool = False
+) -> int:
     """Write the page about the settings' data directory; its size in bytes.
 
     Args:
@@ -25,6 +27,7 @@ def write_report(settings: Settings, path: Path, notes: Sequence[str], mode: int
         path: the file, replaced if it is there.
         notes: sentences on what needs attention.
         mode: of the file.
+        ledger_lost: whether history was pushed that the ledger does not know.
 
     Raises:
         StorageError: there is no warehouse yet, or it cannot be read, or the file cannot be written.
@@ -33,6 +36,7 @@ def write_report(settings: Settings, path: Path, notes: Sequence[str], mode: int
     # not from sync.runs: what failed since the last publish is on record only here
     runs, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     last = last_of_each(settings.data_dir)
-    content = page(found, runs, last, notes, Shown(datetime.now(UTC), settings.currency)).encode()
+    shown = Shown(datetime.now(UTC), settings.currency, ledger_lost)
+    content = page(found, runs, last, notes, shown).encode()
     write_durably(path, content, mode=mode)
     return len(content)

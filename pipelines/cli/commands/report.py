@@ -42,13 +42,15 @@ def report(
         raise UsageError(
             f"There is no folder {output.parent} to write the page to.", "Make it, or name another file."
         )
-    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.lost_ledger.detect import lost  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
     from pipelines.report.write import NAME, write_report  # noqa: PLC0415 - the same
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     path = output or settings.data_dir / NAME
     notes = attention(settings, published(settings.warehouse), outcomes(settings))
-    size = write_report(settings, path, notes, usual_mode() if output else 0o600)
+    mode = usual_mode() if output else 0o600
+    size = write_report(settings, path, notes, mode, ledger_lost=bool(lost(settings)))
     if as_json:
         show_json({"file": str(path), "bytes": size})
         return 0

@@ -25,6 +25,7 @@ REVENUE_COLUMNS: Columns = [
     ("phone_amount_before", pa.int64()),
     ("phone_count_before", pa.int64()),
     ("read_to", pa.string()),
+    ("message_id", pa.string()),
 ]
 SENDS_COLUMNS: Columns = [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())]
 ACKNOWLEDGED_COLUMNS: Columns = [("contact", pa.string())]
@@ -48,8 +49,12 @@ CREATE MACRO off_by(found, before, acknowledged, fractions) AS
 CREATE MACRO may_be_twice(conversions, surplus, again) AS coalesce(
   (conversions = 1 AND list_contains(again, surplus::BIGINT))
   OR (conversions > 1 AND surplus >= list_min(again)), false);
+-- what the ledger took over has its contact by its send alone
+CREATE TEMP TABLE owned AS
+SELECT r.* REPLACE (coalesce(r.contact, s.contact) AS contact, coalesce(r.ref, s.list_ref) AS ref) FROM revenue AS r
+LEFT JOIN sends AS s ON r.contact IS NULL AND s.identity = r.message_id;
 CREATE TEMP TABLE keyed AS
-SELECT r.*, coalesce(k.list_key, r.ref) AS list_key FROM revenue AS r LEFT JOIN list_keys AS k ON k.ref = r.ref
+SELECT r.*, coalesce(k.list_key, r.ref) AS list_key FROM owned AS r LEFT JOIN list_keys AS k ON k.ref = r.ref
 WHERE contact IS NOT NULL;
 CREATE TEMP TABLE first AS
 SELECT contact, list_key, arg_min(coalesce(amount_before, 0), read_to) AS amount_before,

@@ -1,5 +1,6 @@
 """Whatever is lost of ledger and warehouse, a push is refused or exact: revenue is in the account once."""
 
+import inspect
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from beginnings import Beginning, beginning, seeded
 from histories import active_offer, sends_to, write_rows
 from oracle import query
 
+from pipelines.cli.commands.report import report
 from pipelines.cli.commands.resolve_emptied import state_emptied
 from pipelines.errors import StorageError, UsageError
 from pipelines.pull.run import pull
@@ -19,6 +21,7 @@ from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
 from pipelines.push.audit.publish import publish_missing_imports
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
@@ -81,7 +84,7 @@ def keep(settings: Settings, folder: Path, *names: str) -> None:
 
 
 def write_sales(settings: Settings, account: Account, number: int) -> None:
-    sends = sends_to(account.contacts(), LAST)
+    sends = sends_to(account.contacts()[:3], LAST)
     rows = [
         {
             "record_id": f"r{n}",
@@ -112,7 +115,7 @@ def pushed(
             pass
         keep(settings, folder / "backups" / PULLED, "warehouse.duckdb")
         keep(settings, folder / "backups" / "empty", "ledger.db")
-        write_rows(settings.history / "sends.ndjson", sends_to(account.contacts(), LAST))
+        write_rows(settings.history / "sends.ndjson", sends_to(account.contacts()[:3], LAST))
         for number, name in ((FIRST, "of the first push"), (SECOND, "of the second push")):
             write_sales(settings, account, number)
             push(settings, ALL)
@@ -164,8 +167,11 @@ def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str
     doubtful = [doubt.identity for doubt in in_doubt(settings)]
     assert doubtful == [f"record:r{n}" for n in range(SECOND, CUT_OFF)]
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
+    findings = reconcile(settings).findings
+    assert not any(findings.values()), "what the account gained is what was taken over"
     push(settings, ALL)
     assert pushed.sales == sales(LAST)
+    assert not any(reconcile(settings).findings.values())
     found = "SELECT count(*), count(DISTINCT identity) FROM imports.records WHERE dataset = 'revenue'"
     assert query(settings.warehouse, f"{found} AND outcome = 'accepted'") == [(LAST, LAST)]
     assert outcomes(settings)["revenue"].accepted == LAST
@@ -182,6 +188,20 @@ def test_an_archive_of_an_earlier_version_counts_too(pushed: Pushed) -> None:
     resolve(settings, [doubt.identity for doubt in in_doubt(settings)], Outcome.ACCEPTED, "seen")
     push(settings, ALL)
     assert pushed.sales == sales(LAST)
+
+
+def test_the_report_says_that_the_ledger_was_lost(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that nothing was pushed, where it also says that something was."""
+    pushed.restore("deleted", PULLED)
+    settings = pushed.settings
+    for name, value in (("BASE_URL", settings.base_url), ("DATA_DIR", settings.data_dir)):
+        monkeypatch.setenv(f"TRACKLY_{name}", str(value))
+    inspect.unwrap(report)(as_json=True)
+    page = (settings.data_dir / "report.html").read_text(encoding="utf-8")
+    assert "<b>Ledger lost.</b>" in page
+    assert "the ledger is empty" in page
+    for denied in ("Pulled only", "not pushed yet", "No history has been pushed"):
+        assert denied not in page
 
 
 @pytest.mark.parametrize("ledger", ["deleted", "of the first push"])
