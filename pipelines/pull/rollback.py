@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipelines.alerts.after_run import watched
 from pipelines.errors import BusyError, UsageError
 from pipelines.process import interrupts
-from pipelines.pull.derived.revenue_source import with_derived
+from pipelines.pull.derived.revenue_source import rows_with, with_derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.pull.replies.batches import decode_batch
@@ -187,6 +187,15 @@ def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot
             f"There is no earlier snapshot of {name} to go back to.", "Pull at least twice first."
         )
     return before[-1]
+
+
+def changed_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
+    """The other tables that a rollback to a snapshot changes, each with the rows that it would have then.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    return interrupts.run(rows_with(settings, snapshot))
 
 
 async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:

@@ -59,25 +59,31 @@ def rollback(
     """
     name = _chosen(dataset, alone=not (to or dry_run))
     settings = load_settings()
-    from pipelines.pull.rollback import kept_snapshots, to_publish  # noqa: PLC0415 - help answers at once
+    from pipelines.pull.rollback import changed_with, kept_snapshots, to_publish  # noqa: PLC0415 - help answers at once
     from pipelines.pull.rollback import rollback as run_rollback  # noqa: PLC0415 - the same
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     if name is None:
         _list_snapshots(kept_snapshots(settings, PULLED), as_json=as_json)
         return 0
-    snapshot = (
-        to_publish(settings, name, to) if dry_run else run_rollback(settings, name, this_run(), to)
-    ).manifest
-    if as_json:
-        show_json({**_of_manifest(snapshot), "published": not dry_run})
-        return 0
-    rows = f"{plural(snapshot.rows, 'row')} (snapshot {snapshot.snapshot})"
     if dry_run:
-        out.print(f"Would publish {name} as of {snapshot.finished_at}: {rows}{_now(settings, name)}.")
-        out.print("Nothing was changed.")
+        target = to_publish(settings, name, to)
+        together = changed_with(settings, target)
+    else:
+        before = published(settings.warehouse)
+        target = run_rollback(settings, name, this_run(), to)
+        after = published(settings.warehouse)
+        together = {of: one.rows for of, one in after.items() if of != name and one != before.get(of)}
+    if as_json:
+        show_json({**_of_manifest(target.manifest), "together": together, "published": not dry_run})
         return 0
-    out.print(f"Published {name} as of {snapshot.finished_at}: {rows}.")
+    if dry_run:
+        _show_plan(settings, target.manifest, together)
+        return 0
+    done = [f"{plural(target.manifest.rows, 'row')} (snapshot {target.manifest.snapshot})"]
+    done += [f"{of} with it: {plural(rows, 'row')}" for of, rows in together.items()]
+    out.print(f"Published {name} as of {_minute(target.manifest)}: {'; '.join(done)}.", markup=False)
     out.print("The next pull publishes what the account holds then.")
     return 0
 
@@ -138,6 +144,22 @@ def _chosen(dataset: str | None, *, alone: bool) -> str | None:
     return None
 
 
+def _show_plan(settings: Settings, target: "Manifest", together: dict[str, int]) -> None:
+    """Every table that a rollback would change, as it would be and as it is."""
+    rows = f"{plural(target.rows, 'row')} (snapshot {target.snapshot}){_now(settings, target.dataset)}"
+    out.print(f"Would publish {target.dataset} as of {_minute(target)}: {rows}.", markup=False)
+    for name, number in together.items():
+        out.print(
+            f"Would make {name} again, of their totals: {plural(number, 'row')}{_now(settings, name)}.",
+            markup=False,
+        )
+    out.print("Nothing was changed.")
+
+
+def _minute(manifest: "Manifest") -> str:
+    return f"{manifest.finished_at[:16].replace('T', ' ')} UTC"
+
+
 def _now(settings: Settings, name: str) -> str:
     from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
 
@@ -164,7 +186,7 @@ def _list_snapshots(found: "Sequence[KeptSnapshot]", *, as_json: bool) -> None:
     table.add_column("")
     for snapshot in found:
         of = snapshot.manifest
-        at = of.finished_at[:16].replace("T", " ")
+        at = _minute(of).removesuffix(" UTC")
         table.add_row(of.dataset, of.snapshot, at, f"{of.rows:,}", "published" if snapshot.published else "")
     out.print(table)
     out.print(

@@ -146,6 +146,21 @@ async def derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
         return snapshot
 
 
+async def rows_derived(settings: Settings, contacts: Snapshot) -> int:
+    """How many rows `derived` would make; nothing is kept.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    async with dataset_lock(settings.parquet_dir, REVENUE.name):
+        snapshot = new_snapshot_id(settings.parquet_dir / REVENUE.name)
+        with (
+            draft(settings.parquet_dir / REVENUE.name, snapshot) as folder,
+            _earlier(settings, folder) as earlier,
+        ):
+            return _write_rows(folder, snapshot, contacts, earlier)
+
+
 def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "") -> Snapshot:
     """Write the revenue snapshot that belongs to a contacts snapshot; the caller holds the dataset's lock.
 

@@ -16,7 +16,7 @@ import msgspec
 from pipelines.databases.duckdb_scratch import scratch
 from pipelines.errors import AccessError, RequestError, ServiceError
 from pipelines.pull.decode.decoder import ReplyDecoder
-from pipelines.pull.derived.revenue_changes import derive, derived
+from pipelines.pull.derived.revenue_changes import derive, derived, rows_derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
 from pipelines.settings import Settings
@@ -68,10 +68,24 @@ async def with_derived(settings: Settings, made: list[Snapshot], run: str) -> li
         made: the snapshots.
         run: the run's id.
     """
+    contacts = _contacts_of_revenue(settings, made)
+    return [*made, await derived(settings, contacts, run)] if contacts else made
+
+
+async def rows_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
+    """Rows of the other tables that change where a snapshot is published: revenue that is derived from contacts.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    contacts = _contacts_of_revenue(settings, [snapshot])
+    return {"revenue": await rows_derived(settings, contacts)} if contacts else {}
+
+
+def _contacts_of_revenue(settings: Settings, made: list[Snapshot]) -> Snapshot | None:
+    """The contacts among some snapshots, where revenue is derived from them."""
     contacts = next((snapshot for snapshot in made if snapshot.manifest.dataset == "contacts"), None)
-    if contacts is None or not came_from_contacts(settings):
-        return made
-    return [*made, await derived(settings, contacts, run)]
+    return contacts if contacts and came_from_contacts(settings) else None
 
 
 def in_place_of_events(

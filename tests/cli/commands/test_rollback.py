@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -67,3 +68,22 @@ def test_what_there_is_and_what_would_be_done(account: Account, settings: Settin
     for command in (rollback, replay):
         with pytest.raises(UsageError, match="No dataset"):
             shown(command, dry_run=True)
+
+
+def test_every_table_that_changes_is_named(account: Account, settings: Settings, shown: Shown) -> None:
+    """Revenue that is made of contacts' totals goes with them: with --dry-run, and when it is done."""
+    pull(settings, ["contacts"], "r1")
+    pull(settings, ["revenue"], "r2")
+    rows = published(settings.warehouse)["revenue"].rows
+    next(iter(account.contacts()))["revenue_total"] += 5
+    pull(settings, ["contacts", "revenue"], "r3")
+    planned = json.loads(shown(rollback, "contacts", dry_run=True, as_json=True))
+    assert planned["together"] == {"revenue": rows + 2}, "what came, and that it has gone again"
+    assert f"Would make revenue again, of their totals: {rows + 2} rows" in shown(
+        rollback, "contacts", dry_run=True
+    )
+    assert published(settings.warehouse)["revenue"].rows == rows + 1, "nothing was changed"
+    done = shown(rollback, "contacts")
+    assert f"revenue with it: {rows + 2} rows" in done
+    assert re.search(r"as of \d{4}-\d\d-\d\d \d\d:\d\d UTC", done)
+    assert published(settings.warehouse)["revenue"].rows == rows + 2
