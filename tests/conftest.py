@@ -47,6 +47,7 @@ def pytest_collection_finish() -> None:
     """Look for garbage among what tests make, not among a million objects that imports and collection have made."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # as the command line has it: a tenth of a small push else
 
 
 @pytest.fixture
