@@ -1,4 +1,4 @@
-"""The command line as real processes, in a folder of the test's own."""
+"""The command line in a folder of the test's own, as processes or in this one."""
 
 import os
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import pytest
 from beginnings import first_pulls, seeded
 from commands import Done, trackly_sync
 
+from pipelines.cli.app import app
 from pipelines.sandbox import API_KEY, Account, Server
 from pipelines.settings import Settings
 
@@ -50,5 +51,31 @@ def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
         merged = {**environment, **changes}
         env = {name: value for name, value in merged.items() if value is not None}
         return trackly_sync(arguments, env, tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def sync_here(
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Sync:
+    """As `sync`, in this process: half as much processor time, where a process is not the point."""
+
+    def run(*arguments: str, **changes: str | None) -> Done:
+        with monkeypatch.context() as patch:
+            for name, value in {**environment, **changes}.items():
+                if value is None:
+                    patch.delenv(name, raising=False)
+                else:
+                    patch.setenv(name, value)
+            patch.chdir(tmp_path)
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as end:
+                app([*arguments], prog_name="trackly-sync")
+        assert isinstance(end.value.code, int)
+        return Done(arguments, end.value.code, *capfd.readouterr())
 
     return run

@@ -27,6 +27,12 @@ FORMS = (
 TIME = "2024-05-01T10:00:00Z"
 
 
+@pytest.fixture
+def sync(sync_here: Sync) -> Sync:
+    """What commands print and how they end, not their processes."""
+    return sync_here
+
+
 def held(data: Path) -> str:
     """Everything in a data directory as one text: bytes as they are, and what compressed files hold."""
     parts = []
