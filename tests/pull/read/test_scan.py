@@ -1,133 +1,27 @@
 """The scan: whatever an account does while it is read, a scan that calls itself complete missed nothing.
 
-The account here is a list in memory that changes between any two requests; only the wire is made up.
+Rows that are served by their state are read in `test_states`.
 """
 
 import asyncio
 import json
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import pytest
 from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from listed_account import Account, rows, run, run_with, seen
 
 from pipelines.errors import NotFoundError, ServiceError
-from pipelines.pull.decode.row_keys import ReplyReader, Seen
+from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
-from pipelines.pull.read.chain import Evidence
 from pipelines.pull.read.incremental import scan_new
-from pipelines.pull.read.scan import _turns, scan
+from pipelines.pull.read.scan import scan
 from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query, Unreadable
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Account:
-    """Rows newest first, a script of changes by request number, and what existed throughout."""
-
-    rows: list[Row]
-    script: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
-    seed: int = 0
-    cap: int = 10_000
-    requests: int = 0
-    got: dict[int, int] = field(default_factory=dict)
-    stayed: set[int] = field(default_factory=set)
-    clock: int = 10**6
-    changed: bool = False
-    day: int = 1
-
-    def __post_init__(self) -> None:
-        self.stayed = {row["id"] for row in self.rows}
-        self.random = random.Random(self.seed)
-
-    def change(self, kind: str, where: int) -> None:
-        """One change at a place that is taken modulo the number of rows."""
-        self.clock += 1
-        self.changed = True
-        at = where % max(len(self.rows), 1)
-        if kind == "sign up":
-            self.rows.insert(0, {"id": self.clock, "at": self.clock, "v": 0})
-        elif kind == "backdated":
-            self.rows.insert(at, {"id": self.clock, "at": self.rows[at]["at"] if self.rows else 0, "v": 0})
-        elif not self.rows:
-            return
-        elif kind == "delete":
-            self.stayed.discard(self.rows.pop(at)["id"])
-        elif kind == "update":
-            self.rows[at] = {**self.rows[at], "v": self.clock}
-        elif kind == "sign up again":
-            self.rows.insert(0, {**self.rows.pop(at), "at": self.clock})
-
-    def in_order(self) -> list[Row]:
-        """The rows as this moment's reply has them: those of one day in any order."""
-        if self.day == 1:
-            return self.rows
-        mixed = self.random.sample(self.rows, len(self.rows))
-        return sorted(mixed, key=lambda row: -(row["at"] // self.day))
-
-    def serve(self, query: Query) -> bytes:
-        """Answer one request as the API would, after what the script has for this moment."""
-        for kind, where in self.script.get(self.requests, ()):
-            self.change(kind, where)
-        self.requests += 1
-        page, per_page = int(query["page"]), min(int(query["per_page"]), self.cap)
-        rows = self.in_order()[(page - 1) * per_page : page * per_page]
-        for row in rows:
-            self.got[row["id"]] = row["v"]
-        at = {"page": page, "per_page": per_page, "total": len(self.rows), "total_pages": 0}
-        return json.dumps({"rows": rows, "pagination": at}).encode()
-
-    async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - no spool
-        """One request that takes a random number of turns on its way there and back."""
-        for _ in range(self.random.randrange(4)):
-            await asyncio.sleep(0)
-        body = self.serve(query)
-        for _ in range(self.random.randrange(4)):
-            await asyncio.sleep(0)
-        return seen(body, check)
-
-
-def seen(body: bytes, check: Check, order: str | None = None) -> Seen:
-    """A reply as the scan is to see it, and whether it is the page asked for."""
-    found = ReplyReader("rows", ("id", order or "at"), order)(body)
-    check(found)
-    return found
-
-
-def rows(count: int) -> list[Row]:
-    return [{"id": number, "at": number, "v": 0} for number in range(count, 0, -1)]
-
-
-def run(account: Account, largest: int, concurrency: int) -> Evidence:
-    endpoint = Endpoint("/rows", "rows", largest, ("id", "at"))
-    return asyncio.run(scan(endpoint, account.fetch, concurrency))
-
-
-def run_with(
-    account: Account, change: Callable[[Query, Any], Any], largest: int = 50, order: str | None = None
-) -> Evidence:
-    """A scan whose every reply is changed on its way."""
-
-    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
-        body = json.dumps(change(query, json.loads(account.serve(query)))).encode()
-        return seen(body, check, order)
-
-    return asyncio.run(
-        scan(
-            Endpoint("/rows", "rows", largest, ("id", "at") if order is None else ("id", order), order=order),
-            fetch,
-            4,
-        )
-    )
-
 
 KINDS = ("sign up", "backdated", "delete", "update", "sign up again")
 CHANGES = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 10**6)), max_size=4)
@@ -402,129 +296,3 @@ def _ordered(account: Account) -> Callable[..., Any]:
 
 def _never(_: Seen) -> bool:
     return False
-
-
-def test_a_row_that_moves_between_filters_is_not_lost() -> None:
-    """A row that leaves the archive while the archive is read is found by the second look at the rest."""
-    shelves: dict[str, list[Row]] = {"": rows(3), "archived": [{"id": 99, "at": 0, "v": 0}]}
-    got: set[int] = set()
-
-    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
-        if query.get("status") == "archived":
-            shelves[""] += shelves.pop("archived", [])
-        found = shelves.get(str(query.get("status", "")), [])
-        got.update(row["id"] for row in found)
-        return seen(json.dumps({"rows": found}).encode(), check)
-
-    endpoint = Endpoint("/rows", "rows", 0, ("id",), ({}, {"status": "archived"}))
-    asyncio.run(scan(endpoint, fetch, 1))
-    assert got == {1, 2, 3, 99}
-
-
-STATES = Endpoint("/rows", "rows", 50, ("id",), ({"state": "on"}, {"state": "off"}))
-
-
-class Switching:
-    """Rows that are asked for by their state, and change it at given requests; what a scan got of them."""
-
-    def __init__(self, flips: dict[int, set[int]], off: set[int]) -> None:
-        self.off, self.flips, self.requests = set(off), flips, 0
-        self.got: set[int] = set()
-
-    async def fetch(self, query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG002 - no spool
-        for row, moments in self.flips.items():
-            if self.requests in moments:
-                self.off ^= {row}
-        self.requests += 1
-        wanted = [row for row in range(30) if (row in self.off) == (query["state"] == "off")]
-        start = (int(query["page"]) - 1) * int(query["per_page"])
-        served = wanted[start : start + int(query["per_page"])]
-        self.got.update(served)
-        at = {"page": query["page"], "per_page": query["per_page"], "total": len(wanted)}
-        body = {"rows": [{"id": row} for row in served], "pagination": at}
-        return seen(json.dumps(body).encode(), check)
-
-
-@given(
-    flips=st.dictionaries(st.integers(0, 29), st.sets(st.integers(0, 25), max_size=3), max_size=6),
-    off=st.sets(st.integers(0, 29)),
-    seed=st.text(max_size=3),
-)
-@settings(max_examples=examples(60), deadline=None)
-def test_rows_that_change_their_state_up_to_three_times_are_never_missed(
-    flips: dict[int, set[int]], off: set[int], seed: str
-) -> None:
-    """Whenever they do, and whichever order the run draws; a double flip between two queries is one of the ways."""
-    account = Switching(flips, off)
-    evidence = asyncio.run(scan(STATES, account.fetch, 2, seed))
-    assert len(account.got) == 30 or not evidence.complete
-
-
-@given(st.dictionaries(st.integers(0, 29), st.sets(st.integers(0, 60)), min_size=1, max_size=4), st.data())
-@settings(max_examples=examples(40), deadline=None)
-def test_no_schedule_that_is_fixed_before_hides_a_row_from_every_run(
-    flips: dict[int, set[int]], data: st.DataObject
-) -> None:
-    """Of the orders that a run may draw, at most one for each row that moves misses it without a word."""
-    off = data.draw(st.sets(st.sampled_from(sorted(flips))))
-    missed: list[set[int]] = []
-    for seed in _one_seed_for_each_order():
-        account = Switching(flips, off)
-        evidence = asyncio.run(scan(STATES, account.fetch, 1, seed))
-        missed.append(set(range(30)) - account.got if evidence.complete else set())
-    for row in range(30):
-        assert sum(row in of for of in missed) <= 1
-
-
-def _one_seed_for_each_order() -> list[str]:
-    by_turns = {tuple(islice(_turns(str(number)), 4)): str(number) for number in range(40)}
-    assert len(by_turns) == 4
-    return list(by_turns.values())
-
-
-def test_a_row_in_exact_step_hides_in_one_order_only() -> None:
-    """The worst case: it is in the other state at every query of one order."""
-    hidden = []
-    for aimed_at in _one_seed_for_each_order():
-        wanted = [at for turn in islice(_turns(aimed_at), 9) for at in ((1, 0) if turn else (0, 1))]
-        avoiding = [1 - at for at in wanted]
-        flips = {0: {n for n in range(1, len(avoiding)) if avoiding[n] != avoiding[n - 1]}}
-        for seed in _one_seed_for_each_order():
-            account = Switching(flips, {0} if avoiding[0] else set())
-            evidence = asyncio.run(scan(STATES, account.fetch, 1, seed))
-            if evidence.complete and 0 not in account.got:
-                hidden.append((aimed_at, seed))
-    assert hidden == [(seed, seed) for seed in _one_seed_for_each_order()]
-
-
-@given(
-    states=st.lists(st.booleans(), min_size=80, max_size=80),
-    moments=st.sets(st.integers(0, 60)),
-    seed=st.integers(0, 10**6),
-)
-@settings(max_examples=examples(30), deadline=None)
-def test_a_reading_in_parts_by_a_state_is_never_a_proof(
-    states: list[bool], moments: set[int], seed: int
-) -> None:
-    """An API that serves only so many rows of a query, and rows that change between the parts, at random moments."""
-    endpoint = Endpoint("/rows", "rows", 20, ("id", "at"), states=({"on": "true"}, {"on": "false"}))
-    account, chance = Account(rows(80), seed=seed), random.Random(seed)
-
-    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
-        if account.requests in moments:
-            states[chance.randrange(80)] ^= True
-        account.requests += 1
-        chosen = [
-            row
-            for row, on in zip(account.rows, states, strict=True)
-            if query.get("on", on) in (on, str(on).lower())
-        ]
-        start, size = (int(query["page"]) - 1) * int(query["per_page"]), int(query["per_page"])
-        at = {"page": query["page"], "per_page": size, "total": len(chosen)}
-        return seen(
-            json.dumps({"rows": chosen[start : min(start + size, 60)], "pagination": at}).encode(), check
-        )
-
-    evidence = asyncio.run(scan(endpoint, fetch, 2))
-    assert not evidence.complete
-    assert "a state that can change, which proves nothing" in " ".join(evidence.notes)
