@@ -1,6 +1,7 @@
 """Figures as text: how long something took, how long ago it was, how many there are. Nothing is measured here."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 
 def duration(seconds: float) -> str:
@@ -48,3 +49,8 @@ def form(number: int, one: str, many: str) -> str:
 def file_size(size: int) -> str:
     """Bytes for people, as 1.5 GiB or 12 MiB."""
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
+
+
+def money(amount: Decimal) -> str:
+    """An amount for people, exactly: with two decimals, or four where they are needed."""
+    return f"{amount:,.4f}".removesuffix("00")

@@ -1,5 +1,6 @@
 """Alerts arrive once per change, with their recovery, and never stand in a run's way."""
 
+import inspect
 import json
 import logging
 import resource
@@ -24,6 +25,7 @@ from pipelines.alerts import webhook
 from pipelines.alerts.after_run import conditions
 from pipelines.alerts.conditions import Condition, of_disk, of_pulls, of_pushes, of_runs
 from pipelines.alerts.notify import notify, try_out
+from pipelines.cli.commands.alerts import alerts
 from pipelines.cli.commands.doctor import _disk
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
@@ -306,6 +308,8 @@ def test_a_full_disk_alerts_though_nothing_can_be_put_on_record(
     assert len([one for one in caplog.records if "not on record" in one.getMessage()]) == 1
     assert {c.name for c in conditions(shown) if c.firing} == {"low:disk", "failed:pull lists"}
     assert _disk(shown).verdict == "fail"
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(shown.data_dir))
+    assert [inspect.unwrap(alerts)(exit_code=given) for given in (False, True)] == [0, 1]
     monkeypatch.undo()
     assert (_disk(shown).verdict, of_disk(shown).firing) == ("ok", False)
     pull(shown, ["lists"], "room")

@@ -3,11 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from pipelines.text.humanize import duration, form, plural
+from pipelines.text.humanize import duration, file_size, form, money, plural
 
 _ROOT = Path(__file__).parents[2]
 _COUNTED = re.compile(
@@ -77,3 +78,10 @@ def test_no_text_says_1_rows() -> None:
 def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
     """Rounded, so that no minute has 60 seconds."""
     assert duration(seconds) == text
+
+
+def test_sizes_and_amounts_are_short_and_amounts_exact() -> None:
+    """Two decimals, or four where one of the last two is needed."""
+    assert [file_size(size) for size in (0, 12 * 2**20, 3 * 2**29)] == ["0 MiB", "12 MiB", "1.5 GiB"]
+    amounts = ("1274.9", "0.0050", "-3", "1.2345", "100")
+    assert [money(Decimal(one)) for one in amounts] == ["1,274.90", "0.0050", "-3.00", "1.2345", "100.00"]

@@ -14,6 +14,7 @@ from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.results import show_json
 from pipelines.cli.terminal.width import at_words
 from pipelines.errors import ServiceError, SettingsError
+from pipelines.process.exit_codes import DONE, FAILED
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import age, plural
 from pipelines.text.sanitize import plain
@@ -25,12 +26,16 @@ if TYPE_CHECKING:  # help answers at once
 @guarded
 def alerts(
     test: Annotated[bool, typer.Option("--test", help="Send a test message, and nothing else.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 1 where something alerts now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Check everything that can alert, and send what has begun or ended since the last message.
 
     Pulls and pushes do this by themselves. Run it from cron as well: data that no run refreshes goes stale without
-    anybody noticing. Needs TRACKLY_ALERT_WEBHOOK to send; without it, it only shows.
+    anybody noticing. Needs TRACKLY_ALERT_WEBHOOK to send; without it, it only shows. It ends with 0 also where
+    something alerts, since it has done its work; --exit-code is for a check in CI.
 
     Examples:
     - `trackly-sync alerts --test`: does the webhook take messages?
@@ -52,13 +57,14 @@ def alerts(
 
     found = conditions(settings, outcomes, push_conditions)
     notify(settings, found, patient=True)
+    code = FAILED if exit_code and any(condition.firing for condition in found) else DONE
     if as_json:
         show_json([asdict(condition) for condition in found])
-        return 0
+        return code
     show(found, reported(settings.data_dir).firing)
     if settings.alert_webhook is None:
         tell("Nothing was sent: TRACKLY_ALERT_WEBHOOK is not set.")
-    return 0
+    return code
 
 
 def _check_way(settings: Settings) -> None:

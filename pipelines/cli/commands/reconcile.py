@@ -14,7 +14,7 @@ from pipelines.cli.terminal.results import show_json, show_notes
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
 from pipelines.settings.environment import refuse_misspelt
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import money, plural
 
 if TYPE_CHECKING:
     from pipelines.push.audit.reconcile import Reconciliation
@@ -75,7 +75,7 @@ def _show(done: "Reconciliation") -> None:
         if count:
             out.print(f"  {plural(count, 'total')} {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
-        out.print(f"  [red]Revenue missing: {done.missing:,.4f}[/]")
+        out.print(f"  [red]Revenue missing: {money(done.missing)}[/]")
     out.print(_conclusion(done))
 
 
@@ -89,7 +89,7 @@ def _table(done: "Reconciliation") -> Table:
         table.add_row(
             name,
             *(f"{count:,}" for count in counts),
-            f"{balance.amount:,.4f}" if balance.amount else "",
+            money(balance.amount) if balance.amount else "",
             agrees if balance.has_rows else "nothing yet",
         )
     return table

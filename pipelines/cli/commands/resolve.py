@@ -19,7 +19,7 @@ from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.environment import refuse_misspelt
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import money, plural
 from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED
 from schemas.values.money import amount_of
@@ -284,7 +284,7 @@ def _show_alarms(found: "list[LateRevenue]", *, masked: bool) -> None:
         table.add_column("sent at")
         for row in one.rows[:_MOST_SHOWN]:
             at = row.sent_at[:19].replace("T", " ")
-            amount = f"{amount_of(row.amount):,.4f}"
+            amount = money(amount_of(row.amount))
             who, contact = (_key(text, masked=masked) for text in (row.identity, row.contact))
             table.add_row(cell(who), cell(contact), amount, str(row.chunk), at)
         out.print(table)
@@ -328,7 +328,7 @@ def _table(found: "list[Doubt]") -> Table:
         table.add_row(
             cell(doubt.identity),
             cell(doubt.message_id),
-            f"{doubt.amount:,.4f}",
+            money(doubt.amount),
             str(doubt.chunk),
             doubt.sent_at[:19].replace("T", " "),
             doubt.code,

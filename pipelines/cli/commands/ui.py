@@ -119,7 +119,7 @@ def serve_pages(
         leave(settings.data_dir, Notice("", now()))
     with _only_one(home) as lock_file:
         _check_port(host, port)
-        on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on)"
+        on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on starts them)"
         out.print(
             f"Dagster at http://{host}:{port} in some seconds (data in {settings.data_dir}), schedules {on}. "
             "Ctrl-C stops it.",

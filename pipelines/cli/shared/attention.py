@@ -37,11 +37,11 @@ def attention(
         for condition in conditions(settings, lambda _: pushed, push_conditions)
         if condition.firing and condition.name.startswith(_ALERTING)
     ]
-    killed = [
-        f"{record.activity} was killed; nothing is half-done, run it again: trackly-sync {record.activity}"
+    killed = dict.fromkeys(
+        _killed(record.asked or record.activity)
         for record in unended(settings.data_dir)
         if record.status == "killed" and record.activity.startswith(("pull ", "push "))
-    ]
+    )
     return [
         *alerting,
         *killed,
@@ -49,6 +49,10 @@ def attention(
         *push_notes(pushed),
         *differing_notes(differing(settings)),
     ]
+
+
+def _killed(what: str) -> str:
+    return f"{what} was killed; nothing is half-done, run it again: trackly-sync {what.removesuffix(' all')}"
 
 
 def ledger_notes(settings: Settings) -> list[str]:

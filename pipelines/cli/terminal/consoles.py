@@ -6,7 +6,7 @@ With TRACKLY_LOG_FORMAT=json standard error holds lines of JSON and nothing else
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -34,12 +34,14 @@ class _Console(Console):
     """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich does, without control characters but rich's own."""
-        for segment in super().render(renderable, options):
-            if segment.control or is_plain(segment.text):
-                yield segment
-            else:
-                yield Segment(without_controls(segment.text), segment.style)
+        """As rich does, without control characters but rich's own, and without padding where it goes to a file."""
+        harmless = (
+            segment
+            if segment.control or is_plain(segment.text)
+            else Segment(without_controls(segment.text), segment.style)
+            for segment in super().render(renderable, options)
+        )
+        yield from harmless if self.is_terminal else _without_padding(harmless)
 
     def render_str(self, text: str, **how: Any) -> Text:
         """As rich does; a text that only looks like markup is a text."""
@@ -71,6 +73,22 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Leave it to `shared.exits` that the reader has gone; rich would exit with 1."""
         raise BrokenPipeError
+
+
+def _without_padding(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Segments without the spaces with which rich fills lines up."""
+    line: list[Segment] = []
+    for segment in segments:
+        if segment.text != "\n":
+            line.append(segment)
+            continue
+        while line and not line[-1].control and not line[-1].text.strip(" "):
+            line.pop()
+        if line and not line[-1].control:
+            line[-1] = Segment(line[-1].text.rstrip(" "), line[-1].style)
+        yield from (*line, segment)
+        line = []
+    yield from line
 
 
 out = _Console(highlight=False, emoji=False, soft_wrap=True)

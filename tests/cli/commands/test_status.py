@@ -1,0 +1,36 @@
+"""What `status` and its neighbours say of runs that were killed, and where nothing has run yet."""
+
+import json
+
+import pytest
+
+from pipelines.cli.commands.logs import _chosen
+from pipelines.cli.shared.attention import attention
+from pipelines.errors import StorageError
+from pipelines.settings import Settings
+
+
+def test_a_killed_pull_is_named_as_it_was_asked_for(settings: Settings) -> None:
+    """Once, whatever its parts: the command that is run again is the one that was given."""
+    runs = settings.data_dir / "runs"
+    runs.mkdir(parents=True)
+    for name, asked in (("contacts", "pull all"), ("lists", "pull all"), ("offers", None)):
+        record = {
+            "run": "dead",
+            "activity": f"pull {name}",
+            "started_at": "2030-01-01T00:00:00+00:00",
+            "asked": asked,
+        }
+        (runs / f"20300101T000000.0-1-pull-{name}.begun").write_text(json.dumps(record))
+    notes = [note for note in attention(settings, {}, {}) if "was killed" in note]
+    assert notes == [
+        "pull all was killed; nothing is half-done, run it again: trackly-sync pull",
+        "pull offers was killed; nothing is half-done, run it again: trackly-sync pull offers",
+    ]
+
+
+def test_no_log_yet_is_a_failure_as_no_warehouse_yet_is() -> None:
+    """Exit code 1: nothing is wrong with the command that was typed."""
+    with pytest.raises(StorageError, match="No run has left a log") as caught:
+        _chosen({}, None)
+    assert caught.value.exit_code == 1
