@@ -4,15 +4,21 @@ Queries give counts, sums and names, never rows of contacts or history: a page t
 What does not belong here: how figures look (`charts`, `page.html`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import attached
 from pipelines.errors import StorageError
+from pipelines.storage import is_there
 from pipelines.warehouse.left_out import COMMON_REASON
+from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.version import refuse_newer
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import dicts, reading
 from schemas.values.outcomes import LEFT_OUT, sql_list
 
@@ -22,14 +28,28 @@ _QUERIES = Path(__file__).with_name("queries")
 _DEPARTURES = Path(__file__).with_name("departures.sql")
 
 
+@contextmanager
+def _opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse; before the first pull and push one in memory, with nothing in its tables."""
+    if is_there(warehouse):
+        with reading(warehouse) as connection:
+            refuse_newer(connection)
+            yield connection
+        return
+    with attached(None, "nothing_yet") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        complete(connection)
+        create_views(connection)
+        yield connection
+
+
 def figures(warehouse: Path) -> dict[str, list[Row]]:
     """The rows of each query by its name, all of one state of the warehouse.
 
     Raises:
-        StorageError: there is no warehouse yet, or it cannot be read, or it is of another version.
+        StorageError: it cannot be read, or it is of another version.
     """
-    with reading(warehouse) as connection:
-        refuse_newer(connection)
+    with _opened(warehouse) as connection:
         connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
         connection.execute(f"CREATE TEMP MACRO common_reason(outcome, reason) AS {COMMON_REASON}")
         # orders that matter are asked for; to keep others takes memory

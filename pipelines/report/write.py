@@ -30,7 +30,7 @@ def write_report(
         ledger_lost: whether history was pushed that the ledger does not know.
 
     Raises:
-        StorageError: there is no warehouse yet, or it cannot be read, or the file cannot be written.
+        StorageError: the warehouse cannot be read, or the file cannot be written.
     """
     found = figures(settings.warehouse)
     # not from sync.runs: what failed since the last publish is on record only here

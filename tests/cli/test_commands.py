@@ -144,7 +144,7 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
         (["pull", "--since-last"], {}, 2, "Run a full pull first"),
         (["push"], {}, 2, "There is no history at"),
         (["rollback", "contacts"], {}, 2, "no earlier snapshot"),
-        (["report"], {}, 1, "There is no warehouse"),
+        (["rejects"], {}, 1, "There is no warehouse"),
         (["replay", "contacts"], {}, 2, "No snapshot of contacts is published"),
         (["push", "--from", "nowhere"], {}, 2, "Name a file or folder that is there"),
         (["ui", "--port", "99999"], {}, 2, "a whole number, 1 to 65535"),

@@ -39,7 +39,7 @@ def write_history(account: Account, folder: Path, sends: int = 12_000, seed: int
     Args:
         account: whose lists, offers and contacts the export refers to.
         folder: made if it is not there.
-        sends: how many good sends; a fifth are clicked, a twentieth bring revenue.
+        sends: how many good sends; a fifth are clicked, and a fourth of these bring revenue.
         seed: of the random generator.
     """
     chance = random.Random(seed)  # noqa: S311 - made-up data
@@ -48,7 +48,8 @@ def write_history(account: Account, folder: Path, sends: int = 12_000, seed: int
     offers = [offer["id"] for offer in account.offers if offer["status"] == "active"]
     good = [_send(number, chance.choice(contacts)) for number in range(sends)]
     clicks = [_click(row, chance.choice(offers)) for row in good[::5]]
-    revenue = [_revenue(number, row, offers[0], chance) for number, row in enumerate(good[::20])]
+    # whoever bought had clicked, and bought what was offered there
+    revenue = [_revenue(number, click, chance) for number, click in enumerate(clicks[::4])]
     bad_sends = [
         {**good[0], "id": "bad-phone", "to_number": "555-0100"},
         {**good[0], "id": "bad-time", "timestamp": "yesterday"},
@@ -96,15 +97,15 @@ def _click(send: Row, offer: str) -> Row:
     }
 
 
-def _revenue(number: int, send: Row, offer: str, chance: random.Random) -> Row:
+def _revenue(number: int, click: Row, chance: random.Random) -> Row:
     return {
         "record_id": f"sale-{number:06}",
-        "message_id": send["id"],
-        "offer_id": offer,
+        "message_id": click["message_id"],
+        "offer_id": click["offer_id"],
         "revenue": round(chance.uniform(1, 90), 2),
         "payout": 12.5,
         "attribution_type": "sale",
-        "timestamp": send["timestamp"],
+        "timestamp": click["timestamp"].replace(":30Z", ":00Z"),
     }
 
 
