@@ -27,7 +27,11 @@ class ImportRecord(msgspec.Struct):
     ]
     outcome: Annotated[Text, Column("What became of the row.", known=OUTCOMES)]
     code: Annotated[
-        Text | None, Column("The API's code, or ours (such as conflict), for an outcome that is not plain.")
+        Text | None,
+        Column(
+            "The API's code, or ours, for an outcome that is not plain: such as conflict, or sent_before for a "
+            "pending row that a lost ledger had as sent."
+        ),
     ]
     reason: Annotated[Text | None, Column("Why.")]
     chunk: Annotated[

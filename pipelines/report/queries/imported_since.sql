@@ -12,7 +12,7 @@ pulls AS (
 accepted AS (
     SELECT dataset, "at", revenue
     FROM imports.records
-    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0)
+    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before'
 )
 SELECT
     contacts_at,

@@ -22,7 +22,7 @@ sends AS (
         ) AS text
     FROM imports.records
     WHERE dataset = 'sends' AND message IS NOT NULL
-        AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0))
+        AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before')
 ),
 matched AS (
     SELECT id, count(*) AS sends, sum(is_clicked::INTEGER) AS clicks, sum(revenue) AS revenue

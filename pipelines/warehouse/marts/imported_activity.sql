@@ -10,7 +10,7 @@ numbers AS (
 taken_in AS (
     SELECT * EXCLUDE (list_id), coalesce(list_id, numbered) AS list_id
     FROM imports.records LEFT JOIN numbers USING (list_number)
-    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0)
+    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before'
 ),
 sends AS (SELECT message_id, list_id, phone_number, send_type FROM taken_in WHERE dataset = 'sends')
 SELECT

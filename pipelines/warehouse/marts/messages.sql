@@ -41,7 +41,7 @@ totals AS (
 imported AS (
     SELECT message_id, min(happened_at) AS happened_at
     FROM imports.records
-    WHERE dataset = 'sends' AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0))
+    WHERE dataset = 'sends' AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before')
     GROUP BY message_id
 )
 SELECT

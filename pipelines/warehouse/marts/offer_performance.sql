@@ -3,7 +3,7 @@ WITH
 taken_in AS (
     SELECT dataset, message_id, offer_id, revenue, payout
     FROM imports.records
-    WHERE offer_id IS NOT NULL AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0))
+    WHERE offer_id IS NOT NULL AND (outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before')
 ),
 -- Where nothing was imported or no events are served, figures are null, not zero.
 known AS (

@@ -9,7 +9,7 @@ pulled AS (
 taken_in AS (
     SELECT dataset, message_id, phone_number, happened_at, "at" AS answered_at, revenue
     FROM imports.records
-    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0)
+    WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before'
 ),
 -- Revenue names its send only; also a send that was in the account before us says who got it.
 recipients AS (

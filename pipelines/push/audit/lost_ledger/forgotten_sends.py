@@ -2,6 +2,7 @@
 
 Pushed again they come back as duplicates; but their files may be gone, and then only the warehouse knows of them. So
 their records are carried from one warehouse to the next, without the call, until the ledger knows the row again.
+Those of the current input are pending, as the ledger counts them, with a code by which marts count them as sent.
 Revenue is taken over into the ledger itself (`adopt`). What does not belong here: records that the ledger knows.
 """
 
@@ -13,8 +14,12 @@ from pipelines.push.audit.archive.rows import published_facts
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.stage.database import count
 from schemas.own_tables.imports import FACTS, RECORDS
-from schemas.values.outcomes import IN_ACCOUNT, sql_list
+from schemas.values.outcomes import IN_ACCOUNT, Outcome, sql_list
 
+SENT_BEFORE = "sent_before"
+"""Our code of a pending row that an earlier ledger had as sent; marts count it as taken in."""
+
+_WHY = "it was sent by a push that the ledger does not know; the next push sends it again, and repeats are skipped"
 _OF = "dataset IN ('sends', 'clicks')"
 
 _AS_FORGOTTEN = {
@@ -41,17 +46,21 @@ def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> boo
     )
     connection.unregister("calls")
     rows = (
-        f"FROM imports.records WHERE {_OF} AND attempt > 0 AND outcome IN {sql_list(IN_ACCOUNT)}"
+        "SELECT * EXCLUDE (is_before) REPLACE (CASE WHEN is_before THEN NULL ELSE code END AS code,"
+        " CASE WHEN is_before THEN NULL ELSE reason END AS reason,"
+        f" CASE WHEN is_before THEN '{Outcome.ACCEPTED}' ELSE outcome END AS outcome)"
+        f" FROM (SELECT *, code IS NOT DISTINCT FROM '{SENT_BEFORE}' AS is_before FROM imports.records)"
+        f" WHERE {_OF} AND attempt > 0 AND (is_before OR outcome IN {sql_list(IN_ACCOUNT)})"
         " AND (chunk IS NULL OR chunk IN (FROM gone))"
     )
-    there = bool(count(connection, f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT 1)"))
+    there = bool(count(connection, f"SELECT count(*) FROM ({rows} LIMIT 1)"))
     if there:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE forgotten AS {rows}")
     return there
 
 
 def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
-    """Add what `keep_forgotten` copied to the new records, but for rows that are among them."""
+    """Add what `keep_forgotten` copied to the new records; a row that is among them and pending gets a code."""
     facts = {field.name for field in FACTS}
     others = [name for name in RECORDS.columns if name not in facts]
     rest = ", ".join(f'{_AS_FORGOTTEN.get(name, "f." + name)} AS "{name}"' for name in others)
@@ -59,5 +68,11 @@ def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -
         f"INSERT INTO imports.records BY NAME SELECT {rest}, {published_facts('f', privacy)} FROM forgotten AS f"
         " WHERE NOT EXISTS (SELECT 1 FROM imports.records AS r"
         " WHERE r.dataset = f.dataset AND r.identity = f.identity)"
+    )
+    connection.execute(
+        f"UPDATE imports.records AS r SET code = '{SENT_BEFORE}', reason = '{_WHY}', attempt = f.attempt,"
+        ' "at" = f."at"'
+        f" FROM forgotten AS f WHERE r.outcome = '{Outcome.PENDING}' AND r.chunk IS NULL"
+        " AND r.dataset = f.dataset AND r.identity = f.identity"
     )
     connection.execute("DROP TABLE forgotten")

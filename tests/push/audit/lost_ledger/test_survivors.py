@@ -20,7 +20,7 @@ from pipelines.pull.run import pull
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
-from pipelines.push.audit.publish import publish_missing_imports
+from pipelines.push.audit.publish import publish_imports, publish_missing_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
@@ -175,6 +175,25 @@ def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str
     found = "SELECT count(*), count(DISTINCT identity) FROM imports.records WHERE dataset = 'revenue'"
     assert query(settings.warehouse, f"{found} AND outcome = 'accepted'") == [(LAST, LAST)]
     assert outcomes(settings)["revenue"].accepted == LAST
+
+
+def test_sends_that_a_lost_ledger_knew_stay_in_the_marts(pushed: Pushed) -> None:
+    """They are pending until they are pushed again, in status and in the records alike; then they are duplicates."""
+    pushed.restore("deleted", "of the second push")
+    settings = pushed.settings
+    figures = "SELECT count(*) FROM marts.imported_messages"
+    before = query(settings.warehouse, figures)
+    records = "SELECT outcome, code, count(*) FROM imports.records WHERE dataset = 'sends' GROUP BY ALL"
+    assert before == [(LAST,)]
+    adopt(settings)
+    for _ in range(2):  # whatever is published next
+        assert query(settings.warehouse, figures) == before
+        assert query(settings.warehouse, records) == [("pending", "sent_before", LAST)]
+        assert outcomes(settings)["sends"].pending == LAST
+        publish_imports(settings)
+    push(settings, ["sends"])
+    assert query(settings.warehouse, figures) == before
+    assert query(settings.warehouse, records) == [("duplicate", "already_there", LAST)]
 
 
 def test_an_archive_of_an_earlier_version_counts_too(pushed: Pushed) -> None:
