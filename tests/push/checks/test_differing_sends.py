@@ -35,7 +35,7 @@ def test_an_export_that_numbers_from_1_again_credits_nobody_else(
 
     write("sends.ndjson", january)
     clicks("1001")
-    push(settings, ALL)
+    push(settings, ALL[:2])
     write("sends.ndjson", [*february, {**rows[6], "id": "1004"}])
     clicks("1001", "1002", "1003", "1004")
     sale = {"offer_id": offer, "timestamp": "2024-07-03T00:00:00Z"}

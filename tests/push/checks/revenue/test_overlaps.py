@@ -48,8 +48,9 @@ def test_exports_that_overlap_are_held_across_runs(
     assert (planned.intake.parked, planned.intake.pending) == (1, 1)
     ((group,),) = (file.groups for file in planned.files)
     assert (group.code, group.examples[0].places) == ("same_rows", "revenue-may.ndjson")
-    assert push(settings, REVENUE, [june]).outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
-    assert amounts(account) == [1, 2, 3]
+    if choice is Choice.ONCE:  # the other decides at once
+        assert push(settings, REVENUE, [june]).outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
+        assert amounts(account) == [1, 2, 3]
     done = push(settings, REVENUE, [june], decision=Decision(choice, "asked accounting"))
     assert done.intakes["revenue"].decided == 1
     assert amounts(account) == there
