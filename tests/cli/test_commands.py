@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
@@ -26,7 +25,6 @@ from pipelines.settings import Settings
 from pipelines.snapshots import dataset_lock
 from schemas.registry import PULLED
 
-COMMAND = Path(sys.executable).parent / "trackly-sync"
 NOBODY = "http://127.0.0.1:9/api/v2"
 """Where nobody listens."""
 
@@ -111,82 +109,6 @@ def test_status_before_anything_is_friendly(sync: Sync) -> None:
     empty = json.loads(sync("status", "--json", TRACKLY_API_KEY=None).stdout)
     assert empty["pull"] == dict.fromkeys(PULLED)
     assert empty["push"]["sends"]["rows_in"] == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "changes", "code", "words"),
-    [
-        (["pull"], {"TRACKLY_API_KEY": None}, 2, "TRACKLY_API_KEY is not set"),
-        (["pull"], {"TRACKLY_API_KEY": "trk_short"}, 2, "TRACKLY_API_KEY must have 32 characters"),
-        (["pull"], {"TRACKLY_API_KEY": "trk_" + "z" * 32}, 1, "TRACKLY_API_KEY"),
-        (["pull"], {"TRACKLY_BASE_URL": "app.example.com"}, 2, "TRACKLY_BASE_URL must begin with https://"),
-        (
-            ["pull"],
-            {"TRACKLY_BASE_URL": "http://127.0.0.1:9/api/v2", "TRACKLY_RETRY_SECONDS": "0"},
-            1,
-            "127.0.0.1:9",
-        ),
-        (
-            ["pull"],
-            {"TRACKLY_CONCURRENCY": "many"},
-            2,
-            "TRACKLY_CONCURRENCY must be a whole number from 1 to 64.",
-        ),
-        (["status"], {"TRACKLY_LEDGER_URL": "mysql://u:p@h/db"}, 2, "mysql:// is not supported"),
-        (["pull"], {"TRACKLY_SCHEDULES": "maybe"}, 2, "TRACKLY_SCHEDULES must be on or off"),
-        (["pull"], {"TRACKLY_HISTORY_START": "2020"}, 2, "TRACKLY_HISTORY_START must be a date, such as"),
-        (["pull"], {"TRACKLY_API_KEY": None, "TRACKLY_APIKEY": "x"}, 2, "TRACKLY_API_KEY is one"),
-        (["push", "--month", "March"], {}, 2, "Write it as --month 2026-10"),
-        (["push", "--month", "2025-03", "--dry-run"], {}, 2, "Leave --month out"),
-        (["pull"], {"TRACKLY_DATA_DIR": "/proc/nothing"}, 1, "TRACKLY_DATA_DIR"),
-        (["pull"], {"TRACKLY_DATA_DIR": "x" * 300}, 1, "File name too long"),
-        (["pull", "contact"], {}, 2, "Did you mean contacts?"),
-        (["pull", "--since-last"], {}, 2, "Run a full pull first"),
-        (["push"], {}, 2, "There is no history at"),
-        (["rollback", "contacts"], {}, 2, "no earlier snapshot"),
-        (["rejects"], {}, 1, "There is no warehouse"),
-        (["replay", "contacts"], {}, 2, "No snapshot of contacts is published"),
-        (["push", "--from", "nowhere"], {}, 2, "Name a file or folder that is there"),
-        (["ui", "--port", "99999"], {}, 2, "a whole number, 1 to 65535"),
-        (["alerts", "--test"], {}, 2, "TRACKLY_ALERT_WEBHOOK is not set"),
-        (["sandbox", "--fault", "nonsense"], {}, 2, "not a kind of fault"),
-        (["nonsense"], {}, 2, "No such command"),
-    ],
-)
-def test_mistakes_are_named_with_their_remedy(
-    sync: Sync, arguments: list[str], changes: dict[str, Any], code: int, words: str
-) -> None:
-    """A user's mistake is one error with a remedy and the right exit code, never a traceback, never the key."""
-    done = sync(*arguments, **changes)
-    assert done.returncode == code, done.stderr
-    assert words in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    key = changes.get("TRACKLY_API_KEY") or API_KEY
-    assert key not in done.stderr
-
-
-def test_a_key_with_a_newline_works(sync: Sync) -> None:
-    """White space pasted round a key does not matter."""
-    assert sync("pull", "lists", TRACKLY_API_KEY=f" {API_KEY}\n").returncode == 0
-
-
-def test_an_empty_history_folder_says_what_belongs_there(sync: Sync, tmp_path: Path) -> None:
-    """A folder without history is exit code 2, with the names that are expected."""
-    (tmp_path / "data" / "history").mkdir(parents=True)
-    done = sync("push")
-    assert done.returncode == 2
-    assert "files named sends, clicks or revenue" in " ".join(done.stderr.split())
-
-
-def test_settings_come_from_a_dotenv_file(sync: Sync, tmp_path: Path) -> None:
-    """A .env file in the working directory will do; the environment wins over it; one that is no text is named."""
-    (tmp_path / ".env").write_text(f"TRACKLY_API_KEY={API_KEY}\nTRACKLY_CONCURRENCY=999\n")
-    assert sync("pull", "lists", TRACKLY_API_KEY=None).returncode == 2
-    assert sync("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2").returncode == 0
-    (tmp_path / ".env").write_bytes(b"\xff\xfe")
-    refused = sync("status")
-    assert (refused.returncode, ".env cannot be read" in refused.stderr) == (2, True)
 
 
 def test_output_is_plain_when_nobody_watches(sync: Sync) -> None:
@@ -408,21 +330,6 @@ def test_help_teaches(sync: Sync) -> None:
     assert "Exit codes" in top
     assert "trackly-sync doctor" in top
     assert "Examples" in sync("push", "--help").stdout
-
-
-def test_the_demo_empties_no_folder_of_others(tmp_path: Path) -> None:
-    """A folder that holds something else is left alone."""
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "treasure").write_text("kept")
-    done = subprocess.run(
-        [str(COMMAND), "demo", "--data-dir", "mine"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert (tmp_path / "mine" / "treasure").read_text() == "kept"
 
 
 @pytest.mark.usefixtures("pulled")
