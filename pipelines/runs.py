@@ -95,11 +95,11 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=asked)
     claim(data_dir)
     show_begun(data_dir, run)
-    with logged_to_file(data_dir / "logs", run):
+    with logged_to_file(data_dir / "logs", run), _marked(data_dir, record):  # until the record is there
         outer = run_id.set(run)
         _log.info("%s begins", activity, extra={"event": "begin", "activity": activity})
         try:
-            with _marked(data_dir, record), interrupts_deferred():
+            with interrupts_deferred():
                 yield record
         except TracklySyncError as error:
             record.status, record.error = "failed", str(error)
@@ -205,7 +205,7 @@ def unended(data_dir: Path) -> list[RunRecord]:
         try:
             record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
             record.status = "killed" if lock(handle) else "running"
-            if not has_ended(handle):
+            if not has_ended(handle) and not path.with_suffix(".json").exists():
                 found.append(record)
         except (OSError, msgspec.DecodeError):  # it is beginning
             continue
@@ -301,7 +301,9 @@ def _mark(path: Path, record: RunRecord) -> int:
 def _put_on_record(mark: Path) -> None:
     """Make a record of an activity whose process is gone; when it ended is unknown."""
     with _taken(mark) as (_, killed):
-        if killed is not None:
+        if killed is not None and mark.with_suffix(".json").exists():  # it ended, and was killed only then
+            mark.unlink()
+        elif killed is not None:
             killed.error = f"{KILLED}; nothing is half-done."
             write_durably(mark.with_suffix(".json"), msgspec.json.encode(killed))
             mark.unlink()

@@ -21,11 +21,11 @@ def by_run(data_dir: Path) -> Iterator[list[RunRecord]]:
     Raises:
         StorageError: a record cannot be read.
     """
+    more = _by_tag(unended(data_dir))  # first: what ends meanwhile has its record by then
     names: dict[str, list[str]] = {}
     for name in record_files(data_dir):
         names.setdefault(tag_in(name), []).append(name)
     earlier = names.pop("", [])  # an earlier version's, which have to be read to see of which runs they are
-    more = _by_tag(unended(data_dir))
     seen = set()
     for one, began in _latest_first(names, more):
         if earlier and began < earlier[-1]:
@@ -58,5 +58,6 @@ def _latest_first(
 
 
 def _activities(data_dir: Path, names: Iterable[str], more: Iterable[RunRecord]) -> list[RunRecord]:
-    found = [*(read_record(data_dir, name) for name in names), *more]
-    return sorted(found, key=attrgetter("started_at"))
+    records = [*more, *(read_record(data_dir, name) for name in names)]
+    ended_last = {(record.activity, record.started_at): record for record in records}
+    return sorted(ended_last.values(), key=attrgetter("started_at"))

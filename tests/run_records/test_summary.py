@@ -92,6 +92,25 @@ def test_a_run_goes_on_between_its_activities(tmp_path: Path) -> None:
     assert unended_runs(tmp_path) == {"killed": "killed"}
 
 
+def test_an_activity_that_ends_is_never_missing_and_never_there_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record is there before its mark goes, also at the moment in between."""
+    seen = []
+    unlink = Path.unlink
+
+    def look_first(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".begun":
+            seen.append([record.activity for record in _run(tmp_path).activities])
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", look_first)
+    with recorded(tmp_path, "run", "pull lists"):
+        pass
+    assert seen == [["pull lists"]]
+    assert len(_run(tmp_path).activities) == 1
+
+
 def test_a_run_of_dagster_goes_on_until_its_job_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,8 +101,19 @@ def show_runs(found: Sequence[Run]) -> None:
 def _every_activity(settings: Settings) -> Iterator[list[Any]]:
     """Rows of _COLUMNS, the activity that began last first."""
     statuses = {run.run: run.status for run in every_run(settings.data_dir)}
-    every = [*reversed(unended(settings.data_dir)), *newest(settings.data_dir)]
+    every = _activities(settings)
     return (list(_row(record, statuses.get(record.run, record.status)).values()) for record in every)
+
+
+def _activities(settings: Settings) -> list[RunRecord]:
+    """Those under way or killed, then those that have ended, the latest first, each once."""
+    under_way = reversed(unended(settings.data_dir))
+    ended = list(newest(settings.data_dir))
+    known = {(record.run, record.activity, record.started_at) for record in ended}
+    return [
+        *(of for of in under_way if (of.run, of.activity, of.started_at) not in known),
+        *ended,
+    ]
 
 
 def _named(settings: Settings, begin: str) -> list[RunRecord]:
@@ -111,7 +122,7 @@ def _named(settings: Settings, begin: str) -> list[RunRecord]:
     Raises:
         UsageError: no run begins so, or several do.
     """
-    every = [*reversed(unended(settings.data_dir)), *newest(settings.data_dir)]
+    every = _activities(settings)
     run = run_named(begin, (record.run for record in every), "run on record")
     return [record for record in reversed(every) if record.run == run]
 
