@@ -67,7 +67,7 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
     Raises:
         StorageError: it cannot be read.
     """
-    under_way = list(calls_under_way(settings))
+    under_way = [(call.at, call.size) for call in calls_under_way(settings)]
     old = archived(archive_folder(settings, REVENUE)) if with_old and not is_noted(settings) else []
     if not (pushed_files(settings)[0].exists() or under_way or old):
         yield None
@@ -79,8 +79,7 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
         columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in CHUNKS.fields)
         connection.execute(f"CREATE SCHEMA imports; CREATE TABLE imports.chunks ({columns})")
         _add_noted_calls(connection, settings)
-        for number, call in enumerate(under_way, 1):
-            _add_call(connection, -number, call.at, call.size)
+        _add_calls(connection, range(-1, -len(under_way) - 1, -1), under_way)
         if old:
             _add_archive(connection, old)
         yield connection
@@ -165,20 +164,22 @@ def _add_noted_calls(connection: "DuckDBPyConnection", settings: Settings) -> No
         connection.execute(f"INSERT INTO imports.chunks BY NAME FROM read_parquet({literal(str(calls))})")
 
 
-def _add_call(connection: "DuckDBPyConnection", number: int, at: str, rows: int) -> None:
-    """A call of which no answer is known, unless it is there already.
+def _add_calls(
+    connection: "DuckDBPyConnection", numbers: Sequence[int], calls: Sequence[tuple[str, int]]
+) -> None:
+    """Calls of which no answer is known, but for those that are there already.
 
     Args:
         connection: with imports.chunks.
-        number: a negative one, which no ledger gives.
-        at: when it was meant to be sent; ISO 8601, UTC.
-        rows: its records.
+        numbers: negative ones, which no ledger gives.
+        calls: when each was meant to be sent (ISO 8601, UTC), and its records.
     """
     connection.execute(
         "INSERT INTO imports.chunks (chunk, dataset, state, rows, bytes, success_count, error_count,"
-        f" duplicates_skipped, invalid_phones, intended_at) SELECT ?, '{REVENUE}', '{ChunkState.LOST}', ?, 0, 0, 0,"
-        " 0, 0, ?::TIMESTAMPTZ WHERE NOT EXISTS (FROM imports.chunks WHERE intended_at = ?::TIMESTAMPTZ)",
-        [number, rows, at, at],
+        f" duplicates_skipped, invalid_phones, intended_at) SELECT number, '{REVENUE}', '{ChunkState.LOST}', size, 0,"
+        " 0, 0, 0, 0, meant FROM (SELECT unnest(?::BIGINT[]) AS number, unnest(?::VARCHAR[])::TIMESTAMPTZ AS meant,"
+        " unnest(?::BIGINT[]) AS size) WHERE meant NOT IN (SELECT intended_at FROM imports.chunks)",
+        [list(numbers), [at for at, _ in calls], [size for _, size in calls]],
     )
 
 
@@ -189,7 +190,7 @@ def _add_archive(connection: "DuckDBPyConnection", files: Sequence[Path]) -> Non
     ((rows, last),) = connection.execute(
         f"SELECT ({counted}), (SELECT coalesce(min(chunk), 0) FROM imports.chunks)"
     ).fetchall()
-    _add_call(connection, min(last, 0) - 1, at, rows)
+    _add_calls(connection, [min(last, 0) - 1], [(at, rows)])
 
 
 def _listed(files: Sequence[Path]) -> str:

@@ -150,7 +150,6 @@ def test_a_push_is_refused_or_exact(pushed: Pushed, ledger: str, warehouse: str)
     ("ledger", "warehouse"),
     [
         ("of the first push", PULLED),
-        ("of the second push", "of the first push"),
         ("deleted", "deleted"),
     ],
 )
@@ -171,7 +170,6 @@ def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str
     assert not any(findings.values()), "what the account gained is what was taken over"
     push(settings, ALL)
     assert pushed.sales == sales(LAST)
-    assert not any(reconcile(settings).findings.values())
     found = "SELECT count(*), count(DISTINCT identity) FROM imports.records WHERE dataset = 'revenue'"
     assert query(settings.warehouse, f"{found} AND outcome = 'accepted'") == [(LAST, LAST)]
     assert outcomes(settings)["revenue"].accepted == LAST
