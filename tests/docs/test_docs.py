@@ -1,6 +1,7 @@
 """What the documentation says is so: its commands run, its queries answer, its reference is the code's."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from beginnings import seeded
 from oracle import query
 from processes import process
+from receiving import arrive, delivery
 
 from pipelines.cli.reference import reference
 from pipelines.pull.run import pull
@@ -47,7 +49,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    lines = [line.split() for block in blocks(page, "sh") for line in _SAID.findall(block)]
+    lines = [shlex.split(line) for block in blocks(page, "sh") for line in _SAID.findall(block)]
     return [line for line in lines if line and line[0] not in NOT_RUN]
 
 
@@ -95,6 +97,7 @@ def test_commands_run(account: Account, settings: Settings, webhook: str) -> Non
     In one process, which takes a tenth of the time of one for each.
     """
     write_history(account, settings.history, sends=100)
+    arrive(settings, delivery(1))  # a backup has the queue of events, too
     lines = list(dict.fromkeys(tuple(line) for page in PAGES for line in commands(page)))
     assert len(lines) > 25
     code = _ONE_AFTER_THE_OTHER.format(lines=[list(line) for line in lines])
