@@ -14,6 +14,7 @@ from pipelines.push.audit.late_revenue import open_alarms
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.resolve import acknowledge
 from pipelines.push.run import push
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server, running, write_history
 from pipelines.settings import Settings
 
@@ -72,6 +73,8 @@ def test_what_arrived_is_accounted_for_to_the_digit(settings: Settings, pushed: 
     assert not any(found.findings.values())
     assert found.contacts >= len({(row["phone_number"], row["list_id"]) for row in pushed})
     assert differences(settings) == []
+    (run, *_), _ = latest_runs(settings.data_dir, 1)
+    assert (run.what, run.rows) == ("reconcile", found.contacts)
     push(settings, ALL)
     details = query(settings.warehouse, "SELECT details FROM sync.runs WHERE activity = 'reconcile'")
     assert [json.loads(text)["agrees"] for (text,) in details] == [True]
