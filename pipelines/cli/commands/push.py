@@ -106,6 +106,8 @@ def push(
     - `trackly-sync push --month 2026-10`: one month of years, to begin with.
     - `trackly-sync push --same-rows-once --reason "exports overlap"`: held revenue is one sale.
 
+    `--json` has the outcomes of the input by dataset, and `run`: what this push sent, found accepted and left out.
+
     Stop it at any time and run it again. Exit code 3: done, but rows were left out (TRACKLY_PUSH_LEFT_OUT_SHARE) or
     differ from what was sent earlier; or revenue waits to be settled, or is perhaps there twice.
     """
