@@ -61,7 +61,9 @@ def test_every_row_of_a_key_is_accounted_for(account: Account, settings: Setting
     last.append({**last[20], "status": "archived", "name": "in another state"})
     account.offers.append({**account.offers[2], "status": "archived", "name": "in another state"})
     account.lists.append({**account.lists[2], "status": "deleted", "list_name": "in another state"})
-    for snapshot in pull(settings, NAMES, "r1"):
+    # beside contacts, a first pull of events that is not proven gives way to the contacts' totals
+    events = pull(settings, ["revenue"], "r0")
+    for snapshot in [*events, *pull(settings, [name for name in NAMES if name != "revenue"], "r1")]:
         name, served = snapshot.manifest.dataset, rows_of(account, snapshot.manifest.dataset)
         key = ("phone_number", "list_id") if name == "contacts" else ("id",)
         changed = CHANGED.get(name, "name")
