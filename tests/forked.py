@@ -5,7 +5,9 @@ their own, with their own environment, and killed by signals. What imports do is
 script.
 """
 
+import atexit
 import gc
+import json
 import multiprocessing
 import os
 import shutil
@@ -15,11 +17,13 @@ import tempfile
 import weakref
 from collections.abc import Callable, Mapping
 from functools import cache
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from unittest.mock import patch
+
+from filelock import FileLock
 
 _TESTS = Path(__file__).parent
 
@@ -93,10 +97,45 @@ class Forked:
 
 @cache
 def _run_server() -> None:
-    """Start the process that the others are forked from; it finds our modules by the environment."""
+    """Have the process that the others are forked from: one for all workers of a test run, since it costs seconds."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        _start_server()
+        return
+    note = Path(tempfile.gettempdir()) / f"forked-{run}"
+    with FileLock(f"{note}.lock"):
+        if note.exists() and _join_server(*json.loads(note.read_text())):
+            return
+        _start_server()
+        server: Any = forkserver._forkserver
+        alive = f"/proc/{os.getpid()}/fd/{server._forkserver_alive_fd}"
+        note.write_text(json.dumps([server._forkserver_address, alive]))
+    for file in (note, Path(f"{note}.lock")):  # a worker's process lives as long as the run
+        atexit.register(file.unlink, missing_ok=True)
+
+
+def _start_server() -> None:
+    """Start it; it finds our modules by the environment."""
     ours = os.pathsep.join(str(folder) for folder in (_TESTS.parent, _TESTS))
     with patch.dict(os.environ, PYTHONPATH=ours):
         forkserver.ensure_running()
+
+
+def _join_server(address: str, alive: str) -> bool:
+    """Use the one of another worker; without success where that worker is gone, or a system has no /proc.
+
+    Args:
+        address: the path of its socket.
+        alive: the path of the pipe that it watches: it ends once nobody has that open.
+    """
+    server: Any = forkserver._forkserver
+    try:
+        server._forkserver_alive_fd = os.open(alive, os.O_WRONLY)
+    except OSError:
+        return False
+    server._forkserver_address = address
+    server.ensure_running = resource_tracker.ensure_running  # what else it does is for one's own child
+    return True
 
 
 def _end(process: Any, kept: Path) -> None:
