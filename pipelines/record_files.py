@@ -17,6 +17,8 @@ from schemas.own_tables.sync import RunRecord
 KILLED = "The process was killed"
 _RESERVE = ".room-for-records"
 _RESERVED_BYTES = 65_536
+"""Room for some records, each of which takes its own: a disk may stay full while several runs fail."""
+_BLOCK = 4_096
 _not_on_disk: dict[tuple[Path, str], RunRecord] = {}
 """Records of this process that the disk refused, by data directory and activity, so that they alert all the same."""
 
@@ -104,12 +106,21 @@ def _write_with_reserve(path: Path, content: bytes) -> None:
         if not reserve.exists():
             raise
         with storage_errors("make room for", path):
-            reserve.unlink(missing_ok=True)
+            _give_room(reserve, len(content))
         write_durably(path, content)
     else:
-        if not reserve.exists():
+        if not reserve.exists() or reserve.stat().st_size < _RESERVED_BYTES:
             with suppress(StorageError):
                 write_durably(reserve, bytes(_RESERVED_BYTES))
+
+
+def _give_room(reserve: Path, size: int) -> None:
+    """Shorten the reserve by a file of a size and a block for its name; where it has no more, it goes."""
+    left = reserve.stat().st_size - (-(-size // _BLOCK) + 1) * _BLOCK
+    if left > 0:
+        os.truncate(reserve, left)
+    else:
+        reserve.unlink(missing_ok=True)
 
 
 def not_on_disk(data_dir: Path) -> list[RunRecord]:
