@@ -17,7 +17,7 @@ stands AS (
         SELECT
             dataset,
             count(*) FILTER (WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before') AS taken_in,
-            count(*) FILTER (WHERE in_input AND outcome IN ('rejected', 'quarantined', 'parked', 'in_doubt')) AS left_out
+            count(*) FILTER (WHERE in_input AND outcome NOT IN ('accepted', 'duplicate', 'pending')) AS left_out
         FROM imports.records
         GROUP BY dataset
     ) USING (dataset)
