@@ -1,5 +1,6 @@
 """A ledger that was lost or restored from a backup: revenue is not sent twice, and the push goes on."""
 
+import inspect
 import json
 import os
 import shutil
@@ -7,18 +8,19 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from beginnings import Beginning, beginning, seeded
-from commands import Done, trackly_sync
+from commands import trackly_sync
 from histories import active_offer, sends_to, write_rows
 from oracle import query, restore_key
 
+from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.errors import AccessError, StorageError
-from pipelines.pull.run import pull
 from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.reconcile import reconcile
@@ -51,30 +53,40 @@ def rows_of(sends: list[Row], offer: str, first: int, last: int) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def pushed_twice(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
-    """Forty rows of revenue pushed, the ledger backed up after, and sixty more pushed since."""
+def pushed_thrice(
+    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
+) -> Beginning:
+    """Three pushes of revenue, and the ledger backed up after the first and in the middle of the others.
+
+    Of a hundred rows in all, the first ten are no longer in the input. The third push had no answer at first.
+    """
     folder, account = tmp_path_factory.mktemp("pushed"), seeded(400)
     account.revenue.clear()
     sends, offer = sends_to(account.contacts(), 120), active_offer(account)
     with running(account) as server:
         settings = settings_of(server.url, folder / "data")
-        pull(settings, ["contacts", "offers", "lists"], "r1")
         write_rows(settings.history / "sends.ndjson", sends)
         write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 40))
-        push(settings, ALL)
+        push(settings, ("sends", "revenue"))
         shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db")
-        write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 100))
-        push(settings, ALL)
+        for first, last, copy in ((0, 70, "answered.db"), (10, 100, "reset.db")):
+            write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, first, last))
+            if first:
+                server.faults.active.append(Fault("reset-after", path="history/revenue", times=1))
+            account.refuse = partial(copy_ledger, settings, copy)
+            push(settings, ["revenue"])
+            account.refuse = None
     assert len(account.revenue) == 100
     return beginning(account, settings, folder / "kept")
 
 
 @pytest.fixture
 def pushed(
-    account: Account, settings: Settings, some_sends: Some, pushed_twice: Beginning
+    account: Account, settings: Settings, some_sends: Some, pushed_thrice: Beginning
 ) -> tuple[list[Row], Path]:
-    """Forty rows of revenue pushed, the ledger backed up after, and sixty more pushed since; the backup."""
-    pushed_twice.restore(account, settings)
+    """A hundred rows of revenue pushed; the sends, and a backup of the ledger with forty of them."""
+    pushed_thrice.restore(account, settings)
+    account.log.clear()
     return some_sends(120), settings.data_dir / "backup.db"
 
 
@@ -86,10 +98,10 @@ def restore(settings: Settings, backup: Path | None) -> None:
         shutil.copy(backup, settings.data_dir / "ledger.db")
 
 
-def copy_ledger(settings: Settings) -> None:
-    """A backup of the ledger as it is at this moment, beside a push that goes on; the first one stays."""
-    backup = settings.data_dir / "backup.db"
-    if not backup.exists():
+def copy_ledger(settings: Settings, name: str, entity: str, _: Row) -> None:
+    """A backup of the ledger as it is when the first row of revenue arrives; hung into the account."""
+    backup = settings.data_dir / name
+    if entity == "revenue" and not backup.exists():
         with (
             closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger,
             closing(sqlite3.connect(backup)) as copy,
@@ -125,44 +137,21 @@ PENDING = (
 )
 
 
-@pytest.mark.parametrize(
-    ("fault", "edit", "later"),
-    [
-        ("", ACKNOWLEDGED, range(110)),
-        ("reset-after", PENDING, range(10, 120)),
-    ],
-    ids=["answered", "settled, pending, and older by two pushes"],
-)
+@pytest.mark.usefixtures("pushed")
 def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
-    account: Account, server: Server, settings: Settings, write: Write, offer: str,
-    pushed: tuple[list[Row], Path], fault: str, edit: str, later: range,
-) -> None:  # fmt: skip
+    account: Account, settings: Settings
+) -> None:
     """Rows that were under way when the ledger was copied are accepted, by an answer or by a reading since.
 
     Each row of the input has one record throughout, also between taking over and the next push.
     """
-    sends, backup = pushed
-    backup.unlink()
-
-    def copying(entity: str, _: Row) -> None:
-        if entity == "revenue":
-            copy_ledger(settings)
-
-    account.refuse = copying
-    if fault:
-        server.faults.active.append(Fault(fault, path="history/revenue", times=1))
-    write("revenue.ndjson", rows_of(sends, offer, 0, 110))
-    push(settings, ["revenue"])
-    account.refuse = None
-    if later.start:
-        write("revenue.ndjson", rows_of(sends, offer, later.start, later.stop))
-        push(settings, ["revenue"])
-    records = accounted(settings)
-    sold = sorted(row["revenue"] for row in account.revenue)
-    assert sold == [1.25 + number for number in range(later.stop)]
-    with closing(sqlite3.connect(backup)) as ledger, ledger:
-        ledger.execute(edit)
-    for _ in range(2 if fault else 1):  # the same copy again: as before
+    records, sold = accounted(settings), sorted(row["revenue"] for row in account.revenue)
+    assert sold == [1.25 + number for number in range(100)]
+    # the same copy again: as before; the last one is older by two pushes
+    for copy, edit in (("reset.db", PENDING), ("reset.db", ""), ("answered.db", ACKNOWLEDGED)):
+        backup = settings.data_dir / copy
+        with closing(sqlite3.connect(backup)) as ledger, ledger:
+            ledger.execute(edit)
         restore(settings, backup)
         done = adopt(settings)
         assert (done.settled > 0, done.in_doubt) == (True, 0)
@@ -176,14 +165,19 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
         assert balances(ledger)["revenue"].agrees
         with ledger.figures() as figures:
             assert not figures.alarms()
-            assert len(figures.alarms(every=True)) == (edit == ACKNOWLEDGED)
-    push(settings, ALL)
+            assert len(figures.alarms(every=True)) == 1
+    push(settings, ["revenue"])
     assert accounted(settings) == records
     assert sorted(row["revenue"] for row in account.revenue) == sold
     assert reconcile(settings).agrees
 
 
-@pytest.mark.parametrize("lost", [True, False], ids=["lost", "restored"])
+def run_adopt(capsys: pytest.CaptureFixture[str], as_json: bool) -> str:
+    """What the command prints, in one line; run in this process."""
+    assert inspect.unwrap(adopt_command)(as_json=as_json) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
 def test_nothing_is_sent_until_the_revenue_is_taken_over(
     account: Account,
     settings: Settings,
@@ -191,26 +185,32 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     offer: str,
     posted: Callable[[], int],
     pushed: tuple[list[Row], Path],
-    lost: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Every way to a push is refused and leaves the warehouse alone; afterwards only what is new is sent."""
     sends, backup = pushed
-    restore(settings, None if lost else backup)
     write("revenue.ndjson", rows_of(sends, offer, 0, 110))
-    before, requests = settings.warehouse.read_bytes(), posted()
-    for paths in (ALL, ("sends",)):
-        for either in (push, plan_push):
-            with pytest.raises(StorageError, match=r"does not know [0-9]+ calls of revenue") as refused:
-                either(settings, paths)
-    assert "trackly-sync adopt" in refused.value.remedy
-    with pytest.raises(StorageError, match="calls of revenue"):
-        resolve(settings, ["record:r1"], Outcome.PENDING, "no")
-    assert (settings.warehouse.read_bytes(), posted()) == (before, requests)
+    given = {"API_KEY": API_KEY, "BASE_URL": settings.base_url, "DATA_DIR": str(settings.data_dir)}
+    for name, value in given.items():
+        monkeypatch.setenv(f"TRACKLY_{name}", value)
+    for older, known in ((backup, 40), (None, 0)):
+        restore(settings, older)
+        before, requests = settings.warehouse.read_bytes(), posted()
+        for paths in (ALL, ("sends",)):
+            for either in (push, plan_push):
+                with pytest.raises(StorageError, match=r"does not know [0-9]+ calls of revenue") as refused:
+                    either(settings, paths)
+        assert "trackly-sync adopt" in refused.value.remedy
+        with pytest.raises(StorageError, match="calls of revenue"):
+            resolve(settings, ["record:r1"], Outcome.PENDING, "no")
+        assert (settings.warehouse.read_bytes(), posted()) == (before, requests)
 
-    done = adopt(settings)
-    assert (done.rows, done.in_doubt) == ((100, 0) if lost else (60, 0))
-    shown = Decimal("1.25") * done.rows + sum(range(0 if lost else 40, 100))
-    assert done.amount == shown
+        done = json.loads(run_adopt(capsys, as_json=True))
+        assert (done["rows"], done["in_doubt"]) == (100 - known, 0)
+        shown = Decimal("1.25") * done["rows"] + sum(range(known, 100))
+        assert Decimal(done["amount"]) == shown
+    assert "there is nothing to take over" in run_adopt(capsys, as_json=False)
     report = push(settings, ALL)
     assert report.outcomes["revenue"].accepted == 110
     assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(110)]
@@ -225,28 +225,42 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     assert reconcile(settings).agrees
 
 
+def test_a_command_that_is_refused_names_the_remedy(
+    settings: Settings, pushed: tuple[list[Row], Path]
+) -> None:
+    """In a process of its own, with exit 1."""
+    _, backup = pushed
+    restore(settings, backup)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")} | {
+        "TRACKLY_API_KEY": API_KEY,
+        "TRACKLY_BASE_URL": settings.base_url,
+        "TRACKLY_DATA_DIR": str(settings.data_dir),
+    }
+    refused = trackly_sync(("push", "revenue"), env, settings.data_dir)
+    assert refused.returncode == 1
+    assert "trackly-sync adopt" in " ".join(refused.stderr.split())
+
+
 def test_what_had_no_answer_is_in_doubt(
     account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
 ) -> None:
     """A call without an answer is not taken for carried out, nor sent again: a person says what it was."""
     account.revenue.clear()
-    pull(settings, ["contacts", "offers", "lists"], "r1")
     sends = some_sends(3)
     sends[1] |= {name: sends[0][name] for name in ("to_number", "list_number")}
     write("sends.ndjson", sends)
-    push(settings, ["sends"])
     write("revenue.ndjson", rows_of(sends, offer, 0, 3))
     server.faults.active.append(Fault("reset-after", path="revenue", times=1))
 
-    def revoke(entity: str, _: Row) -> None:
+    def revoke(entity: str, row: Row) -> None:
         """The key, before what was stored can be read."""
         if entity == "revenue":
-            copy_ledger(settings)
+            copy_ledger(settings, "backup.db", entity, row)
             server.faults.active.append(Fault("revoke", path="contacts"))
 
     account.refuse = revoke
     with pytest.raises(AccessError):
-        push(settings, ["revenue"])
+        push(settings, ["sends", "revenue"])
     account.refuse = None
     server.faults.active.clear()
     restore_key(server)
@@ -259,10 +273,10 @@ def test_what_had_no_answer_is_in_doubt(
     restore(settings, None)
     done = adopt(settings)
     assert done.in_doubt == len(doubtful)
-    push(settings, ALL)
+    push(settings, ("sends", "revenue"))
     assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"] * len(doubtful)
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
-    push(settings, ALL)
+    push(settings, ["revenue"])
     # two of the three are of one contact, and so one of them was not sent at first
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
 
@@ -273,10 +287,9 @@ def test_postgresql_takes_calls_over(
 ) -> None:
     """An empty ledger is refused, takes over what was sent, and numbers go on."""
     account.revenue.clear()
-    pull(either, ["contacts", "offers", "lists"], "r1")
-    sends = some_sends(40)
+    sends = some_sends(8)
     write("sends.ndjson", sends)
-    write("revenue.ndjson", rows_of(sends, offer, 0, 30))
+    write("revenue.ndjson", rows_of(sends, offer, 0, 5))
     push(either, ["sends", "revenue"])
     assert either.ledger_url
     with psycopg.connect(either.ledger_url, autocommit=True) as connection:
@@ -284,32 +297,9 @@ def test_postgresql_takes_calls_over(
         connection.execute("CREATE SCHEMA public")
     with pytest.raises(StorageError, match="calls of revenue"):
         push(either, ALL)
-    assert adopt(either).rows == 30
-    write("revenue.ndjson", rows_of(sends, offer, 0, 40))
-    assert push(either, ALL).outcomes["revenue"].accepted == 40
-    assert len(account.revenue) == 40
+    assert adopt(either).rows == 5
+    write("revenue.ndjson", rows_of(sends, offer, 0, 8))
+    assert push(either, ["sends", "revenue"]).outcomes["revenue"].accepted == 8
+    assert len(account.revenue) == 8
     with existing_ledger(either) as ledger:
         assert balances(ledger)["revenue"].agrees
-
-
-def test_the_command_says_what_it_did(settings: Settings, pushed: tuple[list[Row], Path]) -> None:
-    """In words and as JSON; a push before it is one line with the remedy, and exit 1."""
-    _, backup = pushed
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")}
-    env = {
-        **kept,
-        "TRACKLY_API_KEY": API_KEY,
-        "TRACKLY_BASE_URL": settings.base_url,
-        "TRACKLY_DATA_DIR": str(settings.data_dir),
-    }
-
-    def run(*arguments: str) -> Done:
-        return trackly_sync(arguments, env, settings.data_dir)
-
-    assert "there is nothing to take over" in " ".join(run("adopt").stdout.split())
-    restore(settings, backup)
-    refused = run("push", "revenue")
-    assert refused.returncode == 1
-    assert "trackly-sync adopt" in " ".join(refused.stderr.split())
-    assert json.loads(run("adopt", "--json").stdout)["rows"] == 60
-    assert run("push", "revenue").returncode == 0
