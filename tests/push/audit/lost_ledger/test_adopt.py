@@ -58,7 +58,7 @@ def pushed_thrice(
 ) -> Beginning:
     """Three pushes of revenue, and the ledger backed up after the first and in the middle of the others.
 
-    Of a hundred rows in all, the first ten are no longer in the input. The third push had no answer at first.
+    Of a hundred rows in all, the first ten are no longer in the input. The second push had no answer at first.
     """
     folder, account = tmp_path_factory.mktemp("pushed"), seeded(400)
     account.revenue.clear()
@@ -69,9 +69,9 @@ def pushed_thrice(
         write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 40))
         push(settings, ("sends", "revenue"))
         shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db")
-        for first, last, copy in ((0, 70, "answered.db"), (10, 100, "reset.db")):
+        for first, last, copy in ((0, 70, "reset.db"), (10, 100, "answered.db")):
             write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, first, last))
-            if first:
+            if copy == "reset.db":
                 server.faults.active.append(Fault("reset-after", path="history/revenue", times=1))
             account.refuse = partial(copy_ledger, settings, copy)
             push(settings, ["revenue"])
@@ -147,7 +147,7 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
     """
     records, sold = accounted(settings), sorted(row["revenue"] for row in account.revenue)
     assert sold == [1.25 + number for number in range(100)]
-    # the same copy again: as before; the last one is older by two pushes
+    # older by two pushes; the same copy again: as before
     for copy, edit in (("reset.db", PENDING), ("reset.db", ""), ("answered.db", ACKNOWLEDGED)):
         backup = settings.data_dir / copy
         with closing(sqlite3.connect(backup)) as ledger, ledger:
