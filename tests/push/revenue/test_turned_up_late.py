@@ -19,6 +19,7 @@ from processes import process
 from pipelines.cli.app import app
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
+from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
@@ -40,7 +41,7 @@ def dying(self, *args, again, _real=Ledger.intend, **more):
     return _real(self, *args, again=again, **more)
 
 Ledger.intend = dying
-run.push(load_settings(), ["revenue"])
+run.push(load_settings(), ["sends", "revenue"])
 """
 """Dies just before rows are sent again."""
 
@@ -166,7 +167,6 @@ def test_a_call_is_as_old_as_its_last_attempt(
 ) -> None:
     """An attempt that leaves later than the intent, here after a 429, is on record before the account has it."""
     rows = give(5, ["5"])
-    push(slow, ["sends"])
     calls: list[dict[str, Any]] = []
 
     def look(entity: str, _: Row) -> None:
@@ -183,61 +183,26 @@ def test_a_call_is_as_old_as_its_last_attempt(
     assert events(account) == once(rows)
 
 
-@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
-def test_without_waiting_the_next_push_settles_it(
+@pytest.mark.parametrize("either", ["postgresql"], indirect=True)
+def test_without_waiting_all_other_contacts_go_on_and_the_next_push_settles_it(
     account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
 ) -> None:
-    """Rows of other contacts go meanwhile; what waits stays in doubt, and is settled once it is old enough."""
-    rows = give(60, ["5"])
+    """A second row of a contact with one in doubt waits, all others go; once that is old enough, it is settled."""
+    rows = give(80, ["5"], contacts=40)
     patient = slow.model_copy(update={"settle_seconds": 3600.0})
     server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
     for _ in range(2):
         report = push(patient, BOTH, wait=False)
-        assert report.unsettled.waiting == report.outcomes["revenue"].in_doubt > 0
+        of = report.outcomes["revenue"]
+        waiting = of.in_doubt
+        assert 0 < waiting == report.unsettled.waiting <= 40
+        assert of == Outcomes(80, accepted=2 * (40 - waiting), in_doubt=waiting, pending=waiting)
         assert 0 < report.unsettled.seconds <= 3600
     assert max(events(account).values(), default=1) == 1
     impatient = slow.model_copy(update={"settle_seconds": 0.0})
     report = push(impatient, BOTH, wait=False)
-    assert report.outcomes["revenue"] == Outcomes(60, accepted=60)
+    assert report.outcomes["revenue"] == Outcomes(80, accepted=80)
     assert events(account) == once(rows)
-
-
-@pytest.mark.parametrize("either", ["postgresql"], indirect=True)
-def test_rows_of_the_same_contact_wait_and_all_others_go_on(
-    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
-) -> None:
-    """A second row of a contact with a row in doubt is not sent before that is settled."""
-    give(400, ["5"], contacts=40)
-    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
-    patient = slow.model_copy(update={"settle_seconds": 3600.0})
-    report = push(patient, BOTH, wait=False)
-    of = report.outcomes["revenue"]
-    waiting = of.in_doubt
-    assert 0 < waiting <= 40
-    assert of == Outcomes(400, accepted=10 * (40 - waiting), in_doubt=waiting, pending=9 * waiting)
-    assert max(events(account).values(), default=1) == 1
-
-
-@pytest.mark.parametrize("either", ["postgresql"], indirect=True)  # SQLite below, by the commands
-def test_what_turns_up_later_is_an_alarm(
-    account: Account, slow: Settings, server: Server, give: Callable[..., list[Row]]
-) -> None:
-    """It was called absent and sent again: the next push sees both, sends no more, and waits longer from then on."""
-    rows = give(30, ["5", "7.25", "1"])
-    hasty = slow.model_copy(update={"settle_seconds": 1.0})
-    server.faults.active.append(Fault("latency", path="history/revenue", seconds=4.0, times=1))
-    push(hasty, BOTH)
-    let_commit(account, 60)
-    assert events(account) == once(rows + rows)
-    more = give(90, ["5", "7.25", "1"])
-    report = push(hasty, BOTH)
-    assert report.unsettled.alarms == 1
-    assert report.outcomes["revenue"] == Outcomes(90, accepted=30, pending=60)
-    assert events(account) == once(rows + rows)
-    (alarm,) = open_alarms(hasty)
-    assert (alarm.rows, alarm.sent_again, alarm.contacts, alarm.amount) == (30, 30, 30, 1_325_000)
-    assert alarm.settle_seconds >= alarm.seconds >= 4.0
-    assert len(more) == 90
 
 
 @pytest.mark.parametrize("either", ["sqlite"], indirect=True)
@@ -247,7 +212,6 @@ def test_what_turns_up_before_it_was_sent_again_stops_nothing(
     """Nothing is there twice: the rows are accepted, the settle time grows, and no alarm waits for a person."""
     rows = give(5, ["5", "7.25", "1"])
     hasty = slow.model_copy(update={"settle_seconds": 0.5})
-    push(hasty, ["sends"])
     server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
     with process(DYING, hasty, TRACKLY_SETTLE_SECONDS="0.5") as dying:
         _, words = dying.communicate(timeout=120)
@@ -267,15 +231,20 @@ def test_what_turns_up_before_it_was_sent_again_stops_nothing(
     assert (kept.rows, kept.sent_again) == (5, 0)
 
 
-def test_an_alarm_is_named_by_every_command_until_it_is_acknowledged(
-    account: Account, settings: Settings, server: Server, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("either", ["postgresql"], indirect=True)  # SQLite in test_once.py
+def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
+    account: Account, either: Settings, server: Server, give: Callable[..., list[Row]],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Push and reconcile exit with 3; status, alerts and resolve name rows, contacts and sum; then all goes on."""
-    rows = write_history(account, settings.history, 5, ["5"])
+    """It was called absent and sent again: the next push sees both, sends no more, and waits longer from then on.
+
+    Push and reconcile exit with 3; status, alerts and resolve name rows, contacts and sum; then all goes on.
+    """
+    rows = give(30, ["5", "7.25", "1"])
     server.faults.active.append(Fault("gateway", path="history/revenue", commit=6.0, times=1))
-    given = {"api_key": API_KEY, "base_url": settings.base_url, "data_dir": settings.data_dir}
-    for name, value in {**given, "settle_seconds": 1}.items():
+    hasty = either.model_copy(update={"settle_seconds": 1.0})
+    names = ("base_url", "data_dir", "ledger_url", "settle_seconds")
+    for name, value in {"api_key": API_KEY, **{name: getattr(hasty, name) for name in names}}.items():
         monkeypatch.setenv(f"TRACKLY_{name.upper()}", str(value))
 
     def sync(*words: str) -> tuple[int, str]:
@@ -283,20 +252,28 @@ def test_an_alarm_is_named_by_every_command_until_it_is_acknowledged(
             app([*words])
         return int(ended.value.code or 0), "".join(capsys.readouterr())
 
-    sync("push")
-    let_commit(account, 10)
-    assert sync("push")[0] == 3
+    push(hasty, BOTH)
+    let_commit(account, 60)
     assert events(account) == once(rows + rows)
+    more = give(90, ["5", "7.25", "1"])
+    assert sync("push")[0] == 3
+    assert outcomes(hasty)["revenue"] == Outcomes(90, accepted=30, pending=60)
+    assert events(account) == once(rows + rows)
+    (alarm,) = open_alarms(hasty)
+    assert (alarm.rows, alarm.sent_again, alarm.contacts, alarm.amount) == (30, 30, 30, 1_325_000)
+    assert alarm.settle_seconds >= alarm.seconds >= 4.0
     for words, code in ((["status"], 0), (["status", "--json"], 0), (["alerts"], 0), (["reconcile"], 3)):
         found, text = sync(*words)
         assert found == code
-        assert "5 rows of revenue (25.0000) of 5 contacts" in text
+        assert "30 rows of revenue (132.5000) of 30 contacts" in text
         assert not any(row["to_number"] in text for row in rows)
     listed = sync("resolve")[1]
     assert not any(row["to_number"] in listed for row in rows)
     assert "--show-values" in listed
-    assert rows[0]["to_number"] in sync("resolve", "--show-values")[1]
+    shown = sync("resolve", "--show-values")[1]
+    assert any(row["to_number"] in shown for row in rows)
     assert sync("resolve", "--acknowledge", "1")[0] == 2
     assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1")[0] == 0
     assert sync("push")[0] == 0
+    assert events(account) == once(rows + more)
     assert "alarms" not in sync("status", "--json")[1]
