@@ -160,7 +160,7 @@ class Dataset:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of its columns in declaration order."""
-        return tuple(field.name for field in self.fields)
+        return _names(self.row)
 
 
 def past_times(dataset: Dataset) -> tuple[str, ...]:
@@ -174,6 +174,11 @@ def past_times(dataset: Dataset) -> tuple[str, ...]:
 def _fields(row: type[msgspec.Struct]) -> tuple[Field, ...]:
     hints = typing.get_type_hints(row, include_extras=True)
     return tuple(_field(name, hints[name]) for name in row.__struct_fields__)
+
+
+@cache
+def _names(row: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.name for field in _fields(row))
 
 
 def _field(name: str, hint: Any) -> Field:

@@ -65,7 +65,8 @@ def normal(name: str) -> str:
 
 def known(dataset: Dataset, names: Sequence[str]) -> int:
     """How many of the names are fields, or what other platforms call them: whether a line is a header."""
-    return sum(name in dataset.columns or name in _ALIASES for name in map(normal, names))
+    fields = dataset.columns
+    return sum(name in fields or name in _ALIASES for name in map(normal, names))
 
 
 def match(dataset: Dataset, names: Sequence[str], path: Path) -> Columns:

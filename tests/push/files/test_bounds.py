@@ -87,8 +87,8 @@ def large_dictionary(folder: Path) -> None:
 
 
 def gzip_bomb(folder: Path) -> None:
-    member = gzip.compress(b"\n" * 100_000_000, 1)
-    (folder / "sends.csv.gz").write_bytes(gzip.compress(f"{FIELDS}\n".encode()) + member * 30)
+    member = gzip.compress(b"\n" * 100_000_000)  # well: little is read before it is too much
+    (folder / "sends.csv.gz").write_bytes(gzip.compress(f"{FIELDS}\n".encode()) + member * 31)
 
 
 def zstd_bomb(folder: Path) -> None:

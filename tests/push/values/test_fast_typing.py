@@ -18,7 +18,7 @@ from pipelines.push.values.fast_typing import schema as typed_schema
 from schemas.columns import Dataset, Field, Kind
 from schemas.registry import PUSHED
 
-ROUNDS = 500
+ROUNDS = 250
 FIELDS = [(name, field) for name, dataset in PUSHED.items() for field in dataset.fields]
 SENDS = PUSHED["sends"]
 
