@@ -68,8 +68,8 @@ def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
     assert once.outcomes["revenue"] == Outcomes(3, accepted=2, duplicate=1)
     appended = {**sale, "revenue": 3, "timestamp": "2024-07-01T00:00:00Z"}
     write("revenue.ndjson", [changed, other, known, appended])
-    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(4, accepted=3, duplicate=1)
-    assert money(account) == [3, 5, 7, 8]
+    assert planned(settings) == (2, 1, 1, 0)
+    assert money(account) == [5, 7, 8]
 
 
 def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
@@ -81,11 +81,10 @@ def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
     changed = {**sale, "revenue": 6, "timestamp": "2024-06-03T00:00:00Z"}
     write("revenue-a.ndjson", [changed])
     assert planned(settings) == (0, 0, 0, 1)
-    count = push(settings, REVENUE, decision=Decision(Choice.COUNT, "another sale"))
-    assert count.outcomes["revenue"] == Outcomes(1, accepted=1)
     others = [{**sale, "message_id": f"m00000{n}", "revenue": 10 + n} for n in (1, 2)]
     write("revenue-b.ndjson", others)
-    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(3, accepted=3)
+    count = push(settings, REVENUE, decision=Decision(Choice.COUNT, "another sale"))
+    assert count.outcomes["revenue"] == Outcomes(3, accepted=3)
     (settings.history / "revenue-b.ndjson").unlink()
     write("revenue-c.ndjson", [others[0], {**others[1], "revenue": 20, "timestamp": "2024-06-09T00:00:00Z"}])
     assert planned(settings) == (2, 0, 0, 1)
