@@ -44,8 +44,8 @@ def environment(server: Server, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
-    """Runs `trackly-sync` in an empty folder; keyword arguments change the environment, None removes."""
+def sync_apart(environment: dict[str, str], tmp_path: Path) -> Sync:
+    """As `sync`, as a process of its own: for what comes of the process, not of the command."""
 
     def run(*arguments: str, **changes: str | None) -> Done:
         merged = {**environment, **changes}
@@ -56,13 +56,16 @@ def sync(environment: dict[str, str], tmp_path: Path) -> Sync:
 
 
 @pytest.fixture
-def sync_here(
+def sync(
     environment: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> Sync:
-    """As `sync`, in this process: half as much processor time, where a process is not the point."""
+    """Runs `trackly-sync` in an empty folder; keyword arguments change the environment, None removes.
+
+    In this process, which takes less processor time than one of its own.
+    """
 
     def run(*arguments: str, **changes: str | None) -> Done:
         with monkeypatch.context() as patch:
@@ -73,8 +76,12 @@ def sync_here(
                     patch.setenv(name, value)
             patch.chdir(tmp_path)
             capfd.readouterr()
-            with pytest.raises(SystemExit) as end:
-                app([*arguments], prog_name="trackly-sync")
+            umask = os.umask(0o022)  # a process would take its own away with it
+            try:
+                with pytest.raises(SystemExit) as end:
+                    app([*arguments], prog_name="trackly-sync")
+            finally:
+                os.umask(umask)
         assert isinstance(end.value.code, int)
         return Done(arguments, end.value.code, *capfd.readouterr())
 

@@ -1,4 +1,4 @@
-"""The command line as real processes: exit codes, streams, errors, Ctrl-C."""
+"""The command line: exit codes, streams, errors; as processes where Ctrl-C or a terminal are the point."""
 
 import asyncio
 import json
@@ -49,9 +49,19 @@ def of_session(leader: int) -> list[str]:
     return found
 
 
+def for_others(data: Path) -> list[Path]:
+    """What others may read of what commands make; a history is its owner's own."""
+    return [path for path in data.rglob("*") if path.stat().st_mode & 0o077 and "history" not in path.parts]
+
+
 def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path) -> None:
-    """The operator's day: pull, plan, push, push again, status; the account holds every good row once."""
+    """The operator's day: pull, plan, push, push again, status; the account holds every good row once.
+
+    Whatever they make is private.
+    """
+    data = tmp_path / "data"
     assert sync("pull").returncode == 0
+    assert not for_others(data)
     assert same(shown(warehouse(environment), "contacts"), account.contacts(), "phone_number", "list_id")
     export = write_history(account, tmp_path / "data" / "history", sends=500)
     calls = len(account.log)
@@ -70,6 +80,14 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
         assert sync("runs", run["id"][:8]).returncode == 0
         assert counts["accepted"] == sent, "the counts are those of the month"
         assert pushed.returncode == (3 if counts["quarantined"] else 0), "and so is the exit code"
+    on_record = query(
+        warehouse(environment),
+        "SELECT activity, status, rows FROM sync.runs WHERE activity LIKE '%sends' ORDER BY started_at",
+    )
+    assert on_record[-2:] == [
+        ("take in sends", "succeeded", export.rows["sends"]),
+        ("push sends", "succeeded", 500),
+    ]
     pushed = sync("push")
     assert pushed.returncode == 3, "bad rows were left out"
     assert "trackly-sync rejects sends" in pushed.stdout
@@ -97,23 +115,24 @@ def test_pull_push_status(sync: Sync, account: Account, environment: dict[str, s
     reported = sync("report", TRACKLY_API_KEY=None)
     assert reported.returncode == 0, reported.stderr
     assert "data/report.html" in reported.stdout
-    page = (tmp_path / "data" / "report.html").read_text(encoding="utf-8")
+    assert not for_others(data)
+    page = (data / "report.html").read_text(encoding="utf-8")
     assert "trackly-sync rejects sends" in page, "what needs attention, as status says it"
 
 
-def test_status_before_anything_is_friendly(sync: Sync) -> None:
+def test_status_before_anything_is_friendly(sync_apart: Sync) -> None:
     """Without a warehouse, a ledger or a key, status says what to do, and makes no files."""
-    done = sync("status", TRACKLY_API_KEY=None)
+    done = sync_apart("status", TRACKLY_API_KEY=None)
     assert (done.returncode, done.stderr) == (0, "")
     assert "trackly-sync pull" in done.stdout
-    empty = json.loads(sync("status", "--json", TRACKLY_API_KEY=None).stdout)
+    empty = json.loads(sync_apart("status", "--json", TRACKLY_API_KEY=None).stdout)
     assert empty["pull"] == dict.fromkeys(PULLED)
     assert empty["push"]["sends"]["rows_in"] == 0
 
 
-def test_output_is_plain_when_nobody_watches(sync: Sync) -> None:
+def test_output_is_plain_when_nobody_watches(sync_apart: Sync) -> None:
     """Without a terminal there are no colours and no bars, and JSON stands alone on standard output."""
-    done = sync("pull", "offers", "--json")
+    done = sync_apart("pull", "offers", "--json")
     assert "\x1b" not in done.stdout + done.stderr
     assert json.loads(done.stdout)["offers"]["rows"] == 12
 
@@ -324,26 +343,12 @@ def test_json_is_one_document_of_every_command(
         assert "→" in told, command
 
 
-def test_help_teaches(sync: Sync) -> None:
+def test_help_teaches(sync_apart: Sync) -> None:
     """Help shows examples, exit codes and where to begin."""
-    top = " ".join(sync("--help").stdout.split())
+    top = " ".join(sync_apart("--help").stdout.split())
     assert "Exit codes" in top
     assert "trackly-sync doctor" in top
-    assert "Examples" in sync("push", "--help").stdout
-
-
-@pytest.mark.usefixtures("pulled")
-def test_pushes_are_on_record(
-    sync: Sync, account: Account, environment: dict[str, str], tmp_path: Path
-) -> None:
-    """sync.runs tells of every push what was taken in and what was accepted."""
-    write_history(account, tmp_path / "data" / "history", sends=100)
-    assert sync("push").returncode == 3
-    found = query(
-        warehouse(environment),
-        "SELECT activity, status, rows FROM sync.runs WHERE activity LIKE '%sends' ORDER BY started_at",
-    )
-    assert found == [("take in sends", "succeeded", 104), ("push sends", "succeeded", 100)]
+    assert "Examples" in sync_apart("push", "--help").stdout
 
 
 def test_resolve_lists_and_settles_what_is_in_doubt(

@@ -78,13 +78,13 @@ def test_an_empty_history_folder_says_what_belongs_there(sync: Sync, tmp_path: P
     assert "files named sends, clicks or revenue" in " ".join(done.stderr.split())
 
 
-def test_settings_come_from_a_dotenv_file(sync: Sync, tmp_path: Path) -> None:
+def test_settings_come_from_a_dotenv_file(sync_apart: Sync, tmp_path: Path) -> None:
     """A .env file in the working directory will do; the environment wins over it; one that is no text is named."""
     (tmp_path / ".env").write_text(f"TRACKLY_API_KEY={API_KEY}\nTRACKLY_CONCURRENCY=999\n")
-    assert sync("pull", "lists", TRACKLY_API_KEY=None).returncode == 2
-    assert sync("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2").returncode == 0
+    assert sync_apart("pull", "lists", TRACKLY_API_KEY=None).returncode == 2
+    assert sync_apart("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2").returncode == 0
     (tmp_path / ".env").write_bytes(b"\xff\xfe")
-    refused = sync("status")
+    refused = sync_apart("status")
     assert (refused.returncode, ".env cannot be read" in refused.stderr) == (2, True)
 
 

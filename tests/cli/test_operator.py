@@ -17,12 +17,6 @@ Row = dict[str, Any]
 
 
 @pytest.fixture
-def sync(sync_here: Sync) -> Sync:
-    """What commands print and how they end, not their processes."""
-    return sync_here
-
-
-@pytest.fixture
 def history(tmp_path: Path) -> Path:
     """The folder that history is read from."""
     folder = tmp_path / "data" / "history"
@@ -79,7 +73,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     for personal in ("Anna", "555-0199", good[0]["to_number"]):
         assert personal not in plan.stdout
     assert max(map(len, plan.stdout.splitlines())) <= 80
-    assert "555-0199" in sync("push", "--dry-run", "--show-values").stdout
+    assert "555-0199" in sync("push", "sends", "--dry-run", "--show-values").stdout
     document = json.loads(sync("push", "--dry-run", "--json").stdout)
     assert [document[name]["exit_code"] for name in ("sends", "clicks", "revenue")] == [3, 0, 3]
     conflicts = [
@@ -118,10 +112,10 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     wanted = {row["id"]: row for row in [*good, *corrected]}
     assert {key: {name: row[name] for name in wanted[key]} for key, row in account.sends.items()} == wanted
     assert sync("push", "--same-rows-once").returncode == 2, "a decision needs a reason"
-    third = sync("push", "--same-rows-once", "--reason", "the same export, saved twice")
+    third = sync("push", "revenue", "--same-rows-once", "--reason", "the same export, saved twice")
     assert (third.returncode, "Nothing was decided" in third.stderr) == (0, False)
     assert [(row["message_id"], row["revenue"]) for row in account.revenue] == [("m1", 5)]
-    assert sync("push").returncode == 0, "the decision is kept"
+    assert sync("push", "revenue").returncode == 0, "the decision is kept"
     assert len(account.revenue) == 1
     assert rejected(sync) == []
     again = sync("push", "revenue", "--dry-run", "--same-rows-count", "--reason", "nothing is held")
@@ -129,7 +123,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
 
     # what changes later is reported, and the account keeps what it has
     ndjson(history / "sends-b.ndjson", [{**corrected[1], "message": "new"}, corrected[2]])
-    assert sync("push").returncode == 3
+    assert sync("push", "sends").returncode == 3
     assert account.sends["b-m0"]["message"] == "=cmd()"
     assert "1 row of sends differs from what was sent" in sync("status").stdout
     (row,) = rejected(sync, "--outcome", "differs")
@@ -139,7 +133,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     assert listed["fields"] == ["message"]
     assert sync("resolve", "--differs", "sends", "--reason", "a text that was corrected").returncode == 0
     assert "differs" not in sync("status").stdout
-    assert sync("push").returncode == 0
+    assert sync("push", "sends").returncode == 0
     assert rejected(sync) == []
-    plan = json.loads(sync("push", "--dry-run", "--json").stdout)["sends"]
+    plan = json.loads(sync("push", "sends", "--dry-run", "--json").stdout)["sends"]
     assert (plan["differs"], plan["differs_acknowledged"], plan["exit_code"]) == (0, 1, 0)

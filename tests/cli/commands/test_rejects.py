@@ -22,12 +22,6 @@ Sync = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def sync(sync_here: Sync) -> Sync:
-    """What commands print and how they end, not their processes."""
-    return sync_here
-
-
-@pytest.fixture
 def left_behind(sync: Sync, account: Account, tmp_path: Path) -> Counter[str]:
     """A pull with a bad row and a push with many; the rows left out by dataset, as their makers say."""
     account.add_contact({**account.contacts()[0], "phone_number": "+15559999999", "revenue_total": "much"})
