@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +128,30 @@ def pushed(
         yield Pushed(account, settings, beginning(account, settings, folder / "state"), folder / "backups")
 
 
-@pytest.mark.parametrize("warehouse", WAREHOUSES)
-@pytest.mark.parametrize("ledger", LEDGERS)
+def to_send(settings: Settings) -> int:
+    """How many sales a push would send."""
+    return plan(settings, ALL).plans["revenue"].intake.pending
+
+
+@pytest.mark.parametrize(
+    ("ledger", "warehouse"),
+    [
+        cell
+        for cell in product(LEDGERS, WAREHOUSES)
+        # to publish what is missing is most of a cell's time, and a ledger has rows then, or none
+        if cell[1] != PULLED or cell[0] in ("present", "of the first push", "deleted")
+    ],
+)
 def test_a_push_is_refused_or_exact(pushed: Pushed, ledger: str, warehouse: str) -> None:
     """With the latest ledger it is exact; with any other nothing leaves, and all who ask get the same answer."""
     pushed.restore(ledger, warehouse)
     settings = pushed.settings
     if ledger == "present":
         assert not lost(settings)
-        push(settings, ALL)
-        assert pushed.sales == sales(LAST)
+        assert to_send(settings) == LAST - CUT_OFF
+        if warehouse == PULLED:
+            push(settings, ALL)
+            assert pushed.sales == sales(LAST)
         return
     for either in (push, plan):
         with pytest.raises(StorageError, match="count twice") as refused:
@@ -166,6 +181,9 @@ def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str
     doubtful = [doubt.identity for doubt in in_doubt(settings)]
     assert doubtful == [f"record:r{n}" for n in range(SECOND, CUT_OFF)]
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
+    assert to_send(settings) == LAST - CUT_OFF
+    if not known:
+        return
     findings = reconcile(settings).findings
     assert not any(findings.values()), "what the account gained is what was taken over"
     push(settings, ALL)
@@ -184,11 +202,10 @@ def test_sends_that_a_lost_ledger_knew_stay_in_the_marts(pushed: Pushed) -> None
     records = "SELECT outcome, code, count(*) FROM imports.records WHERE dataset = 'sends' GROUP BY ALL"
     assert before == [(LAST,)]
     adopt(settings)
-    for _ in range(2):  # whatever is published next
-        assert query(settings.warehouse, figures) == before
-        assert query(settings.warehouse, records) == [("pending", "sent_before", LAST)]
-        assert outcomes(settings)["sends"].pending == LAST
-        publish_imports(settings)
+    publish_imports(settings)  # once more
+    assert query(settings.warehouse, figures) == before
+    assert query(settings.warehouse, records) == [("pending", "sent_before", LAST)]
+    assert outcomes(settings)["sends"].pending == LAST
     push(settings, ["sends"])
     assert query(settings.warehouse, figures) == before
     assert query(settings.warehouse, records) == [("duplicate", "already_there", LAST)]
@@ -202,9 +219,8 @@ def test_an_archive_of_an_earlier_version_counts_too(pushed: Pushed) -> None:
     with pytest.raises(StorageError, match="The ledger is empty"):
         push(settings, ALL)
     assert adopt(settings).in_doubt == CUT_OFF
-    resolve(settings, [doubt.identity for doubt in in_doubt(settings)], Outcome.ACCEPTED, "seen")
-    push(settings, ALL)
-    assert pushed.sales == sales(LAST)
+    assert len(in_doubt(settings)) == CUT_OFF
+    assert to_send(settings) == LAST - CUT_OFF
 
 
 def test_the_report_says_that_the_ledger_was_lost(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +255,9 @@ def test_an_emptied_account_is_filled_again_once_somebody_states_it(
     assert state_emptied(settings, "reset by support", True, other=[[], None, False]) == 0
     assert json.loads(capsys.readouterr().out)["emptied"] is True
     assert not lost(settings)
+    assert to_send(settings) == LAST - kept
+    if not kept:
+        return
     push(settings, ALL)
     assert pushed.sales == sales(LAST)
     said = query(settings.warehouse, "SELECT outcome, reason FROM imports.resolutions")
