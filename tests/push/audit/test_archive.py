@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from beginnings import Beginning, beginning, seeded
+from histories import active_offer, sends_to, write_rows
 from oracle import query
 from pydantic import SecretStr
 
@@ -19,7 +21,7 @@ from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.publish import publish_imports, publish_missing_imports
 from pipelines.push.run import intake, push, send
-from pipelines.sandbox import Account, seed_account
+from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
 from pipelines.warehouse.swap import replacing
 from schemas.own_tables.imports import FACTS
@@ -81,12 +83,12 @@ def wanted(rows: dict[str, list[Row]], messages: bool = False) -> dict[tuple[str
 @pytest.fixture
 def account() -> Account:
     """A small account: what is pulled of it hardly matters here."""
-    return seed_account(contacts=60)
+    return seeded(60)
 
 
-@pytest.fixture
-def rows(some_sends: Callable[[int], list[Row]], offer: str) -> dict[str, list[Row]]:
+def history_of(account: Account) -> dict[str, list[Row]]:
     """Six sends, four clicks and two sales with every field."""
+    offer = active_offer(account)
     sends = [
         row
         | {
@@ -95,7 +97,9 @@ def rows(some_sends: Callable[[int], list[Row]], offer: str) -> dict[str, list[R
             "delivered": n != 2,
             "length": 20 + n,
         }
-        for n, (row, kind) in enumerate(zip(some_sends(6), ("campaign", "flow") * 3, strict=True))
+        for n, (row, kind) in enumerate(
+            zip(sends_to(account.contacts(), 6), ("campaign", "flow") * 3, strict=True)
+        )
     ]
     clicks = [
         {
@@ -119,6 +123,31 @@ def rows(some_sends: Callable[[int], list[Row]], offer: str) -> dict[str, list[R
         for row in sends[:2]
     ]
     return {"sends": sends, "clicks": clicks, "revenue": revenue}
+
+
+@pytest.fixture
+def rows(account: Account) -> dict[str, list[Row]]:
+    """The rows of every file."""
+    return history_of(account)
+
+
+@pytest.fixture(scope="module")
+def all_pushed(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
+    """All files were pushed, and are there; messages are kept."""
+    folder, account = tmp_path_factory.mktemp("pushed"), seeded(60)
+    with running(account) as server:
+        settings = settings_of(server.url, folder / "data", keep_messages=True)
+        for name, rows in history_of(account).items():
+            write_rows(settings.history / f"{name}.ndjson", rows)
+        push(settings, list(PUSHED))
+    return beginning(account, settings, folder / "kept")
+
+
+@pytest.fixture
+def pushed(account: Account, settings: Settings, all_pushed: Beginning) -> Settings:
+    """All files were pushed, and are there; settings with which messages are kept."""
+    all_pushed.restore(account, settings)
+    return settings.model_copy(update={"keep_messages": True})
 
 
 @pytest.fixture
@@ -147,15 +176,13 @@ def without_later(found: dict[tuple[str, str], Row]) -> dict[tuple[str, str], Ro
 
 def test_what_files_say_outlives_them_and_the_warehouse(
     settings: Settings,
+    pushed: Settings,
     rows: dict[str, list[Row]],
-    written: Callable[[], None],
     write: Write,
     some_sends: Callable[[int], list[Row]],
 ) -> None:
     """In the input, after other files, and in a warehouse made from nothing: every field, messages by a setting."""
-    keeping = settings.model_copy(update={"keep_messages": True})
-    written()
-    push(keeping, list(PUSHED))
+    keeping = pushed
     assert facts(keeping) == wanted(rows, messages=True)
     other_input(keeping, write, some_sends)
     assert without_later(facts(keeping)) == wanted(rows, messages=True)
@@ -183,7 +210,7 @@ def test_with_hashed_phones_the_persons_key_is_the_hash(
     private = settings.model_copy(
         update={"hash_phones": SecretStr(SECRET), "keep_messages": True, "history_dir": settings.history}
     )
-    pull(private, ["contacts", "lists", "offers"], "run")
+    pull(private, ["contacts"], "run")
     written()
     intake(private, list(PUSHED))
     send(private, ["sends"])
@@ -222,24 +249,23 @@ def plain_numbers(settings: Settings, rows: dict[str, list[Row]]) -> list[str]:
 
 def test_what_a_lost_ledger_knew_keeps_its_facts(
     settings: Settings,
+    pushed: Settings,
     rows: dict[str, list[Row]],
     written: Callable[[], None],
     write: Write,
     some_sends: Callable[[int], list[Row]],
 ) -> None:
     """Revenue that is taken over has no digest; sends and clicks stay known until they are pushed again."""
-    written()
-    push(settings, list(PUSHED))
     outside = (*settings.data_dir.glob("push/*.duckdb"), *settings.data_dir.glob("ledger.db*"))
     for path in (*settings.history.iterdir(), *outside):
         path.unlink()
-    assert adopt(settings).rows == 2
-    assert facts(settings) == wanted(rows)
-    other_input(settings, write, some_sends)
-    assert without_later(facts(settings)) == wanted(rows)
+    assert adopt(pushed).rows == 2
+    assert facts(pushed) == wanted(rows, messages=True)
+    other_input(pushed, write, some_sends)
+    assert without_later(facts(pushed)) == wanted(rows, messages=True)
     written()
-    push(settings, ["sends"])
-    assert without_later(facts(settings)) == wanted(rows)
+    push(pushed, ["sends"])
+    assert without_later(facts(pushed)) == wanted(rows, messages=True)
     calls = query(
         settings.warehouse, "SELECT dataset, count(*), count(chunk) FROM imports.records GROUP BY ALL"
     )
@@ -248,16 +274,16 @@ def test_what_a_lost_ledger_knew_keeps_its_facts(
 
 def test_an_older_warehouse_keeps_what_it_knows(
     settings: Settings,
+    pushed: Settings,
     rows: dict[str, list[Row]],
+    written: Callable[[], None],
     write: Write,
     some_sends: Callable[[int], list[Row]],
 ) -> None:
     """Without archive and new columns: facts that were published stay; of rows in the input all is archived."""
-    rows |= {"clicks": [], "revenue": []}
-    write("sends.ndjson", rows["sends"])
-    push(settings, ["sends"])
-    for path in archived(archive_folder(settings, "sends")):
-        path.unlink()
+    for name in PUSHED:
+        for path in archived(archive_folder(settings, name)):
+            path.unlink()
     new = (
         "phone_number",
         "send_type",
@@ -270,13 +296,14 @@ def test_an_older_warehouse_keeps_what_it_knows(
     with replacing(settings.warehouse) as connection:
         for column in new:
             connection.execute(f"ALTER TABLE imports.records DROP COLUMN {column}")
-    other_input(settings, write, some_sends)
-    older = {key: row | dict.fromkeys(new) for key, row in wanted(rows).items()}
+    other_input(pushed, write, some_sends)
+    # the stages still have clicks and revenue
+    older = {key: row | dict.fromkeys(new if key[0] == "sends" else ()) for key, row in wanted(rows).items()}
     assert without_later(facts(settings)) == older
-    write("sends.ndjson", rows["sends"])
-    push(settings, ["sends"])
-    other_input(settings, write, some_sends)
-    assert without_later(facts(settings)) == wanted(rows)
+    written()
+    push(pushed, ["sends"])
+    other_input(pushed, write, some_sends)
+    assert without_later(facts(settings)) == wanted(rows, messages=True)
 
 
 def test_a_row_is_archived_once_and_as_it_was_sent(
