@@ -95,8 +95,6 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
     engine.dispose()
     assert push(settings, ["revenue"]).outcomes["revenue"].parked == 2
     shown = settings.model_copy(update={"push_synced_revenue": True})
-    assert push(shown, ["revenue"]).outcomes["revenue"] == Outcomes(4, accepted=4)
-    assert len(account.revenue) == 4
     asked = [tune["id"].upper(), "f" * 24, tune["id"]]
     write(
         "clicks.ndjson",
@@ -110,7 +108,9 @@ def test_revenue_that_tune_syncs_is_held_back_for_good(
             for row, offer in zip(rows, asked, strict=False)
         ],
     )
-    report = push(settings, ["clicks"])
+    report = push(shown, ["clicks", "revenue"])
+    assert report.outcomes["revenue"] == Outcomes(4, accepted=4)
+    assert len(account.revenue) == 4
     assert report.outcomes["clicks"] == Outcomes(3, accepted=1, quarantined=2)
     texts = " ".join(report.reasons["clicks"])
     assert "the account has this offer in other case of letters only" in texts
