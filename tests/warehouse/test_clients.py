@@ -43,7 +43,7 @@ print(json.dumps({f"{schema}.{name}": len(connection.execute(f'FROM "{schema}"."
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with rows in every kind of table: pulled twice, with history pushed between."""
     folder = tmp_path_factory.mktemp("clients")
-    account = seed_account(contacts=1_000)
+    account = seed_account(contacts=300)
     with running(account) as server:
         settings = load_settings(
             api_key=API_KEY, base_url=server.url, data_dir=folder / "data", settle_seconds=0
@@ -98,7 +98,7 @@ def test_an_older_client_reads_every_table_and_every_mart(
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found == rows
-    assert found["main.contacts"] == found['main.contacts_as_of"(now())--'] == 1_000
+    assert found["main.contacts"] == found['main.contacts_as_of"(now())--'] == 300
     assert found["main.webhook_events"] == 5
     assert found["marts.messages"] == found["marts.opt_outs"] == found["marts.webhook_gaps"] == 1
 
