@@ -107,13 +107,24 @@ def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
         is_empty = bool(surviving.unknown_to(figures).datasets)
     with opened_warehouse(settings) as warehouse, opened_archive(settings, with_old=is_empty) as archive:
         if archive:
-            add_rows(archive, settings)
+            add_rows(archive, settings, _sent(warehouse))
         survivors = [connection for connection in (archive, warehouse) if connection]
         if not survivors:
             return Adopted(0, 0, 0, Decimal(0))
         ledger.recover(REVENUE)  # nothing is under way beside this: what is on record so was cut off
         done = [_take_from(connection, ledger) for connection in sorted(survivors, key=_latest, reverse=True)]
     return sum(done, start=Adopted(0, 0, 0, Decimal(0)))
+
+
+def _sent(warehouse: duckdb.DuckDBPyConnection | None) -> list[str]:
+    """The rows of revenue that the warehouse has in a call, by their identities."""
+    if warehouse is None:
+        return []
+    rows = warehouse.execute(
+        f"SELECT identity FROM imports.records WHERE dataset = '{REVENUE}'"
+        " AND chunk IS NOT NULL AND identity IS NOT NULL"
+    )
+    return [identity for (identity,) in rows.fetchall()]
 
 
 def _latest(connection: duckdb.DuckDBPyConnection) -> datetime:

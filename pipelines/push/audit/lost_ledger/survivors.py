@@ -119,12 +119,13 @@ def note_published(connection: "DuckDBPyConnection", settings: Settings, known: 
         note_pushed(connection, settings)
 
 
-def add_rows(connection: "DuckDBPyConnection", settings: Settings) -> None:
+def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequence[str]) -> None:
     """Make imports.records, which only taking over needs: what was known last of each row.
 
     Args:
         connection: of `opened_archive`.
         settings: where it lies.
+        sent: identities of rows that the warehouse has in a call, and so says more of than an old archive does.
     """
     connection.execute(f"CREATE TABLE unanswered ({_ROW})")
     query = "SELECT intended_at, chunk FROM imports.chunks WHERE chunk < 0"
@@ -144,9 +145,13 @@ def add_rows(connection: "DuckDBPyConnection", settings: Settings) -> None:
             f"INSERT INTO unanswered SELECT identity, ?, NULL, revenue"
             f" FROM read_parquet({files}, union_by_name = true, filename = 'file')"
             " WHERE identity NOT IN (SELECT identity FROM unanswered)"
+            " AND identity NOT IN (SELECT unnest(?::VARCHAR[]))"
             " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1",
-            [number],
+            [number, sent],
         )
+        counted = "SELECT count(*) FROM unanswered WHERE unanswered.chunk = chunks.chunk"
+        connection.execute(f"UPDATE imports.chunks SET rows = ({counted}) WHERE chunk = ?", [number])
+        connection.execute("DELETE FROM imports.chunks WHERE chunk = ? AND rows = 0", [number])
     calls, noted = pushed_files(settings)
     known = (
         f" UNION ALL BY NAME SELECT '{REVENUE}' AS dataset, r.* EXCLUDE (intended_at), c.chunk"

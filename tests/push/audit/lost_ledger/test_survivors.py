@@ -223,6 +223,21 @@ def test_an_archive_of_an_earlier_version_counts_too(pushed: Pushed) -> None:
     assert to_send(settings) == LAST - CUT_OFF
 
 
+def test_the_warehouse_says_more_of_a_row_than_an_archive_of_an_earlier_version(pushed: Pushed) -> None:
+    """A row that it has in a call is taken over once, as answered as it was; only others are in doubt."""
+    pushed.restore("deleted", "of the second push")
+    settings = pushed.settings
+    shutil.rmtree(pushed_folder(settings))
+    sent = (
+        "SELECT count(*), sum(revenue) FROM imports.records WHERE dataset = 'revenue' AND chunk IS NOT NULL"
+    )
+    ((rows, _),) = query(settings.warehouse, sent)
+    taken = adopt(settings)
+    assert (taken.rows, taken.in_doubt) == (CUT_OFF, CUT_OFF - rows)
+    assert 0 < rows < CUT_OFF
+    assert to_send(settings) == LAST - CUT_OFF
+
+
 def test_the_report_says_that_the_ledger_was_lost(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that nothing was pushed, where it also says that something was."""
     pushed.restore("deleted", PULLED)
