@@ -69,12 +69,12 @@ class _Top(Group):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.commands = LazyCommands({place.name: place for place in COMMANDS})
+        self.commands = LazyCommands({command.name: command for command in COMMANDS})
 
     def panels(self) -> Iterator[tuple[str, Rows]]:
         """The commands in the groups of `COMMANDS`."""
-        for title, places in groupby(COMMANDS, lambda place: place.panel):
-            yield title, [(place.name, place.short) for place in places]
+        for title, commands in groupby(COMMANDS, lambda command: command.panel):
+            yield title, [(command.name, command.short) for command in commands]
 
 
 app = typer.Typer(
