@@ -5,10 +5,12 @@ One carrier serves one base URL. It says what it knows of a request that failed 
 (`replies`).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from pipelines.trackly.failures import Failure, Kind
@@ -168,6 +170,7 @@ class Carrier:
                 max_field_size=_LONGEST_HEADER,
                 max_headers=_MOST_HEADERS,
                 middlewares=(_once,),
+                response_class=_Response,
             )
         return self._session
 
@@ -175,6 +178,36 @@ class Carrier:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
+
+
+class _Response(aiohttp.ClientResponse):
+    """A reply whose connection is gone as soon as it is closed.
+
+    aiohttp's `close` of a TLS connection waits for the other side's goodbye, half a minute where a gateway gives
+    none. Each call of revenue has a connection of its own, so that they would pile up.
+    """
+
+    _transport: asyncio.BaseTransport | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the head, as aiohttp does, which closes the connection of a request that fails."""
+        self._transport = connection.transport
+        return await super().start(connection)
+
+    def close(self) -> None:
+        """Close the connection, read or not."""
+        super().close()
+        self._end()
+
+    async def wait_for_close(self) -> None:
+        """Leave the reply, as aiohttp does, and end a connection that is not kept."""
+        await super().wait_for_close()
+        self._end()
+
+    def _end(self) -> None:
+        transport = self._transport
+        if isinstance(transport, asyncio.WriteTransport) and transport.is_closing():
+            transport.abort()
 
 
 async def _noted(body: bytes, sent: Sent) -> AsyncIterator[bytes]:

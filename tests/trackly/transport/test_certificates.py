@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import Authority, Seen, nginx, serving, serving_tls
+from peers import Authority, Seen, nginx, request_of, serving, serving_tls
 
-from pipelines.errors import ServiceError, SettingsError
+from pipelines.errors import OutcomeUnknown, ServiceError, SettingsError
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue
@@ -234,3 +237,41 @@ def test_a_client_certificate_that_nginx_demands(
         error = ask(f"https://127.0.0.1:{port}", wire)
     assert type(error) is ServiceError
     assert "client certificate" in error.message
+
+
+@pytest.mark.parametrize(
+    "reply", [REPLY, REPLY.replace(b"Connection: close\r\n", b""), b"HTTP/1.1 200 OK\r\n", b""]
+)
+@pytest.mark.parametrize("revenue", [False, True])
+def test_a_connection_ends_with_its_call(
+    authority: Authority, wire: Any, monkeypatch: pytest.MonkeyPatch, reply: bytes, revenue: bool
+) -> None:
+    """A gateway that never says goodbye holds no connection that is not kept: they would pile up."""
+    context, ended = context_of(authority.sign("good")), threading.Event()
+    is_kept = b"Content" in reply and b"close" not in reply and not revenue
+
+    def handle(connection: socket.socket, _: Seen) -> None:
+        with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False) as secure:
+            request_of(secure)
+            secure.sendall(reply)
+            raw = socket.socket(fileno=os.dup(secure.fileno()))
+            with raw, suppress(ConnectionResetError):
+                raw.settimeout(20)
+                while raw.recv(65_536):
+                    """Goodbye is not answered; only an end counts."""
+            ended.set()
+
+    async def run(url: str) -> bool:
+        settings = load_settings(
+            api_key=wire.KEY, base_url=url, timeout_seconds=1, retry_seconds=0, _env_file=None
+        )
+        async with TracklyClient(settings) as client:
+            with suppress(ServiceError, OutcomeUnknown):
+                await (post_revenue(client, b"{}") if revenue else get_page(client, "/lists", "lists"))
+            if not is_kept:
+                assert await asyncio.to_thread(ended.wait, 15)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with serving(handle) as server:
+        asyncio.run(run(f"https://{server.place}/api/v2"))
+        assert ended.wait(15)
