@@ -14,11 +14,11 @@ from pydantic import Field
 
 from assets.graph.external import HISTORY_FILES
 from assets.graph.pulled import warehouse
-from assets.graph.pushed import GROUP as PUSH_POOL
 from assets.graph.pushed import imports_published
 from assets.inspection.metadata import of_month
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
+from assets.runs.pools import PUSH_POOL
 from assets.runs.started_by import attended
 from pipelines.push.audit.months import outcomes_by_month
 from pipelines.push.outcomes import Outcome

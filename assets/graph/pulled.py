@@ -11,6 +11,7 @@ from assets.graph.external import ACCOUNT
 from assets.inspection.metadata import column_schema, of_snapshot, of_unserved, of_warehouse
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
+from assets.runs.pools import PULL_POOL, WAREHOUSE_POOL
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.pull.snapshot import ReadOptions
 from pipelines.push.audit.publish import publish_missing_imports
@@ -19,7 +20,6 @@ from schemas.columns import Dataset
 from schemas.registry import BY_PRODUCT, PULLED
 
 GROUP = "pull"
-WAREHOUSE_POOL = "warehouse"
 _MADE_OF = {"revenue": ("contacts",)}
 """By dataset, others that it is derived from where the account does not serve it."""
 
@@ -32,7 +32,7 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
         name=dataset.name,
         deps=[ACCOUNT, *deps],
         group_name=GROUP,
-        pool=GROUP,
+        pool=PULL_POOL,
         kinds={"parquet"},
         description=f"{dataset.doc} Source: {dataset.page}.",
         metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},

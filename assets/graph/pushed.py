@@ -17,6 +17,7 @@ from assets.inspection.lookups import input_rows, noticed, recorded_rows, rows_b
 from assets.inspection.metadata import column_schema, of_intake, of_outcomes, of_reconciliation
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
+from assets.runs.pools import PUSH_POOL
 from assets.runs.started_by import attended
 from pipelines.errors import BusyError, UsageError
 from pipelines.push.audit.publish import publish_imports
@@ -72,7 +73,7 @@ def _history(dataset: Dataset) -> dg.AssetsDefinition:
         name=f"history_{dataset.name}",
         deps=[HISTORY_FILES, warehouse],
         group_name=GROUP,
-        pool=GROUP,
+        pool=PUSH_POOL,
         kinds={"file"},
         output_required=False,
         description=f"{dataset.doc} Read from the history folder and judged; nothing is sent.",
@@ -108,7 +109,7 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         name=f"imported_{dataset.name}",
         deps=deps,
         group_name=GROUP,
-        pool=GROUP,
+        pool=PUSH_POOL,
         kinds={"api"},
         description=f"{dataset.doc} Sent once; outcomes are in imports.records. Endpoint: {dataset.page}.",
         metadata={"dagster/column_schema": column_schema(RECORDS, pulled=False)},
@@ -138,7 +139,7 @@ imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends
 @dg.asset(
     deps=[imported_clicks, imported_revenue],
     group_name=GROUP,
-    pool=GROUP,
+    pool=PUSH_POOL,
     kinds={"duckdb"},
     description="What the ledger has as accepted, against the API's answers, and against what the contacts' totals"
     " gained. Differences are in imports.differences.",

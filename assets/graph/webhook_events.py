@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.graph.external import ACCOUNT
-from assets.graph.pulled import WAREHOUSE_POOL, warehouse
+from assets.graph.pulled import warehouse
 from assets.inspection.lookups import event_rows
 from assets.inspection.metadata import column_schema, numbers, of_events
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
+from assets.runs.pools import WAREHOUSE_POOL
 from pipelines.alerts.after_run import of_receiver
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.queue.state import received

@@ -1,4 +1,4 @@
-"""Runs of jobs: in this process, who started them, how far they are, and how errors of the engine end them.
+"""Runs of jobs: in this process, who started them, which wait, how far they are, and how errors end them.
 
 in_process ─▶ a job ─▶ engine_calls ─▶ progress (steps and the first error)
 

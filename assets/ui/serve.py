@@ -22,6 +22,7 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from assets.records.unreported import unreported
+from assets.runs.pools import limit_pools
 from assets.runs.started_by import by_command_line
 from assets.ui.location import LOCATION
 from pipelines.errors import TracklySyncError
@@ -92,6 +93,7 @@ def main(host: str, port: str) -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with dg.DagsterInstance.get() as instance:
+            limit_pools(instance)
             for run in settle_stale_runs(instance):
                 print(f"Run {run} was under way when Dagster was stopped; marked as failed.", flush=True)  # noqa: T201
         settings = load_settings()

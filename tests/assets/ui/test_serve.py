@@ -9,10 +9,13 @@ import dagster as dg
 import msgspec
 import pytest
 from dagster._core.events import EngineEventData
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from receiving import arrive, delivery
 from serving import wait_for
 
 from assets.definitions import build_defs
+from assets.runs.pools import POOLS, limit_pools
 from assets.ui.serve import _Due, _logging, settle_stale_runs
 from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
@@ -127,3 +130,26 @@ def test_a_database_that_is_away_does_not_end_the_pages(
         due = _Due(instance, settings, lambda: next(times))
         assert [due.now(), due.now()] == [True, False]
     assert "could not be looked for" in caplog.text
+
+
+def test_two_runs_of_a_pool_that_wait_together_start_one_after_the_other(tmp_path: Path) -> None:
+    """Also where Dagster's records are new; a limit that somebody has set stays."""
+    with dg.DagsterInstance.from_config(str(dagster_home(tmp_path))) as instance:
+        instance.event_log_storage.set_concurrency_slots("warehouse", 2)
+        limit_pools(instance)
+        limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+        assert limits == {"pull": 1, "push": 1, "warehouse": 2}
+        defs = build_defs()
+        pools = {op.pool for job in defs.resolve_all_job_defs() for op in job.all_node_defs if op.pool}
+        assert pools == set(POOLS)
+        location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "repository")
+        for _ in range(2):
+            instance.create_run_for_job(
+                defs.resolve_job_def("pull"),
+                status=dg.DagsterRunStatus.QUEUED,
+                remote_job_origin=RemoteJobOrigin(location, "pull"),
+            )
+        taken = QueuedRunCoordinatorDaemon(1)._get_runs_to_dequeue(
+            instance, instance.get_concurrency_config(), fixed_iteration_time=None
+        )
+        assert len(taken) == 1
