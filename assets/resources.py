@@ -13,7 +13,7 @@ import dagster as dg
 
 from assets.runs.started_by import asked
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt, warn_of_misspelt
 from pipelines.whole_runs import whole_run
 
 
@@ -37,6 +37,7 @@ class Trackly(dg.ConfigurableResource[Settings]):
         """
         settings = load_settings()
         refuse_misspelt()
+        warn_of_misspelt()
         return settings
 
 

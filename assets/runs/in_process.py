@@ -26,7 +26,7 @@ from assets.runs.started_by import PULLS
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.storage import be_private
 from pipelines.text.humanize import form
 from pipelines.text.sanitize import plain

@@ -15,7 +15,7 @@ from pipelines.cli.terminal.help import Group
 from pipelines.cli.terminal.help_page import Rows
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.settings import load_settings
-from pipelines.settings.environment import unknown_settings
+from pipelines.settings.misspelt import misspelt
 from pipelines.storage import be_private, claim
 
 _HELP = """
@@ -131,6 +131,6 @@ def _keep_private() -> None:
 def _tell_of_misspelt_settings() -> None:
     """A setting that is not read does nothing, and nothing else would say so."""
     with suppress(OSError, UnicodeDecodeError):  # of .env, which the command itself reports
-        for name, meant in unknown_settings().items():
-            if meant:
-                tell(f"{name} is no setting and has no effect; {meant} is one.")
+        for one in misspelt():
+            if one.meant:
+                tell(one.text)

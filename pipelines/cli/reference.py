@@ -6,6 +6,7 @@ both to the code. What does not belong here: tables (`schemas.dictionary`).
 
 import inspect
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,23 @@ from pipelines.cli.app import app
 from pipelines.cli.terminal.help_page import default_of
 from pipelines.process.exit_codes import MEANINGS
 from pipelines.settings import Settings
+from pipelines.settings.declared import PREFIX
+from pipelines.settings.misspelt import NOT_UNDONE, PRIVATE
 
 DOCUMENT = Path("docs/reference.md")
+
+
+def _named(names: Sequence[str]) -> str:
+    *first, last = (f"`{PREFIX}{name}`" for name in names)
+    return f"{', '.join(first)} or {last}"
+
+
+_WITHOUT_EFFECT = f"""\
+A setting that is given without a value, a switch too, is as if it were not given: its default holds. A name that only
+resembles a setting has no effect, and every command warns of it. Where the effect cannot be had afterwards, pulls and
+pushes refuse to run, with exit code 2: for a misspelt name of {_named(NOT_UNDONE)} (such as `TRACKLY_HASH`,
+`TRACKY_HASH_PHONES`, `HASH_PHONES`), and where {_named(PRIVATE)} is given without a value, as by a secret that could
+not be read."""
 
 _SAID = re.compile(r"\bdefault:? (.+?)(?:[.;](?: |$)|$)", re.IGNORECASE)
 
@@ -34,6 +50,7 @@ def reference() -> str:
         *_commands(),
         "## Settings",
         "Environment variables, or a `.env` file in the working directory; the environment wins.",
+        _WITHOUT_EFFECT,
         _settings(),
         "## Exit codes",
         _exit_codes(),

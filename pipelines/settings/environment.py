@@ -1,22 +1,16 @@
-"""What the environment and .env hold: the settings among it, and names that look like settings and are none.
+"""What the environment and .env hold, and the settings among it.
 
-What does not belong here: the settings themselves (`declared`).
+What does not belong here: the settings themselves (`declared`), and names that only resemble one (`misspelt`).
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.errors import SettingsError
 from pipelines.settings.declared import PREFIX, Settings
 
 DOTENV = Path(".env")
 """In the folder where a command runs."""
-
-NOT_UNDONE = frozenset(f"{PREFIX}{name}" for name in ("HASH_PHONES", "DROP_CUSTOM_FIELDS", "LEDGER_URL"))
-"""Settings without which a run leaves something that cannot be taken back."""
 
 _SECRET = frozenset(
     {"api_key", "hash_phones", "ledger_url", "dagster_url", "alert_webhook", "ui_password", "webhook_secret"}
@@ -32,47 +26,10 @@ def given_settings(settings: Settings) -> list[str]:
     ]
 
 
-def unknown_settings() -> dict[str, str]:
-    """Names in the environment and in .env that look like settings and are none, each with what it may have meant."""
-    known = [name.upper() for name in Settings.model_fields]
-    given = sorted({*os.environ, *_from_file()})
-    unknown = [name for name in given if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known]
-    return {name: _meant(name.removeprefix(PREFIX), known) for name in unknown}
+def given_texts(env_file: Path | None = DOTENV) -> dict[str, str]:
+    """Every name that the environment and a file give, with its text; the environment wins.
 
-
-def refuse_misspelt() -> None:
-    """See that no name looks like a setting that is needed before personal data is stored, or rows are sent.
-
-    Raises:
-        SettingsError: one does. Phones that were stored stay stored, and a push with another ledger sends again.
-    """
-    with suppress(OSError, UnicodeDecodeError):  # of .env, which `load_settings` reports
-        for name, meant in unknown_settings().items():
-            if meant in NOT_UNDONE:
-                raise SettingsError(
-                    f"{name} is no setting and has no effect; what {meant} would do cannot be done afterwards.",
-                    f"Set {meant} if you meant that, and take {name} out. Nothing was read or sent.",
-                )
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    """The setting that a name may stand for, whatever the order of its words; "" where there is none."""
-    by_words = {_sorted_words(one): one for one in known}
-    found = [
-        *get_close_matches(name, known, 1),
-        *(by_words[close] for close in get_close_matches(_sorted_words(name), by_words, 1)),
-    ]
-    return f"{PREFIX}{found[0]}" if found else ""
-
-
-def _sorted_words(name: str) -> str:
-    return "_".join(sorted(name.split("_")))
-
-
-def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
-    """The settings that the environment and a file set, as texts by the names of fields; the environment wins.
-
-    A blank text sets nothing: compose files and shells pass one on where a variable is not set.
+    Names in small letters count as well. Of two that differ in that only, the one in capitals wins.
 
     Args:
         env_file: None for the environment alone.
@@ -80,18 +37,36 @@ def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read.
     """
-    given = {**_from_file(env_file), **{name.upper(): text for name, text in os.environ.items()}}
+    environment = dict(sorted(os.environ.items(), key=lambda item: item[0].isupper()))
+    own = {name.upper() for name in environment}
+    file = {name: text or "" for name, text in _from_file(env_file).items() if name.upper() not in own}
+    return {**file, **environment}
+
+
+def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
+    """The settings that the environment and a file set, as texts by the names of fields; the environment wins.
+
+    A blank text sets nothing: compose files and shells pass one on where a variable is not set. Pulls and pushes
+    refuse it where the default cannot be undone (`misspelt`).
+
+    Args:
+        env_file: None for the environment alone.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
     return {
-        name.removeprefix(PREFIX).lower(): text
-        for name, text in given.items()
-        if name.startswith(PREFIX) and text and text.strip()
+        name.upper().removeprefix(PREFIX).lower(): text
+        for name, text in given_texts(env_file).items()
+        if name.upper().startswith(PREFIX) and text.strip()
     }
 
 
-def _from_file(env_file: Path | None = DOTENV) -> Mapping[str, str | None]:
-    """The names and texts of a file, names in capitals."""
+def _from_file(env_file: Path | None) -> Mapping[str, str | None]:
+    """The names and texts of a file, those in capitals last."""
     if env_file is None or not env_file.is_file():
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 - where there is no such file, it is not needed
 
-    return {name.upper(): text for name, text in dotenv_values(env_file, encoding="utf-8").items()}
+    found = dotenv_values(env_file, encoding="utf-8")
+    return dict(sorted(found.items(), key=lambda item: item[0].isupper()))

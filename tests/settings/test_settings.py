@@ -15,7 +15,7 @@ from pipelines.errors import SettingsError
 from pipelines.sandbox import API_KEY
 from pipelines.settings import DEMO_MARKER, Settings, load_settings
 from pipelines.settings.demo_account import announced
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import Misspelt, misspelt, refuse_misspelt
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.queue.store import open_store
 
@@ -123,6 +123,7 @@ def test_without_a_key_a_demos_data_names_the_command_that_serves_its_account(tm
     assert load_settings(data_dir=tmp_path, api_key=API_KEY).require_key() == API_KEY
 
 
+NEVER_BLANK = ("TRACKLY_HASH_PHONES", "TRACKLY_DROP_CUSTOM_FIELDS", "TRACKLY_KEEP_MESSAGES")
 ODD = ("x", "nan", "1e99", "-1", "5m", "10%", "true")
 
 
@@ -150,32 +151,90 @@ def test_what_is_wrong_is_shown_in_our_own_text(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("name", "is_refused"),
+    ("name", "meant", "is_refused"),
     [
-        ("TRACKLY_HASH_PHONE", True),
-        ("TRACKLY_PHONES_HASH", True),
-        ("TRACKLY_HASHED_PHONES", True),
-        ("TRACKLY_REDACT_PHONES", True),
-        ("TRACKLY_DROP_CUSTOM_FIELD", True),
-        ("TRACKLY_LEDGER", True),
-        ("TRACKLY_CONCURENCY", False),
-        ("TRACKLY_HISTORY_FOLDER", False),
-        ("TRACKLY_VERSION", False),
+        ("TRACKLY_HASH", "HASH_PHONES", True),
+        ("TRACKLY_HASH_PHONE", "HASH_PHONES", True),
+        ("TRACKLY_PHONES_HASH", "HASH_PHONES", True),
+        ("TRACKLY_HASHED_PHONES", "HASH_PHONES", True),
+        ("TRACKLY_REDACT_PHONES", "HASH_PHONES", True),
+        ("TRACKLY_HASH_SECRET", "HASH_PHONES", True),
+        ("TRACKLY_SYNC_HASH_PHONES", "HASH_PHONES", True),
+        ("trackly_hash", "HASH_PHONES", True),
+        ("TRACKY_HASH_PHONES", "HASH_PHONES", True),
+        ("tracky_hash_phones", "HASH_PHONES", True),
+        ("TRACLY_HASH", "HASH_PHONES", True),
+        ("TRACKLYHASH_PHONES", "HASH_PHONES", True),
+        ("TRACKYHASHPHONES", "HASH_PHONES", True),
+        ("TRACKLY__HASH_PHONES", "HASH_PHONES", True),
+        ("TRACKLY-HASH-PHONES", "HASH_PHONES", True),
+        ("HASH_PHONES", "HASH_PHONES", True),
+        ("hash_phones", "HASH_PHONES", True),
+        ("HASH_PHONE_NUMBERS", "HASH_PHONES", False),
+        ("ACME_HASH_PHONES", "HASH_PHONES", False),
+        ("TRACKER_HASH_PHONES", "HASH_PHONES", False),
+        ("TRACKLY_DROP_CUSTOM_FIELD", "DROP_CUSTOM_FIELDS", True),
+        ("TRACKLY_DROP", "DROP_CUSTOM_FIELDS", True),
+        ("DROP_CUSTOM_FIELDS", "DROP_CUSTOM_FIELDS", True),
+        ("TRACKLY_KEEP_MESSAGE", "KEEP_MESSAGES", True),
+        ("TRACKY_KEEP_MESSAGES", "KEEP_MESSAGES", True),
+        ("TRACKLY_LEDGER", "LEDGER_URL", True),
+        ("TRACKY_LEDGER_URL", "LEDGER_URL", True),
+        ("TRACKLY_KEEP_SNAPSHOT", "KEEP_SNAPSHOTS", False),
+        ("TRACKLY_CONCURENCY", "CONCURRENCY", False),
+        ("TRACKY_CONCURRENCY", "CONCURRENCY", False),
+        ("TRACKLY_HISTORY_FOLDER", "HISTORY_DIR", False),
     ],
 )
 def test_a_misspelt_setting_whose_effect_cannot_be_undone_is_refused(
-    monkeypatch: pytest.MonkeyPatch, name: str, is_refused: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str, is_refused: bool
 ) -> None:
-    """Phones that were stored stay stored; any other is a warning."""
+    """Phones that were stored stay stored; any other is a warning. .env counts as the environment does."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"'{name}'='a value that nobody quotes'\n")
+    assert misspelt() == [Misspelt(name, f"TRACKLY_{meant}", is_refused)]
+    (tmp_path / ".env").unlink()
     monkeypatch.setenv(name, "a value that nobody quotes")
+    assert misspelt() == [Misspelt(name, f"TRACKLY_{meant}", is_refused)]
     if not is_refused:
         refuse_misspelt()
         return
     with pytest.raises(SettingsError, match=f"{name} is no setting") as caught:
         refuse_misspelt()
     assert "nobody quotes" not in str(caught.value)
+    assert f"Set TRACKLY_{meant} if" in str(caught.value)
+    monkeypatch.setenv(f"TRACKLY_{meant}", "given as well")
+    refuse_misspelt()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TRACKLY_VERSION",
+        "TRACKLY_WAREHOUSE",
+        "TRACKLY_CUSTOMER",
+        "TRACKER_URL",
+        "API_KEY",
+        "LEDGER_URL",
+        "HASH",
+    ],
+)
+def test_names_of_other_programs_are_no_settings(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Nothing is refused, and no setting is named for them."""
+    monkeypatch.setenv(name, "x")
+    assert not any(one.meant for one in misspelt())
+    refuse_misspelt()
+
+
+@pytest.mark.parametrize(("name", "text"), [("TRACKLY_HASH", "x"), *((one, " ") for one in NEVER_BLANK)])
+def test_pulls_and_pushes_end_with_2_where_such_a_setting_has_no_effect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    """A blank one of privacy too: whoever set it to a secret that could not be read would store plain numbers."""
+    monkeypatch.setenv(name, text)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for command in (pull, push):
         with pytest.raises(typer.Exit) as ended:
             command()
         assert ended.value.exit_code == 2
+        assert f"{name} is " in capsys.readouterr().err

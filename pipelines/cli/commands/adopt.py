@@ -7,7 +7,7 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import plural
 
 

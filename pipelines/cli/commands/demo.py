@@ -21,7 +21,9 @@ from pipelines.cli.terminal.results import show_json, show_pulled, show_pushed, 
 from pipelines.errors import UsageError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.settings import DEMO_MARKER, load_settings
+from pipelines.settings.declared import PREFIX
 from pipelines.settings.demo_account import announced
+from pipelines.settings.misspelt import misspelt
 from pipelines.storage import private_folder, storage_errors
 from pipelines.text.humanize import form, plural
 
@@ -151,8 +153,13 @@ def _environment(url: str, data_dir: Path) -> dict[str, str]:
     """Nothing of the real account's settings, and all of the demo's."""
     from pipelines.sandbox import API_KEY  # noqa: PLC0415 - help is quick
 
+    resembling = {one.name for one in misspelt()}
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TRACKLY_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.upper().startswith(PREFIX) and name not in resembling
+        },
         "TRACKLY_API_KEY": API_KEY,
         "TRACKLY_BASE_URL": url,
         "TRACKLY_DATA_DIR": str(data_dir.absolute()),

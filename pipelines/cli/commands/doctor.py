@@ -17,8 +17,8 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import SettingsError, TracklySyncError
-from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import NOT_UNDONE, given_settings, unknown_settings
+from pipelines.settings import Settings, given_settings, load_settings
+from pipelines.settings.misspelt import blank, misspelt
 from pipelines.storage import LITTLE_SPACE, free_space, narrow, needed_space, open_to_others
 from pipelines.text.humanize import age, file_size, form, plural
 from pipelines.text.sanitize import for_terminal
@@ -112,16 +112,20 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 def _names(settings: Settings) -> Finding:
     """Which settings are given, and which TRACKLY_ variables are no setting."""
-    unknown = unknown_settings()
+    if empty := blank():
+        text = f"{', '.join(empty)}: given without a value, so pulls and pushes refuse to run"
+        return Finding("settings", "fail", text, "Give it a value, or take it out.")
+    unknown = misspelt()
     if not unknown:
         given = ", ".join(given_settings(settings))
         return Finding(
             "settings", "ok", f"well-formed; set: {given}" if given else "none is set; defaults hold"
         )
-    meant = [f"{right} in place of {name}" for name, right in unknown.items() if right]
+    meant = [f"{one.meant} in place of {one.name}" for one in unknown if one.meant]
     remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
-    verdict = "fail" if NOT_UNDONE & set(unknown.values()) else "warn"  # pulls and pushes refuse to run
-    return Finding("settings", verdict, f"{', '.join(unknown)}: there is no such setting", remedy)
+    verdict = "fail" if any(one.is_refused for one in unknown) else "warn"  # pulls and pushes refuse to run
+    names = ", ".join(one.name for one in unknown)
+    return Finding("settings", verdict, f"{names}: there is no such setting", remedy)
 
 
 def _key(settings: Settings) -> Finding:

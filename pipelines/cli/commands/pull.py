@@ -20,7 +20,7 @@ from pipelines.cli.terminal.results import (
 )
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
 from schemas.own_tables.sync import Manifest

@@ -17,7 +17,7 @@ from pipelines.cli.terminal.consoles import tell
 from pipelines.cli.terminal.progress import progress
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pipelines.cli.terminal.progress import progress
 from pipelines.cli.terminal.results import show_json, show_notes
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import money, plural
 
 if TYPE_CHECKING:

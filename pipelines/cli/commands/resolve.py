@@ -18,7 +18,7 @@ from pipelines.cli.terminal.consoles import cell, out, tell
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import money, plural
 from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED

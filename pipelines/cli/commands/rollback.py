@@ -12,7 +12,7 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import plural
 from schemas.registry import PULLED
 

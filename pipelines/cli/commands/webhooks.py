@@ -15,7 +15,7 @@ from pipelines.cli.terminal.help import Command, Group
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import DataError, SettingsError, StorageError, UsageError
 from pipelines.settings import Settings, load_settings
-from pipelines.settings.environment import refuse_misspelt
+from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import age, plural
 from pipelines.text.sanitize import for_terminal
 
