@@ -16,7 +16,10 @@ FINDINGS = ("sent_after_opt_out", "contact_sent_after_opt_out", "still_active", 
 _Phone = Annotated[Text | None, Column("The person's phone number, or its keyed hash; see contacts.")]
 _ListId = Annotated[
     Integer | None,
-    Column("The list's id by its number; null where lists were not pulled or have no such number."),
+    Column(
+        "The list's id by its number: the list that is not deleted, else the deleted one; null where there is none, "
+        "where several may be meant, and where lists were not pulled."
+    ),
 ]
 _ListNumber = Annotated[Text | None, Column("The list's number, as the event says.")]
 _Bodies = Annotated[Integer, Column("Different bodies that report it.", "bodies")]

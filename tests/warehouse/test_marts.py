@@ -17,6 +17,8 @@ from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse import marts
+from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from schemas.derived.tables import TYPES, describe
 from schemas.marts.registry import MARTS
@@ -306,6 +308,43 @@ def test_a_warehouse_from_before_the_marts_gets_them(settings: Settings) -> None
     assert {row["clicks"] for row in mart(settings, "offer_performance")} == {None}
     bare = query(settings.warehouse, "FROM duckdb_columns() WHERE NOT internal AND comment IS NULL")
     assert bare == []
+
+
+def test_a_number_stands_for_one_list_everywhere(
+    settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """The list that is not deleted; a deleted one where it is alone; of several that may be meant, none."""
+    lists = {
+        "+1": [(1, "deleted"), (2, "active")],
+        "+2": [(3, "deleted")],
+        "+3": [(4, "active"), (5, "paused")],
+        "+4": [(6, "deleted"), (7, "deleted")],
+        "+5": [(8, None), (9, "deleted"), (10, "deleted")],
+    }
+    meant = {"+1": 2, "+2": 3, "+3": None, "+4": None, "+5": 8, "+6": None}
+    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
+    with replacing(settings.warehouse) as connection:
+        complete(connection)
+        create_views(connection)
+        connection.executemany(
+            "INSERT INTO lists BY NAME SELECT $1::BIGINT AS id, $2 AS phone_number, $3 AS status, now() AS synced_at,"
+            " '' AS snapshot, 1 AS page",
+            [(number, phone, status) for phone, of in lists.items() for number, status in of],
+        )
+        connection.execute(
+            "INSERT INTO imports.records BY NAME SELECT unnest($1::VARCHAR[]) AS list_number,"
+            " list_number AS message_id, 'sends' AS dataset, 'accepted' AS outcome, 1 AS attempt, true AS in_input",
+            [[*meant]],
+        )
+        connection.execute(
+            "INSERT INTO webhook_events BY NAME SELECT unnest($1::VARCHAR[]) AS list_number, 'delivery' AS event,"
+            " list_number AS message_id, now() AS timestamp, now() AS received_at, true AS verified, 0 AS repeats,"
+            " list_number AS digest, 0 AS position",
+            [[*meant]],
+        )
+    for name in ("imported_activity", "messages"):
+        rows = query(settings.warehouse, f"SELECT message_id, list_id FROM marts.{name}")
+        assert dict(rows) == meant, name
 
 
 def test_each_mart_is_exactly_what_is_declared() -> None:

@@ -20,11 +20,16 @@ COMMENT ON MACRO marts.hours_between IS 'Hours from one instant to another; nega
 CREATE OR REPLACE MACRO marts.is_opt_out(event) AS event IN ('unsubscribe', 'opt-out', 'opt_out');
 COMMENT ON MACRO marts.is_opt_out IS 'Whether a webhook event of this name reports an opt-out.';
 CREATE OR REPLACE MACRO marts.list_of(number) AS (
-    SELECT coalesce(min(id) FILTER (status IS DISTINCT FROM 'deleted'), min(id))
+    SELECT CASE
+        WHEN count(*) FILTER (status IS DISTINCT FROM 'deleted') = 1
+            THEN min(id) FILTER (status IS DISTINCT FROM 'deleted')
+        WHEN count(*) = 1 THEN min(id)
+    END
     FROM main.lists WHERE lists.phone_number = number
 );
 COMMENT ON MACRO marts.list_of IS
-    'The id of the list that sends from a number; of several one that is not deleted. Null where there is none.'
+    'The id of the list that a number stands for: the one that is not deleted, or a deleted one where the number has '
+    'no other. Null where there is none, and where it may be one of several.'
 """
 
 

@@ -1,15 +1,7 @@
 WITH
--- A list number stands for one list that is not deleted, or for none that is known.
-numbers AS (
-    SELECT phone_number AS list_number, min(id) AS numbered
-    FROM main.lists
-    WHERE status IS DISTINCT FROM 'deleted'
-    GROUP BY phone_number
-    HAVING count(*) = 1
-),
 taken_in AS (
-    SELECT * EXCLUDE (list_id), coalesce(list_id, numbered) AS list_id
-    FROM imports.records LEFT JOIN numbers USING (list_number)
+    SELECT * EXCLUDE (list_id), coalesce(list_id, marts.list_of(list_number)) AS list_id
+    FROM imports.records
     WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before'
 ),
 sends AS (SELECT message_id, list_id, phone_number, send_type FROM taken_in WHERE dataset = 'sends')
