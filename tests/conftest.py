@@ -17,7 +17,9 @@ from beginnings import first_pulls, seeded
 from effort import THOROUGH, examples
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from processes import measuring
 
+from pipelines.push.stage import query_cage
 from pipelines.sandbox import API_KEY, Account, Server, running
 from pipelines.settings import Settings, load_settings
 
@@ -44,6 +46,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def pytest_collection_finish() -> None:
+    """Have collected garbage out of the way; under `make coverage`, have the caged process measured as well."""
+    if measuring():
+        of_the_cage = query_cage.environment
+        query_cage.environment = lambda: of_the_cage() | measuring()
+    _set_collector()
+
+
+def _set_collector() -> None:
     """Look for garbage among what tests make, not among a million objects that imports and collection have made."""
     gc.collect()
     gc.freeze()

@@ -20,6 +20,11 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     }
 
 
+def measuring() -> dict[str, str]:
+    """What has a process measured under `make coverage`, for those that get an environment of their own; else nothing."""
+    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
 def process(code: str, settings: Settings, **more: str) -> Forked:
     """A process that runs Python code."""
     given = {

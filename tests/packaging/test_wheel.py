@@ -13,7 +13,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
-from processes import of_session
+from processes import measuring, of_session
 from shadows import write_shadows
 
 from pipelines.settings import DEMO_MARKER
@@ -45,7 +45,8 @@ def bin_folder(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory)
     wheel.extractall(site)
     _compiled_as_here(site)
     libraries = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "libraries.pth").write_text("\n".join(libraries))
+    measured = ["import coverage; coverage.process_startup()"] if measuring() else []  # under `make coverage`
+    (site / "libraries.pth").write_text("\n".join([*libraries, *measured]))
     script = home / "bin" / "trackly-sync"
     script.write_text(f"#!{home}/bin/python\nfrom pipelines.cli import main\nmain()\n")
     script.chmod(0o755)

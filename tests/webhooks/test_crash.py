@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from forked import Forked
 from oracle import query
-from processes import process
+from processes import measuring, process
 from receiving import SECRET, Poster, delivery, encoded, settings_of, signed
 
 from pipelines.settings import Settings
@@ -157,6 +157,7 @@ def test_the_command_serves_and_drains(tmp_path: Path) -> None:
         "TRACKLY_DATA_DIR": str(settings.data_dir),
         "TRACKLY_WEBHOOK_SECRET": SECRET,
         "PYTHONUNBUFFERED": "1",
+        **measuring(),
     }
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

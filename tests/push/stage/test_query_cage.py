@@ -17,7 +17,7 @@ from histories import EXPORT
 from pipelines.errors import UsageError
 from pipelines.push.files.query_statement import parse
 from pipelines.push.stage import query_cage
-from pipelines.push.stage.query_cage import Bounds, run_query
+from pipelines.push.stage.query_cage import Bounds, environment, run_query
 
 OUTSIDE = [
     "FROM read_text('/proc/self/environ')",
@@ -127,7 +127,7 @@ def _fields(query: Any) -> dict[str, Any]:
 def test_the_process_has_an_empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing in it that could be found, by whatever way."""
     monkeypatch.setenv("TRACKLY_API_KEY", "trk_" + "0" * 32)
-    assert set(query_cage.environment()) <= {"LD_LIBRARY_PATH", "SYSTEMROOT"}
+    assert set(environment()) <= {"LD_LIBRARY_PATH", "SYSTEMROOT"}
 
 
 def test_time_is_bounded(run: Any) -> None:
