@@ -21,7 +21,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 
 
 def measuring() -> dict[str, str]:
-    """What has a process measured under `make coverage`, for those that get an environment of their own; else nothing."""
+    """What has a process with an environment of its own measured under `make coverage`; else nothing."""
     return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 

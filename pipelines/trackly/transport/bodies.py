@@ -82,10 +82,8 @@ class _Inflater:
         Raises:
             zlib.error: it is not all there.
         """
-        if self._stream is not None and not self._stream.eof:
-            if self._parts or not self._gzip:
-                raise zlib.error
-            return b""
+        if self._parts and self._stream is not None and not self._stream.eof:
+            raise zlib.error
         return b"".join(self._parts)
 
 

@@ -135,10 +135,7 @@ def tls_words(error: BaseException) -> str:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that led to it; connecting to several addresses fails with a group."""
+    """The error and all that led to it."""
     while error is not None:
         yield error
-        if isinstance(error, BaseExceptionGroup):
-            for part in error.exceptions:
-                yield from causes(part)
         error = error.__cause__ or error.__context__

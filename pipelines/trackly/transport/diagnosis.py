@@ -7,6 +7,8 @@ carry no key and no data. What does not belong here: deciding about a request wh
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
+from contextlib import suppress
 
 from pipelines.errors import TracklySyncError
 from pipelines.trackly.transport.connection_errors import no_tls, only_tls, tls_problem
@@ -23,45 +25,41 @@ async def diagnose(host: str, port: int, *, tls: bool) -> TracklySyncError | Non
         port: of the base URL.
         tls: whether the base URL is https.
     """
-    return await asyncio.to_thread(_look_for_tls if not tls else _look_for_plain, host, port)
+    return await asyncio.to_thread(_look, host, port, _look_for_plain if tls else _look_for_tls)
 
 
-def _look_for_tls(host: str, port: int) -> TracklySyncError | None:
+def _look(
+    host: str, port: int, look: Callable[[str, int], TracklySyncError | None]
+) -> TracklySyncError | None:
     try:
-        with _connected(host, port) as plain, _unchecked().wrap_socket(plain, server_hostname=host):
-            return only_tls(f"{host}:{port}")
-    except (OSError, ValueError):
+        return look(host, port)
+    except (OSError, ValueError):  # it tells no more than it told aiohttp; a host may be no name for TLS
         return None
+
+
+def _look_for_tls(host: str, port: int) -> TracklySyncError:
+    with _connected(host, port) as plain, _unchecked().wrap_socket(plain, server_hostname=host):
+        return only_tls(f"{host}:{port}")
 
 
 def _look_for_plain(host: str, port: int) -> TracklySyncError | None:
     place = f"{host}:{port}"
     try:
         with _connected(host, port) as plain, _unchecked().wrap_socket(plain, server_hostname=host) as secure:
-            return _after_handshake(secure, place)
+            _hear_out(secure)
+            return None
     except ssl.SSLError as error:
         return tls_problem(error, place)
-    except TimeoutError:
-        pass  # perhaps it waits for a line of HTTP
-    except (OSError, ValueError):
-        return None
-    try:
+    except TimeoutError:  # perhaps it waits for a line of HTTP
         with _connected(host, port) as plain:
             plain.sendall(_HEAD)
             return no_tls(place) if plain.recv(5) == b"HTTP/" else None
-    except OSError:
-        return None
 
 
-def _after_handshake(secure: ssl.SSLSocket, place: str) -> TracklySyncError | None:
-    """What a server says by itself once TLS stands: in TLS 1.3, that it misses a certificate."""
-    try:
+def _hear_out(secure: ssl.SSLSocket) -> None:
+    """Wait for what a server says by itself once TLS stands: in TLS 1.3, that it misses a certificate."""
+    with suppress(TimeoutError):
         secure.recv(1)
-    except ssl.SSLError as error:
-        return tls_problem(error, place)
-    except OSError:
-        pass
-    return None
 
 
 def _connected(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from peers import Authority, Seen, nginx, request_of, serving, serving_tls
 
@@ -21,6 +23,7 @@ from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue
 from pipelines.trackly.other_hosts import send_message
 from pipelines.trackly.replies.pages import get_page
+from pipelines.trackly.transport.diagnosis import diagnose
 
 PAGE = json.dumps({"lists": [], "success_count": 0}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(PAGE), PAGE)
@@ -200,11 +203,11 @@ def test_tls_to_a_port_that_speaks_none(wire: Any, kind: str) -> None:
     assert "does not speak TLS" in error.message
 
 
-def ask_quickly(url: str, wire: Any) -> Any:
+def ask_quickly(url: str, wire: Any, **more: Any) -> Any:
     """As `ask`, with a short time-out, which a handshake that hangs is waited for."""
 
     async def run() -> Any:
-        settings = load_settings(api_key=wire.KEY, base_url=url, timeout_seconds=0.5, _env_file=None)
+        settings = load_settings(api_key=wire.KEY, base_url=url, timeout_seconds=0.5, _env_file=None, **more)
         async with TracklyClient(settings) as client:
             with pytest.raises(ServiceError) as caught:
                 await get_page(client, "/lists", "lists")
@@ -223,6 +226,59 @@ def test_a_client_certificate_that_is_demanded(
     assert type(error) is ServiceError
     assert "client certificate" in error.message
     assert seen.heads == []
+
+
+def test_a_look_at_a_port_tells_what_it_speaks(authority: Authority, wire: Any) -> None:
+    """It misses a certificate, speaks no TLS, or tells nothing, which is no error of its own."""
+
+    def talks_plainly(connection: socket.socket, _: Seen) -> None:
+        connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+        connection.recv(100)
+
+    def resets(connection: socket.socket, _: Seen) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def look(place: str, *, tls: bool = True) -> str:
+        host, _, port = place.rpartition(":")
+        found = asyncio.run(diagnose(host, int(port), tls=tls))
+        return found.message.removeprefix(place).strip() if found else ""
+
+    certificate = authority.sign("looked")
+    with serving_tls(context_of(certificate, authority.file), REPLY) as strict:
+        assert look(strict.place) == "demands a client certificate, which Trackly's API does not."
+    with serving_tls(context_of(certificate), REPLY) as fine:
+        assert look(fine.place, tls=False) == "speaks TLS, and TRACKLY_BASE_URL begins with http://."
+    with serving(talks_plainly) as other:
+        assert (look(other.place), look(other.place, tls=False)) == ("does not speak TLS.", "")
+    with serving(resets) as gone:
+        assert look(gone.place) == ""
+    assert look(f"127.0.0.1:{wire.closed_port()}") == ""
+
+
+def test_a_handshake_that_fails_for_another_reason_is_named(
+    wire: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL's own reason, and what it may come from; an alert that cannot be sent says the same."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    context = context_of(authority.sign("old"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA:@SECLEVEL=0")  # which no client of today offers
+    with serving_tls(context, REPLY) as seen:
+        error = ask_quickly(f"https://127.0.0.1:{seen.port}", wire, retry_seconds=0)
+        shown = send_message(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
+    for text in (error.message, shown):
+        assert "handshake failure, perhaps since the host demands a client certificate" in text
+
+
+def test_without_a_store_of_the_system_known_authorities_are_trusted(
+    wire: Any, good: Seen, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A small container has no store; the authorities that certifi knows take its place, here ours."""
+    nowhere = ssl.DefaultVerifyPaths(None, str(tmp_path), "SSL_CERT_FILE", "", "SSL_CERT_DIR", "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
+    assert "not trusted" in ask(f"https://{good.place}", wire).message
+    monkeypatch.setattr(certifi, "where", lambda: str(authority.file))
+    assert ask(f"https://{good.place}", wire).status == 200
 
 
 def test_a_client_certificate_that_nginx_demands(

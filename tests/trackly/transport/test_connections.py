@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from peers import Seen, serving
 
 from pipelines.errors import OutcomeUnknown, ServiceError, SettingsError
@@ -28,6 +29,8 @@ from pipelines.trackly.transport.connection_errors import Sent, failure_of_wire
 PAGE = {"contacts": [{"phone_number": "+15551234567"}], "pagination": {"page": 1, "total": 1}}
 ANSWER = {"success_count": 2, "error_count": 0}
 BODY = b'{"records": [{"message_id": "m1"}, {"message_id": "m2"}]}'
+
+_PLACE = ConnectionKey("host", 443, True, True, None, None, None)
 
 ERRORS = [
     TimeoutError(),
@@ -63,6 +66,24 @@ def play(wire: Any, call: Callable[..., Any], *steps: Any, **overrides: Any) -> 
 def test_once_a_body_began_nothing_is_a_proof(error: Exception) -> None:
     """Whatever the exception, a body that began to leave may have been carried out."""
     assert failure_of_wire(error, Sent(body_began=True), "host:443", None).kind is Kind.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "words"),
+    [
+        (aiohttp.ClientConnectorDNSError, OSError("Name or service not known"), "host name was not found"),
+        (aiohttp.ClientConnectorError, ConnectionRefusedError(), "the connection was refused"),
+        (aiohttp.ClientConnectorError, TimeoutError(), "no connection within the time-out"),
+        (aiohttp.ClientConnectorError, OSError("No route to host"), "the connection failed"),
+    ],
+)
+def test_before_a_connection_the_reason_is_named(kind: Any, cause: OSError, words: str) -> None:
+    """And nothing of the request has left."""
+    error = kind(_PLACE, cause)
+    error.__cause__ = cause
+    failure = failure_of_wire(error, Sent(), "host:443", None)
+    assert failure.kind is Kind.UNREACHABLE
+    assert failure.reason.endswith(words)
 
 
 def test_a_handshake_that_breaks_is_a_proof(wire: Any, naps: list[float]) -> None:
@@ -257,6 +278,13 @@ def test_compressions_are_read(wire: Any, encoding: str, pack: Callable[[bytes],
     body = json.dumps(PAGE).encode()
     reply, _ = play(wire, read, wire.reply(pack(body), Content_Encoding=encoding))
     assert reply.size == len(body)
+
+
+def test_no_body_at_all_is_no_damaged_compression(wire: Any) -> None:
+    """It is the empty reply that it would be without compression, cut off in its head or not."""
+    for body, words in ((b"", "the body is empty"), (gzip.compress(b"[]")[:6], "compression is damaged")):
+        error, _ = play(wire, read, wire.reply(body, Content_Encoding="gzip"), retry_seconds=0)
+        assert words in error.message
 
 
 @pytest.mark.parametrize(
