@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from pipelines.push.audit.reconcile import Reconciliation
-from pipelines.push.checks.compare import Period
+from pipelines.push.checks.compared import Period
 from pipelines.push.intake.found import Intake
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import duckdb
 
 from pipelines.errors import StorageError
-from pipelines.push.checks.compare import Compared, Period
+from pipelines.push.checks.compared import Compared
 from pipelines.push.ledger.killed_pushes import LATER
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.run_counts import by_outcome, sent_after, settled_since
@@ -30,7 +30,6 @@ def figures_recorded(
     client: TracklyClient,
     ledger: Ledger,
     compared: Compared,
-    between: Period | None,
 ) -> Iterator[None]:
     """Fill in the record of a push, also where it fails, is stopped or killed: it shows how far it came.
 
@@ -39,30 +38,29 @@ def figures_recorded(
         record: of the push of one dataset, which began before anything was sent.
         client: what sends.
         ledger: the ledger, as it is before anything is sent.
-        compared: the stage, compared with it.
-        between: the period that the push is about.
+        compared: the stage, compared with it, of the period that the push is about.
     """
-    began = _Began(client.requests, client.retries, ledger.last_chunk(compared.dataset), compared.later())
-    record.left_out = compared.held_back(between)
-    note_progress(data_dir, record, **{LATER: began.later})
+    began = _Began(client.requests, client.retries, ledger.last_chunk(compared.dataset), compared.new_later())
+    record.left_out = compared.held_back()
+    note_progress(data_dir, record, **{LATER: compared.later(ledger)})
 
     def fill_in() -> None:
         name = compared.dataset
         with ledger.begin() as transaction:
             sent = sent_after(transaction, name, ledger.part, began.chunk)
             settled = settled_since(transaction, name, ledger.part, began.chunk, record.started_at)
-        of_period = compared.within(settled, between) if between else len(settled)
+        of_period = len(compared.own(settled))
         counts = ledger.outcomes().get(name, Outcomes())
         again = client.retries - began.retries
         record.rows = record.sent = sum(sent.values())
         record.accepted = sent.get(Outcome.ACCEPTED, 0) + of_period
-        record.left_out = compared.held_back(between) + sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
-        record.pending = counts.pending - began.later
+        record.left_out = compared.held_back() + sum(sent.get(outcome, 0) for outcome in LEFT_OUT)
+        record.pending = counts.pending - began.later - compared.retries_later(ledger)
         record.details = details(
             requests=client.requests - began.requests - again,
             retries=again,
             **by_outcome(sent),
-            differs=compared.differing(between),
+            differs=compared.differing(),
             settled=of_period,
             settled_other_months=len(settled) - of_period,
             input=asdict(counts),
@@ -78,7 +76,7 @@ def figures_recorded(
 
 
 class _Began(NamedTuple):
-    """How things stood when a push began: requests and retries so far, the last call, rows of other periods."""
+    """How things stood when a push began: requests and retries so far, the last call, new rows of other periods."""
 
     requests: int
     retries: int

@@ -5,13 +5,12 @@ What does not belong here: doing it (`run`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
-from pipelines.push.checks.compare import Compared, SendsStage, compare
+from pipelines.push.checks.compare import SendsStage, compare
+from pipelines.push.checks.compared import Period
 from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.checks.validate import unchecked
 from pipelines.push.files.find import Source
@@ -20,12 +19,8 @@ from pipelines.push.intake.dataset import judged
 from pipelines.push.intake.datasets import refuse_unusable
 from pipelines.push.intake.found import Intake, found_in
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.calls import call_seconds
-from pipelines.push.send.call_sizes import Sizes
-from pipelines.push.send.chunks import chunks
-from pipelines.push.send.queries import Queue
+from pipelines.push.send.planned_calls import count_calls, measured_seconds
 from pipelines.push.stage.database import Progress, count, opened, stage_path
-from pipelines.push.stage.totals import TotalsInStage
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
 from schemas.columns import Dataset
@@ -78,15 +73,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """How much a plan shows of rows that are held back.
+    """Of which rows a plan is, and how much it shows of those that are held back.
 
     Attributes:
         examples: so many of each reason and file; None: all.
         masked: whether only the form of their values is shown.
+        between: plan a push of this period alone; None: of all of the input.
     """
 
     examples: int | None = EXAMPLES
     masked: bool = True
+    between: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ class Planning:
         ledger: None where there is none yet.
         on_progress: called after every batch.
         decision: about revenue that may be there twice.
-        showing: how much is shown of rows that are held back.
+        showing: of which rows, and how much of those that are held back.
     """
 
     settings: Settings
@@ -120,7 +117,8 @@ def make_plans(planning: Planning, sources: Mapping[str, Sequence[Source]]) -> d
         names = [name for name in PUSHED if name in sources]
         for done, name in enumerate(names, start=1):
             coming = "sends" in sources
-            its_sends = SendsStage(sends if coming else stage_path(planning.settings, "sends"), coming)
+            path = sends if coming else stage_path(planning.settings, "sends")
+            its_sends = SendsStage(path, coming, planning.showing.between)
             try:
                 plans[name] = _plan(
                     planning, folder / f"{name}.duckdb", PUSHED[name], sources[name], its_sends
@@ -139,11 +137,15 @@ def _plan(
     with opened(path) as connection:
         Privacy.of(settings).define(connection)
         compared = compare(connection, dataset.name, ledger, sends, decision=planning.decision)
+        connection.begin()
+        if showing.between:
+            compared = compared.without_others(showing.between)
         intake = found_in(compared, dataset, sources)
         files = found_files(connection, dataset, showing.examples, masked=showing.masked)
         acknowledged = count(connection, "SELECT count(*) FROM differing WHERE acknowledged")
-        calls = _count_calls(compared)
-    measured = _measured_seconds(ledger, dataset.name)
+        calls = count_calls(compared)
+        connection.rollback()  # clicks and revenue name sends of other months too
+    measured = measured_seconds(ledger, dataset.name)
     each = _CALL_SECONDS if measured is None else measured
     return Plan(
         intake=intake,
@@ -158,28 +160,3 @@ def _plan(
         acknowledged=acknowledged,
         unchecked=unchecked(dataset, settings.warehouse),
     )
-
-
-class _Calls(NamedTuple):
-    number: int
-    bytes: int
-    first: str
-
-
-def _count_calls(compared: Compared) -> _Calls:
-    """The calls that a push would make, if none has to be repeated."""
-    queue = Queue(compared, TotalsInStage.load(compared.connection, None))
-    number, size, first = 0, 0, ""
-    for chunk in chain.from_iterable(chunks(wave, Sizes()) for wave in queue.new()):
-        first = first or chunk.body().decode()
-        number += 1
-        size += chunk.size
-    return _Calls(number, size, first)
-
-
-def _measured_seconds(ledger: Ledger | None, dataset: str) -> float | None:
-    """How long earlier calls of a dataset took on average; None where there was none."""
-    if ledger is None:
-        return None
-    with ledger.begin() as connection:
-        return call_seconds(connection, dataset)

@@ -136,7 +136,7 @@ def plan(
     decision: Decision | None = None,
     showing: Showing | None = None,
 ) -> PlanReport:
-    """What `push` would do with all of the input; the ledger, the warehouse and the network are left alone.
+    """What `push` would do with the input; the ledger, the warehouse and the network are left alone.
 
     Args:
         settings: where everything lies.
@@ -144,7 +144,7 @@ def plan(
         paths: files and folders instead of `settings.history`.
         on_progress: called after every batch.
         decision: about revenue that may be there twice.
-        showing: how much is shown of rows that are held back.
+        showing: of which rows, and how much of those that are held back.
 
     Raises:
         UsageError: there is no history, or a file cannot be used.

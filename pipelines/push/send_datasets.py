@@ -14,7 +14,8 @@ import duckdb
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.rows import keep, noting
-from pipelines.push.checks.compare import SYNCED, Compared, Period, SendsStage, compare
+from pipelines.push.checks.compare import SYNCED, SendsStage, compare
+from pipelines.push.checks.compared import Compared, Period
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record
 from pipelines.push.intake.found import MOST_REASONS, Intake, held_reasons
@@ -117,16 +118,13 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     if lost := ledger.recover(name):
         calls, have = plural(lost, "call"), form(lost, "has", "have")
         _log.warning("%s: %s of a push that ended early %s no answer on record.", name, calls, have)
-    if pushing.choices.retry_rejected:
-        ledger.reopen(name)
     unsettled = Unsettled()
     with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
         seen = ledger.last_chunk(name)
-        compared = _compared(pushing, connection, name)
-        if pushing.choices.between:
-            compared.wait_outside(pushing.choices.between)
-        data_dir, between = pushing.settings.data_dir, pushing.choices.between
-        with figures_recorded(data_dir, record, pushing.client, ledger, compared, between):
+        compared = _compared(pushing, connection, name).of_period(pushing.choices.between)
+        if pushing.choices.retry_rejected:
+            compared.reopen(ledger)
+        with figures_recorded(pushing.settings.data_dir, record, pushing.client, ledger, compared):
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
             if name == REVENUE:
@@ -136,7 +134,13 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
                 )
             else:
                 await _send_repeatable(pushing, compared, seen)
-        why, synced = held_reasons(connection), compared.held_back(between, SYNCED)
+        why, synced = held_reasons(connection), compared.held_back(SYNCED)
+        waits = compared.retries_later(ledger)
+    if waits:
+        _log.warning(
+            "%s: %s of other months %s sent without success, and %s pending: a push of their month sends them.",
+            name, plural(waits, "row"), form(waits, "was", "were"), form(waits, "stays", "stay"),
+        )  # fmt: skip
     if synced:
         _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
     with ledger.begin() as transaction:
@@ -171,7 +175,7 @@ async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> 
         pushing.client,
         pushing.ledger,
         name,
-        total=pushing.ledger.outcomes()[name].pending - compared.later(),
+        total=pushing.ledger.outcomes()[name].pending - compared.later(pushing.ledger),
         on_progress=pushing.choices.on_progress,
         canary_share=settings.push_canary_share,
         privacy=Privacy.of(settings),

@@ -36,7 +36,7 @@ Sync = Callable[..., Done]
         (["pull"], {"TRACKLY_HISTORY_START": "2020"}, 2, "TRACKLY_HISTORY_START must be a date, such as"),
         (["pull"], {"TRACKLY_API_KEY": None, "TRACKLY_APIKEY": "x"}, 2, "TRACKLY_API_KEY is one"),
         (["push", "--month", "March"], {}, 2, "Write it as --month 2026-10"),
-        (["push", "--month", "2025-03", "--dry-run"], {}, 2, "Leave --month out"),
+        (["push", "--month", "2025-3x", "--dry-run"], {}, 2, "Write it as --month 2026-10"),
         (["pull"], {"TRACKLY_DATA_DIR": "/proc/nothing"}, 1, "TRACKLY_DATA_DIR"),
         (["pull"], {"TRACKLY_DATA_DIR": "x" * 300}, 1, "File name too long"),
         (["pull", "contact"], {}, 2, "Did you mean contacts?"),

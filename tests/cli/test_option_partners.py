@@ -15,7 +15,6 @@ from pipelines.sandbox import API_KEY
         ("push --show-values", "--dry-run"),
         ("push sends --show-values --json", "--dry-run"),
         ("push --dry-run --retry-rejected", "--retry-rejected"),
-        ("push --dry-run --month 2026-10", "--month"),
         ("push --reason because", "--same-rows-count"),
         ("resolve record:1 --all --as accepted --reason seen", "--all"),
         ("resolve --reason because", "--as"),

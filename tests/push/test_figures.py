@@ -107,7 +107,7 @@ def test_a_push_of_a_month_names_it_and_counts_its_rows(
     assert (last(settings).what, moved(settings)) == ("push sends", (18, 18, 18, 2, 0))
     push(settings, ["sends"], between=(june[0], june[1].replace(day=2)))
     assert last(settings).what == "push sends of 2024-06-01T00:00:00+00:00 to 2024-07-02T00:00:00+00:00"
-    show_plans(plan(settings, ["sends"]).plans, (), lambda *_: 3, as_json=False, show_values=False)
+    show_plans(plan(settings, ["sends"]), lambda *_: 3, as_json=False, show_values=False)
     assert "Nothing was sent. There is nothing to send." in capsys.readouterr().out
 
 

@@ -21,7 +21,7 @@ from pipelines.settings.misspelt import refuse_misspelt
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
-    from pipelines.push.checks.compare import Period
+    from pipelines.push.checks.compared import Period
     from pipelines.push.checks.revenue.same_rows import Decision
     from pipelines.push.intake.found import Intake
     from pipelines.push.plan import Showing
@@ -55,7 +55,7 @@ def push(
         typer.Option(
             metavar="YYYY-MM",
             help="Send only rows of this month, by their own timestamp; the others stay pending. The counts and "
-            "the exit code are those of the month.",
+            "the exit code are those of the month, also with --dry-run.",
         ),
     ] = None,
     retry_rejected: Annotated[
@@ -113,7 +113,7 @@ def push(
     """
     names = chosen(datasets, PUSHED)
     _check_partners(dry_run=dry_run, show_values=show_values, retry_rejected=retry_rejected)
-    between = _month(month, dry_run=dry_run)
+    between = _month(month)
     settings = load_settings()
     refuse_misspelt()
     if not dry_run:
@@ -121,10 +121,11 @@ def push(
     from pipelines.push import run  # noqa: PLC0415 - help answers at once
 
     decision = _decision(same_rows_count, same_rows_once, reason)
+    showing = _showing(between, as_json=as_json, show_values=show_values)
     started = time.monotonic()
     with progress("plan" if dry_run else "push", quiet=quiet or as_json) as report:
         if dry_run:
-            planned = run.plan(settings, names, source, report, decision, _showing(as_json, show_values))
+            planned = run.plan(settings, names, source, report, decision, showing)
         else:
             done = run.push(
                 settings,
@@ -140,7 +141,7 @@ def push(
     if dry_run:
         _tell_undecided(decision, (plan.intake for plan in planned.plans.values()))
         ending = partial(exit_code, share=settings.push_left_out_share, ignore_unread=ignore_unread)
-        show_plans(planned.plans, planned.unread, ending, as_json=as_json, show_values=show_values)
+        show_plans(planned, ending, month, as_json=as_json, show_values=show_values)
         return 0
     _tell_undecided(decision, done.intakes.values())
     if between:
@@ -195,22 +196,20 @@ def _check_partners(*, dry_run: bool, show_values: bool, retry_rejected: bool) -
         raise UsageError("--dry-run plans without the rows of --retry-rejected.", "Leave one out.")
 
 
-def _showing(as_json: bool, show_values: bool) -> "Showing":
+def _showing(between: "Period | None", *, as_json: bool, show_values: bool) -> "Showing":
     from pipelines.push.plan import EXAMPLES, Showing  # noqa: PLC0415 - help answers at once
 
-    return Showing(None if as_json else EXAMPLES, masked=not show_values)
+    return Showing(None if as_json else EXAMPLES, masked=not show_values, between=between)
 
 
-def _month(name: str | None, *, dry_run: bool) -> "Period | None":
+def _month(name: str | None) -> "Period | None":
     """From its first moment to that of the next month, UTC; None where no month was asked for.
 
     Raises:
-        UsageError: it is no month, or of a plan.
+        UsageError: it is no month.
     """
     if name is None:
         return None
-    if dry_run:
-        raise UsageError("--dry-run plans all of the input.", "Leave --month out.")
     try:
         first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.push.files.find import Unread
     from pipelines.push.findings.files import Example, FoundFile, Group
     from pipelines.push.plan import Plan
+    from pipelines.push.run import PlanReport
 
 _WIDTH = 80
 _UNCHECKED = (
@@ -58,9 +59,9 @@ def is_over(share: float, rows: int, left: int, differ: int) -> bool:
 
 
 def show_plans(
-    plans: "Mapping[str, Plan]",
-    unread: "Sequence[Unread]",
+    planned: "PlanReport",
     ending: "Callable[[Mapping[str, Plan], Sequence[Unread]], int]",
+    month: str | None = None,
     *,
     as_json: bool,
     show_values: bool,
@@ -68,21 +69,18 @@ def show_plans(
     """Print plans for a person, within 80 columns, or as one JSON document.
 
     Args:
-        plans: by dataset, its plan.
-        unread: the files that would not be read.
+        planned: what was planned.
         ending: what a push of such plans would end with (see `exit_code`).
+        month: the month that was planned, such as 2026-10; None: all of the input.
         as_json: whether as JSON.
         show_values: whether values are shown as they are.
     """
     if as_json:
-        documents = {}
-        for name, plan in plans.items():
-            mine = [one for one in unread if one.dataset == name]
-            documents[name] = {**_document(plan, mine), "exit_code": ending({name: plan}, mine)}
-        show_json(documents)
+        show_json(_documents(planned, ending, month))
         return
+    plans, unread = planned.plans, planned.unread
     for name, plan in plans.items():
-        for line in _of_dataset(name, plan, show_values=show_values):
+        for line in _of_dataset(f"{name} of {month}" if month else name, name, plan, show_values=show_values):
             out.print(line, markup=False)
         out.print()
     if unread:
@@ -93,12 +91,23 @@ def show_plans(
     if not show_values:
         out.print("Values are masked (letters x, digits 9); --show-values shows them.", markup=False)
     _print(_end(plans, ending(plans, unread)), "")
-    out.print(_next(plans), markup=False)
+    out.print(_next(plans, f" --month {month}" if month else ""), markup=False)
 
 
-def _next(plans: "Mapping[str, Plan]") -> str:
+def _documents(
+    planned: "PlanReport", ending: "Callable[[Mapping[str, Plan], Sequence[Unread]], int]", month: str | None
+) -> dict[str, Any]:
+    found = {}
+    for name, plan in planned.plans.items():
+        unread = [one for one in planned.unread if one.dataset == name]
+        of_month = {"month": month} if month else {}
+        found[name] = {**_document(plan, unread), **of_month, "exit_code": ending({name: plan}, unread)}
+    return found
+
+
+def _next(plans: "Mapping[str, Plan]", option: str) -> str:
     pending = sum(file.outcomes.get("pending", 0) for plan in plans.values() for file in plan.files)
-    return f"Nothing was sent. {'To send it: trackly-sync push' if pending else 'There is nothing to send.'}"
+    return f"Nothing was sent. {f'To send it: trackly-sync push{option}' if pending else 'There is nothing to send.'}"
 
 
 def _end(plans: "Mapping[str, Plan]", code: int) -> str:
@@ -135,9 +144,9 @@ def _lines(text: str, indent: str) -> Iterator[str]:
     )
 
 
-def _of_dataset(name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
+def _of_dataset(title: str, name: str, plan: "Plan", *, show_values: bool) -> Iterator[str]:
     found = plan.intake
-    yield f"{name}: {plural(found.rows_in, 'row')} in {plural(len(found.files), 'file')}"
+    yield f"{title}: {plural(found.rows_in, 'row')} in {plural(len(found.files), 'file')}"
     yield from _lines(
         f"{found.pending:,} to send in {plural(plan.chunks, 'request')} ({plan.bytes / 1e6:,.1f} MB), "
         f"{found.known:,} known already, {found.duplicate:,} duplicate, {found.quarantined:,} quarantined, "

@@ -30,7 +30,7 @@ from schemas.registry import PUSHED
 from schemas.values.outcomes import LEFT_OUT
 
 if TYPE_CHECKING:
-    from pipelines.push.checks.compare import Period
+    from pipelines.push.checks.compared import Period
     from pipelines.push.outcomes import Outcomes
     from pipelines.push.revenue.loop import Unsettled
     from pipelines.push.run import PushReport

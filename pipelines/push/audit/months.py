@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from pipelines.push.checks.compare import Period
+from pipelines.push.checks.compared import Period
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.settings import Settings
 from schemas.derived.tables import literal

@@ -4,17 +4,16 @@ Works inside the stage's connection, so that memory stays flat however many rows
 belong here: judging rows by themselves (`validate`), and cutting chunks (`send.chunks`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.databases import duckdb_memory
 from pipelines.push.checks import differing_rows
+from pipelines.push.checks.compared import Compared, Period, is_within
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known_rows import COLUMNS, IS_NEW
 from pipelines.push.checks.revenue.overlaps import renumber
@@ -35,9 +34,6 @@ from schemas.registry import PUSHED
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _LONG = 3_000  # bytes; the longest text message has 1,600 characters
-
-Period = tuple[datetime, datetime]
-"""From the first instant on, up to but not including the second."""
 
 ELSEWHERE = "another part of the input, pushed on the same ledger, has it"
 """Why a row is not sent from here where several machines push."""
@@ -62,8 +58,6 @@ _NO_SEND = "message_id: no send of this id is in the account through us"
 _SEND_PENDING = f"message_id: its send is {Outcome.PENDING}"
 _SEND_COMES = "message_id: its send is in the input and still to be sent: trackly-sync push"
 
-_HELD_BACK = (Outcome.QUARANTINED, Outcome.PARKED)
-
 
 @dataclass(frozen=True, slots=True)
 class SendsStage:
@@ -72,82 +66,12 @@ class SendsStage:
     Attributes:
         path: where it lies; there may be none.
         coming: for a plan: sends that are ready there count as if they were accepted.
+        between: for a plan of a period: those of other times do not.
     """
 
     path: Path
     coming: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A stage that was compared with the ledger, by `compare`: its new rows can be selected.
-
-    Attributes:
-        connection: the stage's; it has the temporary tables `known` and, for clicks and revenue, `parents` (the
-            sends: identity, outcome, contact, list_ref).
-        dataset: what it holds.
-        rows_in: rows of the input.
-        held: how many of them are quarantined, duplicate and parked.
-        changes: which rows of the ledger came into the input or left it since the last `record`.
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    dataset: str
-    rows_in: int
-    held: dict[str, int]
-    changes: InputChanges
-
-    def record(self, ledger: Ledger) -> None:
-        """Put on record in the ledger what the current input is."""
-        ledger.take_in(self.dataset, self.rows_in, self.held, self.changes)
-
-    def known(self) -> int:
-        """How many rows of the input the ledger has an attempt or an outcome of."""
-        return count(
-            self.connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)"
-        )
-
-    def new(self) -> int:
-        """How many rows are to be sent for the first time, and need not wait."""
-        return count(self.connection, f"SELECT count(*) FROM ready WHERE {IS_NEW}")
-
-    def later(self) -> int:
-        """How many new rows have to wait, by `wait_outside` and `wait_for`."""
-        return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
-
-    def held_back(self, between: Period | None, reason: str = "") -> int:
-        """How many rows are quarantined or parked, with a reason for that; with a period those of that time."""
-        held = f"SELECT count(*) FROM verdicts JOIN input USING (seq) WHERE outcome IN {sql_list(_HELD_BACK)}"
-        held += f" AND reason = {literal(reason)}" if reason else ""
-        return count(self.connection, f"{held} AND {_is_within(between)}" if between else held)
-
-    def differing(self, between: Period | None) -> int:
-        """How many rows differ from what was sent and are not acknowledged; with a period those of that time."""
-        differ = "SELECT count(*) FROM differing JOIN input USING (seq) WHERE NOT acknowledged"
-        return count(self.connection, f"{differ} AND {_is_within(between)}" if between else differ)
-
-    def within(self, identities: Sequence[str], between: Period) -> int:
-        """How many of some rows of the ledger are in the input with a time of a period."""
-        these = self.connection.execute(
-            f"SELECT count(*) FROM ready WHERE identity IN (SELECT unnest(?::VARCHAR[])) AND {_is_within(between)}",
-            [list(identities)],
-        ).fetchone()
-        return int(these[0]) if these else 0
-
-    def wait_outside(self, between: Period) -> None:
-        """Have new rows of other times wait, and those without a time."""
-        self.connection.execute(
-            f"INSERT INTO known (identity) SELECT identity FROM ready WHERE NOT {_is_within(between)} AND {IS_NEW}"
-        )
-
-    def wait_for(self, contacts: Iterable[str]) -> None:
-        """Have new revenue of some contacts wait, given by their phone numbers."""
-        self.connection.execute("CREATE OR REPLACE TEMP TABLE waiting (contact VARCHAR)")
-        insert(self.connection, "waiting", pa.table({"contact": pa.array(list(contacts), pa.string())}))
-        self.connection.execute(
-            "INSERT INTO known (identity) SELECT ready.identity FROM ready JOIN parents AS p"
-            f" ON p.identity = ready.message_id WHERE p.contact IN (SELECT contact FROM waiting) AND {IS_NEW}"
-        )
+    between: Period | None = None
 
 
 def compare(
@@ -176,7 +100,7 @@ def compare(
     conflicts(connection, PUSHED[dataset])
     if dataset != "sends":
         with _its_sends(connection, sends) as is_there:
-            _park(connection, ledger, coming=is_there and sends is not None and sends.coming)
+            _park(connection, ledger, sends if is_there and sends and sends.coming else None)
             if is_there:
                 _name_coming(connection)
                 _park_of_differing(connection)
@@ -264,18 +188,25 @@ def _its_sends(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) 
         connection.execute("DETACH its_sends")
 
 
-def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, *, coming: bool) -> None:
-    """Rows that wait for their send; those that the ledger knows were sent and wait for nothing."""
+def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: SendsStage | None) -> None:
+    """Rows that wait for their send; those that the ledger knows were sent and wait for nothing.
+
+    Args:
+        connection: the stage, with `its_sends` where sends are coming.
+        ledger: None where there is none yet.
+        coming: the stage whose sends count as if they were accepted; for a plan.
+    """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
     )
     _load(connection, "parents", ledger, "sends", ("identity", "outcome", "contact", "list_ref"))
     if coming:
         connection.execute(
-            f"UPDATE parents SET outcome = '{Outcome.ACCEPTED}' WHERE outcome = '{Outcome.PENDING}';"
+            f"UPDATE parents SET outcome = '{Outcome.ACCEPTED}' WHERE outcome = '{Outcome.PENDING}'"
+            f" AND identity IN (SELECT base FROM its_sends.input WHERE {is_within(coming.between)});"
             f"INSERT INTO parents SELECT base, '{Outcome.ACCEPTED}', to_number,"
             " coalesce(list_number, CAST(list_id AS VARCHAR)) FROM its_sends.input AS i WHERE"
-            " NOT EXISTS (SELECT 1 FROM its_sends.verdicts AS v WHERE v.seq = i.seq)"
+            f" {is_within(coming.between)} AND NOT EXISTS (SELECT 1 FROM its_sends.verdicts AS v WHERE v.seq = i.seq)"
             " AND NOT EXISTS (SELECT 1 FROM parents AS p WHERE p.identity = i.base)"
         )
     connection.execute(
@@ -328,12 +259,6 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
         f" AND {IS_NEW}",
         [SYNCED, first or now()],
     )
-
-
-def _is_within(between: Period) -> str:
-    """Whether a row is of a period, as a condition; one without a time is of none."""
-    start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)
-    return f"coalesce(timestamp >= {start} AND timestamp < {end}, false)"
 
 
 def _changes(connection: duckdb.DuckDBPyConnection) -> InputChanges:

@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.checks.compare import Compared, SendsStage, compare
+from pipelines.push.checks.compare import SendsStage, compare
+from pipelines.push.checks.compared import Compared
 from pipelines.push.checks.revenue.same_rows import Decision, new_decided
 from pipelines.push.checks.validate import validate
 from pipelines.push.files.find import Source

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.push.checks.compare import Compared
+from pipelines.push.checks.compared import Compared
 from pipelines.push.checks.conflicts import two_numberings
 from pipelines.push.checks.revenue.same_rows import new_decided
 from pipelines.push.files.find import Source

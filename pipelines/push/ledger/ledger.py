@@ -283,18 +283,22 @@ class Ledger:
                 give_all(connection, dataset, dead, _NOT_TOLD if dataset == REVENUE else _AGAIN)
         return len(dead)
 
-    def reopen(self, dataset: str) -> None:
-        """Rows that the API rejected are pending again, to be tried again; not those that a person did."""
+    def reopen(self, dataset: str, identities: Sequence[str]) -> None:
+        """Of these rows, those that the API rejected are pending again; not those that a person did."""
+        if not identities:
+            return
         with self.begin(dataset) as connection:
             connection.execute(
                 sa.update(ROWS)
                 .where(
                     ROWS.c.dataset == dataset,
+                    ROWS.c.identity == sa.bindparam("who"),
                     ROWS.c.outcome == Outcome.REJECTED,
                     sa.func.coalesce(ROWS.c.code, "") != RESOLVED,
                     ROWS.c.chunk.in_(sa.select(CHUNKS.c.chunk).where(CHUNKS.c.part == self.part)),
                 )
-                .values(outcome=Outcome.PENDING, code="reopened", message=None, tries=0)
+                .values(outcome=Outcome.PENDING, code="reopened", message=None, tries=0),
+                [{"who": identity} for identity in identities],
             )
 
     def reject(self, dataset: str, identities: Sequence[str]) -> None:

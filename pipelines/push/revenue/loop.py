@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pipelines.errors import OutcomeUnknown
 from pipelines.privacy import Privacy
 from pipelines.pull.derived.contact_totals import totals_folder
-from pipelines.push.checks.compare import Compared, SendsStage, compare
+from pipelines.push.checks.compare import SendsStage, compare
+from pipelines.push.checks.compared import Compared
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import recent_calls
-from pipelines.push.ledger.queries.pending import to_retry
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
 from pipelines.push.ledger.queries.revenue.absent import watched
 from pipelines.push.ledger.queries.revenue.alarms import alarms
@@ -174,7 +174,7 @@ class _RevenuePush:
             watching = bool(watched(transaction) or alarms(transaction))
         if self._sent:  # everything was answered, or refused for good
             return watching
-        return watching or self.ledger.outcomes()[REVENUE].pending > self.compared.later()
+        return watching or self.ledger.outcomes()[REVENUE].pending > self.compared.later(self.ledger)
 
     def _hold(self) -> int:
         """Compare the stage with the ledger again, and have wait what has to; how many rows can be sent."""
@@ -182,13 +182,11 @@ class _RevenuePush:
             sends = SendsStage(stage_path(self.settings, "sends"))
             self.compared = compare(self.compared.connection, REVENUE, self.ledger, sends)
             self.compared.record(self.ledger)
-            if self.choices.between:
-                self.compared.wait_outside(self.choices.between)
+            self.compared = self.compared.of_period(self.choices.between)
         self._is_compared = False
         with self.ledger.begin(REVENUE) as transaction:
             self.compared.wait_for(ledger_doubt.contacts_unsettled(transaction, self.ledger.part))
-            again = to_retry(transaction, REVENUE, self.ledger.part)
-        return self.compared.new() + len(again)
+        return self.compared.new() + len(self.compared.retries(self.ledger))
 
     async def _send(self, reading: Reading, ready: int) -> OutcomeUnknown | None:
         """Send what is ready; returns why it stopped, where answers were lost."""

@@ -6,7 +6,7 @@ What does not belong here: settings (`pipelines.settings`), and the options of a
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from pipelines.push.checks.compare import Period
+from pipelines.push.checks.compared import Period
 from pipelines.push.stage.database import Progress
 from pipelines.runs import this_run
 

@@ -13,9 +13,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.push.checks.compare import Compared
+from pipelines.push.checks.compared import Compared
 from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.pending import Retry
 from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.send.chunks import Batch
 from pipelines.push.stage.database import in_order, read
@@ -83,6 +85,7 @@ class Queue:
         if compared.dataset == REVENUE and totals is None:
             raise ValueError("Revenue goes on record with the totals of its contacts.")
         self._connection, self._dataset = compared.connection, compared.dataset
+        self._compared = compared
 
     def canary(self) -> Iterator[Batch]:
         """A few rows that the ledger does not know, from all over the input; `new` leaves them out from then on.
@@ -142,6 +145,10 @@ class Queue:
                 f"SELECT ready.identity{_KEPT[name]}, {_RECORD[name]}, most FROM {chosen}"
                 " ORDER BY most DESC, ready.identity",
             )
+
+    def retries(self, ledger: Ledger) -> list[Retry]:
+        """The rows that calls have left pending and that are to be sent again."""
+        return self._compared.retries(ledger)
 
     def _presence(self) -> Presence:
         """Of which fields all rows that may be sent have a value, and of which none."""

@@ -26,7 +26,7 @@ from pipelines.errors import (
 from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.pending import Retry, to_retry
+from pipelines.push.ledger.queries.pending import Retry
 from pipelines.push.ledger.statements import Answered, LedgerRows
 from pipelines.push.outcomes import Outcome, Verdict
 from pipelines.push.send.answers import TRANSIENT, attribute, figures_of, for_logs, most_tries, next_limit
@@ -113,7 +113,7 @@ class Sending:
             await self._send_canary(queue)
         await self._send_waves(queue.new(), workers, again=False)
         pause = 0.0
-        while self._goes_on and (pending := self._pending()):
+        while self._goes_on and (pending := queue.retries(self.ledger)):
             if self._reject_spent(pending):
                 continue
             if any(row.code in TRANSIENT for row in pending):
@@ -126,10 +126,6 @@ class Sending:
     @property
     def _goes_on(self) -> bool:
         return not self._stop and not self.lost
-
-    def _pending(self) -> list[Retry]:
-        with self.ledger.begin() as transaction:
-            return to_retry(transaction, self.dataset, self.ledger.part)
 
     def _reject_spent(self, pending: Sequence[Retry]) -> bool:
         """Reject rows that were tried often enough; whether there were any."""

@@ -1,4 +1,4 @@
-"""Rows that a call has left pending, to be sent again.
+"""Rows that a call has left pending, or rejected, to be sent again.
 
 What does not belong here: rows that were in no call yet, which the ledger does not know (`checks.compare`).
 """
@@ -54,3 +54,20 @@ def to_retry(transaction: sa.Connection, dataset: str, part: str) -> list[Retry]
         )
     )
     return [Retry(**row) for row in transaction.execute(query).mappings()]
+
+
+def called(transaction: sa.Connection, dataset: str, part: str, outcome: Outcome) -> list[str]:
+    """Rows of the current input that were in a call and have an outcome of their own by now, by their identities.
+
+    Args:
+        transaction: a transaction.
+        dataset: sends, clicks or revenue.
+        part: whose input.
+        outcome: pending or rejected.
+    """
+    query = (
+        sa.select(ROWS.c.identity)
+        .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .where(ROWS.c.dataset == dataset, ROWS.c.outcome == outcome, ROWS.c.current, CHUNKS.c.part == part)
+    )
+    return list(transaction.execute(query).scalars())

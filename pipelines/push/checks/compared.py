@@ -1,0 +1,149 @@
+"""A stage that was compared with the ledger: what is in it, what a push may send of it, and what has to wait.
+
+What does not belong here: comparing (`compare`), and how what goes is ordered and encoded (`send.queries`).
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.push.checks.known_rows import IS_NEW
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.pending import Retry, called, to_retry
+from pipelines.push.ledger.statements import InputChanges
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import count
+from pipelines.warehouse.structure.tables import insert
+from schemas.derived.tables import literal
+from schemas.values.outcomes import sql_list
+
+Period = tuple[datetime, datetime]
+"""From the first instant on, up to but not including the second."""
+
+_HELD_BACK = (Outcome.QUARANTINED, Outcome.PARKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A stage that was compared with the ledger, by `compare`: its new rows can be selected.
+
+    Attributes:
+        connection: the stage's; it has the temporary tables `known` and, for clicks and revenue, `parents` (the
+            sends: identity, outcome, contact, list_ref).
+        dataset: what it holds.
+        rows_in: rows of the input.
+        held: how many of them are quarantined, duplicate and parked.
+        changes: which rows of the ledger came into the input or left it since the last `record`.
+        between: the period whose rows may go, by `of_period`; None: all.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    dataset: str
+    rows_in: int
+    held: dict[str, int]
+    changes: InputChanges
+    between: Period | None = None
+
+    def record(self, ledger: Ledger) -> None:
+        """Put on record in the ledger what the current input is."""
+        ledger.take_in(self.dataset, self.rows_in, self.held, self.changes)
+
+    def known(self) -> int:
+        """How many rows of the input the ledger has an attempt or an outcome of."""
+        return count(
+            self.connection, "SELECT count(*) FROM ready WHERE identity IN (SELECT identity FROM known)"
+        )
+
+    def new(self) -> int:
+        """How many rows are to be sent for the first time, and need not wait."""
+        return count(self.connection, f"SELECT count(*) FROM ready WHERE {IS_NEW}")
+
+    def later(self, ledger: Ledger) -> int:
+        """How many pending rows have to wait, by `of_period` and `wait_for`."""
+        return self.new_later() + self.retries_later(ledger)
+
+    def new_later(self) -> int:
+        """How many of them are new."""
+        return count(self.connection, "SELECT count(*) FROM known WHERE chunk IS NULL")
+
+    def held_back(self, reason: str = "") -> int:
+        """How many rows of the period are quarantined or parked, with a reason for that."""
+        held = f"SELECT count(*) FROM verdicts JOIN input USING (seq) WHERE outcome IN {sql_list(_HELD_BACK)}"
+        held += f" AND reason = {literal(reason)}" if reason else ""
+        return count(self.connection, f"{held} AND {is_within(self.between)}")
+
+    def differing(self) -> int:
+        """How many rows of the period differ from what was sent and are not acknowledged."""
+        differ = "SELECT count(*) FROM differing JOIN input USING (seq) WHERE NOT acknowledged"
+        return count(self.connection, f"{differ} AND {is_within(self.between)}")
+
+    def own(self, identities: Collection[str]) -> set[str]:
+        """Which of some rows of the ledger a push may send: with a period, those of the input with a time of it."""
+        if self.between is None or not identities:
+            return set(identities)
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE asked_for (identity VARCHAR)")
+        rows = pa.table({"identity": pa.array(list(identities), pa.string())})
+        insert(self.connection, "asked_for", rows)
+        found = self.connection.execute(
+            f"SELECT identity FROM ready JOIN asked_for USING (identity) WHERE {is_within(self.between)}"
+        )
+        return {identity for (identity,) in found.fetchall()}
+
+    def retries(self, ledger: Ledger) -> list[Retry]:
+        """The rows that calls have left pending and that may be sent again now."""
+        with ledger.begin() as transaction:
+            found = to_retry(transaction, self.dataset, ledger.part)
+        own = self.own([row.identity for row in found])
+        return [row for row in found if row.identity in own]
+
+    def retries_later(self, ledger: Ledger) -> int:
+        """How many rows that calls have left pending are of other periods."""
+        if self.between is None:
+            return 0
+        with ledger.begin() as transaction:
+            found = called(transaction, self.dataset, ledger.part, Outcome.PENDING)
+        return len(found) - len(self.own(found))
+
+    def reopen(self, ledger: Ledger) -> None:
+        """Have the rows of the period be tried again that the API rejected earlier."""
+        with ledger.begin() as transaction:
+            found = called(transaction, self.dataset, ledger.part, Outcome.REJECTED)
+        ledger.reopen(self.dataset, sorted(self.own(found)))
+
+    def of_period(self, between: Period | None) -> "Compared":
+        """The stage for a push of a period: new rows of other times wait, and those without a time; None: all go."""
+        if between is not None:
+            self.connection.execute(
+                f"INSERT INTO known (identity) SELECT identity FROM ready WHERE NOT {is_within(between)} AND {IS_NEW}"
+            )
+        return replace(self, between=between)
+
+    def without_others(self, between: Period) -> "Compared":
+        """The rows of a period alone, as if the input had no others: for what is shown of it; to be rolled back."""
+        self.connection.execute(f"DELETE FROM input WHERE NOT {is_within(between)}")
+        for table in ("verdicts", "differing"):
+            self.connection.execute(f"DELETE FROM {table} WHERE seq NOT IN (SELECT seq FROM input)")
+        held = self.connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
+        rows_in = count(self.connection, "SELECT count(*) FROM input")
+        changes = replace(self.changes, differs=self.differing())
+        return replace(self, rows_in=rows_in, held=dict(held), changes=changes)
+
+    def wait_for(self, contacts: Iterable[str]) -> None:
+        """Have new revenue of some contacts wait, given by their phone numbers."""
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE waiting (contact VARCHAR)")
+        insert(self.connection, "waiting", pa.table({"contact": pa.array(list(contacts), pa.string())}))
+        self.connection.execute(
+            "INSERT INTO known (identity) SELECT ready.identity FROM ready JOIN parents AS p"
+            f" ON p.identity = ready.message_id WHERE p.contact IN (SELECT contact FROM waiting) AND {IS_NEW}"
+        )
+
+
+def is_within(between: Period | None) -> str:
+    """Whether a row is of a period, as a condition; one without a time is of none. None: each is."""
+    if between is None:
+        return "true"
+    start, end = (f"TIMESTAMPTZ {literal(instant.isoformat())}" for instant in between)
+    return f"coalesce(timestamp >= {start} AND timestamp < {end}, false)"
