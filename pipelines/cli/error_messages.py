@@ -8,7 +8,8 @@ What does not belong here: causes, which the page explains above the marker.
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def messages() -> list[Message]:
     """Every error that is made with its text in place, each once, in order."""
     root = Path(pipelines.__file__).parent
     paths = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in _LEFT_OUT]
-    return sorted({found for path in paths for found in _of(ast.parse(path.read_text(encoding="utf-8")))})
+    return sorted({found for path in paths for found in _of(path)})
 
 
 def page(above: str) -> str:
@@ -61,32 +62,73 @@ def _kinds() -> list[type[errors.TracklySyncError]]:
     return [kind for kind in classes if issubclass(kind, errors.TracklySyncError)]
 
 
-def _of(tree: ast.AST) -> Iterator[Message]:
-    names = {kind.__name__ for kind in _kinds()}
-    for node in ast.walk(tree):
+def _of(path: Path) -> Iterator[Message]:
+    names, constants = {kind.__name__ for kind in _kinds()}, _constants(path)
+    for node in ast.walk(_parsed(path)):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        text = _text(node.args[0])
+        text = _text(node.args[0], constants)
         if name in names and text.strip(f"{_PLACE} :."):
-            yield Message(name, text, _text(node.args[1]) if len(node.args) > 1 else "")
+            yield Message(name, text, _text(node.args[1], constants) if len(node.args) > 1 else "")
 
 
-def _text(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part) for part in node.values)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _text(node.left) + _text(node.right)
-    if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Call):
-        return _counted(node.value)
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _constants(path: Path) -> dict[str, str]:
+    """The texts that a module's constants stand for, its own and those that it imports from the engine."""
+    found: dict[str, str] = {}
+    for node in _parsed(path).body:
+        match node:
+            case ast.ImportFrom(module=str(module)) if module.startswith(f"{pipelines.__name__}."):
+                theirs = Path(pipelines.__file__).parent.parent / f"{module.replace('.', '/')}.py"
+                if theirs.exists():
+                    found |= {
+                        name: text for name, text in _constants(theirs).items() if _is_among(name, node)
+                    }
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper():
+                text = _text(value, found)
+                if (
+                    text != _PLACE and not text.isdigit()
+                ):  # a bound or a version: it changes, the text does not
+                    found[name] = text
+    return found
+
+
+def _is_among(name: str, imported: ast.ImportFrom) -> bool:
+    return any(alias.name == name and alias.asname is None for alias in imported.names)
+
+
+def _text(node: ast.expr, constants: Mapping[str, str]) -> str:
+    """What an expression says, as far as that is known without running it.
+
+    Args:
+        node: the expression.
+        constants: of the module that it stands in.
+    """
+    match node:
+        case ast.Constant(value=value):
+            return str(value)
+        case ast.Name(id=name):
+            return constants.get(name, _PLACE)
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(part, constants) for part in parts)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _text(left, constants) + _text(right, constants)
+        case ast.FormattedValue(value=ast.Call() as call):
+            return _counted(call, constants)
+        case ast.FormattedValue(value=ast.Name() as constant):
+            return _text(constant, constants)
     return _PLACE
 
 
-def _counted(call: ast.Call) -> str:
+def _counted(call: ast.Call, constants: Mapping[str, str]) -> str:
     """What `humanize.plural` and `humanize.form` fill in, as it is for several."""
-    nouns = [_text(noun) for noun in call.args[1:]]
+    nouns = [_text(noun, constants) for noun in call.args[1:]]
     match call.func:
         case ast.Name("plural"):
             return f"{_PLACE} {nouns[1] if len(nouns) > 1 else f'{nouns[0]}s'}"

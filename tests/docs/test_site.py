@@ -196,4 +196,8 @@ def test_troubleshooting_has_the_messages_of_the_code() -> None:
     known = {found.message for found in error_messages.messages()}
     causes = [line.removeprefix("### ").strip("`") for line in above.splitlines() if line.startswith("### ")]
     assert len(causes) > 8
+    emptied = "If the account no longer has that revenue, since it was emptied: "
+    assert sum(emptied in found.remedy for found in error_messages.messages()) > 1, (
+        "a constant is read as its text"
+    )
     assert set(causes) <= known

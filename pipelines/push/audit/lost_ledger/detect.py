@@ -34,9 +34,10 @@ if TYPE_CHECKING:  # status answers at once
     from pipelines.push.ledger.ledger import Ledger
 
 _REFUSED = "no push goes on beside it, since that revenue would count twice"
+_ADOPT = "Put the latest ledger back, or take over what it does not know: trackly-sync adopt"
 _EMPTIED = (
     "If the account no longer has that revenue, since it was emptied: trackly-sync resolve --account-emptied "
-    "--reason '...'"
+    "--reason '...'."
 )
 
 
@@ -80,7 +81,7 @@ class Lost:
             return (
                 "Put the latest ledger back, or push again: what is in the account comes back as duplicate."
             )
-        return f"Put the latest ledger back, or take them over: trackly-sync adopt; {_REFUSED}. {_EMPTIED}."
+        return f"{_ADOPT}; {_REFUSED}. {_EMPTIED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +158,12 @@ def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
         raise StorageError(
             "The ledger is empty, and parquet/imports has revenue that was pushed: it was lost, and that revenue "
             "would count twice.",
-            "Put the latest ledger back, or take over what it does not know: trackly-sync adopt. If the account no "
-            "longer has that revenue, since it was emptied: trackly-sync resolve --account-emptied --reason '...'.",
+            f"{_ADOPT}. {_EMPTIED}",
         )
     raise StorageError(
         f"The ledger does not know {plural(len(times), 'call')} of revenue that {found.known_by} has, the last one of"
         f" {max(times):%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup, and they would count twice.",
-        "Put the latest ledger back, or take them over: trackly-sync adopt. If the account no longer has that "
-        "revenue, since it was emptied: trackly-sync resolve --account-emptied --reason '...'.",
+        f"{_ADOPT}. {_EMPTIED}",
     )
 
 
