@@ -2,6 +2,8 @@
 # Everything lands in .venv, from the hash-pinned lock files; nothing outside this folder is touched.
 
 PYTHON ?= python3
+# of Dagster's pages; not from the environment, where others' programs have one
+PORT = 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes
@@ -26,8 +28,8 @@ setup: .venv/.runtime ## install into .venv; leaves .venv/bin/trackly-sync
 demo: .venv/.runtime ## run the whole product against an embedded local account (no key, no network)
 	@$(BIN)/trackly-sync demo
 
-demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on
-	@$(BIN)/trackly-sync demo --ui
+demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on; PORT=number for another port
+	@$(BIN)/trackly-sync demo --ui --port $(PORT)
 
 test: .venv/bin/python ## install and run every check: lint, types, layers, tests
 	@{ $(MAKE) --no-print-directory .venv/.clients .venv/.dbt; \
@@ -54,8 +56,8 @@ lint: .venv/.dev ## ruff, mypy, import-linter, complexity
 	@$(BIN)/lint-imports
 	@$(BIN)/python .ci/complexity
 
-ui: .venv/.runtime ## the Dagster UI on this workspace
-	@$(BIN)/trackly-sync ui
+ui: .venv/.runtime ## the Dagster UI on this workspace; PORT=number for another port
+	@$(BIN)/trackly-sync ui --port $(PORT)
 
 bench: .venv/.runtime ## time the pull beside a floor and a peer, the loading of history files, the push and the webhook receiver beside a floor
 	@$(BIN)/python benchmarks/pull.py

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from pipelines.cli.commands.sandbox import show_exports
-from pipelines.cli.commands.ui import dagster_home, serve_pages
+from pipelines.cli.commands.ui import _check_port, dagster_home, serve_pages
 from pipelines.cli.shared.arguments import AsJson
+from pipelines.cli.shared.demo_folder import empty, own_folder, refuse_while_served
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out, tell
 from pipelines.cli.terminal.results import show_json, show_pulled, show_pushed, status_json
 from pipelines.errors import UsageError
 from pipelines.process.subprocesses import module_command, safe_environment
-from pipelines.settings import DEMO_MARKER, load_settings
+from pipelines.settings import load_settings
 from pipelines.settings.declared import PREFIX
 from pipelines.settings.demo_account import announced
 from pipelines.settings.misspelt import misspelt
-from pipelines.storage import private_folder, storage_errors
 from pipelines.text.humanize import form, plural
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ _ACCOUNT = "account.json"
 _OF_OTHERS = dict.fromkeys(("ledger_url", "history_dir", "push_part", "hash_phones"))
 """What the environment may say of the real account's data; the demo has its own."""
 
-_PORT = 3000
+_HOST = "127.0.0.1"
+_PORT, _MOST_PORT = 3000, 65_535
 
 _QUERY = """\
 SELECT lists.list_name, count(*) AS contacts, sum(revenue_total) AS revenue
@@ -67,7 +67,7 @@ def demo(
     port: Annotated[
         int | None,
         typer.Option(
-            help=f"Port of the pages of --ui; by default {_PORT}.", min=1, max=65_535, metavar="INTEGER"
+            help=f"Port of the pages of --ui; by default {_PORT}.", min=1, max=_MOST_PORT, metavar="INTEGER"
         ),
     ] = None,
     as_json: AsJson = False,
@@ -83,11 +83,15 @@ def demo(
     - `trackly-sync demo --ui`: with Dagster's pages afterwards, where every job and backfill can be started.
     """
     _check_partners(pages=pages, as_json=as_json, port=port)
-    if not (pages and (data_dir / DEMO_MARKER).exists() and (data_dir / _ACCOUNT).exists()):
-        code = _run(data_dir, contacts, as_json=as_json)
-        if code or not pages:
-            return code
-    return _serve(data_dir, port or _PORT)
+    port = port or _PORT
+    with own_folder(data_dir):
+        if pages:
+            _check_served(data_dir, port)
+        if not (pages and (data_dir / _ACCOUNT).exists()):
+            code = _run(data_dir, contacts, as_json=as_json)
+            if code or not pages:
+                return code
+        return _serve(data_dir, port)
 
 
 def _check_partners(*, pages: bool, as_json: bool, port: int | None) -> None:
@@ -102,10 +106,26 @@ def _check_partners(*, pages: bool, as_json: bool, port: int | None) -> None:
         raise UsageError("--port is for the pages of --ui.", "Add --ui, or leave --port out.")
 
 
+def _check_served(data_dir: Path, port: int) -> None:
+    """See that the pages can be served, before a demo runs for a minute, or anything is shown of them.
+
+    Raises:
+        BusyError: a `ui` serves the folder.
+        UsageError: the port cannot be used.
+    """
+    refuse_while_served(data_dir)
+    try:
+        _check_port(_HOST, port)
+    except UsageError as error:
+        other = port + 1 if port < _MOST_PORT else _PORT
+        remedy = f"Name another, such as --port {other}; with make: make demo-ui PORT={other}"
+        raise UsageError(error.message, remedy) from None
+
+
 def _run(data_dir: Path, contacts: int, *, as_json: bool) -> int:
     """The whole product once, from an empty folder."""
     started = time.monotonic()
-    _empty(data_dir)
+    empty(data_dir)
     from pipelines.sandbox import running, save, seed_account, write_history  # noqa: PLC0415 - help is quick
 
     say = tell if as_json else out.print
@@ -144,7 +164,7 @@ def _serve(data_dir: Path, port: int) -> int:
         out.print(f"export TRACKLY_DATA_DIR={shlex.quote(str(data_dir.absolute()))}\n", markup=False)
         try:
             with announced(data_dir, server.url, API_KEY):
-                return serve_pages(settings, "127.0.0.1", port, environment, data_dir)
+                return serve_pages(settings, _HOST, port, environment, data_dir)
         finally:
             save(account, data_dir / _ACCOUNT)
 
@@ -169,21 +189,6 @@ def _environment(url: str, data_dir: Path) -> dict[str, str]:
         "TRACKLY_PUSH_LEFT_OUT_SHARE": "1",  # bad rows are part of the show
         "DAGSTER_HOME": str(dagster_home(data_dir)),
     }
-
-
-def _empty(data_dir: Path) -> None:
-    """Begin with an empty folder; only one that a demo has made is emptied.
-
-    Raises:
-        UsageError: the folder holds something else.
-    """
-    marker = data_dir / DEMO_MARKER
-    if data_dir.exists() and any(data_dir.iterdir()) and not marker.exists():
-        raise UsageError(f"{data_dir} is not empty and no demo has made it.", "Name another with --data-dir.")
-    with storage_errors("make", data_dir):
-        shutil.rmtree(data_dir, ignore_errors=True)
-        private_folder(data_dir)
-        marker.write_text("This folder is emptied by each demo.\n", encoding="utf-8")
 
 
 def _run_job(environment: dict[str, str], folder: Path, to: TextIO | None) -> int:

@@ -1,0 +1,110 @@
+"""The folder of a demo: only one that a demo has made is emptied, and none that anything is running in.
+
+What does not belong here: what a demo puts there (`commands.demo`), and Dagster's own lock (`commands.ui`).
+"""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipelines.errors import BusyError, UsageError
+from pipelines.run_records.unreported import dagster_folder
+from pipelines.settings import DEMO_MARKER
+from pipelines.storage import private_folder, storage_errors
+from pipelines.whole_runs import unended_runs
+
+_TEXT = "This folder is emptied by each demo.\n"
+
+
+@contextmanager
+def own_folder(data_dir: Path) -> Iterator[None]:
+    """For the length of a block this is the only demo in the folder, which is made if it is not there.
+
+    Raises:
+        UsageError: the folder holds something else.
+        BusyError: another demo goes on in it.
+        StorageError: the disk refused.
+    """
+    marker = data_dir / DEMO_MARKER
+    if data_dir.exists() and not marker.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
+        raise UsageError(f"{data_dir} is not empty and no demo has made it.", "Name another with --data-dir.")
+    with storage_errors("make", data_dir):
+        private_folder(data_dir)
+        lock = marker.open("a+", encoding="utf-8")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(data_dir, "Another demo") from None
+        with storage_errors("write", marker):
+            lock.truncate(0)
+            lock.write(_TEXT)
+            lock.flush()
+        yield
+
+
+def empty(data_dir: Path) -> None:
+    """Begin with an empty folder, within `own_folder`.
+
+    Raises:
+        BusyError: Dagster, or a command, is at work in it.
+        StorageError: the disk refused.
+    """
+    if _has_dagster(data_dir):
+        raise _busy(data_dir, "Dagster")
+    if "running" in unended_runs(data_dir).values():
+        raise _busy(data_dir, "A run")
+    with storage_errors("empty", data_dir):
+        for path in data_dir.iterdir():
+            if path.name == DEMO_MARKER:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def refuse_while_served(data_dir: Path) -> None:
+    """See that no `ui` serves the folder; a Dagster whose `ui` was killed is taken over by the next.
+
+    Raises:
+        BusyError: one does.
+    """
+    if _has_ui(dagster_folder(data_dir)):
+        raise _busy(data_dir, "Dagster")
+
+
+def _busy(data_dir: Path, who: str) -> BusyError:
+    return BusyError(
+        f"{who} is running on {data_dir}.",
+        "Use that one, stop it with Ctrl-C, or name another with --data-dir.",
+    )
+
+
+def _has_dagster(data_dir: Path) -> bool:
+    """Whether a `ui`, or what it has started, is running on the folder."""
+    home = dagster_folder(data_dir)
+    if _has_ui(home):
+        return True
+    try:
+        with (home / ".dagster.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _has_ui(home: Path) -> bool:
+    if not (home / ".ui.lock").exists():
+        return False
+    try:
+        with FileLock(home / ".ui.lock").acquire(timeout=0):
+            return False
+    except Timeout:
+        return True

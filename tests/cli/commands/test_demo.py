@@ -1,0 +1,87 @@
+"""`demo` empties no folder that something is running in, and refuses before it shows anything that leads nowhere."""
+
+import fcntl
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import typer
+from filelock import FileLock
+
+from pipelines.cli.commands.demo import demo
+from pipelines.cli.shared.demo_folder import own_folder
+from pipelines.whole_runs import show_begun, whole_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A demo's folder with something in it."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    made = tmp_path / "demo"
+    with own_folder(made):
+        (made / "account.json").write_text("{}")
+        (made / "dagster").mkdir()
+    return made
+
+
+def ended(folder: Path, *, pages: bool, port: int | None = None) -> int:
+    """The exit code of a demo there."""
+    with pytest.raises(typer.Exit) as end:
+        demo(folder, contacts=1_000, pages=pages, port=port)
+    return end.value.exit_code
+
+
+@contextmanager
+def dagster_alone(folder: Path) -> Iterator[None]:
+    """What goes on where `ui` was killed."""
+    with (folder / "dagster" / ".dagster.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def a_run(folder: Path) -> Iterator[None]:
+    """A command that is at work."""
+    with whole_run("of-a-test"):
+        show_begun(folder, "of-a-test")
+        yield
+
+
+WORKING: dict[str, tuple[Callable[[Path], AbstractContextManager[object]], tuple[bool, ...]]] = {
+    "Another demo": (own_folder, (False, True)),
+    "Dagster": (lambda folder: FileLock(folder / "dagster" / ".ui.lock").acquire(), (False, True)),
+    "Dagster is": (dagster_alone, (False,)),
+    "A run": (a_run, (False,)),
+}
+
+
+@pytest.mark.parametrize("who", WORKING)
+def test_a_folder_in_use_is_left_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str], who: str) -> None:
+    """Also by `demo --ui`, which shows no settings of an account that it does not serve."""
+    working, refused = WORKING[who]
+    with working(folder):
+        before = sorted(folder.rglob("*"))
+        for pages in refused:
+            assert ended(folder, pages=pages) == 1
+            shown = capsys.readouterr()
+            assert f"Error: {who}" in shown.err
+            assert "--data-dir" in shown.err
+            assert shown.out == ""
+            assert sorted(folder.rglob("*")) == before
+
+
+def test_a_port_in_use_is_refused_with_what_sets_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the demo runs for a minute; the remedy fits make as well."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert ended(folder, pages=True, port=port) == 2
+        (folder / "account.json").unlink()
+        assert ended(folder, pages=True, port=port) == 2
+    shown = capsys.readouterr()
+    assert f"Port {port} of 127.0.0.1 cannot be used" in shown.err
+    assert f"make demo-ui PORT={port + 1}" in shown.err
+    assert shown.out == ""
+    assert "demo --ui --port $(PORT)" in (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
