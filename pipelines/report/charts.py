@@ -19,10 +19,17 @@ from pygal.style import Style
 from pipelines.report.amounts import Number, Unit
 
 _WIDTH = 460
-_FONT = 13
-_SMALL = 280
-_LABELS = 4
-"""How many labels an axis of time has room for."""
+_FONT = 17
+"""The largest that `page.css` shows, on a phone: labels have the room for it everywhere."""
+
+_SMALL, _SMALL_FONT = 280, 13
+"""Small drawings have the same size on every screen."""
+
+_LETTER = 0.62
+"""How wide a letter is at most on average, as a part of its height."""
+
+_APART = 8
+"""How far labels are from each other."""
 
 _CENTRED = 7
 """Up to how many bars the label of the last one fits in the middle below it; of more, it ends there."""
@@ -34,7 +41,7 @@ _LARGEST = 0.9995e15
 _ROUNDS_UP = 0.9995
 """From this share of a size on, three digits would be 1e+03 of the size below."""
 
-_NAME = 22
+_NAME = 18
 """How many letters the name of a bar has room for."""
 
 _SHORT = 3 * 86_400
@@ -69,7 +76,6 @@ def _wide(name: str) -> int:
 _MARGIN_RIGHT = 14
 
 _COMMON = {
-    "width": _WIDTH,
     "disable_xml_declaration": True,
     "show_legend": False,  # the page has it, where it can wrap
     "margin": 4,
@@ -77,8 +83,13 @@ _COMMON = {
     "spacing": 8,
     "truncate_label": -1,  # names are cut by `_cut`
     "value_formatter": _short,
-    "style": Style(label_font_size=_FONT, major_label_font_size=_FONT, font_family="sans-serif"),
 }
+
+
+def _style(font: int) -> Style:
+    return Style(label_font_size=font, major_label_font_size=font, font_family="sans-serif")
+
+
 _STEPS = 4
 """Into how many steps an axis of figures is divided, at the least half and at the most one more."""
 
@@ -140,7 +151,9 @@ def line(name: str, unit: Unit, points: Sequence[tuple[datetime, Number]]) -> Ch
     highest = _ticks(0, float(max(number for _, number in points)), counts=not unit.decimals)
     form = "%d %b" if (end - begin).total_seconds() > _SHORT else "%d %b %H:%M"
     chart = pygal.XY(  # its DateTimeLine uses what Python 3.12 deprecates
-        **{**_COMMON, "width": _SMALL},
+        **_COMMON,
+        width=_SMALL,
+        style=_style(_SMALL_FONT),
         height=140,
         dots_size=2.5,
         range=(0, highest[-1]),
@@ -175,14 +188,25 @@ def bars(
         series: figures of each period, by what they are.
     """
     labels = [period.strftime("%b %Y" if grain == "month" else "%d %b %Y") for period in periods]
-    chart = _Bars(**_COMMON, height=220, show_minor_x_labels=False)
+    chart = _Bars(**_COMMON, width=_WIDTH, style=_style(_FONT), height=220, show_minor_x_labels=False)
     chart.x_labels = labels
     is_centred = len(labels) <= _CENTRED
     # counted from the end: the last bar has a label
-    chart.x_labels_major = labels[:: -math.ceil(len(labels) / (_LABELS if is_centred else _LABELS - 1))]
+    chart.x_labels_major = labels[:: -_step(labels, is_centred=is_centred)]
     if not is_centred:
         chart.add_xml_filter(partial(_inside, ("last",), shift=_MARGIN_RIGHT))
     return _stacked(name, chart, unit, labels, series)
+
+
+def _step(labels: Sequence[str], *, is_centred: bool) -> int:
+    """Of how many labels of periods one is shown, so that they do not run into each other."""
+    letter = _LETTER * _FONT
+    wide = len(labels[-1]) * letter
+    # the figures at the side are of up to four letters
+    each = (_WIDTH - 4 * letter - 2 * _MARGIN_RIGHT) / len(labels)
+    least = (wide + _APART) / each
+    # a last label that ends at its bar reaches further to the left than one in the middle below it
+    return math.ceil(least if is_centred else max(least, (1.5 * wide + _APART - _MARGIN_RIGHT) / each - 0.5))
 
 
 def shares(
@@ -206,7 +230,11 @@ def shares(
     # pygal leaves room for letters of the usual width
     more = max(_wide(place) for place in upwards) * _FONT * 0.4
     chart = pygal.HorizontalStackedBar(
-        **_COMMON, height=44 + 28 * len(places), margin_left=4 + math.ceil(more)
+        **_COMMON,
+        width=_WIDTH,
+        style=_style(_FONT),
+        height=48 + 28 * len(places),
+        margin_left=4 + math.ceil(more),
     )
     if whole:
         chart.config.range, chart.value_formatter = (0, 1), lambda share: f"{share:.0%}"

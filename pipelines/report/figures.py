@@ -26,6 +26,15 @@ Row = dict[str, Any]
 
 _QUERIES = Path(__file__).with_name("queries")
 _DEPARTURES = Path(__file__).with_name("departures.sql")
+_LAST_PERIODS = """
+CREATE TEMP MACRO last_periods(grain, earliest, latest) AS CAST(
+    CASE grain
+        WHEN 'month' THEN generate_series(greatest(earliest, latest - INTERVAL 35 MONTH), latest, INTERVAL 1 MONTH)
+        ELSE generate_series(greatest(earliest, latest - INTERVAL 62 DAY), latest, INTERVAL 1 DAY)
+    END AS DATE[]
+)
+"""
+"""All periods of a chart, whether anything happened in them or not: an axis of time has no gaps."""
 
 
 @contextmanager
@@ -52,6 +61,7 @@ def figures(warehouse: Path) -> dict[str, list[Row]]:
     with _opened(warehouse) as connection:
         connection.execute(f"CREATE TEMP MACRO is_left_out(outcome) AS outcome IN {sql_list(LEFT_OUT)}")
         connection.execute(f"CREATE TEMP MACRO common_reason(outcome, reason) AS {COMMON_REASON}")
+        connection.execute(_LAST_PERIODS)
         # orders that matter are asked for; to keep others takes memory
         connection.execute(
             f"SET memory_limit = '{duckdb_memory.REPORT}'; SET preserve_insertion_order = false"

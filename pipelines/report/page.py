@@ -128,8 +128,9 @@ def _rows(rows: Sequence[Row]) -> list[Chart]:
     points: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
     for row in rows:
         points[row["dataset"]].append((row["pulled_at"], row["rows"]))
-    # one pull is a figure, and stands in the table
-    return [line(f"Rows of {name}", Unit("rows"), points[name]) for name in PULLED if len(points[name]) > 1]
+    # what was always the same is a figure, and stands in the table
+    changed = [name for name in PULLED if len({number for _, number in points[name]}) > 1]
+    return [line(f"Rows of {name}", Unit("rows"), points[name]) for name in changed]
 
 
 def _revenue(rows: Sequence[Row], unit: Unit, *, events: bool) -> list[Chart]:

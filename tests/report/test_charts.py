@@ -7,20 +7,20 @@ from xml.etree import ElementTree
 import pytest
 
 from pipelines.report.amounts import Unit
-from pipelines.report.charts import _FONT, Chart, _short, bars, line, shares
+from pipelines.report.charts import _FONT, _SMALL_FONT, Chart, _short, bars, line, shares
 
-_LETTER = 0.62 * _FONT
-"""How wide a letter is; those of East Asia are as wide as the font is high."""
+_LETTER = 0.62
+"""How wide a letter is, of its height; those of East Asia are as wide as the font is high."""
 
 WEEK = timedelta(days=7)
 DAY = date(2025, 12, 1)
 
 
-def _width(text: str) -> float:
-    return sum(_FONT if ord(letter) > 0x2E80 else _LETTER for letter in text)
+def _width(text: str, font: float) -> float:
+    return sum(font if ord(letter) > 0x2E80 else _LETTER * font for letter in text)
 
 
-def _labels(chart: Chart, axis: str) -> list[tuple[float, float, str]]:
+def _labels(chart: Chart, axis: str, font: float = _FONT) -> list[tuple[float, float, str]]:
     """Where labels begin and end, from left to right, in the units of the drawing."""
     root = ElementTree.fromstring(chart.svg)  # noqa: S314 - our own drawing
     offset = next(
@@ -34,7 +34,7 @@ def _labels(chart: Chart, axis: str) -> list[tuple[float, float, str]]:
             continue
         for node in group.iter():
             if node.tag.endswith("text") and node.text:
-                at, wide = offset + float(node.get("x", "0")), _width(node.text)
+                at, wide = offset + float(node.get("x", "0")), _width(node.text, font)
                 anchor = node.get("class") if node.get("class") in ("first", "last") else axis
                 begin = {"first": at, "last": at - wide, "x": at - wide / 2, "y": at - wide}[anchor]
                 found.append((begin, begin + wide, node.text))
@@ -88,7 +88,7 @@ def test_the_grid_reaches_beyond_the_bars(
 def test_the_ends_of_a_line_stay_inside(gap: timedelta) -> None:
     """Drawings stand side by side: a label beyond the edge would run into the next one."""
     points = [(datetime(2025, 12, 1, tzinfo=UTC) + gap * place, 10_000_000) for place in range(5)]
-    labels = _labels(line("Rows", Unit("rows"), points), "x")
+    labels = _labels(line("Rows", Unit("rows"), points), "x", _SMALL_FONT)
     assert labels[0][0] >= 0
     assert labels[1][1] <= 280
     assert labels[0][1] < labels[1][0]

@@ -1,5 +1,6 @@
 """The report as a reader gets it: the page parsed, its figures held against the warehouse and the account."""
 
+import base64
 import datetime as dt
 import re
 from collections import Counter
@@ -19,6 +20,7 @@ from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.report.amounts import money
+from pipelines.report.figures import figures
 from pipelines.report.write import write_report
 from pipelines.runs import records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
@@ -104,6 +106,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A year in an hour: pulls with bad rows and changes in between, a push with refusals, a run that failed."""
     account = seed_account(contacts=1_200)
     account.lists[0]["list_name"] = "<script>alert(1)</script>"
+    account.lists[1]["list_name"], account.offers[0]["name"] = "🎉" + "x" * 120, "ع" * 90
     for place, row in enumerate(account.contacts()[:9]):
         account.add_contact(row | {"signup_date": "yesterday"} if place < 3 else row | {"carrier": 17})
     with running(account) as server:
@@ -315,6 +318,45 @@ def test_empty_old_and_missing_warehouses(settings_of: Any, tmp_path: Path) -> N
         assert nothing in page.text
 
 
+@pytest.mark.parametrize(
+    ("happened", "shown"),
+    [
+        (["2024-01-31", "2024-04-02"], ["2024-01-31", "2024-04-02"]),
+        (["2024-01-31", "2024-04-03"], ["2024-01-01", "2024-04-01"]),
+        (["2019-01-31", "2024-04-02"], ["2021-05-01", "2024-04-01"]),
+    ],
+)
+def test_an_axis_of_time_has_no_gaps(
+    happened: list[str], shown: list[str], settings_of: Any, tmp_path: Path
+) -> None:
+    """Days and months in which nothing happened are there, up to 63 days and 36 months."""
+    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
+    with replacing(settings.warehouse) as connection:
+        complete(connection)
+        create_views(connection)
+        connection.execute(
+            "INSERT INTO imports.records BY NAME SELECT unnest($1::TIMESTAMPTZ[]) AS happened_at,"
+            " 'revenue' AS dataset, 2 AS revenue, 'accepted' AS outcome, 1 AS attempt, true AS in_input",
+            [[f"{day} 12:00:00Z" for day in happened]],
+        )
+        connection.execute(
+            "INSERT INTO contacts BY NAME SELECT unnest($1::TIMESTAMPTZ[]) AS signup_date, '+1' AS phone_number,"
+            " 1 AS list_id, true AS active, 0 AS send_count, 0 AS click_count, 0 AS conversion_count,"
+            " 0 AS revenue_total, now() AS synced_at, '' AS snapshot, 1 AS page",
+            [[f"{day} 12:00:00Z" for day in happened]],
+        )
+    first, last = (dt.date.fromisoformat(day) for day in shown)
+    days = [first + dt.timedelta(days=place) for place in range((last - first).days + 1)]
+    grain = "day" if len(days) <= 63 else "month"
+    periods = [day for day in days if grain == "day" or day.day == 1]
+    assert len(periods) in (63, 4, 36)
+    found = figures(settings.warehouse)
+    for name in ("growth", "progress", "revenue"):
+        of = sorted(row["period"] for row in found[name] if row["grain"] == grain)
+        assert of == periods, name
+    assert sum(int(row["rows"] or 0) for row in found["progress"]) == (1 if happened[0] < "2020" else 2)
+
+
 def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tmp_path: Path) -> None:
     """However many pulls are on record, a page stays small, and its last point is the last pull."""
     settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
@@ -441,8 +483,10 @@ def test_amounts_have_the_decimals_of_their_currency(
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="a browser is needed")
-def test_the_page_fits_a_narrow_phone(moved: tuple[Account, Settings, Page], tmp_path: Path) -> None:
-    """At 320 pixels nothing reaches beyond the screen, and no table has to be scrolled sideways."""
+def test_the_page_fits_a_narrow_phone_and_paper(
+    moved: tuple[Account, Settings, Page], tmp_path: Path
+) -> None:
+    """At 320 pixels nothing reaches beyond the screen, whatever a name; on paper pages are filled."""
     _, settings, _ = moved
     write_report(settings, tmp_path / "page.html", ())
     with browsing(tmp_path / "browser") as browser:
@@ -460,6 +504,15 @@ def test_the_page_fits_a_narrow_phone(moved: tuple[Account, Settings, Page], tmp
         assert browser.value(beyond) == 0
         wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
         assert browser.value(wide) == 0
+        # the paper between A4's margins
+        browser.do("Emulation.setEmulatedMedia", media="print")
+        browser.do(
+            "Emulation.setDeviceMetricsOverride", width=703, height=1032, deviceScaleFactor=1, mobile=False
+        )
+        assert browser.value("document.documentElement.scrollWidth") <= 703
+        needed = browser.value("document.documentElement.scrollHeight") / 1032
+        printed = base64.b64decode(browser.do("Page.printToPDF", preferCSSPageSize=True)["data"])
+        assert 1 < needed < len(re.findall(rb"/Type /Page\b", printed)) < needed * 1.2 + 1
 
 
 def test_a_page_in_yen(moved: tuple[Account, Settings, Page]) -> None:

@@ -1,4 +1,5 @@
--- Contacts of all lists by month (the last 36), or by day where all joined within two months.
+-- Contacts of all lists by month (the last 36), or by day where all joined within two months; periods in which nothing
+-- happened are there with zero.
 WITH
 days AS (
     SELECT day, sum(signups) AS signups, sum(removed) AS removed FROM marts.list_growth GROUP BY day
@@ -9,10 +10,7 @@ periods AS (
     FROM days CROSS JOIN grain
     GROUP BY ALL
 ),
-running AS (
-    SELECT *, sum(signups - removed) OVER (ORDER BY period NULLS FIRST) AS contacts FROM periods
-)
-SELECT *
-FROM running
-WHERE period > (SELECT max(period) FROM running) - CASE grain WHEN 'month' THEN INTERVAL 36 MONTH ELSE INTERVAL 63 DAY END
+shown AS (SELECT grain, unnest(last_periods(grain, min(period), max(period))) AS period FROM periods GROUP BY grain)
+SELECT grain, period, coalesce(signups, 0) AS signups, coalesce(removed, 0) AS removed
+FROM shown LEFT JOIN periods USING (grain, period)
 ORDER BY period

@@ -1,5 +1,6 @@
 -- The current history input by the month in which it happened (the last 36), or by day where it spans two months at
--- most: how far an import of years is. The day as marts.utc_day has it, which warehouses of before do not have.
+-- most: how far an import of years is. A period in which nothing happened is there without an outcome. The day as
+-- marts.utc_day has it, which warehouses of before do not have.
 WITH
 days AS (
     SELECT dataset, make_timestamp(epoch_us(happened_at))::DATE AS day, outcome, count(*) AS rows, sum(revenue) AS revenue
@@ -12,8 +13,8 @@ periods AS (
     SELECT dataset, grain, date_trunc(grain, day)::DATE AS period, outcome, sum(rows) AS rows, sum(revenue) AS revenue
     FROM days CROSS JOIN grain
     GROUP BY ALL
-)
-SELECT *
-FROM periods
-WHERE period > (SELECT max(period) FROM periods) - CASE grain WHEN 'month' THEN INTERVAL 36 MONTH ELSE INTERVAL 63 DAY END
+),
+shown AS (SELECT grain, unnest(last_periods(grain, min(period), max(period))) AS period FROM periods GROUP BY grain)
+SELECT dataset, grain, period, outcome, rows, revenue
+FROM shown LEFT JOIN periods USING (grain, period)
 ORDER BY dataset, period, outcome

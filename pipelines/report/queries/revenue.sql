@@ -1,4 +1,4 @@
--- Revenue of each basis by day (the last 60) and by month (the last 36); days without any are there with zero. What left
+-- Revenue of each basis by day (the last 63) and by month (the last 36); those without any are there with zero. What left
 -- and came back with contacts is no sale, so it stands apart.
 WITH
 earned AS (
@@ -18,19 +18,10 @@ sums AS (
     SELECT basis, 'month', date_trunc('month', day)::DATE, sum(revenue), sum(gone), sum(back)
     FROM earned WHERE day IS NOT NULL GROUP BY ALL
 ),
-spans AS (SELECT basis, grain, min(period) AS first, max(period) AS last FROM sums GROUP BY basis, grain),
 periods AS (
-    SELECT
-        basis,
-        grain,
-        unnest(
-            CASE
-                WHEN grain = 'day'
-                    THEN generate_series(greatest(first, last - INTERVAL 59 DAY), last, INTERVAL 1 DAY)
-                ELSE generate_series(greatest(first, last - INTERVAL 35 MONTH), last, INTERVAL 1 MONTH)
-            END
-        )::DATE AS period
-    FROM spans
+    SELECT basis, grain, unnest(last_periods(grain, min(period), max(period))) AS period
+    FROM sums
+    GROUP BY basis, grain
 )
 SELECT
     basis, grain, period, coalesce(revenue, 0) AS revenue, coalesce(gone, 0) AS gone, coalesce(back, 0) AS back
