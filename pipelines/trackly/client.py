@@ -245,9 +245,9 @@ class TracklyClient:
                         return await self._attempt(call, attempts)
             except Failure as failure:
                 decision = self._decide(call, failure, attempts, started, what)
-                if isinstance(decision, TracklySyncError):
-                    raise decision from failure
-                raise give_up(failure, attempts=attempts, what=what) from failure
+                final = give_up(failure, attempts=attempts, what=what)
+                error = decision if isinstance(decision, TracklySyncError) else final
+                raise error from failure
         raise AssertionError("the loop ends by returning or raising")
 
     def _decide(

@@ -207,7 +207,7 @@ def _parquet(
         raise UsageError(f"{path} is not a Parquet file.", "Export it again.") from None
     # folders such as list_id=101 are only folders; rows that are numbered by the file can be read by several threads
     relation = f"read_parquet({file}, file_row_number = true, hive_partitioning = false)"
-    described = _described(connection, path, relation, "is not a Parquet file that DuckDB can read")
+    described = _described(connection, path, relation)
     columns = match(dataset, given, path)
     _refuse_long(connection, path, relation, {name: described[at] for name, at in columns.places.items()})
     facts.note_columns(columns)
@@ -257,20 +257,10 @@ def _refuse_long(
             )
 
 
-def _described(
-    connection: duckdb.DuckDBPyConnection, path: Path, relation: str, complaint: str
-) -> list[tuple[str, str]]:
+def _described(connection: duckdb.DuckDBPyConnection, path: Path, relation: str) -> list[tuple[str, str]]:
     """Name and type of a relation's columns."""
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    except (
-        duckdb.ParserException,
-        duckdb.BinderException,
-        duckdb.CatalogException,
-        duckdb.IOException,
-    ) as error:
-        # these speak of names and files, never of values
-        raise UsageError(f"{path} {complaint}: {str(error).splitlines()[0]}", "Correct it.") from error
-    except duckdb.Error as error:
-        raise UsageError(f"{path} {complaint}.", "Export it again.") from error
+    except duckdb.InvalidInputException as error:  # it has no column, or what only Arrow knows
+        raise UsageError(f"{path} is not a Parquet file that DuckDB can read.", "Export it again.") from error
     return [(str(row[0]), str(row[1])) for row in described]

@@ -4,6 +4,9 @@ What does not belong here: the tables and the stage's life (`database`), reading
 text means (`values`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 from pipelines.errors import UsageError
@@ -45,19 +48,10 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
     """
     ((before,),) = connection.execute("SELECT count(*) FROM input").fetchall()
     try:
-        with opened_relation(connection, dataset, source) as relation:
+        with opened_relation(connection, dataset, source) as relation, _within_memory(source):
             for stretch in relation.stretches:
                 insertion = _typed_insertion if stretch.proven else _insertion
                 connection.execute(insertion(dataset, number, before, stretch))
-    except duckdb.OutOfMemoryException as error:
-        if source.format == "parquet" and "temp directory" not in str(error):
-            raise UsageError(
-                f"{source.path} takes more memory than a history file may.",
-                "Export it again, with smaller row groups and pages.",
-            ) from None
-        raise
-    except duckdb.IOException:
-        raise
     except duckdb.Error as error:
         # DuckDB's text may quote the file, and with it personal data.
         raise UsageError(
@@ -66,6 +60,20 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
         ) from None
     hold_thousands(connection, dataset, number)
     _note(connection, number, source, relation.facts)
+
+
+@contextmanager
+def _within_memory(source: Source) -> Iterator[None]:
+    """Name a Parquet file that takes too much memory; where the disk has no room for what is spilled, it is that."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        if source.format != "parquet" or "temp_directory" in str(error):
+            raise
+        raise UsageError(
+            f"{source.path} takes more memory than a history file may.",
+            "Export it again, with smaller row groups and pages.",
+        ) from None
 
 
 def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, facts: Facts) -> None:

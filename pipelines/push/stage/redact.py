@@ -83,10 +83,8 @@ def holds_phones(path: Path) -> bool:
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
             return not is_put_away(connection)
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         return "lock on file" not in str(error)  # else another process has it open
-    except duckdb.Error:
-        return True
 
 
 def is_readable(path: Path) -> bool:

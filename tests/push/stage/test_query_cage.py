@@ -6,6 +6,7 @@ must hold alone.
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import duckdb
 import pytest
 from histories import EXPORT
 
-from pipelines.errors import UsageError
+from pipelines.errors import StorageError, UsageError
 from pipelines.push.files.query_statement import parse
-from pipelines.push.stage import query_cage
+from pipelines.push.stage import query_cage, query_process
 from pipelines.push.stage.query_cage import Bounds, environment, run_query
 
 OUTSIDE = [
@@ -148,6 +149,77 @@ def test_memory_is_bounded(run: Any, text: str) -> None:
     """What takes more memory than a query may have is refused; this process does not grow with it."""
     with pytest.raises(UsageError):
         run(text)
+
+
+def task_for(folder: Path, statement: str, **changes: Any) -> tuple[Path, dict[str, Any]]:
+    """A query, and what its process is given."""
+    path = folder / "sends.sql"
+    path.write_text(statement, encoding="utf-8")
+    files = sorted(folder.glob("*.csv"))
+    return path, {**query_cage.task_of(parse(path), ("id",), files, None, folder / "o.parquet"), **changes}
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "kinds"), [(100, ("memory", "ended")), (400, ("OutOfMemoryException",))]
+)
+def test_a_process_that_cannot_have_its_memory_is_an_answer(
+    folder: Path, megabytes: int, kinds: tuple[str, ...]
+) -> None:
+    """It dies while it begins, or is refused what it asks for."""
+    statement = "SELECT list(n) AS id FROM range(1000000000) t(n)"
+    path, task = task_for(folder, statement, address_space=megabytes << 20)
+    assert query_cage.answer_of(path, task, 60)["error"] in kinds
+
+
+def test_a_process_that_ends_before_it_has_its_task(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, task = task_for(folder, "SELECT 1 AS id", text="x" * 1_000_000)  # more than a pipe holds
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert query_cage.answer_of(path, task, 60) == {"error": "ended", "text": "1"}
+
+
+def test_the_process_ends_with_its_caller(folder: Path) -> None:
+    """A push that is killed leaves no query that goes on for minutes: its end closes the pipe."""
+    path, task = task_for(folder, "SELECT count(*) AS id FROM range(10000000000) a, range(10000000000) b")
+    command = [sys.executable, "-I", query_process.__file__, str(Path(duckdb.__file__).parent.parent)]
+    given = json.dumps(task).encode() + b"\n"
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, cwd=path.parent, env=query_cage.environment()
+    ) as process:
+        process.communicate(given, timeout=60)
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("textual", ["read_csv('y.csv', header = false)", "read_csv('none.csv')"])
+def test_what_cannot_be_compared_with_its_texts_is_not_certain(folder: Path, textual: str) -> None:
+    """Read as texts it has other columns, or cannot be read: then the guessed types are refused."""
+    (folder / "y.csv").write_text("id,n\na,1\n")
+    path, task = task_for(folder, "SELECT id FROM read_csv('y.csv') WHERE n = 1")
+    (scan,) = task["scans"]
+    answer = query_cage.answer_of(path, {**task, "scans": [{**scan, "textual": textual}]}, 60)
+    assert answer == {"error": "guessed csv", "text": "`n`"}
+
+
+def test_a_column_that_comes_twice_is_named(run: Any) -> None:
+    with pytest.raises(UsageError, match=r"yields `ID` more than once\. Leave one of them out"):
+        run("SELECT 1 AS id, 2 AS ID")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        ({"error": "IOException", "text": "No space left on device"}, StorageError, "Make room on the disk"),
+        ({"error": "PermissionException", "text": "no"}, UsageError, "reaches for more than it may: no."),
+        ({"error": "ended", "text": ""}, UsageError, "cannot be run to its end (ended). Run it in DuckDB"),
+        ({"error": "memory", "text": "-9"}, UsageError, "needs more memory or disk than a query may take"),
+    ],
+)
+def test_each_answer_is_an_error_with_its_remedy(
+    run: Any, monkeypatch: pytest.MonkeyPatch, answer: dict[str, str], kind: type[Exception], words: str
+) -> None:
+    monkeypatch.setattr(query_cage, "answer_of", lambda *_: answer)
+    with pytest.raises(kind) as caught:
+        run("SELECT 1 AS id")
+    assert words in str(caught.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are counted in /proc")
