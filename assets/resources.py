@@ -5,16 +5,21 @@ goes to the host of the operator's settings, and what is kept lies in the operat
 resources have no configuration at all, and the engine reads the environment when a run begins.
 """
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.runs.failed_steps import record_failed_steps
 from assets.runs.started_by import asked
+from pipelines.errors import SettingsError, StorageError
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt, warn_of_misspelt
 from pipelines.whole_runs import whole_run
+
+_log = logging.getLogger(__name__)
 
 
 class Trackly(dg.ConfigurableResource[Settings]):
@@ -26,8 +31,15 @@ class Trackly(dg.ConfigurableResource[Settings]):
     ) -> Iterator["Trackly"]:
         """For as long as Dagster runs steps in this process, the run goes on, whether one is under way or not."""
         run = context.run
-        with whole_run(run.run_id, asked(run)) if run else nullcontext():
+        if run is None:
             yield self
+            return
+        with whole_run(run.run_id, asked(run)):
+            try:
+                yield self
+            finally:
+                if context.instance:
+                    _note_failures(context.instance, run)
 
     def settings(self) -> Settings:
         """The settings as they are when a run begins.
@@ -39,6 +51,14 @@ class Trackly(dg.ConfigurableResource[Settings]):
         refuse_misspelt()
         warn_of_misspelt()
         return settings
+
+
+def _note_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Where the settings or our records cannot be read there is no place to note them; the step's error says why."""
+    try:
+        record_failed_steps(instance, run, load_settings())
+    except (SettingsError, StorageError) as error:
+        _log.warning("Which steps of the run failed is not on record: %s", error)
 
 
 @dataclass(frozen=True, slots=True)

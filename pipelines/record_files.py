@@ -1,6 +1,7 @@
 """The files of run records in `runs/`: their names, reading and writing them, also where the disk is full.
 
-What does not belong here: what is on record, and when (`runs`).
+What the disk refuses is kept for as long as this process lives, by the path that it was for: alerts are judged by it,
+and what was alerted is kept here too. What does not belong here: what is on record, and when (`runs`).
 """
 
 import os
@@ -19,8 +20,8 @@ _RESERVE = ".room-for-records"
 _RESERVED_BYTES = 65_536
 """Room for some records, each of which takes its own: a disk may stay full while several runs fail."""
 _BLOCK = 4_096
-_not_on_disk: dict[tuple[Path, str], RunRecord] = {}
-"""Records of this process that the disk refused, by data directory and activity, so that they alert all the same."""
+_refused: dict[Path, bytes] = {}
+"""What the disk refused of this process, by path."""
 
 
 def record_files(data_dir: Path) -> list[str]:
@@ -75,6 +76,21 @@ def file_part(activity: str) -> str:
     return activity.replace(" ", "-")
 
 
+def files_of(data_dir: Path, run: str) -> list[str]:
+    """The files of the records of a run, oldest first; without those that an earlier version wrote.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    own = tag(run)
+    return [name for name in record_files(data_dir) if tag_in(name) == own]
+
+
+def is_own(name: str) -> bool:
+    """Whether a process of this number wrote the file of a record."""
+    return f"-{os.getpid()}." in name
+
+
 def write_record(data_dir: Path, record: RunRecord) -> None:
     """Put a record on disk; one of a failure that the disk refuses is kept for `not_on_disk`.
 
@@ -85,16 +101,11 @@ def write_record(data_dir: Path, record: RunRecord) -> None:
     try:
         _write_with_reserve(path, content)
     except StorageError as error:
-        succeeded = record.status == "succeeded"
-        unwritten = (
-            msgspec.structs.replace(record, status="failed", error=str(error)) if succeeded else record
-        )
-        _not_on_disk[data_dir, record.activity] = unwritten
-        if succeeded:
+        if record.status == "succeeded":
+            failed = msgspec.structs.replace(record, status="failed", error=str(error))
+            keep(path, msgspec.json.encode(failed))
             raise
-        # the block's own error says more: a full disk fails both
-    else:
-        _not_on_disk.pop((data_dir, record.activity), None)
+        keep(path, content)  # the block's own error says more: a full disk fails both
 
 
 def _write_with_reserve(path: Path, content: bytes) -> None:
@@ -103,7 +114,7 @@ def _write_with_reserve(path: Path, content: bytes) -> None:
     try:
         write_durably(path, content)
     except StorageError:
-        if not reserve.exists():
+        if not is_there(reserve):
             raise
         with storage_errors("make room for", path):
             _give_room(reserve, len(content))
@@ -125,4 +136,22 @@ def _give_room(reserve: Path, size: int) -> None:
 
 def not_on_disk(data_dir: Path) -> list[RunRecord]:
     """Records of this process that the disk refused."""
-    return [record for (folder, _), record in _not_on_disk.items() if folder == data_dir]
+    folder = data_dir / "runs"
+    return [
+        msgspec.json.decode(content, type=RunRecord)
+        for path, content in _refused.items()
+        if path.parent == folder
+    ]
+
+
+def keep(path: Path, content: bytes | None) -> None:
+    """Keep what the disk refused of a file; None where there is nothing to be kept any more."""
+    if content is None:
+        _refused.pop(path, None)
+    else:
+        _refused[path] = content
+
+
+def kept(path: Path) -> bytes | None:
+    """What the disk refused of a file last; None where it has all."""
+    return _refused.get(path)

@@ -21,6 +21,7 @@ from assets.definitions import build_defs
 from assets.records.run_records import origin_of
 from assets.resources import GivenTrackly
 from assets.runs.engine_calls import show_stacks
+from assets.runs.failed_steps import record_failed_steps
 from assets.runs.progress import Step, first_error, step_of
 from assets.runs.started_by import PULLS
 from pipelines import errors
@@ -92,6 +93,8 @@ def run_job(
                     run_id=run,
                     raise_on_error=False,
                 )
+            if not result.success:
+                record_failed_steps(records, result.dagster_run, settings)
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
         finally:

@@ -20,6 +20,7 @@ from pipelines.alerts.conditions import Condition
 from pipelines.alerts.webhook import POST_SECONDS, post
 from pipelines.errors import StorageError
 from pipelines.logs import run_id
+from pipelines.record_files import keep, kept
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, write_durably
 from pipelines.text.sanitize import for_slack
@@ -28,8 +29,6 @@ LEFT_ALONE = timedelta(minutes=5)
 """How long an endpoint that failed is not tried again by a run."""
 
 _log = logging.getLogger(__name__)
-_not_on_disk: dict[Path, "Reported"] = {}
-"""What this process has reported and could not write, by where it is to be."""
 
 
 class Reported(msgspec.Struct):
@@ -45,14 +44,14 @@ class Reported(msgspec.Struct):
 
 
 def reported(data_dir: Path) -> Reported:
-    """What is on record as reported.
+    """What is on record as reported, or known to this process where the disk refused it.
 
     Raises:
         StorageError: the record cannot be read.
     """
     path = data_dir / "alerts.json"
     with storage_errors("read", path):
-        content = path.read_bytes() if path.exists() else b"{}"
+        content = kept(path) or (path.read_bytes() if path.exists() else b"{}")
     try:
         return msgspec.json.decode(content, type=Reported)
     except msgspec.DecodeError as error:
@@ -78,7 +77,7 @@ def notify(settings: Settings, conditions: Iterable[Condition], *, patient: bool
     with ExitStack() as stack:
         if not _is_locked(path, stack):
             return
-        before = _not_on_disk.get(path) or reported(settings.data_dir)
+        before = reported(settings.data_dir)
         changed = {c.name: c for c in conditions if c.firing != (c.name in before.firing)}
         now = datetime.now(UTC)
         if not changed or (not patient and before.failed_at and now - _at(before.failed_at) < LEFT_ALONE):
@@ -124,16 +123,17 @@ def _remember(path: Path, record: Reported, changed: dict[str, Condition], failu
                 record.firing[name] = now
             else:
                 del record.firing[name]
+    content = msgspec.json.encode(record)
     try:
-        write_durably(path, msgspec.json.encode(record))
+        write_durably(path, content)
     except StorageError as error:
-        if path not in _not_on_disk:
+        if kept(path) is None:
             _log.warning(
                 "That alerts were sent is not on record, so the next run sends them again: %s", error
             )
-        _not_on_disk[path] = record
+        keep(path, content)
     else:
-        _not_on_disk.pop(path, None)
+        keep(path, None)
 
 
 def _message(changed: Collection[Condition], record: Reported) -> dict[str, Any]:

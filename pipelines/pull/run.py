@@ -25,6 +25,7 @@ from pipelines.pull.derived.revenue_source import (
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.fetch import Progress, silent
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
+from pipelines.run_records.failures import failure_recorded
 from pipelines.runs import Skipped, part_of, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
@@ -135,7 +136,7 @@ def snapshot_dataset(
         as `pull`; StorageError where revenue needs contacts and there are none.
         Skipped: the account does not serve it, and `options` take that for no fault.
     """
-    with _garbage_of_its_own():
+    with _garbage_of_its_own(), failure_recorded(settings.data_dir, run, [f"pull {name}"]):
         return interrupts.run(_snapshot_one(settings, name, run, on_progress, options))
 
 
@@ -188,7 +189,8 @@ class _Wanted:
 def _pull_and_publish(
     settings: Settings, wanted: _Wanted, run: str, on_progress: Progress, *, allow_shrink: bool
 ) -> Pulled:
-    with _garbage_of_its_own():
+    activities = [f"pull {name}" for name in PULLED if name in wanted.names]
+    with _garbage_of_its_own(), failure_recorded(settings.data_dir, run, activities):
         new, skipped = interrupts.run(_pull(settings, wanted, run, on_progress))
     with recorded(settings.data_dir, run, "publish") as record:
         done = publish(settings, new, allow_shrink=allow_shrink)

@@ -17,7 +17,7 @@ from pipelines.push.audit.publish import outcomes_published
 from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.files.find import Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.intake.dataset import Incoming
-from pipelines.push.intake.datasets import is_ready, judge_all, take_in_all
+from pipelines.push.intake.datasets import failed_intake_recorded, is_ready, judge_all, take_in_all
 from pipelines.push.intake.found import Intake
 from pipelines.push.intake.options import IntakeChoices, IntakeOptions
 from pipelines.push.ledger.killed_pushes import complete_killed
@@ -94,7 +94,7 @@ def intake(
         sources = without_queries(sources)
     refuse_unread(sources, choices.ignore_unread)
     found = sources.found
-    with _pushing(settings) as ledger:
+    with failed_intake_recorded(settings, found, choices), _pushing(settings) as ledger:
         hold_stages(settings.data_dir)  # they are sent later, by this process, which has no lock in between
         if choices.changed:
             found = {n: s for n, s in found.items() if not is_ready(settings, n, s)}
@@ -122,8 +122,9 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
         StorageError: the ledger or a stage cannot be used, or the ledger has forgotten revenue (`audit.lost_ledger`);
             nothing leaves that is not on record.
     """
-    with _pushing(settings) as ledger:
-        interrupts.run(send_all(settings, datasets, ledger, SendChoices(**options)))
+    choices = SendChoices(**options)
+    with choices.failure_recorded(settings.data_dir, datasets), _pushing(settings) as ledger:
+        interrupts.run(send_all(settings, datasets, ledger, choices))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
 
@@ -193,7 +194,7 @@ def _push(
     choices: SendChoices,
     decision: Decision | None,
 ) -> PushReport:
-    with _pushing(settings) as ledger:
+    with choices.failure_recorded(settings.data_dir, datasets), _pushing(settings) as ledger:
         of_intake = IntakeChoices(on_progress=choices.on_progress, run=choices.run)
         judge_all(settings, sources.found, of_intake)
         with outcomes_published(settings, ledger):

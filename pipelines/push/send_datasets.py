@@ -8,14 +8,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, time, timedelta
 
 import duckdb
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.rows import keep, noting
 from pipelines.push.checks.compare import SYNCED, SendsStage, compare
-from pipelines.push.checks.compared import Compared, Period
+from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record
 from pipelines.push.intake.found import MOST_REASONS, Intake, held_reasons
@@ -81,9 +80,7 @@ async def send_all(
         pushing = _Pushing(settings, client, ledger, choices, incoming, {})
         try:
             for name in names:
-                with recorded(
-                    settings.data_dir, choices.run, f"push {name}", _period(choices.between)
-                ) as record:
+                with recorded(settings.data_dir, choices.run, f"push {name}", choices.month) as record:
                     why[name], unsettled = await _send_one(pushing, name, record)
         except BaseException:
             _put_rest_on_record(pushing, names)
@@ -196,14 +193,3 @@ def _stage(settings: Settings, name: str, privacy: Privacy) -> Iterator[duckdb.D
             yield connection
     finally:
         put_away(path, PUSHED[name], privacy)
-
-
-def _period(between: Period | None) -> str | None:
-    """A period as records name it: a month of UTC as 2026-10, any other by its two ends."""
-    if between is None:
-        return None
-    first, end = (instant.astimezone(UTC) for instant in between)
-    next_month = (first.replace(day=1) + timedelta(days=31)).replace(day=1)
-    if first.day == 1 and first.time() == time() and end == next_month:
-        return f"{first:%Y-%m}"
-    return f"{first.isoformat()} to {end.isoformat()}"

@@ -10,18 +10,22 @@ from typing import Any
 import pytest
 from oracle import query
 
+from pipelines.alerts.after_run import conditions
 from pipelines.cli.commands.push_dry_run import show_plans
 from pipelines.cli.commands.push_results import of_period, show_push
 from pipelines.cli.commands.resolve import ByHand
 from pipelines.cli.commands.resolve import resolve as resolve_command
 from pipelines.cli.terminal.results import push_notes
-from pipelines.errors import AccessError, StorageError, TracklySyncError
+from pipelines.errors import AccessError, BusyError, StorageError, TracklySyncError, UsageError
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull
+from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import acknowledge, acknowledge_differing, resolve
-from pipelines.push.run import plan, push
+from pipelines.push.run import intake, plan, push, send
 from pipelines.run_records.summary import Run, latest_runs
 from pipelines.runs import newest
 from pipelines.sandbox import Account, Fault, Server, seed_account
@@ -46,6 +50,13 @@ def moved(settings: Settings) -> tuple[int, int, int, int, int]:
     """Of the last run: rows, sent, accepted, left out, pending."""
     run = last(settings)
     return run.rows, run.sent, run.accepted, run.left_out, run.pending
+
+
+def alerting(settings: Settings) -> set[str]:
+    return {c.name for c in conditions(settings, outcomes, push_conditions) if c.firing} - {"low:disk"}
+
+
+JUNE = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
 
 
 def test_a_run_shows_what_it_did(
@@ -88,8 +99,7 @@ def test_a_push_of_a_month_names_it_and_counts_its_rows(
     write("sends.ndjson", [*sends, *bad])
     click = {"message_id": sends[20]["id"], "offer_id": offer, "phone_number": sends[20]["to_number"]}
     write("clicks.ndjson", [{**click, "timestamp": "2024-06-04T00:00:00Z"}])
-    june = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
-    done = push(settings, ["sends", "clicks", "revenue"], between=june)
+    done = push(settings, ["sends", "clicks", "revenue"], between=JUNE)
     assert last(settings).what == "push all of 2024-06"
     assert moved(settings) == (12, 12, 12, 2, 0)
     left_out = "SELECT dataset, left_out FROM marts.freshness WHERE direction = 'push' ORDER BY ALL"
@@ -105,7 +115,7 @@ def test_a_push_of_a_month_names_it_and_counts_its_rows(
     assert query(settings.warehouse, "SELECT DISTINCT month FROM sync.runs WHERE sent > 0") == [("2024-06",)]
     push(settings, ["sends"])
     assert (last(settings).what, moved(settings)) == ("push sends", (18, 18, 18, 2, 0))
-    push(settings, ["sends"], between=(june[0], june[1].replace(day=2)))
+    push(settings, ["sends"], between=(JUNE[0], JUNE[1].replace(day=2)))
     assert last(settings).what == "push sends of 2024-06-01T00:00:00+00:00 to 2024-07-02T00:00:00+00:00"
     show_plans(plan(settings, ["sends"]), lambda *_: 3, as_json=False, show_values=False)
     assert "Nothing was sent. There is nothing to send." in capsys.readouterr().out
@@ -149,6 +159,44 @@ def test_a_push_whose_outcomes_cannot_be_published_says_what_it_sent(
         "17 rows were sent; the ledger has each of them, and none is sent"
     )
     assert "nothing was" not in str(unpublished.value)
+    run = last(settings)
+    assert (run.status, run.sent, run.accepted) == ("failed", 17, 17)
+    assert run.errors == [str(unpublished.value)]
+    assert alerting(settings) == {"failed:push sends"}
+    settings.warehouse.with_name(f".{settings.warehouse.name}.building").rmdir()
+    push(settings, ["sends"])
+    assert (last(settings).status, alerting(settings)) == ("succeeded", set())
+
+
+@pytest.mark.parametrize(
+    ("begin", "what", "activity"),
+    [
+        (lambda given: push(given, ["revenue", "sends", "clicks"]), "push all", "push sends"),
+        (lambda given: push(given, ["clicks", "sends"], between=JUNE), "push sends clicks of 2024-06", "push sends"),
+        (lambda given: send(given, ["clicks"], between=JUNE), "push clicks of 2024-06", "push clicks"),
+        (lambda given: intake(given, ["sends"]), "take in", "take in sends"),
+    ],
+    ids=["push", "months", "send", "intake"],
+)  # fmt: skip
+def test_a_push_that_may_not_begin_is_on_record_as_failed(
+    settings: Settings,
+    write: Write,
+    some_sends: Some,
+    begin: Callable[[Settings], object],
+    what: str,
+    activity: str,
+) -> None:
+    """Else scheduled pushes could be refused for weeks and nobody would notice; a slip of the caller is no run."""
+    with pytest.raises(UsageError):
+        begin(settings) if activity.startswith("take") else push(settings, ["sends"])
+    assert latest_runs(settings.data_dir, 1) == ([], False)
+    write("sends.ndjson", some_sends(1))
+    with push_lock(settings.data_dir), pytest.raises(BusyError) as refused:
+        begin(settings)
+    run = last(settings)
+    assert (run.status, run.what, run.errors) == ("failed", what, [str(refused.value)])
+    assert alerting(settings) == {f"failed:{activity}"}
+    assert not run.is_push
 
 
 def test_revenue_that_is_settled_by_reading_counts_where_it_was_settled(

@@ -1,7 +1,7 @@
 """What analysts see of pushes: schema imports of the warehouse (records, chunks, resolutions), in one swap.
 
-What does not belong here: the rows of its largest table (`publish_records`), what the columns mean
-(`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
+What does not belong here: the rows of its largest table (`publish_records`), differences (`publish_differences`),
+what the columns mean (`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
 """
 
 import logging
@@ -31,7 +31,7 @@ from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
-from schemas.own_tables.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
+from schemas.own_tables.imports import CHUNKS, RECORDS, RESOLUTIONS
 from schemas.registry import PUSHED
 from schemas.values.money import sql_amount
 
@@ -118,27 +118,6 @@ def publish_missing_imports(settings: Settings) -> None:
             publish_imports(settings)
     except TracklySyncError as error:
         _log.warning("The tables of pushed history stay empty until the next push: %s", error)
-
-
-def publish_differences(settings: Settings, differences: pa.Table) -> None:
-    """Replace imports.differences.
-
-    Args:
-        settings: where the warehouse lies.
-        differences: the columns of `schemas.own_tables.imports.DIFFERENCES`.
-
-    Raises:
-        BusyError, StorageError: as `publish_imports`.
-    """
-    with replacing(settings.warehouse) as connection:
-        complete(connection)
-        replace_table(connection, "imports.differences", DIFFERENCES, DIFFERENCES.fields)
-        connection.register("incoming", differences)
-        connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
-        connection.unregister("incoming")
-        publish_runs(connection, settings.data_dir)
-        take_events(connection, settings)
-        create_views(connection)
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequence[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, to
 from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import lost
-from pipelines.push.audit.publish import publish_differences
+from pipelines.push.audit.publish_differences import publish_differences
 from pipelines.push.audit.reconcile_query import (
     ACKNOWLEDGED_COLUMNS,
     CLICKED_COLUMNS,
@@ -123,24 +123,27 @@ def reconcile(
         BusyError: another writer held the warehouse for too long.
     """
     settings.require_key()
-    with totals_folder(settings) as folder, existing_ledger(settings) as ledger:
-        with recorded(settings.data_dir, run or this_run(), "reconcile") as record:
-            reading = interrupts.run(_read(settings, folder, on_progress))
-            with scratch(folder) as connection:
-                totals = TotalsInStage.load(connection, reading)
-                if ledger:
-                    find_late(totals, ledger, reading, patience(settings, ledger).settle)
-                done, differences = _reconciled(connection, reading, ledger)
-            done = replace(done, is_lost=bool(lost(settings)))
-            record.rows = done.contacts
-            record.details = details(
-                findings=done.findings,
-                missing=str(done.missing),
-                agrees=done.agrees,
-                alarms=done.alarms,
-                verdict=done.verdict,
-            )
-        publish_differences(settings, differences)
+    with (
+        recorded(settings.data_dir, run or this_run(), "reconcile") as record,
+        totals_folder(settings) as folder,
+        existing_ledger(settings) as ledger,
+    ):
+        reading = interrupts.run(_read(settings, folder, on_progress))
+        with scratch(folder) as connection:
+            totals = TotalsInStage.load(connection, reading)
+            if ledger:
+                find_late(totals, ledger, reading, patience(settings, ledger).settle)
+            done, differences = _reconciled(connection, reading, ledger)
+        done = replace(done, is_lost=bool(lost(settings)))
+        record.rows = done.contacts
+        record.details = details(
+            findings=done.findings,
+            missing=str(done.missing),
+            agrees=done.agrees,
+            alarms=done.alarms,
+            verdict=done.verdict,
+        )
+        publish_differences(settings, differences, record)
     return done
 
 

@@ -4,6 +4,7 @@ What does not belong here: what becomes of one dataset's files (`dataset`), and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from pipelines.errors import UsageError
@@ -16,6 +17,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.stage.database import building, count, is_current, stage_path
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import holds_phones
+from pipelines.run_records.failures import failure_recorded
 from pipelines.runs import recorded
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
@@ -36,6 +38,20 @@ def is_ready(settings: Settings, name: str, sources: Sequence[Source]) -> bool:
     path = stage_path(settings, name)
     current = is_current(path, sources, settings.warehouse, Bounds.of(settings))
     return current and (settings.hash_phones is None or holds_phones(path))
+
+
+def failed_intake_recorded(
+    settings: Settings, sources: Files, choices: IntakeChoices
+) -> AbstractContextManager[None]:
+    """An intake that fails before its first dataset has its turn is on record as failed too.
+
+    Args:
+        settings: where the records lie.
+        sources: by dataset, its files.
+        choices: what the caller chose.
+    """
+    names = [name for name in PUSHED if name in sources]
+    return failure_recorded(settings.data_dir, choices.run, [f"take in {name}" for name in names])
 
 
 def take_in_all(

@@ -3,12 +3,18 @@
 What does not belong here: settings (`pipelines.settings`), and the options of an intake (`push.intake.options`).
 """
 
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, time, timedelta
+from pathlib import Path
 from typing import TypedDict
 
 from pipelines.push.checks.compared import Period
 from pipelines.push.stage.database import Progress
+from pipelines.run_records.failures import failure_recorded
 from pipelines.runs import this_run
+from schemas.registry import PUSHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,29 @@ class SendChoices:
     wait: bool = True
     on_progress: Progress | None = None
     run: str = field(default_factory=this_run)
+
+    @property
+    def month(self) -> str | None:
+        """The period as records name it: a month of UTC as 2026-10, any other by its two ends."""
+        if self.between is None:
+            return None
+        first, end = (instant.astimezone(UTC) for instant in self.between)
+        next_month = (first.replace(day=1) + timedelta(days=31)).replace(day=1)
+        if first.day == 1 and first.time() == time() and end == next_month:
+            return f"{first:%Y-%m}"
+        return f"{first.isoformat()} to {end.isoformat()}"
+
+    def failure_recorded(self, data_dir: Path, datasets: Collection[str]) -> AbstractContextManager[None]:
+        """A push that fails before its first dataset has its turn, or after the last one, is on record as failed too.
+
+        Args:
+            data_dir: the data directory.
+            datasets: names out of PUSHED.
+        """
+        names, month = [name for name in PUSHED if name in datasets], self.month
+        what = f"push {'all' if len(names) == len(PUSHED) else ' '.join(names)}"
+        asked = (f"{what} of {month}" if month else what) if len(names) > 1 else None
+        return failure_recorded(data_dir, self.run, [f"push {name}" for name in names], asked, month)
 
 
 class SendOptions(TypedDict, total=False):

@@ -1,0 +1,165 @@
+"""Steps that failed in Dagster are failed in our records too: `runs`, `status` and alerts say what its page does.
+
+The engine has most failures on record by itself. What it cannot know of is found here when the steps of a run have
+ended: a check that blocks, history that is missing, outcomes that could not be published, a run that was stopped
+between two steps. What must not go in: failures of the engine (`pipelines.run_records.failures`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipelines.push.audit.alerts import watched_push
+from pipelines.run_records.failures import of_run, put_on_record
+from pipelines.runs import last_of_each
+from pipelines.settings import Settings
+from schemas.own_tables.sync import RunRecord
+from schemas.registry import PULLED, PUSHED
+from schemas.webhook_events import WEBHOOK_EVENTS
+
+_EVENTS = {
+    dg.DagsterEventType.STEP_START,
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.STEP_SKIPPED,
+    dg.DagsterEventType.STEP_FAILURE,
+}
+_INTERRUPTS = ("KeyboardInterrupt", dg.DagsterExecutionInterruptedError.__name__)
+_CHECK_FAILED = "DagsterAssetCheckFailedError"
+_MONTH = "dagster/partition"
+_PUSHES = [f"push {name}" for name in PUSHED]
+_ACTIVITIES: Mapping[str, Sequence[str]] = {
+    **{name: [f"pull {name}"] for name in PULLED},
+    **{f"history_{name}": [f"take in {name}"] for name in PUSHED},
+    **{f"imported_{name}": [f"push {name}"] for name in PUSHED},
+    "imported_months": [*_PUSHES, *(f"take in {name}" for name in PUSHED)],
+    "warehouse": ["publish"],
+    "reconciliation": ["reconcile"],
+    "report": ["report"],
+}
+"""By step, what of the engine's activities it does; the first stands for the step."""
+
+
+def record_failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> None:
+    """Put on record what failed or was stopped of a run's steps and is not, and have alerts judged.
+
+    Args:
+        instance: Dagster's records.
+        run: the run, of which no step is under way any more in this process.
+        settings: where our records lie.
+
+    Raises:
+        StorageError: our records cannot be read.
+    """
+    steps = _steps(instance, run.run_id)
+    found = [*_not_well(steps, run, settings), *_recovered(steps, run, settings)]
+    found = found or _stopped_between(steps, instance, run, settings)
+    if found:
+        _write(settings, found)
+
+
+@watched_push
+def _write(settings: Settings, records: Sequence[RunRecord]) -> None:
+    for record in records:
+        put_on_record(settings.data_dir, record, record.error, record.status)
+
+
+def _steps(instance: dg.DagsterInstance, run: str) -> dict[str, dg.EventLogEntry]:
+    """Of each step of ours its last event."""
+    entries = instance.all_logs(run, of_type=_EVENTS)
+    return {
+        event.step_key: entry
+        for entry in entries
+        if (event := entry.dagster_event) and event.step_key and _is_ours(event.step_key)
+    }
+
+
+def _is_ours(step: str) -> bool:
+    """Whether a step is of an asset here, or of a check of one: another team's may be in the same run."""
+    return any(step == name or step.startswith(f"{name}_") for name in (*_ACTIVITIES, WEBHOOK_EVENTS.name))
+
+
+def _activity(step: str) -> str:
+    """What a step is on record as; checks and the publishing of events are no activities of the engine."""
+    if step in _ACTIVITIES:
+        return _ACTIVITIES[step][0]
+    return f"publish {step}" if step == WEBHOOK_EVENTS.name else f"check {step.removesuffix('_checks')}"
+
+
+def _not_well(
+    steps: Mapping[str, dg.EventLogEntry], run: dg.DagsterRun, settings: Settings
+) -> Iterator[RunRecord]:
+    """Steps that failed, or were stopped, and have no record of that."""
+    bad = {record.activity for record in _not_succeeded(run, settings)}
+    for step, entry in steps.items():
+        event = entry.dagster_event
+        if event is None or not event.is_step_failure:
+            continue
+        if not bad.isdisjoint(_ACTIVITIES.get(step, [_activity(step)])):
+            continue
+        error = _error(event)
+        yield _record(run, step, "failed" if error else "stopped", entry.timestamp, error or None)
+
+
+def _stopped_between(
+    steps: Mapping[str, dg.EventLogEntry],
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun,
+    settings: Settings,
+) -> list[RunRecord]:
+    """The next step of a run that a person stopped when none was under way."""
+    now = instance.get_run_by_id(run.run_id)
+    if now is None or now.status is not dg.DagsterRunStatus.CANCELING or _not_succeeded(run, settings):
+        return []
+    left = [step for step in run.step_keys_to_execute or () if step not in steps and _is_ours(step)]
+    return [_record(run, step, "stopped", datetime.now(UTC).timestamp()) for step in left[:1]]
+
+
+def _recovered(
+    steps: Mapping[str, dg.EventLogEntry], run: dg.DagsterRun, settings: Settings
+) -> Iterator[RunRecord]:
+    """Steps that went well, are no activities of the engine, and were not well on record."""
+    well = {
+        step: entry
+        for step, entry in steps.items()
+        if step not in _ACTIVITIES and entry.dagster_event and entry.dagster_event.is_step_success
+    }
+    last = last_of_each(settings.data_dir) if well else {}
+    for step, entry in well.items():
+        before = last.get(_activity(step))
+        if before is not None and before.status != "succeeded":
+            yield _record(run, step, "succeeded", entry.timestamp)
+
+
+def _not_succeeded(run: dg.DagsterRun, settings: Settings) -> list[RunRecord]:
+    return [one for one in of_run(settings.data_dir, run.run_id) if one.status != "succeeded"]
+
+
+def _record(
+    run: dg.DagsterRun, step: str, status: str, timestamp: float, error: str | None = None
+) -> RunRecord:
+    at = datetime.fromtimestamp(timestamp, UTC).isoformat()
+    month = run.tags.get(_MONTH) if step == "imported_months" else None
+    return RunRecord(
+        run=run.run_id,
+        activity=_activity(step),
+        started_at=at,
+        finished_at=at,
+        month=month,
+        status=status,
+        error=error,
+    )
+
+
+def _error(event: dg.DagsterEvent) -> str:
+    """Why a step failed; "" where it was stopped. The text of an error that nobody foresaw may quote anything."""
+    data = event.step_failure_data
+    if data.user_failure_data:  # made by `engine_calls.engine`
+        return data.user_failure_data.description or "failed"
+    error = data.error
+    if error is None:
+        return "failed"
+    if error.cls_name == _CHECK_FAILED:
+        return " ".join(error.message.split())
+    first = error.cause or error
+    return "" if first.cls_name in _INTERRUPTS else first.cls_name or "failed"

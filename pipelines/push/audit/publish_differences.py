@@ -1,0 +1,38 @@
+"""The table imports.differences, which each reconciliation replaces.
+
+What does not belong here: what differs (`reconcile`), and the other tables of that schema (`publish`).
+"""
+
+import pyarrow as pa
+
+from pipelines.settings import Settings
+from pipelines.warehouse.publish import publish_runs
+from pipelines.warehouse.structure.tables import complete, replace_table
+from pipelines.warehouse.structure.views import create_views
+from pipelines.warehouse.swap import replacing
+from pipelines.warehouse.webhook_events import take_events
+from schemas.own_tables.imports import DIFFERENCES
+from schemas.own_tables.sync import RunRecord
+
+
+def publish_differences(settings: Settings, differences: pa.Table, under_way: RunRecord) -> None:
+    """Replace imports.differences.
+
+    Args:
+        settings: where the warehouse lies.
+        differences: the columns of `schemas.own_tables.imports.DIFFERENCES`.
+        under_way: the reconciliation that found them, for sync.runs.
+
+    Raises:
+        BusyError: another writer held the warehouse for too long.
+        StorageError: the disk refused; the warehouse is as it was.
+    """
+    with replacing(settings.warehouse) as connection:
+        complete(connection)
+        replace_table(connection, "imports.differences", DIFFERENCES, DIFFERENCES.fields)
+        connection.register("incoming", differences)
+        connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
+        connection.unregister("incoming")
+        publish_runs(connection, settings.data_dir, under_way)
+        take_events(connection, settings)
+        create_views(connection)

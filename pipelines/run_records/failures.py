@@ -1,0 +1,83 @@
+"""Failures that no activity of a run has on record.
+
+A lock that is held, a ledger that cannot be opened, a warehouse that could not be rebuilt after a push. What does not
+belong here: activities themselves (`runs.recorded`), and which steps failed in Dagster (`assets.runs.failed_steps`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
+from pipelines.record_files import files_of, is_own, not_on_disk, read_record, write_record
+from pipelines.runs import Skipped, now
+from pipelines.storage import claim
+from schemas.own_tables.sync import RunRecord
+
+
+@contextmanager
+def failure_recorded(
+    data_dir: Path, run: str, activities: Sequence[str], asked: str | None = None, month: str | None = None
+) -> Iterator[None]:
+    """Put an error on record that ends a block, where none of the block's activities has it on record.
+
+    It is on record as the first activity that has not begun; where all have, as the last. What is wrong with the
+    call itself (a setting, a file that was named) is no run, and is left out.
+
+    Args:
+        data_dir: the data directory.
+        run: the run's id.
+        activities: those that the block is to do, in their order, such as `push sends`.
+        asked: what was asked for, where that is more than one of them.
+        month: the part of the input that a push is about, as 2026-10.
+    """
+    began = now()
+    try:
+        yield
+    except (SettingsError, UsageError, Skipped):
+        raise
+    except Exception as error:
+        of_block = [one for one in of_run(data_dir, run, own=True) if one.started_at >= began]
+        if all(record.status == "succeeded" for record in of_block):
+            begun = {record.activity for record in of_block}
+            activity = next((one for one in activities if one not in begun), activities[-1])
+            failed = RunRecord(run=run, activity=activity, started_at=now(), asked=asked, month=month)
+            put_on_record(data_dir, failed, reason_of(error))
+        raise
+
+
+def put_on_record(data_dir: Path, record: RunRecord, error: str | None, status: str = "failed") -> None:
+    """Write the record of something that has just ended; where the disk refuses it, this process knows it.
+
+    Args:
+        data_dir: the data directory.
+        record: of it, without how it ended.
+        error: why, without secrets and personal data.
+        status: how it ended.
+    """
+    record.finished_at = record.finished_at or now()
+    record.status, record.error = status, error
+    claim(data_dir)
+    write_record(data_dir, record)
+
+
+def of_run(data_dir: Path, run: str, *, own: bool = False) -> list[RunRecord]:
+    """What is on record of a run, oldest first; a record that cannot be read is left out.
+
+    Args:
+        data_dir: the data directory.
+        run: the run's id.
+        own: only what this process has written.
+    """
+    found = [record for record in not_on_disk(data_dir) if record.run == run]
+    with suppress(StorageError):
+        for name in files_of(data_dir, run):
+            if not own or is_own(name):
+                with suppress(StorageError):
+                    found.append(read_record(data_dir, name))
+    return sorted(found, key=lambda record: record.started_at)
+
+
+def reason_of(error: Exception) -> str:
+    """An error as records hold it: the text of others than our own may quote anything."""
+    return str(error) if isinstance(error, TracklySyncError) else type(error).__name__
