@@ -13,6 +13,7 @@
     │   └── OutcomeUnknown a write was sent and no usable answer came back                 exit 1
     ├── DataError          the data broke a limit, nothing was published: look at the data exit 1
     ├── StorageError       the disk or a file on it failed: make room or fix permissions   exit 1
+    ├── NothingYetError    what the command works on is not there yet: pull or push first  exit 1
     └── BusyError          another process holds the lock: wait for it                     exit 1
 
 Each carries a one-line message and a remedy. What does not belong here: codes that a single record can be
@@ -130,6 +131,10 @@ class DataError(TracklySyncError):
 
 class StorageError(TracklySyncError):
     """Reading or writing a local file failed (disk full, read-only, damaged)."""
+
+
+class NothingYetError(TracklySyncError):
+    """What the command works on is not there yet (no pull, no earlier snapshot, no run)."""
 
 
 class BusyError(TracklySyncError):

@@ -186,16 +186,20 @@ def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
     Raises:
         StorageError: a manifest cannot be read.
     """
+    return [_load(path) for path in _manifests(parquet_dir, dataset)]
+
+
+def _manifests(parquet_dir: Path, dataset: str) -> list[Path]:
+    """Those of the complete snapshots of a dataset, oldest first."""
     folder = parquet_dir / dataset
     with storage_errors("read", folder):
-        found = sorted(folder.glob(f"{_WHOLE}/{_MANIFEST}"))
-    return [_load(path) for path in found]
+        return sorted(folder.glob(f"{_WHOLE}/{_MANIFEST}"))
 
 
 def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:
     """The newest complete snapshot of a dataset, if any."""
-    found = snapshots(parquet_dir, dataset)
-    return found[-1] if found else None
+    found = _manifests(parquet_dir, dataset)
+    return _load(found[-1]) if found else None
 
 
 def forget_old(parquet_dir: Path, keep: int, published: Mapping[str, str | None]) -> None:

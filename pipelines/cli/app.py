@@ -14,6 +14,7 @@ from pipelines.cli.terminal.consoles import log_to_terminal, out, tell
 from pipelines.cli.terminal.help import Group
 from pipelines.cli.terminal.help_page import Rows
 from pipelines.errors import SettingsError, TracklySyncError
+from pipelines.process.exit_codes import MEANINGS
 from pipelines.settings import load_settings
 from pipelines.settings.misspelt import misspelt
 from pipelines.storage import be_private, claim
@@ -25,10 +26,13 @@ Settings come from the environment or a .env file: TRACKLY_API_KEY, TRACKLY_BASE
 (see README.md, or `trackly-sync doctor` for what holds now).
 """
 
-_EPILOG = (
-    "Exit codes: 0 done; 1 failed, nothing half-done; 2 usage or settings; 3 done, but rows were left out beyond the "
-    "limit; 130 stopped. Begin with: trackly-sync doctor, then trackly-sync pull. To try it without a key: "
-    "trackly-sync demo"
+_EPILOG = "\n".join(
+    [
+        "Exit codes:",
+        *(f"- {code}: {meaning}" for code, meaning in MEANINGS.items()),
+        "",
+        "Begin with: trackly-sync doctor, then trackly-sync pull. To try it without a key: trackly-sync demo",
+    ]
 )
 
 _PULL, _PUSH = "Pull: the account into the warehouse", "Push: history into the account"

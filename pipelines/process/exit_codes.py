@@ -15,7 +15,7 @@ MEANINGS = {
     f"{FAILED}": "failed, nothing half-done",
     f"{USAGE}": "usage or settings",
     f"{LEFT_OUT}": "done, but rows were left out beyond the limit (rejected, quarantined, parked or in doubt); "
-    "of lint: errors or warnings were found",
+    "of lint: errors or warnings were found; of reconcile: revenue is perhaps there twice",
     f"{STOPPED}, {TERMINATED}": "stopped by Ctrl-C or SIGTERM, nothing half-done",
 }
 """For the reference."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.alerts.after_run import watched
-from pipelines.errors import BusyError, UsageError
+from pipelines.errors import BusyError, NothingYetError, UsageError
 from pipelines.process import interrupts
 from pipelines.pull.derived.revenue_source import rows_with, with_derived
 from pipelines.pull.draft import Draft
@@ -55,6 +55,7 @@ def rollback(settings: Settings, name: str, run: str, to: str | None = None) -> 
 
     Raises:
         UsageError: there is no such snapshot.
+        NothingYetError: there is none at all, or none before the published one.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
     target = to_publish(settings, name, to)
@@ -78,7 +79,7 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         What is published now, and how many rows passed.
 
     Raises:
-        UsageError: nothing is published.
+        NothingYetError: nothing is published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was changed.
     """
     before = _published(settings, name)
@@ -125,7 +126,7 @@ def would_pass(settings: Settings, name: str) -> tuple[int, int]:
     """How many quarantined rows `replay` would publish, and how many would stay quarantined; changes nothing.
 
     Raises:
-        UsageError: nothing is published.
+        NothingYetError: nothing is published.
         StorageError, BusyError: the disk or another process stood in the way.
     """
     before = _published(settings, name)
@@ -145,7 +146,7 @@ async def _tried(settings: Settings, before: Snapshot) -> tuple[int, int]:
 def _published(settings: Settings, name: str) -> Snapshot:
     before = published_snapshot(settings, name)
     if before is None:
-        raise UsageError(f"No snapshot of {name} is published.", f"Run: trackly-sync pull {name}")
+        raise NothingYetError(f"No snapshot of {name} is published yet.", f"Run: trackly-sync pull {name}")
     return before
 
 
@@ -170,23 +171,36 @@ def to_publish(settings: Settings, name: str, to: str | None = None) -> Snapshot
 
     Raises:
         UsageError: there is no such snapshot.
+        NothingYetError: there is none at all, or none before the published one.
         StorageError: the warehouse or a manifest cannot be read.
     """
-    found = snapshots(settings.parquet_dir, name)
+    found = {snapshot.manifest.snapshot: snapshot for snapshot in snapshots(settings.parquet_dir, name)}
+    if not found:
+        raise NothingYetError(f"There is no snapshot of {name} yet.", f"Run: trackly-sync pull {name}")
     if to is not None:
-        for snapshot in found:
-            if snapshot.manifest.snapshot == to:
-                return snapshot
-        kept = ", ".join(snapshot.manifest.snapshot for snapshot in found) or "none"
-        remedy = f"On disk: {kept}. With their times: trackly-sync rollback"
+        if to in found:
+            return found[to]
+        remedy = f"On disk: {', '.join(found)}. With their times: trackly-sync rollback"
         raise UsageError(f"There is no snapshot {to} of {name}.", remedy)
-    current = published_snapshot(settings, name)
-    before = [s for s in found if current and s.manifest.snapshot < current.manifest.snapshot]
+    current = published(settings.warehouse).get(name)
+    before = [one for one in found if current and one < current.snapshot]
     if not before:
-        raise UsageError(
-            f"There is no earlier snapshot of {name} to go back to.", "Pull at least twice first."
-        )
-    return before[-1]
+        raise _no_earlier(name, current, max(found))
+    return found[before[-1]]
+
+
+def _no_earlier(name: str, current: Manifest | None, newest: str) -> NothingYetError:
+    """What to do where no snapshot on disk is earlier than the published one."""
+    again = f"To publish the newest: trackly-sync rollback {name} --to {newest}"
+    if current is None:
+        return NothingYetError(f"No snapshot of {name} is published.", again)
+    if newest > current.snapshot:
+        text = f"The published snapshot of {name}, {current.snapshot}, is the earliest on disk."
+        return NothingYetError(text, again)
+    return NothingYetError(
+        f"There is no earlier snapshot of {name} to go back to.",
+        f"After another pull there is: trackly-sync pull {name} (TRACKLY_KEEP_SNAPSHOTS says how many are kept).",
+    )
 
 
 def changed_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from pipelines.databases import duckdb_memory
-from pipelines.errors import UsageError
+from pipelines.errors import NothingYetError, UsageError
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import storage_errors, work_folder
@@ -78,16 +78,17 @@ def snapshots_to_compare(
         after: id of the later one, if it was given.
 
     Raises:
-        UsageError: there is no such snapshot, or only one.
+        UsageError: there is no such snapshot.
+        NothingYetError: there is none, or only one.
         StorageError: a manifest cannot be read.
     """
     found = snapshots(settings.parquet_dir, dataset)
     if not found:
-        raise UsageError(f"There is no snapshot of {dataset}.", f"Run: trackly-sync pull {dataset}")
+        raise NothingYetError(f"There is no snapshot of {dataset} yet.", f"Run: trackly-sync pull {dataset}")
     second = _named(found, dataset, after) if after else len(found) - 1
     first = _named(found, dataset, before) if before else second - 1
     if first < 0:
-        raise UsageError(
+        raise NothingYetError(
             f"There is no snapshot of {dataset} before {found[second].manifest.snapshot} to compare it with.",
             f"Run: trackly-sync pull {dataset} (TRACKLY_KEEP_SNAPSHOTS says how many are kept).",
         )

@@ -18,6 +18,7 @@ from oracle import query, same, shown
 
 from pipelines.cli.app import app
 from pipelines.cli.reference import _leaves
+from pipelines.process.exit_codes import MEANINGS
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account, write_history
@@ -347,6 +348,7 @@ def test_help_teaches(sync_apart: Sync) -> None:
     """Help shows examples, exit codes and where to begin."""
     top = " ".join(sync_apart("--help").stdout.split())
     assert "Exit codes" in top
+    assert all(f"- {code}: {meaning[:20]}" in top for code, meaning in MEANINGS.items())
     assert "trackly-sync doctor" in top
     assert "Examples" in sync_apart("push", "--help").stdout
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from oracle import assert_equal, key_of, query, restore_key, same, shown
 
-from pipelines.errors import AccessError, UsageError
+from pipelines.errors import AccessError, NothingYetError, UsageError
 from pipelines.pull.rollback import replay, rollback, would_pass
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account
@@ -177,10 +177,12 @@ def test_a_fuzzy_snapshot_removes_nothing_though_the_one_before_it_is_gone(
 
 
 def test_rollback_to_what_is_not_there(settings: Settings) -> None:
-    """A snapshot that is not on disk, or no earlier one, is the user's mistake and says what there is."""
-    with pytest.raises(UsageError, match="no earlier snapshot"):
+    """A snapshot that is not on disk is the user's mistake; where there is no earlier one, the next step is named."""
+    with pytest.raises(NothingYetError, match="no snapshot of contacts yet"):
         rollback(settings, "contacts", "r1")
     (snapshot,) = pull(settings, ["contacts"], "r1")
+    with pytest.raises(NothingYetError, match="no earlier snapshot"):
+        rollback(settings, "contacts", "r2")
     with pytest.raises(UsageError, match=snapshot.manifest.snapshot):
         rollback(settings, "contacts", "r2", to="20200101T000000000000Z-abcdef")
 
@@ -247,7 +249,7 @@ def test_history_begins_again_with_a_snapshot_of_before_the_warehouse(
 
 def test_only_new_sign_ups_are_read_on_request(account: Account, settings: Settings) -> None:
     """`since_last` reads down to known contacts, adds what is new, and does not call itself complete."""
-    with pytest.raises(UsageError, match="No contacts are published"):
+    with pytest.raises(NothingYetError, match="No contacts are published"):
         pull(settings, ["contacts"], "r0", since_last=True)
     pull(settings, ["contacts"], "r1")
     newest = account.contacts()[0]

@@ -12,7 +12,7 @@ from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
-from pipelines.errors import DataError
+from pipelines.errors import NothingYetError
 from pipelines.process.exit_codes import DONE, LEFT_OUT
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import plural
@@ -57,14 +57,14 @@ def _pulled(settings: Settings) -> dict[str, str]:
     """When each of the datasets was pulled that the findings rest on.
 
     Raises:
-        DataError: none of them was: nothing found would say nothing.
+        NothingYetError: none of them was: nothing found would say nothing.
         StorageError: there is no warehouse, or it cannot be read.
     """
     from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
 
     manifests = published(settings.warehouse)
     if not any(name in manifests for name in _NEEDED):
-        raise DataError(
+        raise NothingYetError(
             f"Nothing can be checked yet: {', '.join(_NEEDED)} were not pulled.", "Run: trackly-sync pull"
         )
     return {name: manifests[name].finished_at for name in (*_NEEDED, "contacts") if name in manifests}

@@ -10,7 +10,7 @@ import typer
 from pipelines.cli.shared.arguments import run_named
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
-from pipelines.errors import StorageError
+from pipelines.errors import NothingYetError
 from pipelines.logs import kept_logs
 from pipelines.settings import load_settings
 from pipelines.storage import storage_errors
@@ -51,11 +51,11 @@ def _chosen(files: dict[str, Path], begin: str | None) -> Path:
     """The file of the last run, or of the one that begins so.
 
     Raises:
-        StorageError: there is none yet.
+        NothingYetError: there is none yet.
         UsageError: none begins so, or several do.
     """
     if not files:
-        raise StorageError("No run has left a log yet.", "Begin with: trackly-sync pull")
+        raise NothingYetError("No run has left a log yet.", "Begin with: trackly-sync pull")
     if begin is None:
         return list(files.values())[-1]
     return files[run_named(begin, files, "run with a log")]

@@ -1,6 +1,6 @@
 """`trackly-sync rollback` and `trackly-sync replay`: what there is to publish or validate again, and doing it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -67,24 +67,15 @@ def rollback(
     if name is None:
         _list_snapshots(kept_snapshots(settings, PULLED), as_json=as_json)
         return 0
+    before = published(settings.warehouse)
     if dry_run:
         target = to_publish(settings, name, to)
         together = changed_with(settings, target)
     else:
-        before = published(settings.warehouse)
         target = run_rollback(settings, name, this_run(), to)
         after = published(settings.warehouse)
         together = {of: one.rows for of, one in after.items() if of != name and one != before.get(of)}
-    if as_json:
-        show_json({**_of_manifest(target.manifest), "together": together, "published": not dry_run})
-        return 0
-    if dry_run:
-        _show_plan(settings, target.manifest, together)
-        return 0
-    done = [f"{plural(target.manifest.rows, 'row')} (snapshot {target.manifest.snapshot})"]
-    done += [f"{of} with it: {plural(rows, 'row')}" for of, rows in together.items()]
-    out.print(f"Published {name} as of {_minute(target.manifest)}: {'; '.join(done)}.", markup=False)
-    out.print("The next pull publishes what the account holds then.")
+    _show_rollback(target.manifest, together, before, dry_run=dry_run, as_json=as_json)
     return 0
 
 
@@ -144,13 +135,45 @@ def _chosen(dataset: str | None, *, alone: bool) -> str | None:
     return None
 
 
-def _show_plan(settings: Settings, target: "Manifest", together: dict[str, int]) -> None:
+def _show_rollback(
+    target: "Manifest",
+    together: dict[str, int],
+    before: "Mapping[str, Manifest]",
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """What a rollback has published, or would publish.
+
+    Args:
+        target: of the snapshot.
+        together: the rows of other tables that change with it.
+        before: by dataset, what was published before.
+        dry_run: whether it is a plan.
+        as_json: for programs.
+    """
+    if not as_json:
+        (_show_plan if dry_run else _show_done)(target, together, before)
+        return
+    replaced = {name: _of_manifest(before[name]) for name in (target.dataset, *together) if name in before}
+    more = {"published": not dry_run, "published_now" if dry_run else "published_before": replaced}
+    show_json({**_of_manifest(target), "together": together, **more})
+
+
+def _show_done(target: "Manifest", together: dict[str, int], _before: "Mapping[str, Manifest]") -> None:
+    done = [f"{plural(target.rows, 'row')} (snapshot {target.snapshot})"]
+    done += [f"{of} with it: {plural(rows, 'row')}" for of, rows in together.items()]
+    out.print(f"Published {target.dataset} as of {_minute(target)}: {'; '.join(done)}.", markup=False)
+    out.print("The next pull publishes what the account holds then.")
+
+
+def _show_plan(target: "Manifest", together: dict[str, int], before: "Mapping[str, Manifest]") -> None:
     """Every table that a rollback would change, as it would be and as it is."""
-    rows = f"{plural(target.rows, 'row')} (snapshot {target.snapshot}){_now(settings, target.dataset)}"
+    rows = f"{plural(target.rows, 'row')} (snapshot {target.snapshot}){_now(before.get(target.dataset))}"
     out.print(f"Would publish {target.dataset} as of {_minute(target)}: {rows}.", markup=False)
     for name, number in together.items():
         out.print(
-            f"Would make {name} again, of their totals: {plural(number, 'row')}{_now(settings, name)}.",
+            f"Would make {name} again, of their totals: {plural(number, 'row')}{_now(before.get(name))}.",
             markup=False,
         )
     out.print("Nothing was changed.")
@@ -160,10 +183,7 @@ def _minute(manifest: "Manifest") -> str:
     return f"{manifest.finished_at[:16].replace('T', ' ')} UTC"
 
 
-def _now(settings: Settings, name: str) -> str:
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
-
-    current = published(settings.warehouse).get(name)
+def _now(current: "Manifest | None") -> str:
     return f"; published now are {current.rows:,} ({current.snapshot})" if current else ""
 
 

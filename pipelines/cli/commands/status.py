@@ -19,6 +19,7 @@ from pipelines.cli.terminal.results import (
 from pipelines.run_records.summary import latest_runs
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import age
+from pipelines.warehouse.rolled_back import RolledBack, rolled_back
 from schemas.own_tables.sync import Manifest
 
 _RUNS_SHOWN = 3
@@ -31,7 +32,8 @@ def status(as_json: AsJson = False) -> int:
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
     revenue is perhaps there twice, the ledger was lost, what is published is no longer served, or revenue comes from
     another source than before, it also has
-    "needs_attention", and "alarms" for the first; where events were received, "webhooks".
+    "needs_attention", and "alarms" for the first; where events were received, "webhooks"; where a dataset was rolled
+    back, "rolled_back" with the published and the newest snapshot.
 
     Examples:
     - `trackly-sync status`
@@ -47,6 +49,7 @@ def status(as_json: AsJson = False) -> int:
         is_urgent = alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
         more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
         more |= {"alarms": alarms} if alarms else {}
+        more |= _rolled_back_json(rolled_back(settings, pulled))
         show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
         return 0
     out.print(f"{_headline(settings, pulled)}\n", markup=False)
@@ -63,6 +66,19 @@ def status(as_json: AsJson = False) -> int:
     if not notes:
         out.print("\n[green]Nothing needs attention.[/]")
     return 0
+
+
+def _rolled_back_json(found: list[RolledBack]) -> dict[str, Any]:
+    """By dataset, the snapshot that a rollback published, and the newest on disk; nothing without such a dataset."""
+    by_dataset = {
+        one.published.dataset: {
+            "snapshot": one.published.snapshot,
+            "newest": one.newest.snapshot,
+            "newest_finished_at": one.newest.finished_at,
+        }
+        for one in found
+    }
+    return {"rolled_back": by_dataset} if by_dataset else {}
 
 
 def _headline(settings: Settings, pulled: Mapping[str, Manifest]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.errors import UsageError
+from pipelines.errors import NothingYetError, UsageError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -35,9 +35,13 @@ def run_named(begin: str, runs: Iterable[str], kind: str) -> str:
         kind: what such a run is called where there is none.
 
     Raises:
+        NothingYetError: there is no run at all.
         UsageError: no run begins so, or several do.
     """
-    found = sorted({run for run in runs if run.startswith(begin)})
+    every = set(runs)
+    if not every:
+        raise NothingYetError("Nothing has run yet.", "Begin with: trackly-sync pull")
+    found = sorted(run for run in every if run.startswith(begin))
     if not found:
         raise UsageError(f"No {kind} begins with {begin!r}.", "Those on record: trackly-sync runs")
     if len(found) > 1:

@@ -7,6 +7,7 @@ from pipelines.cli.terminal.results import differing_notes, pull_notes, push_not
 from pipelines.push.outcomes import Outcomes
 from pipelines.runs import last_of_each, unended
 from pipelines.settings import Settings
+from pipelines.warehouse.rolled_back import rolled_back
 from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
@@ -46,6 +47,7 @@ def attention(
         *alerting,
         *killed,
         *pull_notes(pulled),
+        *(one.text for one in rolled_back(settings, pulled)),
         *push_notes(pushed),
         *differing_notes(differing(settings)),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pipelines.errors import UsageError
+from pipelines.errors import NothingYetError
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.chain import LEAST_EXTRA, Evidence, first_slice
@@ -31,11 +31,11 @@ def known_contacts(settings: Settings) -> Iterator[Callable[[Seen], bool]]:
     Contacts come newest first (/api-reference/v2/contacts/list-contacts), so below such a row nothing is new.
 
     Raises:
-        UsageError: no contacts are published.
+        NothingYetError: no contacts are published.
         StorageError: the warehouse cannot be read.
     """
     if "contacts" not in published(settings.warehouse):
-        raise UsageError(
+        raise NothingYetError(
             "No contacts are published to go on from.", "Run a full pull first: trackly-sync pull"
         )
     with reading(settings.warehouse) as connection:

@@ -11,7 +11,7 @@ import pytest
 from commands import Done
 from oracle import Key, expected, key_of
 
-from pipelines.errors import UsageError
+from pipelines.errors import NothingYetError, UsageError
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, Server, parse_fault, seed_account
 from pipelines.settings import Settings
@@ -100,11 +100,11 @@ def test_lists_and_offers_too(account: Account, settings: Settings) -> None:
 def test_what_cannot_be_compared_is_an_error(account: Account, settings: Settings) -> None:
     """No snapshot, only one, or an unknown one: what there is, and what to do."""
     del account
-    with pytest.raises(UsageError, match="There is no snapshot of contacts"):
+    with pytest.raises(NothingYetError, match="There is no snapshot of contacts"):
         snapshots_to_compare(settings, "contacts", None, None)
     (made,) = pull(settings, ["contacts"], "r1")
     only = made.manifest.snapshot
-    with pytest.raises(UsageError, match=f"before {only}"):
+    with pytest.raises(NothingYetError, match=f"before {only}"):
         snapshots_to_compare(settings, "contacts", None, None)
     with pytest.raises(UsageError, match="Both are the snapshot"):
         snapshots_to_compare(settings, "contacts", only, only)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipelines.cli.commands.rollback import replay, rollback
-from pipelines.errors import UsageError
+from pipelines.cli.commands.status import status
+from pipelines.errors import NothingYetError, UsageError
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
@@ -54,6 +55,8 @@ def test_what_there_is_and_what_would_be_done(account: Account, settings: Settin
     assert shown(rollback, "lists", dry_run=True).startswith("Would publish lists")
     planned = json.loads(shown(rollback, "lists", dry_run=True, as_json=True))
     assert (planned["snapshot"], planned["rows"], planned["published"]) == (old, number, False)
+    now = planned["published_now"]["lists"]
+    assert (now["snapshot"], now["rows"], now["quarantined"]) == (new, number - 1, 1)
     assert json.loads(shown(replay, as_json=True)) == [
         {"dataset": "lists", "snapshot": new, "quarantined": 1}
     ]
@@ -63,8 +66,17 @@ def test_what_there_is_and_what_would_be_done(account: Account, settings: Settin
     assert published(settings.warehouse)["lists"].snapshot == new, "nothing was changed"
 
     done = json.loads(shown(rollback, "lists", as_json=True))
-    assert (done["snapshot"], done["published"]) == (old, True)
+    assert (done["snapshot"], done["published"], done["published_before"]["lists"]) == (old, True, now)
     assert published(settings.warehouse)["lists"].snapshot == old
+    with pytest.raises(NothingYetError, match=f"{old}, is the earliest on disk") as refused:
+        shown(rollback, "lists")
+    assert refused.value.remedy.endswith(f"trackly-sync rollback lists --to {new}")
+    assert f"lists was rolled back: published is {old} of " in shown(status)
+    (stated,) = json.loads(shown(status, as_json=True))["rolled_back"].items()
+    assert (stated[0], stated[1]["snapshot"], stated[1]["newest"]) == ("lists", old, new)
+    shown(rollback, "lists", to=new)
+    assert "rolled_back" not in json.loads(shown(status, as_json=True))
+    assert "rolled back" not in shown(status)
     for command in (rollback, replay):
         with pytest.raises(UsageError, match="No dataset"):
             shown(command, dry_run=True)
@@ -78,6 +90,7 @@ def test_every_table_that_changes_is_named(account: Account, settings: Settings,
     next(iter(account.contacts()))["revenue_total"] += 5
     pull(settings, ["contacts", "revenue"], "r3")
     planned = json.loads(shown(rollback, "contacts", dry_run=True, as_json=True))
+    assert planned["published_now"]["revenue"]["rows"] == rows + 1
     assert planned["together"] == {"revenue": rows + 2}, "what came, and that it has gone again"
     assert f"Would make revenue again, of their totals: {rows + 2} rows" in shown(
         rollback, "contacts", dry_run=True

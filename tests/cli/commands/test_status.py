@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.cli.commands.logs import _chosen
 from pipelines.cli.shared.attention import attention
-from pipelines.errors import StorageError
+from pipelines.errors import NothingYetError
 from pipelines.settings import Settings
 
 
@@ -31,6 +31,6 @@ def test_a_killed_pull_is_named_as_it_was_asked_for(settings: Settings) -> None:
 
 def test_no_log_yet_is_a_failure_as_no_warehouse_yet_is() -> None:
     """Exit code 1: nothing is wrong with the command that was typed."""
-    with pytest.raises(StorageError, match="No run has left a log") as caught:
+    with pytest.raises(NothingYetError, match="No run has left a log") as caught:
         _chosen({}, None)
     assert caught.value.exit_code == 1

@@ -1,0 +1,60 @@
+"""Which datasets are published as an earlier snapshot since somebody rolled them back; light, since `status` asks it.
+
+What does not belong here: rolling back (`pull.rollback`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from pipelines.runs import last_of_each
+from pipelines.settings import Settings
+from pipelines.snapshots import latest
+from schemas.own_tables.sync import Manifest
+
+
+class RolledBack(NamedTuple):
+    """A dataset that was rolled back: what is published of it, and the newest snapshot that could be."""
+
+    published: Manifest
+    newest: Manifest
+
+    @property
+    def text(self) -> str:
+        """What happened, and how to go on, for people."""
+        name = self.published.dataset
+        return (
+            f"{name} was rolled back: published is {_shown(self.published)}, the newest is {_shown(self.newest)}. To "
+            f"publish that: trackly-sync rollback {name} --to {self.newest.snapshot}, or: trackly-sync pull {name}"
+        )
+
+
+def rolled_back(settings: Settings, pulled: Mapping[str, Manifest]) -> list[RolledBack]:
+    """Every dataset whose published snapshot was chosen by a rollback, while a newer one is on disk.
+
+    Args:
+        settings: where snapshots and records of runs lie.
+        pulled: by dataset, the manifest of what is published.
+
+    Raises:
+        StorageError: a manifest or a run's record cannot be read.
+    """
+    older = [
+        RolledBack(manifest, newest.manifest)
+        for name, manifest in pulled.items()
+        if (newest := latest(settings.parquet_dir, name)) and newest.manifest.snapshot > manifest.snapshot
+    ]
+    if not older:
+        return []
+    done = last_of_each(settings.data_dir, "succeeded")
+    chosen = {
+        activity.removeprefix("rollback "): (msgspec.json.decode(record.details) or {}).get("snapshot")
+        for activity, record in done.items()
+        if activity.startswith("rollback ")
+    }
+    return [one for one in older if chosen.get(one.published.dataset) == one.published.snapshot]
+
+
+def _shown(manifest: Manifest) -> str:
+    return f"{manifest.snapshot} of {manifest.finished_at[:16].replace('T', ' ')} UTC"
