@@ -91,8 +91,8 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
-    asked = _asked.get() or _part_of_whole(run, activity)
-    record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=asked)
+    record = RunRecord(run=run, activity=activity, started_at=now(), month=month)
+    record.asked = asked_with(run, activity)
     claim(data_dir)
     show_begun(data_dir, run)
     with logged_to_file(data_dir / "logs", run), _marked(data_dir, record):  # until the record is there
@@ -120,10 +120,10 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
             write_record(data_dir, record)
 
 
-def _part_of_whole(run: str, activity: str) -> str | None:
-    """What was asked for with a run, where an activity is a part of that."""
+def asked_with(run: str, activity: str) -> str | None:
+    """What was asked for, where an activity of a run is a part of that; else None."""
     asked = asked_of(run)
-    return asked if asked and asked.split(maxsplit=1)[0] == activity.split(maxsplit=1)[0] else None
+    return _asked.get() or (asked if asked.partition(" ")[0] == activity.partition(" ")[0] else None)
 
 
 def records(data_dir: Path) -> list[RunRecord]:

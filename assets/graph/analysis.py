@@ -17,11 +17,8 @@ from assets.graph.webhook_events import webhook_events
 from assets.inspection.metadata import column_schema
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
-from pipelines.cli.shared.attention import attention
-from pipelines.push.audit.lost_ledger.detect import lost
-from pipelines.push.ledger.status import outcomes
-from pipelines.report.write import NAME, write_report
-from pipelines.warehouse.published import published
+from pipelines.cli.shared.report_run import make_report
+from pipelines.report.write import NAME
 from schemas.columns import Dataset
 from schemas.marts.registry import MARTS
 from schemas.registry import DERIVED
@@ -75,18 +72,17 @@ def _derived(name: str, dataset: Dataset) -> dg.AssetSpec:
     kinds={"html"},
     description="One page about the warehouse: freshness, revenue, lists, imports, runs. As `trackly-sync report`.",
 )
-def report(trackly: Trackly) -> dg.MaterializeResult[None]:
+def report(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
     """Write report.html in the data directory."""
     started = time.monotonic()
     with engine(trackly) as settings:
         path: Path = settings.data_dir / NAME
-        notes = attention(settings, published(settings.warehouse), outcomes(settings))
-        size = write_report(settings, path, notes, ledger_lost=bool(lost(settings)))
+        size, notes = make_report(settings, path, run=context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(path)),
             "bytes": size,
-            "needs_attention": len(notes),
+            "needs_attention": notes,
             "duration_seconds": round(time.monotonic() - started, 3),
         }
     )

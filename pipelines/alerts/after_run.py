@@ -6,8 +6,9 @@ What does not belong here: what alerts (`alerts`), and what is measured (`metric
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -18,6 +19,7 @@ from pipelines.alerts.conditions import (
     of_disk,
     of_pulls,
     of_pushes,
+    of_readable,
     of_runs,
     of_source,
     of_unread,
@@ -42,13 +44,13 @@ _log = logging.getLogger(__name__)
 Outcomes = Callable[[Settings], Mapping[str, Counts]]
 """Counts the outcomes of the current history input, by dataset."""
 
-Further = Callable[[Settings], list[Condition]]
-"""Judges further conditions of pushes, which this room cannot know of."""
+Further = Sequence[Callable[[Settings], list[Condition]]]
+"""Each judges further conditions of pushes, which this room cannot know of."""
 
 
 def watched(
     outcomes: Outcomes | None = None,
-    further: Further | None = None,
+    further: Further = (),
 ) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[Concatenate[Settings, P], R]]:
     """Have conditions judged when a function of the engine has ended, well or with an error; not when stopped.
 
@@ -75,35 +77,54 @@ def watched(
 
 
 def conditions(
-    settings: Settings, outcomes: Outcomes | None = None, further: Further | None = None
+    settings: Settings, outcomes: Outcomes | None = None, further: Further = ()
 ) -> list[Condition]:
     """Every condition as it is now; those of pushes where `outcomes` and `further` are given.
+
+    What cannot be read is a condition itself, and hides none that does not need it.
 
     Args:
         settings: where everything lies, and from when on something is an alert.
         outcomes: counts the outcomes of pushes; None to leave pushes out.
-        further: judges further conditions of pushes; None to leave them out.
+        further: judge further conditions of pushes.
 
     Raises:
-        StorageError: a run's record or the ledger cannot be read.
+        StorageError: the disk cannot be looked at.
     """
-    try:
-        pulled, damage = published(settings.warehouse), None
-    except StorageError as error:
-        pulled, damage = {}, error
-    last = last_of_each(settings.data_dir)
+    manifests, no_warehouse = _read(partial(published, settings.warehouse))
+    records, no_records = _read(partial(last_of_each, settings.data_dir))
+    pulled, last = manifests or {}, records or {}
+    any_run = bool(last.keys() - {"report"} or pulled or no_warehouse or no_records)
     return [
         of_disk(settings),
         *of_receiver(settings),
-        of_data(settings, any_run=bool(last or pulled or damage)),
+        of_data(settings, any_run=any_run),
         *of_pulls(settings, pulled, datetime.now(UTC)),
-        of_warehouse(damage, is_there=is_there(settings.warehouse)),
+        of_warehouse(no_warehouse, is_there=is_there(settings.warehouse)),
+        of_readable("runs", "records of runs", no_records),
         *of_runs(last.values()),
         *of_unserved(pulled, last.values()),
         *of_source(pulled),
-        *(of_pushes(settings, outcomes(settings)) if outcomes else ()),
-        *(further(settings) if further else ()),
+        *(_of_pushes(settings, outcomes, further) if outcomes else ()),
     ]
+
+
+def _of_pushes(settings: Settings, outcomes: Outcomes, further: Further) -> list[Condition]:
+    counted, unreadable = _read(partial(outcomes, settings))
+    found = of_pushes(settings, counted or {})
+    for judge in further:
+        judged, error = _read(partial(judge, settings))
+        found += judged or []
+        unreadable = unreadable or error
+    return [*found, of_readable("pushes", "records of pushes", unreadable)]
+
+
+def _read(read: Callable[[], R]) -> tuple[R | None, StorageError | None]:
+    """What can be read, or why it cannot."""
+    try:
+        return read(), None
+    except StorageError as error:
+        return None, error
 
 
 def of_receiver(settings: Settings) -> list[Condition]:
@@ -117,11 +138,11 @@ def of_receiver(settings: Settings) -> list[Condition]:
     return [*of_webhooks(settings, found, sent_at, datetime.now(UTC)), *unread]
 
 
-def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further | None) -> None:
+def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further) -> None:
     """Whatever goes wrong here must not fail a run that went well."""
     try:
         if settings.alert_webhook:
-            notify(settings, _judged(settings, outcomes, further))
+            notify(settings, conditions(settings, outcomes, further))
     except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Alerts could not be judged: %s", _why(error))
     try:
@@ -133,15 +154,6 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further |
         prune_runs(settings)
     except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Old records could not be removed: %s", _why(error))
-
-
-def _judged(settings: Settings, outcomes: Outcomes | None, further: Further | None) -> list[Condition]:
-    """Every condition; where something cannot be read, at least what needs no more than the disk and the records."""
-    try:
-        return conditions(settings, outcomes, further)
-    except StorageError as error:
-        _log.warning("Not every alert could be judged: %s", _why(error))
-        return [of_disk(settings), *of_runs(last_of_each(settings.data_dir).values())]
 
 
 def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None) -> None:

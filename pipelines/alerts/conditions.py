@@ -2,6 +2,8 @@
 
     stale:<dataset>      what the warehouse holds is older than TRACKLY_ALERT_STALE_HOURS
     damaged:warehouse    the warehouse cannot be read
+    damaged:runs         a run's record cannot be read
+    damaged:pushes       the ledger, or what else pushes have on record, cannot be read
     failed:<activity>    an activity failed when it last ran, such as a publish that the shrink guard stopped
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
@@ -22,7 +24,8 @@
 What does not belong here: reading anything, and sending messages (`notify`).
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -45,6 +48,8 @@ _WITHOUT_COMPARISON = {
     "ledger_lost": "not all that was accepted could be compared",
 }
 """Verdicts of a reconciliation that compared nothing, or not all; `push.audit.reconcile` gives them."""
+
+_PATH = re.compile(r"\S*/\S+")
 
 _BY_HAND = ("adopt", "resolve", "rollback ", "replay ")
 """Activities that a person waits for, who has seen how they ended."""
@@ -111,6 +116,19 @@ def of_warehouse(damage: TracklySyncError | None, *, is_there: bool = True) -> C
     return Condition("damaged:warehouse", False, text)
 
 
+def of_readable(name: str, what: str, damage: TracklySyncError | None) -> Condition:
+    """Whether what other conditions are judged by can be read; those that it takes are not judged then.
+
+    Args:
+        name: of the condition, after `damaged:`.
+        what: the same for people, in the plural.
+        damage: why it cannot.
+    """
+    if damage:
+        return Condition(f"damaged:{name}", True, damage.message.rstrip("."), damage.remedy)
+    return Condition(f"damaged:{name}", False, f"{what} can be read")
+
+
 def of_disk(settings: Settings) -> Condition:
     """Whether there is room for a run, its record and a new warehouse; `doctor` goes by the same bound.
 
@@ -139,30 +157,49 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
         last: the newest record of each activity.
     """
     found = []
-    for record in last:
-        if record.activity.startswith(_BY_HAND):
-            continue
+    watched = [record for record in last if not record.activity.startswith(_BY_HAND)]
+    failures = _failures([record for record in watched if record.status == "failed"])
+    for record in watched:
         firing = record.status == "failed"
-        text = _failure(record) if firing else f"{record.activity} {record.status}"
+        text = failures[_cause(record)] if firing else f"{record.activity} {record.status}"
         remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
         figures = {"run": record.run, "finished_at": record.finished_at}
         since = record.finished_at if firing else None
         found.append(Condition(f"failed:{record.activity}", firing, text, remedy, figures, since))
         if record.activity == "reconcile" and not firing:
-            details: dict[str, Any] = msgspec.json.decode(record.details) or {}
-            agrees = bool(details.get("agrees", True))
-            there = _WITHOUT_COMPARISON.get(details.get("verdict", ""), "what was accepted is there")
-            text = there if agrees else "contacts hold less than was accepted"
-            remedy = "FROM imports.differences WHERE finding = 'missing'"
-            figures = {"missing": details.get("missing")}
-            since = None if agrees else record.finished_at
-            found.append(Condition("missing:reconcile", not agrees, text, remedy, figures, since))
+            found.append(_of_reconciliation(record))
     return found
 
 
-def _failure(record: RunRecord) -> str:
-    """That an activity failed, by what was asked for: which part of it stopped first is chance."""
-    return f"{record.asked or record.activity} failed: {(record.error or '').rstrip('.')}"
+def _of_reconciliation(record: RunRecord) -> Condition:
+    details: dict[str, Any] = msgspec.json.decode(record.details) or {}
+    agrees = bool(details.get("agrees", True))
+    there = _WITHOUT_COMPARISON.get(details.get("verdict", ""), "what was accepted is there")
+    text = there if agrees else "contacts hold less than was accepted"
+    remedy = "FROM imports.differences WHERE finding = 'missing'"
+    figures = {"missing": details.get("missing")}
+    since = None if agrees else record.finished_at
+    return Condition("missing:reconcile", not agrees, text, remedy, figures, since)
+
+
+def _failures(failed: Sequence[RunRecord]) -> dict[tuple[str, str], str]:
+    """What failed, by its cause: parts of a run that failed for one reason, such as a full disk, have one text.
+
+    It is named by what was asked for where that is known: which part stopped first is chance.
+    """
+    by_cause: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in sorted(failed, key=lambda record: record.finished_at or record.started_at):
+        by_cause.setdefault(_cause(record), []).append(record)
+    return {
+        cause: f"{', '.join(dict.fromkeys(one.asked or one.activity for one in records))} failed: "
+        f"{(records[0].error or '').rstrip('.')}"
+        for cause, records in by_cause.items()
+    }
+
+
+def _cause(record: RunRecord) -> tuple[str, str]:
+    """The run, and what went wrong in it, whichever file or path of the API it was about."""
+    return record.run, _PATH.sub("", record.error or "")
 
 
 def of_source(published: Mapping[str, Manifest]) -> list[Condition]:

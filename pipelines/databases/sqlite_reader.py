@@ -15,6 +15,10 @@ from pipelines.errors import StorageError
 
 BUSY_SECONDS = 30
 _BEGIN = "sqlite:///"
+_PRIMARY = 0xFF
+"""The bits of a code of SQLite's that say what failed; those above say where."""
+
+_NO_ROOM = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 
 
 class Ask(Protocol):
@@ -42,16 +46,39 @@ def asking(file: Path, remedy: str) -> Iterator[Ask]:
         StorageError: it cannot be read.
     """
     sort_beside(file)
-    uri = f"{file.absolute().as_uri()}?mode=rw"  # what a writer that was killed left is cleared away by a reader
     try:
-        with closing(
-            sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        ) as connection:
-            connection.execute("PRAGMA query_only = 1")
-            connection.execute("BEGIN")
+        with closing(_view(file)) as connection:
             yield lambda sql, **values: connection.execute(sql, values).fetchall()
     except sqlite3.Error as error:
         raise StorageError(f"Cannot use {file}: {reason_of(error)}.", remedy) from error
+
+
+def _view(file: Path) -> sqlite3.Connection:
+    """A connection that has begun to read; on a full disk one that needs no room.
+
+    In WAL mode a reader writes a small file beside the database, by which it goes on beside others. Who keeps all
+    others out needs none, and waits for them first.
+    """
+    try:
+        return _begun(file, "NORMAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & _PRIMARY not in _NO_ROOM:
+            raise
+        return _begun(file, "EXCLUSIVE")
+
+
+def _begun(file: Path, locking: str) -> sqlite3.Connection:
+    uri = f"{file.absolute().as_uri()}?mode=rw"  # what a writer that was killed left is cleared away by a reader
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA locking_mode = {locking}").close()
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").close()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def sort_beside(file: Path) -> None:

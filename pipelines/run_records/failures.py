@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
 from pipelines.record_files import files_of, is_own, not_on_disk, read_record, write_record
-from pipelines.runs import Skipped, now
+from pipelines.runs import Skipped, asked_with, last_of_each, now
 from pipelines.storage import claim
 from schemas.own_tables.sync import RunRecord
 
@@ -37,13 +37,36 @@ def failure_recorded(
     except (SettingsError, UsageError, Skipped):
         raise
     except Exception as error:
-        of_block = [one for one in of_run(data_dir, run, own=True) if one.started_at >= began]
-        if all(record.status == "succeeded" for record in of_block):
-            begun = {record.activity for record in of_block}
-            activity = next((one for one in activities if one not in begun), activities[-1])
-            failed = RunRecord(run=run, activity=activity, started_at=now(), asked=asked, month=month)
+        if activity := _without_record(data_dir, run, activities, began):
+            failed = RunRecord(run=run, activity=activity, started_at=now(), month=month)
+            failed.asked = asked or asked_with(run, activity)
             put_on_record(data_dir, failed, reason_of(error))
         raise
+
+
+def _without_record(data_dir: Path, run: str, activities: Sequence[str], began: str) -> str:
+    """As which activity a failure is to be put on record; "" where it is on record."""
+    of_block = [one for one in of_run(data_dir, run, own=True) if one.started_at >= began]
+    if any(record.status != "succeeded" for record in of_block):
+        return ""
+    begun = {record.activity for record in of_block}
+    return next((one for one in activities if one not in begun), activities[-1])
+
+
+def note_recovery(data_dir: Path, run: str, activity: str) -> None:
+    """Put on record that something went well which is on record only where it fails, after it did.
+
+    Args:
+        data_dir: the data directory.
+        run: the run's id.
+        activity: what it is on record as.
+
+    Raises:
+        StorageError: a record cannot be read, or this one cannot be written.
+    """
+    before = last_of_each(data_dir).get(activity)
+    if before is not None and before.status != "succeeded":
+        put_on_record(data_dir, RunRecord(run=run, activity=activity, started_at=now()), None, "succeeded")
 
 
 def put_on_record(data_dir: Path, record: RunRecord, error: str | None, status: str = "failed") -> None:

@@ -27,6 +27,7 @@ from pipelines.alerts.conditions import Condition, of_disk, of_pulls, of_pushes,
 from pipelines.alerts.notify import notify, try_out
 from pipelines.cli.commands.alerts import alerts
 from pipelines.cli.commands.doctor import _disk
+from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
 from pipelines.push.ledger.status import outcomes
@@ -37,6 +38,7 @@ from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.published import published
+from schemas.own_tables.sync import RunRecord
 
 
 class Hook:
@@ -280,6 +282,67 @@ def test_runs_by_dagster_alert_alike(shown: Settings, hook: Hook, server: Server
     assert hook.changes() == [("failed:pull offers", "firing"), ("failed:pull offers", "recovered")]
     assert hook.messages[-1]["alerts"][0]["figures"]["run"] == done.run_id
     assert (tmp_path / "collector" / "trackly_sync_pull.prom").exists()
+
+
+def test_parts_of_a_run_that_failed_for_one_reason_have_one_text() -> None:
+    """Whichever file of theirs the disk refused; another reason of the same run, or another run, has its own."""
+
+    def failed(name: str, error: str, run: str = "r", asked: str | None = "pull all") -> RunRecord:
+        at = f"2026-11-01T00:00:0{len(name)}+00:00"
+        return RunRecord(
+            run=run,
+            activity=f"pull {name}",
+            asked=asked,
+            status="failed",
+            error=error,
+            started_at=at,
+            finished_at=at,
+        )
+
+    full = "Cannot write {}: No space left on device."
+    lists, offers = full.format("/d/lists/a"), full.format("/d/offers/bodies")
+    one, two, three, four = of_runs(
+        [
+            failed("offers", offers),
+            failed("lists", lists),
+            failed("contacts", "No answer."),
+            failed("lists", lists, "s"),
+        ]
+    )
+    assert one.text == two.text == f"pull all failed: {lists[:-1]}", "the first that failed"
+    assert len({one.text, three.text, four.text}) == 2
+    assert len({one.remedy, four.remedy}) == 2
+    apart = of_runs([failed("offers", offers, asked=None), failed("lists", lists, asked=None)])
+    assert {condition.text for condition in apart} == {f"pull lists, pull offers failed: {lists[:-1]}"}
+
+
+def test_what_cannot_be_read_is_an_alert_and_hides_no_other(
+    shown: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged ledger, and a damaged record: all that needs neither is judged, shown and sent, and they recover."""
+    pull(shown, ["lists"], "good")
+    ledger, record = shown.data_dir / "ledger.db", shown.data_dir / "runs" / "2-damaged-pull-x.json"
+    ledger.write_bytes(b"no database")
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(shown.data_dir))
+    monkeypatch.setenv("TRACKLY_ALERT_STALE_HOURS", "0.000001")
+    monkeypatch.setenv("TRACKLY_ALERT_WEBHOOK", hook.url)
+    with pytest.raises(StorageError, match="not a database"):
+        inspect.unwrap(status_command)()
+    text = capsys.readouterr().out
+    assert "stale" not in text
+    assert "lists is 0.0 h old" in text
+    assert "file is not a database" in text
+    record.write_bytes(b"{")
+    assert inspect.unwrap(alerts)() == 0
+    expected = {"stale:lists", "damaged:pushes", "damaged:runs"}
+    assert {name for name, state in hook.changes() if state == "firing"} - {"low:disk"} == expected
+    ledger.unlink()
+    record.unlink()
+    assert inspect.unwrap(alerts)() == 0
+    assert {name for name, state in hook.changes() if state == "recovered"} == {
+        "damaged:pushes",
+        "damaged:runs",
+    }
 
 
 @contextmanager

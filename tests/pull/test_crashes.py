@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,15 @@ from forked import Forked
 from oracle import key_of, query, same, shown
 from processes import process
 
+from pipelines.alerts.after_run import conditions
+from pipelines.cli.shared.report_run import make_report
 from pipelines.errors import StorageError
 from pipelines.pull.run import publish_latest, pull
+from pipelines.push.audit.alerts import push_conditions
+from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.ledger.opening import open_ledger
+from pipelines.push.ledger.status import outcomes
+from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
@@ -142,6 +150,9 @@ def test_a_full_disk_is_a_clear_error(
     """When the disk is full the pull says so and what to do, what was published stays, and it is on record."""
     settings = settings_of(server.url, small_disk / "data")
     pull(settings, ["offers"], "r1")
+    with open_ledger(settings):
+        settings.history.mkdir()
+        (settings.history / "sends.ndjson").write_text("{}\n")
     before = settings.warehouse.read_bytes()
     (small_disk / "ballast").write_bytes(b"x" * 500_000)
     with pytest.raises(StorageError, match="Make room on the disk"):
@@ -152,8 +163,21 @@ def test_a_full_disk_is_a_clear_error(
             pass
     with pytest.raises(StorageError, match="Make room on the disk"):
         pull(settings, ["lists"], "r3")
-    runs = {run.run: run.status for run in latest_runs(settings.data_dir, 9)[0]}
-    assert runs == {"r3": "failed", "r2": "failed", "r1": "succeeded"}
+    page = settings.data_dir / "report.html"
+    for command in (
+        partial(push, settings, ["sends"]),
+        partial(reconcile, settings),
+        partial(make_report, settings, page),
+    ):
+        with pytest.raises(StorageError):
+            command()
+    runs = [(run.what, run.status) for run in latest_runs(settings.data_dir, 9)[0]]
+    failed = ("report", "reconcile", "push sends", "pull lists", "pull contacts")
+    assert runs == [*((what, "failed") for what in failed), ("pull offers", "succeeded")]
+    names = {one.name for one in conditions(settings, outcomes, push_conditions) if one.firing}
+    assert names == {"low:disk", *(f"failed:{what}" for what in failed)}, (
+        "the ledger can be read all the same"
+    )
     (small_disk / "ballast").unlink()
     assert len(shown(settings.warehouse, "offers")) == len(account.offers)
 

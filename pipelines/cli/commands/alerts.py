@@ -107,10 +107,14 @@ def show(found: "Sequence[Condition]", reported: Mapping[str, str]) -> None:
         reported: since when those are wrong that the webhook knows of, by name.
     """
     firing = [condition for condition in found if condition.firing]
+    by_text: dict[tuple[str, str], list[Condition]] = {}
     for condition in firing:
-        since = _since(condition.since, reported.get(condition.name))
-        out.print(f"[bold red]{condition.name}[/]{since}")
-        for line in (condition.text, f"→ {condition.remedy}"):
+        by_text.setdefault((condition.text, condition.remedy), []).append(condition)
+    for (text, remedy), several in by_text.items():
+        names = ", ".join(condition.name for condition in several)
+        begun = [instant for one in several for instant in (one.since, reported.get(one.name))]
+        out.print(at_words(Text.assemble((names, "bold red"), _since(*begun)), out.width))
+        for line in (text, f"→ {remedy}"):
             out.print(at_words(Text(f"  {plain(line)}"), out.width))
     if not firing:
         out.print(f"No alerts ({plural(len(found), 'check')}).")

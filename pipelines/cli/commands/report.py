@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.shared.arguments import AsJson
-from pipelines.cli.shared.attention import attention
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
@@ -42,15 +41,11 @@ def report(
         raise UsageError(
             f"There is no folder {output.parent} to write the page to.", "Make it, or name another file."
         )
-    from pipelines.push.audit.lost_ledger.detect import lost  # noqa: PLC0415 - help answers at once
-    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
-    from pipelines.report.write import NAME, write_report  # noqa: PLC0415 - the same
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+    from pipelines.cli.shared.report_run import make_report  # noqa: PLC0415 - help answers at once
+    from pipelines.report.write import NAME  # noqa: PLC0415 - the same
 
     path = output or settings.data_dir / NAME
-    notes = attention(settings, published(settings.warehouse), outcomes(settings))
-    mode = usual_mode() if output else 0o600
-    size = write_report(settings, path, notes, mode, ledger_lost=bool(lost(settings)))
+    size, _ = make_report(settings, path, usual_mode() if output else 0o600)
     if as_json:
         show_json({"file": str(path), "bytes": size})
         return 0

@@ -16,6 +16,8 @@ from pipelines.cli.terminal.results import (
     show_pushed,
     status_json,
 )
+from pipelines.errors import StorageError
+from pipelines.push.outcomes import Outcomes
 from pipelines.run_records.summary import latest_runs
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import age
@@ -40,11 +42,14 @@ def status(as_json: AsJson = False) -> int:
     - `trackly-sync status --json`: for a program, or a monitor.
     """
     settings = load_settings()
-    from pipelines.push.ledger.status import differing, outcomes  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
-    pulled, pushed = published(settings.warehouse), outcomes(settings)
+    pulled = published(settings.warehouse)
+    pushed, unreadable = _counted(settings)
     if as_json:
+        if unreadable:
+            raise unreadable
         alarms = alarms_json(settings)
         is_urgent = alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
         more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
@@ -52,10 +57,19 @@ def status(as_json: AsJson = False) -> int:
         more |= _rolled_back_json(rolled_back(settings, pulled))
         show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
         return 0
+    _show(settings, pulled, pushed)
+    if unreadable:
+        raise unreadable
+    return 0
+
+
+def _show(settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]) -> None:
+    """For people; without the outcomes of pushes where there are none to be had."""
     out.print(f"{_headline(settings, pulled)}\n", markup=False)
     show_pulled(pulled)
     out.print()
-    show_pushed(pushed)
+    if pushed:
+        show_pushed(pushed)
     show_webhooks(settings)
     last, _ = latest_runs(settings.data_dir, _RUNS_SHOWN)
     if last:
@@ -65,7 +79,16 @@ def status(as_json: AsJson = False) -> int:
     show_notes("Needs attention", notes)
     if not notes:
         out.print("\n[green]Nothing needs attention.[/]")
-    return 0
+
+
+def _counted(settings: Settings) -> tuple[Mapping[str, Outcomes], StorageError | None]:
+    """The outcomes of pushes; where the ledger cannot be read, why: the rest is shown all the same."""
+    from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - help answers at once
+
+    try:
+        return outcomes(settings), None
+    except StorageError as error:
+        return {}, error
 
 
 def _rolled_back_json(found: list[RolledBack]) -> dict[str, Any]:

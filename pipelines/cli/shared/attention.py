@@ -1,9 +1,11 @@
 """What somebody should look at, as `status` and `report` put it together. What does not belong here: judging it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pipelines.cli.terminal.results import differing_notes, pull_notes, push_notes
+from pipelines.errors import StorageError
 from pipelines.push.outcomes import Outcomes
 from pipelines.runs import last_of_each, unended
 from pipelines.settings import Settings
@@ -12,7 +14,7 @@ from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
     "twice:", "lost:", "stale:", "failed:", "unserved:", "missing:", "silent:", "stopped:", "refused:", "unread:",
-    "damaged:webhooks", "low:",
+    "damaged:webhooks", "damaged:runs", "damaged:pushes", "low:",
 )  # fmt: skip
 
 
@@ -33,23 +35,26 @@ def attention(
     from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
 
-    alerting = [
-        f"{condition.text}. {condition.remedy}"
+    alerting = dict.fromkeys(
+        f"{condition.text}. {condition.remedy}"  # parts of one pull that failed for one reason have one text
         for condition in conditions(settings, lambda _: pushed, push_conditions)
         if condition.firing and condition.name.startswith(_ALERTING)
-    ]
+    )
     killed = dict.fromkeys(
         _killed(record.asked or record.activity)
         for record in unended(settings.data_dir)
         if record.status == "killed" and record.activity.startswith(("pull ", "push "))
     )
+    notes_of_differing: list[str] = []
+    with suppress(StorageError):  # `damaged:pushes` is among those that alert then
+        notes_of_differing = differing_notes(differing(settings))
     return [
         *alerting,
         *killed,
         *pull_notes(pulled),
         *(one.text for one in rolled_back(settings, pulled)),
         *push_notes(pushed),
-        *differing_notes(differing(settings)),
+        *notes_of_differing,
     ]
 
 

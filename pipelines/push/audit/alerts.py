@@ -14,13 +14,20 @@ from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 
 
-def push_conditions(settings: Settings) -> list[Condition]:
-    """These as conditions, whether they fire or not.
+def _of_alarms(settings: Settings) -> list[Condition]:
+    return [condition(open_alarms(settings))]
 
-    Raises:
-        StorageError: the ledger, the warehouse or the archive cannot be read.
-    """
-    return [condition(open_alarms(settings)), of_ledger(settings), *of_differing(differing(settings))]
+
+def _of_lost_ledger(settings: Settings) -> list[Condition]:
+    return [of_ledger(settings)]
+
+
+def _of_differing(settings: Settings) -> list[Condition]:
+    return of_differing(differing(settings))
+
+
+push_conditions = (_of_alarms, _of_lost_ledger, _of_differing)
+"""Judge these, whether they fire or not; each raises StorageError where what it needs cannot be read."""
 
 
 def of_differing(rows: Mapping[str, int]) -> list[Condition]:
