@@ -344,6 +344,25 @@ def test_json_is_one_document_of_every_command(
         assert "→" in told, command
 
 
+TABLES = ("status", "runs", "rejects", "rejects sends", "rejects revenue", "rollback")
+
+
+def test_what_programs_read_has_a_line_for_each_row(in_use: Path, sync: Sync) -> None:
+    """Whatever COLUMNS says: cells are wrapped for terminals only. Other commands print their tables the same way."""
+    for command in TABLES:
+        at = {
+            width: sync(
+                *command.split(), TRACKLY_DATA_DIR=str(in_use), COLUMNS=str(width)
+            ).stdout.splitlines()
+            for width in (20, 400)
+        }
+        assert len(at[20]) == len(at[400]) > 1, command
+    for path in (Path(__file__).parents[2] / "pipelines" / "cli").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "Table(" not in text or "out.print(" in text or path.name == "width.py", path
+        assert "Console(" not in text or path.name == "consoles.py", path
+
+
 def test_help_teaches(sync_apart: Sync) -> None:
     """Help shows examples, exit codes and where to begin."""
     top = " ".join(sync_apart("--help").stdout.split())

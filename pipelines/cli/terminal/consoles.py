@@ -23,6 +23,9 @@ from pipelines.settings import load_settings
 from pipelines.text.sanitize import for_terminal, is_plain, plain, without_controls
 
 _log = logging.getLogger(__name__)
+_NO_LIMIT = 10_000
+"""Cells of a line that is not for a terminal; a log's line is filled up to it before it is cut off."""
+
 _LEVELS = logging.getLevelNamesMapping()
 
 
@@ -32,6 +35,12 @@ class _Console(Console):
     Whoever prints such a text escapes it (`for_terminal`) or makes it a `cell`; where that was forgotten, control
     characters are written out here all the same, and what is no markup is shown as it is.
     """
+
+    @property
+    def options(self) -> ConsoleOptions:
+        """As rich has them; what goes to a file or a program has no width, so that one row stays one line."""
+        found = super().options
+        return found if self.is_terminal else found.update(max_width=_NO_LIMIT)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich does, without control characters but rich's own, and without padding where it goes to a file."""
@@ -54,9 +63,10 @@ class _Console(Console):
         """As rich does; at a terminal lines end between words, so that a command in them can be read and copied.
 
         What goes to a file or a program is not wrapped, nor is what `soft_wrap` is set for. A table that is too wide
-        is shown row by row.
+        for a terminal is shown row by row.
         """
-        if len(objects) == 1 and isinstance(objects[0], Table) and not fits(objects[0], self):
+        is_table = len(objects) == 1 and isinstance(objects[0], Table)
+        if is_table and self.is_terminal and not fits(objects[0], self):
             objects = (rows_as_lines(objects[0], self),)
         if len(objects) == 1 and isinstance(objects[0], str | Text) and self._wraps(**how):
             objects = (at_words(self._as_text(objects[0], **how), self.width),)

@@ -3,10 +3,32 @@
 import io
 import logging
 
+import pytest
 from rich.logging import RichHandler
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.cli.terminal.consoles import _Console
+
+
+def test_a_row_is_a_line_where_it_goes_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long its cells are and whatever COLUMNS says; a warning is a line as well."""
+    monkeypatch.setenv("COLUMNS", "20")
+    file = io.StringIO()
+    console = _Console(file=file, highlight=False, emoji=False, soft_wrap=True)
+    table = Table("first", "what", box=None, pad_edge=False)
+    rows = [(f"{number} " + "word " * 30, Text("other " * 60)) for number in range(3)]
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    handler = RichHandler(console=console, show_time=False, show_path=False, markup=False)
+    handler.emit(logging.makeLogRecord({"msg": "word " * 40, "levelno": 30, "levelname": "WARNING"}))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert lines == [
+        "first what",
+        *(f"{first.strip()} {what.plain.strip()}" for first, what in rows),
+        f"WARNING {('word ' * 40).strip()}",
+    ]
 
 
 def test_what_goes_to_a_file_has_no_spaces_at_the_ends_of_lines() -> None:
