@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.alerts import watched_push
-from pipelines.push.audit.archive.files import archive_folder, archived
+from pipelines.push.audit.archive.files import archive_folder, archived, reading_archive
 from pipelines.push.audit.archive.rows import changed_fields
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
@@ -151,7 +151,7 @@ def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differin
     for name in datasets:
         path = stage_path(settings, name)
         if path.exists():
-            with opened(path) as connection:
+            with opened(path) as connection, reading_archive(settings, (name,)):
                 privacy.define(connection)
                 files = archived(archive_folder(settings, name))
                 fields = changed_fields(connection, PUSHED[name], files, privacy)

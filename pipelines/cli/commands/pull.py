@@ -75,7 +75,7 @@ def pull(
     settings.require_key()
     from pipelines.pull.run import Pulled, pull_all  # noqa: PLC0415 - help answers at once
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
-    from pipelines.push.audit.publish import publish_missing_imports  # noqa: PLC0415 - the same
+    from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports  # noqa: PLC0415 - the same
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
     started = time.monotonic()

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
+from pipelines.push.audit.archive.files import reading_archive
 from pipelines.push.audit.lost_ledger.forgotten_sends import keep_forgotten, restore_forgotten
-from pipelines.push.audit.lost_ledger.survivors import note_published, opened_warehouse
+from pipelines.push.audit.lost_ledger.survivors import note_published
 from pipelines.push.audit.publish_records import insert_records, keep_facts
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
 from pipelines.push.ledger.queries.run_counts import sent_after
@@ -45,7 +45,11 @@ def publish_imports(settings: Settings) -> None:
         BusyError: another writer held the warehouse for too long.
         StorageError: the disk refused; the warehouse is as it was.
     """
-    with existing_ledger(settings) as ledger, replacing(settings.warehouse) as connection:
+    with (
+        existing_ledger(settings) as ledger,
+        reading_archive(settings),
+        replacing(settings.warehouse) as connection,
+    ):
         connection.execute("SET threads = 2")  # each takes a share of the memory
         complete(connection)
         privacy = Privacy.of(settings)
@@ -97,27 +101,6 @@ def outcomes_published(settings: Settings, ledger: Ledger) -> Iterator[None]:
                 f"{before}{_sent_text(ledger, seen)} The warehouse was not rebuilt: {error.message}",
                 error.remedy,
             ) from error
-
-
-def publish_missing_imports(settings: Settings) -> None:
-    """Fill the tables of a warehouse that was made again, where history was pushed before; for after a pull.
-
-    A pull does not fail over it: what hinders is logged, and the next push publishes.
-
-    Raises:
-        StorageError: the warehouse cannot be read.
-    """
-    with opened_warehouse(settings) as connection:
-        if connection is None or connection.execute("FROM imports.chunks LIMIT 1").fetchone():
-            return
-    try:
-        with existing_ledger(settings) as ledger:
-            if ledger is None or not ledger.chunks():
-                return
-        with push_lock(settings.data_dir):
-            publish_imports(settings)
-    except TracklySyncError as error:
-        _log.warning("The tables of pushed history stay empty until the next push: %s", error)
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, dataset: Dataset, records: Sequence[dict[str, Any]]) -> None:

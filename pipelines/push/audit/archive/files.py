@@ -3,10 +3,14 @@
 What does not belong here: what is in them (`rows`).
 """
 
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from pipelines.databases.parquet_files import own_files
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
+from schemas.registry import PUSHED
 
 FILES = "[0-9]*-[0-9]*.parquet"
 
@@ -36,3 +40,26 @@ def span(path: Path) -> tuple[int, int]:
     """The numbers of the first and the last push that a file is of."""
     first, _, last = path.stem.partition("-")
     return int(first), int(last)
+
+
+def reading_archive(
+    settings: Settings, datasets: Collection[str] = tuple(PUSHED)
+) -> AbstractContextManager[None]:
+    """A block that reads the archive; a file of it that is damaged is named.
+
+    Args:
+        settings: where it lies.
+        datasets: of which datasets it is read.
+
+    Raises:
+        StorageError: in the block, one is damaged.
+    """
+    files = [path for name in datasets for path in archived(archive_folder(settings, name))]
+    return own_files(files, _without, ("identity", "content"))
+
+
+def _without(path: Path) -> str:
+    return (
+        f"Put it back from a backup. Without one: move {path.name} away and push. Rows that are still in history "
+        "files are archived again; of others the warehouse keeps what it has, and a new one has nothing."
+    )

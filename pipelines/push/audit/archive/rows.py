@@ -19,8 +19,9 @@ from pathlib import Path
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive.files import FILES, archive_folder, archived, span
-from pipelines.push.audit.lost_ledger.pushed_calls import note_call
+from pipelines.push.audit.archive.files import FILES, archive_folder, archived, reading_archive, span
+from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.stage.database import count
@@ -133,8 +134,10 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
         StorageError: the disk refused; the archive is as it was, and nothing may be sent.
     """
     folder = archive_folder(settings, name)
-    with storage_errors("write", folder):
+    with storage_errors("write", folder), reading_archive(settings, (name,)):
         private_folder(folder)
+        if name == REVENUE:
+            begin_notes(settings)
         files = archived(folder)
         _clean(folder, files)
         number = span(files[-1])[1] + 1 if files else 1

@@ -104,10 +104,12 @@ def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
     """Take over from each survivor, from the one that knows the latest call first."""
     surviving = Surviving.of(settings)
     with ledger.figures() as figures:
-        is_empty = bool(surviving.unknown_to(figures).datasets)
-    with opened_warehouse(settings) as warehouse, opened_archive(settings, with_old=is_empty) as archive:
+        found = surviving.unknown_to(figures)
+        known = figures.revenue_on_record() if found.rows else ()
+    with_old = bool(found.datasets or found.rows)
+    with opened_warehouse(settings) as warehouse, opened_archive(settings, with_old=with_old) as archive:
         if archive:
-            add_rows(archive, settings, _sent(warehouse))
+            add_rows(archive, settings, [*_sent(warehouse), *known])
         survivors = [connection for connection in (archive, warehouse) if connection]
         if not survivors:
             return Adopted(0, 0, 0, Decimal(0))

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from pipelines.alerts.conditions import Condition
 from pipelines.errors import StorageError
 from pipelines.push.audit.archive.files import archive_folder, archived
-from pipelines.push.audit.lost_ledger.pushed_calls import is_set_aside
+from pipelines.push.audit.lost_ledger.pushed_calls import are_begun, is_set_aside
 from pipelines.push.audit.lost_ledger.survivors import (
     ARCHIVE,
     WAREHOUSE,
+    archived_revenue,
     calls_of,
     opened_archive,
     opened_warehouse,
@@ -49,19 +50,21 @@ class Lost:
         calls: when each such call was meant to be sent, and of which dataset it was.
         known_by: who has them: the warehouse, or what is noted beside the archive.
         datasets: what was pushed, by the archive, where the ledger has nothing at all.
+        rows: rows of revenue that only the archive of an earlier version has: they were about to be sent.
     """
 
     calls: dict[datetime, str] = field(default_factory=dict)
     known_by: str = WAREHOUSE
     datasets: tuple[str, ...] = ()
+    rows: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.calls or self.datasets)
+        return bool(self.calls or self.datasets or self.rows)
 
     @property
     def has_revenue(self) -> bool:
         """Whether revenue is among it, which counts twice when it is sent again."""
-        return REVENUE in (*self.datasets, *self.calls.values())
+        return bool(self.rows) or REVENUE in (*self.datasets, *self.calls.values())
 
     @property
     def text(self) -> str:
@@ -69,6 +72,11 @@ class Lost:
         if self.datasets and self.known_by == ARCHIVE:
             pushed = ", ".join(self.datasets)
             return f"the ledger is empty, and parquet/imports has {pushed} that were pushed: it was lost"
+        if self.rows:
+            return (
+                f"the ledger does not know {plural(self.rows, 'row')} of revenue that parquet/imports has: it was"
+                " restored from a backup, or a push was stopped before it sent them"
+            )
         return (
             f"the ledger does not know {plural(len(self.calls), 'call')} that {self.known_by} has, the last one of"
             f" {max(self.calls):%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup"
@@ -92,11 +100,14 @@ class Surviving:
         published: the calls that the warehouse has: when each was meant to be sent, and of which dataset.
         noted: those that are noted beside the archive.
         archived: the datasets that the archive has rows of, where nobody stated that they do not count.
+        revenue: the rows of revenue that it has, by their identities, where nothing else is known of calls: no
+            warehouse has any, and the archive is of a version that noted none.
     """
 
     published: dict[datetime, str]
     noted: dict[datetime, str]
     archived: tuple[str, ...]
+    revenue: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings) -> "Surviving":
@@ -111,7 +122,8 @@ class Surviving:
             noted = dict(calls_of(archive).values())
         names = () if is_set_aside(settings) else PUSHED
         pushed = [name for name in names if archived(archive_folder(settings, name))]
-        return cls(published, noted, tuple(pushed))
+        is_all = REVENUE in pushed and not (published or are_begun(settings))
+        return cls(published, noted, tuple(pushed), archived_revenue(settings) if is_all else frozenset())
 
     def unknown_to(self, ledger: Figures | None) -> Lost:
         """What a ledger does not know of it; None: there is none.
@@ -124,7 +136,10 @@ class Surviving:
         is_used = ledger is not None and (bool(known) or any(map(ledger.first_intake, PUSHED)))
         datasets = () if is_used else self.archived
         known_by = WAREHOUSE if published or not (noted or datasets) else ARCHIVE
-        return Lost(published | noted, known_by, datasets)
+        return Lost(published | noted, known_by, datasets, self._rows_unknown_to(ledger) if is_used else 0)
+
+    def _rows_unknown_to(self, ledger: Figures | None) -> int:
+        return len(self.revenue - ledger.revenue_on_record()) if ledger and self.revenue else 0
 
 
 def _without(calls: Mapping[datetime, str], known: Collection[datetime]) -> dict[datetime, str]:
@@ -154,6 +169,7 @@ def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
     if not found.has_revenue:
         return
     times = [at for at, dataset in found.calls.items() if dataset == REVENUE]
+    _refuse_older(found)
     if not times:
         raise StorageError(
             "The ledger is empty, and parquet/imports has revenue that was pushed: it was lost, and that revenue "
@@ -167,6 +183,24 @@ def refuse_forgotten(settings: Settings, ledger: "Ledger | None") -> None:
     )
 
 
+def refuse_older(settings: Settings) -> None:
+    """See that the ledger knows every row of revenue in an archive beside which no calls are noted.
+
+    Raises:
+        StorageError: it does not; or as `lost`.
+    """
+    _refuse_older(lost(settings))
+
+
+def _refuse_older(found: Lost) -> None:
+    if found.rows:
+        raise StorageError(
+            f"The ledger does not know {plural(found.rows, 'row')} of revenue that parquet/imports has: it was "
+            "restored from a backup, so that they would count twice, or a push was stopped before it sent them.",
+            f"{_ADOPT}; they are in doubt then, and trackly-sync resolve settles them. {_EMPTIED}",
+        )
+
+
 def of_ledger(settings: Settings) -> Condition:
     """Whether the ledger was lost, as a condition that alerts.
 
@@ -176,5 +210,5 @@ def of_ledger(settings: Settings) -> Condition:
     found = lost(settings)
     if not found:
         return Condition("lost:ledger", firing=False, text="the ledger knows every call that was made")
-    counts = {"calls": len(found.calls), "datasets": list(found.datasets)}
+    counts = {"calls": len(found.calls), "datasets": list(found.datasets), "rows": found.rows}
     return Condition("lost:ledger", firing=True, text=found.text, remedy=found.remedy, figures=counts)

@@ -4,15 +4,20 @@
     revenue.parquet    the rows of revenue of these calls: what each is known by, and what became of it
     under-way          one line per call of revenue since: written when its intent is on record, before it leaves
 
+A Parquet file is written again where what it holds has changed since, which its own digest shows.
+
 The archive itself says what was about to be sent. Whether it was, and what came of it, is here. A line is not synced:
 it outlives the process, not a power cut. What does not belong here: comparing it with a ledger (`detect`).
 """
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines.errors import StorageError
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
@@ -26,7 +31,13 @@ if TYPE_CHECKING:  # status answers at once
 _CALLS, _ROWS, _UNDER_WAY = "calls.parquet", "revenue.parquet", "under-way"
 _ASIDE = "emptied-"
 _END = "."
+_COLUMNS = ("identity", "message_id", "amount")
 _KEPT = "identity, outcome, code, reason, attempt, r.message_id, revenue, in_input"
+_DIGEST = "digest"
+_WHOLE = re.compile(rb'(\d[\dT:.+-]*)\t(\d+)\t(\{"identity": \[[ -~]*\]\})\t\.')
+_BEGUN = re.compile(rb"(\d[\dT:.+-]*(\t(\d+(\t(\{[ -~]*)?)?)?)?)?\0*")
+"""A line that was cut off while it was written; a power cut may leave zeros in its place."""
+
 _REVENUE = (
     f"SELECT {_KEPT}, c.intended_at FROM imports.records AS r JOIN imports.chunks AS c ON c.chunk = r.chunk"
     f" WHERE r.dataset = '{REVENUE}' AND identity IS NOT NULL"
@@ -58,6 +69,19 @@ def pushed_files(settings: Settings) -> tuple[Path, Path]:
     return folder / _CALLS, folder / _ROWS
 
 
+def begin_notes(settings: Settings) -> None:
+    """Show that from now on each call is noted before it leaves; for before the archive has its rows.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    path = pushed_folder(settings) / _UNDER_WAY
+    with storage_errors("write", path):
+        private_folder(path.parent)
+        path.touch()
+        sync_folder(path.parent)
+
+
 def note_call(settings: Settings, at: str, rows: "LedgerRows") -> None:
     """Note that a call of revenue is about to leave.
 
@@ -70,7 +94,7 @@ def note_call(settings: Settings, at: str, rows: "LedgerRows") -> None:
         StorageError: the disk refused; the call must not leave.
     """
     path = pushed_folder(settings) / _UNDER_WAY
-    columns = {"identity": rows.identity, "message_id": rows.message_id, "amount": rows.amount}
+    columns = {name: getattr(rows, name) for name in _COLUMNS}
     line = f"\n{at}\t{len(rows.identity)}\t{json.dumps(columns)}\t{_END}"
     with storage_errors("write", path):
         private_folder(path.parent)
@@ -82,7 +106,7 @@ def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
     """The calls since calls.parquet was written. A line that was cut off is of a call that did not leave.
 
     Raises:
-        StorageError: they cannot be read.
+        StorageError: they cannot be read, or are damaged.
     """
     path = pushed_folder(settings) / _UNDER_WAY
     with storage_errors("read", path):
@@ -90,14 +114,61 @@ def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
             return
         with path.open("rb") as file:
             for line in file:
-                *call, end = line.decode().rstrip("\n").split("\t")
-                if call and end == _END:
-                    at, size, rows = call
-                    yield CallUnderWay(at, int(size), rows)
+                if call := _call(line.rstrip(b"\n")):
+                    yield call
+                elif not _BEGUN.fullmatch(line.rstrip(b"\n")):
+                    raise StorageError(f"{path} is damaged: a line of it is no call.", without_notes(path))
+
+
+def _call(line: bytes) -> CallUnderWay | None:
+    """The call that a line has; None where it was cut off, or is none."""
+    found = _WHOLE.fullmatch(line)
+    if found is None:
+        return None
+    at, size, rows = (part.decode("ascii") for part in found.groups())
+    try:
+        datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return CallUnderWay(at, int(size), rows)
+
+
+def rows_of(call: CallUnderWay, settings: Settings) -> dict[str, list[Any]]:
+    """The rows of a call column by column: identity, message_id, amount.
+
+    Args:
+        call: the call.
+        settings: where the archive lies, for the error.
+
+    Raises:
+        StorageError: they are damaged.
+    """
+    path = pushed_folder(settings) / _UNDER_WAY
+    try:
+        columns: dict[str, list[Any]] = json.loads(call.rows)
+        sizes = {len(columns[name]) for name in _COLUMNS}
+    except (ValueError, TypeError, KeyError):
+        sizes = set()
+    if sizes != {call.size}:
+        raise StorageError(f"{path} is damaged: the rows of a call are not complete.", without_notes(path))
+    return columns
+
+
+def without_notes(path: Path) -> str:
+    """What to do where a file of the folder is damaged, and what is lost by it: for people.
+
+    Args:
+        path: the file.
+    """
+    return (
+        f"Put {path.parent} back from a backup. Without one, and only if the ledger is the latest one, not a copy "
+        "that was put back: move that folder away and push; it is written again from the ledger. Beside an older "
+        "ledger, revenue that only this folder knew of would be sent twice."
+    )
 
 
 def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> None:
-    """Write both files from the tables of schema imports; what was under way is among these by then.
+    """Bring both files up to date with the tables of schema imports; what was under way is among these by then.
 
     Rows come first: a call is known only together with them.
 
@@ -117,14 +188,43 @@ def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> 
 
 
 def _write(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
+    """Write the rows of a query, unless they are those that the file was written of."""
+    digest = _digest(connection, query)
+    if digest == _digest_in(connection, path):
+        return
+    form = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{_DIGEST}: {literal(digest)}}}"
     draft = path.with_name(f".{path.name}.building")
     try:
-        connection.execute(f"COPY ({query}) TO {literal(str(draft))} (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY ({query}) TO {literal(str(draft))} ({form})")
         sync_file(draft)
         draft.replace(path)
         sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _digest(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
+    """What rows are known by, in any order, at a tenth of what it costs to write them; by version of DuckDB."""
+    hashes = f"SELECT hash(*COLUMNS(*)) AS h FROM ({query})"
+    ((rows, *both),) = connection.execute(f"SELECT count(*), bit_xor(h), sum(h) FROM ({hashes})").fetchall()
+    return " ".join(str(part) for part in (_duckdb_version(connection), rows, *both))
+
+
+def _duckdb_version(connection: "duckdb.DuckDBPyConnection") -> str:
+    ((version,),) = connection.execute("SELECT version()").fetchall()
+    return str(version)
+
+
+def _digest_in(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
+    """The digest that a file has; "" where it has none, or cannot be read: it is written again then."""
+    import duckdb  # noqa: PLC0415 - status answers at once
+
+    known = f"SELECT value::VARCHAR FROM parquet_kv_metadata({literal(str(path))}) WHERE key::VARCHAR = '{_DIGEST}'"
+    try:
+        found = connection.execute(known).fetchone() if path.exists() else None
+    except duckdb.Error:
+        return ""
+    return str(found[0]) if found else ""
 
 
 def set_aside(settings: Settings, at: str, statement: bytes) -> None:
@@ -153,6 +253,15 @@ def is_noted(settings: Settings) -> bool:
         StorageError: the folder cannot be read.
     """
     return pushed_files(settings)[0].exists() or is_set_aside(settings)
+
+
+def are_begun(settings: Settings) -> bool:
+    """Whether each call was noted since the archive began, or what was before was set aside; see `begin_notes`.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    return (pushed_folder(settings) / _UNDER_WAY).exists() or is_noted(settings)
 
 
 def is_set_aside(settings: Settings) -> bool:

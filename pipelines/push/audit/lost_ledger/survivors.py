@@ -4,15 +4,22 @@ Each is opened as a connection with the tables imports.chunks and imports.record
 What does not belong here: the questions (`detect`, `adopt`), and the files of what is noted (`pushed_calls`).
 """
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.push.audit.archive.files import archive_folder, archived
-from pipelines.push.audit.lost_ledger.pushed_calls import calls_under_way, is_noted, note_pushed, pushed_files
+from pipelines.databases.parquet_files import own_files
+from pipelines.push.audit.archive.files import archive_folder, archived, reading_archive
+from pipelines.push.audit.lost_ledger.pushed_calls import (
+    calls_under_way,
+    is_noted,
+    note_pushed,
+    pushed_files,
+    rows_of,
+    without_notes,
+)
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.outcomes import NO_ANSWER, Outcome
 from pipelines.settings import Settings
@@ -62,7 +69,7 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
     Args:
         settings: where it lies.
         with_old: take an archive without notes, which an earlier version filled, as one call of which no answer is
-            known: its rows were sent, or were about to be.
+            known: its rows were sent, or were about to be. `add_rows` leaves out those that are known elsewhere.
 
     Raises:
         StorageError: it cannot be read.
@@ -74,7 +81,7 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
         return
     from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
 
-    with storage_errors("read", pushed_files(settings)[0]), attached(None, "survivor") as connection:
+    with _whole(settings), attached(None, "survivor") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in CHUNKS.fields)
         connection.execute(f"CREATE SCHEMA imports; CREATE TABLE imports.chunks ({columns})")
@@ -83,6 +90,18 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
         if old:
             _add_archive(connection, old)
         yield connection
+
+
+@contextmanager
+def _whole(settings: Settings) -> Iterator[None]:
+    """A block that reads what is noted, and perhaps the archive; what is damaged is named."""
+    noted = pushed_files(settings)
+    with storage_errors("read", noted[0]), reading_archive(settings, (REVENUE,)):
+        if noted[0].exists():
+            with own_files(noted, without_notes, ("intended_at",)):
+                yield
+        else:
+            yield
 
 
 def calls_of(
@@ -102,6 +121,26 @@ def calls_of(
     return {number: (at, dataset) for number, dataset, at in found}
 
 
+def archived_revenue(settings: Settings) -> frozenset[str]:
+    """The rows of revenue in the archive, by their identities: each was about to be sent, and perhaps was.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    files = archived(archive_folder(settings, REVENUE))
+    if not files:
+        return frozenset()
+    from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
+
+    with (
+        storage_errors("read", files[0]),
+        reading_archive(settings, (REVENUE,)),
+        attached(None, "archive") as archive,
+    ):
+        rows = archive.execute(f"SELECT DISTINCT identity FROM read_parquet({_listed(files)})").fetchall()
+    return frozenset(identity for (identity,) in rows)
+
+
 def note_published(connection: "DuckDBPyConnection", settings: Settings, known: Collection[datetime]) -> None:
     """Note what was pushed beside the archive, but for a ledger that knows less than what is noted there.
 
@@ -113,8 +152,12 @@ def note_published(connection: "DuckDBPyConnection", settings: Settings, known: 
     Raises:
         StorageError: the disk refused.
     """
-    with opened_archive(settings) as archive:
-        noted = [at for at, _ in calls_of(archive, (REVENUE,)).values()]
+    noted = [datetime.fromisoformat(call.at) for call in calls_under_way(settings)]
+    calls, _ = pushed_files(settings)
+    if calls.exists():
+        query = f"SELECT intended_at FROM read_parquet({literal(str(calls))}) WHERE dataset = '{REVENUE}'"
+        with _whole(settings):
+            noted += [at for (at,) in connection.execute(query).fetchall()]
     if all(at in known for at in noted):
         note_pushed(connection, settings)
 
@@ -125,14 +168,15 @@ def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequenc
     Args:
         connection: of `opened_archive`.
         settings: where it lies.
-        sent: identities of rows that the warehouse has in a call, and so says more of than an old archive does.
+        sent: identities of rows that the warehouse has in a call, or the ledger, which say more of them than an old
+            archive does.
     """
     connection.execute(f"CREATE TABLE unanswered ({_ROW})")
     query = "SELECT intended_at, chunk FROM imports.chunks WHERE chunk < 0"
     numbers = dict(connection.execute(query).fetchall())
     for call in calls_under_way(settings):
         if (number := numbers.pop(datetime.fromisoformat(call.at), None)) is not None:
-            rows = json.loads(call.rows)
+            rows = rows_of(call, settings)
             connection.execute(
                 f"INSERT INTO unanswered SELECT identity, ?, message_id, {sql_amount('amount')}"
                 " FROM (SELECT unnest(?::VARCHAR[]) AS identity, unnest(?::VARCHAR[]) AS message_id,"

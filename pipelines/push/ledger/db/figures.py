@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipelines.databases.sqlite_reader import Ask
-from pipelines.push.ledger.db.call_states import VERSION, of_call
+from pipelines.push.ledger.db.call_states import REVENUE, VERSION, of_call
 from pipelines.push.outcomes import Outcomes
 
 _HELD = ("quarantined", "duplicate", "parked")
 _INTAKES = f"SELECT dataset, rows_in, {', '.join(_HELD)} FROM push_intakes WHERE part = :part"
 _DIFFERING = "SELECT dataset, differs FROM push_intakes WHERE part = :part"
+_REVENUE_ROWS = "SELECT identity FROM push_rows WHERE dataset = :dataset"
 _FIRST = "SELECT coalesce(first_taken_in_at, taken_in_at) FROM push_intakes WHERE dataset = :dataset AND part = :part"
 _BY_CALL = 'SELECT dataset, state, sum("current") FROM push_chunks WHERE part = :part GROUP BY dataset, state'
 _BY_ROW = (
@@ -83,6 +84,10 @@ class Figures:
     def calls_on_record(self) -> set[datetime]:
         """When each call was meant to be sent, of any dataset and part of the input; no two are of one moment."""
         return {datetime.fromisoformat(at) for (at,) in self.ask("SELECT intended_at FROM push_chunks")}
+
+    def revenue_on_record(self) -> set[str]:
+        """Every row of revenue that was ever meant to be sent, of any part of the input, by its identity."""
+        return {identity for (identity,) in self.ask(_REVENUE_ROWS, dataset=REVENUE)}
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""

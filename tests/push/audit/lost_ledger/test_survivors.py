@@ -5,10 +5,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from beginnings import Beginning, beginning, seeded
 from histories import active_offer, sends_to, write_rows
@@ -17,17 +21,22 @@ from oracle import query
 from pipelines.cli.commands.report import report
 from pipelines.cli.commands.resolve_emptied import state_emptied
 from pipelines.errors import StorageError, UsageError
+from pipelines.privacy import Privacy
 from pipelines.pull.run import pull
+from pipelines.push.audit.archive.rows import keep as archive
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
+from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
 from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
-from pipelines.push.audit.publish import publish_imports, publish_missing_imports
+from pipelines.push.audit.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.checks.compare import compare
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import intake, plan, push, send
+from pipelines.push.stage.database import opened, stage_path
 from pipelines.sandbox import Account, running
 from pipelines.settings import Settings
 
@@ -221,6 +230,142 @@ def test_an_archive_of_an_earlier_version_counts_too(pushed: Pushed) -> None:
     assert adopt(settings).in_doubt == CUT_OFF
     assert len(in_doubt(settings)) == CUT_OFF
     assert to_send(settings) == LAST - CUT_OFF
+
+
+@pytest.mark.parametrize("is_pulled", [False, True])
+def test_an_older_ledger_is_noticed_beside_an_archive_of_an_earlier_version(
+    pushed: Pushed, is_pulled: bool
+) -> None:
+    """Without a warehouse, or with one that a pull has made: what only the archive has is taken over in doubt.
+
+    The rows of the latest ledger are all in its archive, so that nothing is refused beside that.
+    """
+    settings = pushed.settings
+    for ledger, unknown in (("of the first push", CUT_OFF - FIRST), ("present", 0)):
+        pushed.restore(ledger, "deleted")
+        shutil.rmtree(pushed_folder(settings))
+        assert (lost(settings).rows, of_ledger(settings).firing) == (unknown, unknown > 0)
+    assert to_send(settings) == LAST - CUT_OFF
+    pushed.restore("of the first push", "deleted")
+    shutil.rmtree(pushed_folder(settings))
+    if is_pulled:
+        shutil.copy(pushed.backups / PULLED / "warehouse.duckdb", settings.warehouse)
+        publish_missing_imports(settings)
+        assert lost(settings).rows == CUT_OFF - FIRST, "what is published is not taken for all that was sent"
+    with pytest.raises(StorageError, match=f"{CUT_OFF - FIRST} rows of revenue that parquet/imports has"):
+        push(settings, ALL)
+    done = adopt(settings)
+    assert (done.rows, done.in_doubt) == (CUT_OFF - FIRST, CUT_OFF - FIRST)
+    resolve(
+        settings, [doubt.identity for doubt in in_doubt(settings)], Outcome.ACCEPTED, "seen in the account"
+    )
+    if is_pulled:
+        push(settings, ALL)
+        assert pushed.sales == sales(LAST)
+
+
+def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(pushed: Pushed) -> None:
+    """Its archive has them and its ledger does not, before anything was published: that is no older ledger."""
+    pushed.restore("empty", "deleted")
+    settings = pushed.settings
+    shutil.rmtree(settings.parquet_dir / "imports")
+    pushed.account.revenue.clear()
+    intake(settings, ALL)
+
+    with opened(stage_path(settings, "revenue")) as stage, open_ledger(settings) as ledger:
+        Privacy.of(settings).define(stage)
+        compare(stage, "revenue", ledger).record(ledger)
+        stage.execute("DELETE FROM verdicts")  # as if the sends were there
+        assert archive(stage, "revenue", settings) == LAST
+    assert not lost(settings)
+    assert push(settings, ALL).outcomes["revenue"].accepted == LAST
+    assert pushed.sales == sales(LAST)
+
+
+def other_table() -> bytes:
+    """A Parquet file that is whole, of another table."""
+    file = BytesIO()
+    pq.write_table(pa.table({"x": [1, 2]}), file)
+    return file.getvalue()
+
+
+DAMAGED: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "garbage": lambda _: b"\x9d\xff\n" * 99,
+    "others": lambda _: other_table(),
+}
+
+
+def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> None:
+    """Nothing is sent; without the folder the latest ledger goes on, and notes are written again.
+
+    A push needs no more than the calls; to take revenue over needs its rows.
+    """
+    pushed.restore("present", "of the second push")
+    settings, folder = pushed.settings, pushed_folder(pushed.settings)
+    calls, rows = folder / "calls.parquet", folder / "revenue.parquet"
+    whole = calls.read_bytes()
+    for damaged in DAMAGED.values():
+        calls.write_bytes(damaged(whole))
+        for ask in (partial(push, settings, ALL), partial(plan, settings, ALL), partial(lost, settings)):
+            with pytest.raises(StorageError, match=r"calls.parquet is damaged: ") as refused:
+                ask()
+    assert "move that folder away and push" in refused.value.remedy
+    assert "\n" not in str(refused.value)
+    assert pushed.sales == sales(CUT_OFF)
+    folder.rename(settings.data_dir / "away")
+    assert push(settings, ALL).outcomes["revenue"].accepted == LAST
+    assert (pushed.sales, calls.exists()) == (sales(LAST), True)
+
+    pushed.restore("deleted", "deleted")
+    whole = rows.read_bytes()
+    for damaged in DAMAGED.values():
+        rows.write_bytes(damaged(whole))
+        with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
+            adopt(settings)
+    folder.rename(settings.data_dir / "away")
+    assert adopt(settings).in_doubt == CUT_OFF, "the archive has them all"
+
+
+def test_damaged_notes_of_calls_under_way_are_named(pushed: Pushed) -> None:
+    """What was cut off while it was written is no damage: that call did not leave."""
+    pushed.restore("deleted", "deleted")
+    settings, path = pushed.settings, pushed_folder(pushed.settings) / "under-way"
+    whole = path.read_bytes()
+    known = len(lost(settings).calls)
+    for end in (b"\n2024-05-02T10:0", b'\n2024-05-02T10:00:00+00:00\t2\t{"identity": ["a"', b"\n\0\0\0"):
+        path.write_bytes(whole + end)
+        assert len(lost(settings).calls) == known
+    for damaged in (b"\x9d\xff\n" * 9, whole + b"\nx\t1\t{}\t.", whole.replace(b"{", b"[")):
+        path.write_bytes(damaged)
+        with pytest.raises(StorageError, match="under-way is damaged"):
+            push(settings, ALL)
+    path.write_bytes(whole.replace(b'"amount": [', b'"amount": [7, ', 1))
+    with pytest.raises(StorageError, match="under-way is damaged"):
+        adopt(settings)
+
+
+def test_notes_are_written_where_something_is_new(pushed: Pushed) -> None:
+    """Neither file by a push that did nothing; the rows where an outcome is another one; both where one is broken."""
+    pushed.restore("present", "of the second push")
+    settings = pushed.settings
+    calls, rows = pushed_folder(settings) / "calls.parquet", pushed_folder(settings) / "revenue.parquet"
+
+    def written() -> tuple[int, int]:
+        return calls.stat().st_ino, rows.stat().st_ino
+
+    publish_imports(settings)
+    first = written()
+    publish_imports(settings)
+    assert written() == first
+    with open_ledger(settings) as ledger, ledger.begin("revenue") as transaction:
+        transaction.exec_driver_sql("UPDATE push_rows SET outcome = 'rejected' WHERE identity = 'record:r8'")
+    publish_imports(settings)
+    assert (written()[0], written()[1] != first[1]) == (first[0], True)
+    rows.write_bytes(rows.read_bytes()[:-9])
+    publish_imports(settings)
+    assert query(settings.warehouse, f"SELECT count(*) FROM read_parquet('{rows}')") == [(CUT_OFF,)]
 
 
 def test_the_warehouse_says_more_of_a_row_than_an_archive_of_an_earlier_version(pushed: Pushed) -> None:

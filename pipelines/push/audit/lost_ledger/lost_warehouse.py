@@ -1,0 +1,38 @@
+"""A warehouse that was lost and made again by a pull: the tables of what was pushed come back from the ledger.
+
+What does not belong here: filling them (`audit.publish`), and a ledger that was lost (`adopt`).
+"""
+
+import logging
+
+from pipelines.errors import TracklySyncError
+from pipelines.push.audit.lost_ledger.detect import refuse_older
+from pipelines.push.audit.lost_ledger.survivors import opened_warehouse
+from pipelines.push.audit.publish import publish_imports
+from pipelines.push.ledger.lock import push_lock
+from pipelines.push.ledger.opening import existing_ledger
+from pipelines.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def publish_missing_imports(settings: Settings) -> None:
+    """Fill the tables of a warehouse that was made again, where history was pushed before; for after a pull.
+
+    A pull does not fail over it: what hinders is logged, and the next push publishes.
+
+    Raises:
+        StorageError: the warehouse cannot be read.
+    """
+    with opened_warehouse(settings) as connection:
+        if connection is None or connection.execute("FROM imports.chunks LIMIT 1").fetchone():
+            return
+    try:
+        with existing_ledger(settings) as ledger:
+            if ledger is None or not ledger.chunks():
+                return
+        with push_lock(settings.data_dir):
+            refuse_older(settings)  # what is published would be taken for all that was sent
+            publish_imports(settings)
+    except TracklySyncError as error:
+        _log.warning("The tables of pushed history stay empty until the next push: %s", error)
