@@ -4,6 +4,8 @@ Reasons name columns and rules, never values. What does not belong here: `parked
 (`compare`), and types (`values.formats`, when the stage is loaded).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -15,7 +17,7 @@ from pipelines.push.values.api_records import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import reading
 from schemas.columns import Dataset, Kind
-from schemas.derived.tables import breaks_a_check
+from schemas.derived.tables import breaks_a_check, literal
 
 ENVELOPE = (b'{"records":[', b"]}")
 """What a request's body has round its records (/api-reference/v2/history/import-sends)."""
@@ -50,18 +52,10 @@ def validate(
     """
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
     _check(connection, dataset)
-    texts = [name for name in _KEPT if name in dataset.columns]
-    _quarantine(
-        connection,
-        " OR ".join(f"contains({name}, chr(0))" for name in texts),
-        f"{' or '.join(texts)}: holds a NUL character",
-    )
-    _quarantine(connection, f"{_too_large(dataset)} > {MAX_RECORD_BYTES}", "is larger than a request may be")
-    if dataset.name == "sends":
-        _quarantine(
-            connection, "list_number IS NULL AND list_id IS NULL", "list_number or list_id: one is needed"
-        )
-    _look_up(connection, dataset, warehouse, hold_synced=hold_synced)
+    with _pulled_lists_or_offers(connection, dataset, warehouse) as pulled:
+        _quarantine(connection, {**_by_itself(dataset), **(_LOOKED_UP[dataset.name] if pulled else {})})
+        if dataset.name == "revenue":
+            _note_revenue(connection, pulled=pulled, hold_synced=hold_synced)
     find(connection, dataset)
 
 
@@ -92,8 +86,31 @@ def _broken(dataset: Dataset, batch: pa.RecordBatch) -> pa.RecordBatch | None:
     )
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> None:
-    connection.execute(f"{_VERDICTS}? FROM ready WHERE {condition}", [reason])
+def _quarantine(connection: duckdb.DuckDBPyConnection, reasons: dict[str, str]) -> None:
+    """Give each row that is still without a verdict the first reason that holds.
+
+    Args:
+        connection: the stage's.
+        reasons: by condition, in SQL.
+    """
+    cases = " ".join(f"WHEN {condition} THEN {literal(reason)}" for condition, reason in reasons.items())
+    connection.execute(
+        f"{_VERDICTS}reason FROM (SELECT seq, CASE {cases} END AS reason FROM ready) WHERE reason IS NOT NULL"
+    )
+
+
+def _by_itself(dataset: Dataset) -> dict[str, str]:
+    """Reasons for which nothing need be looked up, by condition."""
+    texts = [name for name in _KEPT if name in dataset.columns]
+    found = {
+        " OR ".join(f"contains({name}, chr(0))" for name in texts): (
+            f"{' or '.join(texts)}: holds a NUL character"
+        ),
+        f"{_too_large(dataset)} > {MAX_RECORD_BYTES}": "is larger than a request may be",
+    }
+    if dataset.name == "sends":
+        found["list_number IS NULL AND list_id IS NULL"] = "list_number or list_id: one is needed"
+    return found
 
 
 def _too_large(dataset: Dataset) -> str:
@@ -104,54 +121,57 @@ def _too_large(dataset: Dataset) -> str:
     return f"CASE WHEN ({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES} THEN {size} ELSE 0 END"
 
 
-def _look_up(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse: Path, *, hold_synced: bool
-) -> None:
-    """Lists and offers that the account does not have, as of the last pull; nothing if there was none."""
-    if dataset.name == "sends":
-        lists = _pulled(warehouse, "lists", "id, phone_number")
-        if lists is not None:
-            connection.register("lists", lists)
-            unknown = "list_number NOT IN (SELECT phone_number FROM lists WHERE phone_number IS NOT NULL)"
-            _quarantine(
-                connection, unknown, "list_number: the account has no such list (as of the last pull)"
-            )
-            unknown = "list_id NOT IN (SELECT id FROM lists)"
-            _quarantine(connection, unknown, "list_id: the account has no such list (as of the last pull)")
-            _quarantine(
-                connection,
-                "list_number IS NOT NULL AND list_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lists"
-                " WHERE lists.id = list_id AND lists.phone_number = list_number)",
-                "list_number, list_id: they are two different lists",
-            )
-            connection.unregister("lists")
+_OF_LISTS = {
+    "list_number NOT IN (SELECT phone_number FROM pulled WHERE phone_number IS NOT NULL)": (
+        "list_number: the account has no such list (as of the last pull)"
+    ),
+    "list_id NOT IN (SELECT id FROM pulled)": "list_id: the account has no such list (as of the last pull)",
+    "list_number IS NOT NULL AND list_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pulled"
+    " WHERE pulled.id = list_id AND pulled.phone_number = list_number)": (
+        "list_number, list_id: they are two different lists"
+    ),
+}
+
+_UNKNOWN_OFFER = "offer_id NOT IN (SELECT id FROM pulled)"
+
+_OF_OFFERS = {
+    f"{_UNKNOWN_OFFER} AND lower(offer_id) IN (SELECT lower(id) FROM pulled)": (
+        "offer_id: the account has this offer in other case of letters only: write it as there"
+    ),
+    _UNKNOWN_OFFER: "offer_id: the account has no such offer (as of the last pull)",
+}
+
+_LOOKED_UP = {"sends": _OF_LISTS, "clicks": _OF_OFFERS, "revenue": _OF_OFFERS}
+"""Reasons by dataset and condition, where `pulled` is what the account had at the last pull."""
+
+
+@contextmanager
+def _pulled_lists_or_offers(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse: Path
+) -> Iterator[bool]:
+    """What rows refer to, as `pulled`: lists, or offers. Whether there is any."""
+    rows = (
+        _pulled(warehouse, "lists", "id, phone_number")
+        if dataset.name == "sends"
+        else _pulled(warehouse, "offers", "id, status, external_platform")
+    )
+    if rows is None:
+        yield False
         return
-    offers = _pulled(warehouse, "offers", "id, status, external_platform")
-    if offers is not None:
-        connection.register("offers", offers)
-        _quarantine_unknown_offers(connection)
-    if dataset.name == "revenue":
-        active = (
-            "offer_id IN (SELECT id FROM offers WHERE status = 'active')" if offers is not None else "false"
+    connection.register("pulled", rows)
+    yield True
+    connection.unregister("pulled")
+
+
+def _note_revenue(connection: duckdb.DuckDBPyConnection, *, pulled: bool, hold_synced: bool) -> None:
+    """Fill `risky` and `synced`."""
+    active = "offer_id IN (SELECT id FROM pulled WHERE status = 'active')" if pulled else "false"
+    connection.execute(f"INSERT INTO risky SELECT seq FROM ready WHERE NOT coalesce({active}, false)")
+    if pulled and hold_synced:
+        connection.execute(
+            "INSERT INTO synced SELECT seq FROM ready"
+            f" WHERE offer_id IN (SELECT id FROM pulled WHERE external_platform = '{SYNCED_BY}')"
         )
-        connection.execute(f"INSERT INTO risky SELECT seq FROM ready WHERE NOT coalesce({active}, false)")
-        if offers is not None and hold_synced:
-            connection.execute(
-                "INSERT INTO synced SELECT seq FROM ready"
-                f" WHERE offer_id IN (SELECT id FROM offers WHERE external_platform = '{SYNCED_BY}')"
-            )
-    if offers is not None:
-        connection.unregister("offers")
-
-
-def _quarantine_unknown_offers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Offers that the account does not have; one that differs in the case of letters only has its own reason."""
-    unknown = "offer_id NOT IN (SELECT id FROM offers)"
-    in_other_case = "lower(offer_id) IN (SELECT lower(id) FROM offers)"
-    there = "offer_id: the account has this offer in other case of letters only: write it as there"
-    none = "offer_id: the account has no such offer (as of the last pull)"
-    _quarantine(connection, f"{unknown} AND {in_other_case}", there)
-    _quarantine(connection, f"{unknown} AND NOT {in_other_case}", none)
 
 
 def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:
