@@ -30,6 +30,8 @@ hypothesis_settings.register_profile("thorough", _busy, max_examples=examples(20
 hypothesis_settings.load_profile("thorough" if THOROUGH else "usual")
 
 
+gc.disable()  # until all is collected: imports make a million objects and no garbage
+
 for _name in [name for name in os.environ if name.startswith("TRACKLY_")]:
     del os.environ[_name]  # what modules and sessions share is made before a test's own environment
 
@@ -55,9 +57,9 @@ def pytest_collection_finish() -> None:
 
 def _set_collector() -> None:
     """Look for garbage among what tests make, not among a million objects that imports and collection have made."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)  # as the command line has it: a tenth of a small push else
+    gc.enable()
 
 
 @pytest.fixture

@@ -39,6 +39,9 @@ from schemas.registry import BY_PRODUCT, PULLED
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """New objects after which Python looks for garbage among them."""
 
+_AT_A_START = 10_000
+"""More objects than Python itself sets aside when it starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -159,16 +162,19 @@ def _garbage_of_its_own() -> Iterator[None]:
     """Look for garbage seldom, and only among what comes from now on, not among all that was imported.
 
     Decoded rows come in thousands and have no cycles: looking through them takes 4% of a pull, and through what was
-    imported as much again. Both settings are the process's, and are as before when the block ends.
+    imported as much again. Both settings are the process's, and are as before when the block ends. Where its owner
+    has set imports aside already, as the command line does, they stay so.
     """
-    often = gc.get_threshold()
-    gc.freeze()
+    often, set_aside = gc.get_threshold(), gc.get_freeze_count() > _AT_A_START
+    if not set_aside:
+        gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, *often[1:])
     try:
         yield
     finally:
         gc.set_threshold(*often)
-        gc.unfreeze()
+        if not set_aside:
+            gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)
