@@ -73,7 +73,8 @@ class _Top(Group):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.commands = LazyCommands({command.name: command for command in COMMANDS})
+        commands = LazyCommands({command.name: command for command in COMMANDS})
+        self.commands = commands  # type: ignore[assignment] # nothing adds a command later
 
     def panels(self) -> Iterator[tuple[str, Rows]]:
         """The commands in the groups of `COMMANDS`."""

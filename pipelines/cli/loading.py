@@ -3,7 +3,7 @@
 What does not belong here: which commands there are (`app`).
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ class LazyCommand(NamedTuple):
         return typer.main.get_command(one)
 
 
-class LazyCommands(MutableMapping[str, Any]):
+class LazyCommands(Mapping[str, Any]):
     """Commands by name, each loaded when it is asked for.
 
     Args:
@@ -55,17 +55,8 @@ class LazyCommands(MutableMapping[str, Any]):
             self._loaded[name] = self._commands[name].load()
         return self._loaded[name]
 
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._loaded[name]
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._commands)
 
     def __len__(self) -> int:
         return len(self._commands)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._commands

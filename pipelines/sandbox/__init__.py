@@ -10,7 +10,7 @@ from pipelines.sandbox.faults.kinds import Fault, Faults, parse_fault
 from pipelines.sandbox.made_up.account import seed_account
 from pipelines.sandbox.made_up.campaigns import seed_campaigns
 from pipelines.sandbox.made_up.drift import drifting, set_status
-from pipelines.sandbox.made_up.history import Export, write_history
+from pipelines.sandbox.made_up.history import LEAST_SENDS, Export, write_history
 from pipelines.sandbox.messages.send import configure, opt_out, reply, send
 from pipelines.sandbox.saved import load, save
 from pipelines.sandbox.serving.server import Server, listen, running, serve_forever
@@ -18,6 +18,7 @@ from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 
 __all__ = [
     "API_KEY",
+    "LEAST_SENDS",
     "WORST_DAY",
     "Account",
     "Endpoint",

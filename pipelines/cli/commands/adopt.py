@@ -1,6 +1,7 @@
 """`trackly-sync adopt`."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.exits import guarded
@@ -9,6 +10,9 @@ from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
 from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import plural
+
+if TYPE_CHECKING:
+    from pipelines.push.audit.lost_ledger.adopt import Adopted
 
 
 @guarded
@@ -30,12 +34,17 @@ def adopt(as_json: AsJson = False) -> int:
     done = run_adopt(settings)
     if as_json:
         show_json({**asdict(done), "amount": str(done.amount)})
-        return 0
+    else:
+        _show(done)
+    return 0
+
+
+def _show(done: "Adopted") -> None:
     if not (done.rows or done.calls):
         out.print(
             "The ledger knows all revenue that the warehouse and the archive have; there is nothing to take over."
         )
-        return 0
+        return
     out.print(
         f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "
         f"{done.amount:,.2f}."
@@ -49,4 +58,3 @@ def adopt(as_json: AsJson = False) -> int:
         " until then marts count them as the warehouse had them."
     )
     out.print("To go on: trackly-sync push")
-    return 0

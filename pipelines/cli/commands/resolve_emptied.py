@@ -4,12 +4,16 @@ What does not belong here: what is done about it (`pipelines.push.audit.lost_led
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
+
+if TYPE_CHECKING:
+    from pipelines.push.audit.lost_ledger.detect import Lost
 
 
 def state_emptied(settings: Settings, reason: str, as_json: bool, *, other: Sequence[object]) -> int:
@@ -31,16 +35,20 @@ def state_emptied(settings: Settings, reason: str, as_json: bool, *, other: Sequ
     found = account_emptied(settings, reason)
     if as_json:
         show_json({"emptied": bool(found), "calls": len(found.calls), "datasets": list(found.datasets)})
-        return 0
+    else:
+        _show(found)
+    return 0
+
+
+def _show(found: "Lost") -> None:
     if not found:
         out.print(
             "Nothing was put on record: the ledger knows every call that was made. Rows that it has as sent are not"
             " sent again; to send them again, move the ledger away first."
         )
-        return 0
+        return
     what = plural(len(found.calls), "call") if found.calls else ", ".join(found.datasets)
     out.print(f"On record: what the ledger does not know ({what}) is not in the account any more.")
     out.print(
         "A push sends it again. To go on: trackly-sync pull, then trackly-sync push --dry-run", markup=False
     )
-    return 0

@@ -78,6 +78,7 @@ def sandbox(
     """
     from pipelines.sandbox import (  # noqa: PLC0415 - help answers at once
         API_KEY,
+        LEAST_SENDS,
         WORST_DAY,
         Endpoint,
         Faults,
@@ -96,7 +97,7 @@ def sandbox(
     account = seed_account(contacts, lists, offers, seed)
     seed_campaigns(account, creatives, audiences, schedules, seed)
     if history is not None:
-        write_history(account, history, sends=max(contacts // 2, 1), seed=seed)
+        write_history(account, history, sends=max(contacts // 2, LEAST_SENDS), seed=seed)
     if webhook is not None:
         configure(account, Endpoint(webhook, webhook_secret), WORST_DAY if worst_day else None)
     if drift:

@@ -216,13 +216,17 @@ def _only_one(home: Path) -> Iterator[TextIOWrapper]:
         lock.release()
 
 
-def _take_over(lock_file: TextIOWrapper) -> None:
+def _take_over(lock_file: TextIOWrapper, seconds: float = _MOST_SECONDS) -> None:
     """Lock the file; a Dagster whose `ui` was killed is stopped for that.
+
+    Args:
+        lock_file: open, with the process that holds it.
+        seconds: how long its end is waited for.
 
     Raises:
         BusyError: it does not stop.
     """
-    deadline = time.monotonic() + _MOST_SECONDS
+    deadline = time.monotonic() + seconds
     asked = False
     while time.monotonic() < deadline:
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.errors import UsageError
 from pipelines.sandbox.account import Account
 from pipelines.sandbox.replies import Row
 
@@ -33,19 +34,31 @@ class Export:
     revenue: int
 
 
+LEAST_SENDS = 100
+"""With fewer there is no revenue to repeat."""
+
+
 def write_history(account: Account, folder: Path, sends: int = 12_000, seed: int = 7) -> Export:
     """Write sends.csv, clicks.ndjson and revenue.parquet.
 
     Args:
         account: whose lists, offers and contacts the export refers to.
         folder: made if it is not there.
-        sends: how many good sends; a fifth are clicked, and a fourth of these bring revenue.
+        sends: how many good sends, `LEAST_SENDS` or more; a fifth are clicked, and a fourth of these bring revenue.
         seed: of the random generator.
+
+    Raises:
+        UsageError: the account has nobody to send to, or nothing to offer.
     """
     chance = random.Random(seed)  # noqa: S311 - made-up data
-    folder.mkdir(parents=True, exist_ok=True)
     contacts = account.contacts()
     offers = [offer["id"] for offer in account.offers if offer["status"] == "active"]
+    if not (contacts and offers):
+        raise UsageError(
+            "A history needs a contact and an active offer, and the account has none.",
+            "Give it more --contacts and --offers.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     good = [_send(number, chance.choice(contacts)) for number in range(sends)]
     clicks = [_click(row, chance.choice(offers)) for row in good[::5]]
     # whoever bought had clicked, and bought what was offered there

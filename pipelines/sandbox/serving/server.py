@@ -77,11 +77,7 @@ def listen(port: int) -> tuple[socket.socket, str]:
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
-    listener.listen(128)
-    return listener
+    return socket.create_server((HOST, port), backlog=128)
 
 
 def _server(account: Account, faults: Faults) -> uvicorn.Server:

@@ -140,6 +140,8 @@ def test_runs_show_what_happened(sync: Sync, server: Server, environment: dict[s
     run = next(row["run"] for row in rows if row["activity"] == "publish")
     shown = sync("runs", run[:8]).stdout
     assert "400 distinct rows read" in shown
+    assert [row for row in rows if row["run"] == run][::-1] == rows_of(sync("runs", run, "--csv").stdout)
+    assert "Earlier ones: trackly-sync runs --limit 4, or all" in sync("runs", "--limit", "1").stdout
     document = json.loads(sync("runs", run, "--json").stdout)
     assert {made["dataset"]: made["rows"] for made in document["snapshots"]} == {"contacts": 400, "lists": 5}
     assert sync("runs", "nonsense").returncode == 2

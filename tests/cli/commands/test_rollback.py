@@ -63,6 +63,7 @@ def test_what_there_is_and_what_would_be_done(account: Account, settings: Settin
     assert "1 row quarantined" in shown(replay)
     plan = {"dataset": "lists", "passed": 0, "quarantined": 1, "published": False}
     assert json.loads(shown(replay, "lists", dry_run=True, as_json=True)) == plan
+    assert "Nothing was changed." in shown(replay, "lists", dry_run=True)
     assert published(settings.warehouse)["lists"].snapshot == new, "nothing was changed"
 
     done = json.loads(shown(rollback, "lists", as_json=True))

@@ -273,7 +273,10 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
     shown = sync("resolve", "--show-values")[1]
     assert any(row["to_number"] in shown for row in rows)
     assert sync("resolve", "--acknowledge", "1")[0] == 2
-    assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1")[0] == 0
+    assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1", "--json") == (
+        0,
+        '{"acknowledged": 1}\n',
+    )
     assert sync("push")[0] == 0
     assert events(account) == once(rows + more)
     assert "alarms" not in sync("status", "--json")[1]
