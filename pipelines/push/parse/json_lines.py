@@ -20,6 +20,7 @@ from pipelines.push.parse.facts import EMPTY, Facts
 from pipelines.push.parse.fast_json_lines import Rules, read_block
 from pipelines.push.parse.records import Columnar, Records
 from pipelines.push.parse.text import MAX_LINE, is_damaged, line_too_long, look, opened_text
+from pipelines.push.parse.wrapped_json import refuse_wrapped
 from pipelines.push.values.columns import match, normal
 from pipelines.push.values.formats import WHITE
 from schemas.columns import Dataset, Field, Kind
@@ -92,27 +93,8 @@ def read_json(
         facts.note_columns(match(dataset, list(reader.names), source.path))
     except UsageError:
         with opened_text(source, evidence) as text:
-            _refuse_wrapped(text.read(MAX_LINE), source)
+            refuse_wrapped(text.read(MAX_LINE), dataset, source)
         raise
-
-
-def _refuse_wrapped(content: str, source: Source) -> None:
-    """Say so where a file is one object, with the rows in an array of it, as replies of APIs are.
-
-    Raises:
-        UsageError: it is.
-    """
-    try:
-        found = _decode(content)
-    except (msgspec.DecodeError, ValueError, RecursionError):  # several values, or too large for one
-        return
-    for name, value in found.items() if type(found) is dict else ():
-        if type(value) is list and value and type(value[0]) is dict:
-            under = f"`{name}`" if name.isidentifier() else "a key"
-            raise UsageError(
-                f"{source.path} is one object; its rows are one level down, under {under}.",
-                f"Write the rows themselves, one object a line{f': jq -c .{name}[]' if name.isidentifier() else ''}.",
-            )
 
 
 def _first_line(text: TextIO, source: Source) -> tuple[int, str]:

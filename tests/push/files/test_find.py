@@ -1,6 +1,7 @@
 """Which files are taken, and what is said of those that cannot be."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from pipelines.errors import UsageError
 from pipelines.push.files.find import Source, find_sources
+from pipelines.push.parse.wrapped_json import refuse_wrapped
 from pipelines.push.stage.database import building, in_order, read
 from pipelines.settings import Settings, load_settings
 from schemas.registry import PUSHED
@@ -117,17 +119,71 @@ def test_unknown_fields_of_ndjson_are_named_wherever_they_stand(tmp_path: Path) 
     assert "`body` is not a field of sends; did you mean `message`?" in notes
 
 
+ROW = {"id": "1", "to_number": "+1", "timestamp": "2024-05-01", "list_id": 1}
+
+
 @pytest.mark.parametrize("indent", [None, 1])
-@pytest.mark.parametrize(("key", "under"), [("data", "`data`"), ("+1 555", "a key")])
-def test_rows_within_an_object_are_named(tmp_path: Path, indent: int | None, key: str, under: str) -> None:
-    """A reply of an API has its rows under a key; the message says that, and what to do."""
-    path = tmp_path / "sends.ndjson"
-    row = {"id": "1", "to_number": "+1", "timestamp": "2024-05-01", "list_id": 1}
-    path.write_text(json.dumps({"total": 1, key: [row]}, indent=indent))
+@pytest.mark.parametrize(
+    ("content", "where", "command"),
+    [
+        ({"total": 1, "data": [ROW]}, "one level down, under `data`", "jq -c '.data[]' "),
+        ({"total": 1, "+1 555": [ROW]}, "one level down, under a key", ""),
+        (
+            {"response": {"data": [ROW]}},
+            "two levels down, under `response.data`",
+            "jq -c '.response.data[]' ",
+        ),
+        (
+            {"errors": [{"code": "x"}], "a": {"b": {"c": [ROW]}}},
+            "three levels down, under `a.b.c`",
+            "'.a.b.c[]' ",
+        ),
+        ({"data": [{"key": 1}]}, "one level down, under `data`", "jq -c '.data[]' "),
+    ],
+)
+def test_rows_within_an_object_are_named(
+    tmp_path: Path, indent: int | None, content: dict[str, Any], where: str, command: str
+) -> None:
+    """A reply of an API has its rows under a key; the message says that, with a command that works as it stands."""
+    path = tmp_path / "it's of sends.ndjson"
+    path.write_text(json.dumps(content, indent=indent))
     with pytest.raises(UsageError) as caught:
         load(path)
-    assert f"its rows are one level down, under {under}" in str(caught.value)
-    assert ("jq -c .data[]" in str(caught.value)) == (key == "data")
+    assert f"is one object; its rows are {where}." in caught.value.message
+    assert ("jq" in caught.value.remedy) == bool(command)
+    assert not command or caught.value.remedy.endswith(f"{command}{shlex.quote(str(path))}")
+
+
+def test_objects_with_rows_may_stand_in_lines_and_be_compressed(tmp_path: Path) -> None:
+    """A file of replies, one a line; a row whose fields have other names is no reply."""
+    replies = f"{json.dumps({'data': [ROW]})}\n" * 2
+    path = tmp_path / "sends.json.gz"
+    with pytest.raises(UsageError, match="has objects in its lines; its rows are one level down") as caught:
+        refuse_wrapped(replies, PUSHED["sends"], Source(path, "sends", "ndjson", "gzip"))
+    assert caught.value.remedy.endswith(f": gzip -dc {path} | jq -c '.data[]'")
+    other = tmp_path / "sends.ndjson"
+    other.write_text('{"message_id": "1", "message": "x", "tags": [{"a": 1}]}\n' * 2)
+    with pytest.raises(UsageError, match="lacks the column"):
+        load(other)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"data": []}, "is one object and has no rows: the list under `data` is empty."),
+        ({"response": {"data": []}}, "has no rows: the list under `response.data` is empty."),
+        ({"errors": [], "data": []}, "is one object and has no rows."),
+        ({"data": ["a"]}, "lacks the column"),
+        ({"message": "x", "tags": []}, "lacks the column"),
+    ],
+)
+def test_an_object_without_rows_is_named(tmp_path: Path, content: dict[str, Any], words: str) -> None:
+    """A reply of an API that had nothing to give is no file with wrong columns."""
+    path = tmp_path / "sends.ndjson"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    assert words in caught.value.message
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
