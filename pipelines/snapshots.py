@@ -118,12 +118,12 @@ def _lock_of(parquet_dir: Path, dataset: str) -> "FileLock":
     return FileLock(parquet_dir / f".{dataset}.lock", thread_local=False)
 
 
-async def _acquired(lock: "FileLock", dataset: str) -> None:
+async def _acquired(lock: "FileLock", dataset: str, seconds: float = LOCK_SECONDS) -> None:
     import asyncio  # noqa: PLC0415 - only a pull waits here
 
     from filelock import Timeout  # noqa: PLC0415 - the same
 
-    deadline = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + seconds
     waiting = False
     while True:
         try:
@@ -137,7 +137,7 @@ async def _acquired(lock: "FileLock", dataset: str) -> None:
             return
         if time.monotonic() > deadline:
             raise BusyError(
-                f"Another pull of {dataset} has been under way for {LOCK_SECONDS / 3600:.0f} hours.",
+                f"Another pull of {dataset} has been under way for {seconds / 3600:.0f} hours.",
                 "See whether it still works; stop it if it does not.",
             )
         await asyncio.sleep(_LOCK_POLL_SECONDS)

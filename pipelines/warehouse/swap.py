@@ -100,16 +100,16 @@ def dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) ->
 
 
 @contextmanager
-def _writer_lock(warehouse: Path) -> Iterator[None]:
+def _writer_lock(warehouse: Path, seconds: float = WRITER_LOCK_SECONDS) -> Iterator[None]:
     from filelock import FileLock, Timeout  # noqa: PLC0415 - with asyncio, which status does without
 
     lock = FileLock(warehouse.with_name(f".{warehouse.name}.lock"))
     try:
         with storage_errors("lock", warehouse):
-            lock.acquire(timeout=WRITER_LOCK_SECONDS)
+            lock.acquire(timeout=seconds)
     except Timeout:
         raise BusyError(
-            f"Another process has been writing {warehouse} for {WRITER_LOCK_SECONDS:.0f} seconds.",
+            f"Another process has been writing {warehouse} for {seconds:.0f} seconds.",
             "Wait for it to end, then run the command again.",
         ) from None
     try:

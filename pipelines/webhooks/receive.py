@@ -73,9 +73,7 @@ class Receiver:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
+        """Answer one request; the server has neither lifespan nor web sockets."""
         request = Request(scope, receive)
         try:
             response = await self._answer(request)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 
-from pipelines.errors import StorageError
-from pipelines.warehouse.swap import reading, replacing
+from pipelines.errors import BusyError, StorageError
+from pipelines.warehouse.swap import _writer_lock, reading, replacing
 from schemas.marts.registry import MARTS
 
 
@@ -31,6 +32,16 @@ def test_a_replacement_keeps_what_it_does_not_touch(tmp_path: Path) -> None:
     with replacing(path) as connection:
         connection.execute("CREATE TABLE other AS SELECT 1 AS x")
     assert numbers(path) == [1] * 1000
+
+
+def test_a_writer_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with (
+        FileLock(tmp_path / ".warehouse.duckdb.lock"),
+        pytest.raises(BusyError, match=r"has been writing .* for 0 seconds"),
+        _writer_lock(path, seconds=0.01),
+    ):
+        pass
 
 
 def test_a_failed_replacement_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:

@@ -24,9 +24,12 @@ from pipelines.push.audit.publish import publish_imports
 from pipelines.settings import Settings
 from pipelines.warehouse import webhook_events as published
 from pipelines.warehouse.publish import publish
+from pipelines.warehouse.published import last_sent_at, unread_events
+from pipelines.warehouse.published import published as published_in
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.queue import store
+from pipelines.webhooks.queue.state import received
 from pipelines.webhooks.queue.store import REDUCED, Arrival, StoredBody, existing_store, now, open_store
 from schemas.derived.arrow import arrow_schema
 from schemas.derived.tables import create_table
@@ -304,6 +307,34 @@ def test_statuses_however_written_count_and_unknown_ones_stay(tmp_path: Path) ->
     assert finals == [("m0000001",), ("m0000002",)]
 
 
+def test_without_custom_fields_the_rest_is_kept_as_it_came() -> None:
+    """Where phones are not hashed, nothing else of an event changes."""
+    event = delivery(1, custom_fields={"name": "Ada"})
+    kept = kept_of(encoded(event), Privacy(None, drop_custom_fields=True))[1]
+    assert json.loads(kept) == delivery(1)
+
+
+def test_events_and_how_far_they_came_are_published_together_or_not(tmp_path: Path) -> None:
+    """What fails while it is put on record leaves the events that were there; a warehouse without any is none."""
+    settings = settings_of(tmp_path)
+    settings.data_dir.mkdir()
+    with duckdb.connect(str(settings.warehouse)):
+        """A warehouse of a time before events."""
+    assert (unread_events(settings.warehouse), last_sent_at(settings.warehouse)) == ((0, 0), None)
+    assert published_in(settings.warehouse) == {}
+    arrive(settings, delivery(1))
+    assert publish_events(settings) == 1
+    with duckdb.connect(str(settings.warehouse)) as connection, existing_store(settings) as queue:
+        assert queue is not None
+        connection.execute("CREATE TEMP TABLE incoming_events AS FROM main.webhook_events")
+        connection.execute("UPDATE incoming_events SET message_id = 'another'")
+        with pytest.raises(KeyError):
+            published._merge(connection, queue, (queue.id, 1, 1, ""), {})
+        assert connection.execute("SELECT message_id FROM main.webhook_events").fetchall() == [("m0000001",)]
+    nowhere = tmp_path / "none.duckdb"
+    assert (unread_events(nowhere), last_sent_at(nowhere), published_in(nowhere)) == ((0, 0), None, {})
+
+
 def test_another_setting_of_privacy_reads_all_again(tmp_path: Path) -> None:
     """Bodies from before the setting lose their numbers in the warehouse with the next publish."""
     plain = settings_of(tmp_path)
@@ -382,6 +413,9 @@ def test_a_queue_on_the_ledgers_server(tmp_path: Path, database: str) -> None:
         second.append([Arrival("d", now(), True, 0, b"{}")], [store.Rejection(now(), "unsigned", 3)])
         first.beat(serving=True)
     assert publish_events(settings) == 3
+    seen = received(settings)
+    assert seen is not None
+    assert (seen.bodies, seen.unsigned) == (4, 1)
     assert sorted(row["repeats"] for row in rows(settings)) == [0, 0, 1]
     assert [row["reason"] for row in rows(settings, "sync.webhook_rejections")] == ["unsigned"]
     assert not (settings.data_dir / "webhooks.db").exists()

@@ -1,5 +1,6 @@
 """What the receiver answers, and that what it answered with 2xx is in the queue."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -7,21 +8,26 @@ import http.client
 import json
 import logging
 import os
+import signal
 import socket
 import stat
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from forked import Forked
 from receiving import Poster, delivery, encoded, receiving, settings_of, signed
 
 from pipelines.errors import SettingsError, StorageError, UsageError
 from pipelines.settings import Settings
 from pipelines.webhooks import receive, serve
 from pipelines.webhooks.queue import store, tables
-from pipelines.webhooks.queue.store import StoredBody, existing_store, open_store
+from pipelines.webhooks.queue import writer as queue_writer
+from pipelines.webhooks.queue.store import Rejection, StoredBody, existing_store, open_store
+from pipelines.webhooks.queue.writer import QueueFull, Writer
 from pipelines.webhooks.serve import Protocol, Rhythm, listen
 
 
@@ -152,6 +158,122 @@ def test_methods_sizes_and_health(tmp_path: Path) -> None:
         assert poster.ask("POST", "/", iter([large]), signed(large)).status == 413  # type: ignore[arg-type]
         assert poster.post(fits) == 200
     assert [one.body for one in kept(settings)] == [fits]
+
+
+def test_sizes_are_bounded_before_and_while_a_body_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An announced size is refused unread, one without is read so far; what memory may not hold is 503."""
+    monkeypatch.setattr(receive, "_MOST_READ_BYTES", 2_000)
+    monkeypatch.setattr(receive, "MOST_BODY_BYTES", 1_000)
+    settings = settings_of(tmp_path)
+    body = b"x" * 900
+    with (
+        receiving(settings) as poster,
+        closing(Poster(poster.port)) as announced,
+        closing(Poster(poster.port)) as not_so,
+    ):
+        assert announced.ask("POST", "/", b"", {"Content-Length": "2001"}).status == 413
+        assert not_so.ask("POST", "/", iter([body] * 4)).status == 413  # type: ignore[arg-type]
+        assert poster.ask("POST", "/", body, signed(body)).status == 200
+        monkeypatch.setattr(receive, "MOST_WAITING_BYTES", 10)
+        reply = poster.ask("POST", "/", body, signed(body))
+        assert (reply.status, reply.getheader("Retry-After") is None) == (503, False)
+
+
+def test_more_connections_than_may_be_are_closed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are there go on."""
+    monkeypatch.setattr(serve, "MOST_CONNECTIONS", 1)
+    with receiving(settings_of(tmp_path)) as poster:
+        assert poster.post(delivery(1)) == 200
+        place = ("127.0.0.1", poster.port)
+        with socket.create_connection(place, timeout=30) as client, suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+        assert poster.post(delivery(2)) == 200
+
+
+def test_a_defect_stops_no_receiver(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not one of a publish, and not one of the store: what it was asked for is answered, and the thread goes on."""
+
+    def broken() -> None:
+        raise ZeroDivisionError("of +15550001111")
+
+    async def write() -> str:
+        with open_store(settings_of(tmp_path)) as queue:
+            queue.append = lambda *_: broken()  # type: ignore[method-assign]
+            writer = Writer(queue)
+            with pytest.raises(StorageError) as caught:
+                await writer.write(Rejection(store.now(), "unsigned", 3))
+            await writer.write(None)
+            await asyncio.to_thread(writer.close)
+            with pytest.raises(QueueFull):
+                await writer.write(None)
+        return str(caught.value)
+
+    serve._once(broken)
+    assert asyncio.run(write()) == "Events cannot be stored: ZeroDivisionError. Report this."
+    assert "stay in the queue: ZeroDivisionError" in caplog.text
+    assert "+1555" not in caplog.text
+
+
+def test_a_commit_holds_so_many_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits beyond that comes with the next one, in its order."""
+    monkeypatch.setattr(queue_writer, "_BATCH_ITEMS", 2)
+    commits: list[int] = []
+
+    async def write() -> None:
+        with open_store(settings_of(tmp_path)) as queue:
+            append = queue.append
+            begun = threading.Event()
+
+            def slow(arrivals: Any, rejections: Any, unstored: int) -> None:
+                begun.wait(30)
+                commits.append(len(rejections))
+                append(arrivals, rejections, unstored)
+
+            queue.append = slow  # type: ignore[method-assign]
+            writer = Writer(queue)
+            waiting = [
+                asyncio.ensure_future(writer.write(Rejection(store.now(), "unsigned", size)))
+                for size in range(5)
+            ]
+            await asyncio.sleep(0)
+            begun.set()
+            await asyncio.gather(*waiting)
+            await asyncio.to_thread(writer.close)
+            assert [one.size for one in queue.rejections()] == list(range(5))
+
+    asyncio.run(write())
+    assert sum(commits) == 5
+    assert max(commits) <= 2
+
+
+def test_a_second_stop_waits_for_nothing(tmp_path: Path) -> None:
+    """As a service manager has it that has lost patience: the process ends at once, as by the signal."""
+    with Forked(_stop_twice, (tmp_path,), {}, tmp_path) as process:
+        process.wait(60)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def _stop_twice(folder: Path) -> None:
+    settings = settings_of(folder)
+
+    def stop() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    serve.serve(settings, listen(settings, "127.0.0.1", 0), stop, Rhythm(publish=0.01))
+
+
+def test_a_queue_that_another_process_has_just_made_is_taken_as_it_is(tmp_path: Path) -> None:
+    with open_store(settings_of(tmp_path)) as made:
+        identity = made.id
+        with made._engine.connect() as connection:
+            tables.upgrade(connection, 7)
+    with open_store(settings_of(tmp_path)) as again:
+        assert again.id == identity
 
 
 def test_slow_clients_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

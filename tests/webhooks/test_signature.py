@@ -113,6 +113,11 @@ def test_captured_requests_of_many_tools(tmp_path: Path) -> None:
             read_captured(path)
     with pytest.raises(UsageError):
         read_captured(tmp_path)
+    cut = b"POST / HTTP/1.1\r\nX-Trackly-Signature: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"
+    broken = {"headers": {"X-Trackly-Signature": "a"}, "isBase64Encoded": True, "body": "abc"}
+    for content, body in ((cut, b"5\r\nabc"), (json.dumps(broken).encode(), b"abc")):
+        path.write_bytes(content)
+        assert read_captured(path).bodies == (body,)  # as it is there, where it is not what its head says
 
 
 def test_the_command_says_what_to_set(
@@ -136,6 +141,10 @@ def test_the_command_says_what_to_set(
     stamped = signature(Form("hex", "t=1700000000,v1="), SECRET.encode(), b"1700000000." + BODY)
     assert check(stamped) == 1  # it is reported, and the receiver cannot verify it
     assert "a time and the body" in capsys.readouterr().err
+    with pytest.raises(webhooks.typer.Exit):
+        webhooks.check(path, as_json=True)
+    form = json.loads(capsys.readouterr().out)
+    assert (form["encoding"], form["supported"], form["is_set"]) == ("hex", False, False)
     assert check("0" * 64) == 1
     assert check("") == 2
     seen = capsys.readouterr()

@@ -44,9 +44,7 @@ class App:
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
+        """Answer one request; the server has neither lifespan nor web sockets."""
         request = HttpRequest(scope, receive)
         body = await request.body()
         own = self._own(request, body)

@@ -200,10 +200,6 @@ class Store:
             found = sa.select(REJECTIONS.c.at, REJECTIONS.c.reason, REJECTIONS.c.size)
             return [Rejection(*row) for row in connection.execute(found.order_by(REJECTIONS.c.id))]
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
     def _some(self, wanted: sa.ColumnElement[bool], order: sa.Column[Any]) -> list[StoredBody]:
         columns = [BODIES.c[name] for name in StoredBody.__dataclass_fields__]
         found, size = [], 0

@@ -57,3 +57,20 @@ def test_every_table_is_known_again(tmp_path: Path) -> None:
         for table, dataset, fields in declared():
             replace_table(connection, table, dataset, fields)
         assert connection.execute(every).fetchall() == before
+
+
+def test_a_large_table_gives_its_room_to_the_one_that_takes_its_place(tmp_path: Path) -> None:
+    """Else a warehouse would hold the old rows beside the new ones."""
+    with replacing(tmp_path / "warehouse.duckdb") as connection:
+        complete(connection)
+        connection.execute(
+            "INSERT INTO sync.runs (run, activity, started_at, status, rows)"
+            " SELECT uuid()::VARCHAR, 'pull', now(), 'failed', n FROM range(50_000) t(n)"
+        )
+        connection.execute("CHECKPOINT")
+        used = "SELECT used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+        (before,) = connection.execute(used).fetchall()
+        replace_table(connection, "sync.runs", RUNS, RUNS.fields)
+        (after,) = connection.execute(used).fetchall()
+        assert connection.execute("FROM sync.runs").fetchall() == []
+    assert after[0] < before[0] / 2
