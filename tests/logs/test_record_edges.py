@@ -141,5 +141,5 @@ def test_a_damaged_manifest_is_named_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_pull_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    with FileLock(tmp_path / "lock"), pytest.raises(BusyError, match="has been under way for -?0 hours"):
+    with FileLock(tmp_path / "lock"), pytest.raises(BusyError, match=r"has been under way for -?0 hours"):
         asyncio.run(_acquired(FileLock(tmp_path / "lock", is_singleton=False), "contacts", seconds=-0.1))
