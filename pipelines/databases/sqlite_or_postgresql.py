@@ -13,14 +13,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from filelock import FileLock
 
-from pipelines.databases.sqlite_reader import BUSY_SECONDS, reason_of, sort_beside
+from pipelines.databases.sqlite_reader import BUSY_SECONDS, Remedies, sort_beside, unusable
 from pipelines.errors import SettingsError, StorageError
 from pipelines.storage import private_folder
 from pipelines.text.sanitize import plain
 
 _SUPPORTED = ("sqlite", "postgresql")
 _NAMED_USER = re.compile(r'(user|role) "[^"]*"')
-_REMEDY = "See that it can be reached and written to, and that there is room."
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -66,11 +65,15 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
 
 
 @contextmanager
-def making(url: str) -> Iterator[None]:
+def making(url: str, remedies: Remedies) -> Iterator[None]:
     """A block in which tables are made: for SQLite one process at a time, the file in WAL mode.
 
     The mode stays with the file. It is not for every connection to set: SQLite does not wait for its turn when
     it switches, so that a reader would fail beside a process that makes the file.
+
+    Args:
+        url: of the database.
+        remedies: what to do where it cannot be made.
 
     Raises:
         StorageError: the file cannot be made.
@@ -79,24 +82,24 @@ def making(url: str) -> Iterator[None]:
     if file is None:
         yield
         return
-    with database_errors(str(file)):
+    with database_errors(str(file), remedies):
         private_folder(file.parent)
         with FileLock(file.with_name(f".{file.name}.lock"), timeout=BUSY_SECONDS):
             try:
                 with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
                     connection.execute("PRAGMA journal_mode = WAL").close()
             except sqlite3.Error as error:
-                raise StorageError(f"Cannot use {file}: {error}.", _REMEDY) from error
+                raise unusable(str(file), error, remedies) from error
             yield
 
 
 @contextmanager
-def database_errors(where: str, remedy: str = _REMEDY) -> Iterator[None]:
+def database_errors(where: str, remedies: Remedies) -> Iterator[None]:
     """Turn what the database or its disk does wrong into a StorageError.
 
     Args:
         where: the database, as a person knows it.
-        remedy: what to do about it.
+        remedies: what to do about it.
 
     Raises:
         StorageError: it is full, read-only, locked, damaged, or cannot be reached.
@@ -104,11 +107,12 @@ def database_errors(where: str, remedy: str = _REMEDY) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"Cannot use {where}: {error.strerror or error}.", remedy) from error
+        raise StorageError(f"Cannot use {where}: {error.strerror or error}.", remedies.unreachable) from error
     except sa.exc.DBAPIError as error:
         # the driver's own text; SQLAlchemy's would add the statement and its parameters
-        reason = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", reason_of(error.orig))
-        raise StorageError(f"Cannot use {where}: {reason}.", remedy) from error
+        found = unusable(where, error.orig, remedies)
+        found.message = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", found.message)
+        raise found from error
 
 
 def _parsed(url: str) -> sa.URL:

@@ -9,12 +9,30 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pipelines.errors import StorageError
 
 BUSY_SECONDS = 30
 _BEGIN = "sqlite:///"
+_DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGED_TEXTS = ("no such table", "no such column")
+_UNDEFINED = ("42P01", "42703")
+"""What PostgreSQL calls a table and a column that are not there."""
+
+
+class Remedies(NamedTuple):
+    """What to do about a database of ours.
+
+    Attributes:
+        unreachable: where it cannot be reached, read or written.
+        damaged: where it is damaged, or somebody else's.
+    """
+
+    unreachable: str
+    damaged: str
+
+
 _PRIMARY = 0xFF
 """The bits of a code of SQLite's that say what failed; those above say where."""
 
@@ -35,12 +53,12 @@ def plain_file(url: str) -> Path | None:
 
 
 @contextmanager
-def asking(file: Path, remedy: str) -> Iterator[Ask]:
+def asking(file: Path, remedies: Remedies) -> Iterator[Ask]:
     """One view of a file that is there; all that is asked in the block sees the same.
 
     Args:
         file: the database.
-        remedy: what to do where it cannot be read.
+        remedies: what to do where it cannot be read.
 
     Raises:
         StorageError: it cannot be read.
@@ -50,7 +68,33 @@ def asking(file: Path, remedy: str) -> Iterator[Ask]:
         with closing(_view(file)) as connection:
             yield lambda sql, **values: connection.execute(sql, values).fetchall()
     except sqlite3.Error as error:
-        raise StorageError(f"Cannot use {file}: {reason_of(error)}.", remedy) from error
+        raise unusable(str(file), error, remedies) from error
+
+
+def unusable(where: str, error: BaseException | None, remedies: Remedies) -> StorageError:
+    """What a driver's error means.
+
+    Args:
+        where: the database, as a person knows it.
+        error: the driver's.
+        remedies: what to do.
+    """
+    reason = reason_of(error)
+    if is_damaged(error):
+        return StorageError(
+            f"{where} is damaged, or not what this program wrote: {reason}.", remedies.damaged
+        )
+    return StorageError(f"Cannot use {where}: {reason}.", remedies.unreachable)
+
+
+def is_damaged(error: BaseException | None) -> bool:
+    """Whether a driver's error is of what is in the database, which waiting does not change."""
+    code = getattr(error, "sqlite_errorcode", None)  # an extended code has the plain one in its last byte
+    return (
+        (code is not None and code & 0xFF in _DAMAGED_CODES)
+        or getattr(error, "sqlstate", None) in _UNDEFINED
+        or str(error).startswith(_DAMAGED_TEXTS)
+    )
 
 
 def _view(file: Path) -> sqlite3.Connection:

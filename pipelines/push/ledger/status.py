@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.databases.sqlite_reader import asking, plain_file
-from pipelines.push.ledger.db.call_states import REMEDY
+from pipelines.push.ledger.db.call_states import REMEDIES
 from pipelines.push.ledger.db.figures import Figures
 from pipelines.push.outcomes import Outcomes
 from pipelines.settings import Settings
@@ -28,7 +28,7 @@ def figures(settings: Settings) -> Iterator[Figures | None]:
         yield None
         return
     if file:
-        with asking(file, REMEDY) as ask:
+        with asking(file, REMEDIES) as ask:
             found = Figures(ask, settings.part)
             if found.is_current:
                 yield found

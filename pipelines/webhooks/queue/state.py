@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipelines.databases.sqlite_reader import asking, plain_file
+from pipelines.databases.sqlite_reader import Remedies, asking, plain_file
 from pipelines.settings import Settings
 
 VERSION = 1
@@ -16,8 +16,10 @@ VERSION = 1
 NUMBERS = ("change", "arrivals", "last_at", "beat_at", "serving", "unsigned", "wrongly_signed", "unstored")
 """What is counted or noted, by name."""
 
-REMEDY = (
-    "See that it can be reached and written to, and that there is room; what was answered with 2xx is there."
+REMEDIES = Remedies(
+    "See that it can be reached and written to, and that there is room; what was answered with 2xx is there.",
+    "Stop the receiver and put a backup back, or move it away with every file whose name begins like its own: events "
+    "that are not in the warehouse yet are lost with it.",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -72,7 +74,7 @@ def received(settings: Settings) -> Received | None:
     if file and not file.exists():
         return None
     if file:
-        with asking(file, REMEDY) as ask:
+        with asking(file, REMEDIES) as ask:
             if ask("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'webhook_state'"):
                 state = {
                     str(name): int(number) for name, number in ask("SELECT name, number FROM webhook_state")

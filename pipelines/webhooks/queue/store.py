@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import database_errors, making, open_engine, sqlite_file
 from pipelines.settings import Settings
-from pipelines.webhooks.queue.state import NUMBERS, REMEDY, VERSION, Received
+from pipelines.webhooks.queue.state import NUMBERS, REMEDIES, VERSION, Received
 from pipelines.webhooks.queue.tables import BODIES, REJECTIONS, STATE, upgrade, version_of
 
 AS_IT_CAME, FILTERED, REDUCED = 0, 1, 2
@@ -233,7 +233,7 @@ class Store:
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
-        with database_errors(self._where, REMEDY), self._engine.begin() as connection:
+        with database_errors(self._where, REMEDIES), self._engine.begin() as connection:
             yield connection
 
 
@@ -253,9 +253,9 @@ def open_store(settings: Settings) -> Iterator[Store]:
     url = settings.webhook_store
     engine = _engine(settings)
     try:
-        with database_errors(_where(url), REMEDY):
+        with database_errors(_where(url), REMEDIES):
             if _version(engine, sqlite_file(url)) != VERSION:
-                with making(url), engine.begin() as connection:
+                with making(url, REMEDIES), engine.begin() as connection:
                     upgrade(connection, now())
         yield Store(engine, _where(url))
     finally:
@@ -276,7 +276,7 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
         return
     engine = _engine(settings)
     try:
-        with database_errors(_where(url), REMEDY):
+        with database_errors(_where(url), REMEDIES):
             found = _version(engine, file)
         yield None if found is None else Store(engine, _where(url))
     finally:

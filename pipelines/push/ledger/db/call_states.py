@@ -5,6 +5,7 @@ What does not belong here: the moves between states (`ledger.ledger`), and rows'
 
 from enum import StrEnum
 
+from pipelines.databases.sqlite_reader import Remedies
 from schemas.values.outcomes import Outcome
 
 REVENUE = "revenue"
@@ -13,7 +14,11 @@ REVENUE = "revenue"
 VERSION = "0008"
 """The newest migration of the tables."""
 
-REMEDY = "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice."
+REMEDIES = Remedies(
+    "See that it can be reached and written to, and that there is room; then push again: nothing is sent twice.",
+    "Put the latest backup of the ledger back. Without one, move it away with every file whose name begins like its "
+    "own (on a server, drop its tables), then take over what was pushed: trackly-sync adopt; nothing is sent twice.",
+)
 """Where the ledger cannot be used."""
 
 

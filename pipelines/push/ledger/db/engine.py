@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pipelines.databases.sqlite_or_postgresql import database_errors
 from pipelines.databases.sqlite_reader import Ask
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.call_states import REMEDY
+from pipelines.push.ledger.db.call_states import REMEDIES
 from schemas.derived.tables import literal
 
 
@@ -61,7 +61,7 @@ def ledger_errors(where: str) -> Iterator[None]:
         StorageError: it is full, read-only, locked, damaged, or cannot be reached.
     """
     try:
-        with database_errors(where, REMEDY):
+        with database_errors(where, REMEDIES):
             yield
     except StorageError as error:
         if isinstance(error.__cause__, sa.exc.IntegrityError):

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import making, sqlite_file
 from pipelines.errors import StorageError
-from pipelines.push.ledger.db.call_states import VERSION
+from pipelines.push.ledger.db.call_states import REMEDIES, VERSION
 from pipelines.push.ledger.db.tables import ROWS
+from pipelines.text.sanitize import plain
 
 FIRST = "0001"
 """What ledgers were before they had a version."""
@@ -30,26 +31,33 @@ def upgrade(engine: sa.Engine, url: str) -> None:
     """Make the tables, or bring those of an older program up to date; one process at a time.
 
     Raises:
-        StorageError: a newer program wrote them.
+        StorageError: a newer program wrote them, or another one.
     """
     file = sqlite_file(url)
     if file is None or file.exists():
         with engine.begin() as connection:
             if version(connection) == VERSION:
                 return
-    with making(url), engine.begin() as connection:
+    with making(url, REMEDIES), engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # for SQLite `making` sees to it
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('trackly-sync upgrade'))"))
         found = version(connection)
-        if found is not None and found > VERSION:
-            raise StorageError(
-                f"The ledger was written by a newer Trackly Sync (its version is {found}, this one knows {VERSION}).",
-                "Install the newer Trackly Sync again.",
-            )
+        _refuse_others(found)
         if found != VERSION:
             if file:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # Python's driver leaves it out before a CREATE
             _migrate(connection, found)
+
+
+def _refuse_others(found: str | None) -> None:
+    """Raise where another program, or a newer version of this one, wrote the tables."""
+    if found is not None and not found.isdigit():
+        raise StorageError(f"The ledger's version is none of this program: {plain(found)}.", REMEDIES.damaged)
+    if found is not None and found > VERSION:
+        raise StorageError(
+            f"The ledger was written by a newer Trackly Sync (its version is {found}, this one knows {VERSION}).",
+            "Install the newer Trackly Sync again.",
+        )
 
 
 def _migrate(connection: sa.Connection, found: str | None) -> None:
