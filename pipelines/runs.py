@@ -60,8 +60,8 @@ _asked: ContextVar[str | None] = ContextVar("asked", default=None)
 
 @contextmanager
 def part_of(what: str) -> Iterator[None]:
-    """For the length of a block activities are parts of something larger, such as `pull all`."""
-    outer = _asked.set(what)
+    """For the length of a block activities are parts of something larger, as `pull all`; the outermost counts."""
+    outer = _asked.set(_asked.get() or what)
     try:
         yield
     finally:
@@ -91,8 +91,8 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
     Raises:
         StorageError: the record cannot be written (an error of the block itself is raised in its place).
     """
-    record = RunRecord(run=run, activity=activity, started_at=now(), month=month)
-    record.asked = asked_with(run, activity)
+    asked = asked_with(run, activity)
+    record = RunRecord(run=run, activity=activity, started_at=now(), month=month, asked=asked)
     claim(data_dir)
     show_begun(data_dir, run)
     with logged_to_file(data_dir / "logs", run), _marked(data_dir, record):  # until the record is there
@@ -121,9 +121,11 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
 
 
 def asked_with(run: str, activity: str) -> str | None:
-    """What was asked for, where an activity of a run is a part of that; else None."""
-    asked = asked_of(run)
-    return _asked.get() or (asked if asked.partition(" ")[0] == activity.partition(" ")[0] else None)
+    """What was asked for, where an activity of a run is a part of that; history is taken in for a push."""
+    verb = activity.partition(" ")[0].replace("take", "push")
+    of_run = (one for one in asked_of(run).split(", ") if one.partition(" ")[0] == verb)
+    asked = next(of_run, None) or _asked.get()
+    return None if asked == activity else asked
 
 
 def records(data_dir: Path) -> list[RunRecord]:

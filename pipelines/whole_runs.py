@@ -25,7 +25,7 @@ class _Whole:
     """A run that this process has begun.
 
     Attributes:
-        asked: what was asked for, as `pull all`; "" where only the activities say it.
+        asked: what was asked for, as `pull all, push all`; "" where only the activities say it.
         marks: its files, each with the handle that holds its lock; none before the first activity.
     """
 
@@ -43,7 +43,7 @@ def whole_run(run: str, asked: str = "") -> Iterator[None]:
 
     Args:
         run: the run's id.
-        asked: what was asked for, as `pull all`; "" where only the activities say it.
+        asked: what was asked for, as `pull all, push all`; "" where only the activities say it.
     """
     if run in _open:
         yield
@@ -75,7 +75,7 @@ def show_begun(data_dir: Path, run: str) -> None:
 
 
 def asked_of(run: str) -> str:
-    """What was asked for with a run of `whole_run`; "" where that is not known."""
+    """What was asked for with a run of `whole_run`, joined by ", "; "" where that is not known."""
     whole = _open.get(run)
     return whole.asked if whole else ""
 

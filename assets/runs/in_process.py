@@ -23,7 +23,7 @@ from assets.resources import GivenTrackly
 from assets.runs.engine_calls import show_stacks
 from assets.runs.failed_steps import record_failed_steps
 from assets.runs.progress import Step, first_error, step_of
-from assets.runs.started_by import PULLS
+from assets.runs.started_by import ASKED
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
 from pipelines.settings import Settings, load_settings
@@ -86,7 +86,7 @@ def run_job(
         run = str(uuid4())
         records.add_event_listener(run, note)
         try:
-            with whole_run(run, PULLS.get(name, "")):
+            with whole_run(run, ASKED.get(name, "")):
                 result = job.execute_in_process(
                     run_config={**(job.run_config or {}), **quiet},
                     instance=records,

@@ -3,9 +3,11 @@
 What must not go in: what a run then does.
 """
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from schemas.registry import PULLED
+from schemas.registry import PULLED, PUSHED
 
 _BY_ITSELF = frozenset(
     {
@@ -17,8 +19,11 @@ _BY_ITSELF = frozenset(
 )
 """Tags that Dagster puts on runs that no person started; a retry of such a run keeps them."""
 
-PULLS = {"pull": "pull all", "sync": "pull all"}
-"""By job, the pull that it is to do, in the words of the command line."""
+ASKED = {"pull": "pull all", "push": "push all", "sync": "pull all, push all"}
+"""By job, what it is to do, as the command line names it."""
+
+_STEPS = {**dict.fromkeys(PULLED, "pull"), **{f"imported_{name}": "push" for name in PUSHED}}
+"""What steps are a part of."""
 
 COMMAND_LINE = "trackly/command_line"
 """The tag of runs that `run_records` has written; its value is what was done."""
@@ -35,12 +40,17 @@ def by_command_line(run: dg.DagsterRun) -> bool:
 
 
 def asked(run: dg.DagsterRun) -> str:
-    """The pull that a run is to do, as the command line names it (`pull all`); "" where it is to pull nothing."""
+    """What a run is to pull and to push, as the command line names it, as `pull all, push all`; "" for neither."""
+    steps = set(run.step_keys_to_execute or _STEPS)
     if run.asset_selection:
-        chosen = {key.to_user_string() for key in run.asset_selection}
+        steps &= {key.to_user_string() for key in run.asset_selection}
     else:
-        chosen = set(PULLED) if run.job_name in PULLS else set()
-    if run.step_keys_to_execute:
-        chosen &= set(run.step_keys_to_execute)
-    names = [name for name in PULLED if name in chosen]
-    return f"pull {'all' if len(names) == len(PULLED) else ' '.join(names)}" if names else ""
+        steps &= {step for step, verb in _STEPS.items() if verb in ASKED.get(run.job_name, "")}
+    pulled = [name for name in PULLED if name in steps]
+    pushed = [name for name in PUSHED if f"imported_{name}" in steps]
+    found = [_named("pull", pulled, len(PULLED)), _named("push", pushed, len(PUSHED))]
+    return ", ".join(filter(None, found))
+
+
+def _named(verb: str, names: Sequence[str], every: int) -> str:
+    return f"{verb} {'all' if len(names) == every else ' '.join(names)}" if names else ""

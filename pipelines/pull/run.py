@@ -115,7 +115,8 @@ def pull(
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
     wanted = _Wanted(set(datasets), since_last, skip_unserved=False)
-    return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink).snapshots
+    with part_of(f"pull {' '.join(name for name in PULLED if name in wanted.names)}"):
+        return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink).snapshots
 
 
 @watched()

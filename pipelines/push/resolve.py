@@ -182,10 +182,13 @@ def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: s
         StorageError: a stage, the ledger or the warehouse cannot be written.
     """
     _require(reason)
-    done = {}
+    names = [name for name in datasets if stage_path(settings, name).exists()]
+    done = dict.fromkeys(names, 0)
     with push_lock(settings.data_dir), open_ledger(settings) as ledger:
+        if not any(_unseen(settings, name) for name in names):  # a decision about nothing is no run
+            return done
         with _recorded(settings, differs=list(datasets)) as record:
-            for name in [name for name in datasets if stage_path(settings, name).exists()]:
+            for name in names:
                 with opened(stage_path(settings, name)) as connection:
                     rows = differing.unseen(connection)
                     ledger_decisions.acknowledge(ledger, name, reason.strip(), rows)
@@ -194,6 +197,11 @@ def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: s
             record.rows = sum(done.values())
         publish_imports(settings)
     return done
+
+
+def _unseen(settings: Settings, name: str) -> bool:
+    with opened(stage_path(settings, name)) as connection:
+        return bool(differing.unseen(connection))
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def send(settings: Settings, datasets: Sequence[str], **options: Unpack[SendOpti
             nothing leaves that is not on record.
     """
     choices = SendChoices(**options)
-    with choices.failure_recorded(settings.data_dir, datasets), _pushing(settings) as ledger:
+    with choices.on_record(settings.data_dir, datasets), _pushing(settings) as ledger:
         interrupts.run(send_all(settings, datasets, ledger, choices))
         found = ledger.outcomes()
     return {name: found.get(name, Outcomes()) for name in datasets}
@@ -194,7 +194,7 @@ def _push(
     choices: SendChoices,
     decision: Decision | None,
 ) -> PushReport:
-    with choices.failure_recorded(settings.data_dir, datasets), _pushing(settings) as ledger:
+    with choices.on_record(settings.data_dir, datasets), _pushing(settings) as ledger:
         of_intake = IntakeChoices(on_progress=choices.on_progress, run=choices.run)
         judge_all(settings, sources.found, of_intake)
         with outcomes_published(settings, ledger):

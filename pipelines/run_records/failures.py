@@ -17,7 +17,7 @@ from schemas.own_tables.sync import RunRecord
 
 @contextmanager
 def failure_recorded(
-    data_dir: Path, run: str, activities: Sequence[str], asked: str | None = None, month: str | None = None
+    data_dir: Path, run: str, activities: Sequence[str], month: str | None = None
 ) -> Iterator[None]:
     """Put an error on record that ends a block, where none of the block's activities has it on record.
 
@@ -28,7 +28,6 @@ def failure_recorded(
         data_dir: the data directory.
         run: the run's id.
         activities: those that the block is to do, in their order, such as `push sends`.
-        asked: what was asked for, where that is more than one of them.
         month: the part of the input that a push is about, as 2026-10.
     """
     began = now()
@@ -39,7 +38,7 @@ def failure_recorded(
     except Exception as error:
         if activity := _without_record(data_dir, run, activities, began):
             failed = RunRecord(run=run, activity=activity, started_at=now(), month=month)
-            failed.asked = asked or asked_with(run, activity)
+            failed.asked = asked_with(run, activity)
             put_on_record(data_dir, failed, reason_of(error))
         raise
 

@@ -25,6 +25,16 @@ _BESIDE = ("take in ", "publish", "reconcile")
 """Activities whose rows are those of others."""
 
 
+_NOT_SHOWN = ("take in", "publish")
+"""Verbs of what is done on the way to something else."""
+
+
+def _verb_of(activity: str) -> tuple[str, str]:
+    """The verb of an activity, and the dataset that it is about; "" where it is about none."""
+    verb, _, dataset = activity.rpartition(" ")
+    return (verb, dataset) if verb else (dataset, "")
+
+
 class _Earlier(msgspec.Struct):
     """What the details of a push have of rows that an earlier one sent."""
 
@@ -127,26 +137,21 @@ class Run:
 
     @property
     def what(self) -> str:
-        """Its verbs, each with its datasets once; a push of a month names it."""
-        verbs: dict[str, list[str]] = {}
+        """What was asked for, or its verbs, each with its datasets once; a push of a month names it."""
+        datasets: dict[str, list[str]] = {}
         for record in self.activities:
-            verb, _, dataset = record.activity.rpartition(" ")
-            verb, dataset = (verb, dataset) if verb else (dataset, "")
-            datasets = verbs.setdefault(verb, [])
-            if dataset and dataset not in datasets:
-                datasets.append(dataset)
-        shown = [self._phrase(verb, of) for verb, of in verbs.items() if verb not in ("take in", "publish")]
-        return ", ".join(shown or verbs)
+            verb, of = _verb_of(record.activity)
+            datasets.setdefault(verb, []).append(of)
+        asked = {_verb_of(one.activity)[0]: one.asked for one in self.activities if one.asked}
+        shown = [verb for verb in datasets if verb in asked or verb not in _NOT_SHOWN]
+        parts = [asked.get(verb) or self._phrase(verb, datasets[verb]) for verb in shown or datasets]
+        return ", ".join(dict.fromkeys(parts))
 
     def _phrase(self, verb: str, datasets: Sequence[str]) -> str:
-        asked = next(
-            (one.asked for one in self.activities if one.asked and one.asked.startswith(f"{verb} ")), ""
-        )
-        if asked:
-            return asked
         every = {"pull": set(PULLED), "push": set(PUSHED)}
-        what = f"{verb} {'all' if set(datasets) == every.get(verb) else ' '.join(datasets)}".strip()
+        names = "all" if set(datasets) == every.get(verb) else " ".join(dict.fromkeys(datasets))
         months = dict.fromkeys(record.month for record in self.activities if record.month)
+        what = f"{verb} {names}".strip()
         return f"{what} of {', '.join(months)}" if verb == "push" and months else what
 
     @property

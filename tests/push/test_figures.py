@@ -174,7 +174,7 @@ def test_a_push_whose_outcomes_cannot_be_published_says_what_it_sent(
         (lambda given: push(given, ["revenue", "sends", "clicks"]), "push all", "push sends"),
         (lambda given: push(given, ["clicks", "sends"], between=JUNE), "push sends clicks of 2024-06", "push sends"),
         (lambda given: send(given, ["clicks"], between=JUNE), "push clicks of 2024-06", "push clicks"),
-        (lambda given: intake(given, ["sends"]), "take in", "take in sends"),
+        (lambda given: intake(given, ["sends"]), "take in sends", "take in sends"),
     ],
     ids=["push", "months", "send", "intake"],
 )  # fmt: skip
@@ -285,6 +285,7 @@ def test_what_a_person_decides_is_a_run(
     assert capsys.readouterr().out == "No row is in doubt; nothing was changed.\n"
     assert shown() == ("resolve", "succeeded", 1)
     assert next(newest(settings.data_dir)).accepted == 1
-    acknowledge_differing(settings, ["sends"], "corrected")
-    assert shown() == ("resolve", "succeeded", 0)
+    number = len(list(newest(settings.data_dir)))
+    assert acknowledge_differing(settings, ["sends"], "corrected") == {"sends": 0}
+    assert len(list(newest(settings.data_dir))) == number, "a decision about nothing is no run"
     assert "seen" not in "".join(path.read_text() for path in (settings.data_dir / "runs").iterdir())

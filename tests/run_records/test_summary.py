@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 
 from assets.resources import Trackly
+from assets.runs.started_by import asked
 from pipelines.record_files import stamp
 from pipelines.run_records.summary import Run, latest_runs
 from pipelines.runs import newest, recorded
 from pipelines.whole_runs import unended_runs, whole_run
+from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED
 
 _RUNS = (
@@ -61,6 +63,24 @@ def test_a_long_run_that_goes_on_is_not_cut_and_has_its_place(tmp_path: Path) ->
         with recorded(tmp_path, "long", "publish"):
             assert _shown(tmp_path, 1) == ({"short": ["pull offers"]}, True)
             assert _shown(tmp_path, 2)[0]["long"] == ["pull lists", "publish"]
+
+
+@pytest.mark.parametrize(
+    ("activities", "what"),
+    [
+        ([("pull audiences", "pull --measure"), ("measure audiences", "pull --measure")], "pull --measure"),
+        ([("take in sends", "push all"), ("take in clicks", "push all"), ("push sends", "push all")], "push all"),
+        ([("take in sends", "push sends clicks"), ("take in clicks", "push sends clicks")], "push sends clicks"),
+        ([("take in sends", None), ("take in clicks", None)], "take in sends clicks"),
+        ([("pull lists", None), ("publish", "pull lists"), ("reconcile", None)], "pull lists, reconcile"),
+        ([("publish", None)], "publish"),
+    ],
+)  # fmt: skip
+def test_a_run_is_named_by_what_was_asked_for(activities: list[tuple[str, str | None]], what: str) -> None:
+    """Once, whichever of its parts have begun; by its verbs where nobody has kept what was asked for."""
+    at = "2026-11-01T00:00:00+00:00"
+    records = [RunRecord(run="r", activity=one, asked=asked, started_at=at) for one, asked in activities]
+    assert Run("r", records).what == what
 
 
 def _run(data_dir: Path) -> Run:
@@ -136,6 +156,10 @@ def test_a_run_of_dagster_goes_on_until_its_job_has_ended(
             step(name)()
 
     assert both.execute_in_process().success
+    run = dg.DagsterRun(job_name="sync")
+    assert asked(run) == "pull all, push all"
+    assert asked(run._replace(step_keys_to_execute=["lists", "imported_sends"])) == "pull lists, push sends"
+    assert asked(run._replace(asset_selection=frozenset({dg.AssetKey("history_sends")}))) == ""
     assert set(seen) == {("running", "pull all")}
     assert len(seen) == len(PULLED)
     assert _run(tmp_path).status == "succeeded"

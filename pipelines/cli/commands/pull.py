@@ -80,7 +80,7 @@ def pull(
 
     started = time.monotonic()
     if measure:
-        _measure(settings, quiet=quiet or as_json)
+        _measure(settings, datasets, quiet=quiet or as_json)
     how = {"allow_shrink": allow_shrink, "since_last": since_last}
     with progress("pull", quiet=quiet or as_json) as report:
         if datasets:
@@ -104,14 +104,15 @@ def _document(manifests: Mapping[str, Manifest], skipped: Mapping[str, str]) -> 
     }
 
 
-def _measure(settings: Settings, *, quiet: bool) -> None:
-    """Have the account count its audiences, by what it has of them now."""
+def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool) -> None:
+    """Have the account count its audiences, by what it has of them now; on record as the command that does it."""
     from pipelines.pull.derived.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
-    from pipelines.runs import new_run_id  # noqa: PLC0415 - the same
+    from pipelines.runs import new_run_id, part_of  # noqa: PLC0415 - the same
 
     run = new_run_id()  # the pull that follows is another run
-    with progress("measure", quiet=quiet) as report:
+    asked = " ".join(["pull", *(datasets or ()), "--measure"])
+    with part_of(asked), progress("measure", quiet=quiet) as report:
         run_pull(settings, ["audiences"], run, report)
         tell(
             "The account counts its audiences now, one by one, and keeps the sizes: this writes to the account."

@@ -43,7 +43,7 @@ def attention(
     killed = dict.fromkeys(
         _killed(record.asked or record.activity)
         for record in unended(settings.data_dir)
-        if record.status == "killed" and record.activity.startswith(("pull ", "push "))
+        if record.status == "killed" and (record.asked or record.activity).startswith(("pull ", "push "))
     )
     notes_of_differing: list[str] = []
     with suppress(StorageError):  # `damaged:pushes` is among those that alert then
@@ -59,7 +59,8 @@ def attention(
 
 
 def _killed(what: str) -> str:
-    return f"{what} was killed; nothing is half-done, run it again: trackly-sync {what.removesuffix(' all')}"
+    command = what.replace(" of ", " --month ").replace(" all", "")
+    return f"{what} was killed; nothing is half-done, run it again: trackly-sync {command}"
 
 
 def ledger_notes(settings: Settings) -> list[str]:

@@ -3,8 +3,8 @@
 What does not belong here: settings (`pipelines.settings`), and the options of an intake (`push.intake.options`).
 """
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, time, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TypedDict
 from pipelines.push.checks.compared import Period
 from pipelines.push.stage.database import Progress
 from pipelines.run_records.failures import failure_recorded
-from pipelines.runs import this_run
+from pipelines.runs import part_of, this_run
 from schemas.registry import PUSHED
 
 
@@ -46,8 +46,9 @@ class SendChoices:
             return f"{first:%Y-%m}"
         return f"{first.isoformat()} to {end.isoformat()}"
 
-    def failure_recorded(self, data_dir: Path, datasets: Collection[str]) -> AbstractContextManager[None]:
-        """A push that fails before its first dataset has its turn, or after the last one, is on record as failed too.
+    @contextmanager
+    def on_record(self, data_dir: Path, datasets: Collection[str]) -> Iterator[None]:
+        """What is on record in a block is named by its push, which is on record also where it cannot begin.
 
         Args:
             data_dir: the data directory.
@@ -55,8 +56,10 @@ class SendChoices:
         """
         names, month = [name for name in PUSHED if name in datasets], self.month
         what = f"push {'all' if len(names) == len(PUSHED) else ' '.join(names)}"
-        asked = (f"{what} of {month}" if month else what) if len(names) > 1 else None
-        return failure_recorded(data_dir, self.run, [f"push {name}" for name in names], asked, month)
+        asked = f"{what} of {month}" if month else what
+        activities = [f"push {name}" for name in names]
+        with part_of(asked), failure_recorded(data_dir, self.run, activities, month):
+            yield
 
 
 class SendOptions(TypedDict, total=False):

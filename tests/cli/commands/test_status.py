@@ -14,19 +14,29 @@ def test_a_killed_pull_is_named_as_it_was_asked_for(settings: Settings) -> None:
     """Once, whatever its parts: the command that is run again is the one that was given."""
     runs = settings.data_dir / "runs"
     runs.mkdir(parents=True)
-    for name, asked in (("contacts", "pull all"), ("lists", "pull all"), ("offers", None)):
+    for activity, asked in (
+        ("pull contacts", "pull all"),
+        ("pull lists", "pull all"),
+        ("pull offers", None),
+        ("measure audiences", "pull contacts audiences --measure"),
+        ("push sends", "push all of 2026-10"),
+        ("take in clicks", "push clicks"),
+    ):
         record = {
             "run": "dead",
-            "activity": f"pull {name}",
+            "activity": activity,
             "started_at": "2030-01-01T00:00:00+00:00",
             "asked": asked,
         }
-        (runs / f"20300101T000000.0-1-pull-{name}.begun").write_text(json.dumps(record))
+        (runs / f"20300101T000000.0-1-{activity.replace(' ', '-')}.begun").write_text(json.dumps(record))
     notes = [note for note in attention(settings, {}, {}) if "was killed" in note]
-    assert notes == [
-        "pull all was killed; nothing is half-done, run it again: trackly-sync pull",
-        "pull offers was killed; nothing is half-done, run it again: trackly-sync pull offers",
-    ]
+    assert {note.replace(" was killed; nothing is half-done, run it again", "") for note in notes} == {
+        "pull all: trackly-sync pull",
+        "pull offers: trackly-sync pull offers",
+        "pull contacts audiences --measure: trackly-sync pull contacts audiences --measure",
+        "push all of 2026-10: trackly-sync push --month 2026-10",
+        "push clicks: trackly-sync push clicks",
+    }
 
 
 def test_no_log_yet_is_a_failure_as_no_warehouse_yet_is() -> None:
