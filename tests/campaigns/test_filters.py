@@ -116,6 +116,13 @@ CUSTOM = {"condition_type": "custom_field", "field": "state", "operator": "eq", 
         (group(CUSTOM | {"operator": "in", "value": [1] * 10_001}), "a list of more than 10,000 values"),
         (group(CUSTOM | {"operator": "\x1b"}), 'the operator "\\x1b" is not documented for custom_field conditions'),
         (group(COUNT | {"list_id": "1 OR 1=1"}), "a list id that is no number"),
+        (group(COUNT | {"operator": "near"}), 'the operator "near" is not documented for count conditions'),
+        (
+            group({"condition_type": "revenue", "field": "has_revenue", "operator": "eq", "value": "perhaps"}),
+            '"has_revenue" compared with other than true or false',
+        ),
+        (group({**CUSTOM, "value": None}), "a condition without a value"),
+        (group(CUSTOM | {"operator": "contains", "value": 7}), "contains with other than a text"),
         (group(*[COUNT] * (MOST_CONDITIONS + 1)), "more than 1,000 conditions"),
         ("[" * 200_000, "groups nested more than 50 deep"),
     ],
@@ -123,6 +130,27 @@ CUSTOM = {"condition_type": "custom_field", "field": "state", "operator": "eq", 
 def test_what_cannot_be_translated_says_so(given: str | None, reason: str) -> None:
     """No SQL, and one reason, without the value."""
     assert translate(given, NOW) == (None, reason)
+
+
+def test_numbers_by_lists_and_by_presence() -> None:
+    """A number among others, or that is there at all: a null is in no list, and not in none for certain."""
+    rows = [{**some_contact(random.Random(1), number), "send_count": number or None} for number in range(4)]
+    wanted = {
+        ("in", (1, 3)): ([1, 3], [1, 3]),
+        ("not_in", (1, 3)): ([2], [0, 2]),
+        ("exists", None): ([1, 2, 3], [1, 2, 3]),
+        ("not_exists", None): ([0], [0]),
+    }
+    with contacts_in(rows) as connection:
+        for (operator, value), readings in wanted.items():
+            sql = translate(group({**COUNT, "operator": operator, "value": value}), NOW).sql
+            assert sql is not None
+            found = [
+                connection.execute(f"SELECT phone_number FROM contacts WHERE {one} ORDER BY 1").fetchall()
+                for one in sql
+            ]
+            numbers = [[(rows[at]["phone_number"],) for at in places] for places in readings]
+            assert [sorted(one) for one in found] == [sorted(one) for one in numbers], operator
 
 
 def test_nesting_is_bounded_and_all_of_it_within_the_bound_is_translated() -> None:
