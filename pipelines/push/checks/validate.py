@@ -63,25 +63,23 @@ def _check(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     """The declared checks: DuckDB finds the rows that break one, and pandera says which."""
     names = ", ".join(dataset.columns)
     query = f"SELECT seq, {names} FROM input WHERE problem IS NULL AND ({breaks_a_check(dataset.fields)})"
-    found = list(filter(None, (_broken(dataset, batch) for batch in read(connection, query))))
+    found = [_broken(dataset, batch) for batch in read(connection, query)]
     for rows in found:
         connection.register("broken", rows)
         connection.execute("INSERT INTO verdicts BY NAME FROM broken")
         connection.unregister("broken")
 
 
-def _broken(dataset: Dataset, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+def _broken(dataset: Dataset, batch: pa.RecordBatch) -> pa.RecordBatch:
     from schemas.derived.pandera_checks import broken_rows  # noqa: PLC0415 - pandera takes long to load, most files need none
 
     broken = broken_rows(dataset, batch)
-    if not broken:
-        return None
     places = pa.array(list(broken), pa.int64())
     return pa.record_batch(
         {
             "seq": batch.column("seq").take(places),
-            "outcome": pa.array(["quarantined"] * len(broken)),
-            "reason": pa.array(list(broken.values())),
+            "outcome": pa.array(["quarantined"] * len(broken), pa.string()),
+            "reason": pa.array(list(broken.values()), pa.string()),
         }
     )
 

@@ -174,9 +174,8 @@ def opened_bytes(source: Source) -> Iterator[BinaryIO]:
         except (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowInvalid) as error:
             raise _broken(source, error) from None
         except OSError as error:
-            if source.compression != "zstd" or error.errno is not None:
-                raise
-            raise _broken(source, error) from None
+            is_damage = source.compression == "zstd" and error.errno is None
+            raise (_broken(source, error) if is_damage else error) from None
 
 
 def line_too_long(source: Source) -> UsageError:

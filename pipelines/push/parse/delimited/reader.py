@@ -163,10 +163,11 @@ class _Reader:
             bare = line.strip(WHITE)
             if found := _SEP.fullmatch(bare.removesuffix("\t") if bare != "sep=" else bare):
                 named = found[1]
-                self._facts.notes.append("a sep= line names the delimiter")
             elif line.rstrip("\r\n") in ("sep=\t", '"sep=\t"'):
                 named = "\t"
             elif bare.strip(",;|\t" + WHITE):
+                if named:
+                    self._facts.notes.append("a sep= line names the delimiter")
                 return number, line, named
         raise UsageError(f"{self._source.path} has no header line.", name_columns(self._dataset))
 
