@@ -15,7 +15,7 @@ from pipelines.alerts.after_run import watched
 from pipelines.errors import StorageError
 from pipelines.process import interrupts
 from pipelines.process.concurrent import run_all
-from pipelines.pull.derived.revenue_changes import derived
+from pipelines.pull.derived.revenue_changes import derive, derived
 from pipelines.pull.derived.revenue_source import (
     came_from_contacts,
     in_place_of_events,
@@ -50,10 +50,14 @@ class Pulled:
     Attributes:
         snapshots: what is published now of the datasets that were pulled.
         skipped: the datasets that the account does not serve, each with what it answered.
+        requests: how many were made, with those made again.
+        retries: how many were made again because one failed.
     """
 
     snapshots: list[Snapshot]
     skipped: dict[str, str]
+    requests: int
+    retries: int
 
 
 @watched()
@@ -82,7 +86,6 @@ def pull_all(
         return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink)
 
 
-@watched()
 def pull(
     settings: Settings,
     datasets: Collection[str],
@@ -114,9 +117,36 @@ def pull(
         DataError: too many bad rows, or too many rows gone; nothing was published.
         StorageError, BusyError: the disk or another process stood in the way; nothing was published.
     """
+    how = {"allow_shrink": allow_shrink, "since_last": since_last}
+    return pull_chosen(settings, datasets, run, on_progress, **how).snapshots
+
+
+@watched()
+def pull_chosen(
+    settings: Settings,
+    datasets: Collection[str],
+    run: str,
+    on_progress: Progress = silent,
+    *,
+    allow_shrink: bool = False,
+    since_last: bool = False,
+) -> Pulled:
+    """Do as `pull`, and say what it cost.
+
+    Args:
+        settings: see `Settings`.
+        datasets: names out of `PULLED`.
+        run: the run's id.
+        on_progress: see `Progress`.
+        allow_shrink: as of `pull`.
+        since_last: as of `pull`.
+
+    Raises:
+        as `pull`.
+    """
     wanted = _Wanted(set(datasets), since_last, skip_unserved=False)
     with part_of(f"pull {' '.join(name for name in PULLED if name in wanted.names)}"):
-        return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink).snapshots
+        return _pull_and_publish(settings, wanted, run, on_progress, allow_shrink=allow_shrink)
 
 
 @watched()
@@ -198,27 +228,23 @@ def _pull_and_publish(
 ) -> Pulled:
     activities = [f"pull {name}" for name in PULLED if name in wanted.names]
     with _garbage_of_its_own(), failure_recorded(settings.data_dir, run, activities):
-        new, skipped = interrupts.run(_pull(settings, wanted, run, on_progress))
+        made = interrupts.run(_pull(settings, wanted, run, on_progress))
     with recorded(settings.data_dir, run, "publish") as record:
-        done = publish(settings, new, allow_shrink=allow_shrink)
+        done = publish(settings, made.snapshots, allow_shrink=allow_shrink)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
-    now = [s if s in done else published_snapshot(settings, s.manifest.dataset) or s for s in new]
-    return Pulled(now, skipped)
+    now = [s if s in done else published_snapshot(settings, s.manifest.dataset) or s for s in made.snapshots]
+    return replace(made, snapshots=now)
 
 
-async def _pull(
-    settings: Settings, wanted: _Wanted, run: str, on_progress: Progress
-) -> tuple[list[Snapshot], dict[str, str]]:
-    names, derive = wanted.names, "contacts" in wanted.names and came_from_contacts(settings)
+async def _pull(settings: Settings, wanted: _Wanted, run: str, on_progress: Progress) -> Pulled:
+    """What is new; nothing of it is published."""
     async with TracklyClient(settings) as client:
-        if "revenue" in names and not await serves_events(client, settings):
-            derive = True
-            names = (names - {"revenue"}) | {"contacts"}
         snapshots = _Snapshots(client, settings, wanted, run, on_progress)
-        made = await snapshots.make(names)
-    if derive and "revenue" not in made:
+        made = await snapshots.make(wanted.names)
+    if "revenue" not in made and "contacts" in made and came_from_contacts(settings):
         made["revenue"] = await derived(settings, made["contacts"], run)
-    return [made[name] for name in PULLED if name in made], snapshots.skipped
+    new = [made[name] for name in PULLED if name in made]
+    return Pulled(new, snapshots.skipped, client.requests, client.retries)
 
 
 class _Snapshots:
@@ -246,9 +272,13 @@ class _Snapshots:
         self._on_progress = on_progress
         self._made: dict[str, Snapshot] = {}
         self._contacts: asyncio.Task[None] | None = None
+        self._unread: set[str] = set()
+        self._rest_is_read = asyncio.Event()
 
     async def make(self, names: Collection[str]) -> dict[str, Snapshot]:
         """Make them, and a place for the warehouse that is to hold them; by dataset."""
+        self._unread = {"revenue", *names}
+        self._note_read("revenue")
         preparing = asyncio.to_thread(prepare, self._settings.warehouse)
         reads = (
             self._contacts_read() if name == "contacts" else self._one(name)
@@ -268,6 +298,7 @@ class _Snapshots:
         options = ReadOptions(
             since_last=self._wanted.since_last and name == "contacts",
             skip_unserved=self._wanted.skip_unserved and name in BY_PRODUCT,
+            unless=self._derived if name == "revenue" else None,
             instead=self._totals if name == "revenue" and self._may_use_totals() else None,
         )
         try:
@@ -276,9 +307,23 @@ class _Snapshots:
             )
         except Skipped as skip:
             self.skipped[name] = skip.reason
+        self._note_read(name)
+
+    def _note_read(self, name: str) -> None:
+        self._unread.discard(name)
+        if not self._unread:
+            self._rest_is_read.set()
 
     def _may_use_totals(self) -> bool:
         return may_use_totals(self._settings, "contacts" in self._wanted.names)
+
+    async def _derived(self) -> Snapshot | None:
+        """Revenue where the account serves no events."""
+        if await serves_events(self._client, self._settings):
+            return None
+        await self._contacts_read()
+        await self._rest_is_read.wait()  # it takes the processor for itself, and replies would wait
+        return derive(self._settings, self._made["contacts"], self._run)
 
     async def _totals(self, events: Draft, manifest: Manifest) -> Snapshot | None:
         await self._contacts_read()
@@ -288,16 +333,20 @@ class _Snapshots:
 async def _snapshot_one(
     settings: Settings, name: str, run: str, on_progress: Progress, options: ReadOptions
 ) -> Snapshot:
+    async def unserved() -> Snapshot | None:
+        if await serves_events(client, settings):
+            return None
+        return derive(settings, _latest_contacts(settings), run)
+
     async def totals(events: Draft, manifest: Manifest) -> Snapshot | None:
         return in_place_of_events(settings, _latest_contacts(settings), events, manifest)
 
+    if name == "revenue":
+        has_contacts = latest(settings.parquet_dir, "contacts") is not None
+        instead = totals if may_use_totals(settings, has_contacts) else None
+        options = replace(options, unless=unserved, instead=instead)
     async with TracklyClient(settings) as client:
-        if name != "revenue" or await serves_events(client, settings):
-            has_contacts = latest(settings.parquet_dir, "contacts") is not None
-            if name == "revenue" and may_use_totals(settings, has_contacts):
-                options = replace(options, instead=totals)
-            return await make_snapshot(client, settings, name, run, on_progress, options)
-    return await derived(settings, _latest_contacts(settings), run)
+        return await make_snapshot(client, settings, name, run, on_progress, options)
 
 
 def _latest_contacts(settings: Settings) -> Snapshot:

@@ -33,7 +33,7 @@ from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.published import published, published_rows
-from schemas.own_tables.sync import Manifest
+from schemas.own_tables.sync import Manifest, RunRecord
 from schemas.registry import OPTIONAL, PULLED
 
 
@@ -45,12 +45,14 @@ class ReadOptions:
         since_last: of contacts, read only what has signed up since the published snapshot.
         skip_unserved: raise Skipped where the account does not serve the dataset.
         batch_rows: how many rows are written at once, at the least.
+        unless: called before anything is read; a snapshot that it returns takes the place of reading.
         instead: called with what was read where the snapshot is fuzzy; another one that it returns takes its place.
     """
 
     since_last: bool = False
     skip_unserved: bool = False
     batch_rows: int = BATCH_ROWS
+    unless: "Callable[[], Awaitable[Snapshot | None]] | None" = None
     instead: "Callable[[Draft, Manifest], Awaitable[Snapshot | None]] | None" = None
 
 
@@ -83,8 +85,9 @@ async def make_snapshot(
     async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
-        if options.skip_unserved and name in OPTIONAL:
-            await _ask_whether_served(client, settings, name)
+        asked_again = await _ask_whether_served(client, settings, name) if options.skip_unserved else 0
+        if options.unless and (other := await options.unless()):
+            return _noted(record, other)
         privacy = _privacy(settings, name)
         started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
@@ -92,6 +95,7 @@ async def make_snapshot(
         spool = stack.enter_context(closing(_spool(settings, name, privacy)))
         known = stack.enter_context(known_contacts(settings)) if options.since_last else None
         replies = Replies(client, name, privacy, spool, options.batch_rows, on_progress)
+        replies.retries = asked_again
         reading = _read(replies, made, settings.concurrency, known)
         with _skipping(settings, name, (NotEnabledError,) if options.skip_unserved else ()):
             evidence, written = await _side_by_side(reading, write_rows(made, replies.batches()))
@@ -103,24 +107,33 @@ async def make_snapshot(
         on_progress(name, pulled, pulled)
         spool.discard()
         other = await options.instead(made, manifest) if options.instead and manifest.is_fuzzy else None
-        if other:
-            record.rows, record.details = other.manifest.rows, figures_of(other.manifest)
-            return other
-        return _finished(settings, made, manifest)
+        return _noted(record, other) if other else _finished(settings, made, manifest)
 
 
-async def _ask_whether_served(client: TracklyClient, settings: Settings, name: str) -> None:
-    """Ask for one row of a dataset that an account need not serve: its API may be older, or lack the product.
+def _noted(record: RunRecord, other: Snapshot) -> Snapshot:
+    """A snapshot that was made in place of reading, on record."""
+    record.rows, record.details = other.manifest.rows, figures_of(other.manifest)
+    return other
+
+
+async def _ask_whether_served(client: TracklyClient, settings: Settings, name: str) -> int:
+    """Ask for one row of a dataset, if an account need not serve it: its API may be older, or lack the product.
+
+    Returns:
+        How often that was tried again.
 
     Raises:
         Skipped: with what the account answered, where it does not.
         AccessError, RequestError, ServiceError: another fault is in the way.
     """
+    if name not in OPTIONAL:
+        return 0
     endpoint = ENDPOINTS[name]
     numbers: dict[str, str | int] = {"page": 1, "per_page": 1} if endpoint.largest else {}
     with _skipping(settings, name, (NotFoundError, NotEnabledError)):
         # the body is not looked at: the scan will read it
-        await client.get(endpoint.path, {**endpoint.filters[0], **numbers}, len)
+        reply = await client.get(endpoint.path, {**endpoint.filters[0], **numbers}, len)
+    return reply.attempts - 1
 
 
 @contextmanager

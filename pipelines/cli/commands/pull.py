@@ -1,8 +1,8 @@
 """`trackly-sync pull`."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from pipelines.text.humanize import plural
 from pipelines.text.sanitize import plain
 from schemas.own_tables.sync import Manifest
 from schemas.registry import PULLED
+
+if TYPE_CHECKING:
+    from pipelines.pull.run import Pulled
 
 
 @guarded
@@ -73,8 +76,7 @@ def pull(
     settings = load_settings()
     refuse_misspelt()
     settings.require_key()
-    from pipelines.pull.run import Pulled, pull_all  # noqa: PLC0415 - help answers at once
-    from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
+    from pipelines.pull.run import pull_all, pull_chosen  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports  # noqa: PLC0415 - the same
     from pipelines.runs import this_run  # noqa: PLC0415 - the same
 
@@ -84,24 +86,28 @@ def pull(
     how = {"allow_shrink": allow_shrink, "since_last": since_last}
     with progress("pull", quiet=quiet or as_json) as report:
         if datasets:
-            done = Pulled(run_pull(settings, names, this_run(), report, **how), {})
+            done = pull_chosen(settings, names, this_run(), report, **how)
         else:
             done = pull_all(settings, this_run(), report, **how)
     publish_missing_imports(settings)
-    manifests = {snapshot.manifest.dataset: snapshot.manifest for snapshot in done.snapshots}
     if as_json:
-        show_json(_document(manifests, done.skipped))
+        show_json(_document(done))
         return 0
-    _show(settings, names, manifests, done.skipped, time.monotonic() - started)
+    _show(names, done, time.monotonic() - started)
+    out.print(f"Published in {settings.warehouse}. Next: trackly-sync status", markup=False)
     return 0
 
 
-def _document(manifests: Mapping[str, Manifest], skipped: Mapping[str, str]) -> dict[str, Any]:
+def _document(done: "Pulled") -> dict[str, Any]:
     """What was pulled, for programs."""
     return {
-        **{name: pull_json(manifest) for name, manifest in manifests.items()},
-        **{name: {"skipped": why} for name, why in skipped.items()},
+        **{name: pull_json(manifest) for name, manifest in _manifests(done).items()},
+        **{name: {"skipped": why} for name, why in done.skipped.items()},
     }
+
+
+def _manifests(done: "Pulled") -> dict[str, Manifest]:
+    return {snapshot.manifest.dataset: snapshot.manifest for snapshot in done.snapshots}
 
 
 def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool) -> None:
@@ -125,29 +131,19 @@ def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool)
     tell(f"{plural(done.counted, 'audience')} counted{gone}{left}.")
 
 
-def _show(
-    settings: Settings,
-    names: Sequence[str],
-    manifests: Mapping[str, Manifest],
-    skipped: Mapping[str, str],
-    seconds: float,
-) -> None:
+def _show(names: Sequence[str], done: "Pulled", seconds: float) -> None:
     """What was pulled, for people.
 
     Args:
-        settings: see `Settings`.
         names: the datasets asked for.
-        manifests: of what is published now, by dataset.
-        skipped: the datasets that the account does not serve, each with what it answered.
+        done: what came of it.
         seconds: how long it took.
     """
+    manifests = _manifests(done)
     if set(manifests) - set(names):
         out.print("Revenue is made of contacts' totals here, so both were pulled.")
     show_pulled(manifests, manifests)
-    for name, why in skipped.items():
+    for name, why in done.skipped.items():
         out.print(plain(f"{name}: not pulled, since the account does not serve it. {why}"), markup=False)
     show_notes("Needs attention", pull_notes(manifests))
-    pulled = list(manifests.values())
-    requests, retries = sum(of.requests for of in pulled), sum(of.retries for of in pulled)
-    show_cost(seconds, requests, retries, sum(of.rows for of in pulled))
-    out.print(f"Published in {settings.warehouse}. Next: trackly-sync status", markup=False)
+    show_cost(seconds, done.requests, done.retries, sum(manifest.rows for manifest in manifests.values()))

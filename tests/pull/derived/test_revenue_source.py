@@ -2,7 +2,7 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from oracle import query
 
 from pipelines.alerts.after_run import conditions
 from pipelines.cli.terminal.results import pull_notes
+from pipelines.errors import ServiceError
 from pipelines.pull.rollback import rollback
-from pipelines.pull.run import pull, snapshot_dataset
+from pipelines.pull.run import pull, pull_chosen, snapshot_dataset
 from pipelines.runs import new_run_id, records_of
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
@@ -196,3 +197,31 @@ def test_revenue_that_was_doubled_is_cured(business: Business) -> None:
         shutil.copytree(doubled, settings.data_dir)
         act()
         assert business.sources() == [(source, business.total)]
+
+
+def test_the_question_for_events_is_part_of_the_pull_of_revenue(business: Business) -> None:
+    """What fails or is tried again there is in the record, the log, the alert and the counts, as of other reads."""
+    data, faults = business.settings.data_dir, business.server.faults.active
+    business.pull("exact", run="first")
+    business.serve("exact")
+    business.settings = business.settings.model_copy(update={"retry_seconds": 1.0})
+    faults.append(parse_fault("500,path=/revenue"))
+    ways: dict[str, Callable[[str], object]] = {
+        "together": lambda run: pull(business.settings, BOTH, run),
+        "apart": lambda run: snapshot_dataset(business.settings, "revenue", run),
+    }
+    for run, way in ways.items():
+        with pytest.raises(ServiceError, match="GET /revenue"):
+            way(run)
+        (record,) = records_of(data, run, ["pull revenue"])
+        assert (record.status, "GET /revenue" in str(record.error)) == ("failed", True)
+        assert "failed:pull revenue" in {one.name for one in conditions(business.settings) if one.firing}
+        log = "".join(path.read_text() for path in (data / "logs").iterdir() if run in path.name)
+        assert log.count("GET /revenue") > 1, "each attempt"
+    faults[:] = [parse_fault("429,path=/revenue,times=2,seconds=0")]
+    asked = len(business.account.log)
+    done = pull_chosen(business.settings, BOTH, "last")
+    assert (done.requests, done.retries) == (len(business.account.log) - asked, 2)
+    (record,) = records_of(data, "last", ["pull revenue"])
+    assert record.status == "succeeded"
+    assert "failed:pull revenue" not in {one.name for one in conditions(business.settings) if one.firing}
