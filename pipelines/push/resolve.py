@@ -49,7 +49,7 @@ class Doubt:
         amount: in the account's currency.
         chunk: the call that had no usable answer.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
-        code: no_answer and not_named (not read yet), no_reading, contact_gone, or ambiguous.
+        code: no_answer and not_named (the next reading may settle them), no_reading, contact_gone, or ambiguous.
         evidence: what is known of it, as text.
     """
 

@@ -137,3 +137,25 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     assert rejected(sync) == []
     plan = json.loads(sync("push", "sends", "--dry-run", "--json").stdout)["sends"]
     assert (plan["differs"], plan["differs_acknowledged"], plan["exit_code"]) == (0, 1, 0)
+
+
+def test_a_push_counts_what_earlier_ones_left_out_by_itself(
+    sync: Sync, account: Account, tmp_path: Path
+) -> None:
+    """The table is of the whole input; the line of the run of what it did, and it names the difference."""
+    contact = account.contacts()[0]
+    send = {"to_number": contact["phone_number"], "list_id": contact["list_id"], "timestamp": "2024-05-01"}
+    rows = [
+        {**send, "id": "m1"},
+        {**send, "id": "m2", "list_id": 99999},
+        {**send, "id": "m3", "timestamp": "x"},
+    ]
+    folder = tmp_path / "data" / "history"
+    folder.mkdir(parents=True)
+    (folder / "sends.ndjson").write_text("\n".join(map(json.dumps, rows)))
+    assert sync("push").stdout.count("This run: 2 sent, 1 accepted, 2 left out.\n") == 1
+    again = sync("push").stdout
+    assert "2 rows of sends left out (1 rejected, 1 quarantined)" in again
+    assert (
+        "This run: 0 sent, 0 accepted, 1 left out. Earlier ones left out 1 row more, counted above" in again
+    )

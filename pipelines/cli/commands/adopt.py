@@ -9,7 +9,7 @@ from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.settings import load_settings
 from pipelines.settings.misspelt import refuse_misspelt
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import money, plural
 
 if TYPE_CHECKING:
     from pipelines.push.audit.lost_ledger.adopt import Adopted
@@ -47,7 +47,7 @@ def _show(done: "Adopted") -> None:
         return
     out.print(
         f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "
-        f"{done.amount:,.2f}."
+        f"{money(done.amount)}."
     )
     if done.settled:
         out.print(f"{done.settled:,} of them were in doubt or pending in the ledger, and have their outcome.")

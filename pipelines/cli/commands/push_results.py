@@ -118,9 +118,18 @@ def _show_done(settings: Settings, done: "PushReport", took: float, month: str |
     show_notes("Needs attention", [*_alarms(settings), *push_notes(done.outcomes), *differ, *advice])
     _show_reasons(done.reasons)
     this_run = _this_run(settings)
-    out.print(f"\nThis run: {this_run.figures or '0 sent'}.", markup=False)
+    out.print(f"\n{_own_line(this_run, done.outcomes)}", markup=False)
     show_cost(took, *_requests(this_run))
     out.print("Next: trackly-sync reconcile" if this_run.sent else "Next: trackly-sync status")
+
+
+def _own_line(this_run: Run, outcomes: "dict[str, Outcomes]") -> str:
+    """What the run did, and how many rows of the input earlier ones left out: the table counts them too."""
+    earlier = sum(counts.left_out for counts in outcomes.values()) - this_run.left_out
+    also = (
+        f" Earlier ones left out {plural(earlier, 'row')} more, counted above as well." if earlier > 0 else ""
+    )
+    return f"This run: {this_run.figures or '0 sent'}.{also}"
 
 
 def _show_reasons(by_dataset: Mapping[str, Mapping[str, int]]) -> None:

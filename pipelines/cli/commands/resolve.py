@@ -311,7 +311,8 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
     for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
         out.print(plain(evidence), markup=False)
     if any(doubt.code in ("no_answer", "not_named") for doubt in found):
-        out.print("\nNot read yet: trackly-sync push revenue settles what the contacts' totals tell.")
+        text = "\nNot settled yet: trackly-sync push revenue reads the contacts' totals and settles what they show."
+        out.print(text)
     out.print(
         "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
         markup=False,

@@ -21,6 +21,7 @@ from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
+from pipelines.text.humanize import money
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.trackly.replies.pages import get_page
 from pipelines.warehouse.published import has_revenue_from, published
@@ -112,7 +113,7 @@ def in_place_of_events(
         ).fetchall()[0]
     if served == totals:
         return None
-    why = f"they sum to {served:,.2f}, contacts' totals to {totals:,.2f}; {manifest.evidence}"
+    why = f"they sum to {money(served)}, contacts' totals to {money(totals)}; {manifest.evidence}"
     _log.warning("Revenue events may be incomplete, so revenue is derived from contacts' totals: %s.", why)
     return derive(settings, contacts, events.run, why)
 

@@ -14,7 +14,7 @@ from pipelines.alerts.conditions import Condition
 from pipelines.push.ledger.db.figures import Alarm, Named
 from pipelines.push.ledger.status import figures
 from pipelines.settings import Settings
-from pipelines.text.humanize import duration, form, plural
+from pipelines.text.humanize import duration, form, money, plural
 from schemas.values.money import amount_of
 
 _MOST_NAMED = 5
@@ -50,7 +50,7 @@ class LateRevenue:
         again = f"; {which} had been sent again and {count} twice" if of.sent_again else ""
         were = form(of.rows, "it was", "they were")
         return (
-            f"{plural(of.rows, 'row')} of {of.dataset} ({self.amount:,.4f}) of"
+            f"{plural(of.rows, 'row')} of {of.dataset} ({money(self.amount)}) of"
             f" {plural(of.contacts, 'contact')} ({self.masked})"
             f" turned up after {were} called absent, up to {duration(of.seconds)} after {were} sent{again}."
             f" No more {of.dataset} is sent until somebody has acknowledged this"

@@ -26,7 +26,7 @@ from pipelines.push.ledger.totals_readings import Totals
 from pipelines.push.outcomes import RESOLVED, SETTLED
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import later_by
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import money, plural
 from schemas.values.money import CENT, amount_of
 
 NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
@@ -294,8 +294,8 @@ class Interval:
         doubts = self.doubts()
         text = (
             f"beyond what was acknowledged the contact gained {plural(growth.conversions, 'conversion')} and"
-            f" {amount_of(growth.amount):.4f} of revenue; in doubt {plural(len(doubts), 'row is', 'rows are')} of"
-            f" {amount_of(sum(row.amount for row in doubts)):.4f}"
+            f" {money(amount_of(growth.amount))} of revenue; in doubt {plural(len(doubts), 'row is', 'rows are')} of"
+            f" {money(amount_of(sum(row.amount for row in doubts)))}"
         )
         return f"{_ANOTHER}; {text}" if self.loose else text
 

@@ -165,7 +165,7 @@ def test_rows_that_differ_and_rows_in_doubt(shown: Shown) -> None:
     resolve._show([doubt] * 101, as_json=False)
     text = shown()
     assert "more: trackly-sync resolve --json" in text
-    assert "Not read yet: trackly-sync push revenue settles what the contacts' totals tell." in text
+    assert "Not settled yet: trackly-sync push revenue reads the contacts' totals and settles" in text
 
 
 def test_a_snapshot_with_rows_in_quarantine(shown: Shown) -> None:

@@ -172,7 +172,7 @@ def test_what_totals_cannot_tell_stays_in_doubt_with_its_evidence(
     )
     assert plain["id"] not in dict(shown)
     evidence = {doubt.message_id: doubt.evidence for doubt in in_doubt(settings)}
-    assert "2 conversions and 12.2500" in evidence[hidden["id"]]
+    assert "2 conversions and 12.25 " in evidence[hidden["id"]]
     assert "signed up again" in evidence[again["id"]]
     assert "in_doubt: its contact is no longer in the account (contact_gone)" in report.reasons["revenue"]
 

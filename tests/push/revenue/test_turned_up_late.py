@@ -265,7 +265,7 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
     for words, code in ((["status"], 0), (["status", "--json"], 0), (["alerts"], 0), (["reconcile"], 3)):
         found, text = sync(*words)
         assert found == code
-        assert "30 rows of revenue (132.5000) of 30 contacts" in text
+        assert "30 rows of revenue (132.50) of 30 contacts" in text
         assert not any(row["to_number"] in text for row in rows)
     listed = sync("resolve")[1]
     assert not any(row["to_number"] in listed for row in rows)
@@ -275,7 +275,7 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
     assert sync("resolve", "--acknowledge", "1")[0] == 2
     assert sync("resolve", "--acknowledge", "1", "--reason", "removed, ticket 1", "--json") == (
         0,
-        '{"acknowledged": 1}\n',
+        '{\n  "acknowledged": 1\n}\n',
     )
     assert sync("push")[0] == 0
     assert events(account) == once(rows + more)

@@ -78,9 +78,18 @@ class Lost:
                 " restored from a backup, or a push was stopped before it sent them"
             )
         return (
-            f"the ledger does not know {plural(len(self.calls), 'call')} that {self.known_by} has, the last one of"
+            f"the ledger does not know {self._counted} that {self.known_by} has, the last one of"
             f" {max(self.calls):%Y-%m-%d %H:%M} UTC: it was lost, or restored from a backup"
         )
+
+    @property
+    def _counted(self) -> str:
+        """How many calls, and how many of revenue, of which alone a push speaks."""
+        all_of_them = plural(len(self.calls), "call")
+        of_revenue = sum(dataset == REVENUE for dataset in self.calls.values())
+        if of_revenue == len(self.calls):
+            return f"{all_of_them} of revenue"
+        return f"{all_of_them} ({of_revenue:,} of revenue)" if of_revenue else all_of_them
 
     @property
     def remedy(self) -> str:

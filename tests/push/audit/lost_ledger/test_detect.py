@@ -4,6 +4,7 @@ import inspect
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipelines.cli.commands.status import status
 from pipelines.cli.shared.attention import attention
 from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.lost_ledger.adopt import adopt
-from pipelines.push.audit.lost_ledger.detect import lost
+from pipelines.push.audit.lost_ledger.detect import Lost, lost
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
@@ -145,3 +146,17 @@ def test_without_data_nothing_is_called_well(settings: Settings, write: Write, s
     write("sends.ndjson", some_sends(2))
     push(settings, ["sends"])
     assert reconcile(settings).verdict == "agrees"
+
+
+@pytest.mark.parametrize(
+    ("datasets", "counted"),
+    [
+        (("sends",), "1 call that"),
+        (("revenue", "revenue"), "2 calls of revenue that"),
+        (("sends", "clicks", "revenue", "revenue"), "4 calls (2 of revenue) that"),
+    ],
+)
+def test_calls_of_revenue_are_counted_as_a_push_counts_them(datasets: tuple[str, ...], counted: str) -> None:
+    """`doctor` and `alerts` name all calls, and how many of them are those that a push refuses for."""
+    calls = {datetime(2026, 11, 1, hour, tzinfo=UTC): name for hour, name in enumerate(datasets)}
+    assert f"the ledger does not know {counted}" in Lost(calls).text
