@@ -18,7 +18,7 @@ from assets.inspection.metadata import column_schema
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from pipelines.cli.shared.report_run import make_report
-from pipelines.report.write import NAME
+from pipelines.report import PAGE
 from schemas.columns import Dataset
 from schemas.marts.registry import MARTS
 from schemas.registry import DERIVED
@@ -67,7 +67,7 @@ def _derived(name: str, dataset: Dataset) -> dg.AssetSpec:
 
 
 @dg.asset(
-    deps=[warehouse, reconciliation],
+    deps=[warehouse, *_IMPORTS, reconciliation],
     group_name=GROUP,
     kinds={"html"},
     description="One page about the warehouse: freshness, revenue, lists, imports, runs. As `trackly-sync report`.",
@@ -76,15 +76,16 @@ def report(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materializ
     """Write report.html in the data directory."""
     started = time.monotonic()
     with engine(trackly) as settings:
-        path: Path = settings.data_dir / NAME
+        path: Path = settings.data_dir / PAGE
         size, notes = make_report(settings, path, run=context.run.run_id)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(context.run.run_id),
         metadata={
             "path": dg.MetadataValue.path(str(path)),
             "bytes": size,
             "needs_attention": notes,
             "duration_seconds": round(time.monotonic() - started, 3),
-        }
+        },
     )
 
 

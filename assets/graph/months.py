@@ -133,6 +133,7 @@ def _import_month(
     month = found.setdefault(context.partition_key, Month())
     yield dg.MaterializeResult(
         metadata=of_month(month.counts, between, done, time.monotonic() - started, month.differs),
+        data_version=dg.DataVersion(run),
         check_results=month_checks(
             {key: one for key, one in found.items() if one is month or one.is_begun()}, settings
         ),

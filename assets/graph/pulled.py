@@ -38,13 +38,15 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
         metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},
     )
     def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:
-        started = time.monotonic()
+        started, version = time.monotonic(), dg.DataVersion(context.run.run_id)
         with engine(trackly) as settings:
             try:
                 snapshot = snapshot_dataset(settings, dataset.name, context.run.run_id, options=options)
             except Skipped as skip:
-                return dg.MaterializeResult(metadata=of_unserved(skip.reason))
-        return dg.MaterializeResult(metadata=of_snapshot(dataset, snapshot, time.monotonic() - started))
+                return dg.MaterializeResult(metadata=of_unserved(skip.reason), data_version=version)
+        return dg.MaterializeResult(
+            metadata=of_snapshot(dataset, snapshot, time.monotonic() - started), data_version=version
+        )
 
     return pull_one
 
@@ -67,7 +69,8 @@ def warehouse(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Materia
         published = publish_latest(settings, context.run.run_id)
         publish_missing_imports(settings)
     return dg.MaterializeResult(
-        metadata=of_warehouse(published, settings.warehouse, time.monotonic() - started)
+        metadata=of_warehouse(published, settings.warehouse, time.monotonic() - started),
+        data_version=dg.DataVersion(context.run.run_id),
     )
 
 

@@ -96,7 +96,8 @@ def _history(dataset: Dataset) -> dg.AssetsDefinition:
             )[dataset.name]
             rows, months = input_rows(settings, dataset), rows_by_month(settings, dataset.name)
         yield dg.MaterializeResult(
-            metadata=of_intake(dataset, found, months, rows, time.monotonic() - started)
+            metadata=of_intake(dataset, found, months, rows, time.monotonic() - started),
+            data_version=dg.DataVersion(context.run.run_id),
         )
 
     return take_in
@@ -122,7 +123,8 @@ def _imported(dataset: Dataset, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
             rows, beside = recorded_rows(settings, dataset), noticed(settings, dataset.name)
             done = records_of(settings.data_dir, context.run.run_id, [f"push {dataset.name}"])
         return dg.MaterializeResult(
-            metadata=of_outcomes(dataset.name, counts, beside, rows, done, time.monotonic() - started)
+            metadata=of_outcomes(dataset.name, counts, beside, rows, done, time.monotonic() - started),
+            data_version=dg.DataVersion(context.run.run_id),
         )
 
     return send_rows
@@ -137,7 +139,7 @@ imported_revenue = _imported(PUSHED["revenue"], [history_revenue, imported_sends
 
 
 @dg.asset(
-    deps=[imported_clicks, imported_revenue],
+    deps=[imported_sends, imported_clicks, imported_revenue],
     group_name=GROUP,
     pool=PUSH_POOL,
     kinds={"duckdb"},
@@ -149,7 +151,10 @@ def reconciliation(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.Ma
     started = time.monotonic()
     with engine(trackly) as settings:
         done = reconcile(settings, run=context.run.run_id)
-    return dg.MaterializeResult(metadata=of_reconciliation(done, time.monotonic() - started))
+    return dg.MaterializeResult(
+        metadata=of_reconciliation(done, time.monotonic() - started),
+        data_version=dg.DataVersion(context.run.run_id),
+    )
 
 
 PUSHED_ASSETS = [

@@ -46,7 +46,10 @@ def webhook_events(
             return
         new = publish_events(settings) or 0
         rows = event_rows(settings)
-    yield dg.MaterializeResult(metadata=of_events(found, rows, time.monotonic() - started, new))
+    yield dg.MaterializeResult(
+        metadata=of_events(found, rows, time.monotonic() - started, new),
+        data_version=dg.DataVersion(context.run.run_id),
+    )
 
 
 @dg.asset_check(

@@ -35,6 +35,7 @@ from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.reconcile import Reconciliation
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
+from pipelines.report import PAGE
 from pipelines.runs import seconds
 from pipelines.settings import Settings
 from pipelines.snapshots import snapshots
@@ -99,6 +100,20 @@ def events_received(settings: Settings) -> dg.AssetMaterialization | None:
         description="By the receiver.",
         metadata=of_events(found, event_rows(settings)),
     )
+
+
+def page_written(settings: Settings) -> tuple[dg.AssetMaterialization, float] | None:
+    """The page in the data directory and when it was written, seconds since 1970; None where there is none."""
+    path = settings.data_dir / PAGE
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return dg.AssetMaterialization(
+        "report",
+        description="By the command line: report.",
+        metadata={"path": dg.MetadataValue.path(str(path)), "bytes": found.st_size},
+    ), found.st_mtime
 
 
 def assets_of(activity: str) -> tuple[str, ...]:

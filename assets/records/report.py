@@ -8,9 +8,11 @@ What must not go in: what there is to report (`command_line`), and how it is wri
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import dagster as dg
@@ -23,6 +25,7 @@ from assets.graph.webhook_events import events_arrive
 from assets.inspection.metadata import EVENT_FIGURES
 from assets.records import command_line
 from assets.records.events import evaluation, report_months
+from assets.records.provenance import inputs_of, versioned
 from assets.records.pruning import prune_dagster
 from assets.records.run_records import opened
 from assets.records.unreported import by_run, unreported
@@ -55,7 +58,8 @@ def report_pending(instance: dg.DagsterInstance, settings: Settings) -> int:
         for records in unreported(instance, settings):
             _went_well(partial(report, instance, settings, defs, records))
         _went_well(partial(_settle, instance, settings))
-        _went_well(partial(report_events, instance, settings))
+        _went_well(partial(report_events, instance, settings, defs))
+        _went_well(partial(report_page, instance, settings, defs))
     return number
 
 
@@ -91,9 +95,13 @@ def report(
     if run is None:
         return
     made = {event.asset_key: event for event in command_line.materializations(settings, records)}
-    for one in run.tried:
+    graph = defs.resolve_asset_graph()
+    place = {key: number for number, key in enumerate(graph.toposorted_asset_keys)}
+    beside: set[dg.AssetKey] = set()
+    for one in sorted(run.tried, key=lambda one: place[dg.AssetKey(one.asset)]):  # inputs come first
         if (event := made.get(dg.AssetKey(one.asset))) is not None:
-            run.report(one)(event)
+            run.report(one)(versioned(instance, graph, event, records[0].run, one.began, beside))
+            beside.add(event.asset_key)
         run.end_step(one)
     if any(record.activity.startswith(("push", "resolve", "adopt")) for record in records):
         report_months(instance, settings, run.report())
@@ -118,18 +126,53 @@ def _settle(instance: dg.DagsterInstance, settings: Settings) -> None:
             instance.report_run_failed(run, "Nothing is on record of how this run ended.")
 
 
-def report_events(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Report webhook events that the receiver has published by itself; it is no run, so they belong to none."""
-    found = command_line.events_received(settings)
-    if found is None:
+def report_events(instance: dg.DagsterInstance, settings: Settings, defs: dg.Definitions) -> None:
+    """Report webhook events that the receiver has published by itself; it is no run, so they belong to none.
+
+    Args:
+        instance: Dagster's records.
+        settings: where everything lies.
+        defs: which asset is made of which.
+    """
+    received = command_line.events_received(settings)
+    if received is None:
         return
+    figures = repr([received.metadata[name].value for name in EVENT_FIGURES])
+    version = sha256(figures.encode()).hexdigest()
+    found = versioned(instance, defs.resolve_asset_graph(), received, version, time.time())
     last = instance.get_latest_materialization_event(found.asset_key)
     before = last.asset_materialization if last else None
-    if before and all(before.metadata.get(name) == found.metadata[name] for name in EVENT_FIGURES):
+    if before and _is_like(before, found):
         return
     instance.report_runless_asset_event(found)
     for result in _checked(settings, [found.asset_key]):
         instance.report_runless_asset_event(evaluation(instance, result))
+
+
+def _is_like(before: dg.AssetMaterialization, found: dg.AssetMaterialization) -> bool:
+    """Whether events are the same, and in the same warehouse."""
+    same = all(before.metadata.get(name) == found.metadata[name] for name in EVENT_FIGURES)
+    return same and inputs_of(before) == inputs_of(found)
+
+
+def report_page(instance: dg.DagsterInstance, settings: Settings, defs: dg.Definitions) -> None:
+    """Report the page of `trackly-sync report`, which is no run either, where it is newer than what is on record.
+
+    Args:
+        instance: Dagster's records.
+        settings: where everything lies.
+        defs: which asset is made of which.
+    """
+    found = command_line.page_written(settings)
+    if found is None:
+        return
+    event, at = found
+    last = instance.fetch_materializations(event.asset_key, limit=1).records
+    if last and last[0].timestamp >= at:
+        return
+    instance.report_runless_asset_event(
+        versioned(instance, defs.resolve_asset_graph(), event, f"page of {at}", at)
+    )
 
 
 def _checked(settings: Settings, made: Iterable[dg.AssetKey]) -> Iterator[dg.AssetCheckResult]:

@@ -11,9 +11,6 @@ from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import write_durably
 
-NAME = "report.html"
-"""What it is called in the data directory, where nobody says otherwise."""
-
 _RUNS_SHOWN = 15
 
 

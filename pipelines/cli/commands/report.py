@@ -10,6 +10,7 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
+from pipelines.report import PAGE
 from pipelines.settings import load_settings
 from pipelines.storage import is_there, usual_mode
 
@@ -42,9 +43,8 @@ def report(
             f"There is no folder {output.parent} to write the page to.", "Make it, or name another file."
         )
     from pipelines.cli.shared.report_run import make_report  # noqa: PLC0415 - help answers at once
-    from pipelines.report.write import NAME  # noqa: PLC0415 - the same
 
-    path = output or settings.data_dir / NAME
+    path = output or settings.data_dir / PAGE
     size, _ = make_report(settings, path, usual_mode() if output else 0o600)
     if as_json:
         show_json({"file": str(path), "bytes": size})

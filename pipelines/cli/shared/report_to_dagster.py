@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines.errors import SettingsError, StorageError
 from pipelines.logs import run_id
+from pipelines.report import PAGE
 from pipelines.run_records.unreported import Notice, keeps_records, leave, start_reporting
 from pipelines.settings import load_settings
 
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def hand_over(began: datetime) -> None:
-    """Have what this process has put on record reported to Dagster, where Dagster keeps records.
+    """Have what this process has put on record, or a new page, reported to Dagster, where Dagster keeps records.
 
     Args:
         began: when the command began.
@@ -28,13 +29,22 @@ def hand_over(began: datetime) -> None:
         settings = load_settings()
     except SettingsError:  # the command has reported it
         return
-    if not keeps_records(settings.data_dir) or not _has_recorded(settings.data_dir, began):
+    if not keeps_records(settings.data_dir):
+        return
+    if not _has_recorded(settings.data_dir, began) and not _has_a_page(settings.data_dir, began):
         return
     try:
         leave(settings.data_dir, Notice(run_id.get(), began.astimezone(UTC).isoformat()))
         start_reporting(settings.data_dir, settings.dagster_url)
     except (OSError, StorageError) as error:
         _log.warning("Dagster's records miss this run: %s", type(error).__name__)
+
+
+def _has_a_page(data_dir: Path, began: datetime) -> bool:
+    """Whether the report was written since."""
+    with suppress(OSError):
+        return (data_dir / PAGE).stat().st_mtime >= began.timestamp()
+    return False
 
 
 def _has_recorded(data_dir: Path, began: datetime) -> bool:

@@ -12,12 +12,15 @@ import msgspec
 import pytest
 from commands import trackly_sync
 from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKey
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.execution.stats import StepEventStatus
+from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.dagster_run import DagsterRun
 from processes import environment
 from receiving import arrive, delivery
 from serving import wait_for
 
+from assets.definitions import build_defs
 from assets.jobs import JOBS
 from assets.records.command_line import job_of
 from assets.records.events import in_run, report_months
@@ -32,6 +35,8 @@ from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
+from pipelines.report import PAGE
+from pipelines.report.write import write_report
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.runs import now, recorded
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account
@@ -66,6 +71,16 @@ class Records:
     def report(self, run: str) -> int:
         leave(self.settings.data_dir, Notice(run, "2020-01-01T00:00:00+00:00"))
         return report_pending(self.instance, self.settings)
+
+    def stale(self) -> set[str]:
+        """Assets that Dagster calls stale; those that were never made are not."""
+        graph = build_defs().resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        return {
+            key.to_user_string()
+            for key in graph.executable_asset_keys
+            if not graph.get(key).is_partitioned and resolver.get_status(key).value == "STALE"
+        }
 
 
 def write_sends(account: Account, folder: Path, months: dict[str, int]) -> None:
@@ -254,6 +269,58 @@ def test_under_which_job_a_run_is(activities: tuple[str, ...], job: str) -> None
     assert (job in {one.name for one in JOBS}) == (job in ("pull", "push"))
 
 
+def test_what_is_stale_is_so_whoever_did_it(records: Records) -> None:
+    """Commands and Dagster's runs in turn: what was made of something that is newer by now is stale, nothing else."""
+    settings, instance = records.settings, records.instance
+
+    def stale() -> set[str]:
+        """Without clicks and imported revenue, of which there are no files."""
+        kinds = ("history", "imported")
+        return records.stale() - {f"{kind}_{name}" for kind in kinds for name in ("clicks", "revenue")}
+
+    def page() -> None:
+        write_report(settings, settings.data_dir / PAGE, ())
+        report_pending(instance, settings)
+
+    def pulled(run: str) -> None:
+        pull(settings, READ, run)
+        records.report(run)
+
+    def pushed(run: str) -> None:
+        push(settings, ["sends"], run=run)
+        records.report(run)
+
+    def reconciled(run: str) -> None:
+        reconcile(settings, run=run)
+        records.report(run)
+
+    pulled("first")
+    pushed("second")
+    reconciled("third")
+    page()
+    assert stale() == set()
+    run_job("pull", settings, instance=instance)
+    assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
+    pulled("fourth")
+    page()
+    assert stale() == {"history_sends"}
+    number = len(records.made("report"))
+    report_pending(instance, settings)
+    assert len(records.made("report")) == number, "a page that is on record is not reported again"
+    pushed("fifth")
+    assert stale() == {"reconciliation", "report"}
+    reconciled("sixth")
+    assert stale() == {"report"}
+    page()
+    assert stale() == set()
+    # reported late: what was pulled after it began is not what it was made of
+    push(settings, ["sends"], run="late")
+    reconcile(settings, run="late")
+    pulled("meanwhile")
+    records.report("late")
+    assert stale() == {"history_sends", "report"}
+
+
 def test_a_decision_of_a_person_is_a_run_that_nothing_can_start(records: Records) -> None:
     """A report that is made again leaves one run; a run of Dagster's own is left alone."""
     settings, instance = records.settings, records.instance
@@ -363,7 +430,7 @@ def test_dagsters_records_may_be_on_postgresql(
 def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> None:
     """Once for each state, without a run: the receiver is none. Where there never was one, nothing is."""
     settings, instance = records.settings, records.instance
-    report_events(instance, settings)
+    report_events(instance, settings, build_defs())
     assert records.made("webhook_events") == []
     for number in (1, 2):
         arrive(settings, delivery(number))
