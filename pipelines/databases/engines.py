@@ -40,18 +40,25 @@ def engine_on(url: str, *, durable: bool) -> Iterator[sa.Engine]:
 
 def _taken(url: str, durable: bool) -> sa.Engine:
     """The engine that waits for this database, or a new one."""
-    idle = _idle()
-    for _ in range(idle.qsize()):
+    waiting = list(_all_idle())
+    fitting = next((place for place, one in enumerate(waiting) if one[:2] == (url, durable)), None)
+    engine = None if fitting is None else waiting.pop(fitting)[2]
+    for one in waiting:
+        _idle().put(one)
+    if engine is None:
+        return open_engine(url, durable=durable)
+    if file := sqlite_file(url):
+        sort_beside(file)
+    return engine
+
+
+def _all_idle() -> Iterator[tuple[str, bool, sa.Engine]]:
+    """Those that wait, taken from all other threads."""
+    while True:
         try:
-            found = idle.get_nowait()
+            yield _idle().get_nowait()
         except Empty:
-            break
-        if found[:2] == (url, durable):
-            if file := sqlite_file(url):
-                sort_beside(file)
-            return found[2]
-        idle.put(found)
-    return open_engine(url, durable=durable)
+            return
 
 
 def _give_back(url: str, durable: bool, engine: sa.Engine) -> None:

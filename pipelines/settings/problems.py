@@ -36,8 +36,6 @@ def problem(item: Any) -> str:
     kind, text = item["type"], str(item["msg"])
     if kind == "plain_http":  # of no single field
         return text
-    if not item["loc"]:
-        return f"Settings {_lower(text.removeprefix('Value error, '))}"
     name = str(item["loc"][0])
     if kind in _OWN:
         reason = text.removeprefix("Value error, ")

@@ -1,0 +1,57 @@
+"""Ctrl-C at the moments at which Python would lose it, and what is none."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.process import interrupts
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What another hook was given; the process's own hooks and state are as before afterwards."""
+    given: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", given.append)
+    monkeypatch.setattr(interrupts, "_state", type(interrupts._state)())
+    interrupts.at_second(lambda: None)
+    return given
+
+
+def test_errors_of_others_go_to_whoever_took_them_before(seen: list[Any]) -> None:
+    """Also a KeyboardInterrupt that no signal of ours has raised."""
+    errors = [SimpleNamespace(exc_type=kind) for kind in (ValueError, KeyboardInterrupt)]
+    for error in errors:
+        sys.unraisablehook(error)  # type: ignore[arg-type]
+    assert seen == errors
+
+
+def test_an_interrupt_that_was_lost_is_sent_again(seen: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another one comes while that is begun: Python would lose it there too."""
+    begun: list[Any] = []
+
+    def timer(*given: Any) -> Any:
+        begun.append(given)
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+        return SimpleNamespace(start=lambda: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.interrupt(2, None)
+    monkeypatch.setattr(threading, "Timer", timer)
+    sys.unraisablehook(SimpleNamespace(exc_type=KeyboardInterrupt))  # type: ignore[arg-type]
+    assert len(begun) == 2
+    assert begun[0] == begun[1]
+    assert seen == []
+
+
+def test_what_another_than_ctrl_c_cancels_stays_cancelled() -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupts._cancelled_by_interrupt(cancelled()))
