@@ -11,7 +11,7 @@ be (`call_sizes`).
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -49,7 +49,7 @@ _QUICK = 20.0
 _PATIENT = 1
 """Rows of a call that is tried as often as any request: it cannot be made smaller."""
 
-OnIntent = Callable[[int, LedgerRows], None]
+OnIntent = Callable[[int, LedgerRows], Awaitable[None]]
 """What is called with a call's number and rows when its intent is on record, before it leaves."""
 
 _log = logging.getLogger(__name__)
@@ -249,7 +249,7 @@ class Sending:
     async def _post(self, chunk: Chunk, number: int) -> Reply[ImportAnswer]:
         if self.dataset == REVENUE:
             if self.on_intent:
-                self.on_intent(number, chunk.rows)
+                await self.on_intent(number, chunk.rows)
             return await post_revenue(
                 self.client, chunk.body(), lambda at: self.ledger.note_sent(self.dataset, number, at)
             )

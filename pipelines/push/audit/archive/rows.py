@@ -13,14 +13,15 @@ numbers are hashed, and messages left out, where settings say so. Beside it is n
 became of them (`lost_ledger.pushed_calls`). What does not belong here: that, while the ledger is there (`ledger`).
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import duckdb
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import FILES, archive_folder, archived, reading_archive, span
-from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call
+from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call, sync_notes
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import LedgerRows
@@ -146,11 +147,12 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
     return new
 
 
-def noting(settings: Settings, ledger: Ledger) -> Callable[[int, LedgerRows], None]:
+def noting(settings: Settings, ledger: Ledger) -> Callable[[int, LedgerRows], Awaitable[None]]:
     """What notes each call of revenue before it leaves, by its number in a ledger: it outlives that ledger."""
 
-    def note(number: int, rows: LedgerRows) -> None:
+    async def note(number: int, rows: LedgerRows) -> None:
         note_call(settings, ledger.intended_at(number), rows)
+        await asyncio.to_thread(sync_notes, settings)  # meanwhile other calls go on
 
     return note
 

@@ -6,8 +6,8 @@
 
 A Parquet file is written again where what it holds has changed since, which its own digest shows.
 
-The archive itself says what was about to be sent. Whether it was, and what came of it, is here. A line is not synced:
-it outlives the process, not a power cut. What does not belong here: comparing it with a ledger (`detect`).
+The archive itself says what was about to be sent. Whether it was, and what came of it, is here. Each line is on the
+disk before its call leaves. What does not belong here: comparing it with a ledger (`detect`).
 """
 
 import json
@@ -83,7 +83,7 @@ def begin_notes(settings: Settings) -> None:
 
 
 def note_call(settings: Settings, at: str, rows: "LedgerRows") -> None:
-    """Note that a call of revenue is about to leave.
+    """Note that a call of revenue is about to leave; it must not before `sync_notes`.
 
     Args:
         settings: where the archive lies.
@@ -100,6 +100,17 @@ def note_call(settings: Settings, at: str, rows: "LedgerRows") -> None:
         private_folder(path.parent)
         with path.open("ab") as file:
             file.write(line.encode())
+
+
+def sync_notes(settings: Settings) -> None:
+    """Make what was noted so far outlive a power cut.
+
+    Raises:
+        StorageError: the disk refused; the call must not leave.
+    """
+    path = pushed_folder(settings) / _UNDER_WAY
+    with storage_errors("write", path):
+        sync_file(path)
 
 
 def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:

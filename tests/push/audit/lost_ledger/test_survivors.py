@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -264,8 +266,13 @@ def test_an_older_ledger_is_noticed_beside_an_archive_of_an_earlier_version(
         assert pushed.sales == sales(LAST)
 
 
-def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(pushed: Pushed) -> None:
-    """Its archive has them and its ledger does not, before anything was published: that is no older ledger."""
+def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(
+    pushed: Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its archive has them and its ledger does not, before anything was published: that is no older ledger.
+
+    When a row arrives, the note of its call is on the disk.
+    """
     pushed.restore("empty", "deleted")
     settings = pushed.settings
     shutil.rmtree(settings.parquet_dir / "imports")
@@ -278,7 +285,21 @@ def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(pushed: Pushe
         stage.execute("DELETE FROM verdicts")  # as if the sends were there
         assert archive(stage, "revenue", settings) == LAST
     assert not lost(settings)
+    synced, notes, fsync = set[str](), pushed_folder(settings) / "under-way", os.fsync
+
+    def sync(handle: int) -> None:
+        fsync(handle)
+        if notes.exists() and os.path.samestat(os.fstat(handle), notes.stat()):
+            synced.update(re.findall(r"m\d{6}", notes.read_text()))
+
+    def arrive(entity: str, row: Row) -> None:
+        if entity == "revenue":
+            assert row["message_id"] in synced
+
+    monkeypatch.setattr(os, "fsync", sync)
+    pushed.account.refuse = arrive
     assert push(settings, ALL).outcomes["revenue"].accepted == LAST
+    pushed.account.refuse = None
     assert pushed.sales == sales(LAST)
 
 
