@@ -68,6 +68,10 @@ COMMANDS: tuple[LazyCommand, ...] = (
 """Every command, in the order of the help."""
 
 
+_REFUSING = ("pull", "push", "replay", "resolve", "adopt", "reconcile")
+"""Commands that call `refuse_misspelt`."""
+
+
 class _Top(Group):
     """All commands; those that are not asked for are not loaded."""
 
@@ -114,7 +118,7 @@ def _shared(
     log_to_terminal(verbose)
     _keep_private()
     if context.invoked_subcommand != "doctor":  # which has more to say of it
-        _tell_of_misspelt_settings()
+        _tell_of_misspelt_settings(context.invoked_subcommand or "")
 
 
 def _keep_private() -> None:
@@ -133,9 +137,9 @@ def _keep_private() -> None:
         tell(f"What a killed run left cannot be removed: {error}")
 
 
-def _tell_of_misspelt_settings() -> None:
-    """A setting that is not read does nothing, and nothing else would say so."""
+def _tell_of_misspelt_settings(command: str) -> None:
+    """A setting that is not read does nothing, and nothing else would say so; some commands refuse it themselves."""
     with suppress(OSError, UnicodeDecodeError):  # of .env, which the command itself reports
         for one in misspelt():
-            if one.meant:
+            if one.meant and not (one.is_refused and command in _REFUSING):
                 tell(one.text)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from commands import Done
 
+from pipelines.cli.app import _REFUSING
 from pipelines.sandbox import API_KEY
 
 Sync = Callable[..., Done]
@@ -34,6 +35,16 @@ Sync = Callable[..., Done]
         (["status"], {"TRACKLY_LEDGER_URL": "mysql://u:p@h/db"}, 2, "mysql:// is not supported"),
         (["pull"], {"TRACKLY_SCHEDULES": "maybe"}, 2, "TRACKLY_SCHEDULES must be on or off"),
         (["pull"], {"TRACKLY_HISTORY_START": "2020"}, 2, "TRACKLY_HISTORY_START must be a date, such as"),
+        *(
+            ([command], {"TRACKLY_HASH": "x"}, 2, "Error: TRACKLY_HASH is no setting and has no effect; what")
+            for command in _REFUSING
+        ),
+        (
+            ["status"],
+            {"TRACKLY_HASH": "x", "TRACKLY_LEDGER_URL": "mysql://u:p@h/db"},
+            2,
+            "TRACKLY_HASH_PHONES is one",
+        ),
         (["pull"], {"TRACKLY_API_KEY": None, "TRACKLY_APIKEY": "x"}, 2, "TRACKLY_API_KEY is one"),
         (["push", "--month", "March"], {}, 2, "Write it as --month 2026-10"),
         (["push", "--month", "2025-3x", "--dry-run"], {}, 2, "Write it as --month 2026-10"),
@@ -60,6 +71,7 @@ def test_mistakes_are_named_with_their_remedy(
     assert done.returncode == code, done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert done.stderr.count("is no setting") <= 1, "a refusal is no warning as well"
     assert done.stdout == ""
     key = changes.get("TRACKLY_API_KEY") or API_KEY
     assert key not in done.stderr

@@ -25,6 +25,7 @@ from pipelines.cli.shared.arguments import run_named
 from pipelines.cli.terminal.results import pull_notes, status_json
 from pipelines.errors import UsageError
 from pipelines.process.exit_codes import LEFT_OUT, USAGE
+from pipelines.pull.run import Pulled
 from pipelines.push.audit.acknowledged import Balance
 from pipelines.push.audit.lost_ledger.adopt import Adopted
 from pipelines.push.audit.lost_ledger.detect import Lost
@@ -38,6 +39,7 @@ from pipelines.push.resolve import Doubt
 from pipelines.push.revenue.loop import Unsettled
 from pipelines.push.run import PlanReport
 from pipelines.settings import load_settings
+from pipelines.snapshots import Snapshot
 from schemas.own_tables.imports import FINDINGS
 from schemas.own_tables.sync import Manifest
 from schemas.registry import PUSHED
@@ -96,8 +98,8 @@ def test_the_end_of_a_log_that_was_cut_off(shown: Shown) -> None:
 
 
 def test_a_dataset_that_the_account_does_not_serve(shown: Shown, tmp_path: Path) -> None:
-    settings = load_settings(_env_file=None, data_dir=tmp_path)
-    pull._show(settings, ["contacts"], {"contacts": manifest()}, {"audiences": "404 not found"}, 1.0)
+    done = Pulled([Snapshot(manifest(), tmp_path)], {"audiences": "404 not found"}, requests=1, retries=0)
+    pull._show(["contacts"], done, 1.0)
     assert "audiences: not pulled, since the account does not serve it. 404 not found" in shown()
     assert pull_notes({"contacts": manifest(schema_changes="new: tier")}) == [
         "Fields of contacts changed: new: tier"
