@@ -6,7 +6,7 @@ What does not belong here: what alerts (`alerts`), and what is measured (`metric
 
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,11 +31,12 @@ from pipelines.alerts.notify import notify
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.process.interrupts import interrupts_deferred
 from pipelines.run_records.pruning import prune_runs
-from pipelines.runs import last_of_each
+from pipelines.runs import last_of_each, unended
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.warehouse.published import last_sent_at, published, unread_events
 from pipelines.webhooks.queue.state import received
+from schemas.own_tables.sync import RunRecord
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -102,7 +103,7 @@ def conditions(
         *of_pulls(settings, pulled, datetime.now(UTC)),
         of_warehouse(no_warehouse, is_there=is_there(settings.warehouse)),
         of_readable("runs", "records of runs", no_records),
-        *of_runs(last.values()),
+        *of_runs(_with_killed(last, unended(settings.data_dir)).values()),
         *of_unserved(pulled, last.values()),
         *of_source(pulled),
         *(_of_pushes(settings, outcomes, further) if outcomes else ()),
@@ -117,6 +118,19 @@ def _of_pushes(settings: Settings, outcomes: Outcomes, further: Further) -> list
         found += judged or []
         unreadable = unreadable or error
     return [*found, of_readable("pushes", "records of pushes", unreadable)]
+
+
+def _with_killed(last: Mapping[str, RunRecord], begun: Iterable[RunRecord]) -> dict[str, RunRecord]:
+    """The newest record of each activity, those among them whose process is gone and that have no record yet.
+
+    Those that have one as killed are left out: the activity has begun again, and it is not known how that ends.
+    """
+    found = {activity: record for activity, record in last.items() if record.status != "killed"}
+    for record in begun:
+        before = found.get(record.activity)
+        if record.status == "killed" and (before is None or before.started_at < record.started_at):
+            found[record.activity] = record
+    return found
 
 
 def _read(read: Callable[[], R]) -> tuple[R | None, StorageError | None]:

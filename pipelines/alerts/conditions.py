@@ -4,7 +4,7 @@
     damaged:warehouse    the warehouse cannot be read
     damaged:runs         a run's record cannot be read
     damaged:pushes       the ledger, or what else pushes have on record, cannot be read
-    failed:<activity>    an activity failed when it last ran, such as a publish that the shrink guard stopped
+    failed:<activity>    an activity failed or was killed when it last ran; as a publish that the shrink guard stopped
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
@@ -50,6 +50,9 @@ _WITHOUT_COMPARISON = {
 """Verdicts of a reconciliation that compared nothing, or not all; `push.audit.reconcile` gives them."""
 
 _PATH = re.compile(r"\S*/\S+")
+
+_WRONG = ("failed", "killed")
+"""How what somebody should know of may have ended; what a person stopped is not among it."""
 
 _BY_HAND = ("adopt", "resolve", "rollback ", "replay ")
 """Activities that a person waits for, who has seen how they ended."""
@@ -158,9 +161,9 @@ def of_runs(last: Iterable[RunRecord]) -> list[Condition]:
     """
     found = []
     watched = [record for record in last if not record.activity.startswith(_BY_HAND)]
-    failures = _failures([record for record in watched if record.status == "failed"])
+    failures = _failures([record for record in watched if record.status in _WRONG])
     for record in watched:
-        firing = record.status == "failed"
+        firing = record.status in _WRONG
         text = failures[_cause(record)] if firing else f"{record.activity} {record.status}"
         remedy = f"Look at it: trackly-sync runs {record.run[:8]}"
         figures = {"run": record.run, "finished_at": record.finished_at}
@@ -191,15 +194,22 @@ def _failures(failed: Sequence[RunRecord]) -> dict[tuple[str, str], str]:
     for record in sorted(failed, key=lambda record: record.finished_at or record.started_at):
         by_cause.setdefault(_cause(record), []).append(record)
     return {
-        cause: f"{', '.join(dict.fromkeys(one.asked or one.activity for one in records))} failed: "
-        f"{(records[0].error or '').rstrip('.')}"
+        cause: _failure(", ".join(dict.fromkeys(one.asked or one.activity for one in records)), records[0])
         for cause, records in by_cause.items()
     }
 
 
+def _failure(what: str, record: RunRecord) -> str:
+    if record.status == "killed":
+        command = what.replace(" of ", " --month ").replace(" all", "")
+        return f"{what} was killed; nothing is half-done, run it again: trackly-sync {command}"
+    return f"{what} failed: {(record.error or '').rstrip('.')}"
+
+
 def _cause(record: RunRecord) -> tuple[str, str]:
     """The run, and what went wrong in it, whichever file or path of the API it was about."""
-    return record.run, _PATH.sub("", record.error or "")
+    why = record.asked or record.activity if record.status == "killed" else record.error
+    return record.run, _PATH.sub("", why or "")
 
 
 def of_source(published: Mapping[str, Manifest]) -> list[Condition]:

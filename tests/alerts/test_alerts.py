@@ -38,7 +38,6 @@ from pipelines.push.run import push
 from pipelines.sandbox import Account, Server, parse_fault, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.published import published
-from schemas.own_tables.sync import RunRecord
 
 
 class Hook:
@@ -282,38 +281,6 @@ def test_runs_by_dagster_alert_alike(shown: Settings, hook: Hook, server: Server
     assert hook.changes() == [("failed:pull offers", "firing"), ("failed:pull offers", "recovered")]
     assert hook.messages[-1]["alerts"][0]["figures"]["run"] == done.run_id
     assert (tmp_path / "collector" / "trackly_sync_pull.prom").exists()
-
-
-def test_parts_of_a_run_that_failed_for_one_reason_have_one_text() -> None:
-    """Whichever file of theirs the disk refused; another reason of the same run, or another run, has its own."""
-
-    def failed(name: str, error: str, run: str = "r", asked: str | None = "pull all") -> RunRecord:
-        at = f"2026-11-01T00:00:0{len(name)}+00:00"
-        return RunRecord(
-            run=run,
-            activity=f"pull {name}",
-            asked=asked,
-            status="failed",
-            error=error,
-            started_at=at,
-            finished_at=at,
-        )
-
-    full = "Cannot write {}: No space left on device."
-    lists, offers = full.format("/d/lists/a"), full.format("/d/offers/bodies")
-    one, two, three, four = of_runs(
-        [
-            failed("offers", offers),
-            failed("lists", lists),
-            failed("contacts", "No answer."),
-            failed("lists", lists, "s"),
-        ]
-    )
-    assert one.text == two.text == f"pull all failed: {lists[:-1]}", "the first that failed"
-    assert len({one.text, three.text, four.text}) == 2
-    assert len({one.remedy, four.remedy}) == 2
-    apart = of_runs([failed("offers", offers, asked=None), failed("lists", lists, asked=None)])
-    assert {condition.text for condition in apart} == {f"pull lists, pull offers failed: {lists[:-1]}"}
 
 
 def test_what_cannot_be_read_is_an_alert_and_hides_no_other(

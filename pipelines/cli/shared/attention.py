@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.cli.terminal.results import differing_notes, pull_notes, push_notes
 from pipelines.errors import StorageError
 from pipelines.push.outcomes import Outcomes
-from pipelines.runs import last_of_each, unended
+from pipelines.runs import last_of_each
 from pipelines.settings import Settings
 from pipelines.warehouse.rolled_back import rolled_back
 from schemas.own_tables.sync import Manifest
@@ -40,27 +40,16 @@ def attention(
         for condition in conditions(settings, lambda _: pushed, push_conditions)
         if condition.firing and condition.name.startswith(_ALERTING)
     )
-    killed = dict.fromkeys(
-        _killed(record.asked or record.activity)
-        for record in unended(settings.data_dir)
-        if record.status == "killed" and (record.asked or record.activity).startswith(("pull ", "push "))
-    )
     notes_of_differing: list[str] = []
     with suppress(StorageError):  # `damaged:pushes` is among those that alert then
         notes_of_differing = differing_notes(differing(settings))
     return [
         *alerting,
-        *killed,
         *pull_notes(pulled),
         *(one.text for one in rolled_back(settings, pulled)),
         *push_notes(pushed),
         *notes_of_differing,
     ]
-
-
-def _killed(what: str) -> str:
-    command = what.replace(" of ", " --month ").replace(" all", "")
-    return f"{what} was killed; nothing is half-done, run it again: trackly-sync {command}"
 
 
 def ledger_notes(settings: Settings) -> list[str]:
