@@ -272,10 +272,9 @@ def _run(
 def _job(defs: dg.Definitions, name: str, keys: set[dg.AssetKey]) -> dg.JobDefinition:
     """The job of that name, or that of all assets where none that has it makes them; cut down to some assets."""
     found = [job for job in defs.resolve_all_job_defs() if job.name == name]
-    for job in (*found, defs.resolve_implicit_global_asset_job_def()):
-        if keys <= set(job.asset_layer.executable_asset_keys):
-            return job.get_subset(asset_selection=keys)
-    raise KeyError(name)
+    jobs = (*found, defs.resolve_implicit_global_asset_job_def())
+    fitting = next(job for job in jobs if keys <= set(job.asset_layer.executable_asset_keys))
+    return fitting.get_subset(asset_selection=keys)
 
 
 def _success(took: float) -> StepSuccessData:

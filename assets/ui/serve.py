@@ -79,10 +79,8 @@ def _alive(pid: int) -> bool:
     """Whether this is a process of Python; another may have got the number meanwhile."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except OSError:  # there is none, or it is another user's
         return False
-    except PermissionError:
-        return False  # it is another user's
     command = Path(f"/proc/{pid}/cmdline")
     return b"python" in command.read_bytes() if command.exists() else True
 

@@ -4,7 +4,6 @@ What must not go in: who may come in (`guard`), and the other processes (`serve`
 """
 
 import sys
-from collections.abc import Callable
 
 import dagster as dg
 import uvicorn
@@ -40,16 +39,13 @@ def rules_of(settings: Settings, host: str, port: int) -> Rules:
     return Rules(port, named, password, may_enter)
 
 
-def serve(
-    workspace: str, host: str, port: int, *, stopped: Callable[[uvicorn.Server], None] | None = None
-) -> None:
+def serve(workspace: str, host: str, port: int) -> None:
     """Serve the pages until SIGTERM or SIGINT.
 
     Args:
         workspace: a file that names the code server.
         host: to listen on.
         port: the same.
-        stopped: called with the server before it starts, for whoever wants to stop it otherwise.
     """
     settings = load_settings()
     with dg.DagsterInstance.get() as instance:
@@ -64,10 +60,7 @@ def serve(
                 guarded, host=host.strip("[]"), port=port, log_level="warning", proxy_headers=False,
                 server_header=False,
             )  # fmt: skip
-            server = uvicorn.Server(config)
-            if stopped:
-                stopped(server)
-            server.run()
+            uvicorn.Server(config).run()
 
 
 def _is_any(host: str) -> bool:
