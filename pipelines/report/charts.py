@@ -44,6 +44,9 @@ _ROUNDS_UP = 0.9995
 _NAME = 18
 """How many letters the name of a bar has room for."""
 
+_WIDE = "MWmw@%"
+"""Letters that take more room, beside those of East Asia."""
+
 _SHORT = 3 * 86_400
 """Seconds below which an axis of time needs the hour."""
 
@@ -70,7 +73,8 @@ def _cut(name: str) -> str:
 
 
 def _wide(name: str) -> int:
-    return sum(unicodedata.east_asian_width(letter) in "FW" for letter in name)
+    """How many letters take about twice the room of others."""
+    return sum(letter in _WIDE or unicodedata.east_asian_width(letter) in "FW" for letter in name)
 
 
 _MARGIN_RIGHT = 14

@@ -17,7 +17,7 @@ DAY = date(2025, 12, 1)
 
 
 def _width(text: str, font: float) -> float:
-    return sum(font if ord(letter) > 0x2E80 else _LETTER * font for letter in text)
+    return sum(font if ord(letter) > 0x2E80 or letter in "MW@" else _LETTER * font for letter in text)
 
 
 def _labels(chart: Chart, axis: str, font: float = _FONT) -> list[tuple[float, float, str]]:
