@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from beginnings import seeded
+from filelock import FileLock
 
 from assets.graph.pulled import DATASETS
 from assets.resources import GivenTrackly
@@ -345,3 +346,19 @@ def test_a_full_disk_alerts_though_nothing_can_be_put_on_record(
     pull(shown, ["lists"], "room")
     assert set(hook.changes()[2:]) == {("low:disk", "recovered"), ("failed:pull lists", "recovered")}
     assert json.loads((shown.data_dir / "alerts.json").read_bytes())["firing"] == {}
+
+
+def test_one_process_sends_and_a_disk_that_takes_no_lock_keeps_nobody_quiet(
+    shown: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two at once would send the same twice; an alert that is lost is worse than one that comes twice."""
+    monkeypatch.setattr(notifying, "POST_SECONDS", 0.01)
+    shown.data_dir.mkdir(exist_ok=True)
+    with FileLock(shown.data_dir / ".alerts.json.lock"):
+        notify(shown, wrong(firing=True))
+    assert hook.messages == []
+    assert "another process is sending them" in caplog.text
+    (shown.data_dir / ".alerts.json.lock").unlink(missing_ok=True)
+    (shown.data_dir / ".alerts.json.lock").mkdir()
+    notify(shown, wrong(firing=True))
+    assert len(hook.messages) == 1

@@ -18,5 +18,6 @@ def test_a_saved_account_is_the_same_account(tmp_path: Path) -> None:
     assert again.contact_page(10, 30) == account.contact_page(10, 30)
     for name in ("lists", "offers", "creatives", "audiences", "schedules", "sends", "clicks", "revenue"):
         assert getattr(again, name) == getattr(account, name), name
+    assert again.new_revenue_id() not in {row["id"] for row in account.revenue}
     with pytest.raises(ValueError, match="line 1"):
         load(Path(__file__))

@@ -31,6 +31,13 @@ def when_idle(server: Server) -> dict[str, Any]:
     return found
 
 
+def test_a_reply_that_drips_is_whole_for_whoever_waits(server: Server, http: httpx.Client) -> None:
+    """Many small parts, and the end of the body after them."""
+    wanted = http.get("/lists").json()
+    server.faults.active.append(parse_fault("drip,path=/lists,value=100000"))
+    assert http.get("/lists").json() == wanted
+
+
 @pytest.mark.parametrize("body", ["html", "empty", "json"])
 def test_a_gateway_answers_and_the_account_commits_later(
     server: Server, http: httpx.Client, account: Account, body: str

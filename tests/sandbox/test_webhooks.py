@@ -120,8 +120,10 @@ def test_retries_end_and_a_pause_comes_without_notice() -> None:
         4,
         True,
     )
+    reply(account, "+15550000001", "+15559000001", "meanwhile")
+    assert (len(account.webhooks.log), len(account.webhooks.lost)) == (9, 5)
     account.webhooks.resume()
-    assert (account.webhooks.paused, len(account.events)) == (False, 4)
+    assert (account.webhooks.paused, len(account.events)) == (False, 5)
     configure(account, None)
 
 

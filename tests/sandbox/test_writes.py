@@ -87,6 +87,9 @@ def test_a_contact_is_added_and_merged(account: Account, http: httpx.Client) -> 
     assert (on_another["is_new_contact"], on_another["is_new_list_contact"]) == (False, True)
     assert on_another["journeys_enrolled"] == 1
     assert row_of(account, NEW, 2)["in_workflow"]
+    for skip, joined in ((True, 0), (False, 1)):  # somebody who is there begins only on request
+        more = {"list_number": OTHER, "use_journeys": True, "skip_journey_if_exists": skip}
+        assert sent(http, "POST", "/contacts", phone_number=NEW, **more)["journeys_enrolled"] == joined
     assert account.lists[0]["contact_count"] == count + 1
     assert account.consents[f"{NEW}/1"] == {"ip_address": "192.0.2.1", "url": "https://example.com"}
 
