@@ -64,9 +64,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """What it is by its activities, and by whether it has ended."""
+        """What it is by its activities, and by whether it has ended; a later version may know further ones."""
         statuses = {self.unended, *(record.status for record in self.activities)}
-        return next(status for status in _STATUSES if status in statuses)
+        return next((status for status in _STATUSES if status in statuses), self.activities[-1].status)
 
     @property
     def rows(self) -> int:

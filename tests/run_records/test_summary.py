@@ -1,5 +1,6 @@
 """Runs out of the records of their activities: whole ones, and `running` until their process or job has ended."""
 
+import json
 import os
 import signal
 from itertools import pairwise
@@ -10,6 +11,7 @@ import pytest
 
 from assets.resources import Trackly
 from assets.runs.started_by import asked
+from pipelines.cli.commands.runs import show_runs
 from pipelines.record_files import stamp
 from pipelines.run_records.summary import Run, latest_runs
 from pipelines.runs import newest, recorded
@@ -81,6 +83,21 @@ def test_a_run_is_named_by_what_was_asked_for(activities: list[tuple[str, str | 
     at = "2026-11-01T00:00:00+00:00"
     records = [RunRecord(run="r", activity=one, asked=asked, started_at=at) for one, asked in activities]
     assert Run("r", records).what == what
+
+
+def test_records_of_a_later_version_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a status and a field that this one does not know."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    record = {
+        "run": "later",
+        "activity": "pull lists",
+        "started_at": "2030-01-01T00:00:00+00:00",
+        "status": "waived",
+    }
+    (runs / "20300101T000000.0-1-pull-lists.json").write_text(json.dumps({**record, "energy": 7}))
+    show_runs([_run(tmp_path)])
+    assert "waived" in capsys.readouterr().out
 
 
 def _run(data_dir: Path) -> Run:

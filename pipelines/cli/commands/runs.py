@@ -91,7 +91,7 @@ def show_runs(found: Sequence[Run]) -> None:
             run.run[:SHORT],
             _clock(run.began),
             duration(run.seconds),
-            f"[{_COLOURS[run.status]}]{run.status}[/]",
+            f"[{_COLOURS.get(run.status, 'default')}]{run.status}[/]",
             f"{run.rows:,}" if run.is_counted else f"{run.rows:,} + ?" if run.rows else "unknown",
             cell(f"{run.what}: {run.figures}" if run.figures else run.what),
         )
@@ -150,9 +150,8 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
 def _show_activity(record: RunRecord) -> None:
     took = duration(seconds(record)) if record.finished_at or record.status == "running" else ""
     activity = f"{record.activity} {record.month}" if record.month else record.activity
-    out.print(
-        f"[{_COLOURS[record.status]}]{record.status:<10}[/] {activity:<18} {took:>9}  {_moved(record)}".rstrip()
-    )
+    colour = _COLOURS.get(record.status, "default")
+    out.print(f"[{colour}]{record.status:<10}[/] {activity:<18} {took:>9}  {_moved(record)}".rstrip())
     if record.error:
         out.print(f"{'':11}{for_terminal(record.error)}")
     figures = _figures(record)
