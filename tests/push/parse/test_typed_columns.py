@@ -36,7 +36,7 @@ def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool]
         with opened_relation(connection, dataset, Source(path, name, "parquet")) as read:
             for part in read.stretches:
                 parts.append(part.proven)
-                connection.execute((_typed_insertion if part.proven else _insertion)(dataset, 0, 0, part))
+                connection.execute((_typed_insertion if part.proven else _insertion)(dataset, part), [0, 0])
         quick = connection.execute("FROM input ORDER BY seq").fetchall()
         connection.execute("DELETE FROM input")
         rows = f"read_parquet('{path}', file_row_number = true)"
@@ -46,7 +46,7 @@ def both_ways(folder: Path, query: str, name: str = "sends") -> tuple[list[bool]
         }
         texts = select_texts(dataset, found, rows, row="file_row_number + 1")
         as_texts = Stretch(texts, typed_amounts=typed_amounts(dataset, found))
-        connection.execute(_insertion(dataset, 0, 0, as_texts))
+        connection.execute(_insertion(dataset, as_texts), [0, 0])
         assert quick == connection.execute("FROM input ORDER BY seq").fetchall()
     return parts, quick
 

@@ -79,9 +79,7 @@ def texts(dataset: Dataset, columns: dict[str, Sequence[str | None]]) -> pa.Reco
     return pa.record_batch([*places, *values, *[pa.nulls(rows, pa.string())] * 2], schema=schema(dataset))
 
 
-def loaded(
-    dataset: Dataset, rows: pa.Table, insertion: Callable[[Dataset, int, int, str], str]
-) -> list[object]:
+def loaded(dataset: Dataset, rows: pa.Table, insertion: Callable[[Dataset, Stretch], str]) -> list[object]:
     """What becomes of rows in a stage."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")  # rows stay in order
@@ -89,7 +87,7 @@ def loaded(
         _create(connection, dataset)
         connection.register("incoming", rows)
         known = _presence(rows) if insertion is _typed_insertion else frozenset()
-        connection.execute(insertion(dataset, 0, 0, Stretch("FROM incoming", presence=known)))
+        connection.execute(insertion(dataset, Stretch("FROM incoming", presence=known)), [0, 0])
         return connection.execute("SELECT * EXCLUDE (row, seq) FROM input").fetchall()
 
 
