@@ -22,7 +22,7 @@ from pipelines.push.run import push
 from pipelines.report.amounts import money
 from pipelines.report.figures import figures
 from pipelines.report.write import write_report
-from pipelines.runs import records
+from pipelines.runs import recorded, records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.structure.tables import complete
@@ -370,6 +370,24 @@ def test_an_axis_of_time_has_no_gaps(
         of = sorted(row["period"] for row in found[name] if row["grain"] == grain)
         assert of == periods, name
     assert sum(int(row["rows"] or 0) for row in found["progress"]) == (1 if happened[0] < "2020" else 2)
+
+
+def test_a_push_without_rows_of_a_dataset_is_not_never(settings_of: Any, tmp_path: Path) -> None:
+    """Where clicks were pushed and there were none, the page does not call that both never and succeeded."""
+    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
+    with replacing(settings.warehouse) as connection:
+        complete(connection)
+        create_views(connection)
+        connection.execute(
+            "INSERT INTO imports.records BY NAME SELECT 'sends' AS dataset, 'accepted' AS outcome, 1 AS attempt,"
+            " true AS in_input, now() AS at"
+        )
+    for name in ("sends", "clicks"):
+        with recorded(settings.data_dir, "run", f"push {name}"):
+            pass
+    imports = {row[0]: row for row in report(settings).rows["imports"]}
+    assert (imports["clicks"][1], imports["clicks"][5]) == ("no rows yet", "succeeded")
+    assert (imports["revenue"][1], imports["revenue"][5]) == ("never", "-")
 
 
 def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tmp_path: Path) -> None:
