@@ -1,6 +1,7 @@
 """`demo` empties no folder that something is running in, and refuses before it shows anything that leads nowhere."""
 
 import fcntl
+import json
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 import typer
 from filelock import FileLock
 
+from pipelines.cli.commands import demo as demo_module
 from pipelines.cli.commands.demo import demo
 from pipelines.cli.shared.demo_folder import own_folder
 from pipelines.whole_runs import show_begun, whole_run
@@ -85,3 +87,40 @@ def test_a_port_in_use_is_refused_with_what_sets_it(folder: Path, capsys: pytest
     assert f"make demo-ui PORT={port + 1}" in shown.err
     assert shown.out == ""
     assert "demo --ui --port $(PORT)" in (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_a_demo_that_cannot_run_its_job_or_its_pages_fails(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their exit code; its account is kept, and shown for as long as it is served."""
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no other process of Python gets beyond its first line
+    monkeypatch.setenv("TRACKLY_DATA_DIR", "/srv/real")
+    assert ended(folder, pages=False) == 1
+    shown = capfd.readouterr()
+    assert (
+        f"The demo's data is in {folder} (--data-dir); TRACKLY_DATA_DIR is for the real account"
+        in " ".join(shown.out.split())
+    )
+    before = (folder / "account.json").read_bytes()
+    assert ended(folder, pages=True, port=free_port()) == 1
+    shown = capfd.readouterr()
+    assert f"export TRACKLY_DATA_DIR={folder}" in shown.out.replace("\n", "")
+    assert "export TRACKLY_API_KEY=trk_" in shown.out
+    assert "Dagster has ended by itself" in shown.out
+    assert (folder / "account.json").read_bytes() == before
+    (folder / "account.json").write_text("{cut")
+    assert ended(folder, pages=True, port=free_port()) == 2
+    assert "The demo's account cannot be read. " in " ".join(capfd.readouterr().err.split())
+
+
+def test_what_a_demo_made_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo_module._show_json(tmp_path, demo_module._Made(7, 3, 1.26))
+    document = json.loads(capsys.readouterr().out)
+    assert (document["bad_on_purpose"], document["repeated"], document["seconds"]) == (7, 3, 1.3)
+    assert document["push"]["sends"]["rows_in"] == 0
