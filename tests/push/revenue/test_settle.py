@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, Entry
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found, Totals
-from pipelines.push.outcomes import Outcome
-from pipelines.push.revenue.settle import settled
+from pipelines.push.outcomes import Outcome, Verdict
+from pipelines.push.revenue.settle import patiently, settled
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
+from pipelines.push.revenue.turned_up_late import _chosen, _learned, _turned_up_on, _verdict
+from pipelines.push.revenue.waiting import Patience, _ready
 
 KINDS = st.lists(
     st.builds(Alike, st.sampled_from([0, 1, 2, 3, 5]), st.integers(1, 3)), min_size=1, max_size=4
@@ -153,3 +156,55 @@ def test_totals_of_the_list_and_of_the_number_decide_together(
         assert (verdict.code, "did not find its contact" in verdict.message) == ("no_answer", True)
     (nobody,) = settled([doubt._replace(contact=None)], at, found, complete=True, content={}).values()
     assert (nobody.outcome, nobody.code) == (Outcome.IN_DOUBT, "no_reading")
+
+
+def test_what_is_too_early_to_say_stays_for_a_later_reading() -> None:
+    """A young call without certainty waits; an old one is a person's, and one that was read is never unsaid."""
+    row = _sent("ours", 5, ours=True, call=(13, 14), reading=(10, 11))._replace(
+        sent_at="2026-01-01T00:14:00+00:00"
+    )
+    doubtful = Verdict(Outcome.IN_DOUBT, "ambiguous", "perhaps")
+    for minute, code in (("15", "no_answer"), ("40", "ambiguous")):
+        read_from = f"2026-01-01T00:{minute}:00+00:00"
+        done = patiently([row], {"ours": doubtful}, read_from, Patience(settle=180.0, apart=20.0))
+        assert [(one.outcome, one.code) for one in done.verdicts.values()] == [(Outcome.IN_DOUBT, code)]
+
+
+def test_when_a_reading_can_settle_a_row() -> None:
+    """Not before its call is old enough; beside a call of another push that goes on, some time after now."""
+    at, of = "2026-01-01T00:20:00+00:00", Patience(settle=600.0, apart=30.0)
+    row = _sent("ours", 5, ours=True, call=(13, 14), reading=(10, 11))._replace(
+        sent_at="2026-01-01T00:14:00+00:00"
+    )
+    other = _sent("theirs", 7, ours=False, call=(9, 12), reading=(1, 2))._replace(
+        in_doubt=True, ended_at=UNDER_WAY
+    )
+    assert _ready(row, at, of) == "2026-01-01T00:24:00+00:00"
+    assert _ready(other, at, of) == "2026-01-01T00:20:30+00:00"
+    assert other._replace(phone_amount_before=None).on_phone_before is None
+
+
+def test_revenue_that_turned_up_late_teaches_how_long_to_wait() -> None:
+    """Half as much again as the age at which it was seen; where the last look was long ago, that look is it."""
+
+    def late(read_from: str | None) -> Entry:
+        sent = "2026-01-01T00:00:00+00:00"
+        return Entry(1, "r", 1, "+15550000001", "1", 5, sent, read_from, read_from, 0, 0, 0, 0, pending=True)
+
+    assert _learned([late(None)], "2026-01-01T00:10:00+00:00") == (600.0, 900.0)
+    assert _learned([late("2026-01-01T01:00:00+00:00")], "2026-01-01T09:00:00+00:00") == (32_400.0, 7_200.0)
+    assert _learned([late(None)], "2026-01-03T00:00:00+00:00") == (172_800.0, 3_600.0)
+    assert (_verdict(certain=True).outcome, _verdict(certain=False).outcome) == (
+        Outcome.ACCEPTED,
+        Outcome.IN_DOUBT,
+    )
+    assert _turned_up_on([late(None)], None, [], ("", "")) is None
+
+
+def test_sums_of_very_many_amounts_are_not_all_followed() -> None:
+    """Each that is named is the sum of a choice."""
+    amounts = [3**n for n in range(18)]
+    found = list(_chosen(amounts))
+    assert 20_000 < len(found) < 2**18
+    for (count, amount), places in found[::997]:
+        assert (count, amount) == (len(places), sum(amounts[place] for place in places))
