@@ -37,10 +37,10 @@ GRAPH = {
     "imported_sends": {"history_sends"},
     "imported_clicks": {"history_clicks", "imported_sends"},
     "imported_revenue": {"history_revenue", "imported_sends"},
-    "reconciliation": {"imported_clicks", "imported_revenue"},
+    "reconciliation": {"imported_sends", "imported_clicks", "imported_revenue"},
     "imported_months": {_FILES, "warehouse"},
     "webhook_events": {_ACCOUNT, "warehouse"},
-    "report": {"warehouse", "reconciliation"},
+    "report": {"warehouse", "imported_sends", "imported_clicks", "imported_revenue", "reconciliation"},
 }
 
 Run = Callable[..., dg.ExecuteInProcessResult]
