@@ -20,8 +20,9 @@ def test_json_logs_are_all_there_is_on_standard_error(sync_apart: Sync, server: 
     listed = sync_apart("runs", "--json")
     assert {row["run"] for row in json.loads(listed.stdout)} == {lines[0]["run"]}
     server.faults.active.append(parse_fault("revoke"))
-    failed = sync_apart("pull", "lists", TRACKLY_LOG_FORMAT="json")
+    failed = sync_apart("pull", "lists", TRACKLY_LOG_FORMAT="json", TRACKLY_CONCURENCY="9")
     lines = [json.loads(line) for line in failed.stderr.splitlines()]
+    assert any("TRACKLY_CONCURENCY" in line["message"] for line in lines if line["level"] == "info")
     assert failed.returncode == 1
     assert (lines[-1]["level"], "TRACKLY_API_KEY" in lines[-1]["message"] + lines[-1]["remedy"]) == (
         "error",

@@ -107,3 +107,7 @@ def test_names_are_cut_to_the_room_that_they_have(name: str) -> None:
 def test_figures_at_an_axis_are_short(figure: float, shown: str) -> None:
     """No 1e+03k: three digits and a letter."""
     assert _short(figure) == shown
+
+
+def test_a_number_without_a_sign_of_its_size_is_short_all_the_same() -> None:
+    assert [_short(number) for number in (2.5e21, -1e16)] == ["2.5e21", "-1e16"]

@@ -188,3 +188,11 @@ def test_kinds_are_read_off_annotations() -> None:
     assert (fields["last_sent_at"].kind, fields["last_sent_at"].nullable) == (Kind.INSTANT, True)
     assert (fields["custom_fields"].kind, fields["custom_fields"].nullable) == (Kind.JSON, True)
     assert isinstance(fields["carrier"].column, Column)
+
+
+def test_a_frame_that_is_not_of_its_dataset_is_our_own_fault() -> None:
+    """A column of another type is no reason to quarantine rows."""
+    table = arrow_schema(PULLED["contacts"]).empty_table()
+    table = table.set_column(table.column_names.index("list_id"), "list_id", pa.array([], pa.string()))
+    with pytest.raises(TypeError, match="contacts: frame does not fit its schema"):
+        broken_rows(PULLED["contacts"], table)

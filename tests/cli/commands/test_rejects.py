@@ -85,7 +85,7 @@ def test_every_row_left_out_is_shown_with_its_place(
     # a reader that goes away, as head -1 does
     reading, writing = os.pipe()
     os.close(reading)
-    for arguments in (["rejects", "--csv"], ["runs", "--json"], ["rejects"]):
+    for arguments in (["rejects", "--csv"], ["runs", "--json"], ["rejects"], ["--help"]):
         done = subprocess.run(
             [str(COMMAND), *arguments], env=environment, stdout=writing, stderr=subprocess.PIPE, check=False
         )

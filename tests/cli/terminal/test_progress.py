@@ -1,5 +1,6 @@
 """Progress, for a person at a terminal and for a log."""
 
+import logging
 import os
 import pty
 import subprocess
@@ -60,7 +61,7 @@ def test_a_person_sees_rows_share_and_retries(
 
 
 def test_a_log_has_progress_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a terminal there is a line now and then, with rate and time left; a count that falls begins again."""
     clock = iter(range(0, 1_000, 10))
@@ -91,6 +92,13 @@ def test_a_log_has_progress_now_and_then(
     with progressing.progress("push", quiet=True) as report:
         report("sends", 100, 400)
     assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progressing, "json_logs", lambda: True)
+    caplog.set_level(logging.INFO)
+    with progressing.progress("push", quiet=False) as report:
+        report("sends", 0, 400)
+        report("sends", 100, 400)
+    (line,) = [record for record in caplog.records if vars(record).get("event") == "progress"]
+    assert (vars(line)["dataset"], vars(line)["rows"], vars(line)["expected"]) == ("sends", 100, 400)
 
 
 def test_progress_counts_each_row_once_and_ends_at_all_of_them(account: Account, settings: Settings) -> None:
