@@ -18,7 +18,7 @@ ALLOWED = {
     "pipelines/record_files.py::_refused": "a full disk keeps no record; the process still has to alert, and once",
     "pipelines/push/stage/cleanup.py::_held": "stages are held until the process ends, not until a block does",
     "pipelines/databases/duckdb_instances.py::_idle": "instances of DuckDB wait here for the next block, each empty",
-    "pipelines/databases/engines.py::_idle": "engines wait here for the next block, with statements that are compiled",
+    "pipelines/databases/engines.py::_idle": "engines wait here for the next block, with compiled statements",
     "assets/ui/serve.py::tempfile.tempdir": "Dagster's programs make their sockets where it says",
     "assets/runs/engine_calls.py::sys.tracebacklimit": (
         "Dagster reads it after our code has ended; it is undone by then"
