@@ -9,14 +9,15 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pipelines.databases.parquet_files import own_files
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
 from schemas.own_tables.sync import Manifest
@@ -202,6 +203,20 @@ def latest(parquet_dir: Path, dataset: str) -> Snapshot | None:
     return _load(found[-1]) if found else None
 
 
+def readable(found: Iterable[Snapshot]) -> AbstractContextManager[None]:
+    """A block that reads the files of snapshots; one that is damaged is named.
+
+    Raises:
+        StorageError: in the block, one is damaged.
+    """
+    files = [path for snapshot in found for path in (snapshot.data, snapshot.quarantine, snapshot.pages)]
+    return own_files(files, lambda path: _without(path.parent), ("page",))
+
+
+def _without(folder: Path) -> str:
+    return f"Move {folder} away and pull again."
+
+
 def forget_old(parquet_dir: Path, keep: int, published: Mapping[str, str | None]) -> None:
     """Delete the snapshots of each dataset beyond the newest ones, never a published one.
 
@@ -226,6 +241,4 @@ def _load(path: Path) -> Snapshot:
     try:
         return Snapshot(msgspec.json.decode(content, type=Manifest), path.parent)
     except msgspec.DecodeError as error:
-        raise StorageError(
-            f"{path} is damaged ({error}).", f"Move {path.parent} away and pull again."
-        ) from error
+        raise StorageError(f"{path} is damaged ({error}).", _without(path.parent)) from error

@@ -9,11 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.errors import StorageError
+from pipelines.errors import StorageError, TracklySyncError
 from schemas.derived.tables import literal
-
-_READERS = ("duckdb", "_duckdb", "pyarrow")
-"""The modules whose errors are of reading; imported where something failed only, since `status` asks here too."""
 
 
 @contextmanager
@@ -33,8 +30,7 @@ def own_files(
     try:
         yield
     except Exception as error:
-        is_of_reading = type(error).__module__.partition(".")[0] in _READERS
-        if is_of_reading or isinstance(error, (OSError, StorageError)):
+        if isinstance(error, StorageError) or not isinstance(error, TracklySyncError):
             for path in files:
                 if why := damage(path, columns):
                     raise StorageError(f"{path} is damaged: {why}.", remedy(path)) from error
@@ -48,7 +44,7 @@ def damage(path: Path, columns: Collection[str] = ()) -> str:
         path: the file.
         columns: what it has at least.
     """
-    import duckdb  # noqa: PLC0415 - see _READERS
+    import duckdb  # noqa: PLC0415 - only where something failed: status asks here too
 
     if not path.exists():
         return "it is not there"

@@ -27,6 +27,7 @@ from pipelines.snapshots import (
     dataset_lock,
     draft,
     next_snapshot_id,
+    readable,
     seal,
     snapshots,
 )
@@ -247,11 +248,12 @@ async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
 def _with_passed(before: Snapshot, made: Draft) -> pa.Table | None:
     """Write the data file with the rows that now pass; returns those that do not, None where all of them are."""
     made.make_work()
-    quarantined = pq.read_table(before.quarantine)
-    with storage_errors("write", made.work):
-        replies, places = _as_replies(made.dataset.name, quarantined.to_pylist(), made.work)
-    batch, _ = checked(made.dataset, decode_batch(made, replies))
-    passed = add_passed(before, batch, made)
+    with readable([before]):
+        quarantined = pq.read_table(before.quarantine)
+        with storage_errors("write", made.work):
+            replies, places = _as_replies(made.dataset.name, quarantined.to_pylist(), made.work)
+        batch, _ = checked(made.dataset, decode_batch(made, replies))
+        passed = add_passed(before, batch, made)
     return quarantined.filter(pa.array([place not in passed for place in places])) if passed else None
 
 

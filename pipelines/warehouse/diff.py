@@ -14,7 +14,7 @@ import duckdb
 from pipelines.databases import duckdb_memory
 from pipelines.errors import NothingYetError, UsageError
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, snapshots
+from pipelines.snapshots import Snapshot, readable, snapshots
 from pipelines.storage import storage_errors, work_folder
 from pipelines.warehouse.history.canonical_json import define_same_json
 from pipelines.warehouse.swap import dicts
@@ -168,7 +168,11 @@ def _find_differing(
 def _both(settings: Settings, before: Snapshot, after: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with both snapshots as views, `before` and `after`, of the columns that are declared now."""
     fields = PULLED[after.manifest.dataset].fields
-    with work_folder(settings.data_dir) as folder, storage_errors("compare", after.folder):
+    with (
+        readable([before, after]),
+        work_folder(settings.data_dir) as folder,
+        storage_errors("compare", after.folder),
+    ):
         config = {
             **duckdb_memory.limits(duckdb_memory.SCRATCH, folder / "spill"),
             "preserve_insertion_order": False,

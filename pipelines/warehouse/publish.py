@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines import runs
 from pipelines.campaigns.publish import note_campaigns
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, forget_old, snapshots
+from pipelines.snapshots import Snapshot, forget_old, readable, snapshots
 from pipelines.storage import is_there, storage_errors
 from pipelines.warehouse.history.revenue_readings import note_revenue
 from pipelines.warehouse.history.versions import note_changes, rewind
@@ -61,7 +61,7 @@ def publish(
         DataError: too many rows would disappear; the warehouse is as it was.
         StorageError: the disk refused; the warehouse is as it was.
     """
-    with replacing(settings.warehouse) as connection:
+    with readable(new), replacing(settings.warehouse) as connection:
         complete(connection)
         before = _published(connection)
         new = _not_overtaken(new, before)
@@ -88,7 +88,7 @@ def republish(settings: Settings, earlier: Sequence[Snapshot], under_way: RunRec
     Raises:
         BusyError, StorageError: as `publish`.
     """
-    with replacing(settings.warehouse) as connection:
+    with readable(earlier), replacing(settings.warehouse) as connection:
         complete(connection)
         before = _published(connection)
         for snapshot in earlier:
@@ -191,7 +191,10 @@ def _account(
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
         # a replay shares the replies of the snapshot whose rows it validates again
-        connection.execute(f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])")
+        with readable(kept):
+            connection.execute(
+                f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])"
+            )
 
 
 def publish_runs(

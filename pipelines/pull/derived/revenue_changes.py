@@ -29,6 +29,7 @@ from pipelines.snapshots import (
     new_snapshot_id,
     pages_file,
     quarantine_file,
+    readable,
     seal,
     snapshots,
 )
@@ -209,9 +210,11 @@ def _earlier(settings: Settings, folder: Path) -> Iterator[_Earlier]:
     now_published = published(settings.warehouse)
     before, contacts = now_published.get(REVENUE.name), now_published.get("contacts")
     if before is None:
-        yield _Earlier(on_disk)
+        with readable(ours[-1:]):
+            yield _Earlier(on_disk)
         return
     with ExitStack() as stack:
+        stack.enter_context(readable(ours[-1:]))
         rows = stack.enter_context(published_rows(settings, REVENUE.name, folder))
         of_table = (rows,) if rows else ()
         seen = [contacts.finished_at] if contacts else []
@@ -225,7 +228,7 @@ def _earlier(settings: Settings, folder: Path) -> Iterator[_Earlier]:
 def _write_rows(folder: Path, snapshot: str, contacts: Snapshot, earlier: _Earlier) -> int:
     values = {"source": FROM_CONTACTS, "snapshot": snapshot}
     taken = {"taken": contacts.manifest.finished_at, "earlier": earlier.seen_at}
-    with scratch(folder) as connection:
+    with readable([contacts]), scratch(folder) as connection:
         connection.execute(f"CREATE VIEW contacts AS FROM read_parquet({literal(str(contacts.data))})")
         connection.execute(create_table(REVENUE.name, (*REVENUE.fields, *BOOKKEEPING.fields)))
         _continue(connection, earlier.rows)

@@ -20,7 +20,7 @@ from pipelines.pull.derived.revenue_changes import derive, derived, rows_derived
 from pipelines.pull.draft import Draft
 from pipelines.pull.endpoints import REVENUE as ENDPOINT
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, latest
+from pipelines.snapshots import Snapshot, latest, readable
 from pipelines.text.humanize import money
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.trackly.replies.pages import get_page
@@ -106,7 +106,7 @@ def in_place_of_events(
     Raises:
         StorageError: the disk refused.
     """
-    with scratch(events.folder) as connection:
+    with readable([contacts]), scratch(events.folder) as connection:
         served, totals = connection.execute(
             f"SELECT (SELECT coalesce(sum(revenue), 0) FROM read_parquet({literal(str(events.data))})), "
             f"(SELECT coalesce(sum(revenue_total), 0) FROM read_parquet({literal(str(contacts.data))}))"
