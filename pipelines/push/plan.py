@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
+from pipelines.push.audit.archive.rows import all_archived
 from pipelines.push.checks.compare import SendsStage, compare
 from pipelines.push.checks.compared import Period
 from pipelines.push.checks.revenue.same_rows import Decision
@@ -136,7 +137,8 @@ def _plan(
         pass  # it is read below with less memory
     with opened(path) as connection:
         Privacy.of(settings).define(connection)
-        compared = compare(connection, dataset.name, ledger, sends, decision=planning.decision)
+        with all_archived(settings, dataset.name) as archive:
+            compared = compare(connection, dataset.name, ledger, sends, planning.decision, archive)
         connection.begin()
         if showing.between:
             compared = compared.without_others(showing.between)

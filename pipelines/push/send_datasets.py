@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive.rows import keep, noting
+from pipelines.push.audit.archive.rows import all_archived, keep, noting
 from pipelines.push.checks.compare import SYNCED, SendsStage, compare
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
@@ -146,11 +146,13 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
 
 def _compared(pushing: _Pushing, connection: duckdb.DuckDBPyConnection, name: str) -> Compared:
     """A stage, compared with the ledger and on record as the current input."""
-    ledger, sends = pushing.ledger, stage_path(pushing.settings, "sends")
+    ledger, settings = pushing.ledger, pushing.settings
     if pushing.incoming:
-        compared, pushing.intakes[name] = put_on_record(connection, name, ledger, sends, pushing.incoming)
+        compared, pushing.intakes[name] = put_on_record(connection, name, ledger, settings, pushing.incoming)
         return compared
-    compared = compare(connection, name, ledger, SendsStage(sends))
+    sends = SendsStage(stage_path(settings, "sends"))
+    with all_archived(settings, name) as archive:
+        compared = compare(connection, name, ledger, sends, archive=archive)
     compared.record(ledger)
     return compared
 

@@ -6,7 +6,7 @@ belong here: judging rows by themselves (`validate`), and cutting chunks (`send.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -80,6 +80,7 @@ def compare(
     ledger: Ledger | None,
     sends: SendsStage | None = None,
     decision: Decision | None = None,
+    archive: str = "",
 ) -> Compared:
     """Load what the ledger knows of a dataset, and park the rows whose send is not in the account.
 
@@ -89,6 +90,7 @@ def compare(
         ledger: None where there is none yet.
         sends: the stage of sends, for clicks and revenue; it was compared before.
         decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
+        archive: for revenue, what to select archived rows from; "" where nothing is archived.
     """
     _make_room(connection, dataset)
     _load_known(connection, dataset, ledger)
@@ -106,9 +108,9 @@ def compare(
                 _park_of_differing(connection)
     if dataset == REVENUE:
         _hold_synced(connection, ledger)
-        hold_same(connection, ledger, decision)
+        hold_same(connection, ledger, decision, archive)
     differing_rows.find(connection, PUSHED[dataset], ledger)
-    return _as_judged(connection, dataset)
+    return replace(_as_judged(connection, dataset), archive=archive)
 
 
 def as_it_was(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> Compared:

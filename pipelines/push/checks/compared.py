@@ -38,6 +38,7 @@ class Compared:
         held: how many of them are quarantined, duplicate and parked.
         changes: which rows of the ledger came into the input or left it since the last `record`.
         between: the period whose rows may go, by `of_period`; None: all.
+        archive: for revenue, what to select archived rows from; "" where nothing is archived.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -46,6 +47,7 @@ class Compared:
     held: dict[str, int]
     changes: InputChanges
     between: Period | None = None
+    archive: str = ""
 
     def record(self, ledger: Ledger) -> None:
         """Put on record in the ledger what the current input is."""

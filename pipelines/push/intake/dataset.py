@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.privacy import Privacy
+from pipelines.push.audit.archive.rows import all_archived
 from pipelines.push.checks.compare import SendsStage, compare
 from pipelines.push.checks.compared import Compared
 from pipelines.push.checks.revenue.same_rows import Decision, new_decided
@@ -64,11 +65,11 @@ def take_in(
     path = stage_path(settings, dataset.name)
     with judged(settings, path, dataset, sources, on_progress) as connection:
         incoming = Incoming({dataset.name: sources})
-        return put_on_record(connection, dataset.name, ledger, stage_path(settings, "sends"), incoming)[1]
+        return put_on_record(connection, dataset.name, ledger, settings, incoming)[1]
 
 
 def put_on_record(
-    connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger, sends: Path, incoming: Incoming
+    connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger, settings: Settings, incoming: Incoming
 ) -> tuple[Compared, Intake]:
     """Compare a new stage with the ledger, and record it there as the current input; returns what is in it, too.
 
@@ -76,7 +77,7 @@ def put_on_record(
         connection: the stage's.
         name: of the dataset.
         ledger: open for writing.
-        sends: the stage of sends.
+        settings: where the stage of sends and the archive lie.
         incoming: what the stage was built from.
     """
     sources, decision = incoming.sources[name], incoming.decision
@@ -84,7 +85,9 @@ def put_on_record(
     note_files(ledger, name, paths)
     if name == REVENUE:
         note_sources(ledger, paths)  # a row goes on record with the number of its file
-    compared = compare(connection, name, ledger, SendsStage(sends), decision)
+    sends = SendsStage(stage_path(settings, "sends"))
+    with all_archived(settings, name) as archive:
+        compared = compare(connection, name, ledger, sends, decision, archive)
     found = found_in(compared, PUSHED[name], sources)
     if decision and name == REVENUE:
         decide(ledger, decision.choice, decision.reason, new_decided(connection))

@@ -180,7 +180,8 @@ class _RevenuePush:
         """Compare the stage with the ledger again, and have wait what has to; how many rows can be sent."""
         if not self._is_compared:  # what was sent is known by now, and sends that another machine brought
             sends = SendsStage(stage_path(self.settings, "sends"))
-            self.compared = compare(self.compared.connection, REVENUE, self.ledger, sends)
+            before = self.compared
+            self.compared = compare(before.connection, REVENUE, self.ledger, sends, archive=before.archive)
             self.compared.record(self.ledger)
             self.compared = self.compared.of_period(self.choices.between)
         self._is_compared = False

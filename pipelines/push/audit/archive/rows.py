@@ -14,7 +14,8 @@ became of them (`lost_ledger.pushed_calls`). What does not belong here: that, wh
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -53,6 +54,22 @@ def rows_of(files: Sequence[Path]) -> str:
     """What to select from for the rows of some files: identity, content, file, and the facts."""
     names = ", ".join(literal(str(path)) for path in files)
     return f"read_parquet([{names}], union_by_name = true, filename = 'file')"
+
+
+@contextmanager
+def all_archived(settings: Settings, name: str) -> Iterator[str]:
+    """What to select from for all archived rows of a dataset, in a block that does; "" where nothing is archived.
+
+    Args:
+        settings: where the archive lies.
+        name: of the dataset.
+
+    Raises:
+        StorageError: the folder cannot be read, or in the block: a file is damaged.
+    """
+    files = archived(archive_folder(settings, name))
+    with reading_archive(settings, (name,)):
+        yield rows_of(files) if files else ""
 
 
 def facts_of(dataset: Dataset, privacy: Privacy, table: str) -> str:

@@ -1,17 +1,23 @@
-"""Revenue that was sent and has left the files since, and new rows that may be what it was corrected to.
+"""Revenue that was sent and has left the input since, and new rows that may be what it was corrected to.
 
     NEW_AMOUNT a row without a record_id that equals one that has left in all but the amount
-    REPLACED   one of the same message, in a file that the one that has left seems to have stood in: it was in the
-               input when that one was sent, or it came later and has rows that were sent before, as a new export
-               has. So does one of the same contact and amount, if its file has rows that were sent at all: a file
-               that only ever has what is new has none
+    REPLACED   in whatever file and under whatever ids: one of the same message with the same time or amount, or of
+               the same contact with the same time and amount.
+               Without a record_id also: one of the same message, in a file that the one that has left seems to have
+               stood in: it was in the input when that one was sent, or it came later and has rows that were sent
+               before, as a new export has. So does one of the same contact and amount, if its file has rows that
+               were sent at all: a file that only ever has what is new has none.
+               Likewise one of the same message, where a file as a whole took the place of others: 9 in 10 rows of
+               both sides are of the same messages
 
-Where nothing has left, rows that are added are new. A row that left and was decided about does not count again. What
-does not belong here: what becomes of rows that are found (`same_rows`).
+The time of a row that has left is in the archive of this data directory alone. Where nothing has left, rows that are
+added are new. A row that left and was decided about does not count again. What does not belong here: what becomes of
+rows that are found (`same_rows`).
 """
 
 import duckdb
 
+from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.checks.revenue.overlaps import BASE
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -29,6 +35,9 @@ NEW_AMOUNT, REPLACED = "new_amount", "replaced"
 GONE = "gone:"
 """Before the identity of a row that has left: it was decided about."""
 
+_NEARLY_ALL = 0.9
+"""What two files must have in common for one to be taken for the other, corrected."""
+
 REPLACED_COLUMNS = "seq BIGINT, code VARCHAR, identity VARCHAR"
 """Of the temporary table `replaced`."""
 
@@ -39,36 +48,50 @@ _GONE = {
     "contact": "VARCHAR",
     "amount": "BIGINT",
     "chunk": "INTEGER",
+    "source": "BIGINT",
+    "content": "BIGINT",
     "ours": "BOOLEAN",
     "current": "BOOLEAN",
 }
 
 
-def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive: str) -> None:
     """Fill the temporary table `replaced`: new rows, each with one that it may stand for.
 
-    Needs `known`, `parents`, `since`, `calls` and `decided` (see `compare` and `same_rows`).
+    Needs `known`, `held`, `parents`, `sources`, `since`, `calls` and `decided` (see `compare` and `same_rows`).
+
+    Args:
+        connection: the stage's.
+        ledger: an open one.
+        archive: what to select archived revenue from; "" where nothing is archived.
     """
+    if not count(connection, f"SELECT count(*) FROM (SELECT 1 FROM ready WHERE {IS_NEW} LIMIT 1)"):
+        return
     _load_gone(connection, ledger)
     if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM gone LIMIT 1)"):
         return
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE kept AS SELECT ready.file, min(calls.moment) AS first_sent FROM ready"
-        " JOIN known ON known.identity = ready.base JOIN calls USING (chunk) GROUP BY ready.file"
-    )
+    _load_times(connection, archive)
+    _load_files(connection)
     connection.execute(
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{NEW_AMOUNT}', g.identity"
         f" FROM ({_with_amounts_of_gone()}) AS n JOIN gone AS g ON g.base = n.before WHERE {_OPEN};"
+        f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_alike()}) AS n"
+        f" JOIN gone AS g USING (identity) WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced)"
+        "  AND n.seq NOT IN (SELECT seq FROM held);"
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_pairs()}) AS n"
         " JOIN gone AS g USING (identity) LEFT JOIN since USING (file) LEFT JOIN kept USING (file)"
-        f" WHERE {_OPEN} AND g.ours AND n.seq NOT IN (SELECT seq FROM replaced)"
+        f" WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced)"
         " AND (n.base IN (SELECT base FROM decided)"  # what was decided stays so, whatever the file is called
-        "  OR CASE WHEN since.moment <= g.moment THEN n.same_message OR first_sent IS NOT NULL"
+        "  OR g.ours AND n.same_message AND n.file IN (SELECT file FROM took_over)"
+        "   AND g.place IN (SELECT place FROM given_up)"
+        "  OR g.ours AND CASE WHEN since.moment <= g.moment THEN n.same_message OR first_sent IS NOT NULL"
         "  ELSE first_sent < coalesce(since.moment, '9') END)"
     )
 
 
-_NEW = "record_id IS NULL AND NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
+_UNNAMED = f"record_id IS NULL AND {IS_NEW}"
+"""A record_id tells what is new, unless something else says that it was renamed."""
+
 _OPEN = f"(n.base IN (SELECT base FROM decided) OR '{GONE}' || g.identity NOT IN (SELECT base FROM decided))"
 
 
@@ -79,7 +102,7 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     for rows in ledger_rows(ledger, REVENUE, tuple(_GONE), every_part=True):
         insert(connection, "left_out_of", rows)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE gone AS SELECT g.*, moment,"
+        "CREATE OR REPLACE TEMP TABLE gone AS SELECT g.*, moment, coalesce(source, 0) AS place,"
         # without the number of a repeat
         f" CASE WHEN starts_with(identity, 'content:') THEN {BASE} END AS base"
         f" FROM left_out_of AS g JOIN calls USING (chunk) WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
@@ -90,6 +113,46 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     )
 
 
+def _load_times(connection: duckdb.DuckDBPyConnection, archive: str) -> None:
+    """The temporary table `timed`: rows of `gone` whose time is known, with it."""
+    rows = archive or "(SELECT '' AS identity, 0 AS content, NULL::TIMESTAMPTZ AS happened_at)"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE timed AS SELECT g.*, a.happened_at FROM gone AS g"
+        f" JOIN (SELECT identity, content, happened_at FROM {rows} WHERE happened_at IS NOT NULL) AS a"
+        " ON a.identity = g.identity AND (g.content IS NULL OR a.content = g.content)"
+    )
+
+
+def _load_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Temporary tables: `kept`, since when a file has rows that were sent; `given_up` and `took_over`.
+
+    Rows are paired by message, as many as both sides have. Files that have left the input are given up where 9 in 10
+    of their rows that have left have a new one; a file took over where 9 in 10 of its rows are such new ones.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE kept AS SELECT ready.file, min(calls.moment) AS first_sent FROM ready"
+        " JOIN known ON known.identity = ready.base JOIN calls USING (chunk) GROUP BY ready.file;"
+        "CREATE OR REPLACE TEMP TABLE left_by AS SELECT place, message_id, count(*) AS rows FROM gone WHERE ours"
+        " AND place NOT IN (SELECT source FROM sources) GROUP BY ALL;"
+        "CREATE OR REPLACE TEMP TABLE come_with AS SELECT file, message_id, count(*) AS rows FROM ready"
+        f" WHERE {_UNNAMED} GROUP BY ALL;"
+        f"CREATE OR REPLACE TEMP TABLE given_up AS {_matched('left_by', 'come_with', 'place')}"
+        f" HAVING sum(least(a.rows, coalesce(b.rows, 0))) >= {_NEARLY_ALL} * sum(a.rows);"
+        "DELETE FROM left_by WHERE place NOT IN (SELECT place FROM given_up);"
+        f"CREATE OR REPLACE TEMP TABLE took_over AS {_matched('come_with', 'left_by', 'file')}"
+        f" HAVING sum(least(a.rows, coalesce(b.rows, 0))) >= {_NEARLY_ALL}"
+        " * (SELECT count(*) FROM ready WHERE ready.file = a.file)"
+    )
+
+
+def _matched(one: str, other: str, by: str) -> str:
+    """The groups of a table of rows by message, beside what the other has of each message in all."""
+    return (
+        f"SELECT a.{by} FROM {one} AS a LEFT JOIN (SELECT message_id, sum(rows) AS rows FROM {other}"
+        f" GROUP BY message_id) AS b ON b.message_id = a.message_id GROUP BY a.{by}"
+    )
+
+
 def _with_amounts_of_gone() -> str:
     """New rows, each with what it would be known by if it had the amount of a row of its message that is gone."""
     amount = sql_amount("amount")
@@ -97,16 +160,33 @@ def _with_amounts_of_gone() -> str:
     return (
         f"SELECT seq, base, {before} AS before FROM (SELECT ready.* REPLACE ({amount} AS revenue) FROM ready"
         " JOIN (SELECT DISTINCT message_id AS gone_id, amount FROM gone) ON gone_id = ready.message_id"
-        f" WHERE {_NEW})"
+        f" WHERE {_UNNAMED})"
+    )
+
+
+def _alike() -> str:
+    """New rows, each with those that are gone and so like it that they are taken for the same sale under other ids.
+
+    A row with a record_id is new beside one that had none, though message and time are the same.
+    """
+    row = "SELECT ready.seq, ready.base, gone.identity FROM ready JOIN"
+    amount = f"gone.amount = {sql_units('ready.revenue')}"
+    return (
+        f"{row} gone ON gone.message_id = ready.message_id AND {amount} WHERE {IS_NEW}"
+        f" UNION ALL {row} timed AS gone ON gone.message_id = ready.message_id AND gone.happened_at = ready.timestamp"
+        f" WHERE {IS_NEW} AND (ready.record_id IS NULL OR gone.base IS NULL)"
+        f" UNION ALL {row} parents ON parents.identity = ready.message_id JOIN timed AS gone"
+        f" ON gone.contact = parents.contact AND gone.happened_at = ready.timestamp AND {amount} WHERE {IS_NEW}"
     )
 
 
 def _pairs() -> str:
     """New rows, each with rows that are gone of its message, or of its contact and amount."""
     row = "ready.seq, ready.base, ready.file, gone.identity"
+    which = f"({_UNNAMED} OR {IS_NEW} AND ready.base IN (SELECT base FROM decided))"
     return (
-        f"SELECT {row}, true AS same_message FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {_NEW}"
+        f"SELECT {row}, true AS same_message FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {which}"
         f" UNION ALL SELECT {row}, false FROM ready JOIN parents ON parents.identity = ready.message_id"
         f" JOIN gone ON gone.contact = parents.contact AND gone.amount = {sql_units('ready.revenue')}"
-        f" WHERE {_NEW}"
+        f" WHERE {which}"
     )

@@ -69,7 +69,7 @@ class Decision:
 
 
 def hold_same(
-    connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, decision: Decision | None
+    connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, decision: Decision | None, archive: str
 ) -> None:
     """Park what may be there twice and was not decided about; with a decision, decide first.
 
@@ -79,13 +79,14 @@ def hold_same(
         connection: the stage's, with the table `known`.
         ledger: None where there is none yet.
         decision: about all rows that are held; None: they stay held.
+        archive: what to select archived revenue from; "" where nothing is archived.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE decided (base VARCHAR, rows BIGINT, times BIGINT, is_new BOOLEAN)"
     )
     for rows in decided(ledger) if ledger else ():
         insert(connection, "decided", rows)
-    _find_held(connection, ledger)
+    _find_held(connection, ledger, archive)
     if decision:
         _decide(connection, decision.choice)
     judged = "FROM held AS h LEFT JOIN decided AS d USING (base)"
@@ -108,7 +109,7 @@ def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
     return [Decided(*row) for row in found]
 
 
-def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, archive: str) -> None:
     """The temporary table `held`: rows that are not in the ledger and may be there twice; each once."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR);"
@@ -130,7 +131,7 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> 
             " AND ready.seq NOT IN (SELECT seq FROM held)"
         )
         if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
-            find_replaced(connection, ledger)
+            find_replaced(connection, ledger, archive)
         connection.execute(
             f"INSERT INTO held SELECT DISTINCT seq, ready.base, {_NUMBER}, code, NULL FROM replaced"
             " JOIN ready USING (seq) LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
