@@ -15,7 +15,7 @@ from pipelines.alerts.after_run import watched
 from pipelines.errors import StorageError
 from pipelines.process import interrupts
 from pipelines.process.concurrent import run_all
-from pipelines.pull.derived.revenue_changes import derive, derived
+from pipelines.pull.derived.revenue_changes import derive_alone, derived
 from pipelines.pull.derived.revenue_source import (
     came_from_contacts,
     in_place_of_events,
@@ -323,7 +323,7 @@ class _Snapshots:
             return None
         await self._contacts_read()
         await self._rest_is_read.wait()  # it takes the processor for itself, and replies would wait
-        return derive(self._settings, self._made["contacts"], self._run)
+        return await derive_alone(self._settings, self._made["contacts"], self._run)
 
     async def _totals(self, events: Draft, manifest: Manifest) -> Snapshot | None:
         await self._contacts_read()
@@ -336,7 +336,7 @@ async def _snapshot_one(
     async def unserved() -> Snapshot | None:
         if await serves_events(client, settings):
             return None
-        return derive(settings, _latest_contacts(settings), run)
+        return await derive_alone(settings, _latest_contacts(settings), run)
 
     async def totals(events: Draft, manifest: Manifest) -> Snapshot | None:
         return in_place_of_events(settings, _latest_contacts(settings), events, manifest)

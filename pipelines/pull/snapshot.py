@@ -45,7 +45,7 @@ class ReadOptions:
         since_last: of contacts, read only what has signed up since the published snapshot.
         skip_unserved: raise Skipped where the account does not serve the dataset.
         batch_rows: how many rows are written at once, at the least.
-        unless: called before anything is read; a snapshot that it returns takes the place of reading.
+        unless: called before anything is locked or read; a snapshot that it returns takes the place of reading.
         instead: called with what was read where the snapshot is fuzzy; another one that it returns takes its place.
     """
 
@@ -84,10 +84,10 @@ async def make_snapshot(
     """
     async with AsyncExitStack() as stack:
         record = stack.enter_context(recorded(settings.data_dir, run, f"pull {name}"))
-        await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
-        asked_again = await _ask_whether_served(client, settings, name) if options.skip_unserved else 0
         if options.unless and (other := await options.unless()):
             return _noted(record, other)
+        await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
+        asked_again = await _ask_whether_served(client, settings, name) if options.skip_unserved else 0
         privacy = _privacy(settings, name)
         started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))

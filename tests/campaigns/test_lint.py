@@ -11,7 +11,7 @@ from campaigns.audience_oracle import NOW
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
 
 from pipelines.cli.commands import lint
-from pipelines.errors import DataError
+from pipelines.errors import NothingYetError
 from pipelines.settings import Settings, load_settings
 
 SECRET = "Dear Ann Smith, your code is 4711"  # noqa: S105 - of a message
@@ -71,7 +71,9 @@ def test_findings_are_3_and_texts_stay_out(settings: Settings, capsys: pytest.Ca
 def test_what_was_not_checked_is_named(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     """Never pulled, not served, served no longer, in quarantine: the rest is checked; without anything, an error."""
     warehouse_of(settings, {"contacts": []})
-    with pytest.raises(DataError, match="creatives, schedules, audiences, offers, lists were not pulled"):
+    with pytest.raises(
+        NothingYetError, match="creatives, schedules, audiences, offers, lists were not pulled"
+    ):
         run(capsys)
     warehouse_of(settings, {name: ACCOUNT[name] for name in ("offers", "lists", "creatives")})
     with duckdb.connect(str(settings.warehouse)) as connection:

@@ -141,10 +141,24 @@ async def derived(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
         StorageError, BusyError: the disk or another process stood in the way.
     """
     with recorded(settings.data_dir, run, "pull revenue") as record:
-        async with dataset_lock(settings.parquet_dir, REVENUE.name):
-            snapshot = derive(settings, contacts, run)
+        snapshot = await derive_alone(settings, contacts, run)
         record.rows, record.details = snapshot.manifest.rows, details(**source_figures(snapshot.manifest))
         return snapshot
+
+
+async def derive_alone(settings: Settings, contacts: Snapshot, run: str) -> Snapshot:
+    """Do as `derive`, with the dataset's lock.
+
+    Args:
+        settings: see `Settings`.
+        contacts: the snapshot whose totals it is to match.
+        run: the run that asks.
+
+    Raises:
+        StorageError, BusyError: the disk or another process stood in the way.
+    """
+    async with dataset_lock(settings.parquet_dir, REVENUE.name):
+        return derive(settings, contacts, run)
 
 
 async def rows_derived(settings: Settings, contacts: Snapshot) -> int:

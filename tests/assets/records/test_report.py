@@ -269,58 +269,6 @@ def test_under_which_job_a_run_is(activities: tuple[str, ...], job: str) -> None
     assert (job in {one.name for one in JOBS}) == (job in ("pull", "push"))
 
 
-def test_what_is_stale_is_so_whoever_did_it(records: Records) -> None:
-    """Commands and Dagster's runs in turn: what was made of something that is newer by now is stale, nothing else."""
-    settings, instance = records.settings, records.instance
-
-    def stale() -> set[str]:
-        """Without clicks and imported revenue, of which there are no files."""
-        kinds = ("history", "imported")
-        return records.stale() - {f"{kind}_{name}" for kind in kinds for name in ("clicks", "revenue")}
-
-    def page() -> None:
-        write_report(settings, settings.data_dir / PAGE, ())
-        report_pending(instance, settings)
-
-    def pulled(run: str) -> None:
-        pull(settings, READ, run)
-        records.report(run)
-
-    def pushed(run: str) -> None:
-        push(settings, ["sends"], run=run)
-        records.report(run)
-
-    def reconciled(run: str) -> None:
-        reconcile(settings, run=run)
-        records.report(run)
-
-    pulled("first")
-    pushed("second")
-    reconciled("third")
-    page()
-    assert stale() == set()
-    run_job("pull", settings, instance=instance)
-    assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
-    pulled("fourth")
-    page()
-    assert stale() == {"history_sends"}
-    number = len(records.made("report"))
-    report_pending(instance, settings)
-    assert len(records.made("report")) == number, "a page that is on record is not reported again"
-    pushed("fifth")
-    assert stale() == {"reconciliation", "report"}
-    reconciled("sixth")
-    assert stale() == {"report"}
-    page()
-    assert stale() == set()
-    # reported late: what was pulled after it began is not what it was made of
-    push(settings, ["sends"], run="late")
-    reconcile(settings, run="late")
-    pulled("meanwhile")
-    records.report("late")
-    assert stale() == {"history_sends", "report"}
-
-
 def test_a_decision_of_a_person_is_a_run_that_nothing_can_start(records: Records) -> None:
     """A report that is made again leaves one run; a run of Dagster's own is left alone."""
     settings, instance = records.settings, records.instance
@@ -461,3 +409,55 @@ def test_records_that_cannot_be_used_are_a_warning(
     assert bring_up_to_date(settings) == 1
     assert "Dagster's records cannot be used" in caplog.text
     assert [notice.run for notice in pending(settings.data_dir)] == ["waits"]
+
+
+def test_what_is_stale_is_so_whoever_did_it(records: Records) -> None:
+    """Commands and Dagster's runs in turn: what was made of something that is newer by now is stale, nothing else."""
+    settings, instance = records.settings, records.instance
+
+    def stale() -> set[str]:
+        """Without clicks and imported revenue, of which there are no files."""
+        kinds = ("history", "imported")
+        return records.stale() - {f"{kind}_{name}" for kind in kinds for name in ("clicks", "revenue")}
+
+    def page() -> None:
+        write_report(settings, settings.data_dir / PAGE, ())
+        report_pending(instance, settings)
+
+    def pulled(run: str) -> None:
+        pull(settings, READ, run)
+        records.report(run)
+
+    def pushed(run: str) -> None:
+        push(settings, ["sends"], run=run)
+        records.report(run)
+
+    def reconciled(run: str) -> None:
+        reconcile(settings, run=run)
+        records.report(run)
+
+    pulled("first")
+    pushed("second")
+    reconciled("third")
+    page()
+    assert stale() == set()
+    run_job("pull", settings, instance=instance)
+    assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
+    pulled("fourth")
+    page()
+    assert stale() == {"history_sends"}
+    number = len(records.made("report"))
+    report_pending(instance, settings)
+    assert len(records.made("report")) == number, "a page that is on record is not reported again"
+    pushed("fifth")
+    assert stale() == {"reconciliation", "report"}
+    reconciled("sixth")
+    assert stale() == {"report"}
+    page()
+    assert stale() == set()
+    # reported late: what was pulled after it began is not what it was made of
+    push(settings, ["sends"], run="late")
+    reconcile(settings, run="late")
+    pulled("meanwhile")
+    records.report("late")
+    assert stale() == {"history_sends", "report"}

@@ -65,7 +65,7 @@ def test_a_large_table_gives_its_room_to_the_one_that_takes_its_place(tmp_path: 
         complete(connection)
         connection.execute(
             "INSERT INTO sync.runs (run, activity, started_at, status, rows)"
-            " SELECT uuid()::VARCHAR, 'pull', now(), 'failed', n FROM range(50_000) t(n)"
+            " SELECT uuid() || uuid() || uuid(), 'pull', now(), 'failed', n FROM range(50_000) t(n)"
         )
         connection.execute("CHECKPOINT")
         used = "SELECT used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
