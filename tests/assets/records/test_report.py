@@ -1,7 +1,7 @@
 """Dagster's records have what the command line did as runs, and the months that were sent."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -424,40 +424,36 @@ def test_what_is_stale_is_so_whoever_did_it(records: Records) -> None:
         write_report(settings, settings.data_dir / PAGE, ())
         report_pending(instance, settings)
 
+    def done(run: str, *steps: Callable[[str], object]) -> None:
+        for step in steps:
+            step(run)
+        records.report(run)
+
     def pulled(run: str) -> None:
         pull(settings, READ, run)
-        records.report(run)
 
     def pushed(run: str) -> None:
         push(settings, ["sends"], run=run)
-        records.report(run)
 
     def reconciled(run: str) -> None:
         reconcile(settings, run=run)
-        records.report(run)
 
-    pulled("first")
-    pushed("second")
-    reconciled("third")
+    done("first", pulled, pushed, reconciled)
     page()
     assert stale() == set()
-    run_job("pull", settings, instance=instance)
-    assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
-    pulled("fourth")
-    page()
-    assert stale() == {"history_sends"}
     number = len(records.made("report"))
     report_pending(instance, settings)
     assert len(records.made("report")) == number, "a page that is on record is not reported again"
-    pushed("fifth")
+    run_job("pull", settings, instance=instance)
+    assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
+    done("second", pushed)
     assert stale() == {"reconciliation", "report"}
-    reconciled("sixth")
-    assert stale() == {"report"}
+    done("third", reconciled)
     page()
     assert stale() == set()
     # reported late: what was pulled after it began is not what it was made of
-    push(settings, ["sends"], run="late")
-    reconcile(settings, run="late")
-    pulled("meanwhile")
+    pushed("late")
+    reconciled("late")
+    done("meanwhile", pulled)
     records.report("late")
     assert stale() == {"history_sends", "report"}
