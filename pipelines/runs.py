@@ -121,10 +121,11 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
 
 
 def asked_with(run: str, activity: str) -> str | None:
-    """What was asked for, where an activity of a run is a part of that; history is taken in for a push."""
+    """What was asked for with a run, where an activity is a part of that; history is taken in for a push."""
     verb = activity.partition(" ")[0].replace("take", "push")
-    of_run = (one for one in asked_of(run).split(", ") if one.partition(" ")[0] == verb)
-    asked = next(of_run, None) or _asked.get()
+    of_run = asked_of(run)
+    is_part = any(one.partition(" ")[0] == verb for one in of_run.split(", "))
+    asked = of_run if is_part else _asked.get()
     return None if asked == activity else asked
 
 

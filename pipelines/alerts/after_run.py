@@ -28,6 +28,7 @@ from pipelines.alerts.conditions import (
     of_webhooks,
 )
 from pipelines.alerts.notify import notify
+from pipelines.alerts.unfinished_runs import of_unfinished
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.process.interrupts import interrupts_deferred
 from pipelines.run_records.pruning import prune_runs
@@ -95,6 +96,7 @@ def conditions(
     manifests, no_warehouse = _read(partial(published, settings.warehouse))
     records, no_records = _read(partial(last_of_each, settings.data_dir))
     pulled, last = manifests or {}, records or {}
+    left, _ = _read(partial(of_unfinished, settings, pulled))  # `damaged:runs` is why not
     any_run = bool(last.keys() - {"report"} or pulled or no_warehouse or no_records)
     return [
         of_disk(settings),
@@ -104,6 +106,7 @@ def conditions(
         of_warehouse(no_warehouse, is_there=is_there(settings.warehouse)),
         of_readable("runs", "records of runs", no_records),
         *of_runs(_with_killed(last, unended(settings.data_dir)).values()),
+        *(left or ()),
         *of_unserved(pulled, last.values()),
         *of_source(pulled),
         *(_of_pushes(settings, outcomes, further) if outcomes else ()),

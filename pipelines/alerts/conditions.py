@@ -5,6 +5,7 @@
     damaged:runs         a run's record cannot be read
     damaged:pushes       the ledger, or what else pushes have on record, cannot be read
     failed:<activity>    an activity failed or was killed when it last ran; as a publish that the shrink guard stopped
+    unfinished:<verb>    a pull or a push ended early, and what it did not reach was not done since
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
@@ -33,6 +34,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pipelines.errors import TracklySyncError
+from pipelines.run_records.unfinished import commands
 from pipelines.settings import Settings
 from pipelines.storage import free_space, needed_space
 from pipelines.text.humanize import file_size, form, plural
@@ -201,8 +203,7 @@ def _failures(failed: Sequence[RunRecord]) -> dict[tuple[str, str], str]:
 
 def _failure(what: str, record: RunRecord) -> str:
     if record.status == "killed":
-        command = what.replace(" of ", " --month ").replace(" all", "")
-        return f"{what} was killed; nothing is half-done, run it again: trackly-sync {command}"
+        return f"{what} was killed; nothing is half-done, run it again: {commands(what)}"
     return f"{what} failed: {(record.error or '').rstrip('.')}"
 
 

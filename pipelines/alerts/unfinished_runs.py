@@ -1,0 +1,48 @@
+"""Whether pulls and pushes that ended early have left something to be done, as conditions.
+
+What does not belong here: what they left (`run_records.unfinished`), and what failed (`conditions.of_runs`).
+"""
+
+from collections.abc import Mapping
+
+from pipelines.alerts.conditions import Condition
+from pipelines.run_records.unfinished import Unfinished, commands, unfinished
+from pipelines.settings import Settings
+from pipelines.text.humanize import form
+from schemas.own_tables.sync import Manifest
+
+
+def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list[Condition]:
+    """Of pulls and of pushes, whether some were killed, stopped or failed and nobody has done it since.
+
+    Args:
+        settings: where everything lies.
+        published: by dataset, the manifest of the published snapshot.
+
+    Raises:
+        StorageError: a run's record cannot be read.
+    """
+    return [_of_verb(settings, verb, published) for verb in ("pull", "push")]
+
+
+def _of_verb(settings: Settings, verb: str, published: Mapping[str, Manifest]) -> Condition:
+    name, left = f"unfinished:{verb}", unfinished(settings.data_dir, verb, published)
+    if not left:
+        return Condition(name, False, f"no {verb} has left anything to be done")
+    again = dict.fromkeys(commands(one.what) for one in left)
+    return Condition(
+        name,
+        True,
+        f"{'; '.join(_ended_early(verb, one) for one in left)}; nothing is half-done",
+        f"Run it again: {', then '.join(again)}",
+        {"runs": len(left), "datasets": sorted({name for one in left for name in one.datasets})},
+        min(one.began for one in left),
+    )
+
+
+def _ended_early(verb: str, one: Unfinished) -> str:
+    ended = f"{one.what} {'failed' if one.status == 'failed' else f'was {one.status}'}"
+    if one.in_whole or not one.datasets:
+        return ended
+    have = form(len(one.datasets), "has", "have")
+    return f"{ended}, and {', '.join(one.datasets)} {have} not been {verb}ed since"
