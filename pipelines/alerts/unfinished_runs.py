@@ -15,6 +15,8 @@ from schemas.own_tables.sync import Manifest
 def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list[Condition]:
     """Of pulls and of pushes, whether some were killed, stopped or failed and nobody has done it since.
 
+    Of pushes only where there is a history: a sync without any has nothing to push, whatever it did not reach.
+
     Args:
         settings: where everything lies.
         published: by dataset, the manifest of the published snapshot.
@@ -22,7 +24,9 @@ def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list
     Raises:
         StorageError: a run's record cannot be read.
     """
-    return [_of_verb(settings, verb, published) for verb in ("pull", "push")]
+    has_history = settings.history.is_dir() and any(settings.history.iterdir())
+    verbs = ("pull", "push") if has_history else ("pull",)
+    return [_of_verb(settings, verb, published) for verb in verbs]
 
 
 def _of_verb(settings: Settings, verb: str, published: Mapping[str, Manifest]) -> Condition:

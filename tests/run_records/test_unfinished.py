@@ -56,6 +56,9 @@ _PUSH = ("push all", ["clicks", "revenue"], "trackly-sync push")
 def test_what_a_push_did_not_reach_is_left_until_it_is_pushed(settings: Settings, how: str) -> None:
     """Also after what it was in when it ended went well; `status` and alerts agree, and name what was asked for."""
     data_dir = settings.data_dir
+    settings.history.mkdir(parents=True)
+    file = settings.history / "sends.csv"
+    file.touch()
     _ended_early(data_dir, "push all", ["take in sends", "push sends", "push clicks"], how)
     firing = {one.name: one for one in conditions(settings, outcomes) if one.firing}
     assert ("unfinished:push" in firing, "failed:push clicks" in firing) == (
@@ -71,6 +74,9 @@ def test_what_a_push_did_not_reach_is_left_until_it_is_pushed(settings: Settings
     assert (found.firing, found.remedy) == (True, "Run it again: trackly-sync push")
     assert "revenue has not been pushed since" in found.text
     assert f"{found.text}. {found.remedy}" in attention(settings, {}, {})
+    file.unlink()
+    assert "unfinished:push" not in {one.name for one in conditions(settings, outcomes)}, "nothing to push"
+    file.touch()
     _done(data_dir, "month", "push revenue", "2026-10")
     assert len(_left(data_dir, "push")) == 1
     _done(data_dir, "last", "push revenue")
