@@ -32,13 +32,14 @@ demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account 
 	@$(BIN)/trackly-sync demo --ui --port $(PORT)
 
 test: .venv/bin/python ## install and run every check: lint, types, layers, tests
-	@{ $(MAKE) --no-print-directory .venv/.clients .venv/.dbt; \
-	$(MAKE) --no-print-directory .docs/.installed || echo "mkdocs could not be installed; its tests are skipped."; } & others=$$!; \
+	@echo $$$$ > .venv/.installing; \
+	{ $(MAKE) --no-print-directory .venv/.clients .venv/.dbt; \
+	$(MAKE) --no-print-directory .docs/.installed || echo "mkdocs could not be installed; its tests are skipped."; \
+	rm -f .venv/.installing; } & others=$$!; \
 	$(MAKE) --no-print-directory .venv/.dev || { wait; exit 1; }; \
 	{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
-	wait $$others; \
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
-	wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
+	wait $$others; wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
 
 test-thorough: .venv/.dev ## try ten times as many examples of properties and random campaigns; TESTS=folder for some
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 4 --dist worksteal -q $(TESTS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from installed import is_installed
 
 from pipelines.cli import error_messages
 
@@ -35,7 +36,7 @@ def check() -> ModuleType:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built once, in a second of processor time, with the mkdocs that `make docs` installs."""
-    if not MKDOCS.exists():
+    if not is_installed(MKDOCS):
         pytest.skip("mkdocs is not installed: make docs")
     folder = tmp_path_factory.mktemp("site")
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}

@@ -16,6 +16,7 @@ from commands import trackly_sync
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from installed import is_installed
 from oracle import reading
 
 from pipelines.errors import UsageError
@@ -188,7 +189,7 @@ def test_dbt_builds_the_project(warehouse: Path, tmp_path: Path) -> None:
 
     In the same process a project with the profile of docs/elsewhere.md builds its model.
     """
-    if not (DBT / "dbt").is_dir():
+    if not is_installed(DBT / "dbt"):
         pytest.skip("dbt is not installed: make .venv/.dbt")
     write_files(tmp_path / "project", dbt_project(warehouse))
     mine = _of_ones_own(tmp_path / "mine", warehouse)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from installed import is_installed
 from receiving import arrive, delivery, opt_out
 
 from pipelines.pull.run import pull
@@ -85,7 +86,7 @@ def test_an_older_client_reads_every_table_and_every_mart(
 ) -> None:
     """Whatever this version reads, a client of the last two years reads too."""
     client = INSTALLED / lock.stem
-    if not (client / "duckdb").is_dir():
+    if not is_installed(client / "duckdb"):
         pytest.skip(f"{lock.stem} is not installed for this Python: make .venv/.clients")
     version = lock.stem.removeprefix("duckdb-")
     done = subprocess.run(
