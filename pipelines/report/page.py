@@ -230,7 +230,8 @@ def _progress(rows: Sequence[Row], unit: Unit) -> list[Chart]:
                 for outcome in OUTCOMES
             }
             of = unit if name == _IN_MONEY else Unit(name)
-            drawn.append(bars(f"{name.capitalize()} by {grain} of the event", of, grain, periods, numbers))
+            title = f"{name.capitalize()} of the current input, by {grain} of the event"
+            drawn.append(bars(title, of, grain, periods, numbers))
     return drawn
 
 

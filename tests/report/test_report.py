@@ -203,7 +203,7 @@ def test_charts_add_up(moved: tuple[Account, Settings, Page]) -> None:
     )
     changes = "Revenue, by when a pull saw contacts' totals change, by day"
     assert page.drawn(changes, "earned") == pytest.approx(seen)
-    assert page.drawn("Sends by day of the event", "rejected") == 30
+    assert page.drawn("Sends of the current input, by day of the event", "rejected") == 30
     assert page.drawn("Contacts that joined and went, by month", "joined") == 1_190 + 1
     assert page.drawn("Contacts that joined and went, by month", "gone") == -1
     assert (
@@ -463,7 +463,9 @@ def test_amounts_are_in_money_and_name_their_unit(moved: tuple[Account, Settings
         settings.warehouse,
         "SELECT sum(revenue)::DOUBLE FROM imports.records WHERE dataset = 'revenue' AND outcome = 'accepted'",
     )
-    assert page.drawn("Revenue by day of the event", "accepted") == pytest.approx(accepted)
+    assert page.drawn("Revenue of the current input, by day of the event", "accepted") == pytest.approx(
+        accepted
+    )
     assert ["accepted", f"{accepted:,.2f}"] in page.rows["imports"]
     units = re.findall(r"<figcaption>(.*?) <small>\((.*?)\)</small>", page.text)
     assert len(units) == len(page.charts)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pipelines.push.audit.reconcile import Reconciliation
 
 _MEANING = {
-    "missing": "hold less than was accepted",
-    "perhaps_twice": "hold more, as if a row that was sent again counts twice",
-    "in_doubt": "hold more, which rows in doubt may explain: trackly-sync resolve",
-    "contact_gone": "are not among its contacts: they left, or never were",
-    "more": "hold more, by other activity of the account",
+    "missing": "less than was accepted",
+    "perhaps_twice": "more, as if a row that was sent again counts twice",
+    "in_doubt": "more, which rows in doubt may explain: trackly-sync resolve",
+    "contact_gone": "of a contact that left, or never was one",
+    "more": "more, by other activity of the account",
 }
 
 
@@ -73,7 +73,7 @@ def _show(done: "Reconciliation") -> None:
     out.print(f"\n{plural(done.contacts, 'contact')} compared with their totals now{seen}.")
     for finding, count in done.findings.items():
         if count:
-            out.print(f"  {plural(count, 'total')} {_MEANING[finding]} ({finding})", markup=False)
+            out.print(f"  {plural(count, 'total')}: {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
         out.print(f"  [red]Revenue missing: {money(done.missing)}[/]")
     out.print(_conclusion(done))
