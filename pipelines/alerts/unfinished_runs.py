@@ -24,9 +24,18 @@ def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list
     Raises:
         StorageError: a run's record cannot be read.
     """
-    has_history = settings.history.is_dir() and any(settings.history.iterdir())
-    verbs = ("pull", "push") if has_history else ("pull",)
+    verbs = ("pull", "push") if _has_history(settings) else ("pull",)
     return [_of_verb(settings, verb, published) for verb in verbs]
+
+
+def _has_history(settings: Settings) -> bool:
+    """Whether there may be something to push; of a folder that cannot be looked at a push says why."""
+    try:
+        return any(settings.history.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def _of_verb(settings: Settings, verb: str, published: Mapping[str, Manifest]) -> Condition:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from io import BytesIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from damages import DAMAGES
 
 from pipelines.errors import StorageError
 from pipelines.pull.rollback import replay, rollback
@@ -23,21 +21,6 @@ def account() -> Account:
     account = seed_account(contacts=10)
     account.lists[0]["list_name"] = 7
     return account
-
-
-def other_table() -> bytes:
-    """A Parquet file that is whole, of another table."""
-    file = BytesIO()
-    pq.write_table(pa.table({"x": [1, 2]}), file)
-    return file.getvalue()
-
-
-DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "cut off": lambda content: content[: len(content) // 2],
-    "empty": lambda _: b"",
-    "garbage": lambda _: b"\x9d\xff\n" * 99,
-    "another table": lambda _: other_table(),
-}
 
 
 def test_a_damaged_snapshot_is_named(account: Account, settings: Settings) -> None:

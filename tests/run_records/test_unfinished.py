@@ -76,6 +76,8 @@ def test_what_a_push_did_not_reach_is_left_until_it_is_pushed(settings: Settings
     assert f"{found.text}. {found.remedy}" in attention(settings, {}, {})
     file.unlink()
     assert "unfinished:push" not in {one.name for one in conditions(settings, outcomes)}, "nothing to push"
+    unreadable = settings.model_copy(update={"history_dir": settings.data_dir / ("x" * 300)})
+    assert "unfinished:push" in {one.name for one in conditions(unreadable, outcomes)}, "a push says why not"
     file.touch()
     _done(data_dir, "month", "push revenue", "2026-10")
     assert len(_left(data_dir, "push")) == 1

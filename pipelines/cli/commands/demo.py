@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 import typer
 
 from pipelines.cli.commands.sandbox import show_exports
-from pipelines.cli.commands.ui import _check_port, dagster_home, serve_pages
+from pipelines.cli.commands.ui import check_port, dagster_home, serve_pages
 from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.demo_folder import empty, own_folder, refuse_while_served
 from pipelines.cli.shared.exits import guarded
@@ -115,7 +115,7 @@ def _check_served(data_dir: Path, port: int) -> None:
     """
     refuse_while_served(data_dir)
     try:
-        _check_port(_HOST, port)
+        check_port(_HOST, port)
     except UsageError as error:
         other = port + 1 if port < _MOST_PORT else _PORT
         remedy = f"Name another, such as --port {other}; with make: make demo-ui PORT={other}"

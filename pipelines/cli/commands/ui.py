@@ -118,7 +118,7 @@ def serve_pages(
     if is_new:  # what ran before is to be seen too
         leave(settings.data_dir, Notice("", now()))
     with _only_one(home) as lock_file:
-        _check_port(host, port)
+        check_port(host, port)
         on = "on" if settings.schedules else "off (TRACKLY_SCHEDULES=on starts them)"
         out.print(
             f"Dagster at http://{host}:{port} in some seconds (data in {settings.data_dir}), schedules {on}. "
@@ -169,7 +169,12 @@ def _end_group(group: int) -> None:
             return
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
+    """See that a port can be listened on.
+
+    Raises:
+        UsageError: it cannot.
+    """
     try:
         ((family, kind, _, _, address), *_) = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM

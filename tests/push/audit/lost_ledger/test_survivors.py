@@ -8,15 +8,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from beginnings import Beginning, beginning, seeded
+from damages import DAMAGES
 from histories import active_offer, sends_to, write_rows
 from oracle import query
 
@@ -303,21 +301,6 @@ def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(
     assert pushed.sales == sales(LAST)
 
 
-def other_table() -> bytes:
-    """A Parquet file that is whole, of another table."""
-    file = BytesIO()
-    pq.write_table(pa.table({"x": [1, 2]}), file)
-    return file.getvalue()
-
-
-DAMAGED: dict[str, Callable[[bytes], bytes]] = {
-    "cut off": lambda content: content[: len(content) // 2],
-    "empty": lambda _: b"",
-    "garbage": lambda _: b"\x9d\xff\n" * 99,
-    "others": lambda _: other_table(),
-}
-
-
 def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> None:
     """Nothing is sent; without the folder the latest ledger goes on, and notes are written again.
 
@@ -327,7 +310,7 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
     settings, folder = pushed.settings, pushed_folder(pushed.settings)
     calls, rows = folder / "calls.parquet", folder / "revenue.parquet"
     whole = calls.read_bytes()
-    for damaged in DAMAGED.values():
+    for damaged in DAMAGES.values():
         calls.write_bytes(damaged(whole))
         for ask in (partial(push, settings, ALL), partial(plan, settings, ALL), partial(lost, settings)):
             with pytest.raises(StorageError, match=r"calls.parquet is damaged: ") as refused:
@@ -341,7 +324,7 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
 
     pushed.restore("deleted", "deleted")
     whole = rows.read_bytes()
-    for damaged in DAMAGED.values():
+    for damaged in DAMAGES.values():
         rows.write_bytes(damaged(whole))
         with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
             adopt(settings)
