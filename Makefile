@@ -5,8 +5,13 @@ PYTHON ?= python3
 # of Dagster's pages; not from the environment, where others' programs have one
 PORT = 3000
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-INSTALL := $(PIP) install --no-deps --require-hashes
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-cache-dir -qq
+export UV_CACHE_DIR ?= $(CURDIR)/.venv/.cache
+INSTALL := --no-deps --require-hashes
+# $(call install,python,options): uv takes seconds where pip takes a minute, but it reads none of pip's settings: where it
+# finds no package index, pip takes its place
+install = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(1) $(INSTALL) $(2); } \
+    || $(PIP) --python $(1) install $(INSTALL) $(2)
 
 QUICK := tests/errors tests/schemas tests/pull/read tests/push/values tests/push/files tests/docs/test_paths.py \
     tests/docs/test_rules_once.py tests/text
@@ -84,26 +89,28 @@ wheel: .venv/.runtime ## build the package into dist/
 
 audit: .audit/.installed ## hold the locked packages against known vulnerabilities (network; exit 2: could not be asked)
 	@.audit/bin/python .ci/audit .audit/bin/pip-audit requirements.lock requirements-dev.lock requirements-docs.lock \
-	    requirements-container.lock requirements-audit.lock
+	    requirements-container.lock requirements-audit.lock requirements-uv.lock
 
-lock: ## resolve the newest versions again (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+lock: .venv/.runtime ## resolve the newest versions again
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade pyproject.toml --group build -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade -c requirements.lock pyproject.toml --group build --group dev -o requirements-dev.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade -c requirements.lock pyproject.toml --extra postgres --group build -o requirements-container.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --upgrade --group docs -o requirements-docs.lock
-	echo 'pip-audit>=2.10' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	echo 'pip-audit>=2.10' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --upgrade - -o requirements-audit.lock
-	for version in 1.2.2 1.3.2 1.4.5 1.5.6; do printf "duckdb==$$version\npytz\n" | uv pip compile --quiet --universal \
+	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-annotate --upgrade - -o requirements-uv.lock
+	for version in 1.2.2 1.3.2 1.4.5 1.5.6; do printf "duckdb==$$version\npytz\n" | $(BIN)/uv pip compile --quiet --universal \
 	    --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade - \
 	    -o tests/clients/duckdb-$$version.lock; done
 	# newer ones need a parser without wheels; DuckDB is our own, so that its version reads the warehouse
-	printf 'dbt-core<1.12\ndbt-duckdb\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	printf 'dbt-core<1.12\ndbt-duckdb\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-emit-index-url --no-annotate --no-emit-package duckdb --upgrade - -o tests/export/dbt.lock
-	echo 'dlt[parquet]==1.31.*' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	echo 'dlt[parquet]==1.31.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-emit-index-url --upgrade - -o benchmarks/requirements-dlt.lock
 
 clean: ## remove .venv and everything that runs have left behind
@@ -114,40 +121,44 @@ clean: ## remove .venv and everything that runs have left behind
 	    || { echo "Trackly Sync needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-.venv/.runtime: .venv/bin/python requirements.lock pyproject.toml
-	@echo "Installing into .venv (about a minute) ..."
-	@$(INSTALL) -r requirements.lock
+.venv/.runtime: .venv/bin/python requirements.lock requirements-uv.lock pyproject.toml
+	@echo "Installing into .venv ..."
+	@$(PIP) install $(INSTALL) --only-binary :all: -r requirements-uv.lock || rm -f $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(INSTALL) --no-compile -r requirements.lock || { \
+	    echo "uv cannot install it here; pip does, which takes about a minute ..."; \
+	    rm -f $(BIN)/uv; $(PIP) install $(INSTALL) --no-compile -r requirements.lock; }
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import assets, pipelines.cli' # compiles the fifth of all modules that is used
 	@touch $@
 
-.audit/.installed: requirements-audit.lock
+.audit/.installed: requirements-audit.lock .venv/.runtime
 	@echo "Installing pip-audit into .audit ..."
 	@$(PYTHON) -m venv .audit
-	@.audit/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r requirements-audit.lock
+	@$(call install,.audit/bin/python,-r requirements-audit.lock)
 	@touch $@
 
-.docs/.installed: requirements-docs.lock
+.docs/.installed: requirements-docs.lock .venv/.runtime
 	@echo "Installing mkdocs into .docs ..."
-	@$(PYTHON) -m venv .docs
-	@.docs/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes --no-compile -r requirements-docs.lock
+	@$(PYTHON) -m venv --without-pip .docs
+	@$(call install,.docs/bin/python,--no-compile -r requirements-docs.lock)
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock
 	@echo "Installing the development tools ..."
-	@$(INSTALL) -r requirements-dev.lock
+	@$(call install,$(BIN)/python,--no-compile -r requirements-dev.lock)
 	@touch $@
 
 # Older clients of the warehouse, each in a folder of its own: their tests are skipped where one cannot be installed.
-.venv/.clients: .venv/bin/python $(wildcard tests/clients/*.lock)
+.venv/.clients: .venv/.runtime $(wildcard tests/clients/*.lock)
 	@echo "Installing older DuckDB clients for the tests ..."
-	@for lock in tests/clients/*.lock; do \
-	    $(INSTALL) --only-binary :all: --upgrade --target .venv/clients/$$(basename $$lock .lock) -r $$lock \
+	@for lock in tests/clients/*.lock; do { \
+	    $(call install,$(BIN)/python,--only-binary :all: --no-compile --upgrade --target .venv/clients/$$(basename $$lock .lock) -r $$lock); } \
 	        || echo "$$lock could not be installed; its tests are skipped."; done
 	@touch $@
 
 # dbt, for the project that `export dbt` writes, in a folder of its own; with DuckDB and Python of .venv.
-.venv/.dbt: .venv/bin/python tests/export/dbt.lock
+.venv/.dbt: .venv/.runtime tests/export/dbt.lock
 	@echo "Installing dbt for the tests ..."
-	@$(INSTALL) --only-binary :all: --no-compile --upgrade --target .venv/dbt -r tests/export/dbt.lock \
+	@{ $(call install,$(BIN)/python,--only-binary :all: --no-compile --upgrade --target .venv/dbt -r tests/export/dbt.lock); } \
 	    || echo "dbt could not be installed; its test is skipped."
 	@touch $@
