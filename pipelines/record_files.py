@@ -11,9 +11,12 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import StorageError
-from pipelines.storage import is_there, storage_errors, write_durably
+from pipelines.storage import is_there, storage_errors, sync_folder, write_durably
 from pipelines.whole_runs import tag
 from schemas.own_tables.sync import RunRecord
+
+BEGUN = ".begun"
+"""The suffix of the mark of an activity that has begun, beside what is to be its record."""
 
 KILLED = "The process was killed"
 _RESERVE = ".room-for-records"
@@ -94,12 +97,16 @@ def is_own(name: str) -> bool:
 def write_record(data_dir: Path, record: RunRecord) -> None:
     """Put a record on disk; one of a failure that the disk refuses is kept for `not_on_disk`.
 
+    What the disk refused of the same run comes first: what was stopped since another part failed must not be all
+    that is on record of it.
+
     Raises:
         StorageError: the disk refused one of a success.
     """
     path, content = path_of(data_dir, record), msgspec.json.encode(record)
     try:
-        _write_with_reserve(path, content)
+        write_refused(data_dir, record.run)
+        _write_somehow(path, content)
     except StorageError as error:
         if record.status == "succeeded":
             failed = msgspec.structs.replace(record, status="failed", error=str(error))
@@ -108,21 +115,73 @@ def write_record(data_dir: Path, record: RunRecord) -> None:
         keep(path, content)  # the block's own error says more: a full disk fails both
 
 
-def _write_with_reserve(path: Path, content: bytes) -> None:
-    """Write a record; where the disk is full, in the room that was kept for it."""
-    reserve = path.with_name(_RESERVE)
+def write_refused(data_dir: Path, run: str) -> None:
+    """Write the records of a run that the disk refused of this process.
+
+    Raises:
+        StorageError: it refuses one again.
+    """
+    for record in not_on_disk(data_dir):
+        path = path_of(data_dir, record)
+        if record.run == run:
+            _write_somehow(path, _refused[path])
+            keep(path, None)
+
+
+def reserve_room(folder: Path) -> None:
+    """Keep room for records in their folder, as long as there is some."""
+    reserve = folder / _RESERVE
+    with suppress(StorageError, OSError):
+        if not reserve.exists() or reserve.stat().st_size < _RESERVED_BYTES:
+            write_durably(reserve, bytes(_RESERVED_BYTES))
+
+
+def _write_somehow(path: Path, content: bytes) -> None:
+    """Write a record; where the disk is full, over the mark of its activity, or in the room that was kept for it."""
     try:
         write_durably(path, content)
     except StorageError:
-        if not is_there(reserve):
-            raise
-        with storage_errors("make room for", path):
-            _give_room(reserve, len(content))
-        write_durably(path, content)
+        if not _written_over_mark(path, content):
+            _write_in_reserve(path, content)
     else:
-        if not reserve.exists() or reserve.stat().st_size < _RESERVED_BYTES:
-            with suppress(StorageError):
-                write_durably(reserve, bytes(_RESERVED_BYTES))
+        reserve_room(path.parent)
+
+
+def _written_over_mark(path: Path, content: bytes) -> bool:
+    """Whether a record has taken the place of its mark, which has a block on the disk already."""
+    mark = path.with_suffix(BEGUN)
+    try:
+        handle = os.open(mark, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        before = os.read(handle, _BLOCK)
+        if len(content) > _BLOCK or not _overwritten(handle, content):
+            _overwritten(handle, before)
+            return False
+        mark.replace(path)
+        sync_folder(path.parent)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _overwritten(handle: int, content: bytes) -> bool:
+    if os.pwrite(handle, content, 0) < len(content):
+        return False
+    os.ftruncate(handle, len(content))
+    os.fsync(handle)
+    return True
+
+
+def _write_in_reserve(path: Path, content: bytes) -> None:
+    reserve = path.with_name(_RESERVE)
+    with storage_errors("make room for", path):
+        if is_there(reserve):
+            _give_room(reserve, len(content))
+    write_durably(path, content)
 
 
 def _give_room(reserve: Path, size: int) -> None:

@@ -23,12 +23,14 @@ from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import logged_to_file, run_id
 from pipelines.process.interrupts import interrupts_deferred
 from pipelines.record_files import (
+    BEGUN,
     KILLED,
     file_part,
     not_on_disk,
     path_of,
     read_record,
     record_files,
+    reserve_room,
     write_record,
 )
 from pipelines.storage import claim, private_folder, write_durably
@@ -37,7 +39,6 @@ from pipelines.whole_runs import asked_of, has_ended, lock, show_begun
 from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
-_MARK = ".begun"
 _MOST_BYTES = 65_536
 
 
@@ -200,7 +201,7 @@ def unended(data_dir: Path) -> list[RunRecord]:
     What was killed is listed until the same activity begins again; it is on record then, as killed.
     """
     found = []
-    for path in sorted((data_dir / "runs").glob(f"*{_MARK}")):
+    for path in sorted((data_dir / "runs").glob(f"*{BEGUN}")):
         try:
             handle = os.open(path, os.O_RDWR)
         except OSError:  # it ended meanwhile, or is another user's
@@ -225,7 +226,7 @@ def note_progress(data_dir: Path, record: RunRecord, **figures: Any) -> None:
         record: of the activity.
         figures: for its details, until it ends.
     """
-    path = path_of(data_dir, record).with_suffix(_MARK)
+    path = path_of(data_dir, record).with_suffix(BEGUN)
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR)
         try:
@@ -242,7 +243,7 @@ def complete(data_dir: Path, activities: Collection[str], fill_in: Callable[[Run
         activities: such as `push sends`.
         fill_in: sets the figures of a record; `rows` among them.
     """
-    for path in sorted((data_dir / "runs").glob(f"*{_MARK}")):
+    for path in sorted((data_dir / "runs").glob(f"*{BEGUN}")):
         with suppress(OSError, msgspec.DecodeError), _taken(path) as (handle, record):
             if record is not None and record.rows is None and record.activity in activities:
                 fill_in(record)
@@ -272,7 +273,7 @@ def _rewrite(handle: int, record: RunRecord) -> None:
 @contextmanager
 def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
     """Show that an activity is under way; where that cannot be written, it goes on without."""
-    path = path_of(data_dir, record).with_suffix(_MARK)
+    path = path_of(data_dir, record).with_suffix(BEGUN)
     try:
         handle = _mark(path, record)
     except OSError:
@@ -287,6 +288,7 @@ def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
 
 def _mark(path: Path, record: RunRecord) -> int:
     private_folder(path.parent)
+    reserve_room(path.parent)
     for earlier in path.parent.glob(f"*-{path.name.split('-', 2)[-1]}"):
         with suppress(OSError, StorageError, msgspec.DecodeError):
             _put_on_record(earlier)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
-from pipelines.record_files import files_of, is_own, not_on_disk, read_record, write_record
+from pipelines.record_files import files_of, is_own, not_on_disk, read_record, write_record, write_refused
 from pipelines.runs import Skipped, asked_with, last_of_each, now
 from pipelines.storage import claim
 from schemas.own_tables.sync import RunRecord
@@ -21,8 +21,8 @@ def failure_recorded(
 ) -> Iterator[None]:
     """Put an error on record that ends a block, where none of the block's activities has it on record.
 
-    It is on record as the first activity that has not begun; where all have, as the last. What is wrong with the
-    call itself (a setting, a file that was named) is no run, and is left out.
+    It is on record as the first activity that has not begun; where all have, as the first that was stopped for it, or
+    as the last. What is wrong with the call itself (a setting, a file that was named) is no run, and is left out.
 
     Args:
         data_dir: the data directory.
@@ -36,6 +36,8 @@ def failure_recorded(
     except (SettingsError, UsageError, Skipped):
         raise
     except Exception as error:
+        with suppress(StorageError):  # there may be more room by now
+            write_refused(data_dir, run)
         if activity := _without_record(data_dir, run, activities, began):
             failed = RunRecord(run=run, activity=activity, started_at=now(), month=month)
             failed.asked = asked_with(run, activity)
@@ -46,10 +48,12 @@ def failure_recorded(
 def _without_record(data_dir: Path, run: str, activities: Sequence[str], began: str) -> str:
     """As which activity a failure is to be put on record; "" where it is on record."""
     of_block = [one for one in of_run(data_dir, run, own=True) if one.started_at >= began]
-    if any(record.status != "succeeded" for record in of_block):
+    statuses = {record.activity: record.status for record in of_block}
+    if "failed" in statuses.values():
         return ""
-    begun = {record.activity for record in of_block}
-    return next((one for one in activities if one not in begun), activities[-1])
+    not_begun = [one for one in activities if one not in statuses]
+    stopped = [one for one in activities if statuses.get(one) != "succeeded"]
+    return next(iter(not_begun or stopped), activities[-1])
 
 
 def note_recovery(data_dir: Path, run: str, activity: str) -> None:

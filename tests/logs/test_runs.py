@@ -1,5 +1,7 @@
 """Records of runs: what is under way, what was killed, and that neither is lost."""
 
+import asyncio
+import resource
 import signal
 import subprocess
 import sys
@@ -8,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.errors import StorageError
+from pipelines.process.concurrent import run_all
+from pipelines.record_files import not_on_disk
+from pipelines.run_records.failures import failure_recorded
 from pipelines.run_records.summary import latest_runs
 from pipelines.runs import newest, recorded, unended
 
@@ -66,3 +72,46 @@ def test_a_folder_that_takes_no_marks_stops_nothing(tmp_path: Path) -> None:
         done = True
     assert done
     assert unended(tmp_path) == []
+
+
+@pytest.mark.parametrize("room", ["soon", "late", "never", "there"])
+def test_a_run_that_an_error_ended_is_never_on_record_as_stopped(tmp_path: Path, room: str) -> None:
+    """What the first failure stopped has no room on the disk before that failure has; nor has an error beside all."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def disk(size: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        if room == "there":
+            raise StorageError("No room.")
+        with recorded(tmp_path, "run", "pull lists"):
+            disk(0)
+            raise StorageError("No room.")
+
+    async def stopped(name: str) -> None:
+        with recorded(tmp_path, "run", f"pull {name}"):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                if room == "soon":
+                    disk(before[0])
+
+    activities = ["pull lists", "pull contacts", "pull offers"]
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".room-for-records").mkdir()  # nothing is reserved
+    try:
+        with suppress(StorageError), failure_recorded(tmp_path, "run", activities):
+            try:
+                asyncio.run(run_all([stopped("contacts"), stopped("offers"), failing()]))
+            finally:
+                if room == "late":
+                    disk(before[0])
+    finally:
+        disk(before[0])
+    seen = [(run.status, run.errors) for run in latest_runs(tmp_path, 9)[0]]
+    assert seen == ([] if room == "never" else [("failed", ["No room."])])
+    assert {record.status for record in not_on_disk(tmp_path)} == (
+        {"failed", "stopped"} if room == "never" else set()
+    )

@@ -28,8 +28,10 @@ from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
+from pipelines.runs import recorded
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
+from pipelines.storage import storage_errors
 
 PULL = """
     import os, sys
@@ -147,7 +149,23 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_a_clear_error(
     small_disk: Path, account: Account, server: Server, settings_of: Callable[..., Settings]
 ) -> None:
-    """When the disk is full the pull says so and what to do, what was published stays, and it is on record."""
+    """When the disk is full the pull says so and what to do, what was published stays, and it is on record.
+
+    Also a first one that fills the disk itself: what it wrote when it began holds its record.
+    """
+    first = settings_of(server.url, small_disk / "first")
+    with suppress(StorageError), recorded(first.data_dir, "r0", "pull lists"):
+        (first.data_dir / "runs" / ".room-for-records").unlink()
+        with (
+            storage_errors("write", small_disk / "more"),
+            (small_disk / "more").open("wb", buffering=0) as file,
+        ):
+            while file.write(b"x" * 4_096):
+                pass
+    (run,) = latest_runs(first.data_dir, 9)[0]
+    assert (run.status, len(run.errors)) == ("failed", 1)
+    (small_disk / "more").unlink()
+    shutil.rmtree(first.data_dir)
     settings = settings_of(server.url, small_disk / "data")
     pull(settings, ["offers"], "r1")
     with open_ledger(settings):
