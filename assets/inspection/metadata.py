@@ -284,6 +284,8 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
         "contacts": done.contacts,
         **done.findings,
         "missing_revenue": float(done.missing),
+        "still_twice": done.still_twice.contacts,
+        "still_twice_revenue": float(done.still_twice.amount),
         "agrees": done.agrees,
         "verdict": str(done.verdict),
         "preview": table(

@@ -32,7 +32,7 @@ from assets.inspection.metadata import (
 )
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import balances
-from pipelines.push.audit.reconcile import Reconciliation
+from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.report import PAGE
@@ -212,6 +212,7 @@ def _reconciled(settings: Settings, record: RunRecord, _name: str) -> Iterator[M
         missing=Decimal(details.get("missing", "0")),
         complete=True,
         alarms=details.get("alarms", 0),
+        still_twice=StillTwice.of(details.get("still_twice", {})),
     )
     yield "reconciliation", of_reconciliation(done, seconds(record))
 

@@ -217,7 +217,14 @@ class Person(msgspec.Struct):
             CURRENCY,
         ),
     ]
-    organic_revenue: Annotated[Money, Column("revenue - imported_revenue.", CURRENCY)]
+    organic_revenue: Annotated[
+        Money,
+        Column(
+            "revenue - imported_revenue. What is there twice counts here (findings perhaps_twice and "
+            "still_twice of imports.differences).",
+            CURRENCY,
+        ),
+    ]
     sends_7d: Annotated[
         Integer | None,
         Column(

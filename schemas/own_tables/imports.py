@@ -191,6 +191,10 @@ RESOLUTIONS = Dataset(
 
 
 FINDINGS = ("missing", "perhaps_twice", "in_doubt", "contact_gone", "more")
+"""What a reconciliation counts as `findings`."""
+
+STILL_TWICE = "still_twice"
+"""What it counts apart from them: somebody has acknowledged it already."""
 
 
 class ImportDifference(msgspec.Struct):
@@ -218,8 +222,9 @@ class ImportDifference(msgspec.Struct):
         Column(
             "missing: less than was accepted. perhaps_twice: more, as if a row that was sent again counts twice. "
             "in_doubt: what is in doubt may explain it. contact_gone: it is not among the contacts: it left, or "
-            "never was one. more: other activity of the account.",
-            known=FINDINGS,
+            "never was one. more: other activity of the account. still_twice: more, exactly as if what was "
+            "acknowledged as perhaps there twice (`trackly-sync resolve`) is still in the account.",
+            known=(*FINDINGS, STILL_TWICE),
         ),
     ]
     checked_at: Annotated[Instant, Column("When the contacts were read.", "UTC")]

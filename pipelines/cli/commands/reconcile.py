@@ -34,8 +34,9 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
 
     Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
     accepted. Differences are kept in the table imports.differences. It ends with "Agrees", or with "Nothing to
-    compare" where nothing was accepted yet (`verdict` in --json). Exit code 1: revenue or clicks are missing, or the
-    ledger was lost. Exit code 3: revenue is perhaps there twice.
+    compare" where nothing was accepted yet (`verdict` in --json). What was acknowledged as perhaps there twice, and
+    is still there, is named (`still_twice` in --json). Exit code 1: revenue or clicks are missing, or the
+    ledger was lost. Exit code 3: revenue is perhaps there twice, and nobody has acknowledged it.
 
     Examples:
     - `trackly-sync reconcile`
@@ -76,7 +77,16 @@ def _show(done: "Reconciliation") -> None:
             out.print(f"  {plural(count, 'total')}: {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
         out.print(f"  [red]Revenue missing: {money(done.missing)}[/]")
+    if done.still_twice:
+        _show_still_twice(done)
     out.print(_conclusion(done))
+
+
+def _show_still_twice(done: "Reconciliation") -> None:
+    from pipelines.alerts.still_twice import REMEDY, text_of  # noqa: PLC0415 - help answers at once
+
+    remedy = f". {REMEDY}" if done.still_twice.contacts else ""
+    out.print(f"  [yellow]{text_of(done.still_twice.figures())}{remedy}[/]")
 
 
 def _table(done: "Reconciliation") -> Table:
@@ -110,7 +120,11 @@ def _conclusion(done: "Reconciliation") -> str:
             "Agrees with what the API acknowledged. Nothing was accepted of which it is on record what the contact's"
             " totals were before."
         )
-    exactly = " All of them hold exactly what was accepted." if not any(done.findings.values()) else ""
+    exactly = (
+        " All of them hold exactly what was accepted."
+        if not (any(done.findings.values()) or done.still_twice)
+        else ""
+    )
     return f"[green]Agrees.[/]{exactly}"
 
 
@@ -124,6 +138,7 @@ def _json(done: "Reconciliation") -> dict[str, object]:
         "findings": done.findings,
         "missing": str(done.missing),
         "alarms": done.alarms,
+        "still_twice": done.still_twice.figures(),
         "books": {
             name: {
                 **asdict(balance),

@@ -6,7 +6,13 @@ from typing import Any
 from pipelines.cli.commands.runs import show_runs
 from pipelines.cli.commands.webhooks import show_webhooks, webhooks_json
 from pipelines.cli.shared.arguments import AsJson
-from pipelines.cli.shared.attention import alarms_json, attention, ledger_notes, pulled_otherwise
+from pipelines.cli.shared.attention import (
+    alarms_json,
+    attention,
+    ledger_notes,
+    pulled_otherwise,
+    still_twice_notes,
+)
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import (
@@ -32,9 +38,9 @@ def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
-    revenue is perhaps there twice, the ledger was lost, what is published is no longer served, or revenue comes from
-    another source than before, it also has
-    "needs_attention", and "alarms" for the first; where events were received, "webhooks"; where a dataset was rolled
+    revenue is perhaps there twice, or still is after somebody has acknowledged it, the ledger was lost, what is
+    published is no longer served, or revenue comes from another source than before, it also has "needs_attention",
+    and "alarms" for the first; where events were received, "webhooks"; where a dataset was rolled
     back, "rolled_back" with the published and the newest snapshot.
 
     Examples:
@@ -52,6 +58,7 @@ def status(as_json: AsJson = False) -> int:
             raise unreadable
         alarms = alarms_json(settings)
         is_urgent = alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
+        is_urgent = is_urgent or still_twice_notes(settings)
         more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
         more |= {"alarms": alarms} if alarms else {}
         more |= _rolled_back_json(rolled_back(settings, pulled))

@@ -13,8 +13,8 @@ from pipelines.warehouse.rolled_back import rolled_back
 from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
-    "twice:", "lost:", "stale:", "failed:", "unfinished:", "unserved:", "missing:", "silent:", "stopped:", "refused:",
-    "unread:", "damaged:webhooks", "damaged:runs", "damaged:pushes", "low:",
+    "twice:", "still_twice:", "lost:", "stale:", "failed:", "unfinished:", "unserved:", "missing:", "silent:",
+    "stopped:", "refused:", "unread:", "damaged:webhooks", "damaged:runs", "damaged:pushes", "low:",
 )  # fmt: skip
 
 
@@ -78,6 +78,18 @@ def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list
 
     last = last_of_each(settings.data_dir).values()
     found = [*of_unserved(pulled, last), *of_source(pulled)]
+    return [f"{one.text}. {one.remedy}" for one in found if one.firing]
+
+
+def still_twice_notes(settings: Settings) -> list[str]:
+    """That revenue which was acknowledged as perhaps there twice still is.
+
+    Raises:
+        StorageError: a run's record cannot be read.
+    """
+    from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - help answers at once
+
+    found = of_still_twice(last_of_each(settings.data_dir).values())
     return [f"{one.text}. {one.remedy}" for one in found if one.firing]
 
 

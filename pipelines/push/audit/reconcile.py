@@ -3,11 +3,12 @@
 Revenue and conversions: the totals before our first row of a contact (the ledger keeps them) plus what was accepted
 since, against the totals now. Clicks: their totals before are not on record, so they can only be shown to be too few.
 More than expected is other activity, except where it matches rows that were sent again; less is money that is
-missing. What turned up after it was called absent is an alarm, as in a push. What does not belong here: how it is
-compared (`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
+missing. What a person has acknowledged as perhaps twice and is still there has figures of its own. What turned up
+after it was called absent is an alarm, as in a push. What does not belong here: how it is compared
+(`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -34,7 +35,7 @@ from pipelines.push.audit.reconcile_query import (
 )
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
-from pipelines.push.ledger.queries.revenue.alarms import acknowledged_contacts, alarms
+from pipelines.push.ledger.queries.revenue.alarms import acknowledged_rows, alarms
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.queries.sums import sent_revenue
 from pipelines.push.revenue.turned_up_late import find_late
@@ -45,7 +46,7 @@ from pipelines.runs import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.structure.tables import insert
-from schemas.own_tables.imports import FINDINGS
+from schemas.own_tables.imports import FINDINGS, STILL_TWICE
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
 
@@ -61,6 +62,33 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StillTwice:
+    """What a person has acknowledged as perhaps there twice, and the contacts' totals show.
+
+    Attributes:
+        contacts: contacts that hold more than was accepted by exactly that.
+        amount: what they hold more, in the account's currency.
+        or_other: contacts that hold more than that, so that it may be other revenue alone.
+    """
+
+    contacts: int = 0
+    amount: Decimal = Decimal(0)
+    or_other: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.contacts or self.or_other)
+
+    @classmethod
+    def of(cls, figures: Mapping[str, Any]) -> "StillTwice":
+        """From `figures` of a run on record; one of an earlier version has none."""
+        return cls(figures.get("contacts", 0), Decimal(figures.get("amount", 0)), figures.get("or_other", 0))
+
+    def figures(self) -> dict[str, int | str]:
+        """For programs."""
+        return {"contacts": self.contacts, "amount": str(self.amount), "or_other": self.or_other}
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
     """What came of it.
 
@@ -73,6 +101,8 @@ class Reconciliation:
         complete: whether every contact of the account was seen.
         alarms: how often revenue turned up after it was called absent, as long as nobody has acknowledged it.
         is_lost: whether calls were made that the ledger does not know, so that what they brought was not compared.
+        still_twice: what somebody has acknowledged as perhaps there twice, and is still there; none of `findings`,
+            but for those of its contacts that may have other revenue alone: they are among `more`.
     """
 
     balances: dict[str, Balance]
@@ -82,6 +112,7 @@ class Reconciliation:
     complete: bool
     alarms: int = 0
     is_lost: bool = False
+    still_twice: StillTwice = StillTwice()
 
     @property
     def twice(self) -> bool:
@@ -142,6 +173,7 @@ def reconcile(
             agrees=done.agrees,
             alarms=done.alarms,
             verdict=done.verdict,
+            still_twice=done.still_twice.figures(),
         )
         publish_differences(settings, differences, record)
     return done
@@ -164,8 +196,19 @@ def _reconciled(
         missing=amounts.get("missing", Decimal(0)),
         complete=reading.complete,
         alarms=_alarms(ledger),
+        still_twice=_still_twice(connection),
     )
     return done, _notable(connection, reading.finished_at)
+
+
+def _still_twice(connection: duckdb.DuckDBPyConnection) -> StillTwice:
+    ((contacts, amount, or_other),) = connection.execute(
+        "SELECT count(*) FILTER (measure = 'conversions' AND finding = $still),"
+        " coalesce(sum(difference) FILTER (measure = 'revenue' AND finding = $still), 0),"
+        " count(*) FILTER (measure = 'conversions' AND finding = 'more' AND has_room) FROM compared",
+        {"still": STILL_TWICE},
+    ).fetchall()
+    return StillTwice(contacts, amount, or_other)
 
 
 async def _read(settings: Settings, folder: Path, on_progress: Progress | None) -> ContactTotals:
@@ -197,7 +240,7 @@ def _compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> in
                 REVENUE_COLUMNS,
                 sent_revenue(transaction, [name for name, _ in REVENUE_COLUMNS]),
             )
-            _insert(connection, "acknowledged", ACKNOWLEDGED_COLUMNS, [acknowledged_contacts(transaction)])
+            _insert(connection, "acknowledged", ACKNOWLEDGED_COLUMNS, [acknowledged_rows(transaction)])
         for table, dataset, kept in (
             ("sends", "sends", SENDS_COLUMNS),
             ("clicked", "clicks", CLICKED_COLUMNS),
@@ -232,7 +275,7 @@ def _insert(
 
 def _notable(connection: duckdb.DuckDBPyConnection, checked_at: str) -> pa.Table:
     found: pa.Table = connection.sql(
-        f"SELECT *, CAST($at AS TIMESTAMPTZ) AS checked_at FROM compared WHERE {_NOTABLE}"
+        f"SELECT * EXCLUDE (has_room), CAST($at AS TIMESTAMPTZ) AS checked_at FROM compared WHERE {_NOTABLE}"
         " ORDER BY finding, abs(difference) DESC, phone_number, list_id, measure",
         params={"at": checked_at},
     ).to_arrow_table()

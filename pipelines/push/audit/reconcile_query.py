@@ -3,12 +3,15 @@
 An account may count revenue on another list of the same number than the send's. A contact is compared by its phone
 number, over all lists, where its lists do not show what was accepted and the number does, or where what was accepted
 shows on another of its lists. `list_id` is null there.
-Reads the tables revenue, sends, clicked and acknowledged (contacts whose surplus a person has looked at already).
+Reads the tables revenue, sends, clicked and acknowledged (rows that were perhaps there twice, which a person has
+looked at already). A surplus that is such rows to the digit is still there; one that has room for them beside other
+revenue may be that alone, which totals do not distinguish.
 What does not belong here: where the rows come from (`reconcile`).
 """
 
 import pyarrow as pa
 
+from schemas.own_tables.imports import STILL_TWICE
 from schemas.values.money import CENT, sql_amount
 
 Columns = list[tuple[str, pa.DataType]]
@@ -28,7 +31,7 @@ REVENUE_COLUMNS: Columns = [
     ("message_id", pa.string()),
 ]
 SENDS_COLUMNS: Columns = [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())]
-ACKNOWLEDGED_COLUMNS: Columns = [("contact", pa.string())]
+ACKNOWLEDGED_COLUMNS: Columns = [("contact", pa.string()), ("ref", pa.string()), ("amount", pa.int64())]
 CLICKED_COLUMNS: Columns = [("identity", pa.string()), ("outcome", pa.string())]
 
 _SUMS = f"""
@@ -49,6 +52,13 @@ CREATE MACRO off_by(found, before, acknowledged, fractions) AS
 CREATE MACRO may_be_twice(conversions, surplus, again) AS coalesce(
   (conversions = 1 AND list_contains(again, surplus::BIGINT))
   OR (conversions > 1 AND surplus >= list_min(again)), false);
+CREATE MACRO near(one, other, slack) AS abs(one - other) <= slack;
+-- whether a surplus is some of the rows that a person has looked at: one, all, or all but one
+CREATE MACRO is_of(conversions, surplus, known, slack) AS coalesce(
+  (conversions = 1 AND len(list_filter(known, lambda one: near(one, surplus, slack))) > 0)
+  OR (conversions = len(known) AND near(list_sum(known), surplus, slack))
+  OR (conversions > 0 AND conversions = len(known) - 1
+    AND len(list_filter(known, lambda one: near(list_sum(known) - one, surplus, slack))) > 0), false);
 -- what the ledger took over has its contact by its send alone
 CREATE TEMP TABLE owned AS
 SELECT r.* REPLACE (coalesce(r.contact, s.contact) AS contact, coalesce(r.ref, s.list_ref) AS ref) FROM revenue AS r
@@ -94,12 +104,26 @@ HAVING bool_or(coalesce(on_lists.amount_off <> 0 OR on_lists.count_off <> 0, tru
     OR bool_or(on_lists.rows > 0 AND on_lists.count_now = on_lists.count_before
       AND p.count_now > p.count_before)
     OR (min(on_lists.count_off) < 0 AND max(on_lists.count_off) > 0));
+CREATE TEMP TABLE known_again AS
+WITH rows AS (
+  SELECT contact, coalesce(k.list_key, a.ref) AS list_key, amount FROM acknowledged AS a
+  LEFT JOIN list_keys AS k ON k.ref = a.ref WHERE amount IS NOT NULL
+)
+SELECT contact, list_key, list(amount) AS known FROM rows WHERE list_key IS NOT NULL GROUP BY ALL
+UNION ALL SELECT contact, NULL, list(amount) FROM rows GROUP BY contact;
 CREATE TEMP TABLE compared AS
-WITH people AS (
+WITH shown AS (
   SELECT contact, list_key, * EXCLUDE (contact, list_key) FROM on_lists
   WHERE contact NOT IN (SELECT contact FROM by_person)
   UNION ALL BY NAME SELECT contact, NULL AS list_key, * EXCLUDE (contact) FROM on_phones
   WHERE contact IN (SELECT contact FROM by_person)
+), people AS (
+  -- an account that shows whole cents may be off for each fraction of them, and again where it has that twice
+  SELECT s.*, a.known, CASE WHEN s.amount_now % {CENT} = 0 THEN 2 * s.fractions * {CENT} ELSE 0 END AS slack,
+    is_of(count_off, amount_off, known, slack) AS is_still,
+    may_be_twice(count_off, amount_off + slack, known) AS has_room
+  FROM shown AS s
+  LEFT JOIN known_again AS a ON a.contact = s.contact AND a.list_key IS NOT DISTINCT FROM s.list_key
 ), clicked AS (
   SELECT contact, coalesce(k.list_key, s.list_ref) AS list_key, count(*) AS clicks
   FROM clicked AS c JOIN sends AS s USING (identity) LEFT JOIN list_keys AS k ON k.ref = s.list_ref
@@ -107,19 +131,22 @@ WITH people AS (
 ), measured AS (
   SELECT 'revenue' AS measure, contact, list_key, money(amount_before) AS before, money(amount) AS accepted,
     money(amount_in_doubt) AS in_doubt, money(amount_now) AS found, money(amount_off) AS difference,
-    may_be_twice(count_off, amount_off, again) AS twice
+    may_be_twice(count_off, amount_off, again) AS twice, is_still, has_room
   FROM people
   UNION ALL SELECT 'conversions', contact, list_key, count_before, rows, rows_in_doubt, count_now, count_off,
-    may_be_twice(count_off, amount_off, again) FROM people
-  UNION ALL SELECT 'clicks', c.contact, c.list_key, 0, c.clicks, 0, t.clicks, t.clicks - c.clicks, false
+    may_be_twice(count_off, amount_off, again), is_still, has_room FROM people
+  UNION ALL SELECT 'clicks', c.contact, c.list_key, 0, c.clicks, 0, t.clicks, t.clicks - c.clicks, false, false, false
   FROM clicked AS c LEFT JOIN totals AS t ON t.contact = c.contact AND t.list_key = c.list_key
 )
 SELECT measure, contact AS phone_number, try_cast(list_key AS BIGINT) AS list_id,
   before::DECIMAL(18, 4) AS before, accepted::DECIMAL(18, 4) AS accepted, in_doubt::DECIMAL(18, 4) AS in_doubt,
   found::DECIMAL(18, 4) AS found, difference::DECIMAL(18, 4) AS difference,
   CASE WHEN found IS NULL THEN 'contact_gone' WHEN difference < 0 THEN 'missing'
-    WHEN in_doubt > 0 THEN 'in_doubt' WHEN twice
-    AND contact NOT IN (SELECT contact FROM acknowledged) THEN 'perhaps_twice' ELSE 'more' END AS finding
+    WHEN in_doubt > 0 THEN 'in_doubt' WHEN is_still THEN '{STILL_TWICE}' WHEN twice
+    AND contact NOT IN (SELECT contact FROM acknowledged) THEN 'perhaps_twice' ELSE 'more' END AS finding, has_room
 FROM measured;
 """
-"""Makes `compared`: every contact with rows of ours; money in the account's currency."""
+"""Makes `compared`: every contact with rows of ours; money in the account's currency.
+
+`has_room`: the surplus may have rows in it that a person has looked at.
+"""

@@ -29,7 +29,7 @@ from pipelines.pull.run import Pulled
 from pipelines.push.audit.acknowledged import Balance
 from pipelines.push.audit.lost_ledger.adopt import Adopted
 from pipelines.push.audit.lost_ledger.detect import Lost
-from pipelines.push.audit.reconcile import Reconciliation
+from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.checks.differing_rows import DifferingRow
 from pipelines.push.files.find import Unread
 from pipelines.push.intake.found import Intake
@@ -145,6 +145,14 @@ def test_what_a_reconciliation_comes_to(shown: Shown) -> None:
     )
     assert "Revenue missing: 12.50" in text
     assert text.endswith("Does not agree: what was accepted is not all there.")
+    still = StillTwice(2, Decimal("12.5"), or_other=1)
+    reconcile._show(Reconciliation({"sends": balance()}, 3, nothing, Decimal(0), True, still_twice=still))
+    text = shown()
+    assert (
+        "2 contacts hold 12.50 more than was accepted, which is exactly revenue that was acknowledged" in text
+    )
+    assert "1 contact with other revenue may hold some that was acknowledged as perhaps there twice" in text
+    assert ("All of them hold exactly" in text, text.endswith("Agrees.")) == (False, True)
     reconcile._show(Reconciliation({"sends": balance()}, 0, nothing, Decimal(0), complete=True))
     assert "Nothing to compare: nothing was accepted yet. To send history: trackly-sync push" in shown()
     apart = balance(accepted=2, acknowledged=1)

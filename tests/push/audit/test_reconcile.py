@@ -10,13 +10,16 @@ import pytest
 from beginnings import Beginning, beginning, seeded
 from oracle import query
 
+from pipelines.cli.shared.attention import attention, still_twice_notes
 from pipelines.push.audit.late_revenue import open_alarms
-from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.audit.reconcile import Reconciliation, StillTwice, reconcile
 from pipelines.push.resolve import acknowledge
 from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server, running, write_history
 from pipelines.settings import Settings
+from pipelines.text.humanize import money
+from schemas.own_tables.imports import FINDINGS
 
 Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
@@ -188,6 +191,21 @@ def test_revenue_that_counts_on_another_list_of_the_number_is_compared_by_person
     assert (found.findings["missing"], found.missing) == (1, Decimal("0.01"))
 
 
+def assert_still_twice(settings: Settings, found: Reconciliation, expected: StillTwice) -> None:
+    """What was acknowledged and is still there is no finding that fails, and is named wherever somebody looks."""
+    assert (found.still_twice, found.verdict) == (expected, "agrees")
+    assert set(found.findings) == set(FINDINGS)
+    listed = [row for row in differences(settings) if row[3] == "still_twice"]
+    assert len(listed) == 2 * expected.contacts
+    notes = [one for one in attention(settings, {}, {}) if "pull" not in one]
+    assert notes == still_twice_notes(settings)
+    assert len(notes) == (expected.contacts > 0)
+    assert all(
+        f"hold{'s' * (expected.contacts == 1)} {money(expected.amount)} more" in note for note in notes
+    )
+    assert all("1 contact with other revenue may hold some" in note for note in notes)
+
+
 def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
     account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
 ) -> None:
@@ -224,6 +242,14 @@ def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
     acknowledge(settings, late.alarm.alarm, "removed, ticket 1")
     again = reconcile(settings)
     assert (again.twice, again.findings["more"] >= 4) == (False, True)
+    assert_still_twice(settings, again, StillTwice(contacts=1, amount=Decimal(5), or_other=1))
+    for row in account.contacts():  # as the account's support removes it, of both contacts
+        if finding_of.get(row["phone_number"]) == "perhaps_twice":
+            row["revenue_total"] -= 5
+            row["conversion_count"] -= 1
+    again = reconcile(settings)
+    assert (again.verdict, again.findings["perhaps_twice"]) == ("agrees", 0)
+    assert_still_twice(settings, again, StillTwice())
     assert (
         query(settings.warehouse, "SELECT outcome, reason FROM imports.resolutions")
         == [("acknowledged", "removed, ticket 1")] * 2

@@ -6,9 +6,11 @@ What does not belong here: raising one (`absent`), and how they are read (`db.fi
 import sqlalchemy as sa
 
 from pipelines.errors import DataError
+from pipelines.push.ledger.db import row_outcome
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.engine import ask
 from pipelines.push.ledger.db.figures import Alarm, Figures, Named
-from pipelines.push.ledger.db.tables import ABSENT, ALARMS
+from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, ROWS
 
 
 def alarms(connection: sa.Connection, *, every: bool = False) -> list[Alarm]:
@@ -53,12 +55,17 @@ def acknowledge(connection: sa.Connection, alarm: int, reason: str, at: str) -> 
     )
 
 
-def acknowledged_contacts(connection: sa.Connection) -> list[tuple[str]]:
-    """The contacts of alarms that a person has acknowledged: what is there twice is known of them."""
+def acknowledged_rows(connection: sa.Connection) -> list[tuple[str, str | None, int | None]]:
+    """The rows of alarms that a person has acknowledged: the contact, its list, and what may be there twice.
+
+    That is the amount, in ten-thousandths; None for a row that was not sent again, or not accepted then.
+    """
+    counts_again = sa.and_(row_outcome.ACCEPTED, ROWS.c.tries > 1)
     query = (
-        sa.select(ABSENT.c.contact)
+        sa.select(ABSENT.c.contact, ABSENT.c.list_ref, sa.case((counts_again, ABSENT.c.amount)))
         .join(ALARMS, ALARMS.c.alarm == ABSENT.c.alarm)
+        .outerjoin(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
+        .outerjoin(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .where(ALARMS.c.acknowledged_at.is_not(None), ALARMS.c.sent_again > 0)
-        .distinct()
     )
-    return [(contact,) for (contact,) in connection.execute(query)]
+    return [tuple(row) for row in connection.execute(query)]

@@ -1,0 +1,59 @@
+"""Whether revenue that somebody has acknowledged as perhaps there twice is still there, as a condition.
+
+What does not belong here: comparing (`push.audit.reconcile`), and alarms that nobody has acknowledged yet.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from pipelines.alerts.conditions import Condition
+from pipelines.text.humanize import form, money, plural
+from schemas.own_tables.imports import STILL_TWICE
+from schemas.own_tables.sync import RunRecord
+
+REMEDY = (
+    "Have it removed in the account, unless it is known to be other revenue, then: trackly-sync reconcile. "
+    f"The contacts: FROM imports.differences WHERE finding = '{STILL_TWICE}'"
+)
+
+
+def text_of(figures: Mapping[str, Any]) -> str:
+    """What a reconciliation found of it, in one line; "" for nothing.
+
+    Args:
+        figures: contacts, amount and or_other, as `StillTwice.figures` has them.
+    """
+    contacts, or_other = int(figures.get("contacts", 0)), int(figures.get("or_other", 0))
+    sure = (
+        f"{plural(contacts, 'contact')} {form(contacts, 'holds', 'hold')} {money(Decimal(figures['amount']))} more"
+        " than was accepted, which is exactly revenue that was acknowledged as perhaps there twice"
+        if contacts
+        else ""
+    )
+    perhaps = (
+        f"{plural(or_other, 'contact')} with other revenue may hold some that was acknowledged as perhaps there"
+        " twice: totals do not distinguish the two"
+        if or_other
+        else ""
+    )
+    return "; ".join(filter(None, (sure, perhaps)))
+
+
+def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
+    """By the last reconciliation; it does not alert where all of it may be other revenue.
+
+    Args:
+        last: the newest record of each activity.
+    """
+    return [_of(record) for record in last if record.activity == "reconcile" and record.status == "succeeded"]
+
+
+def _of(record: RunRecord) -> Condition:
+    figures = (msgspec.json.decode(record.details) or {}).get("still_twice", {})
+    firing = bool(figures.get("contacts"))
+    text = text_of(figures) or "nothing that was acknowledged as perhaps there twice is still there"
+    since = record.finished_at if firing else None
+    return Condition("still_twice:revenue", firing, text, REMEDY if firing else "", figures, since)
