@@ -32,6 +32,9 @@ from pipelines.trackly.retries import retry_after
 _LONGEST_QUOTE = 200
 _KEY = re.compile(r"trk_\w+")
 _PHONE = re.compile(r"(?<![0-9A-Za-z])(?:\+|%2B)?\d(?:[ ().-]{0,2}\d){6,}(?![0-9A-Za-z])", re.IGNORECASE)
+_LIMIT = re.compile(r"10{6,}(?:\.0+)?")
+"""A power of ten, such as the largest amount. No phone number: after country code 1 no area code begins with 0."""
+
 _BASE_URL_REMEDY = "Check that TRACKLY_BASE_URL ends in /api/v2."
 _ON_THE_WAY = "Look at the proxies and gateways on the way, and check that TRACKLY_BASE_URL ends in /api/v2."
 
@@ -62,8 +65,12 @@ class VendorError(msgspec.Struct, frozen=True):
 
 def safe_words(text: str) -> str:
     """One line of at most 200 characters, with keys and phone numbers masked, and no NUL character."""
-    line = _PHONE.sub("[phone]", _KEY.sub("[key]", " ".join(text.replace("\0", " ").split())))
+    line = _PHONE.sub(_unless_limit, _KEY.sub("[key]", " ".join(text.replace("\0", " ").split())))
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _unless_limit(found: re.Match[str]) -> str:
+    return found[0] if _LIMIT.fullmatch(found[0]) else "[phone]"
 
 
 def vendor_error(body: bytes, content_type: str | None = None) -> VendorError | None:

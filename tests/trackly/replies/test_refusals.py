@@ -44,11 +44,14 @@ def test_other_bodies_are_not_quoted(body: bytes) -> None:
         ("offer 66b1f0c2a4d5e6f708192a3b", "offer 66b1f0c2a4d5e6f708192a3b"),
         ("at 2025-03-15T14:30:00", "at 2025-03-15T14:30:00"),
         ("at most 1000 of 123456", "at most 1000 of 123456"),
+        ("a number from -1000000000 to 1000000000.0", "a number from -1000000000 to 1000000000.0"),
+        ("from 10000000001 to +10000000000", "from [phone] to [phone]"),
+        ("from 2000000000 to 1000000-1000000", "from [phone] to [phone]"),
         ("two\nlines", "two lines"),
     ],
 )
 def test_phones_and_keys_are_masked(text: str, safe: str) -> None:
-    """Phone numbers and keys are masked; ids, dates and counts stay."""
+    """Phone numbers and keys are masked; ids, dates, counts and limits of amounts stay."""
     assert safe_words(text) == safe
 
 
