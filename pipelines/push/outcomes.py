@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from schemas.values.outcomes import LEFT_OUT, Outcome
 
 __all__ = [
+    "EVIDENCE",
     "NOT_NAMED",
     "NOT_SENT",
     "NO_ANSWER",
@@ -19,6 +20,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "Verdict",
+    "cause",
 ]
 
 
@@ -39,6 +41,29 @@ RESOLVED = "resolved"
 
 NOT_SENT = "not_sent"
 """Our code for rows of a call that was not carried out."""
+
+
+EVIDENCE = "beyond what was acknowledged"
+"""How the figures of a contact begin that a verdict rests on. They end its text; its cause stands before them."""
+
+
+def cause(text: str, outcome: Outcome) -> str:
+    """The text of a verdict without figures of the row: rows with one cause have one text.
+
+    Args:
+        text: of the verdict.
+        outcome: of the verdict; earlier versions of the program wrote no cause before figures.
+    """
+    before, figures, _ = text.partition(EVIDENCE)
+    return before.rstrip(":; ") or CAUSES.get(outcome, "") if figures else text
+
+
+CAUSES = {
+    Outcome.ACCEPTED: "the contact's totals have it",
+    Outcome.PENDING: "the contact's totals do not have it",
+    Outcome.IN_DOUBT: "the contact's totals do not settle it",
+}
+"""What the totals of a contact say of a row, by the outcome that this gives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ class ImportRecord(msgspec.Struct):
             "pending row that a lost ledger had as sent."
         ),
     ]
-    reason: Annotated[Text | None, Column("Why.")]
+    reason: Annotated[
+        Text | None, Column("Why: one text for one cause; for a conflict with the places of the other rows.")
+    ]
     chunk: Annotated[
         Integer | None,
         Column(
@@ -86,6 +88,10 @@ class ImportRecord(msgspec.Struct):
     ] = None
     attribution_type: Annotated[Text | None, Column("Such as sale or migration (revenue only).")] = None
     raw: Annotated[Json, Column("The row as it was read (quarantined and rejected rows).")] = ABSENT
+    evidence: Annotated[
+        Text | None,
+        Column("The figures of its contact that the reason rests on (revenue that a reading settled)."),
+    ] = None
 
 
 class ImportChunk(msgspec.Struct):

@@ -13,7 +13,7 @@ from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.audit.archive.rows import facts_of, published_facts, rows_of
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.outcomes import Outcome
+from pipelines.push.outcomes import CAUSES, EVIDENCE, Outcome
 from pipelines.push.stage.database import count, stage_path
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
@@ -117,7 +117,8 @@ def _records_of_earlier_inputs(
     record = (
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{name}' AS dataset, known.identity, {message} AS message_id, known.outcome,"
-        " nullif(code, '') AS code, nullif(known.message, '') AS reason, known.chunk, tries AS attempt,"
+        " nullif(code, '') AS code,"
+        f" {_reason('known')} AS reason, {_evidence('known')} AS evidence, known.chunk, tries AS attempt,"
         " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
         " false AS differs_acknowledged, {facts}"
         " FROM {known} AS known JOIN imports.chunks AS c ON c.chunk = known.chunk"
@@ -148,6 +149,22 @@ def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[
         " WHERE identity IN (SELECT identity FROM rest WHERE content IS NULL)"
         " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1"
     )
+
+
+def _reason(table: str) -> str:
+    """The reason of a row that the ledger knows, as SQL: its cause without figures; see `outcomes.cause`."""
+    message = f"{table}.message"
+    before = f"nullif(rtrim(split_part({message}, '{EVIDENCE}', 1), ':; '), '')"
+    causes = " ".join(f"WHEN '{outcome}' THEN {literal(text)}" for outcome, text in CAUSES.items())
+    return (
+        f"CASE WHEN contains({message}, '{EVIDENCE}')"
+        f" THEN coalesce({before}, CASE {table}.outcome {causes} END) ELSE nullif({message}, '') END"
+    )
+
+
+def _evidence(table: str) -> str:
+    """The figures that the reason rests on, as SQL; null without any."""
+    return f"nullif(substr({table}.message, nullif(instr({table}.message, '{EVIDENCE}'), 0)), '')"
 
 
 def _names(table: str) -> str:
@@ -191,7 +208,8 @@ def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], 
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{dataset.name}' AS dataset, {identity} AS identity, {message} AS message_id,"
         f" coalesce(v.outcome, k.outcome, 'pending') AS outcome, coalesce({code}, nullif(w.code, '')) AS code,"
-        f" coalesce(v.reason || coalesce(': ' || {places}, ''), nullif(w.message, '')) AS reason, k.chunk,"
+        f" coalesce(v.reason || coalesce(': ' || {places}, ''), {_reason('w')}) AS reason,"
+        f" {_evidence('w')} AS evidence, k.chunk,"
         " coalesce(k.tries, 0) AS attempt, coalesce(c.answered_at, c.intended_at) AS at, true AS in_input,"
         f" {differs} AS differs, {seen} AS differs_acknowledged, f.path AS file, i.row, {line} AS line,"
         f" {facts_of(dataset, privacy, 'i')},"
@@ -201,7 +219,7 @@ def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], 
         " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"
         f" LEFT JOIN known AS k ON v.outcome IS NULL AND k.identity = {identity}"
         # few rows have a text of their own; with the others' nulls the join above would not fit in memory
-        " LEFT JOIN (SELECT identity, code, message FROM known WHERE code <> '' OR message <> '') AS w"
+        " LEFT JOIN (SELECT identity, outcome, code, message FROM known WHERE code <> '' OR message <> '') AS w"
         " ON w.identity = k.identity"
         " LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk"
     )

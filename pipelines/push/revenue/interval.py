@@ -23,7 +23,7 @@ from typing import NamedTuple
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Totals
-from pipelines.push.outcomes import RESOLVED, SETTLED
+from pipelines.push.outcomes import CAUSES, EVIDENCE, RESOLVED, SETTLED, Outcome
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import later_by
 from pipelines.text.humanize import money, plural
@@ -37,6 +37,7 @@ _SKEW = 2
 of contacts that are new in the account would stay in doubt for nothing."""
 
 _ANOTHER = "another push sent revenue of this contact while it was read"
+_OUTCOME = {Fate.STORED: Outcome.ACCEPTED, Fate.ABSENT: Outcome.PENDING, Fate.OPEN: Outcome.IN_DOUBT}
 _SIGNED_UP_AGAIN = "its contact has signed up again, so that its totals may have started again"
 
 
@@ -46,7 +47,7 @@ class Judgement(NamedTuple):
     Attributes:
         fate: its fate.
         code: if it is open, our code; "" where a later reading may tell.
-        text: the evidence.
+        text: the cause, and then the figures that it rests on.
         counted: whether the totals have just what was acknowledged and what is stored, and something was.
     """
 
@@ -269,9 +270,9 @@ class Interval:
         kinds = [Alike(same[0].amount, len(same)) for same in groups]
         ranges = explain(kinds, growth.conversions, growth.amount, growth.rounding)
         counted = self._is_counted(growth, kinds, [fewest for fewest, _ in ranges])
-        text = self._text(growth)
+        figures = self._figures(growth)
         return {
-            row.identity: self._judgement(fate, text, counted)
+            row.identity: self._judgement(fate, figures, counted)
             for same, kind, (fewest, most) in zip(groups, kinds, ranges, strict=True)
             for row, fate in zip(same, fates(kind, fewest, most), strict=True)
             if row.identity not in self.loose
@@ -290,19 +291,19 @@ class Interval:
         whole = sum(stored) == growth.conversions and abs(left) <= growth.rounding
         return bool(self.acknowledged()) and whole
 
-    def _text(self, growth: Growth) -> str:
+    def _figures(self, growth: Growth) -> str:
         doubts = self.doubts()
-        text = (
-            f"beyond what was acknowledged the contact gained {plural(growth.conversions, 'conversion')} and"
+        return (
+            f"{EVIDENCE} the contact gained {plural(growth.conversions, 'conversion')} and"
             f" {money(amount_of(growth.amount))} of revenue; in doubt {plural(len(doubts), 'row is', 'rows are')} of"
             f" {money(amount_of(sum(row.amount for row in doubts)))}"
         )
-        return f"{_ANOTHER}; {text}" if self.loose else text
 
-    def _judgement(self, fate: Fate, text: str, counted: bool) -> Judgement:
+    def _judgement(self, fate: Fate, figures: str, counted: bool) -> Judgement:
         if fate is Fate.ABSENT and self.again:
             return Judgement(Fate.OPEN, CONTACT_GONE, _SIGNED_UP_AGAIN)
-        return Judgement(fate, "" if self.late else AMBIGUOUS, text, counted)
+        why = _ANOTHER if self.loose and fate is Fate.OPEN else CAUSES[_OUTCOME[fate]]
+        return Judgement(fate, "" if self.late else AMBIGUOUS, f"{why}: {figures}", counted)
 
 
 def _within(time: str, start: Boundary, end: Boundary) -> bool:

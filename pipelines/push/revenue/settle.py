@@ -175,7 +175,7 @@ def _of_both(row: SentRow, on_list: Judgement, on_phone: Judgement) -> Verdict:
     fate = on_list.fate
     elsewhere = fate is Fate.ABSENT and not on_list.counted
     if on_phone.fate is Fate.STORED and (elsewhere or on_list.is_ambiguous):
-        return Verdict(Outcome.ACCEPTED, SETTLED, f"{on_phone.text}, over all lists of its phone number")
+        return Verdict(Outcome.ACCEPTED, SETTLED, f"over all lists of its phone number {on_phone.text}")
     if fate is Fate.STORED:
         text = "the contact's totals have it, but those of its phone number over all lists do not"
         return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, text)

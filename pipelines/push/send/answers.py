@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.statements import Answered
 from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
-from pipelines.text.humanize import plural
 from pipelines.trackly.client import Reply
 from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
 from schemas.values.money import CENT, units
@@ -85,7 +84,7 @@ def _skipped(answer: ImportAnswer, unnamed: Sequence[str]) -> dict[str, Verdict]
     text = (
         "the account already had it"
         if skipped == len(unnamed)
-        else f"the account already had {skipped} of the {plural(len(unnamed), 'good row')} of this call, not named"
+        else "the account already had some of the good rows of this call, and its answer does not name them"
     )
     return dict.fromkeys(unnamed[-skipped:], Verdict(Outcome.DUPLICATE, "already_there", text))
 

@@ -331,7 +331,7 @@ class Sending:
             self.ledger.refuse(self.dataset, number, error.message)
             self._tell_once(too_large_note())
             return
-        text = f"alone it is too large for the account, or for a proxy on the way ({chunk.size:,} bytes)"
+        text = "alone it is too large for the account, or for a proxy on the way"
         self._refused[f"{text} (too_large)"] += 1
         at = datetime.now(UTC).isoformat()
         answered = Answered(at, at, 1, TOO_LARGE, 0, 1, 0, 0, None)

@@ -93,6 +93,16 @@ def test_every_way_to_lose_an_answer_is_settled(
     report = push(either, BOTH)
     assert report.outcomes["revenue"] == Outcomes(number, accepted=number)
     assert sum(one.path == "/history/revenue" for one in account.log) > len(ways)
+    settled = "FROM imports.records WHERE code = 'settled'"
+    why = query(
+        either.warehouse, f"SELECT DISTINCT reason, starts_with(evidence, 'beyond what was') {settled}"
+    )
+    assert why in ([], [("the contact's totals have it", True)])  # one cause, whatever its contact's figures
+    counted = query(either.warehouse, f"SELECT count(*) {settled}")
+    by_reason = {f"accepted: {reason} (settled)": counted[0][0] for reason, _ in why}
+    assert {
+        text: rows for text, rows in report.reasons["revenue"].items() if "(settled)" in text
+    } == by_reason
     assert stored(account) == Counter(row["id"] for row in rows)
 
 

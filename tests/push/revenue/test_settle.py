@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, Entry
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found, Totals
-from pipelines.push.outcomes import Outcome, Verdict
+from pipelines.push.outcomes import Outcome, Verdict, cause
 from pipelines.push.revenue.settle import patiently, settled
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.turned_up_late import _chosen, _learned, _turned_up_on, _verdict
@@ -151,6 +151,9 @@ def test_totals_of_the_list_and_of_the_number_decide_together(
     (verdict,) = settled([doubt], at, found, complete=True, content={}).values()
     assert verdict.outcome == outcome
     assert why in (verdict.code, verdict.message) or why in verdict.message
+    assert not any(letter.isdigit() for letter in cause(verdict.message, verdict.outcome))
+    old = "beyond what was acknowledged the contact gained 1 conversion"  # as earlier versions wrote it
+    assert cause(old, verdict.outcome).startswith("the contact's totals ")
     if on_list is None:  # a reading that missed some contacts proves nothing of one that it lacks
         (verdict,) = settled([doubt], at, found, complete=False, content={}).values()
         assert (verdict.code, "did not find its contact" in verdict.message) == ("no_answer", True)

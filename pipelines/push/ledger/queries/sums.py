@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pipelines.push.ledger.db import row_outcome
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, ROWS
+from pipelines.push.outcomes import EVIDENCE, Outcome, cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +90,26 @@ def _acknowledged(connection: sa.Connection) -> dict[str, tuple[int, int, int | 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
     """Why rows of the current input have outcomes of their own: "outcome: reason (code)" and how many rows.
 
+    Rows of one outcome and code whose reasons rest on figures of their contacts are one reason.
+
     Args:
         connection: a transaction.
         dataset: sends, clicks or revenue.
         most: so many reasons, the most frequent first.
     """
     number = sa.func.count().label("number")
+    same = sa.case((ROWS.c.message.contains(EVIDENCE), EVIDENCE), else_=ROWS.c.message)
     query = (
-        sa.select(ROWS.c.outcome, ROWS.c.code, ROWS.c.message, number)
+        sa.select(ROWS.c.outcome, ROWS.c.code, sa.func.min(ROWS.c.message), number)
         .where(ROWS.c.dataset == dataset, ROWS.c.outcome.is_not(None), ROWS.c.current)
-        .group_by(ROWS.c.outcome, ROWS.c.code, ROWS.c.message)
+        .group_by(ROWS.c.outcome, ROWS.c.code, same)
         .order_by(number.desc())
         .limit(most)
     )
     found = connection.execute(query)
     return {
-        f"{outcome}: {text or 'no reason given'} ({code})": int(rows) for outcome, code, text, rows in found
+        f"{outcome}: {cause(text or '', Outcome(outcome)) or 'no reason given'} ({code})": int(rows)
+        for outcome, code, text, rows in found
     }
 
 
