@@ -2,7 +2,8 @@
 
 One small JSON file each in `runs/` of the data directory, so that a run that published nothing is on record too;
 publishing copies them to sync.runs. As long as an activity goes on, a locked file beside them shows it; a process
-that is killed leaves that file behind, unlocked. Whether a run as a whole goes on is in `whole_runs`.
+that is killed leaves that file behind, unlocked, with the time of its last sign of life. Whether a run as a whole
+goes on is in `whole_runs`.
 """
 
 import fcntl
@@ -21,7 +22,8 @@ import msgspec
 
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.logs import logged_to_file, run_id
-from pipelines.process.interrupts import interrupts_deferred
+from pipelines.process import heartbeat
+from pipelines.process.interrupts import interrupts_deferred, was_terminated
 from pipelines.record_files import (
     BEGUN,
     KILLED,
@@ -40,6 +42,8 @@ from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 65_536
+TERMINATED = "Stopped by SIGTERM; nothing is half-done."
+"""The error of what no person has stopped: a service manager, a container's end, a machine that shuts down."""
 
 
 class Skipped(Exception):  # noqa: N818 - no error: it ends an activity that there was no need for
@@ -111,6 +115,9 @@ def recorded(data_dir: Path, run: str, activity: str, month: str | None = None) 
             raise
         except Exception as error:
             record.status, record.error = "failed", type(error).__name__
+            raise
+        except BaseException:
+            record.error = TERMINATED if was_terminated() else None
             raise
         else:
             record.status = "succeeded"
@@ -198,7 +205,8 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
 def unended(data_dir: Path) -> list[RunRecord]:
     """Activities that have begun and not ended, oldest first: `running`, or `killed` where their process is gone.
 
-    What was killed is listed until the same activity begins again; it is on record then, as killed.
+    What was killed is listed until the same activity begins again; it is on record then, as killed. It has "ended"
+    with its last sign of life: it was at work at least until then.
     """
     found = []
     for path in sorted((data_dir / "runs").glob(f"*{BEGUN}")):
@@ -208,7 +216,9 @@ def unended(data_dir: Path) -> list[RunRecord]:
             continue
         try:
             record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
-            record.status = "killed" if lock(handle) else "running"
+            record.status = "running"
+            if lock(handle):
+                _note_killed(handle, record)
             if not has_ended(handle) and not path.with_suffix(".json").exists():
                 found.append(record)
         except (OSError, msgspec.DecodeError):  # it is beginning
@@ -258,10 +268,16 @@ def _taken(mark: Path) -> Iterator[tuple[int, RunRecord | None]]:
         record = None
         if lock(handle) and not has_ended(handle):
             record = msgspec.json.decode(os.read(handle, _MOST_BYTES), type=RunRecord)
-            record.status = "killed"
+            _note_killed(handle, record)
         yield handle, record
     finally:
         os.close(handle)
+
+
+def _note_killed(handle: int, record: RunRecord) -> None:
+    """What its mark says of an activity whose process is gone; one that was completed since has it in its text."""
+    record.status = "killed"
+    record.finished_at = record.finished_at or max(heartbeat.last_sign(handle), record.started_at)
 
 
 def _rewrite(handle: int, record: RunRecord) -> None:
@@ -280,8 +296,10 @@ def _marked(data_dir: Path, record: RunRecord) -> Iterator[None]:
         yield
         return
     try:
+        heartbeat.begin(handle)
         yield
     finally:
+        heartbeat.end(handle)
         path.unlink(missing_ok=True)
         os.close(handle)
 

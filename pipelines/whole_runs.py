@@ -1,7 +1,8 @@
 """Runs as a whole: whether the process of a run, or its job of Dagster, goes on, also between two activities.
 
 A locked file in `runs/` shows it, from a run's first activity to the end of `whole_run`; a process that is killed
-leaves the file behind, unlocked. What does not belong here: what the activities of a run did (`runs`).
+leaves the file behind, unlocked, with the time of its last sign of life. What does not belong here: what the
+activities of a run did (`runs`).
 """
 
 import fcntl
@@ -13,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 
+from pipelines.process import heartbeat
 from pipelines.storage import private_folder
 
 MARK = ".run"
@@ -55,6 +57,7 @@ def whole_run(run: str, asked: str = "") -> Iterator[None]:
         with _changing:
             del _open[run]
             for path, handle in whole.marks.items():
+                heartbeat.end(handle)
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
                 os.close(handle)
@@ -72,6 +75,7 @@ def show_begun(data_dir: Path, run: str) -> None:
         whole.marks[path] = handle
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, run.encode())
+        heartbeat.begin(handle)
 
 
 def asked_of(run: str) -> str:
@@ -96,6 +100,15 @@ def unended_runs(data_dir: Path) -> dict[str, str]:
         finally:
             os.close(handle)
     return found
+
+
+def last_sign(data_dir: Path, run: str) -> str | None:
+    """When a run that was killed was last seen at work: ISO 8601, UTC; None where nothing of it is left."""
+    found = []
+    for path in (data_dir / "runs").glob(f"{tag(run)}-*{MARK}"):
+        with suppress(OSError), path.open("rb") as file:
+            found.append(heartbeat.last_sign(file.fileno()))
+    return max(found, default=None)
 
 
 def remove_killed(data_dir: Path, before: float) -> None:

@@ -286,7 +286,10 @@ def _seconds(time: str) -> float:
 
 
 def _end(record: RunRecord) -> float | None:
-    """When an activity ended; None while it goes on. Of a killed one that is not known: its beginning is taken."""
+    """When an activity ended, a killed one at least; None while it goes on.
+
+    Of a killed one earlier versions kept only when it began.
+    """
     if record.finished_at:
         return _seconds(record.finished_at)
     return None if record.status == "running" else _seconds(record.started_at)

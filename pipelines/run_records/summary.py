@@ -13,7 +13,8 @@ import msgspec
 
 from pipelines.run_records.by_run import by_run
 from pipelines.runs import now
-from pipelines.whole_runs import unended_runs
+from pipelines.text.humanize import duration
+from pipelines.whole_runs import last_sign, unended_runs
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 
@@ -51,11 +52,13 @@ class Run:
         run: its id.
         activities: what it did, in that order.
         unended: `running` until its process or job has ended, `killed` where that is gone; else "".
+        last_sign: of a killed one, when it was last seen at work: ISO 8601, UTC; "" where its activities say it.
     """
 
     run: str
     activities: Sequence[RunRecord]
     unended: str = ""
+    last_sign: str = ""
 
     @property
     def began(self) -> str:
@@ -129,11 +132,17 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """From the first beginning to the last end."""
+        """From the first beginning to the last end; of a killed run, to its last sign of life."""
         begin = min(record.started_at for record in self.activities)
-        end = max(record.finished_at or record.started_at for record in self.activities)
+        ends = [record.finished_at or record.started_at for record in self.activities]
+        end = max([*ends, self.last_sign])
         end = now() if self.status == "running" else end
         return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+
+    @property
+    def took(self) -> str:
+        """The same for people."""
+        return took(self.seconds, self.status)
 
     @property
     def what(self) -> str:
@@ -196,4 +205,16 @@ def every_run(data_dir: Path) -> Iterator[Run]:
     unended = unended_runs(data_dir)
     for records in by_run(data_dir):
         run = records[0].run
-        yield Run(run, records, unended.get(run, ""))
+        state = unended.get(run, "")
+        sign = last_sign(data_dir, run) if state == "killed" else None
+        yield Run(run, records, state, sign or "")
+
+
+def took(seconds: float, status: str) -> str:
+    """How long a run or an activity took, for people; one that was killed took that long at least.
+
+    Args:
+        seconds: to its end, or its last sign of life.
+        status: how it ended.
+    """
+    return f"{duration(seconds)} + ?" if status == "killed" else duration(seconds)

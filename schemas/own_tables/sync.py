@@ -163,7 +163,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
     run: Annotated[Text, Column("The run; one run has several activities.")]
     activity: Annotated[Text, Column("What was done, such as pull contacts, publish, push sends.")]
     started_at: Annotated[Instant, Column("When it began.", "UTC")]
-    finished_at: Annotated[Instant | None, Column("When it ended.", "UTC")] = None
+    finished_at: Annotated[
+        Instant | None, Column("When it ended; of one that was killed, when it was last seen at work.", "UTC")
+    ] = None
     asked: Annotated[
         Text | None, Column("What was asked for, where this is a part of it, as pull all; else null.")
     ] = None

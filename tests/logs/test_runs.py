@@ -1,11 +1,14 @@
 """Records of runs: what is under way, what was killed, and that neither is lost."""
 
 import asyncio
+import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,9 @@ from pipelines.runs import newest, recorded, unended
 _ENDLESS = """
 import sys, time
 from pathlib import Path
+from pipelines.process import heartbeat
 from pipelines.runs import recorded
+heartbeat._EVERY = 0.05
 with recorded(Path(sys.argv[1]), "run-1", "pull lists"):
     pass
 with recorded(Path(sys.argv[1]), "run-1", "pull contacts"):
@@ -43,7 +48,14 @@ def test_what_is_under_way_and_what_was_killed_is_shown(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"begun\n"
         assert [(r.activity, r.status) for r in unended(tmp_path)] == [("pull contacts", "running")]
         assert output() == [("run-1", "running", "pull lists contacts")]
+        (mark,) = (tmp_path / "runs").glob("*.begun")
+        begun = mark.stat().st_mtime_ns
+        while mark.stat().st_mtime_ns == begun:  # a sign of life comes
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
+    (first,) = newest(tmp_path)
+    seen = datetime.fromisoformat(first.started_at) + timedelta(seconds=8.9)
+    os.utime(mark, (0, seen.timestamp()))
     assert output() == [("run-1", "killed", "pull lists contacts")]
     assert [(r.activity, r.status) for r in newest(tmp_path)] == [("pull lists", "succeeded")]
     with recorded(tmp_path, "run-2", "pull contacts"):
@@ -59,6 +71,8 @@ def test_what_is_under_way_and_what_was_killed_is_shown(tmp_path: Path) -> None:
     killed = latest_runs(tmp_path, 9)[0][2]
     assert "killed" in killed.errors[0]
     assert not killed.is_counted, "what it moved is unknown, and not nothing"
+    assert (killed.took, round(killed.seconds)) == ("8.9 s + ?", 9), "until its last sign of life"
+    assert (killed.activities[1].finished_at or "")[:19] == seen.isoformat()[:19]
     path = next(path for path in (tmp_path / "runs").glob("*.json") if '"killed"' in path.read_text())
     path.write_text(path.read_text().replace('"killed"', '"stopped"'))
     assert latest_runs(tmp_path, 9)[0][2].status == "killed", "as an earlier version wrote it"

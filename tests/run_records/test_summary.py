@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -127,6 +128,9 @@ def test_a_run_goes_on_between_its_activities(tmp_path: Path) -> None:
     assert [record.status for record in _run(tmp_path).activities] == ["succeeded", "succeeded"]
     assert _run(tmp_path).status == "killed"
     assert unended_runs(tmp_path) == {"killed": "killed"}
+    (mark,) = (tmp_path / "runs").glob("*.run")
+    os.utime(mark, (0, datetime.fromisoformat(_run(tmp_path).began).timestamp() + 3.5))
+    assert _run(tmp_path).took == "3.5 s + ?", "between two activities"
 
 
 def test_an_activity_that_ends_is_never_missing_and_never_there_twice(

@@ -12,11 +12,11 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out
 from pipelines.cli.terminal.results import SHORT, show_json
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
-from pipelines.run_records.summary import Run, every_run, latest_runs
+from pipelines.run_records.summary import Run, every_run, latest_runs, took
 from pipelines.runs import newest, seconds, unended
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
-from pipelines.text.humanize import duration, plural
+from pipelines.text.humanize import plural
 from pipelines.text.sanitize import for_terminal, plain
 from pipelines.whole_runs import unended_runs
 from schemas.own_tables.sync import Manifest, RunRecord
@@ -54,7 +54,8 @@ def runs(
     - `trackly-sync runs 4f1c`: one run: each activity with its figures, and what its snapshots' claims rest on.
     - `trackly-sync runs --csv > runs.csv`: every activity on record; so with --json.
 
-    A run is `running` until its process, or its job of Dagster, has ended: see `run_status` in --json and --csv.
+    A run is `running` until its process, or its job of Dagster, has ended: see `run_status` in --json and --csv. Of
+    one that was killed the end and the time are those of its last sign of life, each second: `8.9 s + ?`.
     """
     one_form(as_json=as_json, as_csv=as_csv)
     settings = load_settings()
@@ -90,7 +91,7 @@ def show_runs(found: Sequence[Run]) -> None:
         table.add_row(
             run.run[:SHORT],
             _clock(run.began),
-            duration(run.seconds),
+            run.took,
             f"[{_COLOURS.get(run.status, 'default')}]{run.status}[/]",
             f"{run.rows:,}" if run.is_counted else f"{run.rows:,} + ?" if run.rows else "unknown",
             cell(f"{run.what}: {run.figures}" if run.figures else run.what),
@@ -148,10 +149,10 @@ def _show_one(settings: Settings, activities: list[RunRecord], *, as_json: bool,
 
 
 def _show_activity(record: RunRecord) -> None:
-    took = duration(seconds(record)) if record.finished_at or record.status == "running" else ""
+    ran = took(seconds(record), record.status) if record.finished_at or record.status == "running" else ""
     activity = f"{record.activity} {record.month}" if record.month else record.activity
     colour = _COLOURS.get(record.status, "default")
-    out.print(f"[{colour}]{record.status:<10}[/] {activity:<18} {took:>9}  {_moved(record)}".rstrip())
+    out.print(f"[{colour}]{record.status:<10}[/] {activity:<18} {ran:>9}  {_moved(record)}".rstrip())
     if record.error:
         out.print(f"{'':11}{for_terminal(record.error)}")
     figures = _figures(record)
