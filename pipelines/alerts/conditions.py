@@ -5,7 +5,8 @@
     damaged:runs         a run's record cannot be read
     damaged:pushes       the ledger, or what else pushes have on record, cannot be read
     failed:<activity>    an activity failed or was killed when it last ran; as a publish that the shrink guard stopped
-    unfinished:<verb>    a pull or a push ended early, and what it did not reach was not done since
+    unfinished:<verb>    a pull or a push ended early, and what it did not reach was not done since; noted where a
+                         person has stopped it
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
@@ -35,7 +36,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pipelines.errors import TracklySyncError
-from pipelines.run_records.unfinished import commands
+from pipelines.run_records.unfinished import asked_of_verb, commands
 from pipelines.settings import Settings
 from pipelines.storage import free_space, needed_space
 from pipelines.text.humanize import file_size, form, plural
@@ -83,6 +84,7 @@ class Condition:
         remedy: what to do about it.
         figures: what the judgement rests on.
         since: from when on it has been wrong, as far as that is known: an instant in ISO 8601; None otherwise.
+        noted: whether `status` names it although it is not wrong.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Condition:
     remedy: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
     since: str | None = None
+    noted: bool = False
 
 
 def of_pulls(settings: Settings, published: Mapping[str, Manifest], now: datetime) -> list[Condition]:
@@ -197,7 +200,7 @@ def _failures(failed: Sequence[RunRecord]) -> dict[tuple[str, str], str]:
     for record in sorted(failed, key=lambda record: record.finished_at or record.started_at):
         by_cause.setdefault(_cause(record), []).append(record)
     return {
-        cause: _failure(", ".join(dict.fromkeys(one.asked or one.activity for one in records)), records[0])
+        cause: _failure(", ".join(dict.fromkeys(asked_of_verb(one) for one in records)), records[0])
         for cause, records in by_cause.items()
     }
 

@@ -15,6 +15,8 @@ from schemas.own_tables.sync import Manifest
 def of_unfinished(settings: Settings, published: Mapping[str, Manifest]) -> list[Condition]:
     """Of pulls and of pushes, whether some were killed, stopped or failed and nobody has done it since.
 
+    What a person has stopped by Ctrl-C or in Dagster does not alert: `status` names it, and nobody else.
+
     Of pushes only where there is a history: a sync without any has nothing to push, whatever it did not reach.
 
     Args:
@@ -43,18 +45,23 @@ def _of_verb(settings: Settings, verb: str, published: Mapping[str, Manifest]) -
     if not left:
         return Condition(name, False, f"no {verb} has left anything to be done")
     again = dict.fromkeys(commands(one.what) for one in left)
+    alerts = any(not one.on_purpose for one in left)
     return Condition(
         name,
-        True,
+        alerts,
         f"{'; '.join(_ended_early(verb, one) for one in left)}; nothing is half-done",
         f"Run it again: {', then '.join(again)}",
         {"runs": len(left), "datasets": sorted({name for one in left for name in one.datasets})},
         min(one.began for one in left),
+        noted=not alerts,
     )
 
 
 def _ended_early(verb: str, one: Unfinished) -> str:
-    ended = f"{one.what} {'failed' if one.status == 'failed' else f'was {one.status}'}"
+    how = "failed" if one.status == "failed" else f"was {one.status}"
+    if not one.is_begun:
+        return f"{one.what} was not reached, since its run {how}"
+    ended = f"{one.what} {how}"
     if one.in_whole or not one.datasets:
         return ended
     have = form(len(one.datasets), "has", "have")

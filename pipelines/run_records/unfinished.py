@@ -20,6 +20,10 @@ from schemas.registry import PULLED, PUSHED
 _EVERY: Mapping[str, Collection[str]] = {"pull": PULLED, "push": PUSHED}
 _BEGIN = {"pull": ("pull ", "measure "), "push": ("take in ", "push ")}
 """With what activities begin that are parts of a pull, or of a push."""
+_OWN = {"pull": (*_BEGIN["pull"], "publish"), "push": _BEGIN["push"]}
+"""The same with what only ends one."""
+_LOOKED_AT = {"pull": _BEGIN["pull"], "push": (*_BEGIN["push"], *_BEGIN["pull"])}
+"""Of which runs it is known what was asked for: a sync whose pull failed was to push as well."""
 _STATUSES = ("killed", "failed", "stopped")
 """What a run may have come to that did not do all, the first of them that one of its activities did."""
 _ALERT = ("failed", "killed")
@@ -41,6 +45,8 @@ class Unfinished:
         began: when the run began: ISO 8601, UTC.
         missing: activities that nobody has done since, each with its month.
         in_whole: whether that is all that was asked for.
+        is_begun: whether any of it was begun; a sync that ends in its pull has not begun to push.
+        on_purpose: whether a person has stopped it, who knows of it.
     """
 
     what: str
@@ -48,6 +54,8 @@ class Unfinished:
     began: str
     missing: frozenset[_Part]
     in_whole: bool
+    is_begun: bool
+    on_purpose: bool
 
     @property
     def datasets(self) -> list[str]:
@@ -60,6 +68,17 @@ def commands(asked: str) -> str:
     """What does again what was asked for, as `push all of 2026-10`, or `pull all, push all`."""
     parts = asked.replace(" of ", " --month ").replace(" all", "").split(", ")
     return ", then ".join(f"trackly-sync {part}" for part in parts)
+
+
+def asked_of_verb(record: RunRecord) -> str:
+    """What was asked for with an activity, without what its run was to do as well, such as to push after a pull."""
+    asked = record.asked or record.activity
+    verb = next((verb for verb, own in _OWN.items() if record.activity.startswith(own)), "")
+    return _of_verb(asked, verb) or asked
+
+
+def _of_verb(asked: str, verb: str) -> str:
+    return ", ".join(one for one in asked.split(", ") if one.startswith(f"{verb} "))
 
 
 @dataclass(slots=True)
@@ -108,15 +127,20 @@ def unfinished(data_dir: Path, verb: str, published: Mapping[str, Manifest]) -> 
     done, last = _Done(published), dict[str, RunRecord]()
     found: list[Unfinished] = []
     every = {(f"{verb} {name}", None) for name in _EVERY[verb]}
-    for records in islice(by_run(data_dir, _BEGIN[verb]), _MOST_RUNS):
+    for records in islice(by_run(data_dir, _LOOKED_AT[verb]), _MOST_RUNS):
         if every <= done.parts:
             break
         state = unended.get(records[0].run, "")
         done.note(records, state)
         last = {record.activity: record for record in records} | last
-        if not _alerts(records, last):
+        if not _alerts(_own(records, verb), last):
             found += _of_run(records, verb, state, done)
     return _without_parts(found)
+
+
+def _own(records: Sequence[RunRecord], verb: str) -> list[RunRecord]:
+    """What a run did of a verb."""
+    return [one for one in records if one.activity.startswith(_OWN[verb])]
 
 
 def _without_parts(found: Sequence[Unfinished]) -> list[Unfinished]:
@@ -135,17 +159,23 @@ def _alerts(records: Iterable[RunRecord], last: Mapping[str, RunRecord]) -> bool
 
 def _of_run(records: Sequence[RunRecord], verb: str, unended: str, done: _Done) -> Iterator[Unfinished]:
     """What a run did not do, by what was asked for."""
-    by_asked: dict[str, list[RunRecord]] = {}
-    for record in records:
-        asked = (record.asked or record.activity).split(", ")
-        by_asked.setdefault(", ".join(one for one in asked if one.startswith(f"{verb} ")), []).append(record)
-    by_asked.pop("", None)
     began = records[0].started_at
-    for what, parts in by_asked.items():
+    for what, parts in _by_asked(records, verb).items():
         wanted = _wanted(what, parts)
         missing = frozenset(part for part in wanted if not done.has(part, began))
         if missing and (status := _status(parts, unended)):
-            yield Unfinished(what, status, began, missing, len(missing) == len(wanted))
+            is_begun = any(one.activity.startswith(_BEGIN[verb]) for one in parts)
+            on_purpose = status == "stopped" and not any(one.error for one in parts)
+            yield Unfinished(what, status, began, missing, len(missing) == len(wanted), is_begun, on_purpose)
+
+
+def _by_asked(records: Iterable[RunRecord], verb: str) -> dict[str, list[RunRecord]]:
+    """The activities of a run by what they are parts of, as far as that is of a verb."""
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        if asked := _of_verb(record.asked or record.activity, verb):
+            found.setdefault(asked, []).append(record)
+    return found
 
 
 def _status(records: Iterable[RunRecord], unended: str) -> str:

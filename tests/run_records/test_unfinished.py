@@ -9,6 +9,7 @@ import pytest
 from pipelines.alerts.after_run import conditions
 from pipelines.cli.shared.attention import attention
 from pipelines.errors import ServiceError
+from pipelines.process import interrupts
 from pipelines.push.ledger.status import outcomes
 from pipelines.record_files import path_of
 from pipelines.run_records.unfinished import commands, unfinished
@@ -18,18 +19,24 @@ from pipelines.whole_runs import MARK, tag, whole_run
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED
 
-_END = {"failed": ServiceError("no answer"), "stopped": KeyboardInterrupt()}
+_END = {
+    "failed": ServiceError("no answer"),
+    "stopped": KeyboardInterrupt(),
+    "terminated": KeyboardInterrupt(),
+}
 
 
 def _ended_early(data_dir: Path, asked: str, activities: list[str], how: str) -> None:
     """A run that ends in the last of its activities; killed after them where that is ""."""
     whole = asked if ", " in asked else ""  # as Dagster has it; a command's parts name it
+    interrupts._state.terminated = how == "terminated"
     with suppress(ServiceError, KeyboardInterrupt), whole_run("ended", whole), part_of(asked):
         for activity in activities[:-1]:
             _done(data_dir, "ended", activity)
         if how in _END:
             with recorded(data_dir, "ended", activities[-1]):
                 raise _END[how]
+    interrupts._state.terminated = False
     if how in _END:
         return
     # as a process leaves it that is killed
@@ -52,9 +59,12 @@ _ALL = list(PULLED)
 _PUSH = ("push all", ["clicks", "revenue"], "trackly-sync push")
 
 
-@pytest.mark.parametrize("how", ["killed", "failed", "stopped"])
+@pytest.mark.parametrize("how", ["killed", "failed", "stopped", "terminated"])
 def test_what_a_push_did_not_reach_is_left_until_it_is_pushed(settings: Settings, how: str) -> None:
-    """Also after what it was in when it ended went well; `status` and alerts agree, and name what was asked for."""
+    """Also after what it was in when it ended went well; `status` and alerts agree, and name what was asked for.
+
+    What a person has stopped does not alert: only `status` names it.
+    """
     data_dir = settings.data_dir
     settings.history.mkdir(parents=True)
     file = settings.history / "sends.csv"
@@ -62,16 +72,17 @@ def test_what_a_push_did_not_reach_is_left_until_it_is_pushed(settings: Settings
     _ended_early(data_dir, "push all", ["take in sends", "push sends", "push clicks"], how)
     firing = {one.name: one for one in conditions(settings, outcomes) if one.firing}
     assert ("unfinished:push" in firing, "failed:push clicks" in firing) == (
-        how == "stopped",
-        how != "stopped",
+        how == "terminated",
+        how in ("failed", "killed"),
     )
     assert any(note.startswith(("push all was", "push all failed")) for note in attention(settings, {}, {}))
     # what failed or was killed alerts by itself, until it runs again
-    assert _left(data_dir, "push") == ([_PUSH] if how == "stopped" else [])
+    assert _left(data_dir, "push") == ([_PUSH] if how in ("stopped", "terminated") else [])
     _done(data_dir, "later", "push clicks")
     assert _left(data_dir, "push") == [("push all", ["revenue"], "trackly-sync push")]
     (found,) = (one for one in conditions(settings, outcomes) if one.name == "unfinished:push")
-    assert (found.firing, found.remedy) == (True, "Run it again: trackly-sync push")
+    assert (found.firing, found.noted) == (how != "stopped", how == "stopped")
+    assert found.remedy == "Run it again: trackly-sync push"
     assert "revenue has not been pushed since" in found.text
     assert f"{found.text}. {found.remedy}" in attention(settings, {}, {})
     file.unlink()
@@ -85,6 +96,35 @@ def test_what_a_push_did_not_reach_is_left_until_it_is_pushed(settings: Settings
     assert _left(data_dir, "push") == _left(data_dir, "pull") == []
     (found,) = (one for one in conditions(settings, outcomes) if one.name == "unfinished:push")
     assert not found.firing
+
+
+@pytest.mark.parametrize("last", ["pull lists", "publish"])
+@pytest.mark.parametrize("how", ["killed", "failed", "stopped"])
+def test_a_sync_that_ends_in_its_pull_has_left_its_push(settings: Settings, how: str, last: str) -> None:
+    """It was not reached, whatever becomes of the pull; what failed names the pull alone."""
+    data_dir = settings.data_dir
+    settings.history.mkdir(parents=True)
+    (settings.history / "sends.csv").touch()
+    _ended_early(data_dir, "pull all, push all", ["pull contacts", last], how)
+
+    def pushes() -> tuple[str, bool]:
+        (found,) = (one for one in conditions(settings, outcomes) if one.name == "unfinished:push")
+        return found.text, found.firing
+
+    ended = "failed" if how == "failed" else f"was {how}"
+    text = f"push all was not reached, since its run {ended}; nothing is half-done"
+    assert pushes() == (text, how != "stopped")
+    failed = {
+        one.text for one in conditions(settings, outcomes) if one.name == f"failed:{last}" and one.firing
+    }
+    assert all(one.startswith(f"pull all {ended}") for one in failed)
+    assert bool(failed) == (how != "stopped")
+    for activity in [*(f"pull {name}" for name in PULLED), "publish"]:
+        _done(data_dir, "later", activity)
+    assert pushes() == (text, how != "stopped")
+    for name in ("sends", "clicks", "revenue"):
+        _done(data_dir, "last", f"push {name}")
+    assert not pushes()[1]
 
 
 def test_what_a_pull_did_not_publish_is_left_until_it_is_pulled(tmp_path: Path) -> None:

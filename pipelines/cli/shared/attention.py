@@ -38,7 +38,7 @@ def attention(
     alerting = dict.fromkeys(
         f"{condition.text}. {condition.remedy}"  # parts of one pull that failed for one reason have one text
         for condition in conditions(settings, lambda _: pushed, push_conditions)
-        if condition.firing and condition.name.startswith(_ALERTING)
+        if (condition.firing or condition.noted) and condition.name.startswith(_ALERTING)
     )
     notes_of_differing: list[str] = []
     with suppress(StorageError):  # `damaged:pushes` is among those that alert then
