@@ -11,7 +11,6 @@ from pipelines.cli.shared.attention import (
     attention,
     ledger_notes,
     pulled_otherwise,
-    still_twice_notes,
 )
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
@@ -37,37 +36,46 @@ _RUNS_SHOWN = 3
 def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. Where
-    revenue is perhaps there twice, or still is after somebody has acknowledged it, the ledger was lost, what is
-    published is no longer served, or revenue comes from another source than before, it also has "needs_attention",
-    and "alarms" for the first; where events were received, "webhooks"; where a dataset was rolled
-    back, "rolled_back" with the published and the newest snapshot.
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. So are
+    those of "push" where the ledger cannot be read (it ends with 1 then, as it does for people), and "webhooks" where
+    the queue of events cannot. There, and where revenue is perhaps there twice, or still is after somebody has
+    acknowledged it, the ledger was lost, what is published is no longer served, or revenue comes from another source
+    than before, it also has "needs_attention", and "alarms" for what is there twice; where events were received,
+    "webhooks"; where a dataset was rolled back, "rolled_back" with the published and the newest snapshot.
 
     Examples:
     - `trackly-sync status`
     - `trackly-sync status --json`: for a program, or a monitor.
     """
     settings = load_settings()
-    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
 
     pulled = published(settings.warehouse)
     pushed, unreadable = _counted(settings)
     if as_json:
-        if unreadable:
-            raise unreadable
-        alarms = alarms_json(settings)
-        is_urgent = alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
-        is_urgent = is_urgent or still_twice_notes(settings)
-        more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
-        more |= {"alarms": alarms} if alarms else {}
-        more |= _rolled_back_json(rolled_back(settings, pulled))
-        show_json(status_json(pulled, pushed, differing(settings)) | webhooks_json(settings) | more)
-        return 0
-    _show(settings, pulled, pushed)
+        show_json(_document(settings, pulled, pushed))
+    else:
+        _show(settings, pulled, pushed)
     if unreadable:
         raise unreadable
     return 0
+
+
+def _document(
+    settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]
+) -> dict[str, Any]:
+    """For programs; where there are no outcomes of pushes to be had, nothing of the ledger is known."""
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
+
+    webhooks = webhooks_json(settings)
+    is_readable = pushed and webhooks.get("webhooks", {}) is not None
+    alarms = alarms_json(settings) if pushed else []
+    differs = differing(settings) if pushed else {}
+    is_urgent = not is_readable or alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
+    more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
+    more |= {"alarms": alarms} if alarms else {}
+    more |= _rolled_back_json(rolled_back(settings, pulled))
+    return status_json(pulled, pushed, differs) | webhooks | more
 
 
 def _show(settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]) -> None:

@@ -123,31 +123,27 @@ def _show_form(found: "Found") -> None:
 
 
 def webhooks_json(settings: Settings) -> dict[str, Any]:
-    """What the receiver has left on record, for programs; nothing where there never was one.
-
-    Raises:
-        StorageError: the queue cannot be read.
-    """
+    """What the receiver has left on record, for programs; nothing where there never was one, None if unreadable."""
     from pipelines.warehouse.published import unread_events  # noqa: PLC0415 - help answers at once
     from pipelines.webhooks.queue.state import received  # noqa: PLC0415 - the same
 
-    found = received(settings)
+    try:
+        found = received(settings)
+        unread = unread_events(settings.warehouse)[0] if found else 0
+    except StorageError:  # what it is alerts, as `damaged:webhooks`
+        return {"webhooks": None}
     if found is None:
         return {}
     times = {
         name: value and value.isoformat()
         for name, value in (("since", found.since), ("beat_at", found.beat_at))
     }
-    return {"webhooks": asdict(found) | times | {"unread": unread_events(settings.warehouse)[0]}}
+    return {"webhooks": asdict(found) | times | {"unread": unread}}
 
 
 def show_webhooks(settings: Settings) -> None:
     """A line on what was received, where anything was; a queue that cannot be read shows as an alert."""
-    try:
-        found = webhooks_json(settings).get("webhooks")
-    except StorageError:
-        return
-    if found:
+    if found := webhooks_json(settings).get("webhooks"):
         last = f"last {age(found['since'])} ago" if found["bodies"] else "none yet"
         refused = found["unsigned"] + found["wrongly_signed"]
         unread = f"; {found['unread']:,} signed, but not readable" if found["unread"] else ""

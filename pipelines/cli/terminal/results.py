@@ -42,6 +42,8 @@ def status_json(
 ) -> dict[str, Any]:
     """The document of `status --json`; a dataset that was never pulled is null; `differs` only where rows do.
 
+    Without outcomes, where the ledger cannot be read, all of `push` is null: unknown.
+
     Args:
         pulled: by dataset, the manifest of what is published.
         pushed: by dataset, the outcomes of the current input.
@@ -49,7 +51,7 @@ def status_json(
     """
     document: dict[str, Any] = {
         "pull": {name: pull_json(pulled.get(name)) for name in PULLED},
-        "push": {name: asdict(pushed[name]) for name in PUSHED},
+        "push": {name: asdict(pushed[name]) if name in pushed else None for name in PUSHED},
     }
     if any(differing.values()):
         document["differs"] = {name: differing.get(name, 0) for name in PUSHED}

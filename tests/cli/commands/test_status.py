@@ -1,6 +1,9 @@
 """What `status` and its neighbours say of runs that were killed, and where nothing has run yet."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +11,7 @@ from pipelines.cli.commands.logs import _chosen
 from pipelines.cli.shared.attention import attention
 from pipelines.errors import NothingYetError
 from pipelines.settings import Settings
+from schemas.registry import PULLED, PUSHED
 
 
 def test_a_killed_pull_is_named_as_it_was_asked_for(settings: Settings) -> None:
@@ -46,3 +50,26 @@ def test_no_log_yet_is_a_failure_as_no_warehouse_yet_is() -> None:
     with pytest.raises(NothingYetError, match="No run has left a log") as caught:
         _chosen({}, None)
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("ledger", ["postgresql://trackly@127.0.0.1:9/none", None])
+def test_a_ledger_that_cannot_be_read_hides_nothing_else(
+    sync: Callable[..., Any], tmp_path: Path, ledger: str | None
+) -> None:
+    """Its part is unknown in --json too; the rest is there, and both end with 1 and the error."""
+    if ledger is None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "ledger.db").write_bytes(b"no database" * 99)
+    for_people = sync("status", TRACKLY_LEDGER_URL=ledger)
+    for_programs = sync("status", "--json", TRACKLY_LEDGER_URL=ledger)
+    assert (for_people.returncode, for_programs.returncode) == (1, 1)
+    assert for_people.stderr == for_programs.stderr
+    assert for_programs.stderr.startswith("Error: ")
+    document = json.loads(for_programs.stdout)
+    assert document["pull"] == dict.fromkeys(PULLED)
+    assert document["push"] == dict.fromkeys(PUSHED)
+    assert set(document) - {"pull", "push", "needs_attention"} == ({"webhooks"} if ledger else set())
+    assert document.get("webhooks") is None, "they have their queue in the same database"
+    shown = " ".join(for_people.stdout.split())
+    assert all(" ".join(note.split()) in shown for note in document["needs_attention"])
+    assert any("ledger" in note for note in document["needs_attention"])
