@@ -63,6 +63,7 @@ _NANOSECONDS = r"[.,]\d{6}\d*[1-9]"
 _WITH_MICROSECONDS = len("20240501T100000.123456")
 _COMMON_OFFSET = _COMMON_INSTANT.removesuffix("Z?") + r"[+-](?:0\d|1[0-4]):[0-5]\d"
 _PARTS = ("year", "month", "day", "hour", "minute", "second", "fraction", "zone")
+_BROKEN = r"(?s).*[\r\n].*"
 _INVISIBLE = r"\p{Cf}"
 _CONTROL = r"[\x01-\x1f\x7f]"  # NUL is a problem of its own (`checks.validate`)
 _OFFER_ID = "[0-9A-Fa-f]{24}"
@@ -175,6 +176,7 @@ def problem(field: Field, text: str, value: str) -> str | None:
             f" '{name}: a spreadsheet has rounded it (scientific notation); export it as text'"
             f" WHEN {_is(text, _FLOATED)} THEN"
             f" '{name}: a number with .0, as floats are written; export it as text'"
+            f" WHEN {_is(text, _BROKEN)} THEN '{name}: has a line break'"
             f" WHEN strlen({text}) <> length({text}) AND regexp_matches({text}, '{_INVISIBLE}')"
             f" OR regexp_matches({text}, '{_CONTROL}') THEN"
             f" '{name}: has invisible characters'{offer}{nothing} END"

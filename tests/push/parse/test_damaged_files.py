@@ -126,6 +126,33 @@ def test_invisible_characters_in_an_id_or_a_phone_are_named(tmp_path: Path, colu
     assert bad["problem"] == f"{HEADER.split(',')[column]}: has invisible characters"
 
 
+_BY_ID, _BY_TEXT = "id,to_number,timestamp,list_id", "message,to_number,timestamp,list_id,id"
+
+
+@pytest.mark.parametrize(
+    ("header", "record", "number", "why"),
+    [
+        (_BY_ID, '"m\n1",{0}', 1, "id: has a line break"),
+        (_BY_ID, '"m\r\n\r\n1",{0}', 1, "id: has a line break"),
+        (_BY_ID, '"m\n1,{0}\nm2",{0}', 3, "lines 2 to 4: a quote that begins"),
+        (_BY_ID, '"m1,{0}\nm2",{0}', 2, "lines 2 to 3: a quote that begins"),
+        (_BY_TEXT, '"Hi\nyou",{0},m1', 1, None),
+        (_BY_TEXT, '"Hi, a, b, c, d\nyou",{0},m1', 2, "lines 2 to 3: a quote that begins"),
+    ],
+)
+def test_a_line_break_in_the_first_cell_is_one_row(
+    tmp_path: Path, header: str, record: str, number: int, why: str | None
+) -> None:
+    """Its last line has the other cells, and looks like a row; a line before it that may be one is still not lost."""
+    rest = "+12000000000,2024-05-01,100"
+    after = f"x,{rest},m9" if header.startswith("message") else f"m9,{rest}"
+    *rows, good = text(tmp_path, f"{header}\n{record.format(rest)}\n{after}\n")
+    assert len(rows) == number
+    assert all((row["problem"] or "").startswith(why or "") for row in rows)
+    assert (rows[0]["problem"] is None) == (why is None)
+    assert (good["problem"], good["id"]) == (None, "m9")
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [

@@ -92,8 +92,13 @@ class Fit:
         )
 
     def swallows(self, lines: Sequence[str]) -> bool:
-        """Whether a line inside a record of several lines looks like a row of its own."""
-        return any(self.like_a_row(line) for line in lines[1:])
+        """Whether a line inside a record of several lines looks like a row of its own.
+
+        Where only the last one does, and no line before it has the delimiters of a row, it is the rest of a record
+        whose first cell has a line break.
+        """
+        before = [line for line in lines[:-1] if line.count(self.dialect.delimiter) >= self._named - 1]
+        return any(self.like_a_row(line) for line in (lines[1:] if before else lines[1:-1]))
 
     def like_a_row(self, line: str) -> bool:
         """Whether a line inside a record looks like a row of its own."""
