@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 import duckdb
 
 from pipelines.databases.duckdb_memory import Config
+from pipelines.databases.duckdb_statements import parsing_once
 from schemas.derived.tables import literal, quoted
 
 _OPTIONS = ("memory_limit", "threads", "preserve_insertion_order")
@@ -51,7 +52,7 @@ def attached(
         instance.execute(f"ATTACH {literal(file)} AS {quoted(name)}{form}")
         with instance.cursor() as connection:
             connection.execute(f"USE {quoted(name)}")
-            yield connection
+            yield parsing_once(connection)
         instance.execute(f"DETACH {quoted(name)}")
     except BaseException:
         instance.close()

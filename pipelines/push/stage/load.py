@@ -6,7 +6,6 @@ text means (`values`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 import duckdb
 
@@ -52,7 +51,7 @@ def load(connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, s
         with opened_relation(connection, dataset, source) as relation, _within_memory(source):
             for stretch in relation.stretches:
                 insertion = _typed_insertion if stretch.proven else _insertion
-                connection.execute(_parsed(insertion(dataset, stretch)), [before, number])
+                connection.execute(insertion(dataset, stretch), [before, number])
     except duckdb.Error as error:
         # DuckDB's text may quote the file, and with it personal data.
         raise UsageError(
@@ -108,12 +107,6 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
             number,
         ],
     )
-
-
-@lru_cache(maxsize=16)
-def _parsed(statement: str) -> duckdb.Statement:
-    """It is equal for most files, and to parse it takes a seventh of the time that a small file takes."""
-    return duckdb.extract_statements(statement)[0]
 
 
 def _insertion(dataset: Dataset, stretch: Stretch) -> str:

@@ -1,0 +1,50 @@
+"""A DuckDB connection that parses each text once in a process.
+
+To parse a statement, and to hand it over as text, takes a third of a statement on few rows; a push of one small file
+has hundreds, which are the same for the next dataset, file or push. What does not belong here: instances, and what is
+attached to them (`duckdb_instances`).
+"""
+
+from functools import lru_cache
+from typing import Any, cast
+
+import duckdb
+
+_LONGEST = 8_000
+"""Of a text that is kept, in characters: longer ones hold lists of files or values, and do not come again."""
+
+_MOST = 600
+"""How many statements are kept: those of a pull and a push that come again are some three hundred."""
+
+
+def parsing_once(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The same connection, whose texts are parsed once; a query sees registered names, no variables of Python."""
+    # DuckDB's class cannot be derived from: it has no constructor
+    return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection))
+
+
+class _ParsingOnce:
+    """All that a connection has, by its own name."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, query: str | duckdb.Statement, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        return self._connection.execute(_statement(query), parameters)
+
+    def sql(self, query: str | duckdb.Statement, **options: Any) -> duckdb.DuckDBPyRelation:
+        return self._connection.sql(_statement(query), **options)
+
+
+def _statement(query: str | duckdb.Statement) -> str | duckdb.Statement:
+    return _parsed(query) if isinstance(query, str) and len(query) <= _LONGEST else query
+
+
+@lru_cache(maxsize=_MOST)
+def _parsed(text: str) -> str | duckdb.Statement:
+    """The one statement of a text; the text itself where it is several, or none."""
+    found = duckdb.extract_statements(text)
+    return found[0] if len(found) == 1 else text
