@@ -397,7 +397,7 @@ def test_resolve_lists_and_settles_what_is_in_doubt(
 
     account.before_request = delete
     server.faults.active.append(parse_fault("reset-after,path=revenue,times=1"))
-    assert sync("push", TRACKLY_SETTLE_SECONDS="0").returncode == 3
+    assert sync("push", "sends", "revenue", TRACKLY_SETTLE_SECONDS="0").returncode == 3
     listed = sync("resolve")
     assert "record:r1" in listed.stdout
     assert "contact_gone: its contact is no longer in the account" in listed.stdout

@@ -107,7 +107,7 @@ def test_from_the_plan_to_the_account(sync: Sync, account: Account, history: Pat
     corrected = [send(account, 4), {**other, "id": "b-m0"}, send(account, 5)]
     ndjson(history / "sends-a.ndjson", [*good, corrected[0]])
     ndjson(history / "sends-b.ndjson", corrected[1:])
-    second = sync("push")
+    second = sync("push", "sends", "revenue")
     assert second.returncode == 3, "the sale in two files is still to be decided"
     wanted = {row["id"]: row for row in [*good, *corrected]}
     assert {key: {name: row[name] for name in wanted[key]} for key, row in account.sends.items()} == wanted
@@ -153,8 +153,8 @@ def test_a_push_counts_what_earlier_ones_left_out_by_itself(
     folder = tmp_path / "data" / "history"
     folder.mkdir(parents=True)
     (folder / "sends.ndjson").write_text("\n".join(map(json.dumps, rows)))
-    assert sync("push").stdout.count("This run: 2 sent, 1 accepted, 2 left out.\n") == 1
-    again = sync("push").stdout
+    assert sync("push", "sends").stdout.count("This run: 2 sent, 1 accepted, 2 left out.\n") == 1
+    again = sync("push", "sends").stdout
     assert "2 rows of sends left out (1 rejected, 1 quarantined)" in again
     assert (
         "This run: 0 sent, 0 accepted, 1 left out. Earlier ones left out 1 row more, counted above" in again

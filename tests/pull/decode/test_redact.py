@@ -44,8 +44,8 @@ def hashed(phone: str) -> str:
 
 @pytest.fixture
 def account() -> Account:
-    """Two pages of contacts: one test has the second one fail."""
-    return seeded(1_100)
+    """As many contacts as matter."""
+    return seeded(300)
 
 
 @pytest.fixture
@@ -103,8 +103,6 @@ def _unreachable(_entity: str, record: dict[str, Any]) -> tuple[str, str] | None
 
 def test_no_phone_is_left_behind_by_pull_and_push(private: Settings, account: Account) -> None:
     """After pulls and pushes, bad rows and refusals included, no file holds a phone number or a custom field."""
-    for row in account.contacts()[300:]:
-        account.remove_contact((row["phone_number"], row["list_id"]))
     write_history(account, private.history, sends=200)
     first = account.contacts()[0]
     account.add_contact({**first, "phone_number": WRONG})
@@ -148,7 +146,7 @@ def test_everything_but_phones_and_custom_fields_is_as_in_the_account(
     account.contacts()[3]["revenue_total"] += 1.5
     account.contacts()[3]["send_count"] += 1
     pull(private, ["contacts", "lists", "offers", "revenue"], "run-2")
-    assert query(private.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(1101, 1)]
+    assert query(private.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(301, 1)]
     total = sum((expected(row)["revenue_total"] for row in account.contacts()), Decimal(0))
     joined = query(
         private.warehouse, "SELECT sum(revenue) FROM revenue JOIN contacts USING (phone_number, list_id)"
@@ -203,6 +201,9 @@ def test_what_was_put_away_is_not_sent(private: Settings, account: Account) -> N
 
 def test_a_failed_pull_leaves_no_phone(private: Settings, account: Account) -> None:
     """What an interrupted pull keeps to go on from is filtered too, and it does go on from that."""
+    first = account.contacts()[0]
+    for number in range(800):  # a second page, which fails
+        account.add_contact({**first, "phone_number": f"+1555{number:07}"})
     account.before_request = lambda number, of: setattr(of, "suspended", number >= 2)
     with pytest.raises(AccessError):
         pull(private, ["contacts"], "run-1")
@@ -235,7 +236,7 @@ def test_new_sign_ups_are_recognized_by_hash(private: Settings, account: Account
     before = len(account.log)
     pull(private, ["contacts"], "run-2", since_last=True)
     assert sum(request.path == "/contacts" for request in account.log[before:]) == 1
-    assert query(private.warehouse, "SELECT count(*) FROM contacts") == [(1101,)]
+    assert query(private.warehouse, "SELECT count(*) FROM contacts") == [(301,)]
 
 
 def test_one_data_directory_holds_phones_of_one_kind(settings: Settings, private: Settings) -> None:

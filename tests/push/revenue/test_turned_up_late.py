@@ -256,7 +256,7 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
     let_commit(account, 60)
     assert events(account) == once(rows + rows)
     more = give(90, ["5", "7.25", "1"])
-    assert sync("push")[0] == 3
+    assert sync("push", *BOTH)[0] == 3
     assert outcomes(hasty)["revenue"] == Outcomes(90, accepted=30, pending=60)
     assert events(account) == once(rows + rows)
     (alarm,) = open_alarms(hasty)
@@ -277,6 +277,6 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
         0,
         '{\n  "acknowledged": 1\n}\n',
     )
-    assert sync("push")[0] == 0
+    assert sync("push", *BOTH)[0] == 0
     assert events(account) == once(rows + more)
     assert "alarms" not in sync("status", "--json")[1]

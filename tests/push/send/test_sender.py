@@ -74,7 +74,7 @@ def test_where_every_answer_is_lost_a_push_rests_before_it_risks_more(
     wanted = revenue(300)
     commit = ",commit=0" if commits else ""
     fault = f"gateway,path=/history/revenue,status=404{commit}"
-    server.faults.active.append(parse_fault(fault if commits else f"{fault},times=40"))
+    server.faults.active.append(parse_fault(fault if commits else f"{fault},times=24"))
     with_wait = settings.model_copy(update={"settle_seconds": 0.5})
     for _ in range(4):
         try:

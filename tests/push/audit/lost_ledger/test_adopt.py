@@ -36,7 +36,7 @@ from pipelines.settings import Settings
 Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
 Some = Callable[[int], list[Row]]
-ALL = ("sends", "clicks", "revenue")
+BOTH = ("sends", "revenue")
 
 
 def rows_of(sends: list[Row], offer: str, first: int, last: int) -> list[Row]:
@@ -203,7 +203,7 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     for older, known in ((backup, 40), (None, 0)):
         restore(settings, older)
         before, requests = settings.warehouse.read_bytes(), posted()
-        for paths in (ALL, ("sends",)):
+        for paths in (BOTH, ("sends",)):
             for either in (push, plan_push):
                 with pytest.raises(StorageError, match=r"does not know [0-9]+ calls of revenue") as refused:
                     either(settings, paths)
@@ -217,7 +217,7 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
         shown = Decimal("1.25") * done["rows"] + sum(range(known, 100))
         assert Decimal(done["amount"]) == shown
     assert "there is nothing to take over" in run_adopt(capsys, as_json=False)
-    report = push(settings, ALL)
+    report = push(settings, BOTH)
     assert report.outcomes["revenue"].accepted == 110
     assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(110)]
     with existing_ledger(settings) as ledger:
@@ -282,7 +282,7 @@ def test_what_had_no_answer_is_in_doubt(
     push(settings, ("sends", "revenue"))
     assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"] * len(doubtful)
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
-    assert plan_push(settings, ALL).plans["revenue"].intake.pending == 0
+    assert plan_push(settings, BOTH).plans["revenue"].intake.pending == 0
     # two of the three are of one contact, and so one of them was not sent at first
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
 
@@ -303,7 +303,7 @@ def test_postgresql_takes_calls_over(
         connection.execute("CREATE SCHEMA public")
     for known_by in ("imports.chunks", "parquet/imports"):
         with pytest.raises(StorageError, match=f"calls? of revenue that {known_by} has"):
-            push(either, ALL)
+            push(either, BOTH)
         either.warehouse.unlink(missing_ok=True)
     assert len(account.revenue) == 5
     done = adopt(either)
