@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
 from pipelines.settings import Settings
 from pipelines.text.urls import is_loopback
+from pipelines.webhooks.at_work import at_work
 from pipelines.webhooks.queue.store import open_store
 from pipelines.webhooks.queue.writer import QueueFull, Writer
 from pipelines.webhooks.receive import Receiver, Rules
@@ -176,7 +177,7 @@ def serve(
     Raises:
         StorageError: the queue cannot be opened.
     """
-    with open_store(settings) as store:
+    with at_work(settings.data_dir), open_store(settings) as store:
         store.beat(serving=True)
         writer = Writer(store)
         try:

@@ -24,6 +24,7 @@ from receiving import Poster, delivery, encoded, receiving, settings_of, signed
 from pipelines.errors import SettingsError, StorageError, UsageError
 from pipelines.settings import Settings
 from pipelines.webhooks import receive, serve
+from pipelines.webhooks.at_work import is_at_work
 from pipelines.webhooks.queue import store, tables
 from pipelines.webhooks.queue import writer as queue_writer
 from pipelines.webhooks.queue.store import Rejection, StoredBody, existing_store, open_store
@@ -49,6 +50,8 @@ def test_a_signed_event_is_kept_as_it_came(tmp_path: Path) -> None:
             poster.post(body, path=path)
             for body, path in zip(bodies, ["/", "/a", "/health", "/b", "/c?d", "/e", "/%00"], strict=True)
         ] == [200] * 7
+        assert is_at_work(settings.data_dir), "a demo must not empty the folder"
+    assert not is_at_work(settings.data_dir)
     found = kept(settings)
     assert [one.body for one in found] == bodies
     assert {(one.verified, one.repeats, one.repeated_at) for one in found} == {(True, 0, None)}

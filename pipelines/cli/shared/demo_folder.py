@@ -15,6 +15,7 @@ from pipelines.errors import BusyError, UsageError
 from pipelines.run_records.unreported import dagster_folder
 from pipelines.settings import DEMO_MARKER
 from pipelines.storage import private_folder, storage_errors
+from pipelines.webhooks.at_work import is_at_work
 from pipelines.whole_runs import unended_runs
 
 _TEXT = "This folder is emptied by each demo.\n"
@@ -51,13 +52,15 @@ def empty(data_dir: Path) -> None:
     """Begin with an empty folder, within `own_folder`.
 
     Raises:
-        BusyError: Dagster, or a command, is at work in it.
+        BusyError: Dagster, a command, or a receiver of webhook events is at work in it.
         StorageError: the disk refused.
     """
     if _has_dagster(data_dir):
         raise _busy(data_dir, "Dagster")
     if "running" in unended_runs(data_dir).values():
         raise _busy(data_dir, "A run")
+    if is_at_work(data_dir):
+        raise _busy(data_dir, "A receiver of webhook events")
     with storage_errors("empty", data_dir):
         for path in data_dir.iterdir():
             if path.name == DEMO_MARKER:

@@ -15,6 +15,7 @@ from filelock import FileLock
 from pipelines.cli.commands import demo as demo_module
 from pipelines.cli.commands.demo import demo
 from pipelines.cli.shared.demo_folder import own_folder
+from pipelines.webhooks.at_work import at_work
 from pipelines.whole_runs import show_begun, whole_run
 
 
@@ -57,6 +58,7 @@ WORKING: dict[str, tuple[Callable[[Path], AbstractContextManager[object]], tuple
     "Dagster": (lambda folder: FileLock(folder / "dagster" / ".ui.lock").acquire(), (False, True)),
     "Dagster is": (dagster_alone, (False,)),
     "A run": (a_run, (False,)),
+    "A receiver of webhook events": (at_work, (False,)),
 }
 
 

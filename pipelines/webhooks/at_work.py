@@ -1,0 +1,47 @@
+"""That a receiver is at work on a data directory, for whoever is about to empty it; several may be.
+
+What does not belong here: whether events arrive (`queue.state`).
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.storage import private_folder, storage_errors
+
+_LOCK = ".webhooks.lock"
+
+
+@contextmanager
+def at_work(data_dir: Path) -> Iterator[None]:
+    """Show it for the length of a block; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    path = data_dir / _LOCK
+    with storage_errors("lock", path):
+        private_folder(data_dir)
+        file = path.open("ab")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_at_work(data_dir: Path) -> bool:
+    """Whether a receiver is.
+
+    Raises:
+        StorageError: that cannot be known.
+    """
+    path = data_dir / _LOCK
+    with storage_errors("look at", path):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+    return False
