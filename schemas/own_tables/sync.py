@@ -31,7 +31,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Annotated[Text, Column("Its id, which sorts by time.")]
     run: Annotated[Text, Column("The run that made it; see sync.runs.")]
     started_at: Annotated[Instant, Column("When its first request was sent.", "UTC")]
-    finished_at: Annotated[Instant, Column("When it was complete on disk.", "UTC")]
+    finished_at: Annotated[
+        Instant,
+        Column(
+            "When it was complete on disk; of revenue from contacts' totals, when those were, since it is as old.",
+            "UTC",
+        ),
+    ]
     rows: Annotated[Integer, Column("Rows published.", "rows")]
     quarantined: Annotated[
         Integer, Column("Rows quarantined; rows + quarantined is what was pulled.", "rows")

@@ -100,6 +100,8 @@ def test_rollback_publishes_the_earlier_snapshot(account: Account, settings: Set
     assert query(settings.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(2500, 0)]
     sums = "SELECT (SELECT sum(revenue) FROM revenue) = (SELECT sum(revenue_total) FROM contacts)"
     assert query(settings.warehouse, sums) == [(True,)]
+    ages = "SELECT count(DISTINCT finished_at) FROM sync.snapshots WHERE published AND dataset IN ($1, $2)"
+    assert query(settings.warehouse, ages, "contacts", "revenue") == [(1,)], "revenue is as old as its source"
     pull(settings, ALL, "r4")
     assert_equal(account, settings)
     assert query(settings.warehouse, sums) == [(True,)]

@@ -19,7 +19,7 @@ from pipelines.databases.duckdb_scratch import scratch
 from pipelines.errors import DataError
 from pipelines.pull.consistency import source_figures, source_since
 from pipelines.pull.replies.batches import BATCH_ROWS
-from pipelines.runs import details, now, recorded
+from pipelines.runs import details, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,
@@ -179,6 +179,8 @@ async def rows_derived(settings: Settings, contacts: Snapshot) -> int:
 def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "") -> Snapshot:
     """Write the revenue snapshot that belongs to a contacts snapshot; the caller holds the dataset's lock.
 
+    It is as old as the contacts: what it says of the account was read then, also where a rollback makes it.
+
     Args:
         settings: see `Settings`.
         contacts: the snapshot whose totals it is to match.
@@ -188,7 +190,7 @@ def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "")
     Raises:
         StorageError: the disk refused.
     """
-    started, dataset_dir = now(), settings.parquet_dir / REVENUE.name
+    of_contacts, dataset_dir = contacts.manifest, settings.parquet_dir / REVENUE.name
     snapshot = new_snapshot_id(dataset_dir)
     with draft(dataset_dir, snapshot) as folder:
         with _earlier(settings, folder) as earlier:
@@ -197,21 +199,20 @@ def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "")
             pq.write_table(quarantine_schema().empty_table(), quarantine_file(folder))
             pq.write_table(arrow_schema(PAGES).empty_table(), pages_file(folder))
         _validate(data_file(folder))
-        finished = now()
         manifest = Manifest(
             dataset=REVENUE.name,
             snapshot=snapshot,
             run=run,
-            started_at=started,
-            finished_at=finished,
+            started_at=of_contacts.started_at,
+            finished_at=of_contacts.finished_at,
             rows=rows,
             quarantined=0,
-            consistency=contacts.manifest.consistency,
-            evidence=f"changes of the totals in contacts snapshot {contacts.manifest.snapshot}",
+            consistency=of_contacts.consistency,
+            evidence=f"changes of the totals in contacts snapshot {of_contacts.snapshot}",
             source=FROM_CONTACTS,
-            source_since=source_since(earlier.published, FROM_CONTACTS, finished),
+            source_since=source_since(earlier.published, FROM_CONTACTS, of_contacts.finished_at),
             events_left_out=left_out,
-            personal_data=contacts.manifest.personal_data,
+            personal_data=of_contacts.personal_data,
         )
         return seal(folder, manifest)
 
