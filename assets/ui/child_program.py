@@ -12,10 +12,16 @@ import threading
 
 
 def end_with(descriptor: int) -> None:
-    """End this process as SIGTERM does, once the other end of a pipe is closed."""
+    """End this process as SIGTERM does, once the other end of a pipe is closed.
+
+    It prints no more then: one that is still starting complains of the stop as of a failure.
+    """
 
     def watch() -> None:
         os.read(descriptor, 1)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from assets.records.unreported import unreported
 from assets.runs.pools import limit_pools
 from assets.runs.started_by import by_command_line
+from assets.ui.leftover_tails import end_leftover_tails
 from assets.ui.location import LOCATION
 from pipelines.errors import TracklySyncError
 from pipelines.process.subprocesses import module_command, safe_environment
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 _LONGEST_SOCKET = 100
 """Bytes of a path that a socket can have, a few less than the system's limit."""
 
-_STOP_SECONDS = 60.0
+_HEED_SECONDS, _STOP_SECONDS = 10.0, 60.0
 _SOON_SECONDS, _DAY_SECONDS = 600.0, 86_400.0
 _LOOK_SECONDS, _WAIT_SECONDS = 15.0, 60.0
 _LONG = timedelta(seconds=20)
@@ -90,6 +91,7 @@ def main(host: str, port: str) -> int:
     be_private()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
+        end_leftover_tails(Path(os.environ["DAGSTER_HOME"]))
         with dg.DagsterInstance.get() as instance:
             limit_pools(instance)
             for run in settle_stale_runs(instance):
@@ -149,11 +151,18 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
         os.close(writing)
         os.close(reading)
         for process in reversed(started):  # the code server last: runs are its children
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _wait_for_end(process)
+
+
+def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a program whose pipe is closed, which ends it silently; one that does not end is stopped."""
+    for seconds, stop in ((_HEED_SECONDS, process.terminate), (_STOP_SECONDS, process.kill)):
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            stop()
+        else:
+            return
 
 
 class _Due:
