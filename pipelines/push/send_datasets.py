@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive.rows import all_archived, keep, noting
+from pipelines.push.audit.archive.rows import all_archived, keep, noting, refuse_damaged
 from pipelines.push.checks.compare import SYNCED, SendsStage, compare
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
@@ -79,6 +79,7 @@ async def send_all(
     async with TracklyClient(settings) as client:
         pushing = _Pushing(settings, client, ledger, choices, incoming, {})
         try:
+            refuse_damaged(settings, names)
             for name in names:
                 with recorded(settings.data_dir, choices.run, f"push {name}", choices.month) as record:
                     why[name], unsettled = await _send_one(pushing, name, record)

@@ -55,10 +55,11 @@ def reading_archive(
         StorageError: in the block, one is damaged.
     """
     files = [path for name in datasets for path in archived(archive_folder(settings, name))]
-    return own_files(files, _without, ("identity", "content"))
+    return own_files(files, without_file, ("identity", "content"))
 
 
-def _without(path: Path) -> str:
+def without_file(path: Path) -> str:
+    """What to do where a file of the archive is damaged, and what is lost by it: for people."""
     return (
         f"Put it back from a backup. Without one: move {path.name} away and push. Rows that are still in history "
         "files are archived again; of others the warehouse keeps what it has, and a new one has nothing."

@@ -20,9 +20,18 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.databases.duckdb_instances import attached
+from pipelines.errors import StorageError
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive.files import FILES, archive_folder, archived, reading_archive, span
-from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call, sync_notes
+from pipelines.push.audit.archive.files import (
+    FILES,
+    archive_folder,
+    archived,
+    reading_archive,
+    span,
+    without_file,
+)
+from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call, note_size, sync_notes
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import LedgerRows
@@ -164,12 +173,48 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
     return new
 
 
+def refuse_damaged(settings: Settings, datasets: Sequence[str]) -> None:
+    """See that the archives of a push can be read, before anything of it is sent.
+
+    Of sends and clicks, which may be sent twice, only the ends of the files are looked at.
+
+    Args:
+        settings: where the archive lies.
+        datasets: names out of PUSHED.
+
+    Raises:
+        StorageError: a file is damaged, or the folder cannot be read.
+    """
+    with attached(None, "archive") as connection:
+        for name in datasets:
+            with all_archived(settings, name) as rows:
+                if not rows:
+                    continue
+                most = "" if name == REVENUE else " LIMIT 0"
+                wrong = (
+                    "identity IS NULL OR hash(content) IS NULL"  # a hash is not, but takes reading to the end
+                )
+                found = connection.execute(
+                    f"SELECT file FROM (SELECT identity, content, file FROM {rows}{most}) WHERE {wrong} LIMIT 1"
+                ).fetchone()
+                if found:
+                    path = Path(found[0])
+                    raise StorageError(
+                        f"{path} is damaged: it has rows without identity.", without_file(path)
+                    )
+
+
 def noting(settings: Settings, ledger: Ledger) -> Callable[[int, LedgerRows], Awaitable[None]]:
     """What notes each call of revenue before it leaves, by its number in a ledger: it outlives that ledger."""
+    synced = 0
 
     async def note(number: int, rows: LedgerRows) -> None:
-        note_call(settings, ledger.intended_at(number), rows)
+        nonlocal synced
+        size = note_call(settings, ledger.intended_at(number), rows)
         await asyncio.to_thread(sync_notes, settings)  # meanwhile other calls go on
+        if size > synced:
+            synced = size
+            note_size(settings, size)
 
     return note
 

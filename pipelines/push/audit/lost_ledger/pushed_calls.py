@@ -3,16 +3,19 @@
     calls.parquet      imports.chunks, as last published
     revenue.parquet    the rows of revenue of these calls: what each is known by, and what became of it
     under-way          one line per call of revenue since: written when its intent is on record, before it leaves
+    under-way-size     how many bytes of it are surely on the disk: a file of fewer has lost its end
 
-A Parquet file is written again where what it holds has changed since, which its own digest shows.
+A Parquet file is written again where what it holds has changed since, which its own digest shows. A file that
+holds something else than was written shows by it too.
 
 The archive itself says what was about to be sent. Whether it was, and what came of it, is here. Each line is on the
 disk before its call leaves. What does not belong here: comparing it with a ledger (`detect`).
 """
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +31,7 @@ if TYPE_CHECKING:  # status answers at once
 
     from pipelines.push.ledger.statements import LedgerRows
 
-_CALLS, _ROWS, _UNDER_WAY = "calls.parquet", "revenue.parquet", "under-way"
+_CALLS, _ROWS, _UNDER_WAY, _SIZE = "calls.parquet", "revenue.parquet", "under-way", "under-way-size"
 _ASIDE = "emptied-"
 _END = "."
 _COLUMNS = ("identity", "message_id", "amount")
@@ -82,13 +85,16 @@ def begin_notes(settings: Settings) -> None:
         sync_folder(path.parent)
 
 
-def note_call(settings: Settings, at: str, rows: "LedgerRows") -> None:
+def note_call(settings: Settings, at: str, rows: "LedgerRows") -> int:
     """Note that a call of revenue is about to leave; it must not before `sync_notes`.
 
     Args:
         settings: where the archive lies.
         at: when it was meant to be sent, as the ledger has it.
         rows: its rows.
+
+    Returns:
+        How many bytes are noted with it, for `note_size` after `sync_notes`.
 
     Raises:
         StorageError: the disk refused; the call must not leave.
@@ -100,6 +106,7 @@ def note_call(settings: Settings, at: str, rows: "LedgerRows") -> None:
         private_folder(path.parent)
         with path.open("ab") as file:
             file.write(line.encode())
+            return file.tell()
 
 
 def sync_notes(settings: Settings) -> None:
@@ -113,6 +120,41 @@ def sync_notes(settings: Settings) -> None:
         sync_file(path)
 
 
+def note_size(settings: Settings, size: int) -> None:
+    """Note how many bytes of the notes are surely on the disk; without a sync, since a smaller number does no harm.
+
+    Args:
+        settings: where the archive lies.
+        size: in bytes; of one push never less than before.
+
+    Raises:
+        StorageError: the disk refused; the call must not leave.
+    """
+    path = pushed_folder(settings) / _SIZE
+    with storage_errors("write", path):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(handle, f"{size:020}".encode(), 0)
+        finally:
+            os.close(handle)
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _refuse_cut(path: Path) -> None:
+    """See that the notes have their end; a push that goes on writes them first, and removes their size first."""
+    noted_in = path.with_name(_SIZE)
+
+    def lacking() -> str:
+        text = noted_in.read_text("ascii", "replace") if noted_in.exists() else ""
+        return text if text.isdecimal() and _size_of(path) < int(text) else ""
+
+    if (first := lacking()) and lacking() == first:
+        raise StorageError(f"{path} is damaged: its end is missing.", without_notes(path))
+
+
 def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
     """The calls since calls.parquet was written. A line that was cut off is of a call that did not leave.
 
@@ -121,6 +163,7 @@ def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
     """
     path = pushed_folder(settings) / _UNDER_WAY
     with storage_errors("read", path):
+        _refuse_cut(path)
         if not path.exists():
             return
         with path.open("rb") as file:
@@ -195,6 +238,7 @@ def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> 
         private_folder(calls.parent)
         _write(connection, _REVENUE, rows)
         _write(connection, "FROM imports.chunks", calls)
+        (calls.parent / _SIZE).unlink(missing_ok=True)
         (calls.parent / _UNDER_WAY).unlink(missing_ok=True)
 
 
@@ -236,6 +280,26 @@ def _digest_in(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
     except duckdb.Error:
         return ""
     return str(found[0]) if found else ""
+
+
+def refuse_altered(connection: "duckdb.DuckDBPyConnection", path: Path, needed: Sequence[str]) -> None:
+    """See that a file holds what was written: that is known of those that this version of DuckDB wrote.
+
+    Args:
+        connection: that reads it.
+        path: the file.
+        needed: columns that have no nulls, of whatever version it is.
+
+    Raises:
+        StorageError: it does not.
+    """
+    rows = f"FROM read_parquet({literal(str(path))})"
+    for name in needed:
+        if connection.execute(f"SELECT 1 {rows} WHERE {name} IS NULL LIMIT 1").fetchone():
+            raise StorageError(f"{path} is damaged: it has rows without {name}.", without_notes(path))
+    written = _digest_in(connection, path)
+    if written.startswith(f"{_duckdb_version(connection)} ") and written != _digest(connection, rows):
+        raise StorageError(f"{path} is damaged: it does not hold what was written.", without_notes(path))
 
 
 def set_aside(settings: Settings, at: str, statement: bytes) -> None:

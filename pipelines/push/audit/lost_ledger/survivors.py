@@ -17,6 +17,7 @@ from pipelines.push.audit.lost_ledger.pushed_calls import (
     is_noted,
     note_pushed,
     pushed_files,
+    refuse_altered,
     rows_of,
     without_notes,
 )
@@ -197,6 +198,8 @@ def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequenc
         connection.execute(f"UPDATE imports.chunks SET rows = ({counted}) WHERE chunk = ?", [number])
         connection.execute("DELETE FROM imports.chunks WHERE chunk = ? AND rows = 0", [number])
     calls, noted = pushed_files(settings)
+    if calls.exists():
+        refuse_altered(connection, noted, ("identity", "outcome", "intended_at"))
     known = (
         f" UNION ALL BY NAME SELECT '{REVENUE}' AS dataset, r.* EXCLUDE (intended_at), c.chunk"
         f" FROM read_parquet({literal(str(noted))}) AS r JOIN imports.chunks AS c USING (intended_at)"
@@ -210,6 +213,7 @@ def add_rows(connection: "DuckDBPyConnection", settings: Settings, sent: Sequenc
 def _add_noted_calls(connection: "DuckDBPyConnection", settings: Settings) -> None:
     calls, _ = pushed_files(settings)
     if calls.exists():
+        refuse_altered(connection, calls, ("chunk", "dataset", "state", "intended_at"))
         connection.execute(f"INSERT INTO imports.chunks BY NAME FROM read_parquet({literal(str(calls))})")
 
 

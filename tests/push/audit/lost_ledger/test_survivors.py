@@ -8,10 +8,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from beginnings import Beginning, beginning, seeded
 from damages import DAMAGES
@@ -24,6 +27,7 @@ from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import Privacy
 from pipelines.pull.run import pull
 from pipelines.push.audit.archive.rows import keep as archive
+from pipelines.push.audit.archive.rows import refuse_damaged
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
@@ -301,6 +305,29 @@ def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(
     assert pushed.sales == sales(LAST)
 
 
+def rewritten(content: bytes, change: Callable[[pa.Table], pa.Table]) -> bytes:
+    """A Parquet file of the same columns, with the same metadata, of other rows."""
+    file, table = BytesIO(), pq.read_table(BytesIO(content))
+    pq.write_table(change(table), file)
+    return file.getvalue()
+
+
+def nothing_but_nulls(content: bytes) -> bytes:
+    """As many rows, of which nothing is left."""
+
+    def emptied(table: pa.Table) -> pa.Table:
+        fields = [field.with_nullable(True) for field in table.schema]
+        nothing = [pa.nulls(len(table), field.type) for field in fields]
+        return pa.table(nothing, schema=pa.schema(fields, table.schema.metadata))
+
+    return rewritten(content, emptied)
+
+
+def another_row_twice(content: bytes) -> bytes:
+    """As many rows, one of them in the place of another."""
+    return rewritten(content, lambda table: pa.concat_tables([table[:1], table[:1], table[2:]]))
+
+
 def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> None:
     """Nothing is sent; without the folder the latest ledger goes on, and notes are written again.
 
@@ -310,8 +337,9 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
     settings, folder = pushed.settings, pushed_folder(pushed.settings)
     calls, rows = folder / "calls.parquet", folder / "revenue.parquet"
     whole = calls.read_bytes()
+    damages = (*DAMAGES.values(), nothing_but_nulls, another_row_twice)
     who_asks = (partial(push, settings, BOTH), partial(plan, settings, BOTH), partial(lost, settings))
-    for damaged, ask in zip(DAMAGES.values(), cycle(who_asks)):  # who asks and what is damaged do not depend
+    for damaged, ask in zip(damages, cycle(who_asks)):  # who asks and what is damaged do not depend
         calls.write_bytes(damaged(whole))
         with pytest.raises(StorageError, match=r"calls.parquet is damaged: ") as refused:
             ask()
@@ -324,7 +352,7 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
 
     pushed.restore("deleted", "deleted")
     whole = rows.read_bytes()
-    for damaged in DAMAGES.values():
+    for damaged in (*DAMAGES.values(), nothing_but_nulls, another_row_twice):
         rows.write_bytes(damaged(whole))
         with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
             adopt(settings)
@@ -348,6 +376,48 @@ def test_damaged_notes_of_calls_under_way_are_named(pushed: Pushed) -> None:
     path.write_bytes(whole.replace(b'"amount": [', b'"amount": [7, ', 1))
     with pytest.raises(StorageError, match="under-way is damaged"):
         adopt(settings)
+
+
+def test_notes_of_calls_under_way_without_their_end_are_named(pushed: Pushed) -> None:
+    """A line that was there before its call left is not taken for one that was cut off while it was written.
+
+    Without the folder, and beside a ledger that is lost, what the archive has is taken over in doubt.
+    """
+    pushed.restore("deleted", "of the second push")
+    settings, path = pushed.settings, pushed_folder(pushed.settings) / "under-way"
+    whole = path.read_bytes()
+    who_asks = (partial(push, settings, BOTH), partial(lost, settings), partial(adopt, settings))
+    for damaged, ask in zip((whole[:-3], whole[: whole.rindex(b"\n")], b"", None), cycle(who_asks)):
+        path.write_bytes(damaged) if damaged is not None else path.unlink()
+        with pytest.raises(StorageError, match="under-way is damaged: its end is missing"):
+            ask()
+    path.parent.rename(settings.data_dir / "away")
+    done = adopt(settings)
+    assert (done.rows, done.in_doubt) == (CUT_OFF, CUT_OFF - SECOND)
+    assert to_send(settings) == LAST - CUT_OFF
+
+
+def test_a_damaged_archive_of_revenue_is_named_before_anything_is_sent(pushed: Pushed) -> None:
+    """Not after the sends have gone."""
+    pushed.restore("present", "of the second push")
+    settings, account = pushed.settings, pushed.account
+    write_rows(settings.history / "sends.ndjson", sends_to(account.contacts()[:3], LAST + 1))
+    account.log.clear()
+    path = min((settings.parquet_dir / "imports" / "revenue").glob("*.parquet"))
+    whole = path.read_bytes()
+    asks = [partial(refuse_damaged, settings, BOTH)] * 3 + [
+        partial(push, settings, BOTH),
+        partial(send, settings, BOTH),
+    ]
+    for damaged, ask in zip((*DAMAGES.values(), nothing_but_nulls), asks, strict=True):
+        path.write_bytes(damaged(whole))
+        with pytest.raises(StorageError, match=f"{path.name} is damaged: ") as refused:
+            ask()
+        assert f"move {path.name} away and push" in refused.value.remedy
+    assert not [one for one in account.log if one.method == "POST"]
+    path.rename(settings.data_dir / path.name)
+    assert push(settings, BOTH).outcomes["sends"].accepted == LAST + 1
+    assert pushed.sales == sales(LAST)
 
 
 def test_notes_are_written_where_something_is_new(pushed: Pushed) -> None:
