@@ -214,7 +214,7 @@ def changed_with(settings: Settings, snapshot: Snapshot) -> dict[str, int]:
 
 
 async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
-    """A new snapshot with the rows that now pass; the old one where none does."""
+    """A new snapshot with the rows that now pass, as old as the one before it; that one where none does."""
     name = before.manifest.dataset
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
@@ -236,8 +236,6 @@ async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
                 before.manifest,
                 snapshot=snapshot,
                 run=run,
-                started_at=started_at,
-                finished_at=now(),
                 rows=before.manifest.rows + passed,
                 quarantined=left.num_rows,
                 evidence=f"{before.manifest.evidence}; {evidence}",

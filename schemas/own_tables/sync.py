@@ -34,7 +34,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: Annotated[
         Instant,
         Column(
-            "When it was complete on disk; of revenue from contacts' totals, when those were, since it is as old.",
+            "When it was complete on disk; of a replay, and of revenue from contacts' totals, when what it was made"
+            " of was: it is as old.",
             "UTC",
         ),
     ]

@@ -198,7 +198,7 @@ def test_replay_publishes_what_passes_by_now(
 
     account.contacts()[4]["click_count"] = -1
     account.contacts()[9]["send_count"] = -1
-    pull(settings, ["contacts"], "r1")
+    (before,) = pull(settings, ["contacts"], "r1")
     assert query(settings.warehouse, "SELECT count(*) FROM quarantine.contacts") == [(2,)]
     schema = pandera_checks.frame_schema(contacts.CONTACTS)
     monkeypatch.setattr(schema.columns["click_count"], "checks", [])
@@ -206,6 +206,7 @@ def test_replay_publishes_what_passes_by_now(
     assert [path.name for path in (settings.data_dir / "runs").iterdir() if "replay" in path.name] == []
     after, passed = replay(settings, "contacts", "r2")
     assert (passed, after.manifest.rows, after.manifest.quarantined) == (1, 2499, 1)
+    assert after.manifest.finished_at == before.manifest.finished_at, "nothing was read"
     assert query(settings.warehouse, "SELECT count(*) FROM contacts WHERE click_count = -1") == [(1,)]
     assert query(settings.warehouse, "SELECT reason FROM quarantine.contacts") == [
         ("send_count: must be at least 0",)
