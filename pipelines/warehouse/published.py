@@ -12,7 +12,7 @@ import msgspec
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import is_there
-from pipelines.warehouse.swap import reading
+from pipelines.warehouse.swap import file_state, reading
 from schemas.derived.tables import literal
 from schemas.own_tables.sync import Manifest
 
@@ -34,8 +34,7 @@ def published(warehouse: Path) -> dict[str, Manifest]:
     """
     if not is_there(warehouse):
         return {}
-    found = warehouse.stat()
-    return dict(_published(warehouse, (found.st_ino, found.st_mtime_ns, found.st_size)))
+    return dict(_published(warehouse, file_state(warehouse)))
 
 
 @lru_cache(maxsize=1)

@@ -86,6 +86,12 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def file_state(warehouse: Path) -> tuple[int, int, int]:
+    """What is another after every change of the warehouse, to keep what was read of it."""
+    found = warehouse.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def dicts(connection: duckdb.DuckDBPyConnection, query: str, *values: object) -> list[dict[str, Any]]:
     """The rows of a query, each with its columns by name.
 

@@ -6,6 +6,7 @@ Reasons name columns and rules, never values. What does not belong here: `parked
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from pipelines.push.checks.conflicts import find
 from pipelines.push.stage.database import read
 from pipelines.push.values.api_records import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
-from pipelines.warehouse.swap import reading
+from pipelines.warehouse.swap import file_state, reading
 from schemas.columns import Dataset, Kind
 from schemas.derived.tables import breaks_a_check, literal
 
@@ -142,17 +143,16 @@ _OF_OFFERS = {
 _LOOKED_UP = {"sends": _OF_LISTS, "clicks": _OF_OFFERS, "revenue": _OF_OFFERS}
 """Reasons by dataset and condition, where `pulled` is what the account had at the last pull."""
 
+_COLUMNS = {"lists": "id, phone_number", "offers": "id, status, external_platform"}
+"""What is looked up, by table of the warehouse."""
+
 
 @contextmanager
 def _pulled_lists_or_offers(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, warehouse: Path
 ) -> Iterator[bool]:
     """What rows refer to, as `pulled`: lists, or offers. Whether there is any."""
-    rows = (
-        _pulled(warehouse, "lists", "id, phone_number")
-        if dataset.name == "sends"
-        else _pulled(warehouse, "offers", "id, status, external_platform")
-    )
+    rows = _pulled(warehouse, "lists" if dataset.name == "sends" else "offers")
     if rows is None:
         yield False
         return
@@ -175,17 +175,26 @@ def _note_revenue(connection: duckdb.DuckDBPyConnection, *, pulled: bool, hold_s
 def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:
     """The fields that cannot be looked up, since what they refer to was never pulled."""
     if dataset.name == "sends":
-        return () if _pulled(warehouse, "lists", "id") else ("list_number", "list_id")
-    return () if _pulled(warehouse, "offers", "id") else ("offer_id",)
+        return () if _pulled(warehouse, "lists") else ("list_number", "list_id")
+    return () if _pulled(warehouse, "offers") else ("offer_id",)
 
 
-def _pulled(warehouse: Path, table: str, columns: str) -> pa.Table | None:
+def _pulled(warehouse: Path, table: str) -> pa.Table | None:
     """A small table of the warehouse; None if it was never pulled (or holds nothing)."""
     if not warehouse.exists():
         return None
+    rows = _lists_and_offers(warehouse, file_state(warehouse)).get(table)
+    return rows if rows and rows.num_rows else None
+
+
+@lru_cache(maxsize=1)
+def _lists_and_offers(warehouse: Path, _file: tuple[int, int, int]) -> dict[str, pa.Table]:
+    """A warehouse is another file after every change (see `swap`), and a push asks it once for each dataset."""
     with reading(warehouse) as connection:
-        known = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?"
-        if not connection.execute(known, [table]).fetchall():
-            return None
-        rows = connection.sql(f"SELECT {columns} FROM main.{table}").to_arrow_table()
-    return rows if rows.num_rows else None
+        known = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
+        there = {name for (name,) in connection.execute(known).fetchall()}
+        return {
+            table: connection.sql(f"SELECT {columns} FROM main.{table}").to_arrow_table()
+            for table, columns in _COLUMNS.items()
+            if table in there
+        }
