@@ -5,6 +5,8 @@ change `tables`, add a file to `migrations/versions`, and raise VERSION in `call
 the tables.
 """
 
+from functools import cache
+
 import sqlalchemy as sa
 
 from pipelines.databases.sqlite_or_postgresql import making, sqlite_file
@@ -61,6 +63,26 @@ def _refuse_others(found: str | None) -> None:
 
 
 def _migrate(connection: sa.Connection, found: str | None) -> None:
+    if found is None and connection.dialect.name == "sqlite":
+        for statement in _making():
+            connection.exec_driver_sql(statement)
+    else:
+        _run_migrations(connection, found)
+
+
+@cache
+def _making() -> tuple[str, ...]:
+    """What makes SQLite's tables as all migrations leave them, which are run in memory, and once in a process."""
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        _run_migrations(connection, None)
+        query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+        made = connection.exec_driver_sql(f"{query} ORDER BY rowid").scalars().all()
+    engine.dispose()
+    return (*made, f"INSERT INTO {_VERSIONS.name} VALUES ('{VERSION}')")
+
+
+def _run_migrations(connection: sa.Connection, found: str | None) -> None:
     from alembic import command  # noqa: PLC0415 - it takes longer than all that status does
     from alembic.config import Config  # noqa: PLC0415 - the same
 

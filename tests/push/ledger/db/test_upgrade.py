@@ -6,10 +6,13 @@ account's state after that.
 """
 
 import json
+import sqlite3
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -46,6 +49,11 @@ def account(tmp_path: Path) -> Account:
     for name, content in state.items():
         setattr(account, name, content)
     return account
+
+
+def query_ledger(settings: Settings, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as connection:
+        return connection.execute(sql).fetchall()
 
 
 @pytest.fixture
@@ -96,6 +104,11 @@ def test_an_upgraded_ledger_is_as_a_new_one(upgraded: Settings, settings: Settin
                 assert columns == {column.name: bool(column.nullable) for column in table.columns}
                 key = found.get_pk_constraint(table.name)["constrained_columns"]
                 assert set(key) == {column.name for column in table.primary_key}
+    made = [
+        query_ledger(some, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2")
+        for some in (upgraded, settings)
+    ]
+    assert made[0] == made[1], "to the letter, with every index"
 
 
 def test_a_ledger_of_a_newer_program_is_refused(settings: Settings, database: str) -> None:
