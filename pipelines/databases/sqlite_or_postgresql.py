@@ -8,7 +8,9 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -61,6 +63,7 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
         if file := sqlite_file(url):
             sort_beside(file)
         sa.event.listen(engine, "connect", _tune_durable if durable else _tune)
+        _share_compiled(engine)
     return engine
 
 
@@ -135,6 +138,24 @@ def _parsed(url: str) -> sa.URL:
         )
     # the driver that is maintained, where none is named
     return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
+
+
+def _share_compiled(engine: sa.Engine) -> None:
+    """Have a statement compiled once for all databases of SQLite; a dialect is a part of the key it is kept by."""
+    dialect, compiled = _compiled()
+    if type(engine.dialect) is type(dialect):  # a URL may name another driver
+        engine.dialect = dialect
+        engine.update_execution_options(compiled_cache=compiled)
+
+
+@cache
+def _compiled() -> tuple[sa.Dialect, "sa.util.LRUCache[Any, Any]"]:
+    """A dialect that has seen a connection, and what is compiled for it: as many statements as an engine keeps."""
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():
+        pass
+    engine.dispose()
+    return engine.dialect, sa.util.LRUCache(500)
 
 
 def _tune(connection: sqlite3.Connection, _: object) -> None:

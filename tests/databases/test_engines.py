@@ -49,3 +49,11 @@ def test_of_many_databases_few_engines_wait(tmp_path: Path) -> None:
     with engine_on(urls[-1], durable=True) as last, engine_on(urls[0], durable=True) as first:
         assert last is made[-1]
         assert first is not made[0]
+        # what one of them has compiled is compiled for all
+        asked, sizes = sa.select(sa.literal(7).label("of_this_test")), []
+        for engine in (last, first):
+            with engine.begin() as connection:
+                assert connection.execute(asked).all() == [(7,)]
+                assert connection.dialect.name == "sqlite"
+            sizes.append(len(engine.get_execution_options()["compiled_cache"]))
+        assert sizes[0] == sizes[1]
