@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from beginnings import first_pulls, seeded
-from effort import THOROUGH, examples
+from effort import THOROUGH
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from processes import measuring
@@ -25,8 +25,8 @@ from pipelines.settings import Settings, load_settings
 
 # A machine that is busy with other tests is slow, which says nothing about the code.
 _busy = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.register_profile("usual", _busy, max_examples=examples(20))
-hypothesis_settings.register_profile("thorough", _busy, max_examples=examples(20))
+hypothesis_settings.register_profile("usual", _busy, max_examples=10)
+hypothesis_settings.register_profile("thorough", _busy, max_examples=200)
 hypothesis_settings.load_profile("thorough" if THOROUGH else "usual")
 
 

@@ -420,8 +420,20 @@ def test_records_that_cannot_be_used_are_a_warning(
     assert [notice.run for notice in pending(settings.data_dir)] == ["waits"]
 
 
-def test_what_is_stale_is_so_whoever_did_it(records: Records) -> None:
+@pytest.fixture
+def records_in_memory(tmp_path: Path) -> Iterator[Records]:
+    """Records that Dagster keeps in memory: what is stale does not depend on where they are kept."""
+    account = seed_account(contacts=200)
+    with running(account) as server, dg.DagsterInstance.ephemeral() as instance:
+        settings = load_settings(api_key=API_KEY, base_url=server.url, data_dir=tmp_path, retry_seconds=1)
+        write_sends(account, settings.history, {"2024-03": 8})
+        dagster_home(settings.data_dir)
+        yield Records(instance, settings, account, server)
+
+
+def test_what_is_stale_is_so_whoever_did_it(records_in_memory: Records) -> None:
     """Commands and Dagster's runs in turn: what was made of something that is newer by now is stale, nothing else."""
+    records = records_in_memory
     settings, instance = records.settings, records.instance
 
     def stale() -> set[str]:

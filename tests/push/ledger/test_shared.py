@@ -100,7 +100,7 @@ def test_a_row_in_two_parts_is_sent_by_one(
     assert "another part of the input" in next(iter(report.reasons["sends"]))
     assert len(account.revenue) - before == 30
     assert outcomes(first)["revenue"] == Outcomes(20, accepted=20)
-    assert push(first, ALL).outcomes["sends"] == Outcomes(20, accepted=20)
+    assert push(first, ["sends"]).outcomes["sends"] == Outcomes(20, accepted=20)
 
 
 def test_rows_that_another_machine_sets_free_during_a_push_have_one_outcome(
