@@ -31,8 +31,9 @@ from assets.records.run_records import opened
 from assets.records.unreported import by_run, unreported
 from assets.resources import GivenTrackly
 from assets.runs.started_by import by_command_line
+from pipelines.begun import unended
 from pipelines.run_records.unreported import Notice, dagster_folder, done, failed, pending
-from pipelines.runs import last_of_each, newest, unended
+from pipelines.runs import last_of_each, newest
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 from schemas.own_tables.sync import RunRecord

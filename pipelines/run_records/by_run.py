@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
+from pipelines.begun import unended
 from pipelines.record_files import file_part, read_record, record_files, stamp, tag_in
-from pipelines.runs import unended
 from pipelines.whole_runs import tag, unended_runs
 from schemas.own_tables.sync import RunRecord
 

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines import runs
+from pipelines.begun import unended
 from pipelines.campaigns.publish import note_campaigns
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, forget_old, readable, snapshots
@@ -211,7 +212,7 @@ def publish_runs(
         StorageError: a record cannot be read.
     """
     connection.execute("CREATE SCHEMA IF NOT EXISTS sync")
-    killed = [record for record in runs.unended(data_dir) if record.status == "killed"]
+    killed = [record for record in unended(data_dir) if record.status == "killed"]
     every = [*runs.records(data_dir), *killed, *([runs.as_ended(under_way)] if under_way else ())]
     _replace_rows(connection, RUNS, [_run_row(record) for record in every])
 

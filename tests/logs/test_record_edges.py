@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from pipelines.begun import marked, unended
 from pipelines.errors import BusyError, StorageError
 from pipelines.run_records import unreported
 from pipelines.run_records.pruning import prune_runs
 from pipelines.run_records.summary import Run
 from pipelines.run_records.unreported import Notice
-from pipelines.runs import _marked, details, newest, person, recorded, unended
+from pipelines.runs import details, newest, person, recorded
 from pipelines.settings import load_settings
 from pipelines.snapshots import _acquired, new_snapshot_id, snapshots
 from pipelines.whole_runs import asked_of, show_begun, unended_runs, whole_run
@@ -42,7 +43,7 @@ def test_marks_that_cannot_be_read_are_no_runs(tmp_path: Path) -> None:
     assert (unended(tmp_path), unended_runs(tmp_path)) == ([], {})
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "runs").write_text("in the way")
-    with _marked(tmp_path / "other", RunRecord(run="r", activity="pull", started_at=_OLD)):
+    with marked(tmp_path / "other", RunRecord(run="r", activity="pull", started_at=_OLD)):
         assert (tmp_path / "other" / "runs").read_text() == "in the way"
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.begun import unended
 from pipelines.errors import StorageError
 from pipelines.process.concurrent import run_all
 from pipelines.record_files import not_on_disk
 from pipelines.run_records.failures import failure_recorded
 from pipelines.run_records.summary import latest_runs
-from pipelines.runs import newest, recorded, unended
+from pipelines.runs import newest, recorded
 
 _ENDLESS = """
 import sys, time
