@@ -21,9 +21,13 @@ ALL = ("contacts", "lists", "offers", "revenue")
 
 
 def in_batches(settings: Settings, batch_rows: int) -> list[Snapshot]:
-    """All datasets, one after the other as Dagster asks for them, in batches of so many rows."""
+    """All datasets, one after the other as Dagster asks for them, in batches of so many rows.
+
+    They show only when they are published, all in one go.
+    """
     options = ReadOptions(batch_rows=batch_rows)
     made = [snapshot_dataset(settings, name, "r1", options=options) for name in ALL]
+    assert not settings.warehouse.exists()
     publish_latest(settings, "r1")
     return made
 
@@ -125,15 +129,6 @@ def test_an_empty_account_is_no_error(tmp_path: Any, settings_of: Callable[..., 
     with running(Account()) as server:
         made = pull(settings_of(server.url, tmp_path / "data"), ALL, "r1")
     assert [s.manifest.rows for s in made] == [0, 0, 0, 0]
-
-
-def test_assets_pull_one_by_one_and_publish_together(account: Account, settings: Settings) -> None:
-    """Snapshots made one at a time show only when they are published, all in one go."""
-    for name in ("lists", "offers", "contacts", "revenue"):
-        snapshot_dataset(settings, name, "r1")
-    assert not settings.warehouse.exists()
-    publish_latest(settings, "r1")
-    assert_equal(account, settings)
 
 
 def test_any_number_of_lists_may_come_in_one_reply(account: Account, settings: Settings) -> None:

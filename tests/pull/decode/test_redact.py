@@ -115,7 +115,7 @@ def test_no_phone_is_left_behind_by_pull_and_push(private: Settings, account: Ac
     sends.write_text(sends.read_text().replace("555-0100", WRONG) + "too,many,+15550009999,x,x,x,x,x,x,x\n")
     pull(private, list(PULLED), "run-1")
     push(private, list(PUSHED))
-    pull(private, list(PULLED), "run-2")
+    pull(private, ["contacts", "revenue"], "run-2")
     reconcile(private)
     assert outcomes(private)["sends"].rejected == 1
     everything = list(texts(private.data_dir))
