@@ -12,7 +12,7 @@ from pipelines.pull.run import pull
 from pipelines.sandbox import Account, Options, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
 
-ALL = ("contacts", "lists", "offers", "revenue")
+BOTH = ("contacts", "revenue")
 
 
 @pytest.mark.usefixtures("pulled")
@@ -25,7 +25,7 @@ def test_revenue_from_totals_sums_to_the_contacts(account: Account, settings: Se
     rows[3]["conversion_count"] += 1
     rich = next(row for row in rows if row["revenue_total"] > 2)
     account.remove_contact((rich["phone_number"], rich["list_id"]))
-    pull(settings, ALL, "r2")
+    pull(settings, BOTH, "r2")
     changes = query(
         settings.warehouse,
         "SELECT phone_number, list_id, revenue, conversion_count, source FROM revenue WHERE since IS NOT NULL",
@@ -50,7 +50,7 @@ def test_revenue_events_where_the_account_serves_them(
     account.options = Options(revenue_events=True)
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data")
-        pull(settings, ALL, "r1")
+        pull(settings, BOTH, "r1")
     found = [
         {name: value for name, value in row.items() if name != "source"}
         for row in shown(settings.warehouse, "revenue")
@@ -73,7 +73,7 @@ def test_an_answer_that_is_no_events_neither_fails_nor_holds_up_a_pull(
             server.faults.active.append(parse_fault(f"{answer},path=/revenue"))
         account.contacts()[3]["revenue_total"] += 1
         before = len(account.log)
-        made = pull(settings, ["contacts", "revenue"], answer)
+        made = pull(settings, BOTH, answer)
         assert [item.path for item in account.log[before:]].count("/revenue") == 1
         assert made[-1].manifest.source == "contacts"
         assert_equal(account, settings)
@@ -85,11 +85,11 @@ def test_an_account_that_begins_to_serve_events_is_no_shrinking_one(
 ) -> None:
     """Events take the place of what was derived from contacts, and the guard does not count that as gone."""
     account.options = Options(revenue_events=True)
-    pull(settings, ALL, "r2")
+    pull(settings, BOTH, "r2")
     assert query(settings.warehouse, "SELECT DISTINCT source FROM revenue") == [("events",)]
     account.revenue.clear()
     with pytest.raises(DataError, match="are not in the account any more"):
-        pull(settings, ALL, "r3")
+        pull(settings, BOTH, "r3")
 
 
 def test_pulling_revenue_alone_brings_the_contacts_that_it_is_made_of(settings: Settings) -> None:
