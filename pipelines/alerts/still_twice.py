@@ -43,7 +43,7 @@ def text_of(figures: Mapping[str, Any]) -> str:
 
 
 def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
-    """By the last reconciliation; it does not alert where all of it may be other revenue.
+    """By the last reconciliation. It does not alert: a person has decided, and may have been right.
 
     Args:
         last: the newest record of each activity.
@@ -53,7 +53,7 @@ def of_still_twice(last: Iterable[RunRecord]) -> list[Condition]:
 
 def _of(record: RunRecord) -> Condition:
     figures = (msgspec.json.decode(record.details) or {}).get("still_twice", {})
-    firing = bool(figures.get("contacts"))
+    is_there = bool(figures.get("contacts"))
     text = text_of(figures) or "nothing that was acknowledged as perhaps there twice is still there"
-    since = record.finished_at if firing else None
-    return Condition("still_twice:revenue", firing, text, REMEDY if firing else "", figures, since)
+    since = record.finished_at if is_there else None
+    return Condition("still_twice:revenue", False, text, REMEDY if is_there else "", figures, since, is_there)

@@ -90,7 +90,7 @@ def still_twice_notes(settings: Settings) -> list[str]:
     from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - help answers at once
 
     found = of_still_twice(last_of_each(settings.data_dir).values())
-    return [f"{one.text}. {one.remedy}" for one in found if one.firing]
+    return [f"{one.text}. {one.remedy}" for one in found if one.noted]
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:
