@@ -1,97 +1,29 @@
-"""The report as a reader gets it: the page parsed, its figures held against the warehouse and the account."""
+"""The report of an account that has been pulled and pushed: its figures are the warehouse's and the account's."""
 
 import base64
-import datetime as dt
 import re
-from collections import Counter
 from decimal import Decimal
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from beginnings import seeded
 from browsing import CHROMIUM, browsing
 from oracle import key_of, query
+from report_pages import Page, report
 from serving import wait_for
 
-from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.report.amounts import money
-from pipelines.report.figures import figures
 from pipelines.report.write import write_report
-from pipelines.runs import recorded, records
+from pipelines.runs import records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
-from pipelines.warehouse.structure.tables import complete
-from pipelines.warehouse.structure.views import create_views
-from pipelines.warehouse.swap import replacing
 from schemas.registry import PULLED, PUSHED
 
-READ = ["contacts", "lists", "revenue"]
 BEFORE = "before.html"
 """The report between a push and the pull after it."""
-
-
-class Page(HTMLParser):
-    """What the tests look at: cells of tables by section, texts of charts by name, all that is referred to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-        self.rows: dict[str, list[list[str]]] = {}
-        self.charts: dict[str, list[str]] = {}
-        self.tags: Counter[str] = Counter()
-        self.references: list[str] = []
-        self._section, self._chart, self._into = "", "", None
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.tags[tag] += 1
-        self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
-        if tag == "section":
-            self._section = given["id"] or ""
-        elif tag == "tr":
-            self.rows.setdefault(self._section, []).append([])
-        elif tag in ("td", "th"):
-            self._into = self.rows[self._section][-1]
-            self._into.append("")
-        elif tag == "svg":
-            self._chart = given["aria-label"] or ""
-        elif tag == "title" and self._chart:
-            self._into = self.charts.setdefault(self._chart, [])
-            self._into.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "title"):
-            self._into = None
-        elif tag == "svg":
-            self._chart = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._into is not None:
-            self._into[-1] = f"{self._into[-1]} {data}".strip()
-
-    def drawn(self, chart: str, what: str) -> float:
-        """The sum of a series, by the texts at its bars."""
-        output = (re.search(rf": ([\d,.-]+) {what}$", text) for text in self.charts[chart])
-        return sum(float(found[1].replace(",", "")) for found in output if found)
-
-
-def report(settings: Settings, *notes: str) -> Page:
-    path = settings.data_dir / "elsewhere" / "page.html"
-    size = write_report(settings, path, notes)
-    assert size == path.stat().st_size
-    return Page(path.read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def account() -> Account:
-    """A page of contacts."""
-    return seeded(400)
 
 
 def _refuse(entity: str, row: dict[str, Any]) -> tuple[str, str] | None:
@@ -245,215 +177,6 @@ def test_the_page_loads_nothing_and_names_nobody(moved: tuple[Account, Settings,
     for secret in (API_KEY, "Deal no.", "old-0000", "sale-", "Chloé"):
         assert secret not in page.text, secret
     assert str(settings.data_dir) not in page.text, "nor the machine"
-
-
-def test_a_first_pull_with_hashed_phones(settings_of: Any, account: Account, tmp_path: Path) -> None:
-    """With one pull, no push and hashed phones the page says what is not there yet, shows events, and no hash."""
-    account.options.revenue_events = True
-    paid, unpaid = account.revenue[:2]
-    unpaid["offer_id"], paid["payout"], unpaid["payout"] = paid["offer_id"], 1.25, None
-    with running(account) as server:
-        settings = settings_of(server.url, tmp_path / "data", hash_phones="a secret of enough length")
-        pull(settings, list(PULLED), "run")
-    page = report(settings)
-    ((errors,),) = query(
-        settings.warehouse, "SELECT count(*) FROM marts.campaign_lint WHERE severity = 'error'"
-    )
-    assert errors
-    assert f"<li>{errors} errors in creatives and schedules: trackly-sync lint</li>" in page.text
-    assert "Nothing needs attention" not in page.text
-    assert "<b>Pulled only.</b>" in page.text
-    assert "<b>-</b> rows imported" in page.text
-    assert "No history has been pushed yet." in page.text
-    assert "Every row that was pulled is published." in page.text
-    assert "left and took" not in page.text
-    assert "hmac:" not in page.text
-    assert "imports" not in page.rows
-    ((name, revenue, margin, payout),) = query(
-        settings.warehouse,
-        "SELECT offer_name, event_revenue, event_margin, event_payout FROM marts.offer_performance"
-        f" WHERE offer_id = '{paid['offer_id']}'",
-    )
-    (row,) = [row for row in page.rows["offers"] if row[0].startswith(name)]
-    assert margin + payout == pytest.approx(Decimal(str(paid["revenue"])))
-    assert revenue > margin + payout
-    assert row[3:6] == [f"{revenue:,.2f}", f"{payout:,.2f}", f"{margin:,.2f}  of {margin + payout:,.2f}"]
-    earned = sum(row["revenue"] for row in account.revenue)
-    assert page.drawn("Revenue, by day", "earned") == pytest.approx(earned, abs=0.01)
-    assert list(page.charts) == [
-        "Revenue, by day",
-        "Contacts on the largest lists",
-        "Contacts that joined and went, by day",
-    ]
-
-
-def test_empty_old_and_missing_warehouses(settings_of: Any, tmp_path: Path) -> None:
-    """No warehouse or empty tables give a page without charts; one without marts an error that says what to do."""
-    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
-    first = report(settings)
-    assert "<b>Nothing yet.</b>" in first.text
-    assert "No history has been pushed" in first.text
-    assert not settings.warehouse.exists()
-    with replacing(settings.warehouse) as connection:
-        connection.execute("DROP SCHEMA marts CASCADE; UPDATE sync.version SET views = NULL")
-    with pytest.raises(StorageError, match=r"older version wrote it\. Run: trackly-sync pull"):
-        report(settings)
-    with replacing(settings.warehouse) as connection:
-        create_views(connection)
-    page = report(settings)
-    assert page.charts == {}
-    assert "<b>Nothing yet.</b>" in page.text
-    assert "Nothing needs attention" not in page.text, "nothing was checked"
-    assert page.text.count("<b>-</b>") == 4
-    assert page.text.count("never") == len(PULLED)
-    for nothing in (
-        "No revenue yet",
-        "No list has been pulled",
-        "No offer has been pulled",
-        "No contact has been pulled",
-        "No campaign has been pulled",
-        "No history has been pushed",
-        "Nothing has run",
-    ):
-        assert nothing in page.text
-
-
-def test_an_account_without_rows_is_not_one_that_was_not_pulled(settings_of: Any, tmp_path: Path) -> None:
-    """Where there is none, the page says so, and does not ask for a pull."""
-    account = seed_account(contacts=0)
-    account.lists.clear()
-    account.offers.clear()
-    with running(account) as server:
-        settings = settings_of(server.url, tmp_path / "data")
-        pull(settings, ["contacts", "lists", "offers"], "run")
-    page = report(settings).text
-    for nothing in ("The account has no list.", "The account has no offer.", "The account has no contact."):
-        assert nothing in page
-    assert "has been pulled" not in page.replace("No campaign has been pulled", "")
-    assert "<b>0</b> contacts" in page
-
-
-@pytest.mark.parametrize(
-    ("happened", "shown"),
-    [
-        (["2024-01-31", "2024-04-02"], ["2024-01-31", "2024-04-02"]),
-        (["2024-01-31", "2024-04-03"], ["2024-01-01", "2024-04-01"]),
-        (["2019-01-31", "2024-04-02"], ["2021-05-01", "2024-04-01"]),
-    ],
-)
-def test_an_axis_of_time_has_no_gaps(
-    happened: list[str], shown: list[str], settings_of: Any, tmp_path: Path
-) -> None:
-    """Days and months in which nothing happened are there, up to 63 days and 36 months."""
-    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
-    with replacing(settings.warehouse) as connection:
-        complete(connection)
-        create_views(connection)
-        connection.execute(
-            "INSERT INTO imports.records BY NAME SELECT unnest($1::TIMESTAMPTZ[]) AS happened_at,"
-            " 'revenue' AS dataset, 2 AS revenue, 'accepted' AS outcome, 1 AS attempt, true AS in_input",
-            [[f"{day} 12:00:00Z" for day in happened]],
-        )
-        connection.execute(
-            "INSERT INTO contacts BY NAME SELECT unnest($1::TIMESTAMPTZ[]) AS signup_date, '+1' AS phone_number,"
-            " 1 AS list_id, true AS active, 0 AS send_count, 0 AS click_count, 0 AS conversion_count,"
-            " 0 AS revenue_total, now() AS synced_at, '' AS snapshot, 1 AS page",
-            [[f"{day} 12:00:00Z" for day in happened]],
-        )
-    first, last = (dt.date.fromisoformat(day) for day in shown)
-    days = [first + dt.timedelta(days=place) for place in range((last - first).days + 1)]
-    grain = "day" if len(days) <= 63 else "month"
-    periods = [day for day in days if grain == "day" or day.day == 1]
-    assert len(periods) in (63, 4, 36)
-    found = figures(settings.warehouse)
-    for name in ("growth", "progress", "revenue"):
-        of = sorted(row["period"] for row in found[name] if row["grain"] == grain)
-        assert of == periods, name
-    assert sum(int(row["rows"] or 0) for row in found["progress"]) == (1 if happened[0] < "2020" else 2)
-
-
-def test_a_push_without_rows_of_a_dataset_is_not_never(settings_of: Any, tmp_path: Path) -> None:
-    """Where clicks were pushed and there were none, the page does not call that both never and succeeded."""
-    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
-    with replacing(settings.warehouse) as connection:
-        complete(connection)
-        create_views(connection)
-        connection.execute(
-            "INSERT INTO imports.records BY NAME SELECT 'sends' AS dataset, 'accepted' AS outcome, 1 AS attempt,"
-            " true AS in_input, now() AS at"
-        )
-    for name in ("sends", "clicks"):
-        with recorded(settings.data_dir, "run", f"push {name}"):
-            pass
-    imports = {row[0]: row for row in report(settings).rows["imports"]}
-    assert (imports["clicks"][1], imports["clicks"][5]) == ("no rows yet", "succeeded")
-    assert (imports["revenue"][1], imports["revenue"][5]) == ("never", "-")
-
-
-def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tmp_path: Path) -> None:
-    """However many pulls are on record, a page stays small, and its last point is the last pull."""
-    settings = settings_of("http://127.0.0.1:9/api/v2", tmp_path / "data")
-    with replacing(settings.warehouse) as connection:
-        complete(connection)
-        connection.execute(
-            "INSERT INTO sync.runs BY NAME SELECT 'run-' || i AS run, 'pull contacts' AS activity,"
-            " TIMESTAMPTZ '2024-01-01' + to_hours(i::INT) AS started_at, started_at AS finished_at,"
-            " 'succeeded' AS status, i AS rows FROM range(20_000) AS t (i)"
-        )
-        create_views(connection)
-    page = report(settings)
-    output = [text for text in page.charts["Rows of contacts"] if " 20" in text]
-    assert 50 <= len(output) <= 60
-    last = dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=19_999)
-    assert output[-1] == f"{last:%d %b %Y %H:%M}: 19,999"
-
-
-def test_pushed_only(settings_of: Any, account: Account, tmp_path: Path) -> None:
-    """Without a pull the account's own figures are not known, which is not nought; what was pushed stands there."""
-    with running(account) as server:
-        settings = settings_of(server.url, tmp_path / "data")
-        write_history(account, settings.history, sends=100)
-        push(settings, ["sends", "clicks"])
-    page = report(settings)
-    assert "<b>Pushed only.</b>" in page.text
-    assert page.text.count("<b>-</b>") == 3
-    assert "contacts<small>not pulled yet" in page.text
-    ((offer,), *_) = query(
-        settings.warehouse, "SELECT DISTINCT offer_id FROM imports.records WHERE offer_id NOT NULL"
-    )
-    assert f"no name yet <code>{offer}</code>" in page.text
-    assert "which TRACKLY_CURRENCY" not in page.text
-    assert "rows imported" in page.text
-
-
-def test_revenue_that_left_with_contacts_is_explained(
-    settings_of: Any, account: Account, tmp_path: Path
-) -> None:
-    """A contact with revenue that is gone makes the account's revenue fall; the page says so, with the amount."""
-    rich = max(account.contacts(), key=lambda row: row["revenue_total"])
-    with running(account) as server:
-        settings = settings_of(server.url, tmp_path / "data", currency="eur")
-        pull(settings, READ, "run-1")
-        account.remove_contact(key_of(rich))
-        pull(settings, READ, "run-2")
-        gone = report(settings)
-        account.add_contact(rich | {"revenue_total": rich["revenue_total"] + 2.5})
-        pull(settings, READ, "run-3")
-        back = report(settings)
-        # what is paid back is no leaving: the contact is there
-        account.add_contact(rich | {"revenue_total": 0.0})
-        pull(settings, READ, "run-4")
-        refunded = report(settings)
-    total = pytest.approx(rich["revenue_total"], abs=0.01)
-    assert f"1 contact left and took {rich['revenue_total']:,.2f} EUR out of the account" in gone.text
-    assert "came back" not in gone.text
-    assert f"1 of them came back and brought {rich['revenue_total']:,.2f} EUR with it" in back.text
-    changes = "Revenue, by when a pull saw contacts' totals change, by day"
-    for page, earned in ((gone, 0), (back, 2.5), (refunded, -rich["revenue_total"])):
-        assert page.drawn(changes, "earned") == pytest.approx(earned, abs=0.01)
-        assert -page.drawn(changes, "gone with contacts that left") == total
-    assert back.drawn(changes, "back with contacts that returned") == total
-    assert refunded.drawn(changes, "back with contacts that returned") == total
 
 
 def test_amounts_are_in_money_and_name_their_unit(moved: tuple[Account, Settings, Page]) -> None:

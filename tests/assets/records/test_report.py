@@ -1,23 +1,17 @@
 """Dagster's records have what the command line did as runs, and the months that were sent."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import msgspec
 import pytest
 from commands import trackly_sync
-from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKey
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.execution.stats import StepEventStatus
-from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.dagster_run import DagsterRun
+from dagster_records import READ, Records, write_sends
 from processes import environment
 from receiving import arrive, delivery
 from serving import wait_for
@@ -37,73 +31,12 @@ from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
-from pipelines.report import PAGE
-from pipelines.report.write import write_report
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.runs import now, recorded
-from pipelines.sandbox import API_KEY, Account, Server, parse_fault, running, seed_account
+from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.webhook_events import publish_events
 from schemas.own_tables.sync import RunRecord
-
-READ = ["contacts", "lists", "revenue"]
-
-
-class Records:
-    """Dagster's records of a data directory, and what they hold by asset."""
-
-    def __init__(
-        self, instance: dg.DagsterInstance, settings: Settings, account: Account, server: Server
-    ) -> None:
-        self.instance, self.settings, self.account, self.server = instance, settings, account, server
-
-    def made(self, asset: str) -> list[dg.AssetMaterialization]:
-        """Newest first."""
-        found = self.instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
-        return [record.asset_materialization for record in found if record.asset_materialization]
-
-    def figure(self, asset: str, name: str) -> Any:
-        return self.made(asset)[0].metadata[name].value
-
-    def checks(self, asset: str, check: str) -> list[str]:
-        key = AssetCheckKey(dg.AssetKey(asset), check)
-        found = self.instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
-        return [record.status.value for record in found]
-
-    def report(self, run: str) -> int:
-        leave(self.settings.data_dir, Notice(run, "2020-01-01T00:00:00+00:00"))
-        return report_pending(self.instance, self.settings)
-
-    def stale(self) -> set[str]:
-        """Assets that Dagster calls stale; those that were never made are not."""
-        graph = _graph()
-        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
-        return {
-            key.to_user_string()
-            for key in graph.executable_asset_keys
-            if not graph.get(key).is_partitioned and resolver.get_status(key).value == "STALE"
-        }
-
-
-@cache
-def _graph() -> AssetGraph:
-    return build_defs().resolve_asset_graph()
-
-
-def write_sends(account: Account, folder: Path, months: dict[str, int]) -> None:
-    contacts = [row for row in account.contacts() if row["active"]]
-    rows = [
-        {
-            "id": f"{month}-{number}",
-            "to_number": contacts[number]["phone_number"],
-            "list_id": contacts[number]["list_id"],
-            "timestamp": f"{month}-03T10:00:00Z",
-        }
-        for month, many in months.items()
-        for number in range(many)
-    ]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sends.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
 @pytest.fixture(scope="module")
@@ -418,60 +351,3 @@ def test_records_that_cannot_be_used_are_a_warning(
     assert bring_up_to_date(settings) == 1
     assert "Dagster's records cannot be used" in caplog.text
     assert [notice.run for notice in pending(settings.data_dir)] == ["waits"]
-
-
-@pytest.fixture
-def records_in_memory(tmp_path: Path) -> Iterator[Records]:
-    """Records that Dagster keeps in memory: what is stale does not depend on where they are kept."""
-    account = seed_account(contacts=200)
-    with running(account) as server, dg.DagsterInstance.ephemeral() as instance:
-        settings = load_settings(api_key=API_KEY, base_url=server.url, data_dir=tmp_path, retry_seconds=1)
-        write_sends(account, settings.history, {"2024-03": 8})
-        dagster_home(settings.data_dir)
-        yield Records(instance, settings, account, server)
-
-
-def test_what_is_stale_is_so_whoever_did_it(records_in_memory: Records) -> None:
-    """Commands and Dagster's runs in turn: what was made of something that is newer by now is stale, nothing else."""
-    records = records_in_memory
-    settings, instance = records.settings, records.instance
-
-    def stale() -> set[str]:
-        """Without clicks and imported revenue, of which there are no files."""
-        kinds = ("history", "imported")
-        return records.stale() - {f"{kind}_{name}" for kind in kinds for name in ("clicks", "revenue")}
-
-    def page() -> None:
-        write_report(settings, settings.data_dir / PAGE, ())
-        report_pending(instance, settings)
-
-    def done(run: str, *steps: Callable[[str], object]) -> None:
-        for step in steps:
-            step(run)
-        records.report(run)
-
-    def pulled(run: str) -> None:
-        pull(settings, READ, run)
-
-    def pushed(run: str) -> None:
-        push(settings, ["sends"], run=run)
-
-    def reconciled(run: str) -> None:
-        reconcile(settings, run=run)
-
-    done("first", pulled, pushed, reconciled)
-    page()
-    assert stale() == set()
-    number = len(records.made("report"))
-    report_pending(instance, settings)
-    assert len(records.made("report")) == number, "a page that is on record is not reported again"
-    run_job("pull", settings, instance=instance)
-    assert stale() == {"history_sends", "report"}, "a run of Dagster's makes a new version as well"
-    done("second", pushed)
-    assert stale() == {"reconciliation", "report"}
-    # reported late: what was pulled after it began is not what it was made of
-    pushed("late")
-    reconciled("late")
-    done("meanwhile", pulled)
-    records.report("late")
-    assert stale() == {"history_sends", "report"}
