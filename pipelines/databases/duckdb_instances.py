@@ -73,7 +73,7 @@ def _taken(config: Config) -> duckdb.DuckDBPyConnection:
             instance.close()
         else:
             return instance
-    return duckdb.connect(":memory:", config=config)
+    return parsing_once(duckdb.connect(":memory:", config=config))
 
 
 def _configure(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
@@ -92,8 +92,8 @@ def _give_back(instance: duckdb.DuckDBPyConnection, config: Config) -> None:
     """
     with suppress(duckdb.Error):
         spilled = "temp_directory" in config and Path(str(config["temp_directory"])).exists()
-        left = instance.execute("SELECT count(*) FROM duckdb_databases() WHERE NOT internal").fetchall()[0][0]
-        if not spilled and left == 1 and _idle().qsize() < _MOST_IDLE:
+        left = instance.execute("SELECT 1 FROM duckdb_databases() WHERE NOT internal").fetchall()
+        if not spilled and len(left) == 1 and _idle().qsize() < _MOST_IDLE:
             instance.execute("SET enable_external_file_cache = false")
             _idle().put(instance)
             return

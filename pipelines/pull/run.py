@@ -39,6 +39,9 @@ from schemas.registry import BY_PRODUCT, PULLED
 _OBJECTS_BETWEEN_LOOKS = 50_000
 """New objects after which Python looks for garbage among them."""
 
+_WORTH_SETTING_ASIDE = 50_000
+"""With fewer objects that are old, there is nothing to gain: their owner has set them aside, or imported little."""
+
 _AT_A_START = 10_000
 """More objects than Python itself sets aside when it starts."""
 
@@ -196,7 +199,9 @@ def _garbage_of_its_own() -> Iterator[None]:
     imported as much again. Both settings are the process's, and are as before when the block ends. Where its owner
     has set imports aside already, as the command line does, they stay so.
     """
-    often, set_aside = gc.get_threshold(), gc.get_freeze_count() > _AT_A_START
+    # to count what is set aside is to look at each of it, which takes longer than all else here
+    has_little = len(gc.get_objects(generation=2)) < _WORTH_SETTING_ASIDE
+    often, set_aside = gc.get_threshold(), has_little or gc.get_freeze_count() > _AT_A_START
     if not set_aside:
         gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, *often[1:])

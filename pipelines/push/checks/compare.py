@@ -268,6 +268,9 @@ def _changes(connection: duckdb.DuckDBPyConnection) -> InputChanges:
         "CREATE OR REPLACE TEMP TABLE changed AS SELECT identity, chunk, own, packed, NOT current AS is_in"
         " FROM known WHERE ours AND current <> (identity IN (SELECT identity FROM ready))"
     )
+    differs = count(connection, "SELECT count(*) FROM differing WHERE NOT acknowledged")
+    if not count(connection, "SELECT count(*) FROM changed"):
+        return InputChanges({}, {}, {}, differs)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE whole AS SELECT chunk, bool_and(is_in) AS is_in FROM changed WHERE packed"
         " GROUP BY chunk HAVING count(*) = (SELECT count(*) FROM known WHERE known.chunk = changed.chunk)"
@@ -279,5 +282,4 @@ def _changes(connection: duckdb.DuckDBPyConnection) -> InputChanges:
     deltas = connection.execute(
         "SELECT chunk, sum(CASE WHEN is_in THEN 1 ELSE -1 END)::BIGINT FROM changed WHERE NOT own GROUP BY chunk"
     ).fetchall()
-    differs = count(connection, "SELECT count(*) FROM differing WHERE NOT acknowledged")
     return InputChanges(dict(changed), dict(deltas), dict(packs), differs)

@@ -50,6 +50,8 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
         ledger: None where there is none yet.
     """
     connection.execute("DELETE FROM differing")
+    if connection.execute("SELECT 1 FROM known WHERE content IS NOT NULL LIMIT 1").fetchone() is None:
+        return  # a first push has nothing to compare with
     now = kept_content(dataset)
     connection.execute(
         f"INSERT INTO differing SELECT seq, ready.identity, {now}, false"

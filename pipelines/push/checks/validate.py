@@ -54,7 +54,8 @@ def validate(
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
     _check(connection, dataset)
     with _pulled_lists_or_offers(connection, dataset, warehouse) as pulled:
-        _quarantine(connection, {**_by_itself(dataset), **(_LOOKED_UP[dataset.name] if pulled else {})})
+        by_itself = _by_itself(dataset, has_large=_has_large(connection, dataset))
+        _quarantine(connection, {**by_itself, **(_LOOKED_UP[dataset.name] if pulled else {})})
         if dataset.name == "revenue":
             _note_revenue(connection, pulled=pulled, hold_synced=hold_synced)
     find(connection, dataset)
@@ -98,26 +99,33 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, reasons: dict[str, str]) 
     )
 
 
-def _by_itself(dataset: Dataset) -> dict[str, str]:
-    """Reasons for which nothing need be looked up, by condition."""
+def _by_itself(dataset: Dataset, *, has_large: bool) -> dict[str, str]:
+    """Reasons for which nothing need be looked up, by condition; of rows that are too large only where one may be."""
     texts = [name for name in _KEPT if name in dataset.columns]
     found = {
         " OR ".join(f"contains({name}, chr(0))" for name in texts): (
             f"{' or '.join(texts)}: holds a NUL character"
         ),
-        f"{_too_large(dataset)} > {MAX_RECORD_BYTES}": "is larger than a request may be",
     }
+    if has_large:
+        size = f"CASE WHEN {_may_be_large(dataset)} THEN strlen({record(dataset.fields)}) ELSE 0 END"
+        found[f"{size} > {MAX_RECORD_BYTES}"] = "is larger than a request may be"
     if dataset.name == "sends":
         found["list_number IS NULL AND list_id IS NULL"] = "list_number or list_id: one is needed"
     return found
 
 
-def _too_large(dataset: Dataset) -> str:
-    """The size of a row's record in bytes; 0 where a bound shows that it is small, which spares encoding it."""
+def _has_large(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> bool:
+    """Whether a record may be too large: only to plan to encode records takes longer than this look at the texts."""
+    large = f"SELECT 1 FROM input WHERE {_may_be_large(dataset)} LIMIT 1"
+    return connection.execute(large).fetchone() is not None
+
+
+def _may_be_large(dataset: Dataset) -> str:
+    """Whether a bound of a row's record in bytes is beyond what a request takes, in SQL."""
     texts = [field.name for field in dataset.fields if field.kind is Kind.TEXT]
     bound = " + ".join(f"coalesce(strlen({name}), 0)" for name in texts)
-    size = f"strlen({record(dataset.fields)})"
-    return f"CASE WHEN ({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES} THEN {size} ELSE 0 END"
+    return f"({bound} + 1000) * {_WORST_ESCAPE} > {MAX_RECORD_BYTES}"
 
 
 _OF_LISTS = {
