@@ -5,6 +5,7 @@ that each stands in one place, also for PostgreSQL. What does not belong here: w
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,9 +17,12 @@ from pipelines.errors import StorageError
 BUSY_SECONDS = 30
 _BEGIN = "sqlite:///"
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_DAMAGED_TEXTS = ("no such table", "no such column")
-_UNDEFINED = ("42P01", "42703")
-"""What PostgreSQL calls a table and a column that are not there."""
+_OTHER_TABLES = re.compile(
+    r"no such (table|column)|duplicate column name|(table|index) \S+ (has no column|already exists)"
+)
+"""How SQLite begins where a table or a column is missing, or is there already when it is to be made."""
+_OTHER_STATES = ("42P01", "42703", "42701", "42P07")
+"""What PostgreSQL calls the same: a table and a column that are missing, a column and a table that are there."""
 
 
 class Remedies(NamedTuple):
@@ -92,8 +96,8 @@ def is_damaged(error: BaseException | None) -> bool:
     code = getattr(error, "sqlite_errorcode", None)  # an extended code has the plain one in its last byte
     return (
         (code is not None and code & 0xFF in _DAMAGED_CODES)
-        or getattr(error, "sqlstate", None) in _UNDEFINED
-        or str(error).startswith(_DAMAGED_TEXTS)
+        or getattr(error, "sqlstate", None) in _OTHER_STATES
+        or _OTHER_TABLES.match(str(error)) is not None
     )
 
 

@@ -25,12 +25,19 @@ def with_tables(script: str) -> Callable[[Path], None]:
     return make
 
 
+def edited(path: Path, statement: str) -> None:
+    """Change a ledger behind our back."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "garbage": lambda path: path.write_bytes(bytes(range(256)) * 40),
     "a text": lambda path: path.write_text("no database\n" * 99),
     "cut off": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "its first page": lambda path: path.write_bytes(path.read_bytes()[:100]),
     "a part of it": with_tables("CREATE TABLE push_rows (x)"),
+    "more than its version has": lambda path: edited(path, "UPDATE push_version SET version_num = '0007'"),
     "others' version": with_tables(
         "CREATE TABLE push_version (version_num); INSERT INTO push_version VALUES ('a')"
     ),

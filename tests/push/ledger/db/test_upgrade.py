@@ -6,6 +6,7 @@ account's state after that.
 """
 
 import json
+import shutil
 import sqlite3
 import tarfile
 from collections import Counter
@@ -52,7 +53,11 @@ def account(tmp_path: Path) -> Account:
 
 
 def query_ledger(settings: Settings, sql: str) -> list[Any]:
-    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as connection:
+    return query_of(settings.data_dir / "ledger.db", sql)
+
+
+def query_of(path: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -91,17 +96,95 @@ def test_a_push_goes_on_where_the_first_version_left_off(account: Account, upgra
     assert query(upgraded.warehouse, "SELECT version FROM sync.version") == [(VERSION,)]
 
 
+READINGS = (
+    "ALTER TABLE push_chunks ADD COLUMN reading INTEGER",
+    (
+        "CREATE TABLE push_readings (reading INTEGER NOT NULL PRIMARY KEY, started_at TEXT NOT NULL,"
+        " finished_at TEXT NOT NULL, complete BOOLEAN NOT NULL)"
+    ),
+    (
+        "CREATE TABLE push_resolutions (resolution INTEGER NOT NULL PRIMARY KEY, dataset TEXT NOT NULL,"
+        " identity TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, resolved_at TEXT NOT NULL)"
+    ),
+    "INSERT INTO push_readings VALUES (1, '2024-01-01T00:00:00+00:00', '2024-01-01T00:01:00+00:00', TRUE)",
+    *(
+        f"ALTER TABLE push_rows ADD COLUMN {name}_before BIGINT"
+        for name in ("amount", "count", "phone_amount", "phone_count")
+    ),
+)
+"""What commit 27086ca added to a ledger that had no version yet."""
+
+TABLES_ALONE = tuple(statement for statement in READINGS if statement.startswith("CREATE"))
+"""What it left of a ledger that was there: it made tables, and no columns."""
+
+FIRST_INTAKES = (*READINGS, "ALTER TABLE push_intakes ADD COLUMN first_taken_in_at TEXT")
+"""What was there from commit 402e483 on."""
+
+PARTS = (
+    *READINGS,
+    "ALTER TABLE push_chunks ADD COLUMN part TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE push_intakes RENAME TO older",
+    (
+        "CREATE TABLE push_intakes (dataset TEXT NOT NULL, part TEXT DEFAULT '' NOT NULL, rows_in BIGINT NOT NULL,"
+        " quarantined BIGINT NOT NULL, duplicate BIGINT NOT NULL, parked BIGINT NOT NULL, taken_in_at TEXT NOT NULL,"
+        " first_taken_in_at TEXT, PRIMARY KEY (dataset, part))"
+    ),
+    (
+        "INSERT INTO push_intakes SELECT dataset, '', rows_in, quarantined, duplicate, parked, taken_in_at, NULL"
+        " FROM older"
+    ),
+    "DROP TABLE older",
+)
+"""What was there from commit 9578369 on, up to the one that gave ledgers a version."""
+
+
+def test_a_ledger_from_before_versions_is_brought_up_to_date_whatever_it_has(
+    account: Account, upgraded: Settings, database: str
+) -> None:
+    """Four states of ledgers had no version; each is recognized by its columns, and nothing is sent twice."""
+    ledger, first = upgraded.data_dir / "ledger.db", upgraded.data_dir / "first.db"
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("UPDATE push_chunks SET state = 'answered' WHERE dataset = 'revenue'")
+        connection.execute("UPDATE push_rows SET outcome = 'accepted', code = NULL WHERE dataset = 'revenue'")
+    ledger.rename(first)
+    for state in (TABLES_ALONE, FIRST_INTAKES, PARTS, READINGS):
+        shutil.copy(first, ledger)
+        with closing(sqlite3.connect(ledger)) as connection, connection:
+            for statement in state:
+                connection.execute(statement)
+        assert outcomes(upgraded)["revenue"] == Outcomes(
+            13, duplicate=1, quarantined=1, parked=1, accepted=10
+        )
+        _has_declared_tables(upgraded)
+    posts = sum(request.method == "POST" for request in account.log)
+    assert push(upgraded, ALL).outcomes["revenue"].accepted == 10
+    assert sum(request.method == "POST" for request in account.log) == posts
+    assert query_ledger(upgraded, "SELECT max(reading) >= 1 FROM push_readings") == [(1,)]
+    shared = upgraded.model_copy(update={"ledger_url": database})
+    with psycopg.connect(database, autocommit=True) as plain:
+        for (made,) in query_of(first, "SELECT sql FROM sqlite_master WHERE type = 'table'"):
+            plain.execute(made.replace("WITHOUT ROWID", ""))
+        for statement in READINGS:
+            plain.execute(statement)
+    _has_declared_tables(shared)
+
+
+def _has_declared_tables(settings: Settings) -> None:
+    """See that the ledger's tables have the declared columns and keys."""
+    with open_ledger(settings) as ledger, ledger.begin() as connection:
+        found = sa.inspect(connection)
+        for table in metadata.sorted_tables:
+            columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
+            assert columns == {column.name: bool(column.nullable) for column in table.columns}
+            key = found.get_pk_constraint(table.name)["constrained_columns"]
+            assert set(key) == {column.name for column in table.primary_key}
+
+
 def test_an_upgraded_ledger_is_as_a_new_one(upgraded: Settings, settings: Settings, database: str) -> None:
     """Migrations and declarations say the same of every table, on both databases."""
     shared = settings.model_copy(update={"ledger_url": database})
     for some in (upgraded, settings, shared):
-        with open_ledger(some) as ledger, ledger.begin() as connection:
-            found = sa.inspect(connection)
-            for table in metadata.sorted_tables:
-                columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
-                assert columns == {column.name: bool(column.nullable) for column in table.columns}
-                key = found.get_pk_constraint(table.name)["constrained_columns"]
-                assert set(key) == {column.name for column in table.primary_key}
+        _has_declared_tables(some)
     made = [
         query_ledger(some, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2")
         for some in (upgraded, settings)
