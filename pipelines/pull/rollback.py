@@ -90,7 +90,7 @@ def replay(settings: Settings, name: str, run: str) -> tuple[Snapshot, int]:
         if passed:
             together = interrupts.run(with_derived(settings, [after], run))
             done = publish(settings, together, under_way=_done(record, after, passed))
-            if after not in done:
+            if after not in done:  # pragma: no cover - another process publishes between two of our steps
                 raise BusyError(
                     f"Another pull of {name} was published meanwhile; nothing was changed.",
                     f"Run it again, if rows are quarantined still: trackly-sync replay {name}",

@@ -67,9 +67,10 @@ def test_times_beyond_all_calendars_are_odd(tmp_path: Path) -> None:
     schema = arrow_schema(CONTACTS)
     name = "signup_date"
     columns = {field.name: pa.nulls(2, field.type) for field in schema}
-    columns[name] = pa.array([2**61, 0], pa.int64()).cast(schema.field(name).type)
-    pq.write_table(pa.table(columns), tmp_path / "data.parquet")
-    assert odd_times(CONTACTS, tmp_path / "data.parquet") == {name: 2}
+    for times, odd in (([2**61, 0], 2), ([2**61, 1_700_000_000_000_000], 1)):
+        columns[name] = pa.array(times, pa.int64()).cast(schema.field(name).type)
+        pq.write_table(pa.table(columns), tmp_path / "data.parquet")
+        assert odd_times(CONTACTS, tmp_path / "data.parquet") == {name: odd}
 
 
 def test_revenue_that_breaks_its_contract_is_not_published(tmp_path: Path) -> None:

@@ -187,6 +187,9 @@ def test_rollback_to_what_is_not_there(settings: Settings) -> None:
         rollback(settings, "contacts", "r2")
     with pytest.raises(UsageError, match=snapshot.manifest.snapshot):
         rollback(settings, "contacts", "r2", to="20200101T000000000000Z-abcdef")
+    settings.warehouse.unlink()
+    with pytest.raises(NothingYetError, match=r"No snapshot of contacts is published\."):
+        rollback(settings, "contacts", "r2")
 
 
 def test_replay_publishes_what_passes_by_now(
@@ -263,6 +266,11 @@ def test_only_new_sign_ups_are_read_on_request(account: Account, settings: Setti
     assert snapshot.manifest.consistency == "fuzzy"
     assert "only new sign-ups were read" in snapshot.manifest.evidence
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
+    account.contacts()[999]["phone_number"] = None
+    before = len(account.log)
+    pull(settings, ["contacts"], "r3", since_last=True)
+    asked = [item.query["page"] for item in account.log[before:] if item.path == "/contacts"]
+    assert asked == ["1", "2"], "a row without its key is not known"
 
 
 def test_a_long_interrupted_pull_is_taken_up(tmp_path: Any, settings_of: Callable[..., Settings]) -> None:

@@ -114,13 +114,14 @@ def test_bad_rows_are_quarantined_once_each(account: Account, settings: Settings
 def test_the_same_key_twice_in_one_reply_is_quarantined(
     account: Account, settings: Settings, settings_of: Callable[..., Settings]
 ) -> None:
-    """Of two rows with one key in one reply one is published and the other quarantined: neither vanishes."""
-    account.offers.append({**account.offers[0], "name": "the same id again"})
-    lenient = settings_of(settings.base_url, settings.data_dir, pull_bad_share=0.1)
+    """Of rows with one key in one reply one is published and the others quarantined: none vanishes."""
+    account.offers += [{**account.offers[0], "name": "the same id again"}, {**account.offers[0]}]
+    lenient = settings_of(settings.base_url, settings.data_dir, pull_bad_share=0.2)
     (snapshot,) = pull(lenient, ["offers"], "r1")
-    assert (snapshot.manifest.rows, snapshot.manifest.quarantined) == (12, 1)
-    assert query(settings.warehouse, "SELECT reason FROM quarantine.offers") == [
-        ("same id, other content: another row of the same reply has this key too",)
+    assert (snapshot.manifest.rows, snapshot.manifest.quarantined) == (12, 2)
+    assert query(settings.warehouse, "SELECT reason FROM quarantine.offers ORDER BY reason") == [
+        ("same id, other content: another row of the same reply has this key too",),
+        ("the key stands on another row of the same reply too",),
     ]
 
 

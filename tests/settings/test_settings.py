@@ -15,7 +15,7 @@ from pipelines.errors import SettingsError
 from pipelines.sandbox import API_KEY
 from pipelines.settings import DEMO_MARKER, Settings, load_settings
 from pipelines.settings.demo_account import announced
-from pipelines.settings.misspelt import Misspelt, misspelt, refuse_misspelt
+from pipelines.settings.misspelt import Misspelt, misspelt, refuse_misspelt, warn_of_misspelt
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.queue.store import open_store
 
@@ -44,6 +44,11 @@ def test_the_bounds_themselves_are_accepted(tmp_path: object) -> None:
     with open_store(settings):
         pass
     publish_events(settings)
+
+
+def test_a_key_of_white_space_is_none() -> None:
+    with pytest.raises(SettingsError, match="TRACKLY_API_KEY is not set"):
+        load_settings(api_key=" \n").require_key()
 
 
 def test_a_rate_of_one_request_in_years_is_none() -> None:
@@ -187,7 +192,12 @@ def test_what_is_wrong_is_shown_in_our_own_text(name: str, monkeypatch: pytest.M
     ],
 )
 def test_a_misspelt_setting_whose_effect_cannot_be_undone_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str, is_refused: bool
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    name: str,
+    meant: str,
+    is_refused: bool,
 ) -> None:
     """Phones that were stored stay stored; any other is a warning. .env counts as the environment does."""
     monkeypatch.chdir(tmp_path)
@@ -198,6 +208,8 @@ def test_a_misspelt_setting_whose_effect_cannot_be_undone_is_refused(
     assert misspelt() == [Misspelt(name, f"TRACKLY_{meant}", is_refused)]
     if not is_refused:
         refuse_misspelt()
+        warn_of_misspelt()
+        assert caplog.messages == [f"{name} is no setting and has no effect; TRACKLY_{meant} is one."]
         return
     with pytest.raises(SettingsError, match=f"{name} is no setting") as caught:
         refuse_misspelt()
@@ -214,6 +226,7 @@ def test_a_misspelt_setting_whose_effect_cannot_be_undone_is_refused(
         "TRACKLY_WAREHOUSE",
         "TRACKLY_CUSTOMER",
         "TRACKER_URL",
+        "TRACKY_COLOUR",
         "API_KEY",
         "LEDGER_URL",
         "HASH",

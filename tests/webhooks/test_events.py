@@ -202,7 +202,8 @@ def test_phones_are_hashed_wherever_they_stand(tmp_path: Path) -> None:
     reply = f'{{"event": "reply", "from": "{hidden}", "text": "call {PHONE}", "list_number": "{LIST}"}}'
     arrive(
         settings, delivery(7, to=PHONE), opt_out(PHONE, keyword=f"stop {PHONE}"), reply.encode(),
-        {"event": "reply", "phone_number": PHONE[1:]}, [delivery(8, to=PHONE)], f"junk {PHONE[1:]}".encode(),
+        {"event": "reply", "phone_number": PHONE[1:], "timestamp": f"at {PHONE}"}, [delivery(8, to=PHONE)],
+        f"junk {PHONE[1:]}".encode(),
     )  # fmt: skip
     publish_events(settings)
     held = b"".join(path.read_bytes() for path in settings.data_dir.glob("we*") if path.is_file())

@@ -126,7 +126,7 @@ class _Chain:
         self._open: dict[int, Slice] = {}
         """Replies by their place in the plan, each kept until it is joined to both neighbours."""
         self._filled: list[int] = []
-        """Places whose reply had rows."""
+        """Places whose reply had rows; the top one has."""
         self._endings: set[int] = set()
         """A digest of how each reply ends, from its last row with a key on."""
         self._joined: set[int] = set()
@@ -201,8 +201,6 @@ class _Chain:
 
     def _goes_on(self) -> bool:
         """Whether the last reply is full beyond the total: then the total is no hint of where the end is."""
-        if not self._filled:
-            return False
         tail = self._open[max(self._filled)]
         return not tail.ends and tail.total is not None and tail.stop > tail.total
 
@@ -255,8 +253,6 @@ class _Chain:
             self._evidence.drifted |= not _overlap_alike(self._open[place], self._open[following])
             if not await self._joiner.join(self._open[place], self._open[following], budget):
                 chained_from = following
-        if not self._filled:
-            return chained_from, 0
         tail = self._open[max(self._filled)]
         end = tail if tail.ends else await self._joiner.join(tail, None, budget)
         if end is not None and end.total is not None:

@@ -96,12 +96,12 @@ async def send_dripping(response: Response, rate: int, request: Request, send: S
     await _start(response, send)
     rate, body = max(rate, 1), bytes(response.body)
     step = max(rate // _DRIPS, 1)
-    for place in range(0, len(body), step):
+    for place in range(0, max(len(body), 1), step):
         await asyncio.sleep(step / rate)
+        part, more = body[place : place + step], place + step < len(body)
+        await send({"type": "http.response.body", "body": part, "more_body": more})
         if await request.is_disconnected():
             return
-        await send({"type": "http.response.body", "body": body[place : place + step], "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _start(response: Response, send: Send) -> None:

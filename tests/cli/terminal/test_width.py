@@ -67,6 +67,11 @@ def test_a_table_that_does_not_fit_is_shown_row_by_row() -> None:
     assert not fits(table, terminal(40))
     lines = rows_as_lines(table, terminal(40)).plain.splitlines()
     assert lines == ["47e1cdba", "  began: 2026-11-26 14:11:53", "  what: pull all, push all of 2025-03"]
+    for width, first in ((60, "run"), (40, "47e1cdba")):
+        console = terminal(width)
+        console.print(table)
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue().split()[0] == first
 
 
 WIDTHS = [40, 60, 80, 120]

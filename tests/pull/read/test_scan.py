@@ -144,14 +144,18 @@ def test_whatever_answers_a_page_beyond_the_last_ends_the_scan(answer: str, page
     assert account.stayed <= account.got.keys()
 
 
-def test_a_page_that_is_refused_in_the_middle_is_an_error() -> None:
-    """A page that must be there by the total, and is refused for ever, is not taken for the end."""
+@pytest.mark.parametrize("size", [None, 50])
+def test_a_page_that_is_refused_in_the_middle_is_an_error(size: int | None) -> None:
+    """A page that must be there by the total, and is refused for ever, is not taken for the end.
+
+    Where pages are of one size neither.
+    """
     account = Account(rows(300))
 
     def change(query: Query, body: Any) -> Any:
         if int(query["page"]) > 3:
             raise NotFoundError("no such page")
-        return body
+        return json.loads(account.serve({**query, "per_page": size})) if size else body
 
     with pytest.raises(NotFoundError):
         run_with(account, change)
@@ -245,6 +249,19 @@ def test_a_server_of_one_page_size_is_read_to_its_end_and_for_what_is_new(size: 
     asyncio.run(scan_new(endpoint, fetch, lambda seen: len(account.got) >= 150 and bool(seen.keys)))
     assert set(range(151, 301)) <= account.got.keys()
     assert len(account.got) < 150 + 2 * size
+
+
+def test_pages_of_one_size_are_noticed_without_a_total() -> None:
+    """Also where no later page has more rows than asked for, so that only half of the first page shows it."""
+    account = Account(rows(80))
+
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        body = json.loads(account.serve({**query, "per_page": 50}))
+        return seen(json.dumps({"rows": body["rows"]}).encode(), check)
+
+    found = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
+    assert (found.complete, found.drifted, len(account.got)) == (True, False, 80)
+    assert "50 rows come on a page, whatever is asked for" in found.notes[-1]
 
 
 def test_pages_of_one_size_that_differ_each_time_prove_nothing() -> None:

@@ -238,6 +238,11 @@ def test_a_look_at_a_port_tells_what_it_speaks(authority: Authority, wire: Any) 
     def resets(connection: socket.socket, _: Seen) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def talks_over_tls(connection: socket.socket, _: Seen) -> None:
+        with context_of(certificate).wrap_socket(connection, server_side=True) as secure:
+            secure.sendall(b"SSH")
+            secure.recv(1)
+
     def look(place: str, *, tls: bool = True) -> str:
         host, _, port = place.rpartition(":")
         found = asyncio.run(diagnose(host, int(port), tls=tls))
@@ -246,6 +251,8 @@ def test_a_look_at_a_port_tells_what_it_speaks(authority: Authority, wire: Any) 
     certificate = authority.sign("looked")
     with serving_tls(context_of(certificate, authority.file), REPLY) as strict:
         assert look(strict.place) == "demands a client certificate, which Trackly's API does not."
+    with serving(talks_over_tls) as tls:
+        assert look(tls.place) == "", "TLS is not what is wrong"
     with serving_tls(context_of(certificate), REPLY) as fine:
         assert look(fine.place, tls=False) == "speaks TLS, and TRACKLY_BASE_URL begins with http://."
     with serving(talks_plainly) as other:
