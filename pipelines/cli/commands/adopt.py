@@ -49,6 +49,8 @@ def _show(done: "Adopted") -> None:
         f"In the ledger now: {plural(done.rows, 'row')} of revenue in {plural(done.calls, 'call')}, "
         f"{money(done.amount)}."
     )
+    if done.unknown:
+        out.print(f"The amounts of {done.unknown:,} of them are on record nowhere, and are not in that sum.")
     if done.settled:
         out.print(f"{done.settled:,} of them were in doubt or pending in the ledger, and have their outcome.")
     if done.in_doubt:

@@ -14,9 +14,16 @@ from typing import Any
 import duckdb
 
 from pipelines.push.audit.alerts import watched_push
+from pipelines.push.audit.lost_ledger.amounts import amount_of_rows, with_amounts
 from pipelines.push.audit.lost_ledger.current_input import note_input
 from pipelines.push.audit.lost_ledger.detect import Surviving
-from pipelines.push.audit.lost_ledger.survivors import add_rows, calls_of, opened_archive, opened_warehouse
+from pipelines.push.audit.lost_ledger.survivors import (
+    add_rows,
+    calls_of,
+    opened_archive,
+    opened_warehouse,
+    records_of,
+)
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.ledger import Ledger
@@ -34,11 +41,11 @@ _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[]
 _COLUMNS = "identity, r.chunk, outcome, code, reason, attempt, r.message_id, revenue"
 _ONCE = " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY in_input DESC) = 1"
 _ROWS = (
-    f"SELECT {_COLUMNS} FROM imports.records AS r"
+    f"SELECT {_COLUMNS} FROM {{records}} AS r"
     f" WHERE dataset = '{REVENUE}' AND identity IS NOT NULL AND chunk IN (SELECT unnest(?::BIGINT[])){_ONCE}"
 )
 _SETTLED = (
-    f"SELECT {_COLUMNS}, intended_at FROM imports.records AS r JOIN imports.chunks AS c ON c.chunk = r.chunk"
+    f"SELECT {_COLUMNS}, intended_at FROM {{records}} AS r JOIN imports.chunks AS c ON c.chunk = r.chunk"
     f" WHERE r.dataset = '{REVENUE}' AND outcome IN {sql_list((*IN_ACCOUNT, Outcome.REJECTED))}"
     f" AND identity IN (SELECT unnest(?::VARCHAR[])){_ONCE}"
 )
@@ -55,8 +62,9 @@ class Adopted:
         calls: how many that the ledger did not know.
         rows: rows that were part of them, and those of known calls that the ledger had in doubt or pending.
         in_doubt: rows of these calls of which it is not known whether they are in the account.
-        amount: revenue of all rows, in the account's currency.
+        amount: revenue of all rows but the `unknown`, in the account's currency.
         settled: those of the rows that are of known calls.
+        unknown: rows whose amounts are on record nowhere; an earlier version published none.
     """
 
     calls: int
@@ -64,6 +72,7 @@ class Adopted:
     in_doubt: int
     amount: Decimal
     settled: int = 0
+    unknown: int = 0
 
     def __add__(self, other: "Adopted") -> "Adopted":
         return Adopted(
@@ -72,6 +81,7 @@ class Adopted:
             self.in_doubt + other.in_doubt,
             self.amount + other.amount,
             self.settled + other.settled,
+            self.unknown + other.unknown,
         )
 
 
@@ -114,7 +124,8 @@ def _take_over(settings: Settings, ledger: Ledger) -> Adopted:
         if not survivors:
             return Adopted(0, 0, 0, Decimal(0))
         ledger.recover(REVENUE)  # nothing is under way beside this: what is on record so was cut off
-        done = [_take_from(connection, ledger) for connection in sorted(survivors, key=_latest, reverse=True)]
+        survivors.sort(key=_latest, reverse=True)
+        done = [_take_from(settings, connection, ledger) for connection in survivors]
     return sum(done, start=Adopted(0, 0, 0, Decimal(0)))
 
 
@@ -134,21 +145,31 @@ def _latest(connection: duckdb.DuckDBPyConnection) -> datetime:
     return max((at for at, _ in calls_of(connection).values()), default=datetime.min.replace(tzinfo=UTC))
 
 
-def _take_from(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> Adopted:
+def _take_from(settings: Settings, connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> Adopted:
     """Take over from one survivor: calls that the ledger does not know, and the outcomes of rows that it has open."""
     with ledger.figures() as figures:
         known = figures.calls_on_record()
     numbers = [number for number, (at, _) in calls_of(connection, (REVENUE,)).items() if at not in known]
     with ledger.begin() as transaction:
         open_rows = unsure(transaction, ledger.part)
-    calls, rows = dicts(connection, _WHOLE, numbers), dicts(connection, _ROWS, numbers)
+    calls = dicts(connection, _WHOLE, numbers)
+    rows = with_amounts(
+        settings, calls, dicts(connection, _ROWS.format(records=records_of(connection)), numbers)
+    )
     settled = _settled(connection, open_rows, set(numbers))
     if calls or settled.rows:
         adopt_calls(ledger, calls, rows, settled)
-    taken = [*rows, *settled.rows]
-    amount = sum((row["revenue"] or Decimal(0) for row in taken), Decimal(0))
+    amount, unknown = amount_of_rows(calls, rows)
+    of_settled, unknown_too = amount_of_rows((), with_amounts(settings, (), settled.rows))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)
-    return Adopted(len(calls), len(taken), doubts, amount, len(settled.rows))
+    return Adopted(
+        calls=len(calls),
+        rows=len(rows) + len(settled.rows),
+        in_doubt=doubts,
+        amount=amount + of_settled,
+        settled=len(settled.rows),
+        unknown=unknown + unknown_too,
+    )
 
 
 def _settled(
@@ -167,7 +188,7 @@ def _settled(
     ours = {row.identity: row for row in open_rows}
     rows = [
         {**row, "chunk": ours[row["identity"]].chunk}
-        for row in dicts(connection, _SETTLED, list(ours))
+        for row in dicts(connection, _SETTLED.format(records=records_of(connection)), list(ours))
         if row["chunk"] not in unknown and _is_believed(row, ours[row["identity"]])
     ]
     answered = {call["intended_at"]: call for call in dicts(connection, _ANSWERED)}

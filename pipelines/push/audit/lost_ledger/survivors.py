@@ -27,7 +27,7 @@ from pipelines.settings import Settings
 from pipelines.storage import is_there, storage_errors
 from pipelines.warehouse.swap import reading
 from schemas.derived.tables import TYPES, literal
-from schemas.own_tables.imports import CHUNKS
+from schemas.own_tables.imports import CHUNKS, RECORDS
 from schemas.registry import PUSHED
 from schemas.values.money import sql_amount
 
@@ -120,6 +120,21 @@ def calls_of(
         return {}
     found = connection.execute(_CALLS, [list(datasets)]).fetchall()
     return {number: (at, dataset) for number, dataset, at in found}
+
+
+def records_of(connection: "DuckDBPyConnection") -> str:
+    """What to select from for a survivor's imports.records: columns that an earlier version did not have are null.
+
+    Args:
+        connection: to the survivor.
+    """
+    there = {str(row[0]) for row in connection.execute("DESCRIBE imports.records").fetchall()}
+    missing = [
+        f'CAST(NULL AS {TYPES[field.kind]}) AS "{field.name}"'
+        for field in RECORDS.fields
+        if field.name not in there
+    ]
+    return f"(SELECT {', '.join(['*', *missing])} FROM imports.records)"
 
 
 def archived_revenue(settings: Settings) -> frozenset[str]:

@@ -1,5 +1,8 @@
 """What the ledger adds up to: by outcome, by reason, and by what the API acknowledged.
 
+The amounts of rows that were taken over from an earlier version may be unknown. Those that a call's answer
+acknowledged count with what it added up.
+
 What does not belong here: counts of the current input that must be there at once (`Ledger.outcomes`).
 """
 
@@ -55,11 +58,13 @@ def sums(connection: sa.Connection) -> dict[str, Sums]:
         .join(CHUNKS, CHUNKS.c.chunk == PACKS.c.chunk)
         .group_by(PACKS.c.dataset)
     ).all()
-    counted = _acknowledged(connection)
+    counted, without = _acknowledged(connection), _amount_of_unknown(connection)
     figures = {str(name): dict(zip(_SUMS, map(int, sums), strict=True)) for name, *sums in rows}
     for name, accepted_rows in packed:
         of = figures.setdefault(str(name), dict.fromkeys(_SUMS, 0))
         of["accepted"] += int(accepted_rows)
+    if without:
+        figures[REVENUE]["amount"] += without
     found = {}
     for dataset, sums_of in figures.items():
         success, skipped, revenue = counted[dataset]
@@ -85,6 +90,23 @@ def _acknowledged(connection: sa.Connection) -> dict[str, tuple[int, int, int | 
         str(name): (int(success), int(skipped), None if silent_calls else int(revenue))
         for name, success, skipped, revenue, silent_calls in calls
     }
+
+
+def _amount_of_unknown(connection: sa.Connection) -> int:
+    """What the API acknowledged of calls with rows of unknown amounts, beside the amounts that are known of them.
+
+    Nothing of a call of which more is known than it acknowledged: that does not agree, and shows.
+    """
+    acknowledged = sa.and_(ROWS.c.outcome.is_(None), row_outcome.ANSWERED)
+    rest = CHUNKS.c.total_revenue - sa.func.coalesce(sa.func.sum(ROWS.c.amount), 0)
+    calls = connection.execute(
+        sa.select(rest)
+        .join(ROWS, ROWS.c.chunk == CHUNKS.c.chunk)
+        .where(ROWS.c.dataset == REVENUE, acknowledged, CHUNKS.c.total_revenue.is_not(None))
+        .group_by(CHUNKS.c.chunk, CHUNKS.c.total_revenue)
+        .having(sa.func.count(ROWS.c.amount) < sa.func.count())
+    )
+    return sum(max(int(amount), 0) for amount in calls.scalars())
 
 
 def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int]:
@@ -122,7 +144,8 @@ def sent_revenue(
         connection: a transaction.
         names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt), amount,
             tries, intended_at, amount_before, count_before, phone_amount_before, phone_count_before, and read_to,
-            when the reading of these four ended. Amounts are in units (see `schemas.values.money`).
+            when the reading of these four ended. Amounts are in units (see `schemas.values.money`), null where
+            they are not known.
         batch: rows of a batch.
 
     Yields:
@@ -131,7 +154,6 @@ def sent_revenue(
     known: dict[str, sa.ColumnElement[Any]] = {
         "ref": ROWS.c.list_ref,
         "accepted": sa.not_(row_outcome.IN_DOUBT),
-        "amount": sa.func.coalesce(ROWS.c.amount, 0),
         "intended_at": CHUNKS.c.intended_at,
         "read_to": READINGS.c.finished_at,
     }

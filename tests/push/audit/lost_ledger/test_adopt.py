@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pytest
 from beginnings import Beginning, beginning, seeded
@@ -32,6 +33,7 @@ from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Fault, Server, running
 from pipelines.settings import Settings
+from schemas.own_tables.imports import FACTS
 
 Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
@@ -156,8 +158,7 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
     # older by two pushes; the same copy again: as before
     for copy, edit in (("reset.db", PENDING), ("reset.db", ""), ("answered.db", ACKNOWLEDGED)):
         backup = settings.data_dir / copy
-        with closing(sqlite3.connect(backup)) as ledger, ledger:
-            ledger.execute(edit)
+        change(backup, edit)
         restore(settings, backup)
         done = adopt(settings)
         assert (done.settled > 0, done.in_doubt) == (True, 0)
@@ -176,6 +177,73 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
     assert accounted(settings) == records
     assert sorted(row["revenue"] for row in account.revenue) == sold
     assert reconcile(settings).agrees
+
+
+def change(ledger: Path, edit: str) -> None:
+    """Change a ledger behind our back."""
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute(edit)
+
+
+def make_older(settings: Settings) -> None:
+    """Make the warehouse as the first version left it, which archived nothing and published no amounts."""
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        for column in (
+            "evidence",
+            "line",
+            "differs",
+            "differs_acknowledged",
+            *(field.name for field in FACTS),
+        ):
+            connection.execute(f"ALTER TABLE imports.records DROP COLUMN {column}")
+        connection.execute("ALTER TABLE imports.chunks DROP COLUMN run")
+    shutil.rmtree(settings.parquet_dir / "imports")
+
+
+@pytest.mark.parametrize("case", ["staged", "archived", "changed", "nowhere", "backup"])
+def test_a_warehouse_without_amounts_is_taken_over_as_it_is(
+    account: Account, settings: Settings, pushed_thrice: Beginning, case: str
+) -> None:
+    """They come from the stage or the archive; what is nowhere is unknown, neither 0 nor missing in the account.
+
+    What the answer to a call added up is the amount of its rows, and other amounts for them are not believed. One
+    call had no answer, so that its 27 rows are unknown where nothing else has them.
+    """
+    pushed_thrice.restore(account, settings)
+    sold, answered = Decimal(125 + sum(range(100))), Decimal("3559.25")
+    stage, archive = (
+        settings.data_dir / "push" / "revenue.duckdb",
+        settings.parquet_dir / "imports" / "revenue",
+    )
+    amount, unknown = {"nowhere": (answered, 27), "backup": (answered - 50 - sum(range(40)), 27)}.get(
+        case, (sold, 0)
+    )
+    kept = archive.rename(settings.data_dir / "kept")
+    make_older(settings)
+    restore(settings, settings.data_dir / "backup.db" if case == "backup" else None)
+    if case == "backup":  # of a contact whose totals before are known
+        change(
+            settings.data_dir / "ledger.db", "UPDATE push_rows SET amount = NULL WHERE identity = 'record:r5'"
+        )
+    if case == "archived":
+        archive.parent.mkdir()
+        kept.rename(archive)
+    if case == "changed":
+        with duckdb.connect(str(stage)) as connection:
+            call = "SELECT chunk FROM w.imports.chunks WHERE total_revenue IS NULL AND dataset = 'revenue'"
+            lost = f"SELECT message_id FROM w.imports.records WHERE chunk IN ({call})"
+            connection.execute(f"ATTACH '{settings.warehouse}' AS w (READ_ONLY)")
+            connection.execute(f"UPDATE input SET revenue = 1 WHERE message_id NOT IN ({lost})")
+    elif case != "staged":
+        stage.unlink()
+    done = adopt(settings)
+    assert (done.amount, done.unknown, done.in_doubt) == (amount, unknown, 0)
+    compared = reconcile(settings)
+    assert (compared.agrees, sum(compared.findings.values())) == (True, 0)
+    assert compared.balances["revenue"].amount == (answered if unknown else sold)
+    if case == "nowhere":
+        push(settings, ["revenue"])
+    assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(100)]
 
 
 def run_adopt(capsys: pytest.CaptureFixture[str], as_json: bool) -> str:
