@@ -1,6 +1,8 @@
 """What history files say of imported rows outlives the files, the stages and the warehouse."""
 
 import datetime as dt
+import os
+import shutil
 import stat
 from collections.abc import Callable
 from decimal import Decimal
@@ -371,3 +373,11 @@ def test_months_of_one_input_are_archived_as_they_are_sent(
     publish_imports(settings)
     lengths = {key[1]: row["length"] for key, row in facts(settings).items()}
     assert lengths == {"m000000": 0, "m000001": 1, "m000002": 2}
+
+    large = folder / "00000001-00000003.parquet"
+    for name in ("00000004-00000004.parquet", "00000005-00000005.parquet"):
+        shutil.copy(large, folder / name)
+    os.truncate(large, archive_rows._SMALL + 1)  # and nobody can read it
+    with duckdb.connect() as connection:
+        archive_rows._merge(connection, folder)
+    assert [path.name for path in archived(folder)] == [large.name, "00000004-00000005.parquet"]

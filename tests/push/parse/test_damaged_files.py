@@ -172,7 +172,7 @@ def test_what_is_no_text_is_named(tmp_path: Path, content: bytes, what: str, kin
     ("content", "kind"),
     [
         (b"", "csv"), (b"\xef\xbb\xbf", "csv"), (b" \r\n\n", "csv"), (b"", "parquet"), (b"", "ndjson"),
-        (b"\n \n", "ndjson"), (b"[]", "ndjson"), (b"[\n]\n", "ndjson"),
+        (b"\n \n", "ndjson"), (b"[]", "ndjson"), (b"[\n]\n", "ndjson"), (b"\n\xc2\xa0\n", "ndjson"),
     ],
 )  # fmt: skip
 def test_an_empty_file_has_no_rows_and_a_note(tmp_path: Path, content: bytes, kind: str) -> None:

@@ -71,6 +71,10 @@ USUAL = {
 }
 
 
+PLACES = pa.array([0, 1, 2, 3], pa.int32()).buffers()[1]
+"""Where each of three texts of one byte begins, and the last one ends."""
+
+
 def texts(dataset: Dataset, columns: dict[str, Sequence[str | None]]) -> pa.RecordBatch:
     """A batch as it comes from a text file."""
     rows = len(next(iter(columns.values())))
@@ -182,6 +186,20 @@ def test_good_rows_are_typed_at_once(changed: dict[str, str | None]) -> None:
 )
 def test_what_is_odd_is_left_to_the_formats(changed: dict[str, str | None]) -> None:
     assert prove(SENDS, usual(**changed)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        # a text that is there, and is none
+        ("id", pa.Array.from_buffers(pa.string(), 3, [pa.py_buffer(b"\x05"), PLACES, pa.py_buffer(b"abc")])),
+        ("length", pa.array([1.5, 2.0, 3.0])),
+        ("timestamp", pa.array([1, 2, 3], pa.timestamp("ns", "UTC"))),
+    ],
+)
+def test_columns_of_other_kinds_are_left_to_the_formats(name: str, column: pa.Array) -> None:
+    batch = usual()
+    assert prove(SENDS, batch.set_column(batch.schema.get_field_index(name), name, column)) is None
 
 
 def test_a_slice_of_a_batch_is_typed_as_its_own_rows() -> None:

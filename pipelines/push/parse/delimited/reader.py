@@ -255,7 +255,7 @@ class _Rows:
         self.first, self.last, self.never_ends = lines.before, lines.before, False
 
     def __iter__(self) -> Iterator[list[str] | None]:
-        while True:
+        while not self.lines.between:
             try:
                 for row in self._reader:
                     self.first, self.last = self.last + 1, self._before + self._reader.line_num
@@ -264,8 +264,6 @@ class _Rows:
                 self.first, self.last = self.last + 1, self._before + self._reader.line_num
                 self.never_ends = self.lines.ended
                 yield None
-            else:
-                return
 
 
 def _trailing(rows: Iterator[list[str]], names: Sequence[str]) -> int:
