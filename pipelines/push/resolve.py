@@ -46,7 +46,7 @@ class Doubt:
     Attributes:
         identity: what it is known by.
         message_id: its send.
-        amount: in the account's currency.
+        amount: in the account's currency; None where it is on record nowhere.
         chunk: the call that had no usable answer.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: no_answer and not_named (the next reading may settle them), no_reading, contact_gone, or ambiguous.
@@ -55,7 +55,7 @@ class Doubt:
 
     identity: str
     message_id: str
-    amount: Decimal
+    amount: Decimal | None
     chunk: int
     sent_at: str
     code: str
@@ -73,7 +73,10 @@ def in_doubt(settings: Settings) -> list[Doubt]:
             return []
         with ledger.begin() as connection:
             found = ledger_doubt.doubts(connection)
-    return [Doubt(**{**row._asdict(), "amount": amount_of(row.amount)}) for row in found]
+    return [
+        Doubt(**{**row._asdict(), "amount": None if row.amount is None else amount_of(row.amount)})
+        for row in found
+    ]
 
 
 @watched_push

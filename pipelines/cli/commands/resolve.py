@@ -299,7 +299,7 @@ def _show_alarms(found: "list[LateRevenue]", *, masked: bool) -> None:
 
 def _show(found: "list[Doubt]", as_json: bool) -> None:
     if as_json:
-        show_json([{**asdict(doubt), "amount": str(doubt.amount)} for doubt in found])
+        show_json([_json(doubt) for doubt in found])
         return
     if not found:
         out.print("No row is in doubt.")
@@ -319,6 +319,10 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
     )
 
 
+def _json(doubt: "Doubt") -> dict[str, object]:
+    return {**asdict(doubt), "amount": None if doubt.amount is None else str(doubt.amount)}
+
+
 def _table(found: "list[Doubt]") -> Table:
     table = Table("row", "send", box=None, pad_edge=False, header_style="bold")
     for title in ("amount", "call"):
@@ -329,7 +333,7 @@ def _table(found: "list[Doubt]") -> Table:
         table.add_row(
             cell(doubt.identity),
             cell(doubt.message_id),
-            money(doubt.amount),
+            "unknown" if doubt.amount is None else money(doubt.amount),
             str(doubt.chunk),
             doubt.sent_at[:19].replace("T", " "),
             doubt.code,

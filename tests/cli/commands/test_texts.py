@@ -1,6 +1,7 @@
 """What commands print of results that the engine's own tests produce: the rare ones, made by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -172,8 +173,10 @@ def test_rows_that_differ_and_rows_in_doubt(shown: Shown) -> None:
     assert "clicks m2 c.parquet 1,234" in text
     assert "more: trackly-sync resolve --differs --json" in text
     doubt = Doubt("record:1", "m1", Decimal("12.5"), 3, "2026-11-01T00:00:00+00:00", "no_answer", "no answer")
-    resolve._show([doubt] * 101, as_json=False)
+    resolve._show([replace(doubt, amount=None)] + [doubt] * 100, as_json=False)
     text = shown()
+    assert "record:1 m1 unknown 3" in text
+    assert "record:1 m1 12.50 3" in text
     assert "more: trackly-sync resolve --json" in text
     assert "Not settled yet: trackly-sync push revenue reads the contacts' totals and settles" in text
 

@@ -348,7 +348,11 @@ def test_what_had_no_answer_is_in_doubt(
     done = adopt(settings)
     assert done.in_doubt == len(doubtful)
     push(settings, ("sends", "revenue"))
-    assert [doubt.code for doubt in in_doubt(settings)] == ["no_reading"] * len(doubtful)
+    assert [(doubt.code, doubt.amount is None) for doubt in in_doubt(settings)] == [
+        ("no_reading", False)
+    ] * len(doubtful)
+    change(settings.data_dir / "ledger.db", "UPDATE push_rows SET amount = NULL WHERE outcome = 'in_doubt'")
+    assert [doubt.amount for doubt in in_doubt(settings)] == [None] * len(doubtful), "not 0: it is not known"
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
     assert plan_push(settings, BOTH).plans["revenue"].intake.pending == 0
     # two of the three are of one contact, and so one of them was not sent at first

@@ -169,7 +169,7 @@ class Doubtful(NamedTuple):
     Attributes:
         identity: what it is known by.
         message_id: its send; "" where that is not on record.
-        amount: in units (see `schemas.values.money`).
+        amount: in units (see `schemas.values.money`); None where it was taken over from a warehouse without it.
         chunk: its call.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: why it is in doubt.
@@ -178,7 +178,7 @@ class Doubtful(NamedTuple):
 
     identity: str
     message_id: str
-    amount: int
+    amount: int | None
     chunk: int
     sent_at: str
     code: str
@@ -191,7 +191,7 @@ def doubts(connection: sa.Connection) -> list[Doubtful]:
         sa.select(
             ROWS.c.identity,
             sa.func.coalesce(ROWS.c.message_id, "").label("message_id"),
-            sa.func.coalesce(ROWS.c.amount, 0).label("amount"),
+            ROWS.c.amount,
             ROWS.c.chunk,
             CHUNKS.c.intended_at.label("sent_at"),
             sa.func.coalesce(ROWS.c.code, NO_ANSWER).label("code"),
