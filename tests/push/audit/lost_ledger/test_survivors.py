@@ -356,6 +356,9 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
         rows.write_bytes(damaged(whole))
         with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
             adopt(settings)
+    rows.unlink()
+    with pytest.raises(StorageError, match=r"revenue.parquet is damaged: it is not there"):
+        adopt(settings)
     folder.rename(settings.data_dir / "away")
     assert adopt(settings).in_doubt == CUT_OFF, "the archive has them all"
 
@@ -369,13 +372,15 @@ def test_damaged_notes_of_calls_under_way_are_named(pushed: Pushed) -> None:
     for end in (b"\n2024-05-02T10:0", b'\n2024-05-02T10:00:00+00:00\t2\t{"identity": ["a"', b"\n\0\0\0"):
         path.write_bytes(whole + end)
         assert len(lost(settings).calls) == known
-    for damaged in (b"\x9d\xff\n" * 9, whole + b"\nx\t1\t{}\t.", whole.replace(b"{", b"[")):
+    no_time = whole + b'\n2024-13-01\t0\t{"identity": []}\t.'
+    for damaged in (b"\x9d\xff\n" * 9, whole + b"\nx\t1\t{}\t.", no_time, whole.replace(b"{", b"[")):
         path.write_bytes(damaged)
         with pytest.raises(StorageError, match="under-way is damaged"):
             push(settings, BOTH)
-    path.write_bytes(whole.replace(b'"amount": [', b'"amount": [7, ', 1))
-    with pytest.raises(StorageError, match="under-way is damaged"):
-        adopt(settings)
+    for other in (b'"amount": [7, ', b'"amounts": [', b'"amount": [, '):
+        path.write_bytes(whole.replace(b'"amount": [', other, 1))
+        with pytest.raises(StorageError, match="under-way is damaged"):
+            adopt(settings)
 
 
 def test_notes_of_calls_under_way_without_their_end_are_named(pushed: Pushed) -> None:
