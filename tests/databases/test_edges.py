@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -9,7 +11,7 @@ import pytest
 
 from pipelines.databases.duckdb_instances import attached
 from pipelines.databases.sqlite_or_postgresql import making, open_engine
-from pipelines.databases.sqlite_reader import Remedies
+from pipelines.databases.sqlite_reader import Remedies, asking
 from pipelines.errors import SettingsError, StorageError
 from pipelines.logs import JsonLines
 from pipelines.privacy import Privacy
@@ -32,6 +34,18 @@ def test_a_file_that_is_no_database_or_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="move it away"), making(f"sqlite:///{tmp_path}/file", REMEDIES):
         pass
     with pytest.raises(StorageError, match="make room"), making(f"sqlite:///{tmp_path}/file/in.db", REMEDIES):
+        pass
+
+
+def test_a_file_of_a_newer_sqlite_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    """It is refused by the first look, which is not repeated as on a disk without room."""
+    path = tmp_path / "newer.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    content = bytearray(path.read_bytes())
+    content[47] = 9  # the format of its schema
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="unsupported file format"), asking(path, REMEDIES):
         pass
 
 

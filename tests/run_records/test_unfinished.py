@@ -12,8 +12,9 @@ from pipelines.errors import ServiceError
 from pipelines.process import interrupts
 from pipelines.push.ledger.status import outcomes
 from pipelines.record_files import path_of
+from pipelines.run_records.failures import failure_recorded, note_recovery
 from pipelines.run_records.unfinished import commands, unfinished
-from pipelines.runs import now, part_of, recorded
+from pipelines.runs import last_of_each, now, part_of, recorded
 from pipelines.settings import Settings
 from pipelines.whole_runs import MARK, tag, whole_run
 from schemas.own_tables.sync import RunRecord
@@ -155,3 +156,25 @@ def test_a_killed_run_of_dagster_has_left_what_it_was_yet_to_do(tmp_path: Path) 
     for name in ("sends", "clicks", "revenue"):
         _done(tmp_path, "last", f"push {name}")
     assert _left(tmp_path, "push") == []
+
+
+def test_a_measurement_that_was_stopped_is_left_until_it_is_made(tmp_path: Path) -> None:
+    """What was asked for is no list of datasets: what it was in is what is missing."""
+    _ended_early(tmp_path, "pull --measure", ["measure audiences"], "stopped")
+    (left,) = unfinished(tmp_path, "pull", {})
+    assert (left.what, left.missing) == ("pull --measure", {("measure audiences", None)})
+    _done(tmp_path, "later", "measure audiences")
+    assert unfinished(tmp_path, "pull", {}) == []
+
+
+def test_what_is_on_record_only_where_it_fails_is_noted_when_it_went_well_again(tmp_path: Path) -> None:
+    """Once: after that there is nothing to note."""
+    note_recovery(tmp_path, "first", "report")
+    assert "report" not in last_of_each(tmp_path)
+    with pytest.raises(ServiceError), failure_recorded(tmp_path, "second", ["report"]):
+        raise _END["failed"]
+    assert last_of_each(tmp_path)["report"].status == "failed"
+    for run in ("third", "fourth"):
+        note_recovery(tmp_path, run, "report")
+    found = last_of_each(tmp_path)["report"]
+    assert (found.status, found.run) == ("succeeded", "third")

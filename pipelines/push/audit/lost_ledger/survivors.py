@@ -140,12 +140,13 @@ def records_of(connection: "DuckDBPyConnection") -> str:
 def archived_revenue(settings: Settings) -> frozenset[str]:
     """The rows of revenue in the archive, by their identities: each was about to be sent, and perhaps was.
 
+    Args:
+        settings: where the archive lies; it has files of revenue.
+
     Raises:
         StorageError: it cannot be read.
     """
     files = archived(archive_folder(settings, REVENUE))
-    if not files:
-        return frozenset()
     from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
 
     with (

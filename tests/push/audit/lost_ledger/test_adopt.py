@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -23,9 +24,10 @@ from oracle import query, restore_key
 from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.errors import AccessError, StorageError
 from pipelines.push.audit.acknowledged import balances
-from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.lost_ledger.adopt import _is_believed, adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
+from pipelines.push.ledger.queries.revenue.adopt import Unsure
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
@@ -357,6 +359,25 @@ def test_what_had_no_answer_is_in_doubt(
     assert plan_push(settings, BOTH).plans["revenue"].intake.pending == 0
     # two of the three are of one contact, and so one of them was not sent at first
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_in_doubt", "minute", "believed"),
+    [
+        ("accepted", False, 9, True),
+        ("duplicate", True, 9, True),
+        ("rejected", True, 0, True),
+        ("rejected", True, 9, False),
+        ("rejected", False, 0, False),
+    ],
+)
+def test_a_row_that_was_rejected_may_have_been_tried_again(
+    outcome: str, is_in_doubt: bool, minute: int, believed: bool
+) -> None:
+    """So that outcome counts only for the very call that has no answer in the ledger."""
+    at = datetime(2024, 5, 2, 10, tzinfo=UTC)
+    row = {"outcome": outcome, "intended_at": at + timedelta(minutes=minute)}
+    assert _is_believed(row, Unsure("r1", 1, at.isoformat(), is_in_doubt)) is believed
 
 
 @pytest.mark.parametrize("either", ["postgresql"], indirect=True)  # SQLite above

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import StorageError
+from pipelines.push.audit.publish import _sent_text
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.settings import Settings
@@ -82,3 +83,12 @@ def test_a_damaged_queue_of_events_has_a_remedy_of_its_own(tmp_path: Path) -> No
     with pytest.raises(StorageError, match=r"webhooks\.db is damaged") as refused:
         received(settings)
     assert "events that are not in the warehouse yet are lost" in refused.value.remedy
+
+
+def test_a_push_beside_a_ledger_that_breaks_says_where_the_figures_are(tmp_path: Path) -> None:
+    """What was sent cannot be counted then, and is on record all the same."""
+    settings = Settings(data_dir=tmp_path)
+    with open_ledger(settings) as ledger:
+        assert _sent_text(ledger, {"sends": 0}) == "Nothing was sent."
+        edited(tmp_path / "ledger.db", "DROP TABLE push_chunks")
+        assert _sent_text(ledger, {"sends": 0}) == "What was sent is in the ledger, and is not sent again."
