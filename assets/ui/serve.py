@@ -144,8 +144,7 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
             due = _Due(instance, settings)
             while all(process.poll() is None for process in started):
                 time.sleep(0.5)
-                if due.now():
-                    start_reporting(settings.data_dir, settings.dagster_url)
+                due.report()
         return 1
     finally:
         os.close(writing)
@@ -154,9 +153,17 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
             _wait_for_end(process)
 
 
-def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a program whose pipe is closed, which ends it silently; one that does not end is stopped."""
-    for seconds, stop in ((_HEED_SECONDS, process.terminate), (_STOP_SECONDS, process.kill)):
+def _wait_for_end(
+    process: subprocess.Popen[bytes], heed: float = _HEED_SECONDS, more: float = _STOP_SECONDS
+) -> None:
+    """Wait for a program whose pipe is closed, which ends it silently; one that does not end is stopped.
+
+    Args:
+        process: the program.
+        heed: seconds until it is asked to end.
+        more: seconds from then until it is killed.
+    """
+    for seconds, stop in ((heed, process.terminate), (more, process.kill)):
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -183,6 +190,11 @@ class _Due:
         self._daily = now if pending(settings.data_dir) else now + _SOON_SECONDS
         self._look, self._count = now + _LOOK_SECONDS, now + _SOON_SECONDS
         self._bodies = -1
+
+    def report(self) -> None:
+        """Start the process that reports, if it is time."""
+        if self.now():
+            start_reporting(self._settings.data_dir, self._settings.dagster_url)
 
     def now(self) -> bool:
         """Whether it is time: daily, when a command goes on for long or was killed, and after webhook events."""

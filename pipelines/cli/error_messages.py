@@ -142,7 +142,6 @@ def _cell(text: str) -> str:
     return f"`{plain.replace('|', '/').replace('`', chr(39))}`" if plain else ""
 
 
-def rewrite() -> None:
-    """Write the page again, below its marker."""
-    above = DOCUMENT.read_text(encoding="utf-8").partition(MARKER)[0]
-    DOCUMENT.write_text(page(above), encoding="utf-8")
+def rewritten(text: str) -> str:
+    """The page, made again below its marker."""
+    return page(text.partition(MARKER)[0])

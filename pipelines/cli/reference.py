@@ -139,4 +139,5 @@ def _errors() -> str:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(reference(), encoding="utf-8")
-    error_messages.rewrite()
+    explained = error_messages.DOCUMENT
+    explained.write_text(error_messages.rewritten(explained.read_text(encoding="utf-8")), encoding="utf-8")

@@ -177,7 +177,7 @@ def serve(
     Raises:
         StorageError: the queue cannot be opened.
     """
-    with at_work(settings.data_dir), open_store(settings) as store:
+    with listener, at_work(settings.data_dir), open_store(settings) as store:
         store.beat(serving=True)
         writer = Writer(store)
         try:

@@ -415,9 +415,10 @@ def test_resolve_lists_and_settles_what_is_in_doubt(
     unknown = sync("resolve", "record:r2", "--as", "accepted", "--reason", "x")
     assert unknown.returncode == 1
     assert "not in doubt" in unknown.stderr
-    done = sync("resolve", "--all", "--as", "accepted", "--reason", "seen in the account")
+    done = sync("resolve", "--all", "--as", "pending", "--reason", "seen in the account")
     assert done.returncode == 0, done.stderr
-    assert json.loads(sync("status", "--json").stdout)["push"]["revenue"]["accepted"] == 1
+    assert done.stdout == "1 row is pending now.\nTo send them: trackly-sync push revenue\n"
+    assert json.loads(sync("status", "--json").stdout)["push"]["revenue"]["pending"] == 1
     assert query(warehouse(environment), "SELECT identity, reason FROM imports.resolutions") == [
         ("record:r1", "seen in the account")
     ]

@@ -27,6 +27,7 @@ from pipelines.cli.shared.exits import guarded, verbose
 from pipelines.cli.terminal.help import Group
 from pipelines.errors import BusyError, SettingsError
 from pipelines.settings import DEMO_MARKER, load_settings
+from pipelines.webhooks.queue.store import Rejection, now, open_store
 
 Sync = Callable[..., Done]
 
@@ -183,14 +184,20 @@ def test_doctor_on_what_is_seldom(
         done = sync("doctor", "--json", **changes)
         return {one["check"]: (one["verdict"], one["found"]) for one in json.loads(done.stdout)}
 
-    assert found(TRACKLY_API_KEY=None)["API"][1].endswith("not asked without a key")
+    settings = load_settings(_env_file=None, data_dir=Path(environment["TRACKLY_DATA_DIR"]))
+    with open_store(settings) as store:
+        store.append([], [Rejection(now(), "wrongly_signed", 1)])
+    seen = found(TRACKLY_API_KEY=None, TRACKLY_HASH_PHONES=" ")
+    assert seen["API"][1].endswith("not asked without a key")
+    assert seen["settings"][0] == "fail"
+    assert seen["settings"][1].startswith("TRACKLY_HASH_PHONES: given without a value")
+    assert seen["webhooks"][0] == "warn"
     assert found(TRACKLY_DATA_DIR="/proc/nothing")["data directory"] == (
         "fail",
         "/proc/nothing cannot be written",
     )
     assert found(TRACKLY_DATA_DIR="x" * 300)["data directory"][0] == "fail"
     secret = {"TRACKLY_WEBHOOK_SECRET": SECRET}
-    settings = load_settings(_env_file=None, data_dir=Path(environment["TRACKLY_DATA_DIR"]))
     arrive(settings, delivery(1))
     open_url = environment["TRACKLY_BASE_URL"].replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - only to be asked
     metrics = tmp_path / "metrics"
@@ -206,11 +213,16 @@ def test_doctor_on_what_is_seldom(
     assert seen["webhooks"][0] in ("ok", "warn")
 
 
-def test_small_words_of_commands(sync: Sync) -> None:
-    """A project that is up to date, nothing to read again, and nothing in doubt, as text and JSON."""
+def test_small_words_of_commands(sync: Sync, tmp_path: Path) -> None:
+    """A project that is up to date, nothing to read again, no secret, and nothing in doubt, as text and JSON."""
     assert sync("export", "dbt").returncode == 0
     assert "dbt is up to date: " in sync("export", "dbt").stdout
     assert sync("webhooks", "replay").stdout == "No event was received yet.\n"
+    (tmp_path / "data" / "webhooks.db").mkdir(parents=True)
+    receiver = sync("webhooks", "serve", "--port", "0")
+    assert receiver.returncode == 1
+    assert "TRACKLY_WEBHOOK_SECRET is not set: signatures are not verified" in receiver.stderr
+    (tmp_path / "data" / "webhooks.db").rmdir()
     settled = sync("resolve", "--all", "--as", "pending", "--reason", "seen", "--json")
     assert json.loads(settled.stdout) == {"resolved": [], "outcome": "pending"}
     seen = sync("resolve", "--differs", "--reason", "seen", "--json")

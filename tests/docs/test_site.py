@@ -193,7 +193,7 @@ def test_troubleshooting_has_the_messages_of_the_code() -> None:
     text = (ROOT / error_messages.DOCUMENT).read_text(encoding="utf-8")
     above, marker, _ = text.partition(error_messages.MARKER)
     assert marker
-    assert text == error_messages.page(above)
+    assert text == error_messages.rewritten(text)
     known = {found.message for found in error_messages.messages()}
     causes = [line.removeprefix("### ").strip("`") for line in above.splitlines() if line.startswith("### ")]
     assert len(causes) > 8

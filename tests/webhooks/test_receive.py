@@ -242,9 +242,12 @@ def test_a_commit_holds_so_many_events(tmp_path: Path, monkeypatch: pytest.Monke
                 asyncio.ensure_future(writer.write(Rejection(store.now(), "unsigned", size)))
                 for size in range(5)
             ]
+            gone = asyncio.ensure_future(writer.write(None))
             await asyncio.sleep(0)
+            gone.cancel()
             begun.set()
-            await asyncio.gather(*waiting)
+            await asyncio.gather(*waiting, writer.write(None))
+            assert gone.cancelled(), "nobody waits for it any more, and the others are answered"
             await asyncio.to_thread(writer.close)
             assert [one.size for one in queue.rejections()] == list(range(5))
 

@@ -111,7 +111,7 @@ def sandbox(
     out.print(f"A local account of {plural(contacts, 'contact')}. In another terminal:\n")
     _show_settings(url, API_KEY, history)
     serve_forever(account, faults, listener)
-    return 0
+    return 0  # pragma: no cover - uvicorn raises the signal that ends it once more
 
 
 def _check_events(webhook: str | None, *, is_chosen: bool) -> None:

@@ -209,8 +209,10 @@ def test_without_a_password_only_our_own_user_comes_in() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells whose a socket is")
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-def test_the_system_tells_whose_a_connection_is(family: socket.AddressFamily) -> None:
-    """Of both kinds of address; one that is not of this machine is nobody's."""
+def test_the_system_tells_whose_a_connection_is(
+    family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both kinds of address; one that is not of this machine is nobody's. Other systems than Linux do not tell."""
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
     with socket.socket(family) as server, socket.socket(family) as client:
         server.bind((host, 0))
@@ -223,6 +225,9 @@ def test_the_system_tells_whose_a_connection_is(family: socket.AddressFamily) ->
             assert user_of((other, peer[1]), own) is None
             assert not may_enter((other, peer[1]), own)
         assert not may_enter(peer, (own[0], own[1] ^ 1))
+        monkeypatch.setattr(sys, "platform", "darwin")
+        assert may_enter(("192.0.2.1", peer[1]), own)
+        monkeypatch.undo()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

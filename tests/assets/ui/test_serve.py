@@ -1,6 +1,7 @@
 """Starting Dagster: what kill -9 left behind, its lock, its logs and its settings."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from serving import wait_for
 
 from assets.definitions import build_defs
 from assets.runs.pools import POOLS, limit_pools
-from assets.ui.serve import _Due, _logging, settle_stale_runs
+from assets.ui.serve import _Due, _keep, _logging, _wait_for_end, settle_stale_runs
 from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import BusyError
@@ -119,6 +120,27 @@ def test_what_has_not_been_reported_is_noticed_while_the_pages_are_served(settin
         arrive(settings, delivery(1))
         assert [due(700), due(700), due(700)] == [True, True, False], "records of the day, then the event"
         assert due(86_400)
+
+
+def test_pages_end_with_the_first_of_their_programs(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is to be reported is reported by a process of its own until then."""
+    home = dagster_home(settings.data_dir)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no other process of Python gets beyond its first line
+    assert _keep([["dagster"]], tmp_path / "code", settings) == 1
+    times = iter((0.0, 86_400.0))
+    with dg.DagsterInstance.ephemeral() as instance:
+        _Due(instance, settings, lambda: next(times)).report()
+    wait_for(lambda: "/nowhere" in (home / "reporting.log").read_text())
+
+
+@pytest.mark.parametrize(("more", "by"), [(60, [signal.SIGTERM]), (0, [signal.SIGTERM, signal.SIGKILL])])
+def test_a_program_that_does_not_end_is_stopped(more: float, by: list[int]) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as program:
+        _wait_for_end(program, 0, more)
+        assert -program.wait(60) in by
 
 
 def test_a_database_that_is_away_does_not_end_the_pages(

@@ -2,8 +2,11 @@
 
 import fcntl
 import json
+import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -103,6 +106,7 @@ def test_a_demo_that_cannot_run_its_job_or_its_pages_fails(
     """With their exit code; its account is kept, and shown for as long as it is served."""
     monkeypatch.setenv("PYTHONHOME", "/nowhere")  # no other process of Python gets beyond its first line
     monkeypatch.setenv("TRACKLY_DATA_DIR", "/srv/real")
+    (folder / "dagster" / ".dagster.lock").touch()  # of a Dagster that has ended
     assert ended(folder, pages=False) == 1
     shown = capfd.readouterr()
     assert (
@@ -121,8 +125,32 @@ def test_a_demo_that_cannot_run_its_job_or_its_pages_fails(
     assert "The demo's account cannot be read. " in " ".join(capfd.readouterr().err.split())
 
 
-def test_what_a_demo_made_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_demo_made_is_one_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For people it names commands as they are typed where they stand."""
     demo_module._show_json(tmp_path, demo_module._Made(7, 3, 1.26))
     document = json.loads(capsys.readouterr().out)
     assert (document["bad_on_purpose"], document["repeated"], document["seconds"]) == (7, 3, 1.3)
     assert document["push"]["sends"]["rows_in"] == 0
+    programs = Path(sys.executable).parent
+    monkeypatch.chdir(programs.parent)
+    demo_module._summary(tmp_path, demo_module._Made(7, 3, 1.26))
+    shown = capsys.readouterr().out
+    assert f"\n{programs.name}/trackly-sync demo --ui" in shown
+    assert str(programs) not in shown
+
+
+def test_ctrl_c_ends_the_job_of_a_demo(tmp_path: Path) -> None:
+    """It is in a process group of its own, which the terminal does not interrupt."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        with pytest.raises(KeyboardInterrupt):
+            demo_module._run_job({}, tmp_path, None)
+    finally:
+        signal.signal(signal.SIGUSR1, before)

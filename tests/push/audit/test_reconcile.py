@@ -1,5 +1,6 @@
 """Reconciliation against an account that gains and loses what it should not."""
 
+import inspect
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,10 +11,11 @@ import pytest
 from beginnings import Beginning, beginning, seeded
 from oracle import query
 
+from pipelines.cli.commands.reconcile import reconcile as reconcile_command
+from pipelines.cli.commands.resolve import resolve
 from pipelines.cli.shared.attention import attention, still_twice_notes
 from pipelines.push.audit.late_revenue import open_alarms
 from pipelines.push.audit.reconcile import Reconciliation, StillTwice, reconcile
-from pipelines.push.resolve import acknowledge
 from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server, running, write_history
@@ -90,7 +92,11 @@ def test_what_arrived_is_accounted_for_to_the_digit(settings: Settings, pushed: 
 
 
 def test_missing_money_and_clicks_are_found_and_named(
-    account: Account, settings: Settings, pushed: list[Row]
+    account: Account,
+    settings: Settings,
+    pushed: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Contacts that hold less than was accepted are listed with what is missing, and the books do not agree."""
     row = _contact(account, pushed[0])
@@ -105,6 +111,11 @@ def test_missing_money_and_clicks_are_found_and_named(
     found = reconcile(settings)
     assert not found.agrees
     assert (found.findings["missing"], found.missing) == (2, Decimal("0.01"))
+    for name in ("base_url", "data_dir"):
+        monkeypatch.setenv(f"TRACKLY_{name.upper()}", str(getattr(settings, name)))
+    monkeypatch.setenv("TRACKLY_API_KEY", settings.require_key())
+    assert inspect.unwrap(reconcile_command)(quiet=True) == 1
+    assert "What was accepted is not all there: FROM imports.differences" in capsys.readouterr().err
     assert differences(settings) == [
         ("clicks", clicked["phone_number"], -1, "missing"),
         ("revenue", row["phone_number"], Decimal("-0.0100"), "missing"),
@@ -207,8 +218,9 @@ def assert_still_twice(settings: Settings, found: Reconciliation, expected: Stil
 
 
 def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
-    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
-) -> None:
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     """A call taken for lost that was carried out after the reading is found, for no reading can foresee it.
 
     Revenue of another amount is other activity; where there is room for the row beside other revenue it is not.
@@ -239,7 +251,10 @@ def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
     (late,) = open_alarms(settings)
     assert late.amount == 10
     assert not any(row["to_number"] in late.text + late.remedy for row in strangers)
-    acknowledge(settings, late.alarm.alarm, "removed, ticket 1")
+    monkeypatch.setenv("TRACKLY_DATA_DIR", str(settings.data_dir))
+    number = late.alarm.alarm
+    assert inspect.unwrap(resolve)(alarm=number, reason="removed, ticket 1") == 0
+    assert f"Alarm {number} is acknowledged. To go on: trackly-sync push" in capsys.readouterr().out
     again = reconcile(settings)
     assert (again.twice, again.findings["more"] >= 4) == (False, True)
     assert_still_twice(settings, again, StillTwice(contacts=1, amount=Decimal(5), or_other=1))

@@ -15,6 +15,7 @@ from pipelines.cli.commands.doctor import doctor
 from pipelines.cli.commands.reconcile import reconcile as reconcile_command
 from pipelines.cli.commands.rejects import rejects
 from pipelines.cli.commands.report import report
+from pipelines.cli.commands.resolve import resolve
 from pipelines.cli.commands.status import status
 from pipelines.cli.shared.attention import attention
 from pipelines.push.audit.alerts import push_conditions
@@ -101,6 +102,7 @@ def test_a_ledger_that_is_lost_or_older_is_reported_everywhere(
     assert text in attention(settings, published(settings.warehouse), outcomes(settings))
     for command, options in (
         (status, {}), (status, {"as_json": True}), (rejects, {}), (reconcile_command, {"quiet": True}),
+        (resolve, {}),
     ):  # fmt: skip
         answer = shown(command, capsys, **options)
         assert unknown in answer, command
