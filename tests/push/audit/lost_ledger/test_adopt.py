@@ -202,7 +202,7 @@ def make_older(settings: Settings) -> None:
     shutil.rmtree(settings.parquet_dir / "imports")
 
 
-@pytest.mark.parametrize("case", ["staged", "archived", "changed", "nowhere", "backup"])
+@pytest.mark.parametrize("case", ["archived", "changed", "nowhere", "backup"])
 def test_a_warehouse_without_amounts_is_taken_over_as_it_is(
     account: Account, settings: Settings, pushed_thrice: Beginning, case: str
 ) -> None:
@@ -236,13 +236,16 @@ def test_a_warehouse_without_amounts_is_taken_over_as_it_is(
             lost = f"SELECT message_id FROM w.imports.records WHERE chunk IN ({call})"
             connection.execute(f"ATTACH '{settings.warehouse}' AS w (READ_ONLY)")
             connection.execute(f"UPDATE input SET revenue = 1 WHERE message_id NOT IN ({lost})")
-    elif case != "staged":
+    else:
         stage.unlink()
     done = adopt(settings)
     assert (done.amount, done.unknown, done.in_doubt) == (amount, unknown, 0)
-    compared = reconcile(settings)
-    assert (compared.agrees, sum(compared.findings.values())) == (True, 0)
-    assert compared.balances["revenue"].amount == (answered if unknown else sold)
+    with existing_ledger(settings) as ledger:
+        assert balances(ledger)["revenue"].amount == (answered if unknown else sold)
+        assert balances(ledger)["revenue"].agrees
+    if case == "backup":
+        compared = reconcile(settings)
+        assert (compared.agrees, sum(compared.findings.values())) == (True, 0)
     if case == "nowhere":
         push(settings, ["revenue"])
     assert sorted(row["revenue"] for row in account.revenue) == [1.25 + number for number in range(100)]
