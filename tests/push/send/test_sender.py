@@ -106,13 +106,21 @@ def test_a_push_begins_small_after_one_that_lost_answers(
 
 
 def test_a_proxy_that_limits_bodies_of_revenue_is_lived_with(
-    account: Account, server: Server, settings: Settings, revenue: Callable[[int], Counter[str]]
+    account: Account,
+    server: Server,
+    settings: Settings,
+    revenue: Callable[[int], Counter[str]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A bare 413 leaves rows in doubt, and the next calls are small; either way each row is there once."""
-    wanted = revenue(400)
-    server.faults.active.append(parse_fault("limit,path=/history/revenue,value=9000"))
-    assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(400, accepted=400)
+    wanted = revenue(120)
+    server.faults.active.append(parse_fault("limit,path=/history/revenue,value=6000"))
+    assert push(settings, ["revenue"]).outcomes["revenue"] == Outcomes(120, accepted=120)
     assert stored(account) == wanted
+    sent = [request for request in account.log if request.path == "/history/revenue"]
+    assert sum(request.status == 413 for request in sent) == 1
+    assert max(request.records or 0 for request in sent if request.status == 200) <= SMALL_STEPS[0]
+    assert "calls are too large, probably for a proxy on the way (status 413)" in caplog.text
 
 
 def test_bodies_of_clicks_that_a_proxy_refuses_are_halved_for_the_rest_of_the_run(
