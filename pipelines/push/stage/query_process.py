@@ -44,7 +44,7 @@ def main() -> None:
         _run(task)
     except _RefusedError as refused:
         answer = {"error": refused.kind, "text": str(refused)}
-    except MemoryError:
+    except MemoryError:  # pragma: no cover - whether Python or DuckDB is refused first is up to the machine
         answer = {"error": "OutOfMemoryException", "text": ""}
     sys.stdout.write(json.dumps(answer))
     sys.stdout.flush()
