@@ -23,7 +23,7 @@ def end_leftover_tails(home: Path) -> int:
     for pid in _tails(home):
         with suppress(OSError):  # it has ended
             if _is_orphan(pid):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGKILL)  # SIGTERM is ignored by what a shell started in the background
                 ended += 1
     return ended
 

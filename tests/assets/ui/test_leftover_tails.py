@@ -14,8 +14,8 @@ from assets.ui.leftover_tails import end_leftover_tails
 
 
 def _orphan(path: Path) -> int:
-    """A process of a shell that has ended."""
-    script = 'tail -F -c +0 "$0" >/dev/null 2>&1 & echo $!'
+    """A process of a shell that has ended, which ignores SIGTERM as Dagster's do where it was started with `&`."""
+    script = 'trap "" TERM; tail -F -c +0 "$0" >/dev/null 2>&1 & echo $!'
     return int(subprocess.run(["sh", "-c", script, str(path)], capture_output=True, check=True).stdout)
 
 
@@ -48,5 +48,5 @@ def test_only_tails_of_this_folder_that_have_lost_their_dagster_are_ended(tmp_pa
             assert _until(lambda: not _command(left))
             assert (used.poll(), bool(_command(of_others))) == (None, True)
         finally:
-            used.terminate()
-            os.kill(of_others, signal.SIGTERM)
+            used.kill()
+            os.kill(of_others, signal.SIGKILL)

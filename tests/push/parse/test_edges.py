@@ -8,6 +8,7 @@ import pytest
 from staged import HEADER, LINE, load, text
 
 from pipelines.errors import UsageError
+from pipelines.push.parse.records import BATCH_ROWS
 from pipelines.push.parse.text import MAX_LINE, _Encoding
 
 ROW = LINE.format("m1", "Hi")
@@ -81,6 +82,6 @@ def test_an_amount_beyond_all_measure_is_a_problem_of_its_row(tmp_path: Path) ->
 
 
 def test_an_array_of_many_records_comes_in_batches(tmp_path: Path) -> None:
-    records = [NDJSON.replace("m1", f"m{number}") for number in range(12_000)]
+    records = [NDJSON.replace("m1", f"m{number}") for number in range(BATCH_ROWS + 1)]
     found = text(tmp_path, f"[{', '.join(records)}]", "sends.json", "ndjson")
-    assert [row["id"] for row in found] == [f"m{number}" for number in range(12_000)]
+    assert [row["id"] for row in found] == [f"m{number}" for number in range(BATCH_ROWS + 1)]
