@@ -11,6 +11,7 @@ from pipelines.cli.shared.attention import (
     attention,
     ledger_notes,
     pulled_otherwise,
+    still_twice_notes,
 )
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
@@ -71,7 +72,8 @@ def _document(
     is_readable = pushed and webhooks.get("webhooks", {}) is not None
     alarms = alarms_json(settings) if pushed else []
     differs = differing(settings) if pushed else {}
-    is_urgent = not is_readable or alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
+    notes = (ledger_notes(settings), pulled_otherwise(settings, pulled), still_twice_notes(settings))
+    is_urgent = not is_readable or alarms or any(notes)
     more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
     more |= {"alarms": alarms} if alarms else {}
     more |= _rolled_back_json(rolled_back(settings, pulled))

@@ -13,6 +13,7 @@ from oracle import query
 
 from pipelines.cli.commands.reconcile import reconcile as reconcile_command
 from pipelines.cli.commands.resolve import resolve
+from pipelines.cli.commands.status import _counted, _document
 from pipelines.cli.shared.attention import attention, still_twice_notes
 from pipelines.push.audit.late_revenue import open_alarms
 from pipelines.push.audit.reconcile import Reconciliation, StillTwice, reconcile
@@ -21,6 +22,7 @@ from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server, running, write_history
 from pipelines.settings import Settings
 from pipelines.text.humanize import money
+from pipelines.warehouse.published import published
 from schemas.own_tables.imports import FINDINGS
 
 Row = dict[str, Any]
@@ -211,6 +213,8 @@ def assert_still_twice(settings: Settings, found: Reconciliation, expected: Stil
     notes = [one for one in attention(settings, {}, {}) if "pull" not in one]
     assert notes == still_twice_notes(settings)
     assert len(notes) == (expected.contacts > 0)
+    document = _document(settings, published(settings.warehouse), _counted(settings)[0])
+    assert ("needs_attention" in document) == (expected.contacts > 0)
     assert all(
         f"hold{'s' * (expected.contacts == 1)} {money(expected.amount)} more" in note for note in notes
     )
