@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -138,7 +139,8 @@ def test_pages_end_with_the_first_of_their_programs(
 
 @pytest.mark.parametrize(("more", "by"), [(60, [signal.SIGTERM]), (0, [signal.SIGTERM, signal.SIGKILL])])
 def test_a_program_that_does_not_end_is_stopped(more: float, by: list[int]) -> None:
-    with subprocess.Popen(["/bin/sleep", "60"]) as program:
+    heeding = partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)  # these tests may ignore it, as with `&`
+    with subprocess.Popen(["/bin/sleep", "60"], preexec_fn=heeding) as program:  # noqa: PLW1509 - one call, no lock
         _wait_for_end(program, 0, more)
         assert -program.wait(60) in by
 
