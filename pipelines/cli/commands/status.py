@@ -72,8 +72,8 @@ def _document(
     is_readable = pushed and webhooks.get("webhooks", {}) is not None
     alarms = alarms_json(settings) if pushed else []
     differs = differing(settings) if pushed else {}
-    notes = (ledger_notes(settings), pulled_otherwise(settings, pulled), still_twice_notes(settings))
-    is_urgent = not is_readable or alarms or any(notes)
+    is_urgent = not is_readable or alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
+    is_urgent = is_urgent or still_twice_notes(settings)
     more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
     more |= {"alarms": alarms} if alarms else {}
     more |= _rolled_back_json(rolled_back(settings, pulled))
