@@ -146,7 +146,7 @@ def _mark(path: Path, record: RunRecord) -> int:
 
 
 def _put_on_record(mark: Path) -> None:
-    """Make a record of an activity whose process is gone; when it ended is unknown."""
+    """Make a record of an activity whose process is gone."""
     with _taken(mark) as (_, killed):
         if killed is not None and mark.with_suffix(".json").exists():  # it ended, and was killed only then
             mark.unlink()

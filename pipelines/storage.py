@@ -153,6 +153,23 @@ def sweep(data_dir: Path) -> None:
                 _remove_unless_held(folder)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file; one that is not there is held by nobody.
+
+    Raises:
+        StorageError: that cannot be known.
+    """
+    with storage_errors("look at", path):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _remove_unless_held(folder: Path) -> None:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.storage import private_folder, storage_errors
+from pipelines.storage import is_locked, private_folder, storage_errors
 
 _LOCK = ".webhooks.lock"
 
@@ -35,13 +35,4 @@ def is_at_work(data_dir: Path) -> bool:
     Raises:
         StorageError: that cannot be known.
     """
-    path = data_dir / _LOCK
-    with storage_errors("look at", path):
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-    return False
+    return is_locked(data_dir / _LOCK)

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from pipelines.errors import BusyError, UsageError
 from pipelines.run_records.unreported import dagster_folder
 from pipelines.settings import DEMO_MARKER
-from pipelines.storage import private_folder, storage_errors
+from pipelines.storage import is_locked, private_folder, storage_errors
 from pipelines.webhooks.at_work import is_at_work
 from pipelines.whole_runs import unended_runs
 
@@ -91,16 +91,7 @@ def _busy(data_dir: Path, who: str) -> BusyError:
 def _has_dagster(data_dir: Path) -> bool:
     """Whether a `ui`, or what it has started, is running on the folder."""
     home = dagster_folder(data_dir)
-    if _has_ui(home):
-        return True
-    try:
-        with (home / ".dagster.lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return _has_ui(home) or is_locked(home / ".dagster.lock")
 
 
 def _has_ui(home: Path) -> bool:
