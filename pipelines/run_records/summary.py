@@ -22,7 +22,7 @@ _STATUSES = ("running", "killed", "failed", "stopped", "succeeded")
 """What a run may be, the first of them that one of its activities is."""
 
 
-_BESIDE = ("take in ", "publish", "reconcile")
+_BESIDE = ("take in ", "publish", "measure ", "reconcile")
 """Activities whose rows are those of others."""
 
 
@@ -34,6 +34,11 @@ def _verb_of(activity: str) -> tuple[str, str]:
     """The verb of an activity, and the dataset that it is about; "" where it is about none."""
     verb, _, dataset = activity.rpartition(" ")
     return (verb, dataset) if verb else (dataset, "")
+
+
+def _is_for_push(record: RunRecord) -> bool:
+    """Whether it is the intake of a push, which has not sent anything by then."""
+    return record.activity.startswith("take in ") and record.asked is not None
 
 
 class _Earlier(msgspec.Struct):
@@ -73,17 +78,30 @@ class Run:
 
     @property
     def rows(self) -> int:
-        """Rows that it moved: pulled, sent, settled and so on; publishing and intake would count them again.
-
-        A run of nothing else, such as a reconciliation, has the rows of that.
-        """
-        moved = [record for record in self.activities if not record.activity.startswith(_BESIDE)]
-        return sum(record.rows or 0 for record in moved or self.activities)
+        """Rows that it moved: pulled, sent, settled and so on; of a push that ended in its intake none."""
+        return sum(record.rows or 0 for record in self._moving)
 
     @property
     def is_counted(self) -> bool:
         """Whether all that it moved is on record; of an activity that was killed nothing is."""
-        return all(record.status != "killed" or record.rows is not None for record in self.activities)
+        return all(record.status != "killed" or record.rows is not None for record in self._moving)
+
+    @property
+    def rows_moved(self) -> str:
+        """The rows for people, also where not all are on record."""
+        known = f"{self.rows:,}"
+        if self.is_counted:
+            return known
+        return f"{known} + ?" if self.rows else "unknown"
+
+    @property
+    def _moving(self) -> list[RunRecord]:
+        """The activities whose rows are its own; publishing and intake would count them again.
+
+        A run of nothing else, such as a reconciliation, has the rows of that; intake for a push is never all of it.
+        """
+        moving = [record for record in self.activities if not record.activity.startswith(_BESIDE)]
+        return moving or [record for record in self.activities if not _is_for_push(record)]
 
     @property
     def is_push(self) -> bool:

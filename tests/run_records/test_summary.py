@@ -86,6 +86,42 @@ def test_a_run_is_named_by_what_was_asked_for(activities: list[tuple[str, str | 
     assert Run("r", records).what == what
 
 
+_PUSH, _SYNC = "push all", "pull all, push all"
+
+
+@pytest.mark.parametrize("ended", ["killed", "failed", "stopped"])
+@pytest.mark.parametrize(
+    ("asked", "done", "last", "rows"),
+    [
+        (_PUSH, [], "take in sends", {"": "0"}),
+        (_PUSH, [("take in sends", 3000)], "take in clicks", {"": "0"}),
+        (_PUSH, [("take in sends", 3000), ("take in clicks", 20)], "push sends", {"": "0", "killed": "unknown"}),
+        (_PUSH, [("take in sends", 3000), ("push sends", 40)], "push clicks", {"": "40", "killed": "40 + ?"}),
+        (_SYNC, [("pull lists", 7), ("publish", 7), ("take in sends", 3000)], "take in clicks", {"": "7"}),
+        (None, [("take in sends", 3000)], "take in clicks", {"": "3,000", "killed": "3,000 + ?"}),
+        ("pull all", [("pull lists", 7)], "pull contacts", {"": "7", "killed": "7 + ?"}),
+        ("pull all", [("pull lists", 7), ("pull contacts", 1200)], "publish", {"": "1,207"}),
+        ("pull --measure", [("pull audiences", 5), ("publish", 5)], "measure audiences", {"": "5"}),
+        (None, [("pull lists", 7), ("publish", 7)], "reconcile", {"": "7"}),
+        (None, [], "reconcile", {"": "0", "killed": "unknown"}),
+        (None, [], "adopt", {"": "0", "killed": "unknown"}),
+        (None, [], "replay contacts", {"": "0", "killed": "unknown"}),
+        (None, [], "rollback contacts", {"": "0", "killed": "unknown"}),
+    ],
+)  # fmt: skip
+def test_the_rows_of_a_run_that_ended_early_are_those_that_it_moved(
+    ended: str, asked: str | None, done: list[tuple[str, int]], last: str, rows: dict[str, str]
+) -> None:
+    """Whichever activity it ended in; what was taken in for a push has not been sent by then."""
+    at = "2026-11-01T00:00:00+00:00"
+    records = [
+        RunRecord(run="r", activity=activity, asked=asked, started_at=at, status="succeeded", rows=number)
+        for activity, number in done
+    ]
+    records.append(RunRecord(run="r", activity=last, asked=asked, started_at=at, status=ended))
+    assert Run("r", records, "killed" if ended == "killed" else "").rows_moved == rows.get(ended, rows[""])
+
+
 def test_records_of_a_later_version_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With a status and a field that this one does not know."""
     runs = tmp_path / "runs"

@@ -94,7 +94,7 @@ def show_runs(found: Sequence[Run]) -> None:
             _clock(run.began),
             run.took,
             f"[{_COLOURS.get(run.status, 'default')}]{run.status}[/]",
-            f"{run.rows:,}" if run.is_counted else f"{run.rows:,} + ?" if run.rows else "unknown",
+            run.rows_moved,
             cell(f"{run.what}: {run.figures}" if run.figures else run.what),
         )
     out.print(table)
