@@ -18,6 +18,7 @@ from filelock import FileLock
 from pipelines.databases.sqlite_reader import BUSY_SECONDS, Remedies, sort_beside, unusable
 from pipelines.errors import SettingsError, StorageError
 from pipelines.storage import private_folder
+from pipelines.text.exact import has_odd_port
 from pipelines.text.sanitize import plain
 
 _SUPPORTED = ("sqlite", "postgresql")
@@ -130,6 +131,11 @@ def _parsed(url: str) -> sa.URL:
         raise SettingsError(
             "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"
         ) from None
+    if has_odd_port(url):
+        raise SettingsError(
+            "TRACKLY_LEDGER_URL must have a port from 1 to 65535.",
+            "Write it as postgresql://user@host:5432/db",
+        )
     kind = found.drivername.partition("+")[0]
     if kind not in _SUPPORTED:
         raise SettingsError(

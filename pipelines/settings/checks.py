@@ -4,16 +4,19 @@ What does not belong here: which setting has which check (`declared`), and addre
 """
 
 import re
+from math import isfinite
 
 from pydantic import SecretStr
 
+from pipelines.text.exact import has_odd_port, is_day, is_number, is_port
 from pipelines.text.urls import problem_of, problem_of_base
 
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16
 _MOST_SECRETS = 2
 _LEAST_RATE = 0.001
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+_FIRST_DAY = "1970-01-01"
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>.*))?")
 
 
 def stripped(value: object) -> object:
@@ -91,9 +94,25 @@ def time_zone(value: str | None) -> str | None:
 
 def day(value: object) -> object:
     """A number is no date, though a library takes it for the seconds since 1970."""
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
+    if isinstance(value, str) and not is_day(value):
         raise ValueError("must be a date, such as 2020-01-31")
-    return value.strip() if isinstance(value, str) else value
+    if isinstance(value, str) and value < _FIRST_DAY:
+        raise ValueError(f"must be a date from {_FIRST_DAY} on")
+    return value
+
+
+def number(value: object, *, whole: bool) -> object:
+    """A number in one form only: of others, such as 1_000 or 1e3, people think different things."""
+    if isinstance(value, str) and not is_number(value, whole=whole) and _is_read_as_number(value):
+        raise ValueError(f"must be written in digits alone, such as {'1000' if whole else '1000 or 0.5'}")
+    return value
+
+
+def _is_read_as_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def rate(value: float) -> float:
@@ -107,12 +126,15 @@ def dagster_url(value: str | None) -> str | None:
     """Dagster's library for PostgreSQL knows no other driver, and SQLAlchemy takes another by default."""
     if value is not None and not value.startswith("postgresql+psycopg2://"):
         raise ValueError("must begin with postgresql+psycopg2://")
+    if value is not None and has_odd_port(value):
+        raise ValueError("must have a port from 1 to 65535")
     return value
 
 
 def hosts(value: str | None) -> str | None:
     """A name that no request can ask for would open nothing, and nobody would see why."""
     for host in (value or "").split(","):
-        if host.strip() and not _HOST.fullmatch(host.strip()):
+        found = _HOST.fullmatch(host.strip())
+        if host.strip() and not (found and (found["port"] is None or is_port(found["port"]))):
             raise ValueError("must be host names with commas between, such as sync.example.com")
     return value

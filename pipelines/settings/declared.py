@@ -237,6 +237,13 @@ class Settings(BaseModel):
                 )
         return self
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain_number(cls, value: object, info: ValidationInfo) -> object:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        is_number = kind in (int, float, float | None)
+        return checks.number(value, whole=kind is int) if is_number else value
+
     @field_validator(
         "history_dir",
         "account_timezone",

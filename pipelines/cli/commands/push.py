@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +17,7 @@ from pipelines.cli.terminal.progress import progress
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
 from pipelines.settings.misspelt import refuse_misspelt
+from pipelines.text.exact import period_of_month
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
@@ -210,8 +210,7 @@ def _month(name: str | None) -> "Period | None":
     """
     if name is None:
         return None
-    try:
-        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError:
-        raise UsageError(f"{name!r} is not a month.", "Write it as --month 2026-10.") from None
-    return first, (first + timedelta(days=31)).replace(day=1)
+    between = period_of_month(name)
+    if between is None:
+        raise UsageError(f"{name!r} is not a month.", "Write it as --month 2026-10.")
+    return between

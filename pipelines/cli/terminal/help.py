@@ -14,6 +14,10 @@ from typer.exceptions import TyperException
 from pipelines.cli.terminal.consoles import complain, leave_pipe, tell
 from pipelines.cli.terminal.help_page import Rows, bounds_of, show_command, show_group
 from pipelines.process.exit_codes import DONE, STOPPED, USAGE
+from pipelines.text.exact import is_number
+
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+"""By types of Python's."""
 
 _FLAT = 200
 """Cells of a command's few words, so that they are not shortened."""
@@ -38,14 +42,30 @@ class Command(TyperCommand):
         Raises:
             BadParameter: an option cannot have this value.
         """
+        given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
+            self._refuse_odd_numbers(ctx, given)
         except BadParameter as error:
             error.message = _in_plain_words(error)
             raise
         except TyperException as error:
             vars(error)["ctx"] = vars(error).get("ctx") or ctx  # whose help is named
             raise
+        return left
+
+    def _refuse_odd_numbers(self, ctx: Any, given: list[str]) -> None:
+        """Refuse what the library took for a number, as 1_000 or +5.
+
+        Raises:
+            BadParameter: a number is not written in digits alone.
+        """
+        texts, _, _ = self.make_parser(ctx).parse_args(given)
+        parameters: list[Any] = self.params
+        for parameter in parameters:
+            kind, text = parameter.bare_type(), texts.get(parameter.name)
+            if kind in _NUMBERS and isinstance(text, str) and not is_number(text, whole=kind == "int"):
+                raise BadParameter(_must_be(parameter, ", written in digits alone"), ctx=ctx, param=parameter)
 
 
 class Group(TyperGroup):
@@ -88,7 +108,9 @@ def _in_plain_words(error: BadParameter) -> str:
     """What is wrong with a value, without the text of the library that checks values."""
     if "Input should be" not in error.message:
         return error.message.removeprefix("Value error, ")
-    takes = (
-        {"int": "a whole number", "float": "a number"}.get(error.param.bare_type()) if error.param else None
-    )
-    return f"it must be {', '.join(filter(None, (takes or 'another', bounds_of(error.param))))}"
+    return _must_be(error.param)
+
+
+def _must_be(parameter: Any, more: str = "") -> str:
+    takes = _NUMBERS.get(parameter.bare_type()) if parameter else None
+    return f"it must be {', '.join(filter(None, (takes or 'another', bounds_of(parameter))))}{more}"

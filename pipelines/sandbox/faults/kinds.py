@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipelines.errors import UsageError
+from pipelines.text.exact import is_number
 
 KINDS = {
     "latency": "take `seconds`, up to `jitter` more, and `per_row` for each record, then do the work and answer",
@@ -131,17 +132,17 @@ def parse_fault(text: str) -> Fault:
     readers: dict[str, Callable[[str], object]] = {
         "method": str.upper,
         "path": str,
-        "skip": int,
-        "times": int,
-        "rate": float,
-        "seconds": float,
-        "value": int,
-        "jitter": float,
-        "per_row": float,
-        "status": int,
+        "skip": _whole,
+        "times": _whole,
+        "rate": _number,
+        "seconds": _number,
+        "value": _whole,
+        "jitter": _number,
+        "per_row": _number,
+        "status": _whole,
         "body": _body,
         "code": str,
-        "commit": float,
+        "commit": _number,
     }
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -153,6 +154,18 @@ def parse_fault(text: str) -> Fault:
             remedy = f"One of {', '.join(BODIES)}." if name == "body" else "Write it as 3 or 0.5."
             raise UsageError(f"{setting!r}: {value!r} cannot be used.", remedy) from None
     return fault
+
+
+def _whole(text: str) -> int:
+    if not is_number(text, whole=True) or int(text) < 0:
+        raise ValueError(text)
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if not is_number(text, whole=False) or float(text) < 0:
+        raise ValueError(text)
+    return float(text)
 
 
 def _body(name: str) -> str:

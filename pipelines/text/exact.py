@@ -1,0 +1,50 @@
+"""Numbers, days, months and ports as options and settings take them: one form each, in the digits 0 to 9.
+
+Python and its libraries take more: 1_000, +5, 1e3, digits of other scripts, a month of one digit. What does not
+belong here: the values in history files, which have formats of their own (`pipelines.push.values`).
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_WHOLE = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+_DATABASE = re.compile(r"[^:/]+://([^:/]*(:[^@]*)?@)?(\[[^\]]*\]|[^/:?]*)(:(?P<port>[^/?]*))?", re.DOTALL)
+"""The beginning of a database's URL, as SQLAlchemy takes it apart."""
+_PORT = re.compile(r"[0-9]{1,5}")
+_HIGHEST_PORT = 65_535
+
+
+def is_number(text: str, *, whole: bool) -> bool:
+    """Whether a text is a number as 1000, or 0.5 where it need not be whole."""
+    return (_WHOLE if whole else _NUMBER).fullmatch(text) is not None
+
+
+def is_day(text: str) -> bool:
+    """Whether a text has the form of a day, as 2026-10-31."""
+    return _DAY.fullmatch(text) is not None
+
+
+def period_of_month(text: str) -> tuple[datetime, datetime] | None:
+    """A month as 2026-10: its first moment and that of the next month, UTC; None where it is none."""
+    if not _MONTH.fullmatch(text):
+        return None
+    try:
+        first = datetime(int(text[:4]), int(text[5:]), 1, tzinfo=UTC)
+        return first, (first + timedelta(days=31)).replace(day=1)
+    except (ValueError, OverflowError):  # no such month; the last of all has no next one
+        return None
+
+
+def is_port(text: str) -> bool:
+    """Whether a text is the number of a port."""
+    return _PORT.fullmatch(text) is not None and 0 < int(text) <= _HIGHEST_PORT
+
+
+def has_odd_port(url: str) -> bool:
+    """Whether the URL of a database names a port that is none."""
+    found = _DATABASE.match(url)
+    port = found and found["port"]
+    return port is not None and not is_port(port)
