@@ -61,11 +61,11 @@ class _Peak:
 def _tree(root: int) -> list[int]:
     found = [root]
     for pid in found:
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
+        try:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
                 found += [int(child) for child in children.read_text().split()]
-            except OSError:  # it ended meanwhile
-                continue
+        except OSError:  # it ended meanwhile, or a thread of it did
+            continue
     return found
 
 
