@@ -90,7 +90,9 @@ def test_a_quiet_account_arrives_equal_by_reads_alone(campaigns: Account, settin
     asked = [request.query for request in campaigns.log if request.path == "/creatives"]
     assert {one["status"] for one in asked} == {"active", "paused", "archived"}
     assert max(int(one["per_page"]) for one in asked) == 100
-    assert all("page" not in request.query for request in campaigns.log if request.path == "/schedules")
+    pages = [request.query.get("page") for request in campaigns.log if request.path == "/schedules"]
+    assert pages.count("2") == 2, "of each status once, to see that the first reply had all"
+    assert set(pages) == {None, "2"}
 
 
 def assert_links(account: Account, settings: Settings) -> None:

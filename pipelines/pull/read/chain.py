@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from pipelines.process.concurrent import run_all
 from pipelines.pull.read.joining import Budget, Joiner
-from pipelines.pull.read.pages import FixedPages, PagedQuery, Slice, all_at_once, is_short_of
+from pipelines.pull.read.pages import FixedPages, PagedQuery, Slice, leaves_open
 from pipelines.pull.read.windows import Window, ending_of, plan, reaches_further, top_of
 from pipelines.text.humanize import plural
 
@@ -42,6 +42,7 @@ class Evidence:
         total: what the API gave as the number of rows, last; None where it gives none.
         confirmed: whether other than the claimed number of rows was served, twice the same.
         notes: what was noticed, for people.
+        proved: digests of first pages after which nothing more came, so that they were all there was.
     """
 
     requests: int = 0
@@ -51,19 +52,29 @@ class Evidence:
     total: int | None = None
     confirmed: bool = False
     notes: list[str] = field(default_factory=list)
+    proved: set[int] = field(default_factory=set)
 
 
 async def first_slice(paged: PagedQuery) -> Slice:
-    """The first page; where the server gives fewer rows a page than asked for, as a full one of that size."""
+    """The first page; where the server gives fewer rows a page than asked for, as a full one of that size.
+
+    One of more rows than asked for has all of them.
+
+    Raises:
+        FixedPages: the server gives pages of one size, which is more than was asked for.
+    """
     top = await paged.ask(Window(1, paged.largest))
-    if not is_short_of(top):
+    if not leaves_open(top) or hash(top.keys) in paged.proved:
         return top
     rows = len(top.keys)
     beyond = await paged.ask(Window(2, rows), may_be_last=True)
     if set(beyond.keys) <= set(top.keys):  # nothing, or what had just been pushed down
         again = await paged.ask(top.window)
         if again.keys == top.keys:
+            paged.proved.add(hash(top.keys))
             return top
+    if rows > top.window.per_page:
+        raise FixedPages(rows)
     paged.largest = rows
     return replace(top, window=Window(1, rows))
 
@@ -311,4 +322,4 @@ def _overlap_alike(above: Slice, below: Slice) -> bool:
 
 def _is_everything(top: Slice) -> bool:
     """Whether the first reply holds all rows, as they were at one moment; also where the API does not page."""
-    return top.ends or all_at_once(top.window, len(top.keys), top.total)
+    return top.ends or len(top.keys) > top.window.per_page

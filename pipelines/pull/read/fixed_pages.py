@@ -40,10 +40,11 @@ async def _read(paged: PagedQuery, concurrency: int) -> dict[int, int]:
         nonlocal ended
         while not ended:
             window = Window(next(numbers), paged.largest)
-            if paged.total is not None and window.start >= paged.total > 0:
+            if paged.end_is_known and window.start >= (paged.total or 0) > 0:
                 return
             seen = await paged.ask(window)
-            ended |= seen.ends or hash(seen.keys) in pages
+            ended |= seen.ends and paged.end_is_known  # else a short page is no end: an empty one is
+            ended |= not seen.keys or hash(seen.keys) in pages
             if seen.keys:
                 pages[hash(seen.keys)] = len(seen.keys)
 

@@ -98,6 +98,7 @@ class PagedQuery:
         endpoint: what is read.
         filters: the query's parameters but those of the page.
         fetch: gets one reply and keeps it.
+        proved: digests of first pages of this endpoint that were all there is; added to.
 
     Attributes:
         path: the endpoint's, for notes.
@@ -105,14 +106,19 @@ class PagedQuery:
         total: rows in all, by the latest reply.
         claims_differ: whether the total changed from one reply to the next.
         replies: how many were read.
+        end_is_known: of pages of one size: whether the total shows where they end; one page's own number does not.
     """
 
-    def __init__(self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch) -> None:
+    def __init__(
+        self, endpoint: Endpoint, filters: Mapping[str, str], fetch: Fetch, proved: set[int] | None = None
+    ) -> None:
         self.path = endpoint.path
+        self.proved = set() if proved is None else proved
         self.largest = endpoint.largest or UNPAGED_ROWS
         self.total: int | None = None
         self.claims_differ = False
         self.replies = 0
+        self.end_is_known = False
         self._fixed = False
         self._refused: tuple[int, RequestError] | None = None
         self._first: tuple[Keys, int | None] = ((), None)
@@ -131,7 +137,8 @@ class PagedQuery:
 
     def fix(self, rows: int) -> None:
         """From now on ask for pages of one size only, the one that the server gives."""
-        self._fixed, self.largest = True, rows
+        self._fixed, self.largest, self._refused = True, rows, None
+        self.end_is_known = self.total is not None and self.total > rows
 
     def following(self, seen: Slice) -> Window:
         """The window that comes after a reply; pages of one size do not overlap."""
@@ -176,7 +183,7 @@ class PagedQuery:
             FixedPages: it has.
         """
         size = max(len(seen.keys), seen.per_page or 0) if window.page > 1 else len(seen.keys)
-        if size > window.per_page and not self._fixed and not all_at_once(window, size, seen.total):
+        if size > window.per_page and not self._fixed and not may_be_all(window, size, seen.total):
             raise FixedPages(size)
 
     def _place_of(self, window: Window, seen: Seen) -> Window:
@@ -189,8 +196,10 @@ class PagedQuery:
         return window
 
 
-def all_at_once(window: Window, rows: int, total: int | None) -> bool:
-    """Whether the first reply has more rows than asked for because it has them all: the API does not page.
+def may_be_all(window: Window, rows: int, total: int | None) -> bool:
+    """Whether the first reply may have more rows than asked for because it has them all: the API does not page.
+
+    Or the server gives pages of one size; the page after it shows which.
 
     Args:
         window: what was asked for.
@@ -200,19 +209,13 @@ def all_at_once(window: Window, rows: int, total: int | None) -> bool:
     return window.page == 1 and rows > window.per_page and total in (None, rows)
 
 
-def is_short_of(asked: Slice) -> bool:
-    """Whether a first reply has fewer rows than asked for without saying that these are all.
+def leaves_open(first: Slice) -> bool:
+    """Whether a first reply has other than the number of rows asked for, and it is not proved that these are all.
 
-    It may be all there is; or the server gives no more than so many on a page.
+    It may be all there is; or the server gives so many on a page, whatever is asked for, or at the most.
     """
-    rows = len(asked.keys)
-    if asked.window.per_page == UNPAGED_ROWS and asked.total is None:
-        return rows > 0 and rows % _DEFAULT_PAGE == 0
-    return 0 < rows < asked.window.per_page and asked.total != rows
-
-
-_DEFAULT_PAGE = 50
-"""Rows of a page where no number is asked for (/api-reference/v2/overview); maxima are multiples of it."""
+    rows, asked = len(first.keys), first.window.per_page
+    return rows > asked or (0 < rows < asked and first.total != rows)
 
 
 def in_same_order(upper: Sequence[int], lower: Sequence[int]) -> bool:

@@ -143,7 +143,7 @@ class _Pass:
         self._fetch = fetch
         self._states = endpoint.states if filters == endpoint.filters[0] else ()
         self._evidence = evidence
-        self._paged = PagedQuery(endpoint, filters, fetch)
+        self._paged = PagedQuery(endpoint, filters, fetch, evidence.proved)
 
     @property
     def total(self) -> int | None:

@@ -19,6 +19,7 @@ from pipelines.errors import NotFoundError, ServiceError
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import Endpoint
 from pipelines.pull.read.incremental import scan_new
+from pipelines.pull.read.pages import UNPAGED_ROWS
 from pipelines.pull.read.scan import scan
 from pipelines.pull.replies.accept import Check
 from pipelines.trackly.client import Query, Unreadable
@@ -249,6 +250,52 @@ def test_a_server_of_one_page_size_is_read_to_its_end_and_for_what_is_new(size: 
     asyncio.run(scan_new(endpoint, fetch, lambda seen: len(account.got) >= 150 and bool(seen.keys)))
     assert set(range(151, 301)) <= account.got.keys()
     assert len(account.got) < 150 + 2 * size
+
+
+@pytest.mark.parametrize("largest", [50, 0], ids=["paged", "not paged"])
+@pytest.mark.parametrize("total", ["none", "of the page", "of all"])
+@pytest.mark.parametrize(
+    ("size", "beyond"),
+    [(37, "nothing"), (80, "nothing"), (80, "refusal"), (80, "last page")],
+)
+@pytest.mark.parametrize("count", [60, 160, 333])
+def test_a_first_page_is_all_there_is_only_where_the_page_after_it_shows_it(
+    largest: int, total: str, size: int, beyond: str, count: int
+) -> None:
+    """Of any number of rows, also where its total is theirs: pages of one size are read on, of the others nothing."""
+    if total == "of the page" and size < (largest or UNPAGED_ROWS):
+        return  # a total that is documented is believed where no more rows came than were asked for
+    account = Account(rows(count))
+
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        page = min(int(query.get("page", 1)), -(-count // size) if beyond == "last page" else count)
+        found = json.loads(account.serve({"page": page, "per_page": size}))["rows"]
+        if beyond == "refusal" and not found:
+            raise NotFoundError("no such page")
+        claimed = {"none": None, "of the page": len(found), "of all": count}[total]
+        return seen(json.dumps({"rows": found, "pagination": {"total": claimed}}).encode(), check)
+
+    found = asyncio.run(scan(Endpoint("/rows", "rows", largest, ("id", "at")), fetch, 4))
+    assert (len(account.got), found.complete) == (count, True)
+
+
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize("script", [{}, {1: [("sign up", 0)]}], ids=["quiet", "changing"])
+def test_a_server_that_gives_all_for_every_page_is_asked_twice_more(
+    total: bool, script: dict[int, list[tuple[str, int]]]
+) -> None:
+    """More rows than were asked for, and the same for every page: these are all."""
+    account = Account(rows(120), script)
+
+    async def fetch(query: Query, check: Check, *, fresh: bool) -> Seen:  # noqa: ARG001 - no spool
+        body = json.loads(account.serve({**query, "page": 1, "per_page": 10_000}))
+        at = {"total": len(account.rows)} if total else {}
+        return seen(json.dumps({"rows": body["rows"], "pagination": at}).encode(), check)
+
+    found = asyncio.run(scan(Endpoint("/rows", "rows", 50, ("id", "at")), fetch, 4))
+    assert account.stayed <= account.got.keys()
+    assert found.complete
+    assert account.requests < (30 if script else 4)
 
 
 def test_pages_of_one_size_are_noticed_without_a_total() -> None:
