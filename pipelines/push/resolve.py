@@ -13,8 +13,8 @@ from typing import Any
 from pipelines.errors import UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.alerts import watched_push
+from pipelines.push.audit.archive.corrected import changed_fields
 from pipelines.push.audit.archive.files import archive_folder, archived, reading_archive
-from pipelines.push.audit.archive.rows import changed_fields
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.checks import differing_rows as differing

@@ -55,7 +55,10 @@ class ImportRecord(msgspec.Struct):
     ] = None
     differs: Annotated[
         Flag | None,
-        Column("Whether it is in the account, and its file says something else by now than what was sent."),
+        Column(
+            "Whether it is in the account, and its file says something else by now than what was sent. What it says "
+            "and earned is here as it was sent; only its place is that of the file."
+        ),
     ] = None
     differs_acknowledged: Annotated[
         Flag | None, Column("Whether that was acknowledged: `trackly-sync resolve --differs`.")

@@ -1,16 +1,21 @@
 """The rows of imports.records: of the current input from its stage, of earlier ones from the archive.
 
+A row that was sent is published as it was sent, also where its file was corrected since (`archive.corrected`): the
+account has that, and its money is counted. Where it stands, and whether it differs, is by the file.
 What does not belong here: the other tables, and putting them in place (`publish`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from pipelines.privacy import Privacy
+from pipelines.push.audit.archive.corrected import AMOUNT, find_sent
 from pipelines.push.audit.archive.files import archive_folder, archived
-from pipelines.push.audit.archive.rows import facts_of, published_facts, rows_of
+from pipelines.push.audit.archive.rows import facts_by_name, published_facts, rows_of
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import CAUSES, EVIDENCE, Outcome
@@ -36,7 +41,10 @@ _KNOWN = {
 }
 """What is published of the rows that the ledger knows, in types that are small: a join has to hold them all."""
 
-_SAME_CONTENT = "a.identity = known.identity AND a.content = known.content"
+_AMOUNT = {"amount": "BIGINT"}
+"""The same of revenue alone."""
+
+_SAME_CONTENT = "a.identity = k.identity AND a.content = k.content"
 """Whether a row of the archive, `a`, is what the ledger says was sent."""
 
 
@@ -70,20 +78,41 @@ def insert_records(
         settings: where the stage and the archive lie, and what may be published.
         ledger: open.
     """
-    declared = ", ".join(f"{column} {kind}" for column, kind in _KNOWN.items())
+    known = _KNOWN | (_AMOUNT if name == REVENUE else {})
+    declared = ", ".join(f"{column} {kind}" for column, kind in known.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
-    for rows in ledger_rows(ledger, name, list(_KNOWN)):
+    for rows in ledger_rows(ledger, name, list(known)):
         insert(connection, "known", rows)
     stage, privacy = stage_path(settings, name), Privacy.of(settings)
+    files = archived(archive_folder(settings, name))
     if stage.exists():
         connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        differing, put_away = _columns_of_differing(connection), is_put_away(connection)
-        connection.execute(_from_stage(PUSHED[name], privacy, differing, put_away))
+        columns = _columns_of_findings(connection)
+        table = next((one for one in ("corrected", "differing") if one in columns), "")
+        is_given = bool(table) and find_sent(connection, PUSHED[name], files, privacy, table)
+        connection.execute(
+            _from_stage(PUSHED[name], privacy, _Staged(columns, is_put_away(connection), is_given))
+        )
         connection.execute("DETACH stage")
         _leave_published(connection, name)
     if count(connection, "SELECT count(*) FROM known"):
-        _records_of_earlier_inputs(connection, name, archived(archive_folder(settings, name)), privacy)
+        _records_of_earlier_inputs(connection, name, files, privacy)
     connection.execute("DROP TABLE known")
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """What an attached stage has.
+
+    Attributes:
+        columns: see `_columns_of_findings`; a stage without `differing` has no codes, places and lines either.
+        put_away: whether the stage holds no more than may be published; else it is still to be sent.
+        is_given: whether rows of it were sent with other values; they are in the table `given`.
+    """
+
+    columns: Mapping[str, Collection[str]]
+    put_away: bool
+    is_given: bool
 
 
 def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -113,41 +142,50 @@ def _records_of_earlier_inputs(
         files: its archive.
         privacy: what of it may be published.
     """
-    message = "known.identity" if name != "revenue" else "known.message_id"
+    message = "k.identity" if name != REVENUE else "k.message_id"
+    amount = {"revenue": f"coalesce({AMOUNT}, {{table}}.revenue)"} if name == REVENUE else {}
     record = (
         "INSERT INTO imports.records BY NAME"
-        f" SELECT '{name}' AS dataset, known.identity, {message} AS message_id, known.outcome,"
+        f" SELECT '{name}' AS dataset, k.identity, {message} AS message_id, k.outcome,"
         " nullif(code, '') AS code,"
-        f" {_reason('known')} AS reason, {_evidence('known')} AS evidence, known.chunk, tries AS attempt,"
+        f" {_reason('k')} AS reason, {_evidence('k')} AS evidence, k.chunk, tries AS attempt,"
         " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
         " false AS differs_acknowledged, {facts}"
-        " FROM {known} AS known JOIN imports.chunks AS c ON c.chunk = known.chunk"
+        " FROM {known} AS k JOIN imports.chunks AS c ON c.chunk = k.chunk"
     )
+
+    def facts(table: str) -> str:
+        return published_facts(
+            table, privacy, **{fact: sql.format(table=table) for fact, sql in amount.items()}
+        )
+
     if files:
-        archived_rows = record.format(facts=published_facts("a", privacy), known="known")
+        archived_rows = record.format(facts=facts("a"), known="known")
         found = count(connection, f"{archived_rows} JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}")
         if found == count(connection, "SELECT count(*) FROM known"):
             return
         _set_rest(connection, name, files)
     connection.execute(
-        record.format(facts=published_facts("earlier", privacy), known="rest" if files else "known")
-        + f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = known.identity"
+        record.format(facts=facts("earlier"), known="rest" if files else "known")
+        + f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = k.identity"
     )
 
 
 def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
     """Make the table `rest`: the rows of `known` whose content is not in the archive.
 
-    Rows that the ledger took over have no digest; of those the newest content is added to `earlier`.
+    Rows that the ledger took over have no digest; of those the newest content is added to `earlier`, or that with the
+    amount in the ledger.
     """
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE rest AS FROM known"
+        "CREATE OR REPLACE TEMP TABLE rest AS FROM known AS k"
         f" WHERE NOT EXISTS (SELECT 1 FROM {rows_of(files)} AS a WHERE {_SAME_CONTENT})"
     )
+    best = f"a.revenue = {AMOUNT} DESC NULLS LAST, " if name == REVENUE else ""
     connection.execute(
         f"INSERT INTO earlier SELECT '{name}', identity, {_names('a')} FROM {rows_of(files)} AS a"
-        " WHERE identity IN (SELECT identity FROM rest WHERE content IS NULL)"
-        " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1"
+        " JOIN rest AS k USING (identity) WHERE k.content IS NULL"
+        f" QUALIFY row_number() OVER (PARTITION BY identity ORDER BY {best}file DESC, a.content) = 1"
     )
 
 
@@ -171,38 +209,40 @@ def _names(table: str) -> str:
     return ", ".join(f"{table}.{field.name}" for field in FACTS)
 
 
-def _columns_of_differing(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The columns of `differing` in the attached stage: an older program has fewer, or no such table."""
+def _columns_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The columns of `corrected` and `differing` in the attached stage; an older one has fewer, or no such table."""
     there = (
-        "SELECT column_name FROM duckdb_columns() WHERE database_name = 'stage' AND table_name = 'differing'"
+        "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = 'stage'"
+        " AND table_name IN ('corrected', 'differing') GROUP BY 1"
     )
-    return {str(name) for (name,) in connection.execute(there).fetchall()}
+    return dict(connection.execute(there).fetchall())
 
 
-def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], put_away: bool) -> str:
+def _from_stage(dataset: Dataset, privacy: Privacy, staged: _Staged) -> str:
     """Every row of the current input: its verdict, else what the ledger knows, else pending.
 
     Args:
         dataset: what the stage holds.
         privacy: what of it may be published.
-        differing: `_columns_of_differing`; a stage without that table has no codes, places and lines either.
-        put_away: whether the stage holds no more than that; else it is still to be sent.
+        staged: what the stage has.
     """
     code, places, line, differs = (
         ("v.code", "v.places", "i.line", "i.seq IN (SELECT seq FROM stage.differing)")
-        if differing
+        if "differing" in staged.columns
         else ("NULL", "NULL", "NULL", "false")
     )
     seen = (
         "i.seq IN (SELECT seq FROM stage.differing WHERE acknowledged)"
-        if "acknowledged" in differing
+        if "acknowledged" in staged.columns.get("differing", ())
         else "false"
     )
     values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
     kept = (
-        "" if put_away or not privacy.key else f"REPLACE ({kept_columns(dataset, privacy, 'stage.verdicts')})"
+        ""
+        if staged.put_away or not privacy.key
+        else f"REPLACE ({kept_columns(dataset, privacy, 'stage.verdicts')})"
     )
-    message = "i.id" if dataset.name == "sends" else "i.message_id"
+    message, facts, given = _message_and_facts(dataset, privacy, is_given=staged.is_given)
     identity = "CASE WHEN o.ordinal IS NULL THEN i.base ELSE i.base || ':' || o.ordinal END"
     return (
         "INSERT INTO imports.records BY NAME"
@@ -212,7 +252,7 @@ def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], 
         f" {_evidence('w')} AS evidence, k.chunk,"
         " coalesce(k.tries, 0) AS attempt, coalesce(c.answered_at, c.intended_at) AS at, true AS in_input,"
         f" {differs} AS differs, {seen} AS differs_acknowledged, f.path AS file, i.row, {line} AS line,"
-        f" {facts_of(dataset, privacy, 'i')},"
+        f" {facts},"
         " CASE WHEN coalesce(v.outcome, k.outcome) IN ('quarantined', 'rejected')"
         f" THEN coalesce(i.raw, to_json({{{values}}})) END AS raw"
         f" FROM (SELECT * {kept} FROM stage.input) AS i JOIN stage.files AS f USING (file)"
@@ -221,5 +261,23 @@ def _from_stage(dataset: Dataset, privacy: Privacy, differing: Collection[str], 
         # few rows have a text of their own; with the others' nulls the join above would not fit in memory
         " LEFT JOIN (SELECT identity, outcome, code, message FROM known WHERE code <> '' OR message <> '') AS w"
         " ON w.identity = k.identity"
-        " LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk"
+        f" LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk{given}"
     )
+
+
+def _message_and_facts(dataset: Dataset, privacy: Privacy, *, is_given: bool) -> tuple[str, str, str]:
+    """The message and the facts of a row of the current input, as sent, else as in the file; and the join for that.
+
+    Args:
+        dataset: what the stage holds.
+        privacy: what of it may be published.
+        is_given: whether there are rows that were sent otherwise than their file has them.
+    """
+    message = "i.id" if dataset.name == "sends" else "i.message_id"
+    facts = facts_by_name(dataset, privacy, "i")
+    if is_given:
+        message = f"coalesce(g.message_id, {message})"
+        facts = {name: f"CASE WHEN g.is_known THEN g.{name} ELSE {fact} END" for name, fact in facts.items()}
+        facts["revenue"] = f"coalesce(g.amount, {facts['revenue']})"
+    join = " LEFT JOIN given AS g ON g.seq = i.seq" if is_given else ""
+    return message, ", ".join(f"{fact} AS {name}" for name, fact in facts.items()), join

@@ -126,7 +126,7 @@ class Compared:
     def without_others(self, between: Period) -> "Compared":
         """The rows of a period alone, as if the input had no others: for what is shown of it; to be rolled back."""
         self.connection.execute(f"DELETE FROM input WHERE NOT {is_within(between)}")
-        for table in ("verdicts", "differing"):
+        for table in ("verdicts", "corrected", "differing"):
             self.connection.execute(f"DELETE FROM {table} WHERE seq NOT IN (SELECT seq FROM input)")
         held = self.connection.execute("SELECT outcome, count(*) FROM verdicts GROUP BY outcome").fetchall()
         rows_in = count(self.connection, "SELECT count(*) FROM input")

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow.compute as pc
 
+from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Differing, acknowledged
+from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
+from schemas.values.money import sql_units
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 
@@ -42,24 +46,29 @@ class DifferingRow:
 
 
 def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger | None) -> None:
-    """Fill the stage's table `differing`, by `known` (see `checks.compare`); its `content` is of the file's row.
+    """Fill the stage's tables `corrected` and `differing`, by `known` (see `checks.compare`).
 
     Args:
         connection: the stage's, with the table `known`.
         dataset: what it holds.
         ledger: None where there is none yet.
     """
-    connection.execute("DELETE FROM differing")
-    if connection.execute("SELECT 1 FROM known WHERE content IS NOT NULL LIMIT 1").fetchone() is None:
+    connection.execute("DELETE FROM corrected; DELETE FROM differing")
+    if ledger is None or not _is_any(connection, "known WHERE chunk IS NOT NULL"):
         return  # a first push has nothing to compare with
     now = kept_content(dataset)
     connection.execute(
-        f"INSERT INTO differing SELECT seq, ready.identity, {now}, false"
+        f"INSERT INTO corrected SELECT seq, ready.identity, {now}, known.content"
         " FROM ready JOIN known ON known.identity = ready.identity"
-        f" WHERE known.outcome IN {sql_list(IN_ACCOUNT)} AND known.content IS NOT NULL"
-        f" AND {changed('known.content', now)}"
+        f" WHERE known.content IS NOT NULL AND {changed('known.content', now)}"
     )
-    if ledger is None or connection.execute("SELECT 1 FROM differing LIMIT 1").fetchone() is None:
+    if dataset.name == REVENUE:
+        _compare_amounts(connection, dataset, ledger)
+    connection.execute(
+        "INSERT INTO differing SELECT seq, c.identity, c.content, false FROM corrected AS c"
+        f" JOIN known ON known.identity = c.identity WHERE known.outcome IN {sql_list(IN_ACCOUNT)}"
+    )
+    if not _is_any(connection, "differing"):
         return
     connection.execute("CREATE OR REPLACE TEMP TABLE seen (identity VARCHAR, content BIGINT)")
     for rows in acknowledged(ledger, dataset.name):
@@ -68,6 +77,27 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
         "UPDATE differing SET acknowledged = true FROM seen"
         " WHERE seen.identity = differing.identity AND seen.content = differing.content"
     )
+
+
+def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger) -> None:
+    """Add to `corrected` what the ledger has without a digest, where its amount or its message is another by now."""
+    if not _is_any(connection, "known WHERE chunk IS NOT NULL AND content IS NULL"):
+        return
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE amounts (known_as VARCHAR, of_message VARCHAR, amount BIGINT)"
+    )
+    names = ["identity", "message_id", "amount"]
+    for rows in ledger_rows(ledger, dataset.name, (*names, "content"), every_part=True):
+        insert(connection, "amounts", rows.filter(pc.is_null(rows["content"])).select(names))
+    connection.execute(
+        f"INSERT INTO corrected SELECT seq, ready.identity, {kept_content(dataset)}, NULL"
+        " FROM ready JOIN amounts ON known_as = ready.identity"
+        f" WHERE amount <> {sql_units('ready.revenue')} OR of_message <> ready.message_id"
+    )
+
+
+def _is_any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
 
 
 def differing_in(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[DifferingRow]:

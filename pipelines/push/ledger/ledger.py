@@ -32,6 +32,7 @@ from pipelines.push.ledger.statements import (
     give_all,
     leave,
     move,
+    renew,
 )
 from pipelines.push.outcomes import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
 from pipelines.runs import now
@@ -216,7 +217,14 @@ class Ledger:
                     sa.update(CHUNKS).where(CHUNKS.c.chunk == chunk).values(sent_at=at.isoformat())
                 )
 
-    def answer(self, dataset: str, chunk: int, answered: Answered, own: Mapping[str, Verdict]) -> None:
+    def answer(
+        self,
+        dataset: str,
+        chunk: int,
+        answered: Answered,
+        own: Mapping[str, Verdict],
+        given: LedgerRows | None = None,
+    ) -> None:
         """Record an answer; rows that are not in `own` are accepted.
 
         Args:
@@ -224,6 +232,8 @@ class Ledger:
             chunk: the call.
             answered: its figures.
             own: by identity, the verdicts of rows that are not simply accepted.
+            given: the rows of a call that was made again, where none of them had arrived before: what they were sent
+                with now is what the account has.
         """
         values = {name: getattr(answered, name) for name in Answered.__slots__}
         with self.begin(dataset) as connection:
@@ -231,6 +241,8 @@ class Ledger:
             if own:
                 unpack(connection, dataset, [chunk])
             give(connection, dataset, chunk, own)
+            if given:
+                renew(connection, dataset, given, chunk)
 
     def lose(self, dataset: str, chunk: int, error: str, sent_at: datetime | None = None) -> None:
         """The call may or may not have been carried out: its rows are in_doubt (revenue) or pending.

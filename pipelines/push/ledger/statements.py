@@ -88,6 +88,9 @@ _RENEWED = (
 _FIRST_COUNTS = ROWS.c.code == NO_ANSWER
 """The call before may have been carried out, and the account keeps what it was given first."""
 
+_KEPT_OF_FIRST = {"sends": ("content", "contact", "list_ref"), "clicks": ("content",), REVENUE: ("content",)}
+"""What of it, until an answer tells more (`renew`). Revenue goes again only where its call was not carried out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -148,8 +151,9 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
     """
     renewed = [name for name in _RENEWED if getattr(rows, name)]
     given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in renewed}
-    if "content" in given:
-        given["content"] = sa.case((_FIRST_COUNTS, ROWS.c.content), else_=given["content"])
+    for name in _KEPT_OF_FIRST[dataset]:
+        if name in given:
+            given[name] = sa.case((_FIRST_COUNTS, ROWS.c[name]), else_=given[name])
     result = connection.execute(
         sa.update(ROWS)
         .where(
@@ -184,6 +188,31 @@ def move(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) 
 _UNDER_WAY = (CHUNKS.c.chunk == sa.bindparam("which"), CHUNKS.c.state == ChunkState.INTENDED)
 _LEAVE = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=CHUNKS.c.current - sa.bindparam("own"))
 _LEAVE_ALL = sa.update(CHUNKS).where(*_UNDER_WAY).values(current=0)
+
+
+def renew(connection: sa.Connection, dataset: str, rows: LedgerRows, chunk: int) -> None:
+    """Put on record what rows were sent with in their present call, where `move` has kept that of the one before.
+
+    Args:
+        connection: a transaction.
+        dataset: sends or clicks.
+        rows: the rows of the call, column by column.
+        chunk: the call.
+    """
+    names = [name for name in _KEPT_OF_FIRST[dataset] if getattr(rows, name)]
+    connection.execute(
+        sa.update(ROWS)
+        .where(
+            ROWS.c.dataset == dataset,
+            ROWS.c.identity == sa.bindparam("who"),
+            ROWS.c.chunk == sa.bindparam("call"),
+        )
+        .values({name: sa.bindparam(f"new_{name}") for name in names}),
+        [
+            {"call": chunk, **dict(zip(("who", *(f"new_{name}" for name in names)), row, strict=True))}
+            for row in zip(rows.identity, *(getattr(rows, name) for name in names), strict=True)
+        ],
+    )
 
 
 def leave(

@@ -244,7 +244,7 @@ class Sending:
             self.ledger.refuse(self.dataset, number, error.message)
             raise
         else:
-            self._note_answer(chunk, number, reply, fresh=not again and reply.attempts == 1)
+            self._note_answer(chunk, number, reply, again=again)
 
     async def _post(self, chunk: Chunk, number: int) -> Reply[ImportAnswer]:
         if self.dataset == REVENUE:
@@ -257,10 +257,11 @@ class Sending:
         most_cuts = None if chunk.count <= _PATIENT else 1 if self.sizes.cuts_in_a_row else 2
         return await post(self.client, chunk.body(), most_cuts)
 
-    def _note_answer(self, chunk: Chunk, number: int, reply: Reply[ImportAnswer], *, fresh: bool) -> None:
+    def _note_answer(self, chunk: Chunk, number: int, reply: Reply[ImportAnswer], *, again: bool) -> None:
         self._lost, self._lost_seconds = 0, 0.0
         self.sizes.answered(chunk.count, chunk.size, (reply.received_at - reply.sent_at).total_seconds())
-        own = attribute(self.dataset, reply.value, chunk.rows.identity, chunk.rows.amount, fresh=fresh)
+        rows, fresh = chunk.rows, not again and reply.attempts == 1
+        own = attribute(self.dataset, reply.value, rows.identity, rows.amount, fresh=fresh)
         if self.privacy.key:  # the API's text may name a phone number
             own = {
                 who: replace(verdict, message=self.privacy.text(verdict.message))
@@ -275,7 +276,9 @@ class Sending:
         self._done += chunk.count - open_rows
         self.lost += any(verdict.outcome is Outcome.IN_DOUBT for verdict in own.values())
         answered = figures_of(reply)
-        self.ledger.answer(self.dataset, number, answered, own)
+        self.ledger.answer(
+            self.dataset, number, answered, own, _only_now(self.dataset, chunk, answered, again)
+        )
         _log.debug(
             "%s: call %d of %s is answered",
             self.dataset,
@@ -349,3 +352,8 @@ class Sending:
         if note and kind not in self.sizes.noted:
             self.sizes.noted.add(str(kind))
             _log.warning("%s: %s", self.dataset, note)
+
+
+def _only_now(dataset: str, chunk: Chunk, answered: Answered, again: bool) -> LedgerRows | None:
+    """The rows of a call that was made again, where the account had none of them by an earlier one."""
+    return chunk.rows if again and dataset != REVENUE and not answered.duplicates_skipped else None

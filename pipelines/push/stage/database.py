@@ -13,7 +13,9 @@ It is rebuilt from the files by every intake and holds nothing that the ledger n
     verdicts  why a row of the input is not to be sent: quarantined, duplicate or parked; at most one per row. Those
               that are `fleeting` depend on the ledger and are given again whenever the stage is compared with it
     repeats   rows whose key occurs several times, and what they say (`checks.conflicts`)
-    differing rows that are in the account and say something else by now (`checks.differing_rows`)
+    corrected rows that were sent and say something else by now, whatever came of them: `content` is of the file's
+              row, `sent` of what was sent; null where an older program kept none (`checks.differing_rows`)
+    differing those of them that are in the account
     ordinals  for revenue without a record_id, how often its values had occurred, from the second time on; `own` is
               the same by the input alone, null for the first time (`checks.revenue.overlaps`)
     synced    revenue that its network syncs to Trackly by itself, where that is to be held back
@@ -50,7 +52,7 @@ from schemas.derived.tables import TYPES
 READ_ROWS = 50_000
 """Rows per batch in which a stage is read: pandera's cost is per call."""
 
-VERSION = 12
+VERSION = 13
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
 _NAME = "this"
@@ -285,6 +287,7 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         "CREATE TABLE repeats (seq BIGINT, file INTEGER, base VARCHAR, content BIGINT, compared BIGINT,"
         " ordinal BIGINT)"
     )
+    connection.execute("CREATE TABLE corrected (seq BIGINT, identity VARCHAR, content BIGINT, sent BIGINT)")
     connection.execute(
         "CREATE TABLE differing (seq BIGINT, identity VARCHAR, content BIGINT, acknowledged BOOLEAN)"
     )

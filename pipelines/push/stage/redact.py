@@ -49,7 +49,7 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
                 return
             privacy.define(connection)
             connection.execute(f"ATTACH {literal(str(draft))} AS draft")
-            for table in ("version", "files", "inputs", "verdicts", "ordinals", "differing"):
+            for table in ("version", "files", "inputs", "verdicts", "ordinals", "corrected", "differing"):
                 connection.execute(f"CREATE TABLE draft.{table} AS FROM {table}")
             kept, digest = kept_columns(dataset, privacy), "NULL::BIGINT AS content"
             connection.execute(f"CREATE TABLE draft.input AS SELECT * REPLACE ({kept}, {digest}) FROM input")

@@ -112,6 +112,8 @@ def test_what_differs_is_acknowledged_until_it_changes_again(
     assert again.differing == {"sends": 0, "revenue": 0}
     assert (again.outcomes["sends"].accepted, again.outcomes["revenue"].accepted) == (3, 1)
     assert query(settings.warehouse, records) == expected
+    given = "SELECT revenue FROM imports.records WHERE dataset = 'revenue'"
+    assert query(settings.warehouse, given) == [(5,)]
     assert groups(settings) == [("differs, acknowledged", 2)]
     kept = query(
         settings.warehouse,

@@ -50,11 +50,8 @@ _SMALL = 64_000_000  # bytes; a file of more is not merged again
 _MANY = 16
 """Small files that are merged into one: a push a day leaves hundreds, and each has to be opened."""
 
-_NAMES = {"happened_at": ("timestamp",), "phone_number": ("to_number", "phone_number")}
+NAMES_OF_FACTS = {"happened_at": ("timestamp",), "phone_number": ("to_number", "phone_number")}
 """What a fact is called in history files, where it is not by its own name."""
-
-_KNOWN_BY = ("id", "record_id")
-"""Fields that rows are known by; a click's message is in none of its facts either."""
 
 _TYPE = {field.name: TYPES[field.kind] for field in FACTS}
 
@@ -81,67 +78,32 @@ def all_archived(settings: Settings, name: str) -> Iterator[str]:
         yield rows_of(files) if files else ""
 
 
-def facts_of(dataset: Dataset, privacy: Privacy, table: str) -> str:
-    """The facts as columns of a query over a stage's rows, those that the dataset does not have as nulls.
+def facts_by_name(dataset: Dataset, privacy: Privacy, table: str) -> dict[str, str]:
+    """The facts as expressions of a query over a stage's rows, those that the dataset does not have as nulls.
 
     Args:
         dataset: what the stage holds.
         privacy: whether messages are kept; phone numbers are taken as they stand in the table.
         table: its name in the query.
     """
-    return ", ".join(f"{_fact(field.name, dataset, privacy, table)} AS {field.name}" for field in FACTS)
+    return {field.name: _fact(field.name, dataset, privacy, table) for field in FACTS}
 
 
-def published_facts(table: str, privacy: Privacy) -> str:
-    """The facts of a table that was written earlier, as far as settings let them be published now."""
+def published_facts(table: str, privacy: Privacy, **instead: str) -> str:
+    """The facts of a table that was written earlier, as far as settings let them be published now.
+
+    Args:
+        table: its name in the query.
+        privacy: what may be published.
+        instead: by fact, what to take in its place, as SQL.
+    """
     kept = {
         "phone_number": f"CASE WHEN {table}.phone_number LIKE '+%' THEN kept_phone({table}.phone_number)"
         f" ELSE {table}.phone_number END",
         "message": f"{table}.message" if privacy.keep_messages else "NULL",
+        **instead,
     }
     return ", ".join(f"{kept.get(field.name, f'{table}.{field.name}')} AS {field.name}" for field in FACTS)
-
-
-def changed_fields(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], privacy: Privacy
-) -> dict[str, tuple[str, ...]]:
-    """By identity, in which fields the rows of `differing` are others than were sent; of those that are archived.
-
-    Args:
-        connection: the stage, with the macros of `Privacy.define`.
-        dataset: what it holds.
-        files: the archive.
-        privacy: whether phone numbers are kept, and messages as they were.
-    """
-    if not files:
-        return {}
-    compared = _compared(dataset, privacy)
-    differ = ", ".join(f"CASE WHEN {differs} THEN {literal(name)} END" for name, differs in compared.items())
-    found = connection.execute(
-        f"SELECT identity, list_filter([{differ}], lambda name: name IS NOT NULL)"
-        f" FROM differing JOIN input AS i USING (seq) JOIN (SELECT * FROM {rows_of(files)}"
-        " WHERE identity IN (SELECT identity FROM differing)"
-        " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC) = 1) AS a USING (identity)"
-    ).fetchall()
-    # what is not archived is what is left
-    rest = [name for name in dataset.columns if name == "message" or name not in {*compared, *_KNOWN_BY}]
-    return {identity: tuple(names or rest) for identity, names in found}
-
-
-def _compared(dataset: Dataset, privacy: Privacy) -> dict[str, str]:
-    """By field, whether a row `i` of the stage is another than the archived row `a`, as SQL."""
-    found = {}
-    for fact in (field.name for field in FACTS):
-        name = next((own for own in _NAMES.get(fact, (fact,)) if own in dataset.columns), "")
-        now = f"i.{name}"
-        if fact == "phone_number":  # a stage that was put away has the hash
-            now = f"CASE WHEN {now} LIKE '+%' THEN kept_phone({now}) ELSE {now} END"
-        if fact == "message":
-            found[name] = f"a.message <> {now}" if privacy.keep_messages and not privacy.key else "false"
-        elif name:
-            found[name] = f"a.{fact} IS DISTINCT FROM {now}"
-    found.pop("", None)
-    return found
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> int:
@@ -220,7 +182,7 @@ def noting(settings: Settings, ledger: Ledger) -> Callable[[int, LedgerRows], Aw
 
 
 def _fact(name: str, dataset: Dataset, privacy: Privacy, table: str) -> str:
-    column = next((own for own in _NAMES.get(name, (name,)) if own in dataset.columns), None)
+    column = next((own for own in NAMES_OF_FACTS.get(name, (name,)) if own in dataset.columns), None)
     if column is None or (name == "message" and not privacy.keep_messages):
         return f"NULL::{_TYPE[name]}"
     return f"{table}.{column}"
@@ -237,8 +199,9 @@ def _new_rows(dataset: Dataset, files: Sequence[Path], privacy: Privacy) -> str:
         if files
         else ""
     )
+    facts = ", ".join(f"{fact} AS {name}" for name, fact in facts_by_name(dataset, privacy, "new").items())
     return (
-        f"SELECT identity, content, {facts_of(dataset, privacy, 'new')} FROM ({rows}) AS new"
+        f"SELECT identity, content, {facts} FROM ({rows}) AS new"
         " WHERE seq NOT IN (SELECT seq FROM differing)"  # the account was given something else
         # rows of another month than the one that is pushed are known without a call
         " AND NOT EXISTS (SELECT 1 FROM known WHERE known.chunk IS NULL AND known.identity = new.identity)"

@@ -60,19 +60,25 @@ def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> boo
 
 
 def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
-    """Add what `keep_forgotten` copied to the new records; a row that is among them and pending gets a code."""
+    """Add what `keep_forgotten` copied to the new records; a row that is among them and pending gets a code.
+
+    It has the facts that it was sent with: its file may have been corrected since.
+    """
     facts = {field.name for field in FACTS}
     others = [name for name in RECORDS.columns if name not in facts]
+    as_sent = published_facts("f", privacy)
+    sent = ", ".join(f"{name} = f.{name}" for name in sorted(facts))
     rest = ", ".join(f'{_AS_FORGOTTEN.get(name, "f." + name)} AS "{name}"' for name in others)
     connection.execute(
-        f"INSERT INTO imports.records BY NAME SELECT {rest}, {published_facts('f', privacy)} FROM forgotten AS f"
+        f"INSERT INTO imports.records BY NAME SELECT {rest}, {as_sent} FROM forgotten AS f"
         " WHERE NOT EXISTS (SELECT 1 FROM imports.records AS r"
         " WHERE r.dataset = f.dataset AND r.identity = f.identity)"
     )
     connection.execute(
         f"UPDATE imports.records AS r SET code = '{SENT_BEFORE}', reason = '{_WHY}', attempt = f.attempt,"
-        ' "at" = f."at"'
-        f" FROM forgotten AS f WHERE r.outcome = '{Outcome.PENDING}' AND r.chunk IS NULL"
+        f' "at" = f."at", {sent}'
+        f" FROM (SELECT * REPLACE ({as_sent}) FROM forgotten AS f) AS f"
+        f" WHERE r.outcome = '{Outcome.PENDING}' AND r.chunk IS NULL"
         " AND r.dataset = f.dataset AND r.identity = f.identity"
     )
     connection.execute("DROP TABLE forgotten")

@@ -1,0 +1,126 @@
+"""Rows that were sent and corrected in their file since: what was sent of them, and in which fields they differ.
+
+The account keeps what it was given, so that facts and money of such a row are those of its call, and only its place
+is that of the file. They come from the archive by the digest of what was sent; for rows that an earlier program sent
+without archiving them, from the warehouse before. The amount and the message of revenue are in the ledger too. What
+does not belong here: which rows these are (`checks.differing_rows`), and writing the archive (`rows`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.privacy import Privacy
+from pipelines.push.audit.archive.rows import NAMES_OF_FACTS, published_facts, rows_of
+from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.outcomes import NO_ANSWER, Outcome
+from pipelines.push.stage.database import count
+from pipelines.push.values.content_digest import changed
+from schemas.columns import Dataset
+from schemas.derived.tables import literal
+from schemas.own_tables.imports import FACTS
+from schemas.values.money import sql_amount
+
+_KNOWN_BY = ("id", "record_id")
+"""Fields that rows are known by; a click's message is in none of its facts either."""
+
+_FACTS = ", ".join(field.name for field in FACTS)
+
+_GOES_AGAIN = f"k.outcome = '{Outcome.PENDING}' AND coalesce(k.code, '') NOT IN ('', '{NO_ANSWER}')"
+"""Whether the account does not have the row and is given what the file says, as a condition."""
+
+AMOUNT = sql_amount("k.amount")
+"""The amount that a row of the ledger, `k`, was sent with, as SQL; null but for revenue."""
+
+
+def find_sent(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    files: Sequence[Path],
+    privacy: Privacy,
+    table: str,
+) -> bool:
+    """Make the table `given`, what was sent of rows that their file has otherwise by now; whether there are any.
+
+    Its columns: seq, is_known (whether the facts are), message_id and amount (by the ledger, for revenue), the facts.
+
+    Args:
+        connection: to the warehouse, with the tables `known` and `earlier`, and the stage as `stage`.
+        dataset: what they are of.
+        files: its archive.
+        privacy: what of it may be published.
+        table: the stage's table of such rows; one of an older program has `differing`, which is only some of them.
+    """
+    of_ledger = f"k.message_id, {AMOUNT}" if dataset.name == REVENUE else "NULL, NULL::DECIMAL(18, 4)"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE corrected (seq, identity, content, message_id, amount) AS"
+        f" SELECT c.seq, k.identity, k.content, {of_ledger} FROM stage.{table} AS c"
+        " JOIN known AS k ON k.identity = c.identity"
+        f" WHERE NOT ({_GOES_AGAIN}) AND (k.content IS NULL OR {changed('k.content', 'c.content')})"
+    )
+    if not count(connection, "SELECT count(*) FROM corrected"):
+        return False
+    sent = f"SELECT identity, {_FACTS} FROM earlier WHERE dataset = '{dataset.name}'"
+    if files:
+        sent += f" UNION ALL SELECT identity, {_FACTS} FROM ({_archived(files)})"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE given AS SELECT c.seq, s.identity IS NOT NULL AS is_known, c.message_id,"
+        f" c.amount, {published_facts('s', privacy)} FROM corrected AS c LEFT JOIN ({sent}) AS s USING (identity)"
+    )
+    return True
+
+
+def _archived(files: Sequence[Path]) -> str:
+    """What was archived of the rows of `corrected`, as a query.
+
+    What the ledger took over has no digest: the amount tells, else what was archived last.
+    """
+    return (
+        f"SELECT a.* FROM corrected AS c JOIN {rows_of(files)} AS a ON a.identity = c.identity"
+        " AND (c.content IS NULL OR a.content = c.content) QUALIFY row_number() OVER"
+        " (PARTITION BY c.seq ORDER BY a.revenue IS NOT DISTINCT FROM c.amount DESC, a.file DESC, a.content) = 1"
+    )
+
+
+def changed_fields(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], privacy: Privacy
+) -> dict[str, tuple[str, ...]]:
+    """By identity, in which fields the rows of `differing` are others than were sent; of those that are archived.
+
+    Args:
+        connection: the stage, with the macros of `Privacy.define`.
+        dataset: what it holds.
+        files: the archive.
+        privacy: whether phone numbers are kept, and messages as they were.
+    """
+    if not files:
+        return {}
+    compared = _compared(dataset, privacy)
+    differ = ", ".join(f"CASE WHEN {differs} THEN {literal(name)} END" for name, differs in compared.items())
+    found = connection.execute(
+        f"SELECT a.identity, list_filter([{differ}], lambda name: name IS NOT NULL)"
+        f" FROM input AS i JOIN (SELECT c.seq, a.* FROM corrected AS c JOIN {rows_of(files)} AS a"
+        " ON a.identity = c.identity AND (c.sent IS NULL OR a.content = c.sent)"
+        " WHERE c.seq IN (SELECT seq FROM differing)"
+        " QUALIFY row_number() OVER (PARTITION BY c.seq ORDER BY a.file DESC) = 1) AS a USING (seq)"
+    ).fetchall()
+    # what is not archived is what is left
+    rest = [name for name in dataset.columns if name == "message" or name not in {*compared, *_KNOWN_BY}]
+    return {identity: tuple(names or rest) for identity, names in found}
+
+
+def _compared(dataset: Dataset, privacy: Privacy) -> dict[str, str]:
+    """By field, whether a row `i` of the stage is another than the archived row `a`, as SQL."""
+    found = {}
+    for fact in (field.name for field in FACTS):
+        name = next((own for own in NAMES_OF_FACTS.get(fact, (fact,)) if own in dataset.columns), "")
+        now = f"i.{name}"
+        if fact == "phone_number":  # a stage that was put away has the hash
+            now = f"CASE WHEN {now} LIKE '+%' THEN kept_phone({now}) ELSE {now} END"
+        if fact == "message":
+            found[name] = f"a.message <> {now}" if privacy.keep_messages and not privacy.key else "false"
+        elif name:
+            found[name] = f"a.{fact} IS DISTINCT FROM {now}"
+    found.pop("", None)
+    return found
