@@ -21,6 +21,7 @@
     low:disk             fewer bytes are free than a run needs (`storage.needed_space`)
     empty:data           nothing was ever pulled or pushed with this data directory
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
+    by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`)
     differs:<dataset>    rows say something else by now than was sent (`pipelines.push.audit.alerts`)
     twice:revenue        revenue turned up after it was called absent (`pipelines.push.audit.late_revenue`)
 
@@ -349,6 +350,6 @@ def of_pushes(settings: Settings, outcomes: Mapping[str, Counts]) -> list[Condit
         are = form(counts.in_doubt, "is", "are")
         text = f"{plural(counts.in_doubt, 'row')} of {name} {are} in doubt"
         doubt = {"in_doubt": counts.in_doubt}
-        remedy = "Settle them: trackly-sync push revenue, then trackly-sync resolve"
+        remedy = "Which of them the next push settles, and which only you can: trackly-sync resolve"
         found.append(Condition(f"in_doubt:{name}", counts.in_doubt > 0, text, remedy, doubt))
     return found

@@ -14,8 +14,10 @@ __all__ = [
     "NOT_NAMED",
     "NOT_SENT",
     "NO_ANSWER",
+    "NO_READING",
     "RESOLVED",
     "SETTLED",
+    "UNREAD",
     "UNSETTLED",
     "Outcome",
     "Outcomes",
@@ -32,6 +34,16 @@ NOT_NAMED = "not_named"
 
 UNSETTLED = (NO_ANSWER, NOT_NAMED)
 """Codes of rows in doubt that a later reading may settle."""
+
+NO_READING = "no_reading"
+"""Our code for rows in doubt that no reading can settle: what their contacts held before is not on record."""
+
+UNREAD = (
+    "by hand: what its contact had before it, and was given since, is not all on record, so that no push can settle"
+    " it; look in Trackly whether the contact has it"
+)
+"""Why: its call was taken over from another record than the ledger, was of a program that read no totals, or calls
+were taken over since that may be of its contact."""
 
 SETTLED = "settled"
 """Our code for rows that a reading has shown to be in the account."""

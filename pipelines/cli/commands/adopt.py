@@ -54,7 +54,9 @@ def _show(done: "Adopted") -> None:
     if done.settled:
         out.print(f"{done.settled:,} of them were in doubt or pending in the ledger, and have their outcome.")
     if done.in_doubt:
-        out.print(f"{done.in_doubt:,} of them are in doubt. Settle them by hand: trackly-sync resolve")
+        out.print(
+            f"{done.in_doubt:,} of them are in doubt. Settle them by hand: trackly-sync resolve. No push does it."
+        )
     out.print(
         "Sends and clicks that it does not know are pending until they are pushed again, which the account skips;"
         " until then marts count them as the warehouse had them."

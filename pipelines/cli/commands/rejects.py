@@ -32,7 +32,7 @@ _NEXT = {
     "account: add it to the history, then push; others wait for a decision",
     "push differs": "the account keeps what it has; put the rows back as they were sent, or acknowledge them: "
     "trackly-sync resolve --differs",
-    "push in_doubt": "settle them: trackly-sync push revenue, and what that leaves: trackly-sync resolve",
+    "push in_doubt": "trackly-sync resolve: which of them the next push settles, and which only you can",
 }
 
 

@@ -19,7 +19,7 @@ from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt
-from pipelines.text.humanize import money, plural
+from pipelines.text.humanize import form, money, plural
 from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED
 from schemas.values.money import amount_of
@@ -310,9 +310,21 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
     out.print()
     for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
         out.print(plain(evidence), markup=False)
-    if any(doubt.code in ("no_answer", "not_named") for doubt in found):
-        text = "\nNot settled yet: trackly-sync push revenue reads the contacts' totals and settles what they show."
-        out.print(text)
+    from pipelines.push.outcomes import UNSETTLED  # noqa: PLC0415 - help answers at once
+
+    waiting = sum(doubt.code in UNSETTLED for doubt in found)
+    if waiting:
+        out.print(
+            "\nNot settled yet: trackly-sync push revenue reads the contacts' totals and settles what they show"
+            f" (code {' or '.join(UNSETTLED)})."
+        )
+    if waiting < len(found):
+        out.print(
+            f"\n{plural(len(found) - waiting, 'row')} for a person, since no push settles"
+            f" {form(len(found) - waiting, 'it', 'them')}. Look in Trackly whether the contact of the send has the"
+            " amount, after a pull with the query of docs/operations.md. pending sends a row again: say it only of"
+            " one that is not there."
+        )
     out.print(
         "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
         markup=False,

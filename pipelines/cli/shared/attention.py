@@ -13,8 +13,8 @@ from pipelines.warehouse.rolled_back import rolled_back
 from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
-    "twice:", "still_twice:", "lost:", "stale:", "failed:", "unfinished:", "unserved:", "missing:", "silent:",
-    "stopped:", "refused:", "unread:", "damaged:webhooks", "damaged:runs", "damaged:pushes", "low:",
+    "twice:", "still_twice:", "lost:", "by_hand:", "stale:", "failed:", "unfinished:", "unserved:", "missing:",
+    "silent:", "stopped:", "refused:", "unread:", "damaged:webhooks", "damaged:runs", "damaged:pushes", "low:",
 )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from pipelines.alerts.after_run import watched
 from pipelines.alerts.conditions import Condition
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.audit.lost_ledger.detect import of_ledger
-from pipelines.push.ledger.status import differing, outcomes
+from pipelines.push.ledger.status import by_hand, differing, outcomes
 from pipelines.settings import Settings
-from pipelines.text.humanize import plural
+from pipelines.text.humanize import form, plural
 
 
 def _of_alarms(settings: Settings) -> list[Condition]:
@@ -26,8 +26,27 @@ def _of_differing(settings: Settings) -> list[Condition]:
     return of_differing(differing(settings))
 
 
-push_conditions = (_of_alarms, _of_lost_ledger, _of_differing)
+def _of_by_hand(settings: Settings) -> list[Condition]:
+    return [of_by_hand(by_hand(settings))]
+
+
+push_conditions = (_of_alarms, _of_lost_ledger, _of_by_hand, _of_differing)
 """Judge these, whether they fire or not; each raises StorageError where what it needs cannot be read."""
+
+
+def of_by_hand(rows: int) -> Condition:
+    """Whether revenue is in doubt that no push settles.
+
+    Args:
+        rows: how many.
+    """
+    return Condition(
+        "by_hand:revenue",
+        rows > 0,
+        f"{plural(rows, 'row')} of revenue in doubt {form(rows, 'is', 'are')} to be settled by hand: no push can",
+        "trackly-sync resolve lists them and says how",
+        {"by_hand": rows},
+    )
 
 
 def of_differing(rows: Mapping[str, int]) -> list[Condition]:

@@ -53,6 +53,16 @@ def differing(settings: Settings) -> dict[str, int]:
         return dict.fromkeys(PUSHED, 0) | (found.differing() if found else {})
 
 
+def by_hand(settings: Settings) -> int:
+    """How many rows of revenue are in doubt that no push settles.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    with figures(settings) as found:
+        return found.by_hand() if found else 0
+
+
 def outcomes(settings: Settings) -> dict[str, Outcomes]:
     """The outcomes of the current history input, by dataset; all zero before the first push.
 

@@ -23,14 +23,14 @@ from typing import NamedTuple
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Totals
-from pipelines.push.outcomes import CAUSES, EVIDENCE, RESOLVED, SETTLED, Outcome
+from pipelines.push.outcomes import CAUSES, EVIDENCE, NO_READING, RESOLVED, SETTLED, UNREAD, Outcome
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import later_by
 from pipelines.text.humanize import money, plural
 from schemas.values.money import CENT, amount_of
 
-NO_READING, CONTACT_GONE, AMBIGUOUS = "no_reading", "contact_gone", "ambiguous"
-"""Our codes for rows that a reading could not settle."""
+CONTACT_GONE, AMBIGUOUS = "contact_gone", "ambiguous"
+"""Our codes for rows that a reading could not settle, beside NO_READING."""
 
 _SKEW = 2
 """Seconds by which a sign-up, noted in whole ones and by the account's clock, may seem early. With more of them, rows
@@ -120,7 +120,7 @@ class Contact:
 
     def judge(self) -> Judged:
         """What its totals say of its rows in doubt."""
-        unread = Judgement(Fate.OPEN, NO_READING, "the contact was not read before it was sent")
+        unread = Judgement(Fate.OPEN, NO_READING, UNREAD)
         judged: Judged = {row.identity: unread for row in self.rows if row.in_doubt}
         for start, end in pairwise(self._boundaries()):
             judged |= self._interval(start, end).judge()

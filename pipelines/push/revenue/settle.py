@@ -18,8 +18,18 @@ from typing import NamedTuple, TypeVar
 
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found
-from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, SETTLED, UNSETTLED, Outcome, Verdict
-from pipelines.push.revenue.interval import AMBIGUOUS, NO_READING, Contact, Given, Judged, Judgement
+from pipelines.push.outcomes import (
+    NO_ANSWER,
+    NO_READING,
+    NOT_NAMED,
+    NOT_SENT,
+    SETTLED,
+    UNREAD,
+    UNSETTLED,
+    Outcome,
+    Verdict,
+)
+from pipelines.push.revenue.interval import AMBIGUOUS, Contact, Given, Judged, Judgement
 from pipelines.push.revenue.subset_sum import Fate
 from pipelines.push.revenue.waiting import Patience, later_by
 
@@ -30,7 +40,7 @@ def settled(
     rows: Sequence[SentRow], read_from: str, found: Mapping[tuple[str | None, str | None], Found], *, complete: bool,
     content: Mapping[str, str], seconds: float = 0,
 ) -> dict[str, Verdict]:  # fmt: skip
-    """The verdicts on every row in doubt of this part of the input.
+    """The verdicts on every row in doubt of this part of the input, but for those that no reading can settle.
 
     Args:
         rows: of `ledger.queries.revenue.in_doubt.doubtful`.
@@ -49,7 +59,7 @@ def settled(
     return {
         row.identity: _verdict(row, on_list.get(row.identity), on_phone.get(row.identity))
         for row in rows
-        if row.ours and (row.contact is None or row.in_doubt)
+        if row.ours and (row.contact is None or row.in_doubt) and row.code != NO_READING
     }
 
 
@@ -164,8 +174,8 @@ def _grouped(rows: Sequence[SentRow], key: Callable[[SentRow], _Key]) -> dict[_K
 
 def _verdict(row: SentRow, on_list: Judgement | None, on_phone: Judgement | None) -> Verdict:
     """By its contact's totals and, where these alone do not show it to be stored, those of its phone number."""
-    if on_list is None:
-        return Verdict(Outcome.IN_DOUBT, NO_READING, "it is not on record which contact it counts in")
+    if on_list is None or row.read_from is None:  # readings of other rows of its contact say nothing of it
+        return Verdict(Outcome.IN_DOUBT, NO_READING, UNREAD)
     if on_phone is None:
         return Verdict(Outcome.ACCEPTED, SETTLED, on_list.text)
     return _of_both(row, on_list, on_phone)

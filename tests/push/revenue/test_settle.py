@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, Entry
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found, Totals
-from pipelines.push.outcomes import Outcome, Verdict, cause
+from pipelines.push.outcomes import UNREAD, Outcome, Verdict, cause
 from pipelines.push.revenue.settle import patiently, settled
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.turned_up_late import _chosen, _learned, _turned_up_on, _verdict
@@ -157,8 +157,11 @@ def test_totals_of_the_list_and_of_the_number_decide_together(
     if on_list is None:  # a reading that missed some contacts proves nothing of one that it lacks
         (verdict,) = settled([doubt], at, found, complete=False, content={}).values()
         assert (verdict.code, "did not find its contact" in verdict.message) == ("no_answer", True)
-    (nobody,) = settled([doubt._replace(contact=None)], at, found, complete=True, content={}).values()
-    assert (nobody.outcome, nobody.code) == (Outcome.IN_DOUBT, "no_reading")
+    earlier = _sent("before", 3, ours=True, call=(3, 4), reading=(1, 2))._replace(in_doubt=False)
+    for unread in ({"contact": None}, {"read_from": None, "read_to": None}):
+        by_hand = settled([earlier, doubt._replace(**unread)], at, found, complete=True, content={})["ours"]
+        assert (by_hand.outcome, by_hand.code, by_hand.message) == (Outcome.IN_DOUBT, "no_reading", UNREAD)
+    assert not settled([doubt._replace(code="no_reading")], at, found, complete=True, content={})
 
 
 def test_what_is_too_early_to_say_stays_for_a_later_reading() -> None:

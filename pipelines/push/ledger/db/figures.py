@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from pipelines.databases.sqlite_reader import Ask
 from pipelines.push.ledger.db.call_states import REVENUE, VERSION, of_call
-from pipelines.push.outcomes import Outcomes
+from pipelines.push.outcomes import UNSETTLED, Outcome, Outcomes
+from schemas.values.outcomes import sql_list
 
 _HELD = ("quarantined", "duplicate", "parked")
 _INTAKES = f"SELECT dataset, rows_in, {', '.join(_HELD)} FROM push_intakes WHERE part = :part"
@@ -24,6 +25,12 @@ _BY_ROW = (
     " JOIN push_chunks ON push_chunks.chunk = push_rows.chunk"
     ' WHERE push_rows.outcome IS NOT NULL AND push_rows."current" AND push_chunks.part = :part'
     " GROUP BY push_rows.dataset, push_rows.outcome"
+)
+
+_BY_HAND = (
+    "SELECT count(*) FROM push_rows JOIN push_chunks ON push_chunks.chunk = push_rows.chunk"
+    f" WHERE push_rows.dataset = :dataset AND push_rows.outcome = '{Outcome.IN_DOUBT}' AND push_chunks.part = :part"
+    f" AND (coalesce(push_rows.code, '') NOT IN {sql_list(UNSETTLED)} OR push_chunks.reading IS NULL)"
 )
 
 
@@ -88,6 +95,11 @@ class Figures:
     def revenue_on_record(self) -> set[str]:
         """Every row of revenue that was ever meant to be sent, of any part of the input, by its identity."""
         return {identity for (identity,) in self.ask(_REVENUE_ROWS, dataset=REVENUE)}
+
+    def by_hand(self) -> int:
+        """How many rows are in doubt that no push settles, of the current input or not."""
+        ((rows,),) = self.ask(_BY_HAND, dataset=REVENUE, part=self.part)
+        return int(rows)
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""

@@ -24,12 +24,13 @@ from oracle import query, restore_key
 from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.errors import AccessError, StorageError
 from pipelines.push.audit.acknowledged import balances
+from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.lost_ledger.adopt import _is_believed, adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.adopt import Unsure
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.outcomes import Outcome
+from pipelines.push.outcomes import UNREAD, Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
@@ -352,7 +353,14 @@ def test_what_had_no_answer_is_in_doubt(
     restore(settings, None)
     done = adopt(settings)
     assert done.in_doubt == len(doubtful)
+    promised = "SELECT code, reason FROM imports.records WHERE outcome = 'in_doubt'"
+    by_hand = [("no_reading", UNREAD)] * len(doubtful)
+    assert query(settings.warehouse, promised) == by_hand, "no push settles them, and none is said to"
+    assert [(doubt.code, doubt.evidence) for doubt in in_doubt(settings)] == by_hand
+    counted = [condition.figures for judge in push_conditions for condition in judge(settings)]
+    assert {"by_hand": len(doubtful)} in counted
     push(settings, ("sends", "revenue"))
+    assert query(settings.warehouse, promised) == by_hand
     assert [(doubt.code, doubt.amount is None) for doubt in in_doubt(settings)] == [
         ("no_reading", False)
     ] * len(doubtful)

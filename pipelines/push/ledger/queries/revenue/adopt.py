@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import ABSENT, CHUNKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.outcomes import Outcome
+from pipelines.push.outcomes import NO_READING, UNREAD, Outcome
 from pipelines.runs import now
 from schemas.values.money import units
 
@@ -99,25 +99,52 @@ def adopt_calls(
     with ledger.begin(REVENUE) as connection:
         numbers = {call["chunk"]: _enter(connection, ledger.part, call) for call in calls}
         answered = {call["chunk"] for call in calls if call["state"] == ChunkState.ANSWERED}
-        _take_rows(connection, [_row(row, numbers[row["chunk"]], row["chunk"] in answered) for row in rows])
+        is_new = _take_rows(
+            connection, [_row(row, numbers[row["chunk"]], row["chunk"] in answered) for row in rows]
+        )
         _settle(connection, settled)
+        if is_new:
+            _leave_to_person(connection)
         _count_current(connection)
 
 
-def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Put rows on record; of those that are there already, whose they are and whether they are in the input stays."""
+def _leave_to_person(connection: sa.Connection) -> None:
+    """Rows that the ledger has had in doubt are for a person, too: no reading may settle them any more.
+
+    What their contacts had before is on record. But the contacts of rows that it did not know are not, so that what a
+    contact gained since may be those.
+    """
+    connection.execute(
+        sa.update(ROWS)
+        .where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
+        .values(code=NO_READING, message=UNREAD)
+    )
+
+
+def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Put rows on record; of those that are there already, whose they are and whether they are in the input stays.
+
+    Returns:
+        Whether some were not there that are in the account, or may be.
+    """
     there = _on_record(connection, [row["identity"] for row in rows])
     new, moved = ([row for row in rows if (row["identity"] in there) is known] for known in (False, True))
     if new:
         connection.execute(sa.insert(ROWS), new)
     if moved:
-        given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _MOVED}
-        connection.execute(
-            sa.update(ROWS)
-            .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == sa.bindparam("who"))
-            .values(**given, **dict.fromkeys(_FORGOTTEN)),
-            [{"who": row["identity"], **{f"new_{name}": row[name] for name in _MOVED}} for row in moved],
-        )
+        _move(connection, moved)
+    return any(row["outcome"] not in (Outcome.REJECTED, Outcome.PENDING) for row in new)
+
+
+def _move(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows of earlier calls in later ones."""
+    given: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _MOVED}
+    connection.execute(
+        sa.update(ROWS)
+        .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == sa.bindparam("who"))
+        .values(**given, **dict.fromkeys(_FORGOTTEN)),
+        [{"who": row["identity"], **{f"new_{name}": row[name] for name in _MOVED}} for row in rows],
+    )
 
 
 def _on_record(connection: sa.Connection, identities: Sequence[str]) -> set[str]:
@@ -220,6 +247,7 @@ def _answer(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
     plain = answered and row["outcome"] == Outcome.ACCEPTED and not row["code"]
+    why = (NO_READING, UNREAD) if row["outcome"] == Outcome.IN_DOUBT else (row["code"], row["reason"])
     return {
         "dataset": REVENUE,
         "identity": row["identity"],
@@ -227,8 +255,8 @@ def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
         "tries": row["attempt"],
         "current": False,  # until an intake says so
         "outcome": None if plain else row["outcome"],
-        "code": row["code"],
-        "message": row["reason"],
+        "code": why[0],
+        "message": why[1],
         "message_id": row["message_id"],
         "amount": None if row["revenue"] is None else units(row["revenue"]),
     }

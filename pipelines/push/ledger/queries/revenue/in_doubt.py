@@ -17,7 +17,7 @@ from pipelines.push.ledger.db.tables import CHUNKS, READINGS, RESOLUTIONS, ROWS
 from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, watch_resolved
 from pipelines.push.ledger.statements import unsettled_contacts
 from pipelines.push.ledger.totals_readings import Totals
-from pipelines.push.outcomes import NO_ANSWER, RESOLVED, UNSETTLED, Outcome, Verdict
+from pipelines.push.outcomes import NO_ANSWER, NO_READING, RESOLVED, UNREAD, UNSETTLED, Outcome, Verdict
 from pipelines.runs import now, person
 
 
@@ -187,6 +187,8 @@ class Doubtful(NamedTuple):
 
 def doubts(connection: sa.Connection) -> list[Doubtful]:
     """Rows in doubt, oldest call first."""
+    # taken over by an earlier version, which said that the next push settles it
+    unread = sa.and_(ROWS.c.code.in_(UNSETTLED), CHUNKS.c.reading.is_(None))
     query = (
         sa.select(
             ROWS.c.identity,
@@ -194,8 +196,8 @@ def doubts(connection: sa.Connection) -> list[Doubtful]:
             ROWS.c.amount,
             ROWS.c.chunk,
             CHUNKS.c.intended_at.label("sent_at"),
-            sa.func.coalesce(ROWS.c.code, NO_ANSWER).label("code"),
-            sa.func.coalesce(ROWS.c.message, "").label("evidence"),
+            sa.case((unread, NO_READING), else_=sa.func.coalesce(ROWS.c.code, NO_ANSWER)).label("code"),
+            sa.case((unread, UNREAD), else_=sa.func.coalesce(ROWS.c.message, "")).label("evidence"),
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
