@@ -1,20 +1,28 @@
 """Files that are corrected after their rows were sent: what is published of them stays what the account was given."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from beginnings import seeded
 from histories import active_offer, sends_to, write_rows
 from oracle import query
 from pydantic import SecretStr
 
+from pipelines.errors import ServiceError
 from pipelines.pull.run import pull
-from pipelines.push.resolve import acknowledge_differing, differing_rows
+from pipelines.push.audit.archive.files import archive_folder, archived
+from pipelines.push.audit.publish import publish_imports
+from pipelines.push.outcomes import Outcome
+from pipelines.push.resolve import acknowledge_differing, differing_rows, in_doubt, resolve
 from pipelines.push.run import PushReport, push
+from pipelines.push.stage.database import stage_path
 from pipelines.report.figures import figures
-from pipelines.sandbox import Account, running
+from pipelines.sandbox import Account, Fault, running
 from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS
 from schemas.registry import PUSHED
@@ -84,7 +92,7 @@ def published(settings: Settings) -> dict[str, Any]:
     of_imports = (
         "SELECT view_name FROM duckdb_views() WHERE schema_name = 'marts'"
         " AND (contains(sql, 'imports.records') OR contains(sql, 'imported_') OR view_name = 'send_hours')"
-        " AND view_name NOT IN ('messages', 'freshness', 'import_outcomes')"  # texts, times of runs, counts of rows
+        " AND view_name NOT IN ('freshness', 'import_outcomes')"  # times of runs, counts of rows
     )
     names = [name for (name,) in query(settings.warehouse, of_imports)]
     assert {"people", "funnel", "imported_daily", "offer_performance", "revenue_windows"} < set(names)
@@ -149,3 +157,77 @@ def test_what_is_published_of_a_corrected_row_is_what_the_account_was_given(
         }
         acknowledge_differing(settings, ALL, "a correction")
         assert records(settings) == facts
+
+
+def test_what_was_corrected_after_a_call_without_an_answer_is_what_the_account_has(
+    settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """A send keeps its first values where they had arrived, else has those that it was sent with again.
+
+    Revenue in doubt has the amount that its call had, also once a person has settled it. The ledger alone has that
+    of what an older program sent.
+    """
+    account = seeded(60)
+    account.revenue.clear()
+    rows = history_of(account)
+    send, sale = rows["sends"][0], {**rows["revenue"][0], "message_id": "reset-after"}
+    other = rows["sends"][1]["list_number"]
+    contacts = account.contacts_of(send["to_number"])
+
+    def hide(*_: Any) -> None:
+        for row in contacts:
+            row["revenue_total"] = None
+
+    def reveal(*_: Any) -> None:
+        for row in contacts:
+            row["revenue_total"] = 0.0
+
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data", retry_seconds=0.0)
+
+        def push_one(name: str, row: Row) -> None:
+            write_rows(settings.history / f"{name}.ndjson", [row])
+            push(settings, [name])
+
+        def shown(name: str, column: str) -> Any:
+            given = f"SELECT {column} FROM imports.records WHERE dataset = '{name}' AND in_input"
+            return query(settings.warehouse, given)[0][0]
+
+        for way in ("reset-before", "reset-after"):
+            server.faults.active = [Fault(way, path="sends")]
+            with pytest.raises(ServiceError):
+                push_one("sends", {**send, "id": way})
+            server.faults.active = []
+            push_one("sends", {**send, "id": way, "list_number": other})
+            assert shown("sends", "list_number") == account.sends[way]["list_number"]
+        assert len({row["list_number"] for row in account.sends.values()}) == 2
+
+        server.faults.active = [Fault("reset-after", path="revenue", times=1)]
+        account.before_request, account.refuse = hide, reveal
+        push_one("revenue", sale)
+        assert shown("revenue", "outcome") == "in_doubt"
+        push_one("revenue", {**sale, "revenue": 2000})
+        assert (shown("revenue", "outcome"), float(shown("revenue", "revenue"))) == (
+            "in_doubt",
+            sale["revenue"],
+        )
+        (stored,) = account.revenue
+        resolve(settings, [in_doubt(settings)[0].identity], Outcome.ACCEPTED, "seen in the account")
+        assert (shown("revenue", "outcome"), float(shown("revenue", "revenue"))) == (
+            "accepted",
+            stored["revenue"],
+        )
+
+        # an older program kept no digest and archived nothing
+        with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger, ledger:
+            ledger.execute("UPDATE push_rows SET content = NULL WHERE dataset = 'revenue'")
+        for path in (*archived(archive_folder(settings, "revenue")), settings.warehouse):
+            path.unlink()
+        push_one("revenue", {**sale, "revenue": 3000})
+        as_sent = "SELECT message_id, revenue, differs FROM imports.records WHERE dataset = 'revenue'"
+        amount = Decimal(str(sale["revenue"]))
+        assert query(settings.warehouse, as_sent) == [("reset-after", amount, True)]
+        settings.warehouse.unlink()
+        stage_path(settings, "revenue").unlink()
+        publish_imports(settings)
+        assert query(settings.warehouse, as_sent) == [("reset-after", amount, False)]
