@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
+import msgspec
 
 from pipelines.push.audit.alerts import watched_push
 from pipelines.run_records.failures import of_run, put_on_record
@@ -25,6 +26,8 @@ _EVENTS = {
     dg.DagsterEventType.STEP_FAILURE,
 }
 _INTERRUPTS = ("KeyboardInterrupt", dg.DagsterExecutionInterruptedError.__name__)
+ENDED_WITH_DAGSTER = "Dagster was stopped or ended while this ran; nothing is half-done."
+"""The error of what was interrupted, and not by a person who stopped the run."""
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 _MONTH = "dagster/partition"
 _PUSHES = [f"push {name}" for name in PUSHED]
@@ -40,22 +43,47 @@ _ACTIVITIES: Mapping[str, Sequence[str]] = {
 """By step, what of the engine's activities it does; the first stands for the step."""
 
 
-def record_failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> None:
+def record_failed_steps(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, *, by_person: bool = False
+) -> None:
     """Put on record what failed or was stopped of a run's steps and is not, and have alerts judged.
 
     Args:
         instance: Dagster's records.
         run: the run, of which no step is under way any more in this process.
         settings: where our records lie.
+        by_person: whether only a person interrupts this process.
 
     Raises:
         StorageError: our records cannot be read.
     """
-    steps = _steps(instance, run.run_id)
+    steps, asked = _steps(instance, run.run_id), _is_asked_to_stop(instance, run)
     found = [*_not_well(steps, run, settings), *_recovered(steps, run, settings)]
-    found = found or _stopped_between(steps, instance, run, settings)
+    if asked:
+        found = found or _stopped_between(steps, run, settings)
+    elif not by_person:
+        found = [*_ended_with_dagster(run, settings), *map(_as_ended_with_dagster, found)]
     if found:
         _write(settings, found)
+
+
+def _is_asked_to_stop(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a person has stopped a run; else Dagster calls one that is interrupted failed."""
+    now = instance.get_run_by_id(run.run_id)
+    return now is not None and now.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+
+
+def _ended_with_dagster(run: dg.DagsterRun, settings: Settings) -> Iterator[RunRecord]:
+    """What the engine has on record as stopped, which nobody asked for and no failure of another part has ended."""
+    records = of_run(settings.data_dir, run.run_id, own=True)
+    if all(record.status != "failed" for record in records):
+        yield from (_as_ended_with_dagster(record) for record in records if record.status == "stopped")
+
+
+def _as_ended_with_dagster(record: RunRecord) -> RunRecord:
+    if record.status != "stopped":
+        return record
+    return msgspec.structs.replace(record, status="failed", error=record.error or ENDED_WITH_DAGSTER)
 
 
 @watched_push
@@ -102,14 +130,10 @@ def _not_well(
 
 
 def _stopped_between(
-    steps: Mapping[str, dg.EventLogEntry],
-    instance: dg.DagsterInstance,
-    run: dg.DagsterRun,
-    settings: Settings,
+    steps: Mapping[str, dg.EventLogEntry], run: dg.DagsterRun, settings: Settings
 ) -> list[RunRecord]:
     """The next step of a run that a person stopped when none was under way."""
-    now = instance.get_run_by_id(run.run_id)
-    if now is None or now.status is not dg.DagsterRunStatus.CANCELING or _not_succeeded(run, settings):
+    if _not_succeeded(run, settings):
         return []
     left = [step for step in run.step_keys_to_execute or () if step not in steps and _is_ours(step)]
     return [_record(run, step, "stopped", datetime.now(UTC).timestamp()) for step in left[:1]]

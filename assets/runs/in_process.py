@@ -94,7 +94,7 @@ def run_job(
                     raise_on_error=False,
                 )
             if not result.success:
-                record_failed_steps(records, result.dagster_run, settings)
+                record_failed_steps(records, result.dagster_run, settings, by_person=True)
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
         finally:

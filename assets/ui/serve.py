@@ -1,4 +1,4 @@
-"""Dagster's code server, pages and daemon for a deployment: `python -m assets.ui.serve HOST PORT`.
+"""Dagster's code server, pages and daemon for a deployment: `python -m assets.ui.serve HOST PORT LOCK`.
 
 Tidies up after a process that died, then keeps the three together until one of them ends or it is stopped. `dagster
 dev` does nearly that, but its pages ask nobody for anything (see `guard`). The code server, which starts runs,
@@ -26,6 +26,7 @@ from assets.runs.pools import limit_pools
 from assets.runs.started_by import by_command_line
 from assets.ui.leftover_tails import end_leftover_tails
 from assets.ui.location import LOCATION
+from assets.ui.relay import relayed
 from pipelines.errors import TracklySyncError
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.run_records.unreported import pending, start_reporting
@@ -86,11 +87,18 @@ def _alive(pid: int) -> bool:
     return b"python" in command.read_bytes() if command.exists() else True
 
 
-def main(host: str, port: str) -> int:
-    """Settle, then serve until stopped; 1 where a part of it ends by itself."""
+def main(host: str, port: str, lock: str) -> int:
+    """Settle, then serve until stopped; 1 where a part of it ends by itself.
+
+    Args:
+        host: to listen on.
+        port: the same.
+        lock: the descriptor of a locked file, which no program that this starts may hold longer than this lives.
+    """
     be_private()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
+        os.set_inheritable(int(lock), False)
         end_leftover_tails(Path(os.environ["DAGSTER_HOME"]))
         with dg.DagsterInstance.get() as instance:
             limit_pools(instance)
@@ -134,17 +142,25 @@ def _keep(programs: Sequence[Sequence[str]], code_socket: Path, settings: Settin
     reading, writing = os.pipe()
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for program in programs:
-            command = module_command("assets.ui.child_program", str(reading), *program)
-            environment = safe_environment()
-            started.append(subprocess.Popen(command, env=environment, pass_fds=[reading]))  # noqa: S603 - ours
-            while not code_socket.exists() and started[0].poll() is None:
-                time.sleep(0.05)
-        with dg.DagsterInstance.get() as instance:
-            due = _Due(instance, settings)
-            while all(process.poll() is None for process in started):
-                time.sleep(0.5)
-                due.report()
+        with relayed() as (output, errors):
+            for program in programs:
+                command = module_command("assets.ui.child_program", str(reading), *program)
+                started.append(
+                    subprocess.Popen(  # noqa: S603 - our own interpreter
+                        command,
+                        env=safe_environment(),
+                        pass_fds=[reading],
+                        stdout=output.writing,
+                        stderr=errors.writing,
+                    )
+                )
+                while not code_socket.exists() and started[0].poll() is None:
+                    time.sleep(0.05)
+            with dg.DagsterInstance.get() as instance:
+                due = _Due(instance, settings)
+                while all(process.poll() is None for process in started):
+                    time.sleep(0.5)
+                    due.report()
         return 1
     finally:
         os.close(writing)
@@ -192,9 +208,19 @@ class _Due:
         self._bodies = -1
 
     def report(self) -> None:
-        """Start the process that reports, if it is time."""
-        if self.now():
+        """Start the process that reports, if it is time; where none can be started, the pages go on."""
+        if not self.now():
+            return
+        try:
             start_reporting(self._settings.data_dir, self._settings.dagster_url)
+        except OSError as error:
+            self._daily = min(self._daily, self._clock() + _SOON_SECONDS)
+            _log.warning(
+                "What the command line did is not in Dagster's records yet: no process can be started (%s). "
+                "The next attempt is in %.0f minutes.",
+                error.strerror or type(error).__name__,
+                _SOON_SECONDS / 60,
+            )
 
     def now(self) -> bool:
         """Whether it is time: daily, when a command goes on for long or was killed, and after webhook events."""

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
@@ -130,7 +130,8 @@ def serve_pages(
         data_dir = str(settings.data_dir.absolute())
         records = {"TRACKLY_DAGSTER_URL": settings.dagster_url} if settings.dagster_url else {}
         environment = safe_environment(given, DAGSTER_HOME=str(home), TRACKLY_DATA_DIR=data_dir, **records)
-        return _serve(module_command("assets.ui.serve", host, str(port)), environment, lock_file, folder)
+        command = module_command("assets.ui.serve", host, str(port), str(lock_file.fileno()))
+        return _serve(command, environment, lock_file, folder)
 
 
 def _serve(
@@ -239,7 +240,8 @@ def _take_over(lock_file: TextIOWrapper, seconds: float = _MOST_SECONDS) -> None
         except BlockingIOError:
             if not asked:
                 lock_file.seek(0)
-                os.kill(int(lock_file.read()), signal.SIGINT)
+                with suppress(ProcessLookupError, ValueError):  # it ends by itself, or has just begun
+                    os.kill(int(lock_file.read()), signal.SIGINT)
                 asked = True
             time.sleep(0.2)
         else:

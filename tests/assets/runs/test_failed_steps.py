@@ -1,5 +1,6 @@
 """What Dagster has as failed or stopped is so in our records as well, with or without an activity of the engine."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import dagster as dg
@@ -7,10 +8,11 @@ import pytest
 
 from assets.graph.pushed import history_sends
 from assets.resources import Trackly
-from assets.runs.failed_steps import record_failed_steps
+from assets.runs.failed_steps import ENDED_WITH_DAGSTER, record_failed_steps
 from pipelines.alerts.after_run import conditions
 from pipelines.push.ledger.lock import push_lock
 from pipelines.run_records.summary import Run, latest_runs
+from pipelines.runs import recorded
 from pipelines.sandbox import API_KEY
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder
@@ -96,6 +98,34 @@ def test_steps_that_the_engine_knows_nothing_of_are_on_record_too(data: Settings
     assert len(latest_runs(data.data_dir, 9)[0]) == 2, (
         "what goes well is on record only where it did not before"
     )
+
+
+@pytest.mark.parametrize("by_person", [True, False])
+@pytest.mark.parametrize("is_known", [True, False], ids=["an activity", "no activity"])
+def test_an_interrupted_run_is_what_dagster_calls_it(data: Settings, by_person: bool, is_known: bool) -> None:
+    """Stopped where a person stopped it in Dagster; failed where Dagster ended under it, and that alerts."""
+
+    @dg.asset(name="lists", required_resource_keys={"trackly"})
+    def lists(context: dg.AssetExecutionContext) -> None:
+        with recorded(data.data_dir, context.run.run_id, "pull lists") if is_known else nullcontext():
+            if by_person:
+                context.instance.report_run_canceling(context.run)
+            raise KeyboardInterrupt
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises((KeyboardInterrupt, dg.DagsterExecutionInterruptedError)):
+            dg.materialize([lists], resources={"trackly": Trackly()}, instance=instance)
+        (run,) = instance.get_runs()
+    (activity,) = last(data).activities
+    found = activity.activity, activity.status, activity.error
+    if by_person:
+        assert (run.status, found) == (dg.DagsterRunStatus.CANCELED, ("pull lists", "stopped", None))
+    else:
+        assert (run.status, found) == (
+            dg.DagsterRunStatus.FAILURE,
+            ("pull lists", "failed", ENDED_WITH_DAGSTER),
+        )
+    assert [*alerting(data)] == ([] if by_person else ["failed:pull lists"])
 
 
 def test_a_run_that_is_stopped_between_two_steps_is_stopped(data: Settings) -> None:

@@ -1,5 +1,6 @@
 """Starting Dagster: what kill -9 left behind, its lock, its logs and its settings."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from serving import wait_for
 
 from assets.definitions import build_defs
 from assets.runs.pools import POOLS, limit_pools
+from assets.ui.relay import relayed
 from assets.ui.serve import _Due, _keep, _logging, _wait_for_end, settle_stale_runs
 from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
@@ -137,12 +139,54 @@ def test_pages_end_with_the_first_of_their_programs(
     wait_for(lambda: "/nowhere" in (home / "reporting.log").read_text())
 
 
+def test_what_programs_complain_of_after_a_stop_is_not_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    """Those of their own children, too; what they had printed before is, to the last line."""
+    grandchild = "read x <&3; echo Aborted!; echo Aborted! >&2"
+    program = f"exec 3<&0; echo begun; ({grandchild}) & read y; echo Traceback >&2; wait"
+    seen = []
+
+    def begun() -> bool:
+        seen.append(capfd.readouterr())
+        return any("begun" in one.out for one in seen)
+
+    with relayed() as (output, errors):
+        shell = subprocess.Popen(
+            ["/bin/sh", "-c", program], stdin=subprocess.PIPE, stdout=output.writing, stderr=errors.writing
+        )
+        wait_for(begun)
+        os.write(errors.writing, b"its last line\n" * 4_000)
+    with shell:
+        shell.communicate(b"1\n2\n", timeout=60)
+    seen.append(capfd.readouterr())
+    assert "".join(one.out for one in seen) == "begun\n"
+    assert "".join(one.err for one in seen) == "its last line\n" * 4_000
+
+
 @pytest.mark.parametrize(("more", "by"), [(60, [signal.SIGTERM]), (0, [signal.SIGTERM, signal.SIGKILL])])
 def test_a_program_that_does_not_end_is_stopped(more: float, by: list[int]) -> None:
     heeding = partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)  # these tests may ignore it, as with `&`
     with subprocess.Popen(["/bin/sleep", "60"], preexec_fn=heeding) as program:  # noqa: PLW1509 - one call, no lock
         _wait_for_end(program, 0, more)
         assert -program.wait(60) in by
+
+
+def test_where_no_process_can_be_started_the_pages_go_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a line in the log, and another attempt some minutes later."""
+
+    def refuse(*_: object, **__: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "posix_spawn", refuse)
+    dagster_home(settings.data_dir)
+    times = iter((0.0, 86_400.0, 86_401.0, 86_402.0, 87_100.0))
+    with dg.DagsterInstance.ephemeral() as instance:
+        due = _Due(instance, settings, lambda: next(times))
+        due.report()
+        assert [due.now(), due.now()] == [False, True]
+    (line,) = [record.message for record in caplog.records]
+    assert "no process can be started (Resource temporarily unavailable)" in line
 
 
 def test_a_database_that_is_away_does_not_end_the_pages(
