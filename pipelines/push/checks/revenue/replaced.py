@@ -10,9 +10,9 @@
                Likewise one of the same message, where a file as a whole took the place of others: 9 in 10 rows of
                both sides are of the same messages
 
-The time of a row that has left is in the archive of this data directory alone. Where nothing has left, rows that are
-added are new. A row that left and was decided about does not count again. What does not belong here: what becomes of
-rows that are found (`same_rows`).
+The time of a row that has left is in the archive of this data directory alone. The amount of one that was taken over
+may be unknown; then it may be any. Where nothing has left, rows that are added are new. A row that left and was
+decided about does not count again. What does not belong here: what becomes of rows that are found (`same_rows`).
 """
 
 import duckdb
@@ -102,10 +102,14 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     for rows in ledger_rows(ledger, REVENUE, tuple(_GONE), every_part=True):
         insert(connection, "left_out_of", rows)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE gone AS SELECT g.*, moment, coalesce(source, 0) AS place,"
+        "CREATE OR REPLACE TEMP TABLE gone AS SELECT"
+        # what the ledger took over has its contact by its send alone
+        " g.* REPLACE (coalesce(contact, contact_of_send) AS contact), moment, coalesce(source, 0) AS place,"
         # without the number of a repeat
         f" CASE WHEN starts_with(identity, 'content:') THEN {BASE} END AS base"
-        f" FROM left_out_of AS g JOIN calls USING (chunk) WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
+        " FROM left_out_of AS g JOIN calls USING (chunk) LEFT JOIN (SELECT identity AS send,"
+        " contact AS contact_of_send FROM parents) ON send = message_id"
+        f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
         " AND CASE WHEN ours THEN identity NOT IN (SELECT identity FROM ready) ELSE NOT current END"
         # an equal row of another file is here, which is held
         f" AND {BASE} NOT IN (SELECT base FROM sent_before);"
@@ -170,7 +174,8 @@ def _alike() -> str:
     A row with a record_id is new beside one that had none, though message and time are the same.
     """
     row = "SELECT ready.seq, ready.base, gone.identity FROM ready JOIN"
-    amount = f"gone.amount = {sql_units('ready.revenue')}"
+    # an amount that is not known may be any
+    amount = f"coalesce(gone.amount = {sql_units('ready.revenue')}, true)"
     return (
         f"{row} gone ON gone.message_id = ready.message_id AND {amount} WHERE {IS_NEW}"
         f" UNION ALL {row} timed AS gone ON gone.message_id = ready.message_id AND gone.happened_at = ready.timestamp"

@@ -170,12 +170,21 @@ def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
     insert(connection, "calls", call_times(ledger))
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sent AS SELECT likeness, moment, r.file,"
+        "CREATE OR REPLACE TEMP TABLE sent AS SELECT identity, likeness, moment, r.file,"
         " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
         " r.identity IS NOT NULL AS is_in FROM known JOIN calls USING (chunk)"
         " LEFT JOIN (SELECT identity, file FROM ready) AS r USING (identity)"
-        f" WHERE likeness IS NOT NULL AND outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
+        f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
     )
+    if count(
+        connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE likeness IS NULL AND is_in LIMIT 1)"
+    ):
+        # the ledger took it over, or an older program sent it: it is like what it says in its file
+        connection.execute(
+            f"UPDATE sent SET likeness = r.likeness FROM (SELECT identity, {likeness(PUSHED[REVENUE])} AS likeness"
+            " FROM ready WHERE identity IN (SELECT identity FROM sent WHERE likeness IS NULL)) AS r"
+            " WHERE sent.identity = r.identity AND sent.likeness IS NULL"
+        )
     since = files_since(ledger)
     connection.execute("CREATE OR REPLACE TEMP TABLE paths (path VARCHAR, moment VARCHAR)")
     insert(

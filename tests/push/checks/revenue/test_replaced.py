@@ -1,12 +1,15 @@
 """Revenue that was sent and has left its file: a new row of its message may be what it was corrected to."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from oracle import query
 
+from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push
@@ -168,3 +171,36 @@ def test_a_corrected_export_under_another_name_waits_and_the_next_months_does_no
         path.unlink()
     assert planned(settings) == (0, 0, 12, 0), "a decision holds without the archive"
     assert money(account) == before
+
+
+def test_what_a_ledger_has_taken_over_waits_for_a_decision_too(
+    account: Account, settings: Settings, write: Write, sale: Row
+) -> None:
+    """It knows no digests, files and contacts of such rows, and perhaps no amounts; what is new is sent."""
+    old = [{**sale, "message_id": f"m{n:06}", "timestamp": f"2024-06-{n + 1:02}T08:00:00Z"} for n in range(6)]
+    numbered = [{**row, "record_id": f"r{row['message_id']}"} for row in old]
+    dearer = [{**row, "revenue": 9.5, "timestamp": "2024-06-20T08:00:00Z"} for row in old]
+    other = [
+        {**row, "message_id": f"m{n + 12:06}", "timestamp": "2024-07-01T08:00:00Z"}
+        for n, row in enumerate(old)
+    ]
+    write("revenue-06.ndjson", old)
+    push(settings, REVENUE)
+    for path in settings.data_dir.glob("ledger.db*"):
+        path.unlink()
+    adopt(settings)
+    push(settings, ["sends"])
+    write("revenue-07.ndjson", numbered + other)
+    assert planned(settings) == (6, 6, 0, 6), "like what was sent and is still there"
+    (settings.history / "revenue-06.ndjson").unlink()
+    for rows in (numbered, dearer):
+        write("revenue-07.ndjson", rows)
+        assert planned(settings) == (0, 0, 0, 6)
+    write("revenue-07.ndjson", other)
+    assert planned(settings) == (0, 6, 0, 0)
+    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE push_rows SET amount = NULL WHERE dataset = 'revenue'")
+    write("revenue-07.ndjson", numbered + other)
+    assert planned(settings) == (0, 6, 0, 6), "an amount that is not known may be any"
+    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(12, accepted=6, parked=6)
+    assert money(account) == [5] * 12
