@@ -6,8 +6,9 @@ is a warning. What does not belong here: what is read (`environment`), and the s
 
 import logging
 import re
+from collections.abc import Mapping
 from contextlib import suppress
-from difflib import SequenceMatcher, get_close_matches
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from pipelines.errors import SettingsError
@@ -26,6 +27,10 @@ _OURS = PREFIX.rstrip("_")
 _LIKE_OURS = 0.85
 """Least likeness of a misspelt prefix: TRACKY and TRCKLY are ours; TRACK and TRACKER are not."""
 _SAME_WORD = 0.8
+_SAME_NAME = 0.95
+"""Least likeness of a name with its prefix, where nothing stands between the two."""
+_OTHERS = "CUSTOMER"
+"""A word that resembles one of ours, and says something else."""
 
 
 class Misspelt(NamedTuple):
@@ -110,83 +115,62 @@ def _resembled(name: str) -> tuple[str, bool] | None:
     """The setting that a name resembles, without its prefix, and whether to refuse it; None for no likeness."""
     if name.removeprefix(PREFIX) in _KNOWN and name.startswith(PREFIX):
         return None
-    rest = _without_prefix(name)
-    if not rest:
-        return _resembled_without_prefix(name)
-    meant = _meant(rest)
-    if name.startswith(PREFIX) or meant in NOT_UNDONE or rest in _KNOWN:
-        return meant, meant in NOT_UNDONE
-    return None
-
-
-def _resembled_without_prefix(name: str) -> tuple[str, bool] | None:
-    """The same for a name of no prefix, or another program's: only the whole name of a setting is refused."""
-    words = [_stem(word) for word in _words(name)]
-    for setting in PRIVATE:
-        own = (_stem(word) for word in _words(setting))
-        if _letters(name).endswith(_letters(setting)) or all(map(words.__contains__, own)):
-            return setting, _letters(name) == _letters(setting)
-    return None
-
-
-def _without_prefix(name: str) -> str:
-    """What a name says after our prefix, however that is spelt; "" where it does not begin with it."""
     first, *more = _words(name)
-    rest = "_".join(more)
     if first.startswith(_OURS):  # TRACKLY, TRACKLYHASH_PHONES
-        return "_".join(filter(None, (first.removeprefix(_OURS), rest)))
-    if rest and SequenceMatcher(None, first, _OURS).ratio() >= _LIKE_OURS:
-        return rest
-    return _run_together(name)
+        words = [*filter(None, [first.removeprefix(_OURS)]), *more]
+    elif _close(first, {_OURS: _OURS}, _LIKE_OURS):
+        words = more
+    else:
+        return _resembled_without_prefix([first, *more])
+    meant = _meant(words)
+    is_ours = name.startswith(PREFIX) or meant in NOT_UNDONE or "_".join(words) in _KNOWN
+    return (meant, meant in NOT_UNDONE) if is_ours else None
 
 
-def _run_together(name: str) -> str:
-    """A setting of `NOT_UNDONE` behind a misspelt prefix without anything between, as in TRACKYHASH_PHONES."""
-    for setting in NOT_UNDONE:
-        prefix = _letters(name).removesuffix(_letters(setting))
-        if prefix != _letters(name) and SequenceMatcher(None, prefix, _OURS).ratio() >= _LIKE_OURS:
-            return setting
-    return ""
+def _resembled_without_prefix(words: list[str]) -> tuple[str, bool] | None:
+    """The same for a name of no prefix, or another program's: only the whole name of a setting is refused."""
+    if meant := _close("".join(words), _RUN_TOGETHER, _SAME_NAME):
+        return meant, True
+    for setting in PRIVATE:
+        is_whole = "".join(words) == setting.replace("_", "")
+        if is_whole or all(_close(own, dict.fromkeys(words, own), _SAME_WORD) for own in _words(setting)):
+            return setting, is_whole
+    return None
 
 
-def _meant(name: str) -> str:
-    """The setting that a name without its prefix may stand for, whatever the order of its words; "" for none.
+def _meant(words: list[str]) -> str:
+    """The setting that the words of a name may stand for, whatever their order; "" for none.
 
     Any word that no other setting has makes it one of `NOT_UNDONE`: HASH and PHONE are about phones.
     """
-    words = [_stem(word) for word in _words(name)]
-    for setting in NOT_UNDONE:
-        if any(_are_same(word, own) for word in words for own in _own_words(setting)):
+    for word in words:
+        if setting := _close(word, _OWN_WORDS, _SAME_WORD):
             return setting
-    by_words = {_sorted_words(one): one for one in _KNOWN}
-    found = [
-        *get_close_matches(name, _KNOWN, 1),
-        *(by_words[close] for close in get_close_matches(_sorted_words(name), by_words, 1)),
-    ]
-    return found[0] if found else ""
+    return _close("_".join(words), _NAMES) or _close("_".join(sorted(words)), _NAMES)
 
 
-def _own_words(setting: str) -> list[str]:
-    others = {word for one in _KNOWN if one != setting for word in _words(one)}
-    return [_stem(word) for word in _words(setting) if word not in others]
+def _close(text: str, spellings: Mapping[str, str], least: float = 0.6) -> str:
+    """What the closest of some spellings stands for; "" where none is close.
 
-
-def _are_same(word: str, other: str) -> bool:
-    return abs(len(word) - len(other)) <= 1 and SequenceMatcher(None, word, other).ratio() >= _SAME_WORD
-
-
-def _stem(word: str) -> str:
-    """A word without its ending: HASHED and HASHING are HASH."""
-    return re.sub(r"(?<=...)(ED|ING|S)$", "", word)
+    Args:
+        text: as it was given.
+        spellings: by spelling, what it stands for.
+        least: likeness, from 0 to 1, as `difflib` has it.
+    """
+    found = get_close_matches(text, spellings, 1, least)
+    return spellings[found[0]] if found else ""
 
 
 def _words(name: str) -> list[str]:
     return re.split(r"[^A-Z0-9]+", name.strip("_-. ")) or [""]
 
 
-def _sorted_words(name: str) -> str:
-    return "_".join(sorted(_words(name)))
-
-
-def _letters(name: str) -> str:
-    return "".join(_words(name))
+_NAMES = {"_".join(sorted(_words(name))): name for name in _KNOWN} | {name: name for name in _KNOWN}
+_OWN_WORDS = {_OTHERS: ""} | {
+    word: setting
+    for setting in NOT_UNDONE
+    for word in _words(setting)
+    if not any(word in _words(other) for other in _KNOWN if other != setting)
+}
+"""Words of `NOT_UNDONE` that no other setting has, each with its setting."""
+_RUN_TOGETHER = {_OURS + name.replace("_", ""): name for name in NOT_UNDONE}
