@@ -19,6 +19,9 @@ T = TypeVar("T")
 _SOON = 0.1
 """Seconds."""
 
+_IMPORTS = "<frozen importlib._bootstrap>"
+"""The file of Python's code that imports, by its own name."""
+
 
 @dataclass(slots=True)
 class _State:
@@ -35,12 +38,17 @@ _state = _State()
 """In one place, since a signal handler takes no arguments and a process has one SIGINT."""
 
 
-def interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Take a SIGINT.
+def interrupt(_number: int, frame: FrameType | None) -> None:
+    """Take a SIGINT; one that comes during an import is sent again after it.
+
+    A library in C may end the process with a dump where its import is interrupted.
 
     Raises:
         KeyboardInterrupt: no coroutine runs that could be cancelled.
     """
+    if _is_importing(frame):
+        _send_soon()
+        return
     _state.count += 1
     if _state.count > 1 and _state.armed and _state.leave:
         _state.leave()
@@ -48,6 +56,21 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
         _state.raised = True
         raise KeyboardInterrupt
     _state.cancel()
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_soon() -> None:
+    """Send a SIGINT to the main thread, which wakes it where it waits."""
+    main = threading.main_thread().ident
+    if main:
+        threading.Timer(_SOON, signal.pthread_kill, [main, signal.SIGINT]).start()
 
 
 def terminate(_number: int, _frame: FrameType | None) -> None:
@@ -78,14 +101,11 @@ def _raise_again(unraisable: Any) -> None:
     if unraisable.exc_type is not KeyboardInterrupt or not _state.raised:
         _state.otherwise(unraisable)
         return
-    main = threading.main_thread().ident
     waiting = True
-    while waiting and main:
+    while waiting:
         _state.count -= 1
         try:
-            threading.Timer(
-                _SOON, signal.pthread_kill, [main, signal.SIGINT]
-            ).start()  # wakes it where it waits
+            _send_soon()
             waiting = False
         except KeyboardInterrupt:  # on a busy machine it came already, and would be lost here too
             continue

@@ -1,9 +1,12 @@
 """Ctrl-C at the moments at which Python would lose it, and what is none."""
 
 import asyncio
+import importlib
+import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +49,35 @@ def test_an_interrupt_that_was_lost_is_sent_again(seen: list[Any], monkeypatch: 
     sys.unraisablehook(SimpleNamespace(exc_type=KeyboardInterrupt))  # type: ignore[arg-type]
     assert len(begun) == 2
     assert begun[0] == begun[1]
+    assert seen == []
+
+
+def import_and_wait(name: str) -> None:
+    importlib.import_module(name)
+    threading.Event().wait(60)
+
+
+def test_an_import_is_not_interrupted(
+    seen: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A library in C would end the process with a dump; Ctrl-C and SIGTERM come right after it."""
+    given = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.syspath_prepend(tmp_path)
+    signal.signal(signal.SIGINT, interrupts.interrupt)
+    signal.signal(signal.SIGTERM, interrupts.terminate)
+    try:
+        for number in given:
+            name = f"stopped_by_{number}"
+            (tmp_path / f"{name}.py").write_text(
+                f"import signal\nsignal.raise_signal({int(number)})\ndone = True\n"
+            )
+            with pytest.raises(KeyboardInterrupt):
+                import_and_wait(name)
+            assert sys.modules[name].done
+    finally:
+        for number, handler in given.items():
+            signal.signal(number, handler)
+    assert interrupts.was_terminated()
     assert seen == []
 
 
