@@ -15,6 +15,7 @@ import duckdb
 
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.amounts import amount_of_rows, with_amounts
+from pipelines.push.audit.lost_ledger.as_sent import with_digests
 from pipelines.push.audit.lost_ledger.current_input import note_input
 from pipelines.push.audit.lost_ledger.detect import Surviving
 from pipelines.push.audit.lost_ledger.survivors import (
@@ -38,7 +39,7 @@ from pipelines.warehouse.swap import dicts
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
-_COLUMNS = "identity, r.chunk, outcome, code, reason, attempt, r.message_id, revenue"
+_COLUMNS = "identity, r.chunk, outcome, code, reason, attempt, r.message_id, revenue, offer_id"
 _ONCE = " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY in_input DESC) = 1"
 _ROWS = (
     f"SELECT {_COLUMNS} FROM {{records}} AS r"
@@ -158,7 +159,7 @@ def _take_from(settings: Settings, connection: duckdb.DuckDBPyConnection, ledger
     )
     settled = _settled(connection, open_rows, set(numbers))
     if calls or settled.rows:
-        adopt_calls(ledger, calls, rows, settled)
+        adopt_calls(ledger, calls, with_digests(settings, rows), settled)
     amount, unknown = amount_of_rows(calls, rows)
     of_settled, unknown_too = amount_of_rows((), with_amounts(settings, (), settled.rows))
     doubts = sum(row["outcome"] == Outcome.IN_DOUBT for row in rows)

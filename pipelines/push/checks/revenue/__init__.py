@@ -1,6 +1,6 @@
 """Revenue that may be in the account already, held until a person decides.
 
-same_rows ◀─ overlaps (equal rows in other files), replaced (rows that have left the files)
+same_rows ◀─ overlaps (equal rows in other files), replaced (rows that have left the files), decided_once
 
 What does not belong here: rows of one key (`checks.conflicts`), and the decision (`push.resolve`).
 """

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED
+from pipelines.push.checks.revenue.decided_once import ONCE, keep_decided
 from pipelines.push.checks.revenue.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -44,7 +45,6 @@ _WHY = {
     REPLACED: "a row that was sent for the same message or contact is no longer in the files, and this one is new; "
     "--same-rows-count or --same-rows-once decides",
 }
-_ONCE = "decided by --same-rows-once: it is a row that is there already"
 _NUMBER = "coalesce(ordinal, 1)"
 
 
@@ -93,7 +93,7 @@ def hold_same(
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', ?, NULL, NULL, true {judged}"
         " WHERE number > times AND number <= rows",
-        [_ONCE],
+        [ONCE],
     )
     for code, why in _WHY.items():
         connection.execute(
@@ -101,6 +101,7 @@ def hold_same(
             f" WHERE code = '{code}' AND number > coalesce(rows, 0)",
             [why],
         )
+    keep_decided(connection, ledger)
 
 
 def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:

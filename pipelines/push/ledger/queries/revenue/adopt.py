@@ -27,11 +27,14 @@ _AS_THEY_ARE = (
     "error",
 )
 
-_MOVED = ("chunk", "tries", "outcome", "code", "message", "message_id", "amount")
+_AS_SENT = ("content", "likeness", "contact", "list_ref")
+"""What a row was sent with, as far as that is known."""
+
+_MOVED = ("chunk", "tries", "outcome", "code", "message", "message_id", "amount", "content", "likeness")
 """What is replaced of a row that the ledger has of an earlier call."""
 
 _FORGOTTEN = (
-    "content", "likeness", "source", "amount_before", "count_before", "phone_amount_before", "phone_count_before",
+    "source", "amount_before", "count_before", "phone_amount_before", "phone_count_before",
     "absent_since", "settled_at",
 )  # fmt: skip
 """What such a row no longer has: it is of the earlier call."""
@@ -93,17 +96,17 @@ def adopt_calls(
         ledger: an open one; the calls belong to its part of the input, and none of them is under way.
         calls: as imports.chunks has them.
         rows: those of the calls as imports.records has them: identity, chunk, outcome, code, reason, attempt,
-            message_id and revenue.
+            message_id and revenue; and content, likeness, contact and list_ref, as the ledger keeps them.
         settled: rows of calls that the ledger knows.
     """
     with ledger.begin(REVENUE) as connection:
         numbers = {call["chunk"]: _enter(connection, ledger.part, call) for call in calls}
         answered = {call["chunk"] for call in calls if call["state"] == ChunkState.ANSWERED}
-        is_new = _take_rows(
+        of_unknown = _take_rows(
             connection, [_row(row, numbers[row["chunk"]], row["chunk"] in answered) for row in rows]
         )
         _settle(connection, settled)
-        if is_new:
+        if of_unknown:
             _leave_to_person(connection)
         _count_current(connection)
 
@@ -111,8 +114,7 @@ def adopt_calls(
 def _leave_to_person(connection: sa.Connection) -> None:
     """Rows that the ledger has had in doubt are for a person, too: no reading may settle them any more.
 
-    What their contacts had before is on record. But the contacts of rows that it did not know are not, so that what a
-    contact gained since may be those.
+    What their contacts had before is on record. But what a contact gained since may be rows whose contacts are not.
     """
     connection.execute(
         sa.update(ROWS)
@@ -125,7 +127,7 @@ def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> 
     """Put rows on record; of those that are there already, whose they are and whether they are in the input stays.
 
     Returns:
-        Whether some were not there that are in the account, or may be.
+        Whether some were not there that are in the account, or may be, and count in an unknown contact.
     """
     there = _on_record(connection, [row["identity"] for row in rows])
     new, moved = ([row for row in rows if (row["identity"] in there) is known] for known in (False, True))
@@ -133,7 +135,9 @@ def _take_rows(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> 
         connection.execute(sa.insert(ROWS), new)
     if moved:
         _move(connection, moved)
-    return any(row["outcome"] not in (Outcome.REJECTED, Outcome.PENDING) for row in new)
+    return any(
+        row["contact"] is None and row["outcome"] not in (Outcome.REJECTED, Outcome.PENDING) for row in new
+    )
 
 
 def _move(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -259,6 +263,7 @@ def _row(row: Mapping[str, Any], chunk: int, answered: bool) -> dict[str, Any]:
         "message": why[1],
         "message_id": row["message_id"],
         "amount": None if row["revenue"] is None else units(row["revenue"]),
+        **{name: row.get(name) for name in _AS_SENT},
     }
 
 

@@ -1,0 +1,80 @@
+"""What rows of revenue that are taken over were sent with, from the archive: their digests, and whose they are.
+
+Without the digests a row like one of them would not be held for a decision, and be sent beside it. What does not
+belong here: their amounts (`amounts`), and taking rows over (`adopt`).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipelines.databases.duckdb_instances import attached
+from pipelines.privacy import Privacy
+from pipelines.push.audit.archive.rows import all_archived
+from pipelines.push.audit.lost_ledger.amounts import Row
+from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.values.content_digest import likeness
+from pipelines.settings import Settings
+from pipelines.warehouse.structure.tables import insert
+from schemas.registry import PUSHED
+
+if TYPE_CHECKING:
+    import duckdb
+
+_NEWEST = "QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1"
+_ASKED = {"identity": "VARCHAR", "message_id": "VARCHAR", "offer_id": "VARCHAR", "revenue": "DECIMAL(18, 4)"}
+_SENT = {"content": "BIGINT", "offer_id": "VARCHAR", "revenue": "DECIMAL(18, 4)"}
+_SENDS = {"phone_number": "VARCHAR", "list_number": "VARCHAR", "list_id": "BIGINT"}
+
+
+def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
+    """Rows of revenue with content, likeness, contact and list_ref, as the ledger keeps them; None where unknown.
+
+    Args:
+        settings: where the archive lies, and whether phone numbers are hashed.
+        rows: with identity, message_id, offer_id and revenue.
+
+    Raises:
+        StorageError: the archive cannot be read.
+    """
+    if not rows:
+        return []
+    with attached(None, "as_sent") as connection:
+        Privacy.of(settings).define(connection)
+        connection.execute(
+            f"CREATE TABLE asked ({', '.join(f'{name} {kind}' for name, kind in _ASKED.items())})"
+        )
+        insert(
+            connection, "asked", pa.table({name: pa.array([row[name] for row in rows]) for name in _ASKED})
+        )
+        _load(connection, settings, REVENUE, _SENT)
+        _load(connection, settings, "sends", _SENDS)
+        found = connection.execute(
+            f"SELECT identity, content, {likeness(PUSHED[REVENUE])}, contact, list_ref FROM ("
+            "SELECT a.identity, a.message_id, r.content, coalesce(r.offer_id, a.offer_id) AS offer_id,"
+            " coalesce(a.revenue, r.revenue) AS revenue,"
+            " CASE WHEN s.phone_number LIKE '+%' THEN kept_phone(s.phone_number) ELSE s.phone_number END AS contact,"
+            " coalesce(s.list_number, CAST(s.list_id AS VARCHAR)) AS list_ref FROM asked AS a"
+            " LEFT JOIN of_revenue AS r ON r.identity = a.identity AND (a.revenue IS NULL OR a.revenue = r.revenue)"
+            " LEFT JOIN of_sends AS s ON s.identity = a.message_id)"
+            " WHERE message_id IS NOT NULL AND offer_id IS NOT NULL AND revenue IS NOT NULL"
+        ).fetchall()
+    names = ("content", "likeness", "contact", "list_ref")
+    known = {identity: dict(zip(names, values, strict=True)) for identity, *values in found}
+    return [{**row, **known.get(row["identity"], dict.fromkeys(names))} for row in rows]
+
+
+def _load(
+    connection: "duckdb.DuckDBPyConnection", settings: Settings, name: str, columns: dict[str, Any]
+) -> None:
+    """The table `of_<dataset>`: what was archived of it, of each row the newest."""
+    declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    connection.execute(f"CREATE TABLE of_{name} (identity VARCHAR, {declared})")
+    with all_archived(settings, name) as archived:
+        if archived:
+            of = "identity" if name == REVENUE else "message_id"
+            connection.execute(
+                f"INSERT INTO of_{name} SELECT identity, {', '.join(columns)} FROM {archived}"
+                f" WHERE identity IN (SELECT {of} FROM asked) {_NEWEST}"
+            )

@@ -1,0 +1,75 @@
+"""Revenue that a person decided is one sale with another: it stays so, whatever becomes of its send or its values.
+
+Where it is held, `same_rows` says what was decided. But a row whose send is pending again or differs is parked before
+that, and one that was changed since may equal no other row any more; as a new row it would be sent. It is a duplicate
+as long as the other sale is there: in the ledger, of the same message or contact, or in the input. What does not
+belong here: rows that nobody has decided about.
+"""
+
+import duckdb
+
+from pipelines.push.checks.known_rows import IS_NEW
+from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.rows import ledger_rows
+from pipelines.push.outcomes import Outcome
+from pipelines.push.stage.database import count
+from pipelines.push.values.content_digest import likeness
+from pipelines.warehouse.structure.tables import insert
+from schemas.registry import PUSHED
+from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
+
+ONCE = "decided by --same-rows-once: it is a row that is there already"
+"""Why such a row is a duplicate."""
+
+_NUMBER = "coalesce(ordinal, 1)"
+_IDENTITY = "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END"
+_WAITS = (
+    f"outcome = '{Outcome.PARKED}' AND code IS NULL"  # for its send; what is held for a decision has a code
+)
+
+
+def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+    """Make duplicates of the rows that were decided to be one sale with a row that is there.
+
+    Args:
+        connection: the stage's, with the tables `known`, `decided` and `parents`.
+        ledger: None where there is none yet.
+    """
+    if ledger is None or not count(connection, "SELECT count(*) FROM decided WHERE times < rows"):
+        return
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE decided_once AS SELECT ready.*, times FROM ("
+        f"SELECT input.*, {_NUMBER} AS number, {_IDENTITY} AS identity FROM input LEFT JOIN ordinals USING (seq)"
+        f" WHERE seq NOT IN (SELECT seq FROM verdicts WHERE NOT ({_WAITS}))) AS ready JOIN decided USING (base)"
+        f" WHERE number > times AND number <= rows AND {IS_NEW}"
+    )
+    if not count(connection, "SELECT count(*) FROM decided_once"):
+        return
+    _load_sent(connection, ledger)
+    alike = likeness(PUSHED[REVENUE])
+    connection.execute(
+        "DELETE FROM decided_once WHERE times = 0 AND message_id NOT IN (SELECT message_id FROM sent_sales)"
+        " AND message_id NOT IN (SELECT identity FROM parents WHERE contact IN (SELECT contact FROM sent_sales))"
+        f" AND {alike} NOT IN (SELECT {alike} FROM input WHERE seq NOT IN (SELECT seq FROM decided_once)"
+        f" AND seq NOT IN (SELECT seq FROM verdicts WHERE NOT ({_WAITS})));"
+        "DELETE FROM verdicts WHERE seq IN (SELECT seq FROM decided_once)"
+    )
+    connection.execute(
+        f"INSERT INTO verdicts SELECT seq, '{Outcome.DUPLICATE}', ?, NULL, NULL, true FROM decided_once",
+        [ONCE],
+    )
+
+
+def _load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """The temporary table `sent_sales`: messages and contacts of revenue that is in the account, or may be."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sent_rows (outcome VARCHAR, message_id VARCHAR, contact VARCHAR)"
+    )
+    for rows in ledger_rows(ledger, REVENUE, ("outcome", "message_id", "contact"), every_part=True):
+        insert(connection, "sent_rows", rows)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sent_sales AS SELECT coalesce(message_id, '') AS message_id,"
+        " coalesce(contact, '') AS contact FROM sent_rows"
+        f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}; DROP TABLE sent_rows"
+    )
