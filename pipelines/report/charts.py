@@ -314,7 +314,7 @@ def _bare(name: str, root: Any) -> Any:
         value = None
         for child in list(parent):
             value = child.text if child.get("class") == "value" else value
-            if _is_for_scripts(child, root, parent):
+            if _is_for_scripts(child):
                 parent.remove(child)
         if value == _NOTHING:
             parent.clear()
@@ -323,9 +323,6 @@ def _bare(name: str, root: Any) -> Any:
     return root
 
 
-def _is_for_scripts(node: Any, root: Any, parent: Any) -> bool:
-    return (
-        node.tag in ("defs", "desc", etree.Comment)
-        or (node.tag == "title" and parent is root)
-        or "tooltip-overlay" in node.get("class", "")
-    )
+def _is_for_scripts(node: Any) -> bool:
+    """Titles are, too: of the drawing, and of labels at bars, where they are places in pygal's own units."""
+    return node.tag in ("defs", "desc", "title", etree.Comment) or "tooltip-overlay" in node.get("class", "")

@@ -19,7 +19,7 @@ from pipelines.sandbox import Account, running, seed_account, write_history
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
-from schemas.registry import PULLED
+from schemas.registry import PULLED, PUSHED
 
 READ = ["contacts", "lists", "revenue"]
 
@@ -192,12 +192,24 @@ def test_years_of_hourly_pulls_make_a_chart_of_sixty_points(settings_of: Any, tm
 
 
 def test_pushed_only(settings_of: Any, account: Account, tmp_path: Path) -> None:
-    """Without a pull the account's own figures are not known, which is not nought; what was pushed stands there."""
+    """Without a pull the account's own figures are not known, which is not nought; what was pushed stands there.
+
+    What the first pull finds is in part what was imported before it.
+    """
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data")
         write_history(account, settings.history, sends=100)
-        push(settings, ["sends", "clicks"])
-    page = report(settings)
+        push(settings, list(PUSHED))
+        page = report(settings)
+        ((imported,),) = query(
+            settings.warehouse, "SELECT sum(revenue) FROM imports.records WHERE outcome = 'accepted'"
+        )
+        pull(settings, ["contacts", "revenue"], "run")
+        ((all_of_it,),) = query(settings.warehouse, "SELECT sum(revenue) FROM revenue")
+    assert (
+        f"{all_of_it:,.2f} was in the account at the first pull: {imported:,.2f} imported before it, which is below by"
+        f" the day it was earned, and {all_of_it - imported:,.2f} of which the API does not say when"
+    ) in report(settings).text
     assert "<b>Pushed only.</b>" in page.text
     assert page.text.count("<b>-</b>") == 3
     assert "contacts<small>not pulled yet" in page.text

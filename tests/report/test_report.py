@@ -135,6 +135,7 @@ def test_charts_add_up(moved: tuple[Account, Settings, Page]) -> None:
     )
     changes = "Revenue, by when a pull saw contacts' totals change, by day"
     assert page.drawn(changes, "earned") == pytest.approx(seen)
+    assert not [text for texts in page.charts.values() for text in texts if ": " not in text]
     assert page.drawn("Sends of the current input, by day of the event", "rejected") == 30
     assert page.drawn("Contacts that joined and went, by month", "joined") == 1_190 + 1
     assert page.drawn("Contacts that joined and went, by month", "gone") == -1
@@ -244,7 +245,7 @@ def test_amounts_have_the_decimals_of_their_currency(
 def test_the_page_fits_a_narrow_phone_and_paper(
     moved: tuple[Account, Settings, Page], tmp_path: Path
 ) -> None:
-    """At 320 pixels nothing reaches beyond the screen, whatever a name; on paper pages are filled."""
+    """On no screen anything reaches beyond it, whatever a name, and a figure breaks; on paper pages are filled."""
     _, settings, _ = moved
     write_report(settings, tmp_path / "page.html", ())
     with browsing(tmp_path / "browser") as browser:
@@ -262,6 +263,13 @@ def test_the_page_fits_a_narrow_phone_and_paper(
         assert browser.value(beyond) == 0
         wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
         assert browser.value(wide) == 0
+        for width in (400, 641, 700, 770, 850):
+            browser.do(
+                "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+            )
+            assert browser.value("document.documentElement.scrollWidth") <= width
+            heights = browser.value("[...document.querySelectorAll('.tiles b')].map(e => e.offsetHeight)")
+            assert max(heights) <= 30, width
         # the paper between A4's margins
         browser.do("Emulation.setEmulatedMedia", media="print")
         browser.do(
