@@ -12,6 +12,9 @@ from forked import Forked
 
 Done = subprocess.CompletedProcess[str]
 
+NOBODY = "http://127.0.0.1:9/api/v2"
+"""Where nobody listens."""
+
 
 def started(arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Forked:
     """Start a command in a folder, with this environment and no other."""

@@ -10,18 +10,34 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from oracle import query
+
 from pipelines.privacy import Privacy
 from pipelines.settings import Settings, load_settings
 from pipelines.webhooks.events import digest_of, kept_of
-from pipelines.webhooks.queue.store import Arrival, now, open_store
+from pipelines.webhooks.queue.store import Arrival, StoredBody, existing_store, now, open_store
 from pipelines.webhooks.serve import Rhythm, listen, serve
 
 SECRET = "a-secret-of-tests"  # noqa: S105 - of tests
 LIST = "+15559990000"
+PHONE = "+15550000007"
 
 
 def settings_of(folder: Path, **more: Any) -> Settings:
     return load_settings(**{"data_dir": folder / "data", "webhook_secret": SECRET, **more})
+
+
+def event_rows(settings: Settings, table: str = "webhook_events") -> list[dict[str, Any]]:
+    names = [name for (name,) in query(settings.warehouse, f"SELECT column_name FROM (DESCRIBE {table})")]
+    return [
+        dict(zip(names, row, strict=True)) for row in query(settings.warehouse, f"FROM {table} ORDER BY ALL")
+    ]
+
+
+def stored_bodies(settings: Settings) -> list[StoredBody]:
+    with existing_store(settings) as found:
+        assert found is not None
+        return [one for batch in found.batches(0, found.state()["change"]) for one in batch]
 
 
 def delivery(number: int, status: str = "delivered", **more: Any) -> dict[str, Any]:

@@ -15,13 +15,12 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from oracle import query
-from receiving import LIST, arrive, delivery, encoded, opt_out, settings_of
+from receiving import LIST, PHONE, arrive, delivery, encoded, event_rows, opt_out, settings_of
 
 from pipelines.alerts.after_run import conditions
 from pipelines.cli.commands.webhooks import show_webhooks
 from pipelines.privacy import Privacy
 from pipelines.push.audit.publish import publish_imports
-from pipelines.settings import Settings
 from pipelines.warehouse import webhook_events as published
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import last_sent_at, unread_events
@@ -36,14 +35,6 @@ from schemas.derived.tables import create_table
 from schemas.webhook_events import DOCUMENTED, WEBHOOK_EVENTS
 
 Row = dict[str, Any]
-PHONE = "+15550000007"
-
-
-def rows(settings: Settings, table: str = "webhook_events") -> list[Row]:
-    names = [name for (name,) in query(settings.warehouse, f"SELECT column_name FROM (DESCRIBE {table})")]
-    return [
-        dict(zip(names, row, strict=True)) for row in query(settings.warehouse, f"FROM {table} ORDER BY ALL")
-    ]
 
 
 def test_documented_fields_are_columns_and_others_extra(tmp_path: Path) -> None:
@@ -72,7 +63,7 @@ def test_documented_fields_are_columns_and_others_extra(tmp_path: Path) -> None:
         *junk,
     )
     publish_events(settings)
-    found = rows(settings)
+    found = event_rows(settings)
     by_raw: dict[str, list[Row]] = {}
     for row in sorted(found, key=lambda row: int(row["position"])):
         by_raw.setdefault(row["raw"], []).append(row)
@@ -151,18 +142,18 @@ def test_repeats_and_disagreements_are_counted(tmp_path: Path) -> None:
     arrive(settings, delivery(1), at=2_000_000)
     arrive(settings, delivery(1, status_detail="DELIVERED_TO_OPERATOR"), delivery(1, "pending"))
     publish_events(settings)
-    found = rows(settings)
+    found = event_rows(settings)
     assert sorted((row["message_id"], row["repeats"], row["verified"]) for row in found) == [
         ("m0000001", 0, True), ("m0000001", 0, True), ("m0000001", 2, True), ("m0000002", 0, True),
     ]  # fmt: skip
     (again,) = [row for row in found if row["repeats"]]
     assert [again[name].timestamp() for name in ("received_at", "repeated_at")] == [1, 2]
     assert len({row["happening"] for row in found}) == 3
-    ((counted),) = rows(settings, "sync.webhooks")
+    ((counted),) = event_rows(settings, "sync.webhooks")
     assert [counted[name] for name in ("bodies", "repeats", "disagreements")] == [4, 2, 1]
     arrive(settings, delivery(2))
     publish_events(settings)
-    assert {row["repeats"] for row in rows(settings) if row["message_id"] == "m0000002"} == {1}
+    assert {row["repeats"] for row in event_rows(settings) if row["message_id"] == "m0000002"} == {1}
 
 
 def test_every_publish_brings_what_is_new_and_nothing_twice(tmp_path: Path) -> None:
@@ -170,18 +161,18 @@ def test_every_publish_brings_what_is_new_and_nothing_twice(tmp_path: Path) -> N
     settings = settings_of(tmp_path)
     assert publish_events(settings) is None
     publish(settings, [])
-    assert rows(settings) == rows(settings, "sync.webhooks") == []
+    assert event_rows(settings) == event_rows(settings, "sync.webhooks") == []
     for number, way in enumerate((lambda: publish(settings, []), lambda: publish_imports(settings))):
         arrive(settings, delivery(number))
         way()
-        assert len(rows(settings)) == number + 1
+        assert len(event_rows(settings)) == number + 1
     arrive(settings, delivery(7), delivery(8))
     assert publish_events(settings) == 2
     before = settings.warehouse.stat()
     assert publish_events(settings) is None
     assert settings.warehouse.stat().st_ino == before.st_ino
     settings.warehouse.unlink()
-    assert publish_events(settings) == len(rows(settings)) == 4
+    assert publish_events(settings) == len(event_rows(settings)) == 4
 
 
 def test_an_unreadable_queue_stops_no_pull(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -190,77 +181,8 @@ def test_an_unreadable_queue_stops_no_pull(tmp_path: Path, caplog: pytest.LogCap
     settings.data_dir.mkdir()
     (settings.data_dir / "webhooks.db").write_bytes(b"no database, and longer than a header of one" * 99)
     publish(settings, [])
-    assert rows(settings, "contacts") == []
+    assert event_rows(settings, "contacts") == []
     assert "stay in the queue" in caplog.text
-
-
-def test_phones_are_hashed_wherever_they_stand(tmp_path: Path) -> None:
-    """With TRACKLY_HASH_PHONES neither queue nor warehouse hold a number, and joins with contacts work."""
-    secret = "a secret for hashing"  # noqa: S105 - of a test
-    settings = settings_of(tmp_path, hash_phones=secret)
-    hidden = PHONE.replace("+", "\\u002b")
-    reply = f'{{"event": "reply", "from": "{hidden}", "text": "call {PHONE}", "list_number": "{LIST}"}}'
-    arrive(
-        settings, delivery(7, to=PHONE), opt_out(PHONE, keyword=f"stop {PHONE}"), reply.encode(),
-        {"event": "reply", "phone_number": PHONE[1:], "timestamp": f"at {PHONE}"}, [delivery(8, to=PHONE)],
-        f"junk {PHONE[1:]}".encode(),
-    )  # fmt: skip
-    publish_events(settings)
-    held = b"".join(path.read_bytes() for path in settings.data_dir.glob("we*") if path.is_file())
-    assert PHONE[1:].encode() not in held
-    found = rows(settings)
-    hashed = Privacy.of(settings).phone(PHONE)
-    assert {row["to"] for row in found if row["event"] == "delivery"} == {hashed}
-    assert {row["phone_number"] for row in found if row["event"] == "unsubscribe"} == {hashed}
-    assert {row["list_number"] for row in found} - {None} == {LIST}
-    assert all(row["digest"].startswith("hmac:") for row in found)
-    assert len(found) == 6
-    (junk,) = [row for row in found if row["event"] is None]
-    assert (junk["raw"], junk["problem"]) == (f"junk {hashed}", "the body is no JSON")
-
-
-def test_numbers_however_written_are_hashed_where_the_contract_does_not_know_the_field(
-    tmp_path: Path,
-) -> None:
-    """Without a plus, with separators, as integers, in form bodies; ids, times and the list's own number stay."""
-    settings = settings_of(tmp_path, hash_phones="a secret for hashing")
-    written = [
-        "15550000007",
-        "(555) 000-0007",
-        "555.000.0007",
-        "1-555-000-0007",
-        "+1 555 000 0007",
-        "5550000007",
-    ]
-    more = {
-        "from": 15550000007, "text": f"or {written[1]}, please", "own": LIST[1:], "at": "2026-11-20T10:00:01.000Z",
-        "deep": [{written[2]: written}], "short": "555-000", "ratio": 0.12345678, "to_call": written[0],
-    }  # fmt: skip
-    arrive(
-        settings, delivery(7, to=PHONE, message_id="15550009999", **more),
-        opt_out(PHONE, keyword=f"stop {written[1]}"),
-        written[0].encode(), b"from=%2B15550000007&text=555%20000%200007", f"{{junk {written[2]}".encode(),
-        f"call {PHONE}".encode("utf-16"),
-    )  # fmt: skip
-    publish_events(settings)
-    held = b"".join(path.read_bytes() for path in settings.data_dir.glob("webhooks*"))
-    found = rows(settings)
-    for number in written:
-        assert number.encode() not in held
-        assert number not in str(found)
-    hashed = Privacy.of(settings).phone(PHONE)
-    (shown,) = [row for row in found if row["event"] == "delivery"]
-    assert shown["message_id"] == "15550009999"
-    assert json.loads(shown["extra"]) == more | {
-        "from": hashed, "text": f"or {hashed}, please", "to_call": hashed,
-        "deep": [{hashed: [hashed] * len(written)}],
-    }  # fmt: skip
-    (left,) = [row for row in found if row["event"] == "unsubscribe"]
-    assert left["keyword"] == f"stop {hashed}"
-    junk = sorted(row["raw"] for row in found if row["event"] is None)
-    assert junk == sorted(
-        [f'"{hashed}"', f"from=%2B{hashed}&text={hashed}", f"{{junk {hashed}", f"call {hashed}"]
-    )
 
 
 @pytest.mark.parametrize("secret", [None, "a secret for hashing"])
@@ -283,7 +205,7 @@ def test_an_opt_out_cut_in_an_emoji_or_in_capitals_counts(
     arrive(settings, b"event=reply", verified=False)
     publish_events(settings)
     phone = Privacy.of(settings).phone
-    found = {row["phone_number"]: row["keyword"] for row in rows(settings, "marts.opt_outs")}
+    found = {row["phone_number"]: row["keyword"] for row in event_rows(settings, "marts.opt_outs")}
     assert found.keys() == {phone(f"+1555000010{place}") for place in range(8)}
     texts = ["STOP \ufffd", "STOP \ufffd x", "\U0001f600", "\\ud83d", "\ufffd\U0001f600"]
     assert [found[phone(f"+1555000010{place}")] for place in range(5)] == texts
@@ -300,19 +222,12 @@ def test_statuses_however_written_count_and_unknown_ones_stay(tmp_path: Path) ->
     arrive(settings, *(delivery(1, status) for status in written[:2]))
     arrive(settings, *(delivery(number, status) for number, status in enumerate(written[2:], 2)))
     publish_events(settings)
-    found = {(row["message_id"], row["status"]) for row in rows(settings)}
+    found = {(row["message_id"], row["status"]) for row in event_rows(settings)}
     wanted = ["delivered", "failed", "Read Soon", None]
     assert found == {(f"m{number:07}", status) for number, status in enumerate(wanted, 1)}
-    assert len({row["happening"] for row in rows(settings)}) == 4
+    assert len({row["happening"] for row in event_rows(settings)}) == 4
     finals = query(settings.warehouse, "SELECT message_id FROM marts.messages WHERE is_final ORDER BY 1")
     assert finals == [("m0000001",), ("m0000002",)]
-
-
-def test_without_custom_fields_the_rest_is_kept_as_it_came() -> None:
-    """Where phones are not hashed, nothing else of an event changes."""
-    event = delivery(1, custom_fields={"name": "Ada"})
-    kept = kept_of(encoded(event), Privacy(None, drop_custom_fields=True))[1]
-    assert json.loads(kept) == delivery(1)
 
 
 def test_events_and_how_far_they_came_are_published_together_or_not(tmp_path: Path) -> None:
@@ -336,17 +251,6 @@ def test_events_and_how_far_they_came_are_published_together_or_not(tmp_path: Pa
     assert (unread_events(nowhere), last_sent_at(nowhere), published_in(nowhere)) == ((0, 0), None, {})
 
 
-def test_another_setting_of_privacy_reads_all_again(tmp_path: Path) -> None:
-    """Bodies from before the setting lose their numbers in the warehouse with the next publish."""
-    plain = settings_of(tmp_path)
-    arrive(plain, delivery(1), opt_out(PHONE))
-    publish_events(plain)
-    hashing = settings_of(tmp_path, hash_phones="a secret for hashing")
-    assert publish_events(hashing) == 2
-    for row in rows(hashing):
-        assert "+1555000" not in str({**row, "list_number": None, "raw": row["raw"].replace(LIST, "")})
-
-
 def test_raw_bodies_go_after_their_time_and_fields_stay(tmp_path: Path) -> None:
     """TRACKLY_WEBHOOK_KEEP_DAYS: the row is the same without the raw body, also when all is read again."""
     settings = settings_of(tmp_path, webhook_keep_days=0)
@@ -354,20 +258,20 @@ def test_raw_bodies_go_after_their_time_and_fields_stay(tmp_path: Path) -> None:
     arrive(settings, delivery(1, more=[1]), [opt_out(PHONE), 7], b"a body of no form", at=long_ago)
     arrive(settings, delivery(2))
     publish_events(settings)
-    before = rows(settings)
+    before = event_rows(settings)
     keeping = settings_of(tmp_path, webhook_keep_days=90)
     assert publish_events(keeping) == 4
-    after = rows(settings)
+    after = event_rows(settings)
     gone = [row | {"raw": None} if row["message_id"] != "m0000002" else row for row in before]
     assert sorted(after, key=str) == sorted(gone, key=str)
     settings.warehouse.unlink()
     publish_events(keeping)
-    assert rows(settings) == after
+    assert event_rows(settings) == after
     held = b"".join(path.read_bytes() for path in settings.data_dir.glob("webhooks.db*"))
     assert b"a body of no form" not in held
     arrive(settings, delivery(1, more=[1]))
     publish_events(keeping)
-    assert {row["repeats"] for row in rows(settings) if row["message_id"] == "m0000001"} == {1}
+    assert {row["repeats"] for row in event_rows(settings) if row["message_id"] == "m0000001"} == {1}
 
 
 def test_a_contract_that_is_read_in_another_way_reads_all_again(
@@ -381,7 +285,7 @@ def test_a_contract_that_is_read_in_another_way_reads_all_again(
     monkeypatch.setattr(published, "CONTRACT", 2)
     assert publish_events(settings) == 2
     assert publish_events(settings) is None
-    assert len(rows(settings)) == 2
+    assert len(event_rows(settings)) == 2
 
 
 def test_batches_hold_memory_and_miss_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +300,7 @@ def test_batches_hold_memory_and_miss_nothing(tmp_path: Path, monkeypatch: pytes
                 [Arrival(digest_of(b, Privacy()), now(), True, 0, b) for b in bodies[start : start + 7]]
             )
     publish_events(settings)
-    counts = {row["raw"].encode(): row["repeats"] + 1 for row in rows(settings)}
+    counts = {row["raw"].encode(): row["repeats"] + 1 for row in event_rows(settings)}
     assert counts == {body: bodies.count(body) for body in bodies}
     with existing_store(settings) as found:
         assert found is not None
@@ -417,8 +321,8 @@ def test_a_queue_on_the_ledgers_server(tmp_path: Path, database: str) -> None:
     seen = received(settings)
     assert seen is not None
     assert (seen.bodies, seen.unsigned) == (4, 1)
-    assert sorted(row["repeats"] for row in rows(settings)) == [0, 0, 1]
-    assert [row["reason"] for row in rows(settings, "sync.webhook_rejections")] == ["unsigned"]
+    assert sorted(row["repeats"] for row in event_rows(settings)) == [0, 0, 1]
+    assert [row["reason"] for row in event_rows(settings, "sync.webhook_rejections")] == ["unsigned"]
     assert not (settings.data_dir / "webhooks.db").exists()
     expired = settings_of(tmp_path, ledger_url=database, webhook_keep_days=1e-9)
     assert publish_events(expired) == 3
