@@ -207,8 +207,8 @@ def test_pushed_only(settings_of: Any, account: Account, tmp_path: Path) -> None
         pull(settings, ["contacts", "revenue"], "run")
         ((all_of_it,),) = query(settings.warehouse, "SELECT sum(revenue) FROM revenue")
     assert (
-        f"{all_of_it:,.2f} was in the account at the first pull: {imported:,.2f} imported before it, which is below by"
-        f" the day it was earned, and {all_of_it - imported:,.2f} of which the API does not say when"
+        f"{all_of_it:,.2f} was in the account at the first pull: {imported:,.2f} imported before it, which is below"
+        f" by the day it was earned, and {all_of_it - imported:,.2f} of which the API does not say when"
     ) in report(settings).text
     assert "<b>Pushed only.</b>" in page.text
     assert page.text.count("<b>-</b>") == 3
