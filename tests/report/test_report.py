@@ -265,7 +265,11 @@ def test_the_page_fits_a_narrow_phone_and_paper(
         assert browser.value(wide) == 0
         for width in (400, 641, 700, 770, 850):
             browser.do(
-                "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+                "Emulation.setDeviceMetricsOverride",
+                width=width,
+                height=900,
+                deviceScaleFactor=1,
+                mobile=False,
             )
             assert browser.value("document.documentElement.scrollWidth") <= width
             heights = browser.value("[...document.querySelectorAll('.tiles b')].map(e => e.offsetHeight)")
