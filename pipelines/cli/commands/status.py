@@ -38,53 +38,63 @@ def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. So are
-    those of "push" where the ledger cannot be read (it ends with 1 then, as it does for people), and "webhooks" where
-    the queue of events cannot. There, and where revenue is perhaps there twice, or still is after somebody has
-    acknowledged it, the ledger was lost, what is published is no longer served, or revenue comes from another source
-    than before, it also has "needs_attention", and "alarms" for what is there twice; where events were received,
-    "webhooks"; where a dataset was rolled back, "rolled_back" with the published and the newest snapshot.
+    those of "pull" where the warehouse cannot be read, those of "push" where the ledger cannot (it ends with 1 then,
+    as it does for people), and "webhooks" where the queue of events cannot. There, and where revenue is perhaps there
+    twice, or still is after somebody has acknowledged it, the ledger was lost, what is published is no longer served,
+    or revenue comes from another source than before, it also has "needs_attention", and "alarms" for what is there
+    twice; where events were received, "webhooks"; where a dataset was rolled back, "rolled_back" with the published
+    and the newest snapshot.
 
     Examples:
     - `trackly-sync status`
     - `trackly-sync status --json`: for a program, or a monitor.
     """
     settings = load_settings()
-    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
-
-    pulled = published(settings.warehouse)
+    pulled, damaged = _published(settings)
     pushed, unreadable = _counted(settings)
     if as_json:
-        show_json(_document(settings, pulled, pushed))
+        show_json(_document(settings, pulled, pushed, is_damaged=bool(damaged)))
     else:
-        _show(settings, pulled, pushed)
-    if unreadable:
-        raise unreadable
+        _show(settings, pulled, pushed, is_damaged=bool(damaged))
+    if error := damaged or unreadable:
+        raise error
     return 0
 
 
 def _document(
-    settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]
+    settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], *, is_damaged: bool
 ) -> dict[str, Any]:
-    """For programs; where there are no outcomes of pushes to be had, nothing of the ledger is known."""
+    """For programs; where there are no outcomes of pushes to be had, nothing of the ledger is known.
+
+    Whether the ledger was lost is not known where the warehouse is damaged.
+    """
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
 
     webhooks = webhooks_json(settings)
-    is_readable = pushed and webhooks.get("webhooks", {}) is not None
+    is_readable = pushed and not is_damaged and webhooks.get("webhooks", {}) is not None
     alarms = alarms_json(settings) if pushed else []
     differs = differing(settings) if pushed else {}
-    is_urgent = not is_readable or alarms or ledger_notes(settings) or pulled_otherwise(settings, pulled)
-    is_urgent = is_urgent or still_twice_notes(settings)
+    is_urgent = not is_readable or alarms or _is_urgent(settings, pulled)
     more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
     more |= {"alarms": alarms} if alarms else {}
     more |= _rolled_back_json(rolled_back(settings, pulled))
     return status_json(pulled, pushed, differs) | webhooks | more
 
 
-def _show(settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes]) -> None:
-    """For people; without the outcomes of pushes where there are none to be had."""
-    out.print(f"{_headline(settings, pulled)}\n", markup=False)
-    show_pulled(pulled)
-    out.print()
+def _is_urgent(settings: Settings, pulled: Mapping[str, Manifest]) -> bool:
+    return bool(ledger_notes(settings) or pulled_otherwise(settings, pulled) or still_twice_notes(settings))
+
+
+def _show(
+    settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[str, Outcomes], *, is_damaged: bool
+) -> None:
+    """For people; without what is published, or the outcomes of pushes, where these are not to be had."""
+    if is_damaged:
+        out.print(f"{settings.warehouse}: cannot be read\n", markup=False)
+    else:
+        out.print(f"{_headline(settings, pulled)}\n", markup=False)
+        show_pulled(pulled)
+        out.print()
     if pushed:
         show_pushed(pushed)
     show_webhooks(settings)
@@ -96,6 +106,16 @@ def _show(settings: Settings, pulled: Mapping[str, Manifest], pushed: Mapping[st
     show_notes("Needs attention", notes)
     if not notes:
         out.print("\n[green]Nothing needs attention.[/]")
+
+
+def _published(settings: Settings) -> tuple[Mapping[str, Manifest], StorageError | None]:
+    """What the warehouse holds; where it cannot be read, why: the rest is shown all the same."""
+    from pipelines.warehouse.published import published  # noqa: PLC0415 - help answers at once
+
+    try:
+        return published(settings.warehouse), None
+    except StorageError as error:
+        return {}, error
 
 
 def _counted(settings: Settings) -> tuple[Mapping[str, Outcomes], StorageError | None]:

@@ -35,9 +35,11 @@ def attention(
     from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - help answers at once
     from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
 
+    found = conditions(settings, lambda _: pushed, push_conditions)
+    is_damaged = any(condition.name == "damaged:warehouse" and condition.firing for condition in found)
     alerting = dict.fromkeys(
         f"{condition.text}. {condition.remedy}"  # parts of one pull that failed for one reason have one text
-        for condition in conditions(settings, lambda _: pushed, push_conditions)
+        for condition in found
         if (condition.firing or condition.noted) and condition.name.startswith(_ALERTING)
     )
     notes_of_differing: list[str] = []
@@ -45,7 +47,7 @@ def attention(
         notes_of_differing = differing_notes(differing(settings))
     return [
         *alerting,
-        *pull_notes(pulled),
+        *(() if is_damaged else pull_notes(pulled)),  # else nothing would seem to have been pulled
         *(one.text for one in rolled_back(settings, pulled)),
         *push_notes(pushed),
         *notes_of_differing,

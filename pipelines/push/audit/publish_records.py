@@ -19,7 +19,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import CAUSES, EVIDENCE, Outcome
-from pipelines.push.stage.database import count, stage_path
+from pipelines.push.stage.database import count, stage_errors, stage_path
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
 from pipelines.warehouse.structure.tables import insert
@@ -86,7 +86,8 @@ def insert_records(
     stage, privacy = stage_path(settings, name), Privacy.of(settings)
     files = archived(archive_folder(settings, name))
     if stage.exists():
-        connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
+        with stage_errors(stage):
+            connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
         columns = _columns_of_findings(connection)
         table = next((one for one in ("corrected", "differing") if one in columns), "")
         is_given = bool(table) and find_sent(connection, PUSHED[name], files, privacy, table)

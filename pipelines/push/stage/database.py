@@ -124,6 +124,23 @@ def building(
 
 
 @contextmanager
+def stage_errors(path: Path) -> Iterator[None]:
+    """A block that opens a stage beside something else; where it is damaged, it is what the error names.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        with storage_errors("read", path):
+            yield
+    except StorageError as error:
+        if path.name in error.message:
+            remedy = "Move it away and run the command again: the next push builds it from the history files."
+            raise StorageError(error.message, remedy) from error
+        raise
+
+
+@contextmanager
 def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The stage as an earlier intake left it.
 

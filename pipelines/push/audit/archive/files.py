@@ -61,6 +61,7 @@ def reading_archive(
 def without_file(path: Path) -> str:
     """What to do where a file of the archive is damaged, and what is lost by it: for people."""
     return (
-        f"Put it back from a backup. Without one: move {path.name} away and push. Rows that are still in history "
-        "files are archived again; of others the warehouse keeps what it has, and a new one has nothing."
+        f"Put it back from a backup. Without one: move {path.name} away and push; where the ledger was lost or "
+        "restored, trackly-sync adopt first. Rows that are still in history files are archived again; of others the "
+        "warehouse keeps what it has, and a new one has nothing."
     )

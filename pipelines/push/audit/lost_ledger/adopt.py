@@ -16,7 +16,7 @@ import duckdb
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.amounts import amount_of_rows, with_amounts
 from pipelines.push.audit.lost_ledger.as_sent import with_digests
-from pipelines.push.audit.lost_ledger.current_input import note_input
+from pipelines.push.audit.lost_ledger.current_input import note_input, refuse_damaged_stages
 from pipelines.push.audit.lost_ledger.detect import Surviving
 from pipelines.push.audit.lost_ledger.survivors import (
     add_rows,
@@ -99,6 +99,7 @@ def adopt(settings: Settings) -> Adopted:
         StorageError: the ledger or the warehouse cannot be read or written.
     """
     with push_lock(settings.data_dir), open_ledger(settings) as ledger, part_lock(ledger):
+        refuse_damaged_stages(settings)
         with recorded(settings.data_dir, this_run(), "adopt") as record:
             done = _take_over(settings, ledger)
             record.rows = done.rows

@@ -6,14 +6,28 @@ input than the rows that are published. What does not belong here: judging rows 
 
 import logging
 
+from pipelines.databases.duckdb_instances import attached
 from pipelines.push.checks.compare import as_it_was
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.stage.database import opened, stage_path
+from pipelines.push.stage.database import opened, stage_errors, stage_path
 from pipelines.push.stage.redact import is_readable
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
 
 _log = logging.getLogger(__name__)
+
+
+def refuse_damaged_stages(settings: Settings) -> None:
+    """See that every stage can be read, before the ledger is changed: what is published then needs them.
+
+    Raises:
+        StorageError: one is damaged.
+    """
+    for name in PUSHED:
+        path = stage_path(settings, name)
+        if path.exists():
+            with stage_errors(path), attached(path, "stage", " (READ_ONLY)"):
+                pass
 
 
 def note_input(settings: Settings, ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from histories import active_offer, sends_to, write_rows
 from oracle import query, restore_key
 
 from pipelines.cli.commands.adopt import adopt as adopt_command
+from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import AccessError, StorageError
 from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.alerts import push_conditions
@@ -286,6 +288,13 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
             resolve(settings, ["record:r1"], Outcome.PENDING, "no")
         assert (settings.warehouse.read_bytes(), posted()) == (before, requests)
 
+        stage = settings.data_dir / "push" / "revenue.duckdb"
+        kept = stage.read_bytes()
+        stage.write_bytes(b"damaged" * 1_000)
+        with pytest.raises(StorageError, match=re.escape(str(stage))) as damaged:
+            adopt(settings)
+        assert damaged.value.remedy.startswith("Move it away"), "it is no fault of the warehouse"
+        stage.write_bytes(kept)
         done = json.loads(run_adopt(capsys, as_json=True))
         assert (done["rows"], done["in_doubt"]) == (100 - known, 0)
         shown = Decimal("1.25") * done["rows"] + sum(range(known, 100))
@@ -303,6 +312,15 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     )
     assert found == [("accepted", 110)]
     assert reconcile(settings).agrees
+
+    settings.warehouse.write_bytes(b"damaged" * 1_000)
+    capsys.readouterr()
+    for as_json in (True, False):
+        with pytest.raises(StorageError, match="warehouse"):
+            inspect.unwrap(status_command)(as_json=as_json)
+    document, _, shown = capsys.readouterr().out.partition("\n}\n")
+    assert json.loads(document + "}")["push"]["revenue"]["accepted"] == 110, "the ledger is whole"
+    assert ("cannot be read" in shown, "pulled yet" in shown, "110" in shown) == (True, False, True)
 
 
 def test_a_command_that_is_refused_names_the_remedy(
