@@ -59,6 +59,6 @@ def _show(done: "Adopted") -> None:
         )
     out.print(
         "Sends and clicks that it does not know are pending until they are pushed again, which the account skips;"
-        " until then marts count them as the warehouse had them."
+        " until then marts count them as the warehouse had them, or, where it was lost too, those that revenue names."
     )
     out.print("To go on: trackly-sync push")

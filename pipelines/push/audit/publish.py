@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import reading_archive
-from pipelines.push.audit.lost_ledger.forgotten_sends import keep_forgotten, restore_forgotten
+from pipelines.push.audit.lost_ledger.forgotten_sends import find_named, keep_forgotten, restore_forgotten
 from pipelines.push.audit.lost_ledger.survivors import note_published
 from pipelines.push.audit.publish_records import insert_records, keep_facts
 from pipelines.push.ledger.ledger import Ledger
@@ -67,7 +67,7 @@ def publish_imports(settings: Settings) -> None:
             for name in PUSHED:
                 if name in called or stage_path(settings, name).exists():
                     insert_records(connection, name, settings, ledger)
-            if is_forgotten:
+            if find_named(connection, settings, called) or is_forgotten:
                 restore_forgotten(connection, privacy)
             with ledger.figures() as figures:
                 known = figures.calls_on_record()

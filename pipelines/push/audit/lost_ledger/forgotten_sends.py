@@ -2,17 +2,22 @@
 
 Pushed again they come back as duplicates; but their files may be gone, and then only the warehouse knows of them. So
 their records are carried from one warehouse to the next, without the call, until the ledger knows the row again.
+Where the warehouse was lost as well, sends that revenue names are taken from the archive.
 Those of the current input are pending, as the ledger counts them, with a code by which marts count them as sent.
 Revenue is taken over into the ledger itself (`adopt`). What does not belong here: records that the ledger knows.
 """
+
+from collections.abc import Collection
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.privacy import Privacy
-from pipelines.push.audit.archive.rows import published_facts
+from pipelines.push.audit.archive.files import archive_folder, archived
+from pipelines.push.audit.archive.rows import published_facts, rows_of
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.stage.database import count
+from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS, RECORDS
 from schemas.values.outcomes import IN_ACCOUNT, Outcome, sql_list
 
@@ -57,6 +62,34 @@ def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> boo
     if there:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE forgotten AS {rows}")
     return there
+
+
+def find_named(connection: duckdb.DuckDBPyConnection, settings: Settings, called: Collection[str]) -> bool:
+    """Have archived sends that revenue in the account names be forgotten ones; whether there are any.
+
+    For a warehouse that was lost together with the ledger: revenue goes only once its send is in the account, so that
+    these are, and without them nobody is known to have earned that revenue. The account keeps what came first.
+
+    Args:
+        connection: to the new warehouse, with the records of revenue.
+        settings: where the archive lies.
+        called: of which datasets the ledger has calls; where it has some of sends, it was not lost.
+    """
+    files = archived(archive_folder(settings, "sends"))
+    if "sends" in called or not files:
+        return False
+    facts = ", ".join(f"a.{field.name}" for field in FACTS)
+    connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS forgotten AS FROM imports.records LIMIT 0;"
+        "INSERT INTO forgotten BY NAME SELECT 'sends' AS dataset, identity, identity AS message_id,"
+        f" '{Outcome.ACCEPTED}' AS outcome, 1 AS attempt, false AS in_input, false AS differs,"
+        f" false AS differs_acknowledged, {facts} FROM {rows_of(files)} AS a"
+        " WHERE identity IN (SELECT message_id FROM imports.records WHERE dataset = 'revenue' AND attempt > 0"
+        f" AND outcome IN {sql_list(IN_ACCOUNT)})"
+        " AND identity NOT IN (SELECT identity FROM forgotten WHERE dataset = 'sends')"
+        " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file, content) = 1"
+    )
+    return bool(count(connection, "SELECT count(*) FROM forgotten"))
 
 
 def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:

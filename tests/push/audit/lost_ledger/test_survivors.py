@@ -196,6 +196,9 @@ def test_what_survives_is_taken_over(pushed: Pushed, ledger: str, warehouse: str
     assert doubtful == [f"record:r{n}" for n in range(SECOND, CUT_OFF)]
     resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
     assert to_send(settings) == LAST - CUT_OFF
+    counted = "SELECT count(list_id), count(phone_number), sum(revenue) FROM marts.imported_activity"
+    if warehouse == "deleted":
+        assert query(settings.warehouse, f"{counted} WHERE dataset = 'sends'") == [(0, CUT_OFF, None)]
     if not known:
         return
     findings = reconcile(settings).findings
