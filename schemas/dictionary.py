@@ -55,7 +55,8 @@ def _pulled() -> Iterator[str]:
     yield from _sections(DERIVED.values())
     yield "## Quarantined: one table per pulled dataset in schema `quarantine`"
     yield _section(QUARANTINED, QUARANTINED.fields)
-    yield "## Every version of a row: the columns of the dataset and"
+    yield "## Every version of a row: views in schema `main`"
+    yield "Each has the columns of its dataset and those below."
     yield from _sections(history(dataset) for dataset in VERSIONED.values())
     macros = ", ".join(f"`{name}_as_of(t)`" for name in VERSIONED)
     yield f"Macros: {macros} give the rows as pulls had found them at an instant, with the columns of the table."
