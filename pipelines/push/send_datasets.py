@@ -170,6 +170,8 @@ def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
 
 async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> None:
     """Sends or clicks, of which the API skips repeats."""
+    if not (compared.new() or compared.retries(pushing.ledger)):
+        return
     name, settings = compared.dataset, pushing.settings
     sending = Sending(
         pushing.client,

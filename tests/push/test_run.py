@@ -92,9 +92,12 @@ def test_a_history_arrives_once_and_a_second_push_sends_nothing(
 
 
 def test_input_may_change_between_pushes(
-    account: Account, settings: Settings, history: Path, write: Write, some_sends: Some
+    account: Account, settings: Settings, history: Path, write: Write, some_sends: Some, offer: str
 ) -> None:
-    """Rows are known by identity: moved to other files and formats, in another order, they are not sent again."""
+    """Rows are known by identity: moved to other files and formats, in another order, they are not sent again.
+
+    Where no file is left, what was sent stays on record.
+    """
     rows = some_sends(150)
     write("sends.ndjson", rows[:120])
     push(settings, ["sends"])
@@ -114,6 +117,20 @@ def test_input_may_change_between_pushes(
     write("sends-a.jsonl", [{**row, "id": f"x{row['id']}"} for row in rows[:10]])  # none of them is
     assert push(settings, ["sends"]).outcomes["sends"] == Outcomes(10, accepted=10)
     assert books(settings)["sends"] == {"accepted": 10}
+    assert len(account.sends) == 160
+    (history / "sends-a.jsonl").unlink()
+    click = {"message_id": rows[0]["id"], "offer_id": offer, "phone_number": rows[0]["to_number"]}
+    write("clicks.ndjson", [click | {"timestamp": "2024-05-03"}])
+    report = push(settings, ALL)
+    check(settings, report)
+    empty = Outcomes(0)
+    assert report.outcomes == {"sends": empty, "clicks": Outcomes(1, accepted=1), "revenue": empty}
+    kept = "SELECT outcome, in_input, count(*) FROM imports.records WHERE dataset = 'sends' GROUP BY ALL"
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        assert connection.execute(kept).fetchall() == [("accepted", False, 160)]
+    (history / "clicks.ndjson").unlink()
+    write("sends-a.jsonl", rows)
+    assert push(settings, ALL).outcomes["sends"] == Outcomes(150, accepted=150)
     assert len(account.sends) == 160
 
 

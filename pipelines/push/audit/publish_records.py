@@ -81,22 +81,21 @@ def insert_records(
     known = _KNOWN | (_AMOUNT if name == REVENUE else {})
     declared = ", ".join(f"{column} {kind}" for column, kind in known.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
+    sent = 0
     for rows in ledger_rows(ledger, name, list(known)):
         insert(connection, "known", rows)
+        sent += rows.num_rows
     stage, privacy = stage_path(settings, name), Privacy.of(settings)
     files = archived(archive_folder(settings, name))
     if stage.exists():
         with stage_errors(stage):
             connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        columns = _columns_of_findings(connection)
-        table = next((one for one in ("corrected", "differing") if one in columns), "")
-        is_given = bool(table) and find_sent(connection, PUSHED[name], files, privacy, table)
-        connection.execute(
-            _from_stage(PUSHED[name], privacy, _Staged(columns, is_put_away(connection), is_given))
-        )
+        if count(connection, "SELECT count(*) FROM (SELECT 1 FROM stage.input LIMIT 1)"):
+            _records_of_input(connection, PUSHED[name], files, privacy)
         connection.execute("DETACH stage")
-        _leave_published(connection, name)
-    if count(connection, "SELECT count(*) FROM known"):
+        if sent:
+            _leave_published(connection, name)
+    if sent and count(connection, "SELECT count(*) FROM known"):
         _records_of_earlier_inputs(connection, name, files, privacy)
     connection.execute("DROP TABLE known")
 
@@ -114,6 +113,23 @@ class _Staged:
     columns: Mapping[str, Collection[str]]
     put_away: bool
     is_given: bool
+
+
+def _records_of_input(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], privacy: Privacy
+) -> None:
+    """The rows of the attached stage.
+
+    Args:
+        connection: to the warehouse, with the table `known`.
+        dataset: what the stage holds.
+        files: its archive.
+        privacy: what of it may be published.
+    """
+    columns = _columns_of_findings(connection)
+    table = next((one for one in ("corrected", "differing") if one in columns), "")
+    is_given = bool(table) and find_sent(connection, dataset, files, privacy, table)
+    connection.execute(_from_stage(dataset, privacy, _Staged(columns, is_put_away(connection), is_given)))
 
 
 def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -17,13 +17,13 @@ from pipelines.push.checks.compared import Compared, Period, is_within
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
 from pipelines.push.checks.known_rows import COLUMNS, IS_NEW
 from pipelines.push.checks.revenue.overlaps import renumber
-from pipelines.push.checks.revenue.same_rows import Decision, hold_same
+from pipelines.push.checks.revenue.same_rows import Decision, hold_same, no_decisions
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import count
+from pipelines.push.stage.database import count, is_empty
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.runs import now
 from pipelines.storage import storage_errors
@@ -59,6 +59,12 @@ _SEND_PENDING = f"message_id: its send is {Outcome.PENDING}"
 _SEND_COMES = "message_id: its send is in the input and still to be sent: trackly-sync push"
 
 
+_PARENTS = (
+    "CREATE OR REPLACE TEMP TABLE parents"
+    " (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SendsStage:
     """The stage of sends that clicks and revenue refer to.
@@ -92,6 +98,8 @@ def compare(
         decision: about revenue that may be there twice; what it decides is in `same_rows.new_decided`.
         archive: for revenue, what to select archived rows from; "" where nothing is archived.
     """
+    if is_empty(connection):
+        return _nothing_compared(connection, dataset, ledger, archive)
     _make_room(connection, dataset)
     _load_known(connection, dataset, ledger)
     connection.execute("DELETE FROM verdicts WHERE fleeting")
@@ -111,6 +119,26 @@ def compare(
         hold_same(connection, ledger, decision, archive)
     differing_rows.find(connection, PUSHED[dataset], ledger)
     return replace(_as_judged(connection, dataset), archive=archive)
+
+
+def _nothing_compared(
+    connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger | None, archive: str
+) -> Compared:
+    """A stage without rows: the same tables, and which rows have left the input, where nothing can be held.
+
+    Args:
+        connection: the stage.
+        dataset: what it holds.
+        ledger: None where there is none yet.
+        archive: see `compare`.
+    """
+    _load_known(connection, dataset, ledger)
+    if dataset != "sends":
+        connection.execute(_PARENTS)
+    if dataset == REVENUE:
+        renumber(connection, ledger)
+        no_decisions(connection)
+    return Compared(connection, dataset, 0, {}, _changes(connection), archive=archive)
 
 
 def as_it_was(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> Compared:
@@ -198,9 +226,7 @@ def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: 
         ledger: None where there is none yet.
         coming: the stage whose sends count as if they were accepted; for a plan.
     """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE parents (identity VARCHAR, outcome VARCHAR, contact VARCHAR, list_ref VARCHAR)"
-    )
+    connection.execute(_PARENTS)
     _load(connection, "parents", ledger, "sends", ("identity", "outcome", "contact", "list_ref"))
     if coming:
         connection.execute(

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.push.checks.conflicts import find
-from pipelines.push.stage.database import read
+from pipelines.push.stage.database import is_empty, read
 from pipelines.push.values.api_records import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
 from pipelines.warehouse.swap import file_state, reading
@@ -51,6 +51,8 @@ def validate(
         warehouse: lists and offers are looked up in it, where they have been pulled.
         hold_synced: whether revenue that its network syncs by itself is to be held back.
     """
+    if is_empty(connection):
+        return
     connection.execute(_VERDICTS + "problem FROM input WHERE problem IS NOT NULL")
     _check(connection, dataset)
     with _pulled_lists_or_offers(connection, dataset, warehouse) as pulled:

@@ -67,6 +67,8 @@ def found_in(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
         dataset: what it holds.
         sources: the files that it was built from, in order.
     """
+    if not sources:
+        return Intake(dataset.name, (), 0, 0, 0, 0, 0, 0, {}, ())
     connection, rows_in, held = compared.connection, compared.rows_in, compared.held
     known = compared.known()
     hidden = {"message", "to_number", "phone_number"}

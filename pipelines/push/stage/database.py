@@ -218,6 +218,11 @@ def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return int(number)
 
 
+def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the input has no rows: many pushes are of one dataset, and nothing need be asked about the others."""
+    return not count(connection, "SELECT count(*) FROM (SELECT 1 FROM input LIMIT 1)")
+
+
 def in_order(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the rows of `input` stand in the order of what they are known by, and none repeats another.
 

@@ -107,6 +107,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | p
         table: its name.
         rows: columns in the order of the table's.
     """
+    if not rows.num_rows:
+        return
     connection.register("incoming", rows)
     connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
     connection.unregister("incoming")

@@ -35,7 +35,7 @@ from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import LedgerRows
-from pipelines.push.stage.database import count
+from pipelines.push.stage.database import count, is_empty
 from pipelines.push.stage.redact import kept_columns
 from pipelines.push.values.content_digest import kept_content
 from pipelines.settings import Settings
@@ -130,7 +130,8 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
         files = archived(folder)
         _clean(folder, files)
         number = span(files[-1])[1] + 1 if files else 1
-        new = _write(connection, _new_rows(PUSHED[name], files, Privacy.of(settings)), folder, number, number)
+        query = _new_rows(PUSHED[name], files, Privacy.of(settings))
+        new = 0 if is_empty(connection) else _write(connection, query, folder, number, number)
         _merge(connection, folder)
     return new
 

@@ -81,9 +81,7 @@ def hold_same(
         decision: about all rows that are held; None: they stay held.
         archive: what to select archived revenue from; "" where nothing is archived.
     """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE decided (base VARCHAR, rows BIGINT, times BIGINT, is_new BOOLEAN)"
-    )
+    no_decisions(connection)
     for rows in decided(ledger) if ledger else ():
         insert(connection, "decided", rows)
     _find_held(connection, ledger, archive)
@@ -102,6 +100,13 @@ def hold_same(
             [why],
         )
     keep_decided(connection, ledger)
+
+
+def no_decisions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary table `decided` of `hold_same`, without rows."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE decided (base VARCHAR, rows BIGINT, times BIGINT, is_new BOOLEAN)"
+    )
 
 
 def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
