@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from beginnings import seeded
 from histories import active_offer, sends_to, write_rows
@@ -156,6 +157,11 @@ def test_what_is_published_of_a_corrected_row_is_what_the_account_was_given(
             "record:r2": ("message_id",),
         }
         acknowledge_differing(settings, ALL, "a correction")
+        assert records(settings) == facts
+        for name in ALL:  # a stage of an older program has what differs alone
+            with duckdb.connect(str(stage_path(settings, name))) as stage:
+                stage.execute("DROP TABLE corrected")
+        publish_imports(settings)
         assert records(settings) == facts
 
 
