@@ -83,7 +83,7 @@ def found_in(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
         parked=held.get(Outcome.PARKED, 0),
         known=known,
         pending=rows_in - sum(held.values()) - known,
-        reasons=held_reasons(connection),
+        reasons=held_reasons(connection) if held else {},
         preview=tuple(dict(zip(shown, row, strict=True)) for row in rows),
         advice=tuple(_advice(connection, dataset, [source.path for source in sources])),
         decided=len(new_decided(connection)) if dataset.name == REVENUE else 0,
@@ -99,6 +99,8 @@ def _advice(connection: duckdb.DuckDBPyConnection, dataset: Dataset, paths: Sequ
         yield f"{one.name} and {two.name} are equal, byte for byte: take one of them away."
     for number in files_of_doubtful_thousands(connection, dataset):
         yield f"amounts of {paths[number].name} have three digits behind the point: thousands?"
+    if len(paths) == 1:
+        return
     key = dataset.key[0]
     for first, second in two_numberings(connection):
         yield (

@@ -148,11 +148,12 @@ def refuse_damaged(settings: Settings, datasets: Sequence[str]) -> None:
     Raises:
         StorageError: a file is damaged, or the folder cannot be read.
     """
+    there = [name for name in datasets if archived(archive_folder(settings, name))]
+    if not there:
+        return
     with attached(None, "archive") as connection:
-        for name in datasets:
+        for name in there:
             with all_archived(settings, name) as rows:
-                if not rows:
-                    continue
                 most = "" if name == REVENUE else " LIMIT 0"
                 # what is not used, or follows from statistics, is not read
                 read_all = "bit_xor(hash(identity)), bit_xor(hash(content))"
