@@ -5,29 +5,17 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
-from itertools import cycle, product
-from pathlib import Path
-from typing import Any
+from itertools import product
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from beginnings import Beginning, beginning, seeded
-from damages import DAMAGES
-from histories import active_offer, sends_to, write_rows
 from oracle import query
+from pushed_thrice import BOTH, CUT_OFF, FIRST, LAST, PULLED, SECOND, Pushed, Row, sales, to_send
 
 from pipelines.cli.commands.report import report
 from pipelines.cli.commands.resolve_emptied import state_emptied
 from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import Privacy
-from pipelines.pull.run import pull
 from pipelines.push.audit.archive.rows import keep as archive
-from pipelines.push.audit.archive.rows import refuse_damaged
 from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
@@ -39,112 +27,12 @@ from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
-from pipelines.push.run import intake, plan, push, send
+from pipelines.push.run import intake, plan, push
 from pipelines.push.send.queries import Queue
 from pipelines.push.stage.database import opened, stage_path
-from pipelines.sandbox import Account, running
-from pipelines.settings import Settings
 
-Row = dict[str, Any]
-BOTH = ("sends", "revenue")
-FIRST, SECOND, CUT_OFF, LAST = 4, 7, 9, 10
-"""How many sales the files have at each push. After the third nothing is published, as if it had been killed."""
-
-PULLED = "deleted, then pulled"
 LEDGERS = ("present", "of the second push", "of the first push", "empty", "deleted")
 WAREHOUSES = ("of the second push", "of the first push", "deleted", PULLED)
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """An account that three pushes went to, and what was left of each.
-
-    Attributes:
-        account: as it is served.
-        settings: for it.
-        state: after the third push.
-        backups: by push, a ledger and a warehouse.
-    """
-
-    account: Account
-    settings: Settings
-    state: Beginning
-    backups: Path
-
-    def restore(self, ledger: str, warehouse: str) -> None:
-        """Bring everything back, but for a ledger and a warehouse, which are put in the state of that name."""
-        shutil.rmtree(self.settings.data_dir)
-        self.state.restore(self.account, self.settings)
-        write_sales(self.settings, self.account, LAST)
-        for name, wanted in (("ledger.db", ledger), ("warehouse.duckdb", warehouse)):
-            path = self.settings.data_dir / name
-            if wanted != "present":
-                path.unlink()
-            if (backup := self.backups / wanted / name).exists():
-                shutil.copy(backup, path)
-        if warehouse == PULLED:
-            publish_missing_imports(self.settings)
-
-    @property
-    def sales(self) -> list[float]:
-        """What the account has, by its own record."""
-        return sorted(row["revenue"] for row in self.account.revenue)
-
-
-def keep(settings: Settings, folder: Path, *names: str) -> None:
-    """A backup of files of the data directory."""
-    folder.mkdir(parents=True)
-    for name in names:
-        shutil.copy(settings.data_dir / name, folder / name)
-
-
-def write_sales(settings: Settings, account: Account, number: int) -> None:
-    sends = sends_to(account.contacts()[:3], LAST)
-    rows = [
-        {
-            "record_id": f"r{n}",
-            "message_id": sends[n]["id"],
-            "offer_id": active_offer(account),
-            "revenue": n + 0.5,
-        }
-        for n in range(number)
-    ]
-    write_rows(settings.history / "revenue.ndjson", rows)
-
-
-def sales(number: int) -> list[float]:
-    return [n + 0.5 for n in range(number)]
-
-
-@pytest.fixture(scope="module")
-def pushed(
-    tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
-) -> Iterator[Pushed]:
-    """Three pushes; the third is not published."""
-    folder, account = tmp_path_factory.mktemp("pushed"), seeded(60)
-    account.revenue.clear()
-    with running(account) as server:
-        settings = settings_of(server.url, folder / "data")
-        pull(settings, ["lists"], "pulled")
-        with open_ledger(settings):
-            pass
-        keep(settings, folder / "backups" / PULLED, "warehouse.duckdb")
-        keep(settings, folder / "backups" / "empty", "ledger.db")
-        write_rows(settings.history / "sends.ndjson", sends_to(account.contacts()[:3], LAST))
-        for number, name in ((FIRST, "of the first push"), (SECOND, "of the second push")):
-            write_sales(settings, account, number)
-            push(settings, BOTH)
-            keep(settings, folder / "backups" / name, "ledger.db", "warehouse.duckdb")
-        write_sales(settings, account, CUT_OFF)
-        intake(settings, BOTH)
-        send(settings, BOTH)
-        account.log.clear()
-        yield Pushed(account, settings, beginning(account, settings, folder / "state"), folder / "backups")
-
-
-def to_send(settings: Settings) -> int:
-    """How many sales a push would send."""
-    return plan(settings, BOTH).plans["revenue"].intake.pending
 
 
 @pytest.mark.parametrize(
@@ -309,134 +197,6 @@ def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(
     pushed.account.refuse = arrive
     assert push(settings, BOTH).outcomes["revenue"].accepted == LAST
     pushed.account.refuse = None
-    assert pushed.sales == sales(LAST)
-
-
-def rewritten(content: bytes, change: Callable[[pa.Table], pa.Table]) -> bytes:
-    """A Parquet file of the same columns, with the same metadata, of other rows."""
-    file, table = BytesIO(), pq.read_table(BytesIO(content))
-    pq.write_table(change(table), file)
-    return file.getvalue()
-
-
-def nothing_but_nulls(content: bytes) -> bytes:
-    """As many rows, of which nothing is left."""
-
-    def emptied(table: pa.Table) -> pa.Table:
-        fields = [field.with_nullable(True) for field in table.schema]
-        nothing = [pa.nulls(len(table), field.type) for field in fields]
-        return pa.table(nothing, schema=pa.schema(fields, table.schema.metadata))
-
-    return rewritten(content, emptied)
-
-
-def another_row_twice(content: bytes) -> bytes:
-    """As many rows, one of them in the place of another."""
-    return rewritten(content, lambda table: pa.concat_tables([table[:1], table[:1], table[2:]]))
-
-
-def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> None:
-    """Nothing is sent; without the folder the latest ledger goes on, and notes are written again.
-
-    A push needs no more than the calls; to take revenue over needs its rows.
-    """
-    pushed.restore("present", "of the second push")
-    settings, folder = pushed.settings, pushed_folder(pushed.settings)
-    calls, rows = folder / "calls.parquet", folder / "revenue.parquet"
-    whole = calls.read_bytes()
-    damages = (*DAMAGES.values(), nothing_but_nulls, another_row_twice)
-    who_asks = (partial(push, settings, BOTH), partial(plan, settings, BOTH), partial(lost, settings))
-    for damaged, ask in zip(damages, cycle(who_asks)):  # who asks and what is damaged do not depend
-        calls.write_bytes(damaged(whole))
-        with pytest.raises(StorageError, match=r"calls.parquet is damaged: ") as refused:
-            ask()
-    assert "move that folder away and push" in refused.value.remedy
-    assert "\n" not in str(refused.value)
-    assert pushed.sales == sales(CUT_OFF)
-    folder.rename(settings.data_dir / "away")
-    assert push(settings, BOTH).outcomes["revenue"].accepted == LAST
-    assert (pushed.sales, calls.exists()) == (sales(LAST), True)
-
-    pushed.restore("deleted", "deleted")
-    whole = rows.read_bytes()
-    for damaged in (*DAMAGES.values(), nothing_but_nulls, another_row_twice):
-        rows.write_bytes(damaged(whole))
-        with pytest.raises(StorageError, match=r"revenue.parquet is damaged: "):
-            adopt(settings)
-    rows.unlink()
-    with pytest.raises(StorageError, match=r"revenue.parquet is damaged: it is not there"):
-        adopt(settings)
-    folder.rename(settings.data_dir / "away")
-    assert adopt(settings).in_doubt == CUT_OFF, "the archive has them all"
-
-
-def test_damaged_notes_of_calls_under_way_are_named(pushed: Pushed) -> None:
-    """What was cut off while it was written is no damage: that call did not leave."""
-    pushed.restore("deleted", "deleted")
-    settings, path = pushed.settings, pushed_folder(pushed.settings) / "under-way"
-    whole = path.read_bytes()
-    known = len(lost(settings).calls)
-    for end in (b"\n2024-05-02T10:0", b'\n2024-05-02T10:00:00+00:00\t2\t{"identity": ["a"', b"\n\0\0\0"):
-        path.write_bytes(whole + end)
-        assert len(lost(settings).calls) == known
-    no_time = whole + b'\n2024-13-01\t0\t{"identity": []}\t.'
-    for damaged in (b"\x9d\xff\n" * 9, whole + b"\nx\t1\t{}\t.", no_time, whole.replace(b"{", b"[")):
-        path.write_bytes(damaged)
-        with pytest.raises(StorageError, match="under-way is damaged"):
-            push(settings, BOTH)
-    for other in (b'"amount": [7, ', b'"amounts": [', b'"amount": [, '):
-        path.write_bytes(whole.replace(b'"amount": [', other, 1))
-        with pytest.raises(StorageError, match="under-way is damaged"):
-            adopt(settings)
-
-
-def test_notes_of_calls_under_way_without_their_end_are_named(pushed: Pushed) -> None:
-    """A line that was there before its call left is not taken for one that was cut off while it was written.
-
-    Without the folder, and beside a ledger that is lost, what the archive has is taken over in doubt.
-    """
-    pushed.restore("deleted", "of the second push")
-    settings, path = pushed.settings, pushed_folder(pushed.settings) / "under-way"
-    whole = path.read_bytes()
-    who_asks = (partial(push, settings, BOTH), partial(lost, settings), partial(adopt, settings))
-    for damaged, ask in zip((whole[:-3], whole[: whole.rindex(b"\n")], b"", None), cycle(who_asks)):
-        path.write_bytes(damaged) if damaged is not None else path.unlink()
-        with pytest.raises(StorageError, match="under-way is damaged: its end is missing"):
-            ask()
-    path.parent.rename(settings.data_dir / "away")
-    done = adopt(settings)
-    assert (done.rows, done.in_doubt) == (CUT_OFF, CUT_OFF - SECOND)
-    assert to_send(settings) == LAST - CUT_OFF
-
-
-def altered_within(content: bytes) -> bytes:
-    """A file whose form is right, but not what its identities are compressed to."""
-    column = pq.ParquetFile(BytesIO(content)).metadata.row_group(0).column(0)
-    assert column.path_in_schema == "identity"
-    end = column.data_page_offset + column.total_compressed_size
-    return content[: end - 20] + bytes(byte ^ 0x5A for byte in content[end - 20 : end]) + content[end:]
-
-
-def test_a_damaged_archive_of_revenue_is_named_before_anything_is_sent(pushed: Pushed) -> None:
-    """Not after the sends have gone."""
-    pushed.restore("present", "of the second push")
-    settings, account = pushed.settings, pushed.account
-    write_rows(settings.history / "sends.ndjson", sends_to(account.contacts()[:3], LAST + 1))
-    account.log.clear()
-    path = min((settings.parquet_dir / "imports" / "revenue").glob("*.parquet"))
-    whole = path.read_bytes()
-    asks = [partial(refuse_damaged, settings, BOTH)] * 4 + [
-        partial(push, settings, BOTH),
-        partial(send, settings, BOTH),
-    ]
-    for damaged, ask in zip((altered_within, *DAMAGES.values(), nothing_but_nulls), asks, strict=True):
-        path.write_bytes(damaged(whole))
-        with pytest.raises(StorageError, match=f"{path.name} is damaged: ") as refused:
-            ask()
-        assert f"move {path.name} away and push" in refused.value.remedy
-    assert not [one for one in account.log if one.method == "POST"]
-    path.rename(settings.data_dir / path.name)
-    assert push(settings, BOTH).outcomes["sends"].accepted == LAST + 1
     assert pushed.sales == sales(LAST)
 
 
