@@ -21,7 +21,6 @@ _MonthOfSend = Annotated[
 _ListOfSend = Annotated[Integer | None, Column("The list of the send; null where it is not known.")]
 _Sends = Annotated[Integer, Column("Imported sends.", "messages")]
 _Clicked = Annotated[Integer, Column("Those of the sends that were clicked.", "messages")]
-_ClickRate = Annotated[Ratio | None, Column("clicked / sends; null without sends.", SHARE)]
 _Earned = Annotated[Money, Column("Imported revenue.", CURRENCY)]
 _Conversions = Annotated[Integer, Column("Imported revenue records.", "conversions")]
 _Send24h = Annotated[Money, Column("Of it, earned up to 24 hours after the send.", CURRENCY)]
@@ -107,7 +106,14 @@ class Funnel(msgspec.Struct):
         Integer, Column("Those of them whose send is not among the imported ones.", "conversions")
     ]
     revenue: _Earned
-    click_rate: _ClickRate
+    click_rate: Annotated[
+        Ratio | None,
+        Column(
+            "clicked / sends; null without sends. Of a list or a month: sum(clicked) / sum(sends). In one row it "
+            "says little, since a message has its offer by its click: 1 in most rows with an offer, 0 in others.",
+            SHARE,
+        ),
+    ]
     conversion_rate: Annotated[
         Ratio | None, Column("clicked_converted / clicked; null without clicks.", SHARE)
     ]
@@ -165,7 +171,7 @@ class SendHour(msgspec.Struct):
     sends: _Sends
     clicked: _Clicked
     converted: Annotated[Integer, Column("Those of the sends with a conversion.", "messages")]
-    click_rate: _ClickRate
+    click_rate: Annotated[Ratio | None, Column("clicked / sends; null without sends.", SHARE)]
     revenue: Annotated[Money, Column("Imported revenue of the sends.", CURRENCY)]
     from_send_24h: _Send24h
     from_send_7d: _Send7d

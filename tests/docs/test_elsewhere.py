@@ -85,6 +85,13 @@ def test_examples_of_other_tools_run(place: tuple[Path, Settings], monkeypatch: 
     assert len(found) == 4
     of_duckdb, of_pandas, of_polars, _ = found
     of_duckdb["warehouse"].close()
+    shown = [example for example in examples("elsewhere.md") if "read_only=True" in example]
+    assert [example.count("SET TimeZone = 'UTC'") for example in shown] == [1, 1, 1]
+    assert (
+        str(of_pandas["frame"]["signup_date"].dt.tz)
+        == of_polars["frame"].schema["signup_date"].time_zone
+        == "UTC"
+    )
     sums = dict(query(settings.warehouse, "SELECT list_id, sum(revenue_total) FROM contacts GROUP BY ALL"))
     assert of_pandas["per_list"].to_dict() == pytest.approx({at: float(of) for at, of in sums.items()})
     assert dict(of_polars["per_list"].iter_rows()) == sums
