@@ -37,6 +37,9 @@ CANARY_ROWS = 50
 MOST_WAVES = 1000
 """Rows of one contact beyond so many go together in the last wave: few contacts have more conversions."""
 
+_MOST_ALONE = 500
+"""Calls of a single row: further ones go together, and those that were skipped are not known one by one."""
+
 _SEND_ROWS = 10_000  # a batch is encoded while the event loop waits
 
 _CONTENT = {name: kept_content(dataset) for name, dataset in PUSHED.items()}
@@ -141,6 +144,11 @@ class Queue:
         if name == REVENUE:
             yield from self._waves(f"SELECT ready.identity, again.most, p.contact FROM {chosen}")
         else:
+            # what was corrected since goes by itself: whether it had arrived is what the account has, see `_only_now`
+            self._connection.execute(
+                "UPDATE again SET most = 1 WHERE identity IN"
+                f" (SELECT identity FROM corrected JOIN again USING (identity) LIMIT {_MOST_ALONE})"
+            )
             yield self._batches(
                 f"SELECT ready.identity{_KEPT[name]}, {_RECORD[name]}, most FROM {chosen}"
                 " ORDER BY most DESC, ready.identity",
