@@ -213,7 +213,7 @@ def assert_still_twice(settings: Settings, found: Reconciliation, expected: Stil
     notes = [one for one in attention(settings, {}, {}) if "pull" not in one]
     assert notes == still_twice_notes(settings)
     assert len(notes) == (expected.contacts > 0)
-    document = _document(settings, published(settings.warehouse), _counted(settings)[0])
+    document = _document(settings, published(settings.warehouse), _counted(settings)[0], is_damaged=False)
     assert ("needs_attention" in document) == (expected.contacts > 0)
     assert all(
         f"hold{'s' * (expected.contacts == 1)} {money(expected.amount)} more" in note for note in notes
