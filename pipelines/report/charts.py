@@ -7,7 +7,7 @@ are numbered, so that a colour is tied to a series by its place. What does not b
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -46,6 +46,9 @@ _NAME = 18
 
 _WIDE = "MWmw@%"
 """Letters that take more room, beside those of East Asia."""
+
+MOST_PERIODS = {"day": 63, "month": 36}
+"""How many bars there are at most, by what they stand for: the last of them."""
 
 _SHORT = 3 * 86_400
 """Seconds below which an axis of time needs the hour."""
@@ -199,7 +202,9 @@ def bars(
     chart.x_labels_major = labels[:: -_step(labels, is_centred=is_centred)]
     if not is_centred:
         chart.add_xml_filter(partial(_inside, ("last",), shift=_MARGIN_RIGHT))
-    return _stacked(name, chart, unit, labels, series)
+    drawn = _stacked(name, chart, unit, labels, series)
+    most = MOST_PERIODS[grain]
+    return replace(drawn, unit=f"{unit.name}; the last {most} {grain}s") if len(labels) >= most else drawn
 
 
 def _step(labels: Sequence[str], *, is_centred: bool) -> int:

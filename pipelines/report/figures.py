@@ -14,6 +14,7 @@ import duckdb
 from pipelines.databases import duckdb_memory
 from pipelines.databases.duckdb_instances import attached
 from pipelines.errors import StorageError
+from pipelines.report.charts import MOST_PERIODS
 from pipelines.storage import is_there
 from pipelines.warehouse.left_out import COMMON_REASON
 from pipelines.warehouse.structure.tables import complete
@@ -26,11 +27,15 @@ Row = dict[str, Any]
 
 _QUERIES = Path(__file__).with_name("queries")
 _DEPARTURES = Path(__file__).with_name("departures.sql")
-_LAST_PERIODS = """
+_LAST_PERIODS = f"""
 CREATE TEMP MACRO last_periods(grain, earliest, latest) AS CAST(
     CASE grain
-        WHEN 'month' THEN generate_series(greatest(earliest, latest - INTERVAL 35 MONTH), latest, INTERVAL 1 MONTH)
-        ELSE generate_series(greatest(earliest, latest - INTERVAL 62 DAY), latest, INTERVAL 1 DAY)
+        WHEN 'month' THEN generate_series(
+            greatest(earliest, latest - INTERVAL {MOST_PERIODS["month"] - 1} MONTH), latest, INTERVAL 1 MONTH
+        )
+        ELSE generate_series(
+            greatest(earliest, latest - INTERVAL {MOST_PERIODS["day"] - 1} DAY), latest, INTERVAL 1 DAY
+        )
     END AS DATE[]
 )
 """
