@@ -17,7 +17,7 @@ decided about does not count again. What does not belong here: what becomes of r
 
 import duckdb
 
-from pipelines.push.checks.known_rows import IS_NEW
+from pipelines.push.checks.known_rows import IS_UNSENT
 from pipelines.push.checks.revenue.overlaps import BASE
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
@@ -65,7 +65,7 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
         ledger: an open one.
         archive: what to select archived revenue from; "" where nothing is archived.
     """
-    if not count(connection, f"SELECT count(*) FROM (SELECT 1 FROM ready WHERE {IS_NEW} LIMIT 1)"):
+    if not count(connection, f"SELECT count(*) FROM (SELECT 1 FROM ready WHERE {IS_UNSENT} LIMIT 1)"):
         return
     _load_gone(connection, ledger)
     if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM gone LIMIT 1)"):
@@ -89,7 +89,7 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
     )
 
 
-_UNNAMED = f"record_id IS NULL AND {IS_NEW}"
+_UNNAMED = f"record_id IS NULL AND {IS_UNSENT}"
 """A record_id tells what is new, unless something else says that it was renamed."""
 
 _OPEN = f"(n.base IN (SELECT base FROM decided) OR '{GONE}' || g.identity NOT IN (SELECT base FROM decided))"
@@ -177,18 +177,18 @@ def _alike() -> str:
     # an amount that is not known may be any
     amount = f"coalesce(gone.amount = {sql_units('ready.revenue')}, true)"
     return (
-        f"{row} gone ON gone.message_id = ready.message_id AND {amount} WHERE {IS_NEW}"
+        f"{row} gone ON gone.message_id = ready.message_id AND {amount} WHERE {IS_UNSENT}"
         f" UNION ALL {row} timed AS gone ON gone.message_id = ready.message_id AND gone.happened_at = ready.timestamp"
-        f" WHERE {IS_NEW} AND (ready.record_id IS NULL OR gone.base IS NULL)"
+        f" WHERE {IS_UNSENT} AND (ready.record_id IS NULL OR gone.base IS NULL)"
         f" UNION ALL {row} parents ON parents.identity = ready.message_id JOIN timed AS gone"
-        f" ON gone.contact = parents.contact AND gone.happened_at = ready.timestamp AND {amount} WHERE {IS_NEW}"
+        f" ON gone.contact = parents.contact AND gone.happened_at = ready.timestamp AND {amount} WHERE {IS_UNSENT}"
     )
 
 
 def _pairs() -> str:
     """New rows, each with rows that are gone of its message, or of its contact and amount."""
     row = "ready.seq, ready.base, ready.file, gone.identity"
-    which = f"({_UNNAMED} OR {IS_NEW} AND ready.base IN (SELECT base FROM decided))"
+    which = f"({_UNNAMED} OR {IS_UNSENT} AND ready.base IN (SELECT base FROM decided))"
     return (
         f"SELECT {row}, true AS same_message FROM ready JOIN gone ON gone.message_id = ready.message_id WHERE {which}"
         f" UNION ALL SELECT {row}, false FROM ready JOIN parents ON parents.identity = ready.message_id"

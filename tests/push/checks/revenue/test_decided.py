@@ -11,7 +11,7 @@ from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
-from pipelines.sandbox import Account
+from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
@@ -80,3 +80,27 @@ def test_a_decision_outlives_changes_of_its_send_its_file_and_the_ledger(
     assert sorted(row["message_id"] for row in account.revenue) == [
         sends[message]["id"] for message in (0, 0, 1, 1)
     ]
+
+
+def test_a_corrected_sale_is_not_sent_again_with_the_values_of_its_lost_call(
+    account: Account,
+    server: Server,
+    settings: Settings,
+    write: Write,
+    some_sends: Callable[[int], list[Row]],
+    offer: str,
+) -> None:
+    """The call of the first values was not carried out, so that they wait; put back, they are held."""
+    account.revenue.clear()
+    sends = some_sends(1)
+    soon = settings.model_copy(update={"settle_seconds": 0.1})
+    write("sends.ndjson", sends)
+    push(settings, ["sends"])
+    server.faults.active.append(Fault("gateway", path="history/revenue", method="POST", times=1))
+    for revenue, wait in ((5, False), (6, True), (6, True), (5, True)):
+        write(
+            "revenue.ndjson", [{**SALE, "message_id": sends[0]["id"], "offer_id": offer, "revenue": revenue}]
+        )
+        done = push(soon, BOTH, wait=wait).outcomes["revenue"]
+    assert (done.parked, done.pending) == (1, 0)
+    assert [row["revenue"] for row in account.revenue] == [6]
