@@ -30,8 +30,8 @@ from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import differing as differing_rows
-from pipelines.push.ledger.status import outcomes
-from pipelines.push.outcomes import Outcome
+from pipelines.push.ledger.status import doubt_outside, outcomes
+from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import for_pages, plain
@@ -120,6 +120,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
                 noticed(settings, name),
                 differing_rows(settings)[name],
             )
+            outside = doubt_outside(settings).get(name, 0)
         ledger = {str(outcome): int(getattr(counts, outcome)) for outcome in Outcome}
         wrong = {o: recorded.get(o, 0) - n for o, n in ledger.items() if recorded.get(o, 0) != n}
         missing = counts.rows_in - sum(recorded.values())
@@ -128,8 +129,7 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         if beside["differs"] != differs:
             wrong["rows that differ from what was sent"] = beside["differs"] - differs
         yield _result(asset, "conservation", ERROR, wrong, {"rows_in": counts.rows_in})
-        unsettled = {o: ledger[o] for o in ("pending", "in_doubt") if ledger[o]}
-        yield _result(asset, "settled", WARN, unsettled, {})
+        yield _result(asset, "settled", WARN, _unsettled(counts, outside), {})
         share = (counts.left_out + differs) / max(counts.rows_in, 1)
         within = share <= settings.push_left_out_share
         figures = {"left_out": counts.left_out, "share": share, **beside}
@@ -138,6 +138,16 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         yield _result(asset, "left_out", WARN, {} if within else reasons, figures)
 
     return _grouped(f"imported_{name}_checks", specs, results)
+
+
+def _unsettled(counts: Outcomes, outside: int) -> dict[str, int]:
+    """Rows that are neither in the account nor known not to be, those in doubt outside of the input among them."""
+    found = {
+        "pending": counts.pending,
+        "in_doubt": counts.in_doubt,
+        "in_doubt, not in the current input": outside,
+    }
+    return {what: rows for what, rows in found.items() if rows}
 
 
 @dg.asset_check(

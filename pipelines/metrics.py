@@ -65,6 +65,7 @@ def write_pulls(
 def write_pushes(
     folder: Path,
     outcomes: Mapping[str, Any],
+    in_doubt: Mapping[str, int],
     last: Mapping[str, RunRecord],
     succeeded: Mapping[str, RunRecord],
 ) -> None:
@@ -73,6 +74,7 @@ def write_pushes(
     Args:
         folder: where to; it has to exist.
         outcomes: by dataset, a dataclass with a number of rows for each outcome.
+        in_doubt: by dataset, how many rows are in doubt, be they in the current input or not.
         last: the newest record of each activity.
         succeeded: the newest of those that went well.
 
@@ -84,7 +86,10 @@ def write_pushes(
         for outcome, count in asdict(counts).items():
             if outcome != "rows_in":  # the sum
                 rows.add_metric([name, outcome], count)
-    _write(folder / "trackly_sync_push.prom", [rows, *_of_runs(last, succeeded, pushing=True)])
+    doubtful = _gauge("in_doubt_rows", "Rows in doubt, in the current history input or not.", "dataset")
+    for name, count in in_doubt.items():
+        doubtful.add_metric([name], count)
+    _write(folder / "trackly_sync_push.prom", [rows, doubtful, *_of_runs(last, succeeded, pushing=True)])
 
 
 def _of_runs(

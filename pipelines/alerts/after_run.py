@@ -48,6 +48,9 @@ _log = logging.getLogger(__name__)
 Outcomes = Callable[[Settings], Mapping[str, Counts]]
 """Counts the outcomes of the current history input, by dataset."""
 
+_IN_DOUBT = "in_doubt:"
+"""Before the dataset in the name of a condition; its figure of this name has rows beside the current input, too."""
+
 Further = Sequence[Callable[[Settings], list[Condition]]]
 """Each judges further conditions of pushes, which this room cannot know of."""
 
@@ -167,7 +170,7 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further) 
         _log.warning("Alerts could not be judged: %s", _why(error))
     try:
         if settings.metrics_dir:
-            _write_metrics(settings, settings.metrics_dir, outcomes)
+            _write_metrics(settings, settings.metrics_dir, outcomes, further)
     except Exception as error:  # noqa: BLE001 - the run itself went well
         _log.warning("Metrics could not be written: %s", _why(error))
     try:
@@ -176,12 +179,15 @@ def _follow_up(settings: Settings, outcomes: Outcomes | None, further: Further) 
         _log.warning("Old records could not be removed: %s", _why(error))
 
 
-def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None) -> None:
+def _write_metrics(settings: Settings, folder: Path, outcomes: Outcomes | None, further: Further) -> None:
     from pipelines.metrics import write_pulls, write_pushes  # noqa: PLC0415 - its library is not for those without
 
     last, succeeded = last_of_each(settings.data_dir), last_of_each(settings.data_dir, "succeeded")
     if outcomes:
-        write_pushes(folder, outcomes(settings), last, succeeded)
+        judged = _of_pushes(settings, outcomes, further)
+        doubts = [one for one in judged if one.name.startswith(_IN_DOUBT)]
+        in_doubt = {one.name.removeprefix(_IN_DOUBT): int(one.figures["in_doubt"]) for one in doubts}
+        write_pushes(folder, outcomes(settings), in_doubt, last, succeeded)
     else:
         write_pulls(folder, published(settings.warehouse), last, succeeded)
 

@@ -12,7 +12,7 @@
     missing:reconcile    the contacts' totals hold less than was accepted
     still_twice:revenue  what was acknowledged as perhaps there twice still is: noted (`still_twice`)
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
-    in_doubt:<dataset>   rows were sent and it is unknown whether they arrived
+    in_doubt:<dataset>   rows were sent and it is unknown whether they arrived (`pipelines.push.audit.alerts`)
     silent:webhooks      contacts are sent to, and no event reports it: Trackly pauses endpoints without notice
     stopped:webhooks     the receiver of events does not run, or cannot store them
     refused:webhooks     every request so far was refused for its signature
@@ -70,8 +70,6 @@ class Counts(Protocol):
     def rows_in(self) -> int: ...  # noqa: D102 - as in `Outcomes`
     @property
     def rejected(self) -> int: ...  # noqa: D102 - as in `Outcomes`
-    @property
-    def in_doubt(self) -> int: ...  # noqa: D102 - as in `Outcomes`
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,9 +345,4 @@ def of_pushes(settings: Settings, outcomes: Mapping[str, Counts]) -> list[Condit
         figures = {"rejected": counts.rejected, "rows_in": counts.rows_in, "limit": limit}
         remedy = f"Look at them: trackly-sync rejects {name}"
         found.append(Condition(f"rejected:{name}", firing, text, remedy, figures))
-        are = form(counts.in_doubt, "is", "are")
-        text = f"{plural(counts.in_doubt, 'row')} of {name} {are} in doubt"
-        doubt = {"in_doubt": counts.in_doubt}
-        remedy = "Which of them the next push settles, and which only you can: trackly-sync resolve"
-        found.append(Condition(f"in_doubt:{name}", counts.in_doubt > 0, text, remedy, doubt))
     return found

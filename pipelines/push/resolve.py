@@ -51,6 +51,7 @@ class Doubt:
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: no_answer and not_named (the next reading may settle them), no_reading, contact_gone, or ambiguous.
         evidence: what is known of it, as text.
+        in_input: whether the current input has it, not quarantined; else nothing would be sent of it.
     """
 
     identity: str
@@ -60,6 +61,7 @@ class Doubt:
     sent_at: str
     code: str
     evidence: str
+    in_input: bool
 
 
 def in_doubt(settings: Settings) -> list[Doubt]:

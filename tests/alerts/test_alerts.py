@@ -31,6 +31,7 @@ from pipelines.cli.commands.doctor import _disk
 from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import DataError, ServiceError, SettingsError, StorageError
 from pipelines.pull.run import pull
+from pipelines.push.audit.alerts import of_doubt
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.push.resolve import in_doubt, resolve
@@ -259,8 +260,15 @@ def test_conditions_are_judged_at_their_limits(settings: Settings) -> None:
         "clicks": Outcomes(rows_in=100, accepted=98, rejected=2),
         "revenue": Outcomes(rows_in=100, accepted=99, in_doubt=1),
     }
-    firing = {c.name for c in of_pushes(settings, counts) if c.firing}
+    found = {c.name: c for c in (*of_pushes(settings, counts), *of_doubt(counts, {"revenue": 2}))}
+    firing = {name for name, one in found.items() if one.firing}
     assert firing == {"rejected:clicks", "in_doubt:revenue"}
+    doubt = found["in_doubt:revenue"]
+    assert (
+        doubt.text
+        == "3 rows of revenue are in doubt, 2 of them not in the current input, or quarantined there"
+    )
+    assert doubt.figures == {"in_doubt": 3, "not_in_input": 2}
     assert of_runs([]) == []
 
 

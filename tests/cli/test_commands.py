@@ -281,10 +281,26 @@ def test_resolve_lists_and_settles_what_is_in_doubt(
     unknown = sync("resolve", "record:r2", "--as", "accepted", "--reason", "x")
     assert unknown.returncode == 1
     assert "not in doubt" in unknown.stderr
+    assert doubt["in_input"]
+
+    # it leaves the input, and it is in doubt all the same
+    (folder / "revenue.ndjson").write_text(json.dumps({**sale, "record_id": "r9", "revenue": "bad"}) + "\n")
+    assert sync("push", "revenue", TRACKLY_METRICS_DIR=str(tmp_path)).returncode == 3
+    is_counted = 'trackly_sync_in_doubt_rows{dataset="revenue"} 1.0'
+    assert is_counted in (tmp_path / "trackly_sync_push.prom").read_text()
+    shown = json.loads(sync("status", "--json").stdout)
+    assert (shown["push"]["revenue"]["in_doubt"], shown["in_doubt_outside_input"]) == (0, {"revenue": 1})
+    note = "1 row of revenue in doubt is not in the current input, or quarantined there: trackly-sync resolve"
+    assert note in shown["needs_attention"]
+    assert note in sync("rejects", "revenue").stderr
     done = sync("resolve", "--all", "--as", "pending", "--reason", "seen in the account")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "1 row is pending now.\nTo send them: trackly-sync push revenue\n"
-    assert json.loads(sync("status", "--json").stdout)["push"]["revenue"]["pending"] == 1
+    assert "sent only once it is in it again, then by: trackly-sync push revenue" in done.stdout
+    (folder / "revenue.ndjson").write_text(json.dumps(sale) + "\n")
+    assert sync("push", "revenue").returncode == 3
+    shown = json.loads(sync("status", "--json").stdout)
+    assert shown["push"]["revenue"]["rejected"] == 1, "it was sent, and its contact is gone"
+    assert "in_doubt_outside_input" not in shown
     assert query(warehouse(environment), "SELECT identity, reason FROM imports.resolutions") == [
         ("record:r1", "seen in the account")
     ]

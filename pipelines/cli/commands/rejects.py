@@ -12,6 +12,7 @@ from pipelines.cli.shared.arguments import AsJson, chosen, dataset_names
 from pipelines.cli.shared.attention import ledger_notes
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out, tell
+from pipelines.cli.terminal.results import doubt_notes
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
 from pipelines.settings import Settings, load_settings
 from pipelines.text.humanize import plural
@@ -98,6 +99,7 @@ def rejects(
         else:
             _show(found, " ".join(datasets or ()), show_values=show_values)
         listed = found.of_pushes()
+    _say_where_else(settings, pushed, outcomes)
     _say_if_old(settings, pushed, outcomes, listed)
     return 0
 
@@ -192,6 +194,16 @@ def _summary(reasons: "list[Reason]") -> Table:
             cell(reason.reason),
         )  # fmt: skip
     return table
+
+
+def _say_where_else(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> None:
+    """Rows in doubt that the current input does not have are no rows of this list."""
+    from pipelines.push.ledger.status import doubt_outside  # noqa: PLC0415 - help answers at once
+
+    if LeftOutAs.IN_DOUBT in outcomes:
+        outside = {name: rows for name, rows in doubt_outside(settings).items() if name in pushed}
+        for note in doubt_notes(outside):
+            tell(note)
 
 
 def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str], listed: int) -> None:

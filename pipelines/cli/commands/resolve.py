@@ -193,19 +193,36 @@ def _settle(
     from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
     from pipelines.push.resolve import resolve as run_resolve  # noqa: PLC0415 - the same
 
-    named = [doubt.identity for doubt in in_doubt(settings)] if rows is None else list(dict.fromkeys(rows))
+    found = {doubt.identity: doubt for doubt in in_doubt(settings)}
+    named = list(found) if rows is None else list(dict.fromkeys(rows))
     if named or rows is not None:
         run_resolve(settings, named, Outcome(outcome.value), reason)
+    outside = sum(not found[one].in_input for one in named)
     if as_json:
-        show_json({"resolved": [_key(one, masked=True) for one in named], "outcome": outcome.value})
+        resolved = [_key(one, masked=True) for one in named]
+        show_json({"resolved": resolved, "outcome": outcome.value, "not_in_input": outside})
         return 0
     if not named:
         out.print("No row is in doubt; nothing was changed.")
         return 0
     out.print(f"{plural(len(named), 'row is', 'rows are')} {outcome.value} now.")
     if outcome is ByHand.PENDING:
-        out.print("To send them: trackly-sync push revenue")
+        _show_sending(len(named), outside)
     return 0
+
+
+def _show_sending(rows: int, outside: int) -> None:
+    """What sends rows that are pending now; those outside of the current input only once they are in it again."""
+    if rows > outside:
+        out.print("To send them: trackly-sync push revenue")
+    if outside:
+        which = "" if rows == outside else f"{outside:,} of them "
+        again = form(outside, "is in it again", "are in it again")
+        text = f"{form(outside, 'is', 'are')} not in the current input, or quarantined there"
+        out.print(
+            f"{which or form(outside, 'It ', 'They ')}{text}: sent only once {form(outside, 'it', 'they')} {again}, "
+            "then by: trackly-sync push revenue"
+        )
 
 
 def _acknowledge(settings: Settings, alarm: int, reason: str, as_json: bool, *, other: bool) -> int:
@@ -305,9 +322,7 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
         out.print("No row is in doubt.")
         return
     out.print(_table(found[:_MOST_SHOWN]))
-    if len(found) > _MOST_SHOWN:
-        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
-    out.print()
+    _show_rest(found)
     for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
         out.print(plain(evidence), markup=False)
     from pipelines.push.outcomes import UNSETTLED  # noqa: PLC0415 - help answers at once
@@ -329,6 +344,15 @@ def _show(found: "list[Doubt]", as_json: bool) -> None:
         "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
         markup=False,
     )
+
+
+def _show_rest(found: "list[Doubt]") -> None:
+    """How many rows the table leaves out, and how many of all are not in the input."""
+    if len(found) > _MOST_SHOWN:
+        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
+    if outside := sum(not doubt.in_input for doubt in found):
+        out.print(f"{outside:,} of {len(found):,} not in the current input, or quarantined there")
+    out.print()
 
 
 def _json(doubt: "Doubt") -> dict[str, object]:

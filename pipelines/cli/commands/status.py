@@ -42,8 +42,9 @@ def status(as_json: AsJson = False) -> int:
     as it does for people), and "webhooks" where the queue of events cannot. There, and where revenue is perhaps there
     twice, or still is after somebody has acknowledged it, the ledger was lost, what is published is no longer served,
     or revenue comes from another source than before, it also has "needs_attention", and "alarms" for what is there
-    twice; where events were received, "webhooks"; where a dataset was rolled back, "rolled_back" with the published
-    and the newest snapshot.
+    twice; where rows in doubt are not in the current input, both that and "in_doubt_outside_input", which "push" does
+    not count; where events were received, "webhooks"; where a dataset was rolled back, "rolled_back" with the
+    published and the newest snapshot.
 
     Examples:
     - `trackly-sync status`
@@ -68,15 +69,18 @@ def _document(
 
     Whether the ledger was lost is not known where the warehouse is damaged.
     """
-    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import differing, doubt_outside  # noqa: PLC0415 - help answers at once
 
     webhooks = webhooks_json(settings)
     is_readable = pushed and not is_damaged and webhooks.get("webhooks", {}) is not None
-    alarms = alarms_json(settings) if pushed else []
-    differs = differing(settings) if pushed else {}
-    is_urgent = not is_readable or alarms or _is_urgent(settings, pulled)
+    noted: dict[str, Any] = {}
+    differs: Mapping[str, int] = {}
+    if pushed:
+        found = {"alarms": alarms_json(settings), "in_doubt_outside_input": doubt_outside(settings)}
+        noted, differs = {name: what for name, what in found.items() if what}, differing(settings)
+    is_urgent = not is_readable or noted or _is_urgent(settings, pulled)
     more: dict[str, Any] = {"needs_attention": attention(settings, pulled, pushed)} if is_urgent else {}
-    more |= {"alarms": alarms} if alarms else {}
+    more |= noted
     more |= _rolled_back_json(rolled_back(settings, pulled))
     return status_json(pulled, pushed, differs) | webhooks | more
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from pipelines.cli.terminal.results import differing_notes, pull_notes, push_notes
+from pipelines.cli.terminal.results import differing_notes, doubt_notes, pull_notes, push_notes
 from pipelines.errors import StorageError
 from pipelines.push.outcomes import Outcomes
 from pipelines.runs import last_of_each
@@ -33,7 +33,7 @@ def attention(
     """
     from pipelines.alerts.after_run import conditions  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.alerts import push_conditions  # noqa: PLC0415 - help answers at once
-    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - the same: SQLAlchemy takes a third of a start
+    from pipelines.push.ledger.status import differing, doubt_outside  # noqa: PLC0415 - the same: SQLAlchemy is slow
 
     found = conditions(settings, lambda _: pushed, push_conditions)
     is_damaged = any(condition.name == "damaged:warehouse" and condition.firing for condition in found)
@@ -42,15 +42,15 @@ def attention(
         for condition in found
         if (condition.firing or condition.noted) and condition.name.startswith(_ALERTING)
     )
-    notes_of_differing: list[str] = []
+    beside: list[str] = []
     with suppress(StorageError):  # `damaged:pushes` is among those that alert then
-        notes_of_differing = differing_notes(differing(settings))
+        beside = [*doubt_notes(doubt_outside(settings)), *differing_notes(differing(settings))]
     return [
         *alerting,
         *(() if is_damaged else pull_notes(pulled)),  # else nothing would seem to have been pulled
         *(one.text for one in rolled_back(settings, pulled)),
         *push_notes(pushed),
-        *notes_of_differing,
+        *beside,
     ]
 
 

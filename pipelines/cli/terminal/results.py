@@ -141,6 +141,15 @@ def push_notes(pushed: Mapping[str, Outcomes]) -> list[str]:
     return notes
 
 
+def doubt_notes(outside: Mapping[str, int]) -> list[str]:
+    """Rows in doubt that are not among the outcomes of the current input."""
+    return [
+        f"{plural(rows, 'row')} of {name} in doubt {form(rows, 'is', 'are')} not in the current input, or "
+        "quarantined there: trackly-sync resolve"
+        for name, rows in outside.items()
+    ]
+
+
 def _sends_first(pushed: Mapping[str, Outcomes], name: str) -> str:
     """What to do where rows of a dataset wait for sends that are still to be sent, to be added to a note."""
     waits = name != "sends" and pushed[name].parked and "sends" in pushed and pushed["sends"].pending

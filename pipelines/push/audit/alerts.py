@@ -1,4 +1,4 @@
-"""What of pushes alerts beyond their outcomes: revenue perhaps there twice, a lost ledger, rows that differ.
+"""What of pushes alerts: rows in doubt or that differ, revenue perhaps there twice, a lost ledger.
 
 What does not belong here: the other conditions (`pipelines.alerts.conditions`), and what alarms say (`late_revenue`).
 """
@@ -9,7 +9,8 @@ from pipelines.alerts.after_run import watched
 from pipelines.alerts.conditions import Condition
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.audit.lost_ledger.detect import of_ledger
-from pipelines.push.ledger.status import by_hand, differing, outcomes
+from pipelines.push.ledger.status import by_hand, differing, doubt_outside, outcomes
+from pipelines.push.outcomes import Outcomes
 from pipelines.settings import Settings
 from pipelines.text.humanize import form, plural
 
@@ -30,8 +31,32 @@ def _of_by_hand(settings: Settings) -> list[Condition]:
     return [of_by_hand(by_hand(settings))]
 
 
-push_conditions = (_of_alarms, _of_lost_ledger, _of_by_hand, _of_differing)
+def _of_doubt(settings: Settings) -> list[Condition]:
+    return of_doubt(outcomes(settings), doubt_outside(settings))
+
+
+push_conditions = (_of_alarms, _of_lost_ledger, _of_doubt, _of_by_hand, _of_differing)
 """Judge these, whether they fire or not; each raises StorageError where what it needs cannot be read."""
+
+
+def of_doubt(counted: Mapping[str, Outcomes], outside: Mapping[str, int]) -> list[Condition]:
+    """Whether it is unknown of rows that were sent whether they arrived, be they in the input by now or not.
+
+    Args:
+        counted: by dataset, the outcomes of the current input.
+        outside: by dataset, how many rows are in doubt beside those.
+    """
+    found = []
+    for name, counts in counted.items():
+        beside = outside.get(name, 0)
+        rows = counts.in_doubt + beside
+        text = f"{plural(rows, 'row')} of {name} {form(rows, 'is', 'are')} in doubt"
+        if beside:
+            text += f", {beside:,} of them not in the current input, or quarantined there"
+        remedy = "Which of them the next push settles, and which only you can: trackly-sync resolve"
+        figures = {"in_doubt": rows, "not_in_input": beside}
+        found.append(Condition(f"in_doubt:{name}", rows > 0, text, remedy, figures))
+    return found
 
 
 def of_by_hand(rows: int) -> Condition:

@@ -63,6 +63,18 @@ def by_hand(settings: Settings) -> int:
         return found.by_hand() if found else 0
 
 
+def doubt_outside(settings: Settings) -> dict[str, int]:
+    """How many rows are in doubt that are not among the outcomes of the current input, of each dataset that has some.
+
+    They have left it since they were sent, or they are quarantined in it by now.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    with figures(settings) as found:
+        return found.doubt_outside() if found else {}
+
+
 def outcomes(settings: Settings) -> dict[str, Outcomes]:
     """The outcomes of the current history input, by dataset; all zero before the first push.
 

@@ -172,9 +172,20 @@ def test_rows_that_differ_and_rows_in_doubt(shown: Shown) -> None:
     assert "sends m1 sends.csv 2 message, list_id acknowledged" in text
     assert "clicks m2 c.parquet 1,234" in text
     assert "more: trackly-sync resolve --differs --json" in text
-    doubt = Doubt("record:1", "m1", Decimal("12.5"), 3, "2026-11-01T00:00:00+00:00", "no_answer", "no answer")
-    resolve._show([replace(doubt, amount=None)] + [doubt] * 100, as_json=False)
+    doubt = Doubt(
+        "record:1",
+        "m1",
+        Decimal("12.5"),
+        3,
+        "2026-11-01T00:00:00+00:00",
+        "no_answer",
+        "no answer",
+        in_input=True,
+    )
+    gone = replace(doubt, amount=None, in_input=False)
+    resolve._show([gone] + [doubt] * 100, as_json=False)
     text = shown()
+    assert "1 of 101 not in the current input, or quarantined there" in text
     assert "record:1 m1 unknown 3" in text
     assert "record:1 m1 12.50 3" in text
     assert "more: trackly-sync resolve --json" in text

@@ -33,6 +33,12 @@ _BY_HAND = (
     f" AND (coalesce(push_rows.code, '') NOT IN {sql_list(UNSETTLED)} OR push_chunks.reading IS NULL)"
 )
 
+_DOUBT_OUTSIDE = (
+    "SELECT push_rows.dataset, count(*) FROM push_rows JOIN push_chunks ON push_chunks.chunk = push_rows.chunk"
+    f" WHERE push_rows.outcome = '{Outcome.IN_DOUBT}' AND NOT push_rows.\"current\" AND push_chunks.part = :part"
+    " GROUP BY push_rows.dataset"
+)
+
 
 class Alarm(NamedTuple):
     """Revenue that turned up after it was called absent; the columns of push_alarms."""
@@ -100,6 +106,10 @@ class Figures:
         """How many rows are in doubt that no push settles, of the current input or not."""
         ((rows,),) = self.ask(_BY_HAND, dataset=REVENUE, part=self.part)
         return int(rows)
+
+    def doubt_outside(self) -> dict[str, int]:
+        """How many rows are in doubt that the input does not have, or has quarantined; by dataset."""
+        return {str(dataset): int(rows) for dataset, rows in self.ask(_DOUBT_OUTSIDE, part=self.part)}
 
     def outcomes(self) -> dict[str, Outcomes]:
         """The counts of each dataset that was ever taken in."""

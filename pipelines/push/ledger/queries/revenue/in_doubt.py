@@ -174,6 +174,7 @@ class Doubtful(NamedTuple):
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
         code: why it is in doubt.
         evidence: what is known of it.
+        in_input: whether the current input has it, not quarantined.
     """
 
     identity: str
@@ -183,6 +184,7 @@ class Doubtful(NamedTuple):
     sent_at: str
     code: str
     evidence: str
+    in_input: bool
 
 
 def doubts(connection: sa.Connection) -> list[Doubtful]:
@@ -198,6 +200,7 @@ def doubts(connection: sa.Connection) -> list[Doubtful]:
             CHUNKS.c.intended_at.label("sent_at"),
             sa.case((unread, NO_READING), else_=sa.func.coalesce(ROWS.c.code, NO_ANSWER)).label("code"),
             sa.case((unread, UNREAD), else_=sa.func.coalesce(ROWS.c.message, "")).label("evidence"),
+            ROWS.c.current.label("in_input"),
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .where(ROWS.c.dataset == REVENUE, ROWS.c.outcome == Outcome.IN_DOUBT)
