@@ -2,13 +2,15 @@
 
 Where it is held, `same_rows` says what was decided. But a row whose send is pending again or differs is parked before
 that, and one that was changed since may equal no other row any more; as a new row it would be sent. It is a duplicate
-as long as the other sale is there: in the ledger, of the same message or contact, or in the input. What does not
+as long as the other sale is there: in the ledger, of the same message or contact or with its amount among those that
+were decided about with it, or in the input. What does not
 belong here: rows that nobody has decided about.
 """
 
 import duckdb
 
 from pipelines.push.checks.known_rows import IS_NEW
+from pipelines.push.checks.revenue.replaced import GONE
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
@@ -17,6 +19,7 @@ from pipelines.push.stage.database import count
 from pipelines.push.values.content_digest import likeness
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
+from schemas.values.money import sql_units
 from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 ONCE = "decided by --same-rows-once: it is a row that is there already"
@@ -51,6 +54,8 @@ def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
     connection.execute(
         "DELETE FROM decided_once WHERE times = 0 AND message_id NOT IN (SELECT message_id FROM sent_sales)"
         " AND message_id NOT IN (SELECT identity FROM parents WHERE contact IN (SELECT contact FROM sent_sales))"
+        f" AND {sql_units('revenue')} NOT IN (SELECT amount FROM sent_sales"
+        f" WHERE '{GONE}' || identity IN (SELECT base FROM decided))"
         f" AND {alike} NOT IN (SELECT {alike} FROM input WHERE seq NOT IN (SELECT seq FROM decided_once)"
         f" AND seq NOT IN (SELECT seq FROM verdicts WHERE NOT ({_WAITS})));"
         "DELETE FROM verdicts WHERE seq IN (SELECT seq FROM decided_once)"
@@ -62,14 +67,17 @@ def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
 
 
 def _load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """The temporary table `sent_sales`: messages and contacts of revenue that is in the account, or may be."""
+    """The temporary table `sent_sales`: revenue that is in the account, or may be."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sent_rows (outcome VARCHAR, message_id VARCHAR, contact VARCHAR)"
+        "CREATE OR REPLACE TEMP TABLE sent_rows"
+        " (outcome VARCHAR, message_id VARCHAR, contact VARCHAR, identity VARCHAR, amount BIGINT)"
     )
-    for rows in ledger_rows(ledger, REVENUE, ("outcome", "message_id", "contact"), every_part=True):
+    for rows in ledger_rows(
+        ledger, REVENUE, ("outcome", "message_id", "contact", "identity", "amount"), every_part=True
+    ):
         insert(connection, "sent_rows", rows)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sent_sales AS SELECT coalesce(message_id, '') AS message_id,"
-        " coalesce(contact, '') AS contact FROM sent_rows"
+        " coalesce(contact, '') AS contact, identity, coalesce(amount, -1) AS amount FROM sent_rows"
         f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}; DROP TABLE sent_rows"
     )

@@ -7,6 +7,9 @@
                stood in: it was in the input when that one was sent, or it came later and has rows that were sent
                before, as a new export has. So does one of the same contact and amount, if its file has rows that
                were sent at all: a file that only ever has what is new has none.
+               So does one of any contact with the same time, offer and amount, in the file that the one that has left
+               stood in: as many as have left it. A day alone is the time of many sales: there the file must have rows
+               that were sent
                Likewise one of the same message, where a file as a whole took the place of others: 9 in 10 rows of
                both sides are of the same messages
 
@@ -37,6 +40,9 @@ GONE = "gone:"
 
 _NEARLY_ALL = 0.9
 """What two files must have in common for one to be taken for the other, corrected."""
+
+_DAY = 86_400_000_000
+"""Microseconds."""
 
 REPLACED_COLUMNS = "seq BIGINT, code VARCHAR, identity VARCHAR"
 """Of the temporary table `replaced`."""
@@ -85,7 +91,8 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
         "  OR g.ours AND n.same_message AND n.file IN (SELECT file FROM took_over)"
         "   AND g.place IN (SELECT place FROM given_up)"
         "  OR g.ours AND CASE WHEN since.moment <= g.moment THEN n.same_message OR first_sent IS NOT NULL"
-        "  ELSE first_sent < coalesce(since.moment, '9') END)"
+        "  ELSE first_sent < coalesce(since.moment, '9') END);"
+        f"INSERT INTO replaced SELECT seq, '{REPLACED}', identity FROM ({_moved()})"
     )
 
 
@@ -119,10 +126,13 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 def _load_times(connection: duckdb.DuckDBPyConnection, archive: str) -> None:
     """The temporary table `timed`: rows of `gone` whose time is known, with it."""
-    rows = archive or "(SELECT '' AS identity, 0 AS content, NULL::TIMESTAMPTZ AS happened_at)"
+    rows = (
+        archive or "(SELECT '' AS identity, 0 AS content, NULL::TIMESTAMPTZ AS happened_at, '' AS offer_id)"
+    )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE timed AS SELECT g.*, a.happened_at FROM gone AS g"
-        f" JOIN (SELECT identity, content, happened_at FROM {rows} WHERE happened_at IS NOT NULL) AS a"
+        "CREATE OR REPLACE TEMP TABLE timed AS SELECT g.*, a.happened_at, a.offer_id FROM gone AS g"
+        " JOIN (SELECT identity, content, happened_at, offer_id::VARCHAR AS offer_id"
+        f" FROM {rows} WHERE happened_at IS NOT NULL) AS a"
         " ON a.identity = g.identity AND (g.content IS NULL OR a.content = g.content)"
     )
 
@@ -182,6 +192,31 @@ def _alike() -> str:
         f" WHERE {IS_UNSENT} AND (ready.record_id IS NULL OR gone.base IS NULL)"
         f" UNION ALL {row} parents ON parents.identity = ready.message_id JOIN timed AS gone"
         f" ON gone.contact = parents.contact AND gone.happened_at = ready.timestamp AND {amount} WHERE {IS_UNSENT}"
+    )
+
+
+def _moved() -> str:
+    """New rows, each with one that has left its file and says the same of another message, be it another contact's.
+
+    What was decided is kept as it is without it (`decided_once`): such rows, on either side, do not count again.
+    """
+    alike = "file, happened_at, amount, offer_id"
+    numbered = f"row_number() OVER (PARTITION BY {alike} ORDER BY"
+    new = (
+        f"SELECT seq, file, timestamp AS happened_at, {sql_units('revenue')} AS amount, offer_id::VARCHAR AS offer_id"
+        f" FROM ready WHERE {_UNNAMED} AND timestamp IN (SELECT happened_at FROM timed)"
+        " AND base NOT IN (SELECT base FROM decided)"
+        " AND seq NOT IN (SELECT seq FROM held) AND seq NOT IN (SELECT seq FROM replaced)"
+    )
+    left = (
+        f"SELECT DISTINCT identity, {alike} FROM timed JOIN sources AS s ON s.source = place WHERE ours"
+        f" AND '{GONE}' || identity NOT IN (SELECT base FROM decided)"
+        " AND identity NOT IN (SELECT identity FROM replaced)"
+    )
+    return (
+        f"SELECT seq, identity FROM (SELECT *, {numbered} seq) AS number FROM ({new}))"
+        f" JOIN (SELECT *, {numbered} identity) AS number FROM ({left})) USING ({alike}, number)"
+        f" LEFT JOIN kept USING (file) WHERE first_sent IS NOT NULL OR epoch_us(happened_at) % {_DAY} <> 0"
     )
 
 

@@ -97,7 +97,10 @@ def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
 def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
     settings: Settings, write: Write, sale: Row, some_sends: Some
 ) -> None:
-    """The same contact and amount, in a file that keeps what it had; not in one that has only what is new."""
+    """The same contact and amount, in a file that keeps what it had; not in one that has only what is new.
+
+    So does one of another contact with the same time, as many as have left that file; a decision is kept.
+    """
     sends = some_sends(30)
     other = next(row["id"] for row in sends if row["to_number"] != sends[0]["to_number"])
     write("sends.ndjson", [*sends, {**sends[0], "id": "again"}])
@@ -109,10 +112,29 @@ def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
     push(settings, ["sends", "revenue"])
     write("revenue.ndjson", [moved, stays])
     assert planned(settings) == (1, 0, 0, 1)
-    write("revenue.ndjson", [{**sale, "message_id": other}, stays])
-    assert planned(settings) == (1, 1, 0, 0), "of another contact"
     write("revenue.ndjson", [moved])
     assert planned(settings) == (0, 1, 0, 0)
+    theirs = [
+        {**sale, "message_id": row["id"]} for row in sends if row["to_number"] != sends[0]["to_number"]
+    ][1:3]
+    write("revenue.ndjson", [{**theirs[0], "timestamp": "2024-06-02T00:00:00Z"}, stays])
+    assert planned(settings) == (1, 1, 0, 0), "of another contact and day"
+    write("revenue.ndjson", theirs)
+    assert planned(settings) == (0, 2, 0, 0), "a day's sales, in a file that only has what is new"
+    write("revenue.ndjson", [stays])
+    write("revenue-new.ndjson", theirs)
+    assert planned(settings) == (1, 2, 0, 0), "in another file"
+    (settings.history / "revenue-new.ndjson").unlink()
+    write("revenue.ndjson", [*theirs, stays])
+    assert planned(settings) == (1, 1, 0, 1), "as many as have left"
+    write("revenue.ndjson", [theirs[0], stays])
+    once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "put to the right message"))
+    assert once.outcomes["revenue"] == Outcomes(2, accepted=1, duplicate=1)
+    write("revenue.ndjson", [*theirs, stays])
+    assert planned(settings) == (1, 1, 1, 0), "what has left was decided about"
+    for path in (settings.parquet_dir / "imports" / "revenue").glob("*.parquet"):
+        path.unlink()
+    assert planned(settings) == (1, 1, 1, 0), "a decision holds without the archive"
 
 
 def test_a_corrected_export_under_another_name_waits_and_the_next_months_does_not(
