@@ -13,6 +13,7 @@ import duckdb
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.rows import all_archived, keep, noting, refuse_damaged
+from pipelines.push.audit.lost_ledger import sent_otherwise
 from pipelines.push.checks.compare import SYNCED, SendsStage, compare
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
@@ -23,8 +24,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.revenue.loop import Unsettled, push_revenue
 from pipelines.push.send.options import SendChoices
-from pipelines.push.send.queries import Queue
-from pipelines.push.send.sender import Sending
+from pipelines.push.send.repeatable import send_repeatable
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.push.stage.redact import hold_ready, put_away
 from pipelines.runs import recorded
@@ -77,12 +77,14 @@ async def send_all(
     unsettled = Unsettled()
     names = [name for name in PUSHED if name in datasets]
     async with TracklyClient(settings) as client:
-        pushing = _Pushing(settings, client, ledger, choices, incoming, {})
+        pushing = _Pushing(settings, client, ledger, choices, incoming, {}, [])
         try:
             refuse_damaged(settings, names)
             for name in names:
                 with recorded(settings.data_dir, choices.run, f"push {name}", choices.month) as record:
                     why[name], unsettled = await _send_one(pushing, name, record)
+            for name in pushing.corrected:  # at the end: what belongs to a send that differs would wait
+                sent_otherwise.note_differing(settings, name, ledger)
         except BaseException:
             _put_rest_on_record(pushing, names)
             raise
@@ -100,6 +102,7 @@ class _Pushing:
         choices: what the caller chose.
         incoming: for stages that are not on record yet.
         intakes: filled in: of those that are by now, what was found in them.
+        corrected: filled in: of sends and clicks, which have rows that were corrected after a call without an answer.
     """
 
     settings: Settings
@@ -108,6 +111,7 @@ class _Pushing:
     choices: SendChoices
     incoming: Incoming | None
     intakes: dict[str, Intake]
+    corrected: list[str]
 
 
 async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[dict[str, int], Unsettled]:
@@ -120,6 +124,8 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
         seen = ledger.last_chunk(name)
         compared = _compared(pushing, connection, name).of_period(pushing.choices.between)
+        if name != REVENUE:
+            sent_otherwise.put_on_record(connection, pushing.settings, name, ledger)
         if pushing.choices.retry_rejected:
             compared.reopen(ledger)
         with figures_recorded(pushing.settings.data_dir, record, pushing.client, ledger, compared):
@@ -131,7 +137,11 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
                     compared, pushing.client, ledger, pushing.settings, pushing.choices, on_intent
                 )
             else:
-                await _send_repeatable(pushing, compared, seen)
+                if sent_otherwise.goes_again(connection):
+                    pushing.corrected.append(name)
+                await send_repeatable(
+                    compared, pushing.client, ledger, pushing.settings, pushing.choices, seen
+                )
         why, synced = held_reasons(connection), compared.held_back(SYNCED)
         waits = compared.retries_later(ledger)
     if waits:
@@ -166,25 +176,6 @@ def _put_rest_on_record(pushing: _Pushing, names: Sequence[str]) -> None:
         with opened(stage_path(pushing.settings, name)) as connection:
             Privacy.of(pushing.settings).define(connection)
             _compared(pushing, connection, name)
-
-
-async def _send_repeatable(pushing: _Pushing, compared: Compared, seen: int) -> None:
-    """Sends or clicks, of which the API skips repeats."""
-    if not (compared.new() or compared.retries(pushing.ledger)):
-        return
-    name, settings = compared.dataset, pushing.settings
-    sending = Sending(
-        pushing.client,
-        pushing.ledger,
-        name,
-        total=pushing.ledger.outcomes()[name].pending - compared.later(pushing.ledger),
-        on_progress=pushing.choices.on_progress,
-        canary_share=settings.push_canary_share,
-        privacy=Privacy.of(settings),
-        seen=seen,
-    )
-    # Twice as many as may be under way: a call that waits for its turn costs nothing.
-    await sending.run(Queue(compared), settings.concurrency * 2)
 
 
 @contextmanager

@@ -79,6 +79,15 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
     )
 
 
+def add_answered(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to `differing` the rows of `corrected` that turned out to be in the account since they were compared."""
+    connection.execute(
+        "INSERT INTO differing SELECT seq, c.identity, c.content, false FROM corrected AS c"
+        f" JOIN known ON known.identity = c.identity WHERE known.outcome IN {sql_list(IN_ACCOUNT)}"
+        f" AND {changed('known.content', 'c.content')} AND seq NOT IN (SELECT seq FROM differing)"
+    )
+
+
 def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger) -> None:
     """Add to `corrected` what the ledger has without a digest, where its amount or its message is another by now."""
     if not _is_any(connection, "known WHERE chunk IS NOT NULL AND content IS NULL"):

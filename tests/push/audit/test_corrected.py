@@ -211,6 +211,8 @@ def test_what_was_corrected_after_a_call_without_an_answer_is_what_the_account_h
         given = [(row["id"], row["list_number"]) for row in account.sends.values()]
         assert given == [("arrived", send["list_number"]), ("did-not", other)]
         assert shown("sends", "identity, list_number") == given
+        assert shown("sends", "differs") == [(True,), (False,)]
+        acknowledge_differing(settings, ["sends"], "a correction")  # else its revenue would wait
 
         server.faults.active = [Fault("reset-after", path="revenue", times=1)]
         account.before_request, account.refuse = hide, reveal

@@ -1,0 +1,94 @@
+"""Sends and clicks that were corrected after their ledger was lost: what is published is what the account has."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beginnings import seeded
+from histories import active_offer, sends_to, write_rows
+from oracle import query
+
+from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.ledger.status import differing
+from pipelines.push.run import push
+from pipelines.push.send import queries
+from pipelines.sandbox import running
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+BOTH = ("sends", "clicks")
+FIRST, LATER = "2024-05-01T11:00:00Z", "2025-01-09T08:00:00Z"
+
+
+def corrected(rows: list[Row], change: Row) -> list[Row]:
+    """The same rows, of which all but the last say something else."""
+    return [*({**row, **change} for row in rows[:-1]), rows[-1]]
+
+
+@pytest.mark.parametrize(
+    ("lost", "most_alone"),
+    [
+        ("ledger", 500),
+        ("ledger and warehouse", 1),  # rows beyond the first go together: what came first counts
+        ("latest calls", 500),  # an older ledger was put back
+    ],
+)
+def test_what_was_corrected_since_is_published_as_the_account_has_it(
+    settings_of: Callable[..., Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+    most_alone: int,
+) -> None:
+    """All but one are corrected; a send whose first call had not arrived is in the account as it was corrected."""
+    monkeypatch.setattr(queries, "_MOST_ALONE", most_alone)
+    account = seeded(60)
+    account.revenue.clear()
+    sends, offer = sends_to(account.contacts(), 4), active_offer(account)
+    other = next(
+        row["phone_number"] for row in account.lists if row["phone_number"] != sends[0]["list_number"]
+    )
+    clicks = [
+        {"message_id": row["id"], "offer_id": offer, "phone_number": row["to_number"], "timestamp": FIRST}
+        for row in sends
+    ]
+    with running(account) as server:
+        settings = settings_of(server.url, tmp_path / "data", settle_seconds=0.0)
+
+        def push_all(sends: list[Row], clicks: list[Row]) -> None:
+            for name, rows in zip(BOTH, (sends, clicks), strict=True):
+                write_rows(settings.history / f"{name}.ndjson", rows)
+            push(settings, BOTH)
+
+        ledger, before = settings.data_dir / "ledger.db", tmp_path / "before.db"
+        if lost == "latest calls":
+            push_all(sends[3:], clicks[3:])
+            shutil.copy(ledger, before)
+        push_all(sends, clicks)
+        ledger.unlink()
+        if lost == "latest calls":
+            shutil.copy(before, ledger)
+        elif lost != "ledger":
+            settings.warehouse.unlink()
+        adopt(settings)
+        if most_alone > 1:
+            del account.sends[sends[1]["id"]]  # its call had never arrived
+        push_all(corrected(sends, {"list_number": other}), corrected(clicks, {"timestamp": LATER}))
+
+        def kept(name: str) -> list[tuple[Any, ...]]:
+            rows, column = (
+                (account.sends, "list_number") if name == "sends" else (account.clicks, "timestamp")
+            )
+            return [(one["id"], rows[one["id"]][column]) for one in sends]
+
+        columns = {"sends": "list_number", "clicks": "strftime(happened_at, '%Y-%m-%dT%H:%M:%SZ')"}
+        new = {"sends": other, "clicks": LATER}
+        for name, column in columns.items():
+            given = [(who, value, value != new[name] and who != sends[-1]["id"]) for who, value in kept(name)]
+            shown = (
+                f"SELECT identity, {column}, differs FROM imports.records WHERE dataset = ? ORDER BY identity"
+            )
+            assert query(settings.warehouse, shown, name) == given
+            assert differing(settings)[name] == sum(differs for _, _, differs in given) > 0
