@@ -199,8 +199,7 @@ def _settle(
         run_resolve(settings, named, Outcome(outcome.value), reason)
     outside = sum(not found[one].in_input for one in named)
     if as_json:
-        resolved = [_key(one, masked=True) for one in named]
-        show_json({"resolved": resolved, "outcome": outcome.value, "not_in_input": outside})
+        show_json(_settled_json(named, outcome, outside))
         return 0
     if not named:
         out.print("No row is in doubt; nothing was changed.")
@@ -209,6 +208,12 @@ def _settle(
     if outcome is ByHand.PENDING:
         _show_sending(len(named), outside)
     return 0
+
+
+def _settled_json(named: Sequence[str], outcome: ByHand, outside: int) -> dict[str, object]:
+    """What was settled, for programs; `not_in_input` only where such rows are."""
+    beside = {"not_in_input": outside} if outside else {}
+    return {"resolved": [_key(one, masked=True) for one in named], "outcome": outcome.value, **beside}
 
 
 def _show_sending(rows: int, outside: int) -> None:
