@@ -36,7 +36,7 @@ demo: .venv/.runtime ## run the whole product against an embedded local account 
 demo-ui: .venv/.runtime ## Dagster's pages on the demo's data, with its account to start jobs on; PORT=number for another port
 	@$(BIN)/trackly-sync demo --ui --port $(PORT)
 
-test: .venv/bin/python ## install and run every check: lint, types, layers, tests
+test: .venv/.runtime ## install and run every check: lint, types, layers, tests
 	@echo $$$$ > .venv/.installing; \
 	{ $(MAKE) --no-print-directory .venv/.clients .venv/.dbt; \
 	$(MAKE) --no-print-directory .docs/.installed || echo "mkdocs could not be installed; its tests are skipped."; \

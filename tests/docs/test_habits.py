@@ -30,6 +30,11 @@ def test_pre_commit_runs_the_tools_of_make_lint() -> None:
         assert hook["entry"].split(" --")[0].replace(".venv/bin", "$(BIN)") in lint
 
 
+def test_make_test_installs_the_runtime_before_it_installs_two_things_at_once() -> None:
+    """Both need it, and two that install it into one folder take each other's files away."""
+    assert re.search(r"^test: \.venv/\.runtime ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
 def test_make_check_names_tests_that_are_there() -> None:
     quick = re.search(r"^QUICK := (.*?)\n\n", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
     assert quick
