@@ -19,7 +19,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import CAUSES, EVIDENCE, Outcome
-from pipelines.push.stage.database import count, stage_errors, stage_path
+from pipelines.push.stage.database import count, is_any, stage_errors, stage_path
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
 from pipelines.warehouse.structure.tables import insert
@@ -90,7 +90,7 @@ def insert_records(
     if stage.exists():
         with stage_errors(stage):
             connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        if count(connection, "SELECT count(*) FROM (SELECT 1 FROM stage.input LIMIT 1)"):
+        if is_any(connection, "stage.input"):
             _records_of_input(connection, PUSHED[name], files, privacy)
         connection.execute("DETACH stage")
         if sent:

@@ -23,7 +23,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import count, is_empty
+from pipelines.push.stage.database import count, is_any, is_empty
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.runs import now
 from pipelines.storage import storage_errors
@@ -192,7 +192,7 @@ def _load(
 
 def _leave_to_others(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     """Rows that another part of the input has: duplicates, and in conflict where they say something else."""
-    if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM known WHERE NOT ours LIMIT 1)"):
+    if not is_any(connection, "known WHERE NOT ours"):
         return
     differ = changed("known.content", kept_content(dataset))
     outcome = f"CASE WHEN {differ} THEN '{Outcome.QUARANTINED}' ELSE '{Outcome.DUPLICATE}' END"

@@ -15,7 +15,7 @@ import duckdb
 
 from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import count, in_order
+from pipelines.push.stage.database import in_order, is_any
 from pipelines.push.values.content_digest import compared, kept_content
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
@@ -63,9 +63,7 @@ _IN_CONFLICT = "SELECT base FROM repeats GROUP BY base HAVING min(compared) <> m
 
 def conflicts(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     """Quarantine what is in conflict, by the table `known`; of rows that equal the one that was sent, none."""
-    if not count(
-        connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE NOT {_numbered(dataset)} LIMIT 1)"
-    ):
+    if not is_any(connection, f"repeats WHERE NOT {_numbered(dataset)}"):
         return
     key = dataset.key[0]
     connection.execute(

@@ -15,6 +15,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Differing, acknowledged
 from pipelines.push.ledger.queries.rows import ledger_rows
+from pipelines.push.stage.database import is_any
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
@@ -54,7 +55,7 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
         ledger: None where there is none yet.
     """
     connection.execute("DELETE FROM corrected; DELETE FROM differing")
-    if ledger is None or not _is_any(connection, "known WHERE chunk IS NOT NULL"):
+    if ledger is None or not is_any(connection, "known WHERE chunk IS NOT NULL"):
         return  # a first push has nothing to compare with
     now = kept_content(dataset)
     connection.execute(
@@ -68,7 +69,7 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
         "INSERT INTO differing SELECT seq, c.identity, c.content, false FROM corrected AS c"
         f" JOIN known ON known.identity = c.identity WHERE known.outcome IN {sql_list(IN_ACCOUNT)}"
     )
-    if not _is_any(connection, "differing"):
+    if not is_any(connection, "differing"):
         return
     connection.execute("CREATE OR REPLACE TEMP TABLE seen (identity VARCHAR, content BIGINT)")
     for rows in acknowledged(ledger, dataset.name):
@@ -90,7 +91,7 @@ def add_answered(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger) -> None:
     """Add to `corrected` what the ledger has without a digest, where its amount or its message is another by now."""
-    if not _is_any(connection, "known WHERE chunk IS NOT NULL AND content IS NULL"):
+    if not is_any(connection, "known WHERE chunk IS NOT NULL AND content IS NULL"):
         return
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE amounts (known_as VARCHAR, of_message VARCHAR, amount BIGINT)"
@@ -103,10 +104,6 @@ def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, le
         " FROM ready JOIN amounts ON known_as = ready.identity"
         f" WHERE amount <> {sql_units('ready.revenue')} OR of_message <> ready.message_id"
     )
-
-
-def _is_any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
 
 
 def differing_in(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[DifferingRow]:

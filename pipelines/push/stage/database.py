@@ -218,9 +218,17 @@ def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
     return int(number)
 
 
+def is_any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    """Whether there is a row of what a query calls `FROM rows`; the first one that is found tells.
+
+    By its count: a row that was fetched may leave a result unfinished, beside which a connection does no other work.
+    """
+    return count(connection, f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT 1)") > 0
+
+
 def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the input has no rows: many pushes are of one dataset, and nothing need be asked about the others."""
-    return not count(connection, "SELECT count(*) FROM (SELECT 1 FROM input LIMIT 1)")
+    return not is_any(connection, "input")
 
 
 def in_order(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -23,7 +23,7 @@ from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import KEPT, LedgerRows
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import count, opened, read, stage_path
+from pipelines.push.stage.database import is_any, opened, read, stage_path
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
@@ -57,7 +57,7 @@ def put_on_record(
     Raises:
         StorageError: the warehouse or the archive cannot be read, or the ledger cannot be written.
     """
-    if not _is_any(connection, f"ready WHERE {IS_NEW}"):
+    if not is_any(connection, f"ready WHERE {IS_NEW}"):
         return
     old = _older_files(settings, dataset, ledger)
     with all_archived(settings, dataset) as archive, opened_warehouse(settings) as warehouse:
@@ -68,7 +68,7 @@ def put_on_record(
         if warehouse and query:
             _load_published(connection, warehouse, query)
     _find_sent(connection, dataset)
-    if _is_any(connection, "sent_otherwise"):
+    if is_any(connection, "sent_otherwise"):
         _put_on_record(connection, dataset, ledger)
 
 
@@ -104,7 +104,7 @@ def _forgotten(warehouse: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledge
         f"SELECT identity, {', '.join(_TOLD_BY)} FROM {rows}"
         " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY in_input DESC) = 1"
     )
-    return query if _is_any(warehouse, rows) else ""
+    return query if is_any(warehouse, rows) else ""
 
 
 def _find_corrected(connection: duckdb.DuckDBPyConnection, dataset: str, archive: str) -> bool:
@@ -118,7 +118,7 @@ def _find_corrected(connection: duckdb.DuckDBPyConnection, dataset: str, archive
         f" JOIN {archive} AS a ON a.identity = r.identity"
         " QUALIFY bool_or(is_other) OVER (PARTITION BY a.identity)"
     )
-    return _is_any(connection, "archived_of")
+    return is_any(connection, "archived_of")
 
 
 def _older_files(settings: Settings, dataset: str, ledger: Ledger) -> list[str]:
@@ -165,13 +165,9 @@ def _find_sent(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
     )
 
 
-def _is_any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    return bool(count(connection, f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT 1)"))
-
-
 def goes_again(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether a stage has rows that were corrected after a call of which no answer is known."""
-    return _is_any(
+    return is_any(
         connection,
         "corrected JOIN known ON known.identity = corrected.identity"
         f" WHERE known.outcome = '{Outcome.PENDING}'",

@@ -25,7 +25,7 @@ from pipelines.push.checks.revenue.overlaps import BASE
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.stage.database import count
+from pipelines.push.stage.database import is_any
 from pipelines.push.values.identity import identity_base
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
@@ -71,10 +71,10 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
         ledger: an open one.
         archive: what to select archived revenue from; "" where nothing is archived.
     """
-    if not count(connection, f"SELECT count(*) FROM (SELECT 1 FROM ready WHERE {IS_UNSENT} LIMIT 1)"):
+    if not is_any(connection, f"ready WHERE {IS_UNSENT}"):
         return
     _load_gone(connection, ledger)
-    if not count(connection, "SELECT count(*) FROM (SELECT 1 FROM gone LIMIT 1)"):
+    if not is_any(connection, "gone"):
         return
     _load_times(connection, archive)
     _load_files(connection)

@@ -24,7 +24,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import count
+from pipelines.push.stage.database import count, is_any
 from pipelines.push.values.content_digest import likeness
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
@@ -126,7 +126,7 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, arc
         f"INSERT INTO held SELECT seq, ready.base, ordinal, '{SAME_ROWS}', places"
         f" FROM ready JOIN sent_before USING (base) JOIN ordinals USING (seq) WHERE {new}"
     )
-    if ledger is not None and count(connection, "SELECT count(*) FROM (SELECT 1 FROM known LIMIT 1)"):
+    if ledger is not None and is_any(connection, "known"):
         _load_times(connection, ledger)
         connection.execute(
             f"INSERT INTO held SELECT ready.seq, ready.base, {_NUMBER}, '{LIKE_SENT}', NULL"
@@ -136,14 +136,14 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, arc
             "  OR since.moment IS NULL OR since.moment > sent.moment))"
             " AND ready.seq NOT IN (SELECT seq FROM held)"
         )
-        if count(connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE NOT is_in LIMIT 1)"):
+        if is_any(connection, "sent WHERE NOT is_in"):
             find_replaced(connection, ledger, archive)
         connection.execute(
             f"INSERT INTO held SELECT DISTINCT seq, ready.base, {_NUMBER}, code, NULL FROM replaced"
             " JOIN ready USING (seq) LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
         )
     _find_alike(connection, new)
-    if count(connection, f"SELECT count(*) FROM (SELECT 1 FROM repeats WHERE {NUMBERED} LIMIT 1)"):
+    if is_any(connection, f"repeats WHERE {NUMBERED}"):
         connection.execute(
             f"INSERT INTO held SELECT seq, ready.base, r.ordinal, '{SAME_ROWS}', files"
             " FROM ready JOIN repeats AS r USING (seq) JOIN ("
@@ -182,9 +182,7 @@ def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         " LEFT JOIN (SELECT identity, file FROM ready) AS r USING (identity)"
         f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
     )
-    if count(
-        connection, "SELECT count(*) FROM (SELECT 1 FROM sent WHERE likeness IS NULL AND is_in LIMIT 1)"
-    ):
+    if is_any(connection, "sent WHERE likeness IS NULL AND is_in"):
         # the ledger took it over, or an older program sent it: it is like what it says in its file
         connection.execute(
             f"UPDATE sent SET likeness = r.likeness FROM (SELECT identity, {likeness(PUSHED[REVENUE])} AS likeness"
