@@ -126,12 +126,14 @@ class _RevenuePush:
     choices: SendChoices
     reader: Reader
     on_intent: OnIntent
-    _is_compared: bool = True
     _sent: bool = False
+    _is_compared: bool = field(init=False)
     _sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
         """How large calls may be: where the latest ones had no answer, this push begins with small ones."""
+        # rows that were rejected are pending since, and new ones may be the same sales
+        self._is_compared = not self.choices.retry_rejected
         self._sizes = Sizes(bytes=REVENUE_BYTES)
         with self.ledger.begin() as transaction:
             self._sizes.replay(Call(*call) for call in recent_calls(transaction, REVENUE, self.ledger.part))

@@ -21,8 +21,10 @@ _NOT_SENT = ("record_id",)
 _MAY_DIFFER = {"clicks": ("timestamp",)}
 """Fields that rows of one key may differ in: a message is clicked several times, and the earliest click is sent."""
 
-_TAG_BITS = 8
-_DROPPED = 128 - 63 + _TAG_BITS  # of the bits of MD5
+TAG_BITS = 8
+"""Of a digest; without them it is the same under any setting, where the row has no phone number."""
+
+_DROPPED = 128 - 63 + TAG_BITS  # of the bits of MD5
 
 _LIKE = ("message_id", "offer_id", "revenue")
 
@@ -70,7 +72,7 @@ def _digest(fields: list[Field], presence: Presence = frozenset()) -> str:
     values = {field.name: (f"'{field.name}='", _kept(field)) for field in by_name}
     number = f"md5_number({joined('chr(31)', values, presence)})"
     # the upper 64 bits, less the last 9 of them, above the tag; `md5_number_lower` is the same, at twice the cost
-    return f"((CAST({number} >> {_DROPPED} AS BIGINT) << {_TAG_BITS}) + phone_tag())"
+    return f"((CAST({number} >> {_DROPPED} AS BIGINT) << {TAG_BITS}) + phone_tag())"
 
 
 def _kept(field: Field) -> str:

@@ -1,6 +1,7 @@
 """Revenue that may be in the account already, held until a person decides.
 
-same_rows ◀─ overlaps (equal rows in other files), replaced (rows that have left the files), decided_once
+same_rows ◀─ overlaps (equal rows in other files), like_sent (rows like those sent), replaced (rows that have left the
+             files), decided_once
 
 What does not belong here: rows of one key (`checks.conflicts`), and the decision (`push.resolve`).
 """

@@ -13,6 +13,10 @@
                Likewise one of the same message, where a file as a whole took the place of others: 9 in 10 rows of
                both sides are of the same messages
 
+A row that is there but says another sale by now, of another message, or with another time and amount, has left with
+what it was sent with: where records were numbered again, the sale stands under another id. That is held where the
+message and the time are the same.
+
 The time of a row that has left is in the archive of this data directory alone. The amount of one that was taken over
 may be unknown; then it may be any. Where nothing has left, rows that are added are new. A row that left and was
 decided about does not count again. What does not belong here: what becomes of rows that are found (`same_rows`).
@@ -64,7 +68,8 @@ _GONE = {
 def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive: str) -> None:
     """Fill the temporary table `replaced`: new rows, each with one that it may stand for.
 
-    Needs `known`, `held`, `parents`, `sources`, `since`, `calls` and `decided` (see `compare` and `same_rows`).
+    Needs `known`, `held`, `parents`, `sources`, `sent`, `since`, `calls` and `decided` (see `compare`, `same_rows`,
+    `like_sent`).
 
     Args:
         connection: the stage's.
@@ -74,16 +79,16 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
     if not is_any(connection, f"ready WHERE {IS_UNSENT}"):
         return
     _load_gone(connection, ledger)
-    if not is_any(connection, "gone"):
-        return
     _load_times(connection, archive)
+    if not (is_any(connection, "gone") or is_any(connection, "timed")):
+        return
     _load_files(connection)
     connection.execute(
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{NEW_AMOUNT}', g.identity"
         f" FROM ({_with_amounts_of_gone()}) AS n JOIN gone AS g ON g.base = n.before WHERE {_OPEN};"
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_alike()}) AS n"
-        f" JOIN gone AS g USING (identity) WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced)"
-        "  AND n.seq NOT IN (SELECT seq FROM held);"
+        " JOIN (SELECT identity FROM gone UNION SELECT identity FROM timed) AS g USING (identity)"
+        f" WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced) AND n.seq NOT IN (SELECT seq FROM held);"
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_pairs()}) AS n"
         " JOIN gone AS g USING (identity) LEFT JOIN since USING (file) LEFT JOIN kept USING (file)"
         f" WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced)"
@@ -119,21 +124,29 @@ def _load_gone(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
         " AND CASE WHEN ours THEN identity NOT IN (SELECT identity FROM ready) ELSE NOT current END"
         # an equal row of another file is here, which is held
-        f" AND {BASE} NOT IN (SELECT base FROM sent_before);"
-        "DROP TABLE left_out_of"
+        f" AND {BASE} NOT IN (SELECT base FROM sent_before)"
     )
 
 
 def _load_times(connection: duckdb.DuckDBPyConnection, archive: str) -> None:
-    """The temporary table `timed`: rows of `gone` whose time is known, with it."""
+    """The temporary table `timed`: rows of `gone` whose time is known, with it; and those that say another sale."""
     rows = (
         archive or "(SELECT '' AS identity, 0 AS content, NULL::TIMESTAMPTZ AS happened_at, '' AS offer_id)"
     )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE timed AS SELECT g.*, a.happened_at, a.offer_id FROM gone AS g"
-        " JOIN (SELECT identity, content, happened_at, offer_id::VARCHAR AS offer_id"
+    times = (
+        "(SELECT identity, content, happened_at, offer_id::VARCHAR AS offer_id"
         f" FROM {rows} WHERE happened_at IS NOT NULL) AS a"
         " ON a.identity = g.identity AND (g.content IS NULL OR a.content = g.content)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE timed AS SELECT g.*, a.happened_at, a.offer_id, false AS is_here FROM gone AS g"
+        f" JOIN {times};"
+        "INSERT INTO timed BY NAME SELECT g.*, a.happened_at, a.offer_id, true AS is_here FROM left_out_of AS g"
+        " JOIN sent AS s ON s.identity = g.identity AND s.is_other"
+        " JOIN (SELECT seq, message_id AS message_now, timestamp AS time_now, revenue FROM input) AS i USING (seq)"
+        f" JOIN {times} WHERE message_now <> g.message_id"
+        f" OR time_now IS DISTINCT FROM a.happened_at AND {sql_units('i.revenue')} <> g.amount;"
+        "DROP TABLE left_out_of"
     )
 
 
@@ -209,8 +222,8 @@ def _moved() -> str:
         " AND seq NOT IN (SELECT seq FROM held) AND seq NOT IN (SELECT seq FROM replaced)"
     )
     left = (
-        f"SELECT DISTINCT identity, {alike} FROM timed JOIN sources AS s ON s.source = place WHERE ours"
-        f" AND '{GONE}' || identity NOT IN (SELECT base FROM decided)"
+        f"SELECT DISTINCT identity, {alike} FROM timed JOIN sources AS s ON s.source = place"
+        f" WHERE ours AND NOT is_here AND '{GONE}' || identity NOT IN (SELECT base FROM decided)"
         " AND identity NOT IN (SELECT identity FROM replaced)"
     )
     return (

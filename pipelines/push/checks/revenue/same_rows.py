@@ -2,33 +2,35 @@
 
     SAME_ROWS  a row without a record_id that stands in several files, be they pushed together or one by one
     LIKE_SENT  a row that equals a sent one in message, offer and amount, but not in time or record_id. Rows of the
-               file that it stands in are left alone where that was in the input by then: they are other sales
+               file that it stands in are left alone where that was in the input by then: they are other sales.
+               One that was corrected since counts as it was sent, and as another file has it now; beside it in its
+               own file a row is held that says all that it was sent with: the records were numbered again
     LIKE_FILES likewise a row of another file, neither of them sent
     NEW_AMOUNT, REPLACED  a row that may be the correction of one that was sent and has left the files (`replaced`)
 
-Equal rows within one file are as many sales. A decision is kept in the ledger by what the rows are known by, and for
-how many of them it was: what is added later is held again. What does not belong here: rows with one key
-(`checks.conflicts`).
+Rows that a call has left pending or rejected are held like new ones. Equal rows within one file are as many sales.
+A decision is kept in the ledger by what the rows are known by, and for how many of them it was: what is added later
+is held again. What does not belong here: rows with one key (`checks.conflicts`).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.push.checks.conflicts import NUMBERED
+from pipelines.push.checks.known_rows import IS_NEW, IS_UNSENT
 from pipelines.push.checks.revenue.decided_once import ONCE, keep_decided
+from pipelines.push.checks.revenue.like_sent import like_sent, load_sent
 from pipelines.push.checks.revenue.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.decisions import Decided, call_times, decided, files_since
+from pipelines.push.ledger.queries.decisions import Decided, decided
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, is_any
 from pipelines.push.values.content_digest import likeness
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
-from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 
 SAME_ROWS, LIKE_SENT, LIKE_FILES = "same_rows", "like_sent", "like_files"
 """Our codes."""
@@ -36,7 +38,7 @@ SAME_ROWS, LIKE_SENT, LIKE_FILES = "same_rows", "like_sent", "like_files"
 _WHY = {
     SAME_ROWS: "the same row, without a record_id, stands in several files; "
     "--same-rows-count or --same-rows-once decides",
-    LIKE_SENT: "a row that was sent has the same message, offer and amount, but another time or record_id; "
+    LIKE_SENT: "a row that was sent has or had the same message, offer and amount, but another time or record_id; "
     "--same-rows-count or --same-rows-once decides",
     LIKE_FILES: "a row of another file has the same message, offer and amount, but another time or record_id; "
     "--same-rows-count or --same-rows-once decides",
@@ -121,85 +123,52 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, arc
         "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR);"
         f"CREATE OR REPLACE TEMP TABLE replaced ({REPLACED_COLUMNS})"
     )
-    new = "NOT EXISTS (SELECT 1 FROM known WHERE known.identity = ready.identity)"
     connection.execute(
         f"INSERT INTO held SELECT seq, ready.base, ordinal, '{SAME_ROWS}', places"
-        f" FROM ready JOIN sent_before USING (base) JOIN ordinals USING (seq) WHERE {new}"
+        f" FROM ready JOIN sent_before USING (base) JOIN ordinals USING (seq) WHERE {IS_NEW}"
     )
     if ledger is not None and is_any(connection, "known"):
-        _load_times(connection, ledger)
+        load_sent(connection, ledger)
         connection.execute(
-            f"INSERT INTO held SELECT ready.seq, ready.base, {_NUMBER}, '{LIKE_SENT}', NULL"
-            f" FROM ready LEFT JOIN ordinals USING (seq) LEFT JOIN since ON since.file = ready.file"
-            f" WHERE {new} AND EXISTS (SELECT 1 FROM sent WHERE sent.likeness = {likeness(PUSHED[REVENUE])}"
-            " AND sent.base <> ready.base AND (sent.file IS NULL OR sent.file <> ready.file"
-            "  OR since.moment IS NULL OR since.moment > sent.moment))"
-            " AND ready.seq NOT IN (SELECT seq FROM held)"
+            f"INSERT INTO held SELECT seq, base, {_NUMBER}, '{LIKE_SENT}', NULL FROM ({like_sent()})"
+            " LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
         )
-        if is_any(connection, "sent WHERE NOT is_in"):
+        if is_any(connection, "sent WHERE NOT is_in OR is_other"):
             find_replaced(connection, ledger, archive)
         connection.execute(
             f"INSERT INTO held SELECT DISTINCT seq, ready.base, {_NUMBER}, code, NULL FROM replaced"
             " JOIN ready USING (seq) LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
         )
-    _find_alike(connection, new)
+    _find_alike(connection)
     if is_any(connection, f"repeats WHERE {NUMBERED}"):
         connection.execute(
             f"INSERT INTO held SELECT seq, ready.base, r.ordinal, '{SAME_ROWS}', files"
             " FROM ready JOIN repeats AS r USING (seq) JOIN ("
             "SELECT base, string_agg(DISTINCT label, ', ' ORDER BY label) AS files"
             f" FROM repeats JOIN labels USING (file) WHERE {NUMBERED} GROUP BY base) AS f ON f.base = ready.base"
-            f" WHERE {new} AND seq NOT IN (SELECT seq FROM held)"
+            f" WHERE {IS_NEW} AND seq NOT IN (SELECT seq FROM held)"
         )
 
 
-def _find_alike(connection: duckdb.DuckDBPyConnection, new: str) -> None:
-    """Rows of different files that are alike and none of which was sent; within one file they are several sales."""
+def _find_alike(connection: duckdb.DuckDBPyConnection) -> None:
+    """Rows of different files that are alike and none of which was sent; within one file they are several sales.
+
+    One that a call has left pending is to be sent too, but only beside a new one was it not compared before.
+    """
     if count(connection, "SELECT count(*) FROM files") < 2:
         return
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE alike AS WITH rows AS ("
-        f"SELECT seq, base, file, {likeness(PUSHED[REVENUE])} AS likeness FROM ready WHERE {new})"
-        " SELECT * FROM rows WHERE likeness IN (SELECT likeness FROM rows GROUP BY likeness"
-        " HAVING min(file) <> max(file) AND min(hash(base)) <> max(hash(base)))"
+        f"SELECT seq, base, file, {likeness(PUSHED[REVENUE])} AS likeness, {IS_NEW} AS is_new"
+        f" FROM ready WHERE {IS_UNSENT}) SELECT * FROM rows WHERE likeness IN (SELECT likeness FROM rows"
+        " GROUP BY likeness HAVING bool_or(is_new) AND min(file) <> max(file)"
+        "  AND min(hash(base)) <> max(hash(base)))"
     )
     connection.execute(
         f"INSERT INTO held SELECT seq, a.base, {_NUMBER}, '{LIKE_FILES}', files FROM alike AS a JOIN ("
         "SELECT likeness, string_agg(DISTINCT label, ', ' ORDER BY label) AS files"
         " FROM alike JOIN labels USING (file) GROUP BY likeness) USING (likeness) LEFT JOIN ordinals USING (seq)"
         " WHERE seq NOT IN (SELECT seq FROM held)"
-    )
-
-
-def _load_times(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
-    """Temporary tables: `sent`, revenue in the account or in doubt; `since`, when each file came into the input."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
-    insert(connection, "calls", call_times(ledger))
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sent AS SELECT identity, likeness, moment, r.file,"
-        " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
-        " r.identity IS NOT NULL AS is_in FROM known JOIN calls USING (chunk)"
-        " LEFT JOIN (SELECT identity, file FROM ready) AS r USING (identity)"
-        f" WHERE outcome IN {sql_list(MAYBE_IN_ACCOUNT)}"
-    )
-    if is_any(connection, "sent WHERE likeness IS NULL AND is_in"):
-        # the ledger took it over, or an older program sent it: it is like what it says in its file
-        connection.execute(
-            f"UPDATE sent SET likeness = r.likeness FROM (SELECT identity, {likeness(PUSHED[REVENUE])} AS likeness"
-            " FROM ready WHERE identity IN (SELECT identity FROM sent WHERE likeness IS NULL)) AS r"
-            " WHERE sent.identity = r.identity AND sent.likeness IS NULL"
-        )
-    since = files_since(ledger)
-    connection.execute("CREATE OR REPLACE TEMP TABLE paths (path VARCHAR, moment VARCHAR)")
-    insert(
-        connection,
-        "paths",
-        pa.table(
-            {"path": pa.array(list(since), pa.string()), "at": pa.array(list(since.values()), pa.string())}
-        ),
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE since AS SELECT file, moment FROM files JOIN paths USING (path)"
     )
 
 
