@@ -43,7 +43,7 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     connection.execute("CREATE OR REPLACE TEMP TABLE calls (chunk INTEGER, moment VARCHAR)")
     insert(connection, "calls", call_times(ledger))
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sent AS SELECT identity, moment, source, r.seq, r.file,"
+        "CREATE OR REPLACE TEMP TABLE sent AS SELECT identity, ours, moment, source, r.seq, r.file,"
         f" known.content >> {TAG_BITS} AS content, likeness >> {TAG_BITS} AS likeness,"
         " CASE WHEN identity LIKE 'content:%' THEN left(identity, 40) ELSE identity END AS base,"
         " r.identity IS NOT NULL AS is_in,"

@@ -8,8 +8,8 @@
                before, as a new export has. So does one of the same contact and amount, if its file has rows that
                were sent at all: a file that only ever has what is new has none.
                So does one of any contact with the same time, offer and amount, in the file that the one that has left
-               stood in: as many as have left it. A day alone is the time of many sales: there the file must have rows
-               that were sent
+               stood in, or where that file has left the input, in one that has half of its rows: as many as have
+               left it. A day alone is the time of many sales: there the file must have rows that were sent
                Likewise one of the same message, where a file as a whole took the place of others: 9 in 10 rows of
                both sides are of the same messages
 
@@ -151,14 +151,16 @@ def _load_times(connection: duckdb.DuckDBPyConnection, archive: str) -> None:
 
 
 def _load_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Temporary tables: `kept`, since when a file has rows that were sent; `given_up` and `took_over`.
+    """Temporary tables: `kept`, since when a file has rows that were sent; `heirs`, `given_up` and `took_over`.
 
+    The heirs of a file that has left the input are those that have half of what was sent from it; else it is its own.
     Rows are paired by message, as many as both sides have. Files that have left the input are given up where 9 in 10
     of their rows that have left have a new one; a file took over where 9 in 10 of its rows are such new ones.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE kept AS SELECT ready.file, min(calls.moment) AS first_sent FROM ready"
         " JOIN known ON known.identity = ready.base JOIN calls USING (chunk) GROUP BY ready.file;"
+        f"CREATE OR REPLACE TEMP TABLE heirs AS {_heirs()};"
         "CREATE OR REPLACE TEMP TABLE left_by AS SELECT place, message_id, count(*) AS rows FROM gone WHERE ours"
         " AND place NOT IN (SELECT source FROM sources) GROUP BY ALL;"
         "CREATE OR REPLACE TEMP TABLE come_with AS SELECT file, message_id, count(*) AS rows FROM ready"
@@ -169,6 +171,16 @@ def _load_files(connection: duckdb.DuckDBPyConnection) -> None:
         f"CREATE OR REPLACE TEMP TABLE took_over AS {_matched('come_with', 'left_by', 'file')}"
         f" HAVING sum(least(a.rows, coalesce(b.rows, 0))) >= {_NEARLY_ALL}"
         " * (SELECT count(*) FROM ready WHERE ready.file = a.file)"
+    )
+
+
+def _heirs() -> str:
+    """Which files have what was sent from a file, as a query: place, file."""
+    rows = "SELECT coalesce(source, 0) AS place, file, count(*) AS rows FROM sent WHERE ours GROUP BY ALL"
+    return (
+        "SELECT source AS place, file FROM sources UNION ALL"
+        f" SELECT place, file FROM (SELECT *, sum(rows) OVER (PARTITION BY place) AS sent FROM ({rows}))"
+        " WHERE file IS NOT NULL AND 2 * rows >= sent AND place NOT IN (SELECT source FROM sources)"
     )
 
 
@@ -222,7 +234,7 @@ def _moved() -> str:
         " AND seq NOT IN (SELECT seq FROM held) AND seq NOT IN (SELECT seq FROM replaced)"
     )
     left = (
-        f"SELECT DISTINCT identity, {alike} FROM timed JOIN sources AS s ON s.source = place"
+        f"SELECT DISTINCT identity, {alike} FROM timed JOIN heirs USING (place)"
         f" WHERE ours AND NOT is_here AND '{GONE}' || identity NOT IN (SELECT base FROM decided)"
         " AND identity NOT IN (SELECT identity FROM replaced)"
     )

@@ -124,6 +124,11 @@ def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
     write("revenue.ndjson", [stays])
     write("revenue-new.ndjson", theirs)
     assert planned(settings) == (1, 2, 0, 0), "in another file"
+    old = (settings.history / "revenue.ndjson").rename(settings.history / "kept.txt")
+    assert planned(settings) == (0, 2, 0, 0), "in a file that has none of what was sent"
+    write("revenue-new.ndjson", [stays, *theirs])
+    assert planned(settings) == (1, 1, 0, 1), "in one that took the place of the old one"
+    old.rename(settings.history / "revenue.ndjson")
     (settings.history / "revenue-new.ndjson").unlink()
     write("revenue.ndjson", [*theirs, stays])
     assert planned(settings) == (1, 1, 0, 1), "as many as have left"
