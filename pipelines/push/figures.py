@@ -61,7 +61,7 @@ def figures_recorded(
             requests=client.requests - began.requests - again,
             retries=again,
             **by_outcome(sent),
-            differs=compared.differing(),
+            differs=compared.differing() + compared.answered(ledger),
             settled=of_period,
             settled_other_months=len(settled) - of_period,
             input=asdict(counts),

@@ -14,7 +14,7 @@ import duckdb
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.rows import all_archived, keep, noting, refuse_damaged
 from pipelines.push.audit.lost_ledger import sent_otherwise
-from pipelines.push.checks.compare import SYNCED, SendsStage, compare
+from pipelines.push.checks.compare import SYNCED, SendsStage, compare, may_turn_out, note_answered
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record
@@ -84,7 +84,7 @@ async def send_all(
                 with recorded(settings.data_dir, choices.run, f"push {name}", choices.month) as record:
                     why[name], unsettled = await _send_one(pushing, name, record)
             for name in pushing.corrected:  # at the end: what belongs to a send that differs would wait
-                sent_otherwise.note_differing(settings, name, ledger)
+                note_answered(stage_path(settings, name), name, ledger)
         except BaseException:
             _put_rest_on_record(pushing, names)
             raise
@@ -102,7 +102,7 @@ class _Pushing:
         choices: what the caller chose.
         incoming: for stages that are not on record yet.
         intakes: filled in: of those that are by now, what was found in them.
-        corrected: filled in: of sends and clicks, which have rows that were corrected after a call without an answer.
+        corrected: filled in: which have rows that were corrected after a call without an answer.
     """
 
     settings: Settings
@@ -131,14 +131,14 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         with figures_recorded(pushing.settings.data_dir, record, pushing.client, ledger, compared):
             # before anything leaves: the files may be gone by the next push
             keep(connection, name, pushing.settings)
+            if may_turn_out(connection):
+                pushing.corrected.append(name)
             if name == REVENUE:
                 on_intent = noting(pushing.settings, ledger)
                 unsettled = await push_revenue(
                     compared, pushing.client, ledger, pushing.settings, pushing.choices, on_intent
                 )
             else:
-                if sent_otherwise.goes_again(connection):
-                    pushing.corrected.append(name)
                 await send_repeatable(
                     compared, pushing.client, ledger, pushing.settings, pushing.choices, seen
                 )

@@ -23,7 +23,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import count, is_any, is_empty
+from pipelines.push.stage.database import count, is_any, is_empty, opened
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.runs import now
 from pipelines.storage import storage_errors
@@ -156,6 +156,36 @@ def as_it_was(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledge
         " FROM input LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM verdicts)"
     )
     return _as_judged(connection, dataset)
+
+
+def may_turn_out(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a compared stage has rows that were corrected after a call of which no answer is known."""
+    return is_any(
+        connection,
+        "corrected JOIN known ON known.identity = corrected.identity"
+        f" WHERE known.outcome IN {sql_list((Outcome.PENDING, Outcome.IN_DOUBT))}",
+    )
+
+
+def note_answered(path: Path, dataset: str, ledger: Ledger) -> None:
+    """Note which of these rows turned out to be in the account as they were sent: they differ from their file.
+
+    Noted at once, clicks and revenue of such a send would wait for a person in the same push.
+
+    Args:
+        path: where the stage lies.
+        dataset: what it holds.
+        ledger: open for writing.
+
+    Raises:
+        StorageError: the stage or the ledger cannot be written.
+    """
+    with opened(path) as connection:
+        compared = as_it_was(connection, dataset, ledger)
+        if differing_rows.find_answered(connection, dataset, ledger):
+            differing_rows.add_answered(connection)
+            changes = replace(compared.changes, differs=compared.differing())
+            replace(compared, changes=changes).record(ledger)
 
 
 def _load_known(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger | None) -> None:

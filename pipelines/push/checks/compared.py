@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
+from pipelines.push.checks.differing_rows import find_answered
 from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry, called, to_retry
@@ -81,6 +82,12 @@ class Compared:
         """How many rows of the period differ from what was sent and are not acknowledged."""
         differ = "SELECT count(*) FROM differing JOIN input USING (seq) WHERE NOT acknowledged"
         return count(self.connection, f"{differ} AND {is_within(self.between)}")
+
+    def answered(self, ledger: Ledger) -> int:
+        """How many rows of the period turned out to be in the account since, as their file does not have them."""
+        found = find_answered(self.connection, self.dataset, ledger)
+        answered = f"SELECT count(*) FROM answered JOIN input USING (seq) WHERE {is_within(self.between)}"
+        return count(self.connection, answered) if found else 0
 
     def own(self, identities: Collection[str]) -> set[str]:
         """Which of some rows of the ledger a push may send: with a period, those of the input with a time of it."""

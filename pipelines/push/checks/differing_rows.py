@@ -22,6 +22,8 @@ from schemas.columns import Dataset
 from schemas.values.money import sql_units
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
+_IS_OPEN = "seq NOT IN (SELECT seq FROM differing)"
+
 
 @dataclass(frozen=True, slots=True)
 class DifferingRow:
@@ -80,13 +82,35 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
     )
 
 
-def add_answered(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add to `differing` the rows of `corrected` that turned out to be in the account since they were compared."""
+def find_answered(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> bool:
+    """Make the temporary table `answered` (seq, identity, content); whether it has rows.
+
+    Those are rows of `corrected` that turned out to be in the account since they were compared, as they were sent.
+
+    Args:
+        connection: the stage's, compared.
+        dataset: what it holds.
+        ledger: an open one, as it is now.
+    """
     connection.execute(
-        "INSERT INTO differing SELECT seq, c.identity, c.content, false FROM corrected AS c"
-        f" JOIN known ON known.identity = c.identity WHERE known.outcome IN {sql_list(IN_ACCOUNT)}"
-        f" AND {changed('known.content', 'c.content')} AND seq NOT IN (SELECT seq FROM differing)"
+        "CREATE OR REPLACE TEMP TABLE answered (seq BIGINT, identity VARCHAR, content BIGINT);"
+        "CREATE OR REPLACE TEMP TABLE outcomes_now (identity VARCHAR, outcome VARCHAR, content BIGINT)"
     )
+    if not is_any(connection, f"corrected WHERE {_IS_OPEN}"):
+        return False
+    for rows in ledger_rows(ledger, dataset, ("identity", "outcome", "content"), every_part=True):
+        insert(connection, "outcomes_now", rows)
+    connection.execute(
+        "INSERT INTO answered SELECT seq, c.identity, c.content FROM corrected AS c"
+        f" JOIN outcomes_now AS o ON o.identity = c.identity WHERE outcome IN {sql_list(IN_ACCOUNT)}"
+        f" AND {changed('o.content', 'c.content')} AND {_IS_OPEN}"
+    )
+    return is_any(connection, "answered")
+
+
+def add_answered(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add the rows of `answered` to `differing`."""
+    connection.execute("INSERT INTO differing SELECT seq, identity, content, false FROM answered")
 
 
 def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger) -> None:

@@ -4,11 +4,11 @@ The account keeps what it was given first, so that such a row cannot simply coun
 It is put on record with what was archived of it, as a row whose call got no answer: it goes again by itself, and the
 answer shows whether the account had it (`send.queries`). Which rows were sent the warehouse knows; where it was lost
 too, whatever was archived before the ledger began may have been. What does not belong here: rows that their file
-still has as they were sent, which the API skips, and revenue (`adopt`).
+still has as they were sent, which the API skips, revenue (`adopt`), and which of them differ in the end
+(`checks.compare`).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from math import inf
 
@@ -18,12 +18,11 @@ from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.audit.archive.rows import all_archived
 from pipelines.push.audit.lost_ledger.survivors import calls_of, opened_warehouse, records_of
 from pipelines.push.checks import differing_rows
-from pipelines.push.checks.compare import as_it_was
 from pipelines.push.checks.known_rows import IS_NEW
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import KEPT, LedgerRows
 from pipelines.push.outcomes import Outcome
-from pipelines.push.stage.database import is_any, opened, read, stage_path
+from pipelines.push.stage.database import is_any, read
 from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
@@ -163,30 +162,3 @@ def _find_sent(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
         f" QUALIFY row_number() OVER (PARTITION BY a.identity ORDER BY {like} DESC, a.file, a.content) = 1)"
         " WHERE is_other"
     )
-
-
-def goes_again(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a stage has rows that were corrected after a call of which no answer is known."""
-    return is_any(
-        connection,
-        "corrected JOIN known ON known.identity = corrected.identity"
-        f" WHERE known.outcome = '{Outcome.PENDING}'",
-    )
-
-
-def note_differing(settings: Settings, dataset: str, ledger: Ledger) -> None:
-    """Note of a stage's rows that went again which of them the account had, and so differ from their file.
-
-    Args:
-        settings: where the stage lies.
-        dataset: sends or clicks.
-        ledger: open for writing.
-
-    Raises:
-        StorageError: the stage or the ledger cannot be written.
-    """
-    with opened(stage_path(settings, dataset)) as connection:
-        compared = as_it_was(connection, dataset, ledger)
-        differing_rows.add_answered(connection)
-        changes = replace(compared.changes, differs=compared.differing())
-        replace(compared, changes=changes).record(ledger)

@@ -14,6 +14,7 @@ from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.ledger.status import differing
 from pipelines.push.run import push
 from pipelines.push.send import queries
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import running
 from pipelines.settings import Settings
 
@@ -92,3 +93,5 @@ def test_what_was_corrected_since_is_published_as_the_account_has_it(
             )
             assert query(settings.warehouse, shown, name) == given
             assert differing(settings)[name] == sum(differs for _, _, differs in given) > 0
+        (run, *_), _ = latest_runs(settings.data_dir, 1)
+        assert run.differing == sum(differing(settings).values())

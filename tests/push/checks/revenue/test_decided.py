@@ -11,6 +11,7 @@ from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
+from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server
 from pipelines.settings import Settings
 
@@ -90,7 +91,10 @@ def test_a_corrected_sale_is_not_sent_again_with_the_values_of_its_lost_call(
     some_sends: Callable[[int], list[Row]],
     offer: str,
 ) -> None:
-    """The call of the first values was not carried out, so that they wait; put back, they are held."""
+    """The call of the first values was not carried out, so that they wait; put back, they are held.
+
+    One that was carried out, under a record_id, differs from its file in the record of the push that finds it there.
+    """
     account.revenue.clear()
     sends = some_sends(1)
     soon = settings.model_copy(update={"settle_seconds": 0.1})
@@ -104,3 +108,12 @@ def test_a_corrected_sale_is_not_sent_again_with_the_values_of_its_lost_call(
         done = push(soon, BOTH, wait=wait).outcomes["revenue"]
     assert (done.parked, done.pending) == (1, 0)
     assert [row["revenue"] for row in account.revenue] == [6]
+
+    server.faults.active.append(Fault("reset-after", path="history/revenue", method="POST", times=1))
+    for revenue, wait in ((7, False), (8, True)):
+        row = {**SALE, "message_id": sends[0]["id"], "offer_id": offer, "revenue": revenue, "record_id": "r"}
+        write("revenue.ndjson", [row])
+        report = push(soon, ["revenue"], wait=wait)
+    (run, *_), _ = latest_runs(settings.data_dir, 1)
+    assert [row["revenue"] for row in account.revenue] == [6, 7]
+    assert (report.outcomes["revenue"].accepted, report.differing, run.differing) == (1, {"revenue": 1}, 1)
