@@ -50,5 +50,7 @@ def _show(found: "Lost") -> None:
     what = plural(len(found.calls), "call") if found.calls else ", ".join(found.datasets)
     out.print(f"On record: what the ledger does not know ({what}) is not in the account any more.")
     out.print(
-        "A push sends it again. To go on: trackly-sync pull, then trackly-sync push --dry-run", markup=False
+        "A push sends it again, and not what the ledger has as sent: for that, move the ledger away first."
+        " To go on: trackly-sync pull, then trackly-sync push --dry-run",
+        markup=False,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals
 from pipelines.push.ledger.db.call_states import REVENUE
@@ -74,6 +75,7 @@ class Reader:
         """
         reading = await self._read()
         loaded = TotalsInStage.load(self.connection, reading)
+        self._name_contacts()
         find_late(loaded, self.ledger, reading, patience(self.settings, self.ledger).settle)
         number = self._settle(reading, loaded, patience(self.settings, self.ledger))
         with self.ledger.begin(REVENUE) as transaction:
@@ -88,6 +90,22 @@ class Reader:
         if not reading.complete:
             reading = await read_totals(self.client, self.settings, self.folder, on_read)
         return reading
+
+    def _name_contacts(self) -> None:
+        """Note whose rows are that a person has called absent, where a ledger that took them over did not know."""
+        with self.ledger.begin(REVENUE) as transaction:
+            messages = ledger_absent.nameless(transaction)
+            if not messages:
+                return
+            entries, names = pa.array(list(messages)), pa.array(list(messages.values()))
+            self.connection.register("nameless", pa.table({"entry": entries, "message": names}))
+            found = self.connection.execute(
+                "SELECT entry, contact, coalesce(list_key, list_ref) FROM nameless"
+                " JOIN parents ON identity = message LEFT JOIN list_keys ON ref = list_ref"
+                " WHERE contact IS NOT NULL"
+            ).fetchall()
+            self.connection.unregister("nameless")
+            ledger_absent.name_contacts(transaction, {entry: (who, ref) for entry, who, ref in found})
 
     def _settle(self, reading: ContactTotals, loaded: TotalsInStage, of: Patience) -> int:
         """Put a reading on record and settle by it; returns its number."""

@@ -5,6 +5,7 @@ The oracle is the account itself: its list of events of revenue.
 
 import json
 import logging
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,10 +18,12 @@ import pytest
 from processes import process
 
 from pipelines.cli.app import app
+from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.outcomes import Outcomes
+from pipelines.push.outcomes import Outcome, Outcomes
+from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Fault, Server, seed_account
 from pipelines.settings import Settings
@@ -280,3 +283,26 @@ def test_what_turns_up_later_is_an_alarm_until_it_is_acknowledged(
     assert sync("push", *BOTH)[0] == 0
     assert events(account) == once(rows + more)
     assert "alarms" not in sync("status", "--json")[1]
+
+
+@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
+def test_what_a_person_called_absent_after_the_ledger_was_lost_is_an_alarm_too(
+    account: Account, either: Settings, server: Server, give: Callable[..., list[Row]]
+) -> None:
+    """The call lands after its rows were sent again; the archive is lost too, and their sends say whose they are."""
+    rows = give(3, ["5", "7.25"])
+    hasty = either.model_copy(update={"settle_seconds": 0.0})
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    push(either, BOTH, wait=False)
+    (hasty.data_dir / "ledger.db").unlink()
+    shutil.rmtree(hasty.parquet_dir / "imports")
+    adopt(hasty)
+    lost = [doubt.identity for doubt in in_doubt(hasty)]
+    assert len(lost) == 3
+    resolve(hasty, lost, Outcome.PENDING, "not in the account")
+    assert push(hasty, BOTH).unsettled.alarms == 0
+    sales = [json.loads(line) for line in (hasty.history / "revenue.ndjson").read_text().splitlines()]
+    store(hasty, [{**sale, "revenue": float(sale["revenue"])} for sale in sales])
+    assert push(hasty, BOTH).unsettled.alarms == 1
+    (alarm,) = open_alarms(hasty)
+    assert (alarm.rows, alarm.sent_again, events(account)) == (3, 3, once(rows + rows))

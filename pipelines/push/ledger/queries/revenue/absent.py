@@ -84,6 +84,9 @@ class Counted(NamedTuple):
 NOT_SENT_AGAIN = "not sent again, so that nothing is there twice"
 """Why an alarm is closed from the start: it only shows how long the account may take."""
 
+_NOT_KNOWN = ""
+"""Instead of the contact."""
+
 _AT_ONCE = 500  # parameters of one statement
 
 _LINES = [ABSENT.c[name] for name in Entry._fields if name != "pending"]
@@ -127,6 +130,8 @@ def call_absent(
 def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str) -> None:
     """Watch rows that a person has called absent; what their contacts hold is not on record yet.
 
+    Nor may be whose they are, of rows that were taken over (`name_contacts`).
+
     Args:
         connection: a transaction.
         identities: the rows.
@@ -136,7 +141,7 @@ def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str
         sa.select(
             ROWS.c.identity,
             ROWS.c.chunk,
-            ROWS.c.contact,
+            sa.func.coalesce(ROWS.c.contact, _NOT_KNOWN).label("contact"),
             ROWS.c.list_ref,
             sa.func.coalesce(ROWS.c.amount, 0).label("amount"),
             sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at).label("sent_at"),
@@ -145,12 +150,34 @@ def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str
         .where(
             ROWS.c.dataset == REVENUE,
             ROWS.c.identity.in_(sa.bindparam("these", expanding=True)),
-            ROWS.c.contact.is_not(None),
         )
     )
     for start in range(0, len(identities), _AT_ONCE):
         rows = connection.execute(query, {"these": list(identities[start : start + _AT_ONCE])}).mappings()
         call_absent(connection, [dict(row) for row in rows], at, None, {})
+
+
+def nameless(connection: sa.Connection) -> dict[int, str]:
+    """The entries that are watched and of which it is not known whose they are: by number, the message of each."""
+    query = (
+        sa.select(ABSENT.c.entry, ROWS.c.message_id)
+        .join(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
+        .where(ABSENT.c.watched, ABSENT.c.contact == _NOT_KNOWN, ROWS.c.message_id.is_not(None))
+    )
+    return {int(row.entry): row.message_id for row in connection.execute(query)}
+
+
+def name_contacts(connection: sa.Connection, contacts: Mapping[int, tuple[str, str | None]]) -> None:
+    """Note whose entries are.
+
+    Args:
+        connection: a transaction.
+        contacts: by the number of the entry, contact and list, as push_rows has them.
+    """
+    for entry, (contact, list_ref) in contacts.items():
+        connection.execute(
+            sa.update(ABSENT).where(ABSENT.c.entry == entry).values(contact=contact, list_ref=list_ref)
+        )
 
 
 def watched(connection: sa.Connection) -> list[Entry]:
