@@ -43,6 +43,7 @@ test: .venv/.runtime ## install and run every check: lint, types, layers, tests
 	rm -f .venv/.installing; } & others=$$!; \
 	$(MAKE) --no-print-directory .venv/.dev || { wait; exit 1; }; \
 	{ found=$$($(MAKE) --no-print-directory lint 2>&1); code=$$?; printf '\n%s\n' "$$found"; exit $$code; } & lint=$$!; \
+	$(MAKE) --no-print-directory .venv/.compiled; \
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q; tests=$$?; \
 	wait $$others; wait $$lint || { echo "make test: lint failed, see above"; exit 1; }; exit $$tests
 
@@ -147,6 +148,10 @@ clean: ## remove .venv and everything that runs have left behind
 	@echo "Installing the development tools ..."
 	@$(call install,$(BIN)/python,--no-compile -r requirements-dev.lock)
 	@touch $@
+
+# Beside lint, before the tests: else each of four processes that begin at once compiles the same three thousand modules.
+.venv/.compiled: .venv/.dev
+	@$(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1 && touch $@ || true # what is wrong, the tests show
 
 # Older clients of the warehouse, each in a folder of its own: their tests are skipped where one cannot be installed.
 .venv/.clients: .venv/.runtime $(wildcard tests/clients/*.lock)
