@@ -9,6 +9,9 @@ from pathlib import Path
 WAREHOUSE = "200MB"
 """To build a warehouse. With less, ten million rows of history cannot be joined with their files."""
 
+RECORDS = "144MB"
+"""To fill imports.records at the end of a push, whose process holds what it sent with as well."""
+
 SCRATCH = "200MB"
 """To work on Parquet files of a pull."""
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.databases import duckdb_memory
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.corrected import AMOUNT, find_sent
 from pipelines.push.audit.archive.files import archive_folder, archived
@@ -34,15 +37,30 @@ _KNOWN = {
     "outcome": f"ENUM ({', '.join(map(literal, Outcome))})",
     "current": "BOOLEAN",
     "tries": "INTEGER",
-    "code": "VARCHAR",
-    "message": "VARCHAR",
-    "message_id": "VARCHAR",
     "content": "BIGINT",
 }
-"""What is published of the rows that the ledger knows, in types that are small: a join has to hold them all."""
+"""The table `known`: the rows that the ledger knows, in types that are small, since a join has to hold them all."""
 
-_AMOUNT = {"amount": "BIGINT"}
-"""The same of revenue alone."""
+_KNOWN_OF_REVENUE = {"message_id": "VARCHAR", "amount": "BIGINT"}
+"""What `known` has of revenue alone."""
+
+_TEXTS = {"identity": "VARCHAR", "outcome": "VARCHAR", "code": "VARCHAR", "message": "VARCHAR"}
+"""The table `texts`: of the few rows that have a code or a message. In `known`, each row would take room for them."""
+
+_HAS_TEXT = (pc.field("code") != "") | (pc.field("message") != "")
+
+_CAUSES = " ".join(f"WHEN '{outcome}' THEN {literal(text)}" for outcome, text in CAUSES.items())
+
+_REASON = (
+    f"CASE WHEN contains(w.message, '{EVIDENCE}')"
+    f" THEN coalesce(nullif(rtrim(split_part(w.message, '{EVIDENCE}', 1), ':; '), ''),"
+    f" CASE w.outcome {_CAUSES} END)"
+    " ELSE nullif(w.message, '') END"
+)
+"""The reason of a row of `texts`, `w`, as SQL: its cause without figures; see `outcomes.cause`."""
+
+_EVIDENCE = f"nullif(substr(w.message, nullif(instr(w.message, '{EVIDENCE}'), 0)), '')"
+"""The figures that the reason rests on, as SQL; null without any."""
 
 _SAME_CONTENT = "a.identity = k.identity AND a.content = k.content"
 """Whether a row of the archive, `a`, is what the ledger says was sent."""
@@ -53,6 +71,10 @@ def keep_facts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
 
     An earlier version of the program archived nothing.
     """
+    if not is_any(connection, "imports.records"):  # a look at the archive has a million rows in memory
+        rows = f"SELECT dataset, identity, {_names('r')} FROM imports.records AS r"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS {rows}")
+        return
     rows = " UNION ALL BY NAME ".join(
         f"SELECT dataset, identity, {_names('r')} FROM imports.records AS r"
         f" WHERE dataset = '{name}' AND attempt > 0"
@@ -78,13 +100,8 @@ def insert_records(
         settings: where the stage and the archive lie, and what may be published.
         ledger: open.
     """
-    known = _KNOWN | (_AMOUNT if name == REVENUE else {})
-    declared = ", ".join(f"{column} {kind}" for column, kind in known.items())
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE known ({declared})")
-    sent = 0
-    for rows in ledger_rows(ledger, name, list(known)):
-        insert(connection, "known", rows)
-        sent += rows.num_rows
+    connection.execute(f"SET memory_limit = '{duckdb_memory.RECORDS}'")
+    sent = _make_known(connection, name, ledger)
     stage, privacy = stage_path(settings, name), Privacy.of(settings)
     files = archived(archive_folder(settings, name))
     if stage.exists():
@@ -98,6 +115,28 @@ def insert_records(
     if sent and count(connection, "SELECT count(*) FROM known"):
         _records_of_earlier_inputs(connection, name, files, privacy)
     connection.execute("DROP TABLE known")
+    connection.execute("DROP TABLE texts")
+
+
+def _make_known(connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger) -> int:
+    """Make the tables `known` and `texts` of a dataset; how many rows the ledger knows.
+
+    Args:
+        connection: to the new warehouse.
+        name: of the dataset.
+        ledger: open.
+    """
+    known = _KNOWN | (_KNOWN_OF_REVENUE if name == REVENUE else {})
+    for table, columns in {"known": known, "texts": _TEXTS}.items():
+        declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({declared})")
+    sent = 0
+    for rows in ledger_rows(ledger, name, list(known | _TEXTS)):
+        insert(connection, "known", rows.select(list(known)))
+        insert(connection, "texts", rows.select(list(_TEXTS)).filter(_HAS_TEXT))
+        sent += rows.num_rows
+    pa.default_memory_pool().release_unused()  # it would keep what the batches took beside what DuckDB takes next
+    return sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +203,12 @@ def _records_of_earlier_inputs(
     record = (
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{name}' AS dataset, k.identity, {message} AS message_id, k.outcome,"
-        " nullif(code, '') AS code,"
-        f" {_reason('k')} AS reason, {_evidence('k')} AS evidence, k.chunk, tries AS attempt,"
+        " nullif(w.code, '') AS code,"
+        f" {_REASON} AS reason, {_EVIDENCE} AS evidence, k.chunk, tries AS attempt,"
         " coalesce(answered_at, intended_at) AS at, current AS in_input, false AS differs,"
         " false AS differs_acknowledged, {facts}"
         " FROM {known} AS k JOIN imports.chunks AS c ON c.chunk = k.chunk"
+        " LEFT JOIN texts AS w ON w.identity = k.identity"
     )
 
     def facts(table: str) -> str:
@@ -204,22 +244,6 @@ def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[
         " JOIN rest AS k USING (identity) WHERE k.content IS NULL"
         f" QUALIFY row_number() OVER (PARTITION BY identity ORDER BY {best}file DESC, a.content) = 1"
     )
-
-
-def _reason(table: str) -> str:
-    """The reason of a row that the ledger knows, as SQL: its cause without figures; see `outcomes.cause`."""
-    message = f"{table}.message"
-    before = f"nullif(rtrim(split_part({message}, '{EVIDENCE}', 1), ':; '), '')"
-    causes = " ".join(f"WHEN '{outcome}' THEN {literal(text)}" for outcome, text in CAUSES.items())
-    return (
-        f"CASE WHEN contains({message}, '{EVIDENCE}')"
-        f" THEN coalesce({before}, CASE {table}.outcome {causes} END) ELSE nullif({message}, '') END"
-    )
-
-
-def _evidence(table: str) -> str:
-    """The figures that the reason rests on, as SQL; null without any."""
-    return f"nullif(substr({table}.message, nullif(instr({table}.message, '{EVIDENCE}'), 0)), '')"
 
 
 def _names(table: str) -> str:
@@ -265,8 +289,8 @@ def _from_stage(dataset: Dataset, privacy: Privacy, staged: _Staged) -> str:
         "INSERT INTO imports.records BY NAME"
         f" SELECT '{dataset.name}' AS dataset, {identity} AS identity, {message} AS message_id,"
         f" coalesce(v.outcome, k.outcome, 'pending') AS outcome, coalesce({code}, nullif(w.code, '')) AS code,"
-        f" coalesce(v.reason || coalesce(': ' || {places}, ''), {_reason('w')}) AS reason,"
-        f" {_evidence('w')} AS evidence, k.chunk,"
+        f" coalesce(v.reason || coalesce(': ' || {places}, ''), {_REASON}) AS reason,"
+        f" {_EVIDENCE} AS evidence, k.chunk,"
         " coalesce(k.tries, 0) AS attempt, coalesce(c.answered_at, c.intended_at) AS at, true AS in_input,"
         f" {differs} AS differs, {seen} AS differs_acknowledged, f.path AS file, i.row, {line} AS line,"
         f" {facts},"
@@ -275,9 +299,7 @@ def _from_stage(dataset: Dataset, privacy: Privacy, staged: _Staged) -> str:
         f" FROM (SELECT * {kept} FROM stage.input) AS i JOIN stage.files AS f USING (file)"
         " LEFT JOIN stage.verdicts AS v ON v.seq = i.seq LEFT JOIN stage.ordinals AS o ON o.seq = i.seq"
         f" LEFT JOIN known AS k ON v.outcome IS NULL AND k.identity = {identity}"
-        # few rows have a text of their own; with the others' nulls the join above would not fit in memory
-        " LEFT JOIN (SELECT identity, outcome, code, message FROM known WHERE code <> '' OR message <> '') AS w"
-        " ON w.identity = k.identity"
+        " LEFT JOIN texts AS w ON w.identity = k.identity"
         f" LEFT JOIN imports.chunks AS c ON c.chunk = k.chunk{given}"
     )
 

@@ -27,7 +27,7 @@ _KNOWN_BY = ("id", "record_id")
 
 _FACTS = ", ".join(field.name for field in FACTS)
 
-_GOES_AGAIN = f"k.outcome = '{Outcome.PENDING}' AND coalesce(k.code, '') NOT IN ('', '{NO_ANSWER}')"
+_GOES_AGAIN = f"k.outcome = '{Outcome.PENDING}' AND coalesce(w.code, '') NOT IN ('', '{NO_ANSWER}')"
 """Whether the account does not have the row and is given what the file says, as a condition."""
 
 AMOUNT = sql_amount("k.amount")
@@ -46,7 +46,7 @@ def find_sent(
     Its columns: seq, is_known (whether the facts are), message_id and amount (by the ledger, for revenue), the facts.
 
     Args:
-        connection: to the warehouse, with the tables `known` and `earlier`, and the stage as `stage`.
+        connection: to the warehouse, with the tables `known`, `texts` and `earlier`, and the stage as `stage`.
         dataset: what they are of.
         files: its archive.
         privacy: what of it may be published.
@@ -56,7 +56,7 @@ def find_sent(
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE corrected (seq, identity, content, message_id, amount) AS"
         f" SELECT c.seq, k.identity, k.content, {of_ledger} FROM stage.{table} AS c"
-        " JOIN known AS k ON k.identity = c.identity"
+        " JOIN known AS k ON k.identity = c.identity LEFT JOIN texts AS w ON w.identity = k.identity"
         f" WHERE NOT ({_GOES_AGAIN}) AND (k.content IS NULL OR {changed('k.content', 'c.content')})"
     )
     if not count(connection, "SELECT count(*) FROM corrected"):
