@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import duckdb
 
 from pipelines.privacy import Privacy
+from pipelines.push.audit.adopt import sent_otherwise
 from pipelines.push.audit.archive.rows import all_archived, keep, noting, refuse_damaged
-from pipelines.push.audit.lost_ledger import sent_otherwise
 from pipelines.push.checks.compare import SYNCED, SendsStage, compare, may_turn_out, note_answered
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded

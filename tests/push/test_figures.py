@@ -19,8 +19,8 @@ from pipelines.cli.terminal.results import push_notes
 from pipelines.errors import AccessError, BusyError, StorageError, TracklySyncError, UsageError
 from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.alerts import push_conditions
-from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome

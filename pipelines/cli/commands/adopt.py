@@ -12,7 +12,7 @@ from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import money, plural
 
 if TYPE_CHECKING:
-    from pipelines.push.audit.lost_ledger.adopt import Adopted
+    from pipelines.push.audit.adopt.adopt import Adopted
 
 
 @guarded
@@ -29,7 +29,7 @@ def adopt(as_json: AsJson = False) -> int:
     """
     settings = load_settings()
     refuse_misspelt()
-    from pipelines.push.audit.lost_ledger.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.adopt.adopt import adopt as run_adopt  # noqa: PLC0415 - help answers at once
 
     done = run_adopt(settings)
     if as_json:

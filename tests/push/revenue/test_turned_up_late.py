@@ -18,7 +18,7 @@ import pytest
 from processes import process
 
 from pipelines.cli.app import app
-from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.ledger.status import outcomes

@@ -1,6 +1,7 @@
-"""A ledger that was lost or restored from a backup, and what the warehouse still knows of what was sent.
+"""A ledger that was lost or restored from a backup, and what else knows what was sent.
 
-detect ─▶ adopt (revenue: taken over) and forgotten_sends (sends and clicks: shown)
+pushed_calls (noted while a push sends) ─▶ survivors ─▶ detect ─▶ forgotten_sends (shown), emptied (as a person says)
+the other way round, a warehouse that was lost: lost_warehouse
 
-What does not belong here: writing to the ledger (`ledger.queries.revenue.adopt`).
+What does not belong here: taking over what the ledger does not know (`audit.adopt`).
 """

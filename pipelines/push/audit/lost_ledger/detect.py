@@ -3,7 +3,7 @@
 The warehouse has every call that was made (`imports.chunks`), and so has what is noted beside the archive. A ledger
 that does not know one of them is another one. Everything that asks, asks here: pushes, plans, resolve, status,
 doctor, alerts, the report, reconcile. What does not belong here: what survives (`survivors`), and taking over what
-the ledger does not know (`adopt`).
+the ledger does not know (`audit.adopt`).
 """
 
 from collections.abc import Collection, Mapping

@@ -4,7 +4,7 @@ Pushed again they come back as duplicates; but their files may be gone, and then
 their records are carried from one warehouse to the next, without the call, until the ledger knows the row again.
 Where the warehouse was lost as well, sends that revenue names are taken from the archive.
 Those of the current input are pending, as the ledger counts them, with a code by which marts count them as sent.
-Revenue is taken over into the ledger itself (`adopt`). What does not belong here: records that the ledger knows.
+Revenue is taken over into the ledger itself (`audit.adopt`). What does not belong here: records that it knows.
 """
 
 from collections.abc import Collection

@@ -1,6 +1,6 @@
 """A warehouse that was lost and made again by a pull: the tables of what was pushed come back from the ledger.
 
-What does not belong here: filling them (`audit.publish`), and a ledger that was lost (`adopt`).
+What does not belong here: filling them (`audit.publish`), and a ledger that was lost (`audit.adopt`).
 """
 
 import logging

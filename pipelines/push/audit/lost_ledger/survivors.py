@@ -1,7 +1,7 @@
 """What may outlive a ledger and knows of the calls it had: the warehouse, and what is noted beside the archive.
 
 Each is opened as a connection with the tables imports.chunks and imports.records, so that all questions are the same.
-What does not belong here: the questions (`detect`, `adopt`), and the files of what is noted (`pushed_calls`).
+What does not belong here: the questions (`detect`, `audit.adopt`), and the files of what is noted (`pushed_calls`).
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -18,8 +18,8 @@ from pipelines.cli.commands.report import report
 from pipelines.cli.commands.resolve import resolve
 from pipelines.cli.commands.status import status
 from pipelines.cli.shared.attention import attention
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.alerts import push_conditions
-from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import Lost, lost
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.status import outcomes

@@ -15,8 +15,8 @@ from pipelines.cli.commands.report import report
 from pipelines.cli.commands.resolve_emptied import state_emptied
 from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import Privacy
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.archive.rows import keep as archive
-from pipelines.push.audit.lost_ledger.adopt import adopt
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
 from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder

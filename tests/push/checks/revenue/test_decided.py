@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.pull.run import pull
-from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push

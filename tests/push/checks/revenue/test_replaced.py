@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from oracle import query
 
-from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push

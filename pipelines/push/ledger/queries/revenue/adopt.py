@@ -1,6 +1,6 @@
 """Calls and rows of revenue that another record than the ledger knows, taken over into it.
 
-What does not belong here: that record, and when it is believed (`pipelines.push.audit.lost_ledger.adopt`).
+What does not belong here: that record, and when it is believed (`pipelines.push.audit.adopt.adopt`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from pipelines.databases.duckdb_instances import attached
 from pipelines.privacy import Privacy
+from pipelines.push.audit.adopt.amounts import Row
 from pipelines.push.audit.archive.rows import all_archived
-from pipelines.push.audit.lost_ledger.amounts import Row
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.values.content_digest import likeness
 from pipelines.settings import Settings

@@ -10,7 +10,7 @@ from beginnings import seeded
 from histories import active_offer, sends_to, write_rows
 from oracle import query
 
-from pipelines.push.audit.lost_ledger.adopt import adopt
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.ledger.status import differing
 from pipelines.push.run import push
 from pipelines.push.send import queries

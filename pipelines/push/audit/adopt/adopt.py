@@ -2,7 +2,8 @@
 
 Sent again it would count twice, so no push goes on beside it: either the latest ledger is put back, or what they
 know is taken over (`adopt`). Sends and clicks need neither, since the API skips repeats. What does not
-belong here: how the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and noticing it (`detect`).
+belong here: how the ledger keeps what is taken over (`ledger.queries.revenue.adopt`), and noticing it
+(`audit.lost_ledger`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,10 @@ from typing import Any
 
 import duckdb
 
+from pipelines.push.audit.adopt.amounts import amount_of_rows, with_amounts
+from pipelines.push.audit.adopt.as_sent import with_digests
+from pipelines.push.audit.adopt.current_input import note_input, refuse_damaged_stages
 from pipelines.push.audit.alerts import watched_push
-from pipelines.push.audit.lost_ledger.amounts import amount_of_rows, with_amounts
-from pipelines.push.audit.lost_ledger.as_sent import with_digests
-from pipelines.push.audit.lost_ledger.current_input import note_input, refuse_damaged_stages
 from pipelines.push.audit.lost_ledger.detect import Surviving
 from pipelines.push.audit.lost_ledger.survivors import (
     add_rows,

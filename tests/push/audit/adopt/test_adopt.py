@@ -26,8 +26,8 @@ from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import AccessError, StorageError
 from pipelines.push.audit.acknowledged import balances
+from pipelines.push.audit.adopt.adopt import _is_believed, adopt
 from pipelines.push.audit.alerts import push_conditions
-from pipelines.push.audit.lost_ledger.adopt import _is_believed, adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.adopt import Unsure
