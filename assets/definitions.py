@@ -13,6 +13,7 @@ from assets.graph.pulled import PULLED_ASSETS
 from assets.graph.pushed import PUSHED_ASSETS
 from assets.graph.webhook_events import RECEIVED_ASSETS, events_arrive
 from assets.jobs import JOBS
+from assets.records.views import with_hooks
 from assets.resources import Trackly
 from assets.schedules import build_schedules
 from assets.sensors import build_sensors
@@ -35,9 +36,9 @@ def build_defs(
         automation: whether the schedules and the sensor are there.
     """
     settings = _settings()
-    made = [*PULLED_ASSETS, *RECEIVED_ASSETS, *PUSHED_ASSETS, *ANALYSIS_ASSETS]
+    made = [*PULLED_ASSETS, *RECEIVED_ASSETS, *PUSHED_ASSETS, build_months(settings), *ANALYSIS_ASSETS]
     return dg.Definitions(
-        assets=described([*OUTSIDE, *made, build_months(settings), *VIEWS], settings),
+        assets=described([*OUTSIDE, *map(with_hooks, made), *VIEWS], settings),
         asset_checks=[*CHECKS, events_arrive],
         jobs=JOBS,
         schedules=build_schedules(settings) if automation else [],

@@ -1,11 +1,13 @@
 """What analysts read that is made of the warehouse: its views, which need no run, and the report.
 
 Views are computed when they are read, so they are external assets: on the graph, with their columns, and never out of
-date. What must not go in: their SQL (`pipelines/warehouse/marts`), and figures of the report (`pipelines.report`).
+date. `records.views` has them on record whenever a table that they read is published. What must not go in: their SQL
+(`pipelines/warehouse/marts`), and figures of the report (`pipelines.report`).
 """
 
 import re
 import time
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 
@@ -94,3 +96,18 @@ VIEWS = [
     *(_derived(name, dataset) for name, dataset in DERIVED.items()),
 ]
 ANALYSIS_ASSETS = [report]
+
+
+def views_of(assets: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
+    """The views that read what these assets make, directly or by another view; in the order of `VIEWS`."""
+    found = set(assets)
+    for view in VIEWS:  # each reads only those before it
+        if any(dep.asset_key in found for dep in view.deps):
+            found.add(view.key)
+    return [view.key for view in VIEWS if view.key in found]
+
+
+def view_name(key: dg.AssetKey) -> str:
+    """A view's name in the warehouse, with its schema."""
+    name = key.to_user_string()
+    return name if name in DERIVED else f"marts.{name.removeprefix('marts_')}"

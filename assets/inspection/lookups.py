@@ -3,7 +3,7 @@
 Add a query here when a page or a check needs one. What must not go in: judging, and writing anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -35,6 +35,8 @@ from schemas.webhook_events import WEBHOOK_EVENTS
 _BATCH_ROWS = 50_000
 _MOST_REASONS = 20
 _PREVIEW_ROWS = 5
+_MOST_COUNTED = 250_000
+"""Rows of all tables up to which rows of views are counted: that takes some 10 microseconds of a processor a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,29 @@ def event_rows(settings: Settings) -> int:
             return 0
         ((rows,),) = connection.execute(f"SELECT count(*) FROM {WEBHOOK_EVENTS.name}").fetchall()
     return int(rows)
+
+
+def view_rows(settings: Settings, names: Sequence[str], most: int = _MOST_COUNTED) -> dict[str, int | None]:
+    """How many rows views have, of those that are there; None for each where counting would take long.
+
+    Args:
+        settings: where the warehouse is.
+        names: of views, with their schemas for those that are not in main.
+        most: rows that tables may have for rows of views to be counted.
+    """
+    if not is_there(settings.warehouse):
+        return {}
+    with reading(settings.warehouse) as connection:
+        views = connection.execute(
+            "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        there = {view if schema == "main" else f"{schema}.{view}" for schema, view in views}
+        found = [name for name in names if name in there]
+        sizes = "SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables()"
+        ((rows,),) = connection.execute(sizes).fetchall()
+        if rows > most:
+            return dict.fromkeys(found)
+        return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in found}
 
 
 def _reasons(quarantine: Path) -> dict[str, int]:

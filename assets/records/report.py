@@ -16,6 +16,10 @@ from hashlib import sha256
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance.utils import (
+    RUNLESS_JOB_NAME,
+    RUNLESS_RUN_ID,
+)  # not public; the locks hold the version
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +33,7 @@ from assets.records.provenance import inputs_of, versioned
 from assets.records.pruning import prune_dagster
 from assets.records.run_records import opened
 from assets.records.unreported import by_run, unreported
+from assets.records.views import record_views
 from assets.resources import GivenTrackly
 from assets.runs.started_by import by_command_line
 from pipelines.begun import unended
@@ -104,6 +109,7 @@ def report(
             run.report(one)(versioned(instance, graph, event, records[0].run, one.began, beside))
             beside.add(event.asset_key)
         run.end_step(one)
+    record_views(instance, settings, made, records[0].run, command_line.job_of(records), run.ended())
     if any(record.activity.startswith(("push", "resolve", "adopt")) for record in records):
         report_months(instance, settings, run.report())
     checked = _checked(settings, made)
@@ -146,6 +152,7 @@ def report_events(instance: dg.DagsterInstance, settings: Settings, defs: dg.Def
     if before and _is_like(before, found):
         return
     instance.report_runless_asset_event(found)
+    record_views(instance, settings, [found.asset_key], RUNLESS_RUN_ID, RUNLESS_JOB_NAME, time.time())
     for result in _checked(settings, [found.asset_key]):
         instance.report_runless_asset_event(evaluation(instance, result))
 

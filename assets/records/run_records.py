@@ -139,7 +139,7 @@ class RunWriter:
 
     def report(self, one: Tried | None = None) -> Report:
         """What puts events of an asset on record; without one, of what the run has made beside its steps."""
-        at = (one.ended if one else None) or self._ended()
+        at = (one.ended if one else None) or self.ended()
         return in_run(self._instance, self._run.run_id, self._run.job_name, step=self._step, at=at)
 
     def end_step(self, one: Tried) -> None:
@@ -157,7 +157,7 @@ class RunWriter:
 
     def evaluate(self, evaluations: Sequence[AssetCheckEvaluation]) -> None:
         """The results of checks, each as a step where the job has one for it."""
-        at = self._ended()
+        at = self.ended()
         own = {self._steps.get(dg.AssetKey(one.asset)) for one in self.tried}
         steps = [step for step in dict.fromkeys(map(self._step, evaluations)) if step not in own]
         for step in steps:
@@ -175,7 +175,11 @@ class RunWriter:
         errors = [one.error for one in self.tried if one.error]
         failed = self.status is dg.DagsterRunStatus.FAILURE
         data = JobFailureData(error=None, failure_reason=RunFailureReason.STEP_FAILURE) if failed else None
-        self._report_event(kind, self._ended(), data=data, message=errors[0] if errors else "Done.")
+        self._report_event(kind, self.ended(), data=data, message=errors[0] if errors else "Done.")
+
+    def ended(self) -> float:
+        """When the last of it ended, seconds since 1970; of what goes on, when it began."""
+        return max(_end(record) or _seconds(record.started_at) for record in self._records)
 
     def _report_event(
         self,
@@ -201,9 +205,6 @@ class RunWriter:
 
     def _began(self) -> float:
         return min(_seconds(record.started_at) for record in self._records)
-
-    def _ended(self) -> float:
-        return max(_end(record) or _seconds(record.started_at) for record in self._records)
 
 
 def opened(

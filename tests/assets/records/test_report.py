@@ -17,10 +17,13 @@ from receiving import arrive, delivery
 from serving import wait_for
 
 from assets.definitions import build_defs
+from assets.graph.analysis import VIEWS
+from assets.inspection.lookups import view_rows
 from assets.jobs import JOBS
 from assets.records.command_line import job_of
 from assets.records.events import in_run, report_months
 from assets.records.report import bring_up_to_date, records_of, report_events, report_pending
+from assets.resources import GivenTrackly
 from assets.runs.in_process import run_job
 from assets.ui.serve import settle_stale_runs
 from pipelines.cli.commands.ui import dagster_home
@@ -69,6 +72,20 @@ def test_a_push_of_dagsters_reports_which_months_it_has_sent(records: Records) -
     made = records.made("imported_months")[-1]
     assert (made.partition, made.metadata["month_accepted"].value) == ("2024-03", 8)
     assert records.checks("imported_months", "complete")[-1] == "SUCCEEDED"
+
+
+def test_views_are_on_record_when_what_they_read_is_published(records: Records) -> None:
+    """Once for a push, with their rows; others are not its. They are in the records of all runs and of this one."""
+    (run,) = records.instance.get_runs()
+    (made,) = records.instance.fetch_materializations(dg.AssetKey("marts_imported_messages"), limit=9).records
+    assert made.run_id == run.run_id
+    assert records.figure("marts_imported_messages", "dagster/row_count") == 8
+    assert records.made("marts_list_health") == []
+    noted = records.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    keys = [one.dagster_event.asset_key for one in noted if one.dagster_event]
+    assert keys.count(dg.AssetKey("marts_funnel")) == 1
+    assert set(view_rows(records.settings, ["marts.list_health", "no_view"], most=1)) == {"marts.list_health"}
+    assert view_rows(records.settings, ["marts.list_health"], most=1) == {"marts.list_health": None}
 
 
 def assert_is_a_run_under_its_job(records: Records) -> None:
@@ -131,6 +148,9 @@ def test_what_the_command_line_did_is_there_once(records: Records) -> None:
     assert records.figure("history_sends", "dagster/row_count") == 14
     assert records.figure("contacts", "run") == "by-hand"
     assert records.figure("reconciliation", "agrees") is True
+    assert records.figure("marts_imported_messages", "dagster/row_count") == 13
+    assert records.figure("marts_list_health", "dagster/row_count") == len(account.lists)
+    assert {len(records.made(one.key.to_user_string())) for one in VIEWS} == {1, 2}, "one more each"
     assert records.checks("contacts", "consistency")[:1] == ["SUCCEEDED"]
     assert records.checks("imported_sends", "settled")[:1] == ["SUCCEEDED"]
     assert records.checks("reconciliation", "the_books_agree")[:1] == ["SUCCEEDED"]
@@ -305,8 +325,10 @@ def test_dagsters_records_may_be_on_postgresql(
         assert report_pending(instance, settings) == 1
     with dg.DagsterInstance.from_config(str(home)) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("lists"))
+        view = instance.get_latest_materialization_event(dg.AssetKey("marts_list_health"))
         assert event
-        assert event.run_id == "on postgresql"
+        assert view
+        assert event.run_id == view.run_id == "on postgresql"
         record = instance.get_run_record_by_id("on postgresql")
         assert record
         assert record.dagster_run.is_success
@@ -322,6 +344,7 @@ def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> 
     settings, instance = records.settings, records.instance
     report_events(instance, settings, build_defs())
     assert records.made("webhook_events") == []
+    before = len(records.made("marts_opt_outs"))
     for number in (1, 2):
         arrive(settings, delivery(number))
         assert publish_events(settings) == 1
@@ -330,6 +353,8 @@ def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> 
         assert len(records.made("webhook_events")) == number
         assert records.figure("webhook_events", "dagster/row_count") == number
         assert records.figure("webhook_events", "bodies") == number
+        assert records.figure("marts_opt_outs", "dagster/row_count") == 0
+        assert len(records.made("marts_opt_outs")) == number + before
     assert len(records.checks("webhook_events", "events_arrive")) == 2
     with recorded(settings.data_dir, "again", "replay webhook_events"):
         publish_events(settings, again=True)
@@ -337,6 +362,27 @@ def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> 
     event = instance.get_latest_materialization_event(dg.AssetKey("webhook_events"))
     assert event
     assert event.run_id == "again"
+
+
+def test_an_import_that_is_materialized_alone_shows_in_the_months_and_views(records: Records) -> None:
+    """Also one that fails: what it has sent by then is published."""
+    settings, instance = records.settings, records.instance
+    job = build_defs(
+        resource_overrides={"trackly": GivenTrackly(settings)}
+    ).resolve_implicit_global_asset_job_def()
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    alone = [dg.AssetKey("history_sends"), dg.AssetKey("imported_sends")]
+    write_sends(records.account, settings.history, {"2024-03": 8, "2024-05": 5, "1999-01": 1, "2024-06": 2})
+    for fault in (["500,path=/history/sends,times=99"], []):
+        records.server.faults.active[:] = map(parse_fault, fault)
+        before = len(records.made("marts_funnel"))
+        done = job.execute_in_process(
+            run_config=quiet, instance=instance, asset_selection=alone, raise_on_error=False
+        )
+        assert done.success is not bool(fault)
+        assert len(records.made("marts_funnel")) == before + 1
+        assert (records.made("imported_months")[0].partition == "2024-06") is done.success
+    assert records.figure("marts_imported_messages", "dagster/row_count") == 15
 
 
 def test_records_that_cannot_be_used_are_a_warning(
