@@ -34,7 +34,7 @@ def _pulled(dataset: Dataset, deps: tuple[str, ...] = ()) -> dg.AssetsDefinition
         group_name=GROUP,
         pool=PULL_POOL,
         kinds={"parquet"},
-        description=f"{dataset.doc} Source: {dataset.page}.",
+        description=f"{dataset.doc} Source: {dataset.page}. A snapshot, which `warehouse` publishes.",
         metadata={"dagster/column_schema": column_schema(dataset, pulled=True)},
     )
     def pull_one(context: dg.AssetExecutionContext, trackly: Trackly) -> dg.MaterializeResult[None]:

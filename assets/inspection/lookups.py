@@ -35,7 +35,7 @@ from schemas.webhook_events import WEBHOOK_EVENTS
 _BATCH_ROWS = 50_000
 _MOST_REASONS = 20
 _PREVIEW_ROWS = 5
-_MOST_COUNTED = 250_000
+_MOST_COUNTED = 100_000
 """Rows of all tables up to which rows of views are counted: that takes some 10 microseconds of a processor a row."""
 
 

@@ -7,7 +7,9 @@ import dagster as dg
 import pytest
 from dagster_records import READ, Records, write_sends
 
+from assets.definitions import build_defs
 from assets.records.report import report_pending
+from assets.resources import GivenTrackly
 from assets.runs.in_process import run_job
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.pull.run import pull
@@ -74,3 +76,13 @@ def test_what_is_stale_is_so_whoever_did_it(records_in_memory: Records) -> None:
     done("meanwhile", pulled)
     records.report("late")
     assert stale() == {"history_sends", "report"}
+    # a snapshot by itself is not published, by whomever; a command publishes all that are newest
+    job = build_defs(
+        resource_overrides={"trackly": GivenTrackly(settings)}
+    ).resolve_implicit_global_asset_job_def()
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    job.execute_in_process(run_config=quiet, instance=instance, asset_selection=[dg.AssetKey("contacts")])
+    assert stale() == {"history_sends", "report", "revenue", "warehouse"}
+    pull(settings, ["lists"], "publishes both")
+    records.report("publishes both")
+    assert stale() == {"history_sends", "report", "revenue"}
