@@ -74,3 +74,11 @@ def post(http: httpx.Client, entity: str, *records: Any) -> Row:
     """The answer to an import of some records."""
     answer: Row = http.post(f"/history/{entity}", json={"records": list(records)}).json()
     return answer
+
+
+def sent(http: httpx.Client, method: str, path: str, **body: Any) -> dict[str, Any]:
+    """The answer to a request that succeeds."""
+    reply = http.request(method, path, json=body)
+    assert reply.is_success, reply.text
+    answer: dict[str, Any] = reply.json()
+    return answer

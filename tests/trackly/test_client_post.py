@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from played_calls import ANSWER, BODY, play
 
 from pipelines.errors import (
     AccessError,
@@ -17,22 +18,6 @@ from pipelines.errors import (
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_clicks, post_revenue, post_sends
-
-ANSWER = {"success_count": 2, "error_count": 0}
-BODY = b'{"records": [{"message_id": "m1"}, {"message_id": "m2"}]}'
-
-
-def play(wire: Any, post: Any, *steps: Any, **overrides: Any) -> tuple[Any, Any]:
-    """Serve the steps to one import call; what came of it, and the server."""
-
-    async def run() -> tuple[Any, Any]:
-        async with wire.serve(*steps) as server, TracklyClient(server.settings(**overrides)) as client:
-            try:
-                return await post(client, BODY), server
-            except Exception as error:  # noqa: BLE001 - handed to the test
-                return error, server
-
-    return asyncio.run(run())
 
 
 @pytest.mark.parametrize(
