@@ -5,14 +5,10 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import psycopg
@@ -20,43 +16,28 @@ import pytest
 from beginnings import Beginning, beginning, seeded
 from commands import trackly_sync
 from histories import active_offer, sends_to, write_rows
-from oracle import query, restore_key
+from lost_ledgers import Row, change, copy_ledger, restore, rows_of
+from oracle import query
 
 from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.cli.commands.status import status as status_command
-from pipelines.errors import AccessError, StorageError
+from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import balances
-from pipelines.push.audit.adopt.adopt import _is_believed, adopt
-from pipelines.push.audit.alerts import push_conditions
+from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
-from pipelines.push.ledger.queries.revenue.adopt import Unsure
 from pipelines.push.ledger.status import outcomes
-from pipelines.push.outcomes import UNREAD, Outcome
+from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
-from pipelines.sandbox import API_KEY, Account, Fault, Server, running
+from pipelines.sandbox import API_KEY, Account, Fault, running
 from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS
 
-Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
 Some = Callable[[int], list[Row]]
 BOTH = ("sends", "revenue")
-
-
-def rows_of(sends: list[Row], offer: str, first: int, last: int) -> list[Row]:
-    return [
-        {
-            "record_id": f"r{number}",
-            "message_id": sends[number]["id"],
-            "offer_id": offer,
-            "revenue": 1.25 + number,
-            "timestamp": "2024-05-02T10:00:00Z",
-        }
-        for number in range(first, last)
-    ]
 
 
 @pytest.fixture
@@ -101,25 +82,6 @@ def pushed(
     pushed_thrice.restore(account, settings)
     account.log.clear()
     return some_sends(120), settings.data_dir / "backup.db"
-
-
-def restore(settings: Settings, backup: Path | None) -> None:
-    """Put a backup in place of the ledger; None: it is lost."""
-    for file in settings.data_dir.glob("ledger.db*"):
-        file.unlink()
-    if backup:
-        shutil.copy(backup, settings.data_dir / "ledger.db")
-
-
-def copy_ledger(settings: Settings, name: str, entity: str, _: Row) -> None:
-    """A backup of the ledger as it is when the first row of revenue arrives; hung into the account."""
-    backup = settings.data_dir / name
-    if entity == "revenue" and not backup.exists():
-        with (
-            closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger,
-            closing(sqlite3.connect(backup)) as copy,
-        ):
-            ledger.backup(copy)
 
 
 def accounted(settings: Settings) -> dict[str, int]:
@@ -182,12 +144,6 @@ def test_an_older_state_of_a_call_gives_way_to_what_the_warehouse_has(
     assert accounted(settings) == records
     assert sorted(row["revenue"] for row in account.revenue) == sold
     assert reconcile(settings).agrees
-
-
-def change(ledger: Path, edit: str) -> None:
-    """Change a ledger behind our back."""
-    with closing(sqlite3.connect(ledger)) as connection, connection:
-        connection.execute(edit)
 
 
 def make_older(settings: Settings) -> None:
@@ -337,76 +293,6 @@ def test_a_command_that_is_refused_names_the_remedy(
     refused = trackly_sync(("push", "revenue"), env, settings.data_dir)
     assert refused.returncode == 1
     assert "trackly-sync adopt" in " ".join(refused.stderr.split())
-
-
-def test_what_had_no_answer_is_in_doubt(
-    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
-) -> None:
-    """A call without an answer is not taken for carried out, nor sent again: a person says what it was."""
-    account.revenue.clear()
-    sends = some_sends(3)
-    sends[1] |= {name: sends[0][name] for name in ("to_number", "list_number")}
-    write("sends.ndjson", sends)
-    write("revenue.ndjson", rows_of(sends, offer, 0, 3))
-    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
-
-    def revoke(entity: str, row: Row) -> None:
-        """The key, before what was stored can be read."""
-        if entity == "revenue":
-            copy_ledger(settings, "backup.db", entity, row)
-            server.faults.active.append(Fault("revoke", path="contacts"))
-
-    account.refuse = revoke
-    with pytest.raises(AccessError):
-        push(settings, ["sends", "revenue"])
-    account.refuse = None
-    server.faults.active.clear()
-    restore_key(server)
-    doubtful = [doubt.identity for doubt in in_doubt(settings)]
-    assert doubtful
-    stored = len(account.revenue)
-    restore(settings, settings.data_dir / "backup.db")  # where they are under way
-    assert adopt(settings).rows == 0
-    assert sorted(doubt.identity for doubt in in_doubt(settings)) == sorted(doubtful)
-    restore(settings, None)
-    done = adopt(settings)
-    assert done.in_doubt == len(doubtful)
-    promised = "SELECT code, reason FROM imports.records WHERE outcome = 'in_doubt'"
-    by_hand = [("no_reading", UNREAD)] * len(doubtful)
-    assert query(settings.warehouse, promised) == by_hand, "no push settles them, and none is said to"
-    assert [(doubt.code, doubt.evidence) for doubt in in_doubt(settings)] == by_hand
-    counted = [condition.figures for judge in push_conditions for condition in judge(settings)]
-    assert {"by_hand": len(doubtful)} in counted
-    push(settings, ("sends", "revenue"))
-    assert query(settings.warehouse, promised) == by_hand
-    assert [(doubt.code, doubt.amount is None) for doubt in in_doubt(settings)] == [
-        ("no_reading", False)
-    ] * len(doubtful)
-    change(settings.data_dir / "ledger.db", "UPDATE push_rows SET amount = NULL WHERE outcome = 'in_doubt'")
-    assert [doubt.amount for doubt in in_doubt(settings)] == [None] * len(doubtful), "not 0: it is not known"
-    resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
-    assert plan_push(settings, BOTH).plans["revenue"].intake.pending == 0
-    # two of the three are of one contact, and so one of them was not sent at first
-    assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "is_in_doubt", "minute", "believed"),
-    [
-        ("accepted", False, 9, True),
-        ("duplicate", True, 9, True),
-        ("rejected", True, 0, True),
-        ("rejected", True, 9, False),
-        ("rejected", False, 0, False),
-    ],
-)
-def test_a_row_that_was_rejected_may_have_been_tried_again(
-    outcome: str, is_in_doubt: bool, minute: int, believed: bool
-) -> None:
-    """So that outcome counts only for the very call that has no answer in the ledger."""
-    at = datetime(2024, 5, 2, 10, tzinfo=UTC)
-    row = {"outcome": outcome, "intended_at": at + timedelta(minutes=minute)}
-    assert _is_believed(row, Unsure("r1", 1, at.isoformat(), is_in_doubt)) is believed
 
 
 @pytest.mark.parametrize("either", ["postgresql"], indirect=True)  # SQLite above

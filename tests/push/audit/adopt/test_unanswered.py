@@ -1,0 +1,94 @@
+"""Revenue that is taken over and had no answer, or was rejected: what counts of it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from lost_ledgers import Row, change, copy_ledger, restore, rows_of
+from oracle import query, restore_key
+
+from pipelines.errors import AccessError
+from pipelines.push.audit.adopt.adopt import _is_believed, adopt
+from pipelines.push.audit.alerts import push_conditions
+from pipelines.push.ledger.queries.revenue.adopt import Unsure
+from pipelines.push.outcomes import UNREAD, Outcome
+from pipelines.push.resolve import in_doubt, resolve
+from pipelines.push.run import plan as plan_push
+from pipelines.push.run import push
+from pipelines.sandbox import Account, Fault, Server
+from pipelines.settings import Settings
+
+Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+BOTH = ("sends", "revenue")
+
+
+def test_what_had_no_answer_is_in_doubt(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """A call without an answer is not taken for carried out, nor sent again: a person says what it was."""
+    account.revenue.clear()
+    sends = some_sends(3)
+    sends[1] |= {name: sends[0][name] for name in ("to_number", "list_number")}
+    write("sends.ndjson", sends)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 3))
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+
+    def revoke(entity: str, row: Row) -> None:
+        """The key, before what was stored can be read."""
+        if entity == "revenue":
+            copy_ledger(settings, "backup.db", entity, row)
+            server.faults.active.append(Fault("revoke", path="contacts"))
+
+    account.refuse = revoke
+    with pytest.raises(AccessError):
+        push(settings, ["sends", "revenue"])
+    account.refuse = None
+    server.faults.active.clear()
+    restore_key(server)
+    doubtful = [doubt.identity for doubt in in_doubt(settings)]
+    assert doubtful
+    stored = len(account.revenue)
+    restore(settings, settings.data_dir / "backup.db")  # where they are under way
+    assert adopt(settings).rows == 0
+    assert sorted(doubt.identity for doubt in in_doubt(settings)) == sorted(doubtful)
+    restore(settings, None)
+    done = adopt(settings)
+    assert done.in_doubt == len(doubtful)
+    promised = "SELECT code, reason FROM imports.records WHERE outcome = 'in_doubt'"
+    by_hand = [("no_reading", UNREAD)] * len(doubtful)
+    assert query(settings.warehouse, promised) == by_hand, "no push settles them, and none is said to"
+    assert [(doubt.code, doubt.evidence) for doubt in in_doubt(settings)] == by_hand
+    counted = [condition.figures for judge in push_conditions for condition in judge(settings)]
+    assert {"by_hand": len(doubtful)} in counted
+    push(settings, ("sends", "revenue"))
+    assert query(settings.warehouse, promised) == by_hand
+    assert [(doubt.code, doubt.amount is None) for doubt in in_doubt(settings)] == [
+        ("no_reading", False)
+    ] * len(doubtful)
+    change(settings.data_dir / "ledger.db", "UPDATE push_rows SET amount = NULL WHERE outcome = 'in_doubt'")
+    assert [doubt.amount for doubt in in_doubt(settings)] == [None] * len(doubtful), "not 0: it is not known"
+    resolve(settings, doubtful, Outcome.ACCEPTED, "seen in the account")
+    assert plan_push(settings, BOTH).plans["revenue"].intake.pending == 0
+    # two of the three are of one contact, and so one of them was not sent at first
+    assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_in_doubt", "minute", "believed"),
+    [
+        ("accepted", False, 9, True),
+        ("duplicate", True, 9, True),
+        ("rejected", True, 0, True),
+        ("rejected", True, 9, False),
+        ("rejected", False, 0, False),
+    ],
+)
+def test_a_row_that_was_rejected_may_have_been_tried_again(
+    outcome: str, is_in_doubt: bool, minute: int, believed: bool
+) -> None:
+    """So that outcome counts only for the very call that has no answer in the ledger."""
+    at = datetime(2024, 5, 2, 10, tzinfo=UTC)
+    row = {"outcome": outcome, "intended_at": at + timedelta(minutes=minute)}
+    assert _is_believed(row, Unsure("r1", 1, at.isoformat(), is_in_doubt)) is believed
