@@ -77,12 +77,8 @@ def keep_facts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Non
         return
     rows = " UNION ALL BY NAME ".join(
         f"SELECT dataset, identity, {_names('r')} FROM imports.records AS r"
-        f" WHERE dataset = '{name}' AND attempt > 0"
-        + (
-            f" AND NOT EXISTS (SELECT 1 FROM {rows_of(files)} AS a WHERE a.identity = r.identity)"
-            if files
-            else ""
-        )
+        + (f" ANTI JOIN {rows_of(files)} AS a ON a.identity = r.identity" if files else "")
+        + f" WHERE dataset = '{name}' AND attempt > 0"
         for name in PUSHED
         for files in (archived(archive_folder(settings, name)),)
     )

@@ -59,11 +59,11 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
     connection.execute("DELETE FROM corrected; DELETE FROM differing")
     if ledger is None or not is_any(connection, "known WHERE chunk IS NOT NULL"):
         return  # a first push has nothing to compare with
-    now = kept_content(dataset)
     connection.execute(
-        f"INSERT INTO corrected SELECT seq, ready.identity, {now}, known.content"
-        " FROM ready JOIN known ON known.identity = ready.identity"
-        f" WHERE known.content IS NOT NULL AND {changed('known.content', now)}"
+        "INSERT INTO corrected SELECT seq, identity, now, sent FROM"
+        f" (SELECT seq, ready.identity, {kept_content(dataset)} AS now, known.content AS sent"
+        " FROM ready JOIN known ON known.identity = ready.identity WHERE known.content IS NOT NULL)"
+        f" WHERE {changed('sent', 'now')}"
     )
     if dataset.name == REVENUE:
         _compare_amounts(connection, dataset, ledger)

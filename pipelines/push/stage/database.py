@@ -327,8 +327,8 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     connection.execute(
         "CREATE VIEW ready AS SELECT input.*, "
         "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END AS identity "
-        "FROM input LEFT JOIN ordinals USING (seq) "
-        "WHERE NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.seq = input.seq)"
+        # to plan a correlated NOT EXISTS takes twice as long, for each of thirty statements that read this
+        "FROM input LEFT JOIN ordinals USING (seq) ANTI JOIN verdicts ON verdicts.seq = input.seq"
     )
 
 

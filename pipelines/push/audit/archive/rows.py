@@ -196,18 +196,18 @@ def _new_rows(dataset: Dataset, files: Sequence[Path], privacy: Privacy) -> str:
     if privacy.key:
         rows = f"SELECT * REPLACE ({kept_columns(dataset, privacy)}) FROM ({rows})"
     there = (
-        f" AND NOT EXISTS (SELECT 1 FROM {rows_of(files)} AS there"
-        " WHERE there.identity = new.identity AND there.content = new.content)"
+        f" ANTI JOIN {rows_of(files)} AS there"
+        " ON there.identity = new.identity AND there.content = new.content"
         if files
         else ""
     )
     facts = ", ".join(f"{fact} AS {name}" for name, fact in facts_by_name(dataset, privacy, "new").items())
     return (
         f"SELECT identity, content, {facts} FROM ({rows}) AS new"
-        " WHERE seq NOT IN (SELECT seq FROM differing)"  # the account was given something else
         # rows of another month than the one that is pushed are known without a call
-        " AND NOT EXISTS (SELECT 1 FROM known WHERE known.chunk IS NULL AND known.identity = new.identity)"
+        " ANTI JOIN known ON known.chunk IS NULL AND known.identity = new.identity"
         f"{there}"
+        " WHERE seq NOT IN (SELECT seq FROM differing)"  # the account was given something else
     )
 
 
