@@ -45,6 +45,8 @@ _BAD_ANSWERS = frozenset({Kind.TROUBLE, Kind.UNREADABLE, Kind.PAGE})
 
 _LONGEST_CONNECT = 10.0
 """Seconds. Lost packets of the handshakes fit in; longer waits only delay the news that a host is away."""
+_OF_ALL = 0.9
+"""The most of a request's time that its connection may take: the whole time running out does not say what hung."""
 _LARGEST_ANSWER = 5_000_000
 """Bytes of the answer to an import, which names 100 records at most."""
 
@@ -285,7 +287,7 @@ class TracklyClient:
 def _limits(settings: Settings, total_seconds: float) -> Limits:
     return Limits(
         connections=settings.concurrency,
-        connect_seconds=min(settings.timeout_seconds, _LONGEST_CONNECT),
+        connect_seconds=min(settings.timeout_seconds, _LONGEST_CONNECT, _OF_ALL * total_seconds),
         silence_seconds=settings.timeout_seconds,
         total_seconds=total_seconds,
         page_bytes=settings.max_reply_mb * 1_000_000,

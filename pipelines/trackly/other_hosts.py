@@ -73,10 +73,10 @@ def _reason(error: Exception, url: str, proxy: Proxy | None) -> str:
     found = list(causes(error))
     if of_tls := _tls_problem(found, host_of(url)):
         return of_tls
+    plain = next((text for kind, text in _PLAIN if any(isinstance(cause, kind) for cause in found)), "")
     if proxy is not None and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return f"the proxy {proxy.place} cannot be reached"
-    plain = (text for kind, text in _PLAIN if any(isinstance(cause, kind) for cause in found))
-    return next(plain, f"not reached ({type(found[-1]).__name__})")
+        return f"the proxy {proxy.place} cannot be reached" + (f": {plain}" if plain else "")
+    return plain or f"not reached ({type(found[-1]).__name__})"
 
 
 def _tls_problem(found: Sequence[BaseException], host: str) -> str:

@@ -45,10 +45,8 @@ def failure_of_wire(error: BaseException, sent: Sent, place: str, proxy: Proxy |
     """
     if sent.body_began:
         return _after(error)
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return _refused_by_proxy(error.status, proxy)
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return _no_proxy_there(f"the proxy {_place(proxy)} cannot be reached: {_words_before(error)}")
+    if proxy and (failure := _of_proxy(error, proxy)):
+        return failure
     for cause in _of_tls(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             message, remedy = about_certificate(cause, place)
@@ -106,22 +104,34 @@ def only_tls(place: str) -> ServiceError:
     )
 
 
-def _refused_by_proxy(status: int, proxy: Proxy | None) -> Failure:
+def _of_proxy(error: BaseException, proxy: Proxy) -> Failure | None:
+    """What keeps a request from going through a proxy; None where it is not the proxy's doing."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _refused_by_proxy(error.status, proxy)
+    # the only name that is looked up here is the proxy's, which looks up the API's
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientConnectorDNSError):
+        return _no_way_through(f"the proxy {proxy.place} cannot be reached: {_words_before(error)}")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):  # of the proxy, or of what it connects to
+        return _no_way_through(f"no connection through the proxy {proxy.place} within the time-out")
+    return None
+
+
+def _refused_by_proxy(status: int, proxy: Proxy) -> Failure:
     """What a proxy's answer to CONNECT means; the host has not seen the request."""
     if status == 407:
-        return barred(proxy_log_in(_place(proxy)))
+        return barred(proxy_log_in(proxy.place))
     if status < _FINAL_BY_PROXY:
         return barred(
             AccessError(
-                f"The proxy {_place(proxy)} does not let requests through to the API (status {status}).",
+                f"The proxy {proxy.place} does not let requests through to the API (status {status}).",
                 "Allow the host of TRACKLY_BASE_URL in the proxy, or except it with NO_PROXY.",
             )
         )
-    reason = f"the proxy {_place(proxy)} could not reach the API (status {status})"
+    reason = f"the proxy {proxy.place} could not reach the API (status {status})"
     return Failure(Kind.UNREACHABLE, reason)
 
 
-def _no_proxy_there(reason: str) -> Failure:
+def _no_way_through(reason: str) -> Failure:
     remedy = (
         "See that it runs, and that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names it as it should; hosts that are "
         "reached without it belong in NO_PROXY."
@@ -134,10 +144,6 @@ def _of_tls(error: BaseException) -> Iterator[ssl.SSLError]:
     for cause in causes(error):
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, aiohttp.ClientError):
             yield cause
-
-
-def _place(proxy: Proxy | None) -> str:
-    return proxy.place if proxy else ""
 
 
 def _words_before(error: BaseException) -> str:

@@ -214,20 +214,40 @@ def test_an_exception_is_reached_directly(wire: Any, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [("127.0.0.1", "the connection was refused"), ("proxy.invalid", "the host name was not found")],
+)
 def test_a_proxy_that_is_down_is_named(
-    wire: Any, monkeypatch: pytest.MonkeyPatch, path: str, scheme: str
+    wire: Any, monkeypatch: pytest.MonkeyPatch, path: str, scheme: str, host: str, why: str
 ) -> None:
     """A request never goes out directly when the proxy is away, and for revenue it is a proof that nothing left."""
-    port = free_port()
-    monkeypatch.setenv("ALL_PROXY", f"http://user:s3cret@127.0.0.1:{port}")
+    place = f"{host}:{free_port()}"
+    monkeypatch.setenv("ALL_PROXY", f"http://user:s3cret@{place}")
     error = go(path, f"{scheme}://api.example.test/api/v2", wire)
     if path == "alert":
-        assert error == f"the proxy 127.0.0.1:{port} cannot be reached"
+        assert error == f"the proxy {place} cannot be reached: {why}"
     else:
         assert type(error) is ServiceError
-        assert f"The proxy 127.0.0.1:{port} cannot be reached" in error.message
+        assert f"The proxy {place} cannot be reached: {why}" in error.message
         assert "NO_PROXY" in error.remedy
         assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("path", ["read", "sends", "revenue"])
+def test_a_proxy_that_gives_no_tunnel_is_named(wire: Any, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """A connection that takes too long is the proxy's, or that of what is behind it; nothing has left."""
+
+    def handle(connection: Any, seen: Seen) -> None:
+        seen.heads.append(request_of(connection))
+        connection.recv(1)  # until the client gives up
+
+    with serving(handle) as server:
+        monkeypatch.setenv("HTTPS_PROXY", server.place)
+        error = go(path, "https://api.example.test/api/v2", wire, timeout_seconds=0.5)
+        assert type(error) is ServiceError
+        assert f"No connection through the proxy {server.place} within the time-out" in error.message
+        assert "NO_PROXY" in error.remedy
 
 
 @pytest.mark.parametrize("path", ["read", "sends", "revenue"])
