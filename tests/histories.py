@@ -26,6 +26,19 @@ def sends_to(contacts: Sequence[Row], number: int) -> list[Row]:
     ]
 
 
+def clicks_of(sends: Sequence[Row], offer: str, at: str) -> list[Row]:
+    """A click of each send, all at one time."""
+    return [
+        {
+            "message_id": row["id"],
+            "offer_id": offer,
+            "phone_number": row["to_number"],
+            "timestamp": at,
+        }
+        for row in sends
+    ]
+
+
 def active_offer(account: Account) -> str:
     """The id of an active offer."""
     return next(str(offer["id"]) for offer in account.offers if offer["status"] == "active")

@@ -67,10 +67,7 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
     )
     if dataset.name == REVENUE:
         _compare_amounts(connection, dataset, ledger)
-    connection.execute(
-        "INSERT INTO differing SELECT seq, c.identity, c.content, false FROM corrected AS c"
-        f" JOIN known ON known.identity = c.identity WHERE known.outcome IN {sql_list(IN_ACCOUNT)}"
-    )
+    connection.execute(f"INSERT INTO differing {_in_account('known')}")
     if not is_any(connection, "differing"):
         return
     connection.execute("CREATE OR REPLACE TEMP TABLE seen (identity VARCHAR, content BIGINT)")
@@ -83,7 +80,7 @@ def find(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger
 
 
 def find_answered(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> bool:
-    """Make the temporary table `answered` (seq, identity, content); whether it has rows.
+    """Make the temporary table `answered`, whose rows are of the form of `differing`; whether it has any.
 
     Those are rows of `corrected` that turned out to be in the account since they were compared, as they were sent.
 
@@ -93,7 +90,7 @@ def find_answered(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: L
         ledger: an open one, as it is now.
     """
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE answered (seq BIGINT, identity VARCHAR, content BIGINT);"
+        "CREATE OR REPLACE TEMP TABLE answered AS FROM differing LIMIT 0;"
         "CREATE OR REPLACE TEMP TABLE outcomes_now (identity VARCHAR, outcome VARCHAR, content BIGINT)"
     )
     if not is_any(connection, f"corrected WHERE {_IS_OPEN}"):
@@ -101,8 +98,7 @@ def find_answered(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: L
     for rows in ledger_rows(ledger, dataset, ("identity", "outcome", "content"), every_part=True):
         insert(connection, "outcomes_now", rows)
     connection.execute(
-        "INSERT INTO answered SELECT seq, c.identity, c.content FROM corrected AS c"
-        f" JOIN outcomes_now AS o ON o.identity = c.identity WHERE outcome IN {sql_list(IN_ACCOUNT)}"
+        f"INSERT INTO answered {_in_account('outcomes_now')}"
         f" AND {changed('o.content', 'c.content')} AND {_IS_OPEN}"
     )
     return is_any(connection, "answered")
@@ -110,7 +106,19 @@ def find_answered(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: L
 
 def add_answered(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the rows of `answered` to `differing`."""
-    connection.execute("INSERT INTO differing SELECT seq, identity, content, false FROM answered")
+    connection.execute("INSERT INTO differing FROM answered")
+
+
+def _in_account(outcomes: str) -> str:
+    """The rows of `corrected` that are in the account, as rows of `differing`, in SQL that a condition may follow.
+
+    Args:
+        outcomes: the table that says what became of a row; it is `o`.
+    """
+    return (
+        f"SELECT seq, c.identity, c.content, false FROM corrected AS c JOIN {outcomes} AS o"
+        f" ON o.identity = c.identity WHERE o.outcome IN {sql_list(IN_ACCOUNT)}"
+    )
 
 
 def _compare_amounts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, ledger: Ledger) -> None:

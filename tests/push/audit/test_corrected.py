@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from beginnings import seeded
-from histories import active_offer, sends_to, write_rows
+from histories import active_offer, clicks_of, sends_to, write_rows
 from oracle import query
 from pydantic import SecretStr
 
@@ -40,15 +40,6 @@ def history_of(account: Account) -> dict[str, list[Row]]:
         {**row, "message": f"Deal {n}", "send_type": "campaign", "delivered": True}
         for n, row in enumerate(sends_to(account.contacts(), 4))
     ]
-    clicks = [
-        {
-            "message_id": row["id"],
-            "offer_id": offer,
-            "phone_number": row["to_number"],
-            "timestamp": "2024-05-01T11:00:00Z",
-        }
-        for row in sends
-    ]
     revenue = [
         {
             "message_id": row["id"],
@@ -60,7 +51,7 @@ def history_of(account: Account) -> dict[str, list[Row]]:
         }
         for n, row in enumerate(sends)
     ]
-    return {"sends": sends, "clicks": clicks, "revenue": revenue}
+    return {"sends": sends, "clicks": clicks_of(sends, offer, "2024-05-01T11:00:00Z"), "revenue": revenue}
 
 
 def corrected(account: Account, rows: dict[str, list[Row]]) -> dict[str, list[Row]]:

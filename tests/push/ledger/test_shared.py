@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from histories import clicks_of
 from processes import process
 
 from pipelines.errors import BusyError, SettingsError, StorageError
@@ -36,15 +37,7 @@ def machine(settings: Settings, database: str, number: int) -> Settings:
 def give(settings: Settings, sends: list[Row], offer: str) -> None:
     """Write a machine's part of the history."""
     settings.history.mkdir(parents=True)
-    clicks = [
-        {
-            "message_id": r["id"],
-            "offer_id": offer,
-            "phone_number": r["to_number"],
-            "timestamp": "2024-05-03T00:00:00Z",
-        }
-        for r in sends
-    ]
+    clicks = clicks_of(sends, offer, "2024-05-03T00:00:00Z")
     sales = [{"message_id": row["id"], "offer_id": offer, "revenue": 2.5} for row in sends]
     for name, rows in (("sends", sends), ("clicks", clicks), ("revenue", sales)):
         (settings.history / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))

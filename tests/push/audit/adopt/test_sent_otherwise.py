@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from beginnings import seeded
-from histories import active_offer, sends_to, write_rows
+from histories import active_offer, clicks_of, sends_to, write_rows
 from oracle import query
 
 from pipelines.push.audit.adopt.adopt import adopt
@@ -51,10 +51,7 @@ def test_what_was_corrected_since_is_published_as_the_account_has_it(
     other = next(
         row["phone_number"] for row in account.lists if row["phone_number"] != sends[0]["list_number"]
     )
-    clicks = [
-        {"message_id": row["id"], "offer_id": offer, "phone_number": row["to_number"], "timestamp": FIRST}
-        for row in sends
-    ]
+    clicks = clicks_of(sends, offer, FIRST)
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data", settle_seconds=0.0)
 
