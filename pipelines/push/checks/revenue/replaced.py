@@ -89,6 +89,7 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_alike()}) AS n"
         " JOIN (SELECT identity FROM gone UNION SELECT identity FROM timed) AS g USING (identity)"
         f" WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced) AND n.seq NOT IN (SELECT seq FROM held);"
+        f"INSERT INTO replaced SELECT seq, '{REPLACED}', identity FROM ({_moved()});"
         f"INSERT INTO replaced SELECT DISTINCT n.seq, '{REPLACED}', g.identity FROM ({_pairs()}) AS n"
         " JOIN gone AS g USING (identity) LEFT JOIN since USING (file) LEFT JOIN kept USING (file)"
         f" WHERE {_OPEN} AND n.seq NOT IN (SELECT seq FROM replaced)"
@@ -96,8 +97,7 @@ def find_replaced(connection: duckdb.DuckDBPyConnection, ledger: Ledger, archive
         "  OR g.ours AND n.same_message AND n.file IN (SELECT file FROM took_over)"
         "   AND g.place IN (SELECT place FROM given_up)"
         "  OR g.ours AND CASE WHEN since.moment <= g.moment THEN n.same_message OR first_sent IS NOT NULL"
-        "  ELSE first_sent < coalesce(since.moment, '9') END);"
-        f"INSERT INTO replaced SELECT seq, '{REPLACED}', identity FROM ({_moved()})"
+        "  ELSE first_sent < coalesce(since.moment, '9') END)"
     )
 
 
@@ -223,7 +223,8 @@ def _alike() -> str:
 def _moved() -> str:
     """New rows, each with one that has left its file and says the same of another message, be it another contact's.
 
-    What was decided is kept as it is without it (`decided_once`): such rows, on either side, do not count again.
+    What was decided is kept as it is without it (`decided_once`): such rows, on either side, do not count again. One
+    that has left may be this one even where another new one is of its message, which tells less.
     """
     alike = "file, happened_at, amount, offer_id"
     numbered = f"row_number() OVER (PARTITION BY {alike} ORDER BY"
