@@ -130,10 +130,10 @@ def start_nothing(browser: Browser, ui: Ui) -> None:
 
 
 def press_the_button(browser: Browser, ui: Ui) -> None:
-    """On the job's page, as a person does; the page may also listen to what its runs say."""
+    """On an asset's page, as a person does; the page may also listen to what its runs say."""
     before = len(ui.runs())
-    browser.open(f"http://127.0.0.1:{ui.port}/locations/assets.definitions/jobs/pull")
-    button = "[...document.querySelectorAll('button')].find(b => /Materialize all/.test(b.innerText))"
+    browser.open(f"http://127.0.0.1:{ui.port}/assets/lists")
+    button = "[...document.querySelectorAll('button')].find(b => /^Materialize/.test(b.innerText))"
     wait_for(lambda: browser.value(f"!!{button} && !{button}.disabled"))
     browser.value(
         "new WebSocket(`ws://${location.host}/graphql`, 'graphql-ws').onopen = () => { window.listens = true; }"
