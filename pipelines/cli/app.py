@@ -16,6 +16,7 @@ from pipelines.cli.terminal.help_page import Rows
 from pipelines.errors import SettingsError, TracklySyncError
 from pipelines.process.exit_codes import MEANINGS
 from pipelines.settings import load_settings
+from pipelines.settings.broken_lines import other_broken_lines
 from pipelines.settings.misspelt import misspelt
 from pipelines.storage import be_private, claim
 
@@ -117,6 +118,9 @@ def _shared(
     exits.verbose.set(verbose)
     log_to_terminal(verbose)
     _keep_private()
+    with suppress(OSError, UnicodeDecodeError):  # of .env, which the command itself reports
+        for text in other_broken_lines():
+            tell(text)
     if context.invoked_subcommand != "doctor":  # which has more to say of it
         _tell_of_misspelt_settings(context.invoked_subcommand or "")
 

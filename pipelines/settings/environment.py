@@ -1,13 +1,20 @@
 """What the environment and .env hold, and the settings among it.
 
-What does not belong here: the settings themselves (`declared`), and names that only resemble one (`misspelt`).
+What does not belong here: the settings themselves (`declared`), names that only resemble one (`misspelt`), and what
+becomes of broken lines (`broken_lines`).
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.settings.declared import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 DOTENV = Path(".env")
 """In the folder where a command runs."""
@@ -15,6 +22,22 @@ DOTENV = Path(".env")
 _SECRET = frozenset(
     {"api_key", "hash_phones", "ledger_url", "dagster_url", "alert_webhook", "ui_password", "webhook_secret"}
 )
+
+_OURS_WITHIN = re.compile(rf"^\s*(?:export\s+)?{PREFIX}\w+\s*[=:].*", re.IGNORECASE | re.MULTILINE)
+
+
+class BrokenLine(NamedTuple):
+    """A line of .env that sets nothing.
+
+    Args:
+        number: of the line, from 1.
+        text: the line; it may hold a secret.
+        why: what is wrong with it, to go after "line 3 of .env".
+    """
+
+    number: int
+    text: str
+    why: str
 
 
 def given_settings(settings: Settings) -> list[str]:
@@ -62,11 +85,38 @@ def set_outside(env_file: Path | None = DOTENV) -> dict[str, str]:
     }
 
 
+def broken_lines(env_file: Path | None = DOTENV) -> Iterator[BrokenLine]:
+    """Lines of a file that are not NAME=value, and settings that stand between the quotes of another value.
+
+    Args:
+        env_file: None for no file.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
+    for binding in _bindings(env_file):
+        text = binding.original.string
+        number = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        if binding.error:
+            yield BrokenLine(number, text.strip(), "is not NAME=value")
+        elif within := _OURS_WITHIN.search((binding.value or "").partition("\n")[2]):
+            yield BrokenLine(number, within[0].strip(), "opens a quote that takes in the lines after it")
+
+
 def _from_file(env_file: Path | None) -> Mapping[str, str | None]:
     """The names and texts of a file, those in capitals last."""
-    if env_file is None or not env_file.is_file():
+    good = "".join(binding.original.string for binding in _bindings(env_file) if not binding.error)
+    if not good:
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 - where there is no such file, it is not needed
 
-    found = dotenv_values(env_file, encoding="utf-8")
+    found = dotenv_values(stream=StringIO(good))
     return dict(sorted(found.items(), key=lambda item: item[0].isupper()))
+
+
+def _bindings(env_file: Path | None) -> "list[Binding]":
+    if env_file is None or not env_file.is_file():
+        return []
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - as above
+
+    return list(parse_stream(StringIO(env_file.read_text(encoding="utf-8"))))

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipelines.errors import SettingsError
+from pipelines.settings.broken_lines import refuse_broken_lines
 from pipelines.settings.declared import Settings
 from pipelines.settings.environment import DOTENV, set_outside
 from pipelines.settings.problems import problem
@@ -23,10 +24,11 @@ def load_settings(*, _env_file: Path | None = DOTENV, **overrides: Any) -> Setti
         overrides: fields set by the caller (command-line options, tests); they win over the environment.
 
     Raises:
-        SettingsError: a setting is malformed, or .env cannot be read; the message names each one and never shows
-            a key.
+        SettingsError: a setting is malformed, or .env cannot be read, or a line of it; the message names each one and
+            never shows a key.
     """
     try:
+        refuse_broken_lines(_env_file)
         return Settings.model_validate({**set_outside(_env_file), **overrides})
     except ValidationError as error:
         problems = "; ".join(

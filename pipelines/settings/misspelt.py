@@ -72,6 +72,12 @@ def misspelt() -> list[Misspelt]:
     return found
 
 
+def is_like_setting(name: str) -> bool:
+    """Whether a name is that of a setting or resembles one, in any case of letters."""
+    upper = name.upper()
+    return _is_setting(upper) or _resembled(upper) is not None
+
+
 def blank() -> list[str]:
     """The settings of `PRIVATE` that are given without a value, as by a secret that could not be read.
 
@@ -111,9 +117,13 @@ def warn_of_misspelt() -> None:
                 _log.warning(one.text)
 
 
+def _is_setting(name: str) -> bool:
+    return name.startswith(PREFIX) and name.removeprefix(PREFIX) in _KNOWN
+
+
 def _resembled(name: str) -> tuple[str, bool] | None:
     """The setting that a name resembles, without its prefix, and whether to refuse it; None for no likeness."""
-    if name.removeprefix(PREFIX) in _KNOWN and name.startswith(PREFIX):
+    if _is_setting(name):
         return None
     first, *more = _words(name)
     if first.startswith(_OURS):  # TRACKLY, TRACKLYHASH_PHONES

@@ -14,6 +14,7 @@ from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import SettingsError
 from pipelines.sandbox import API_KEY
 from pipelines.settings import DEMO_MARKER, Settings, load_settings
+from pipelines.settings.broken_lines import other_broken_lines
 from pipelines.settings.demo_account import announced
 from pipelines.settings.misspelt import Misspelt, misspelt, refuse_misspelt, warn_of_misspelt
 from pipelines.warehouse.webhook_events import publish_events
@@ -217,6 +218,50 @@ def test_a_misspelt_setting_whose_effect_cannot_be_undone_is_refused(
     assert f"Set TRACKLY_{meant} if" in str(caught.value)
     monkeypatch.setenv(f"TRACKLY_{meant}", "given as well")
     refuse_misspelt()
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "name"),
+    [
+        ("A=1\n\nTRACKLY_HASH_PHONES: a-value\nB=2", 3, "TRACKLY_HASH_PHONES"),
+        ("TRACKLY_LEDGER_URL a-value", 1, "TRACKLY_LEDGER_URL"),
+        ("trackly_base_url: a-value", 1, "trackly_base_url"),
+        ("set TRACKLY_DROP_CUSTOM_FIELDS=true", 1, "TRACKLY_DROP_CUSTOM_FIELDS"),
+        ("# a note\r\nTRACKLY_HASH_PHONES='a-value\r\n", 2, "TRACKLY_HASH_PHONES"),
+        ('TRACKLY_API_KEY="a-value"b', 1, "TRACKLY_API_KEY"),
+        ('NOTE="an open quote\nTRACKLY_HASH_PHONES="a-value', 1, "TRACKLY_HASH_PHONES"),
+        ('NOTE="an open quote\nTRACKLY_HASH_PHONES=a-value\n"', 1, "TRACKLY_HASH_PHONES"),
+        ("TRACKY_HASH_PHONE: a-value", 1, "TRACKY_HASH_PHONE"),
+        ("HASH_PHONES: a-value", 1, "HASH_PHONES"),
+    ],
+)
+def test_a_setting_on_a_broken_line_of_dotenv_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lines: str, number: int, name: str
+) -> None:
+    """It has no effect: phones would be stored as they are, and another ledger's rows be sent again."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(lines.encode())
+    with pytest.raises(
+        SettingsError, match=rf"^Line {number} of \.env .* so that {name} has no effect"
+    ) as caught:
+        load_settings()
+    assert "a-value" not in str(caught.value)
+    load_settings(_env_file=None)
+
+
+def test_other_broken_lines_of_dotenv_are_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may be another program's; what stands beside them holds."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "export A='1'\nif true; then\nTEXT='two\nlines'\nTRACKLY_CONCURRENCY=3\nsome words\n"
+    )
+    assert load_settings().concurrency == 3
+    assert other_broken_lines() == [
+        f"Line {number} of .env is not NAME=value and has no effect." for number in (2, 6)
+    ]
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
