@@ -8,6 +8,7 @@ replaces another is too. What does not belong here: what the files mean (`pipeli
 
 import fcntl
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ LITTLE_SPACE = 2 * 2**30
 
 _LEAST_SPACE = 100 * 2**20
 _WORK = ".work-"
+_OURS = re.compile(
+    r"\.?(warehouse\.duckdb|ledger\.db|webhooks\.db|push|webhooks)([.-].*)?|parquet|runs|logs|history|dagster"
+    r"|\.?(report\.html|alerts\.json|account\.json)(\..*)?|\.account-served|\.made-by-.*|\.work-.*"
+)
+"""Names in a data directory that we give, with what databases, locks and unfinished files add to them."""
 _umask = {"given": 0o022, "known": 0}
 """With which this process was started: the system forgets it once it is changed."""
 
@@ -86,6 +92,8 @@ def claim(data_dir: Path) -> None:
 def open_to_others(data_dir: Path) -> list[Path]:
     """The data directory and what is in it, as far as others may read, write or enter it; links are not followed.
 
+    Where it holds anything that is not ours by its name, as a home directory does, only what is ours in it.
+
     Raises:
         StorageError: a folder cannot be read.
     """
@@ -107,11 +115,17 @@ def narrow(paths: list[Path]) -> None:
             path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
 
 
-def _everything(folder: Path) -> Iterator[Path]:
-    if folder.exists():
-        yield folder
-    for parent, folders, files in os.walk(folder):
-        yield from (Path(parent) / name for name in (*folders, *files))
+def _everything(data_dir: Path) -> Iterator[Path]:
+    if not data_dir.is_dir():
+        return
+    entries = [entry for entry in data_dir.iterdir() if not entry.is_symlink()]
+    ours = [entry for entry in entries if _OURS.fullmatch(entry.name)]
+    if ours == entries:
+        yield data_dir
+    for entry in ours:
+        yield entry
+        for parent, folders, files in os.walk(entry):
+            yield from (Path(parent) / name for name in (*folders, *files))
 
 
 @contextmanager

@@ -234,7 +234,7 @@ def test_folders_and_files_of_ours_are_private_whatever_the_umask(tmp_path: Path
     """The helpers by themselves: folders, small files, work folders, and the directory that is in use already."""
     data = tmp_path / "a" / "data"
     private_folder(data)
-    write_durably(data / "one", b"x")
+    write_durably(data / "alerts.json", b"x")
     with work_folder(data) as folder:
         (folder / "two").write_text("x")
         sweep(data)
@@ -250,3 +250,20 @@ def test_folders_and_files_of_ours_are_private_whatever_the_umask(tmp_path: Path
     sweep(data)
     assert not (data / ".work-gone").exists()
     sweep(tmp_path / "not there")
+
+
+def test_what_others_keep_beside_our_files_is_left_alone(tmp_path: Path) -> None:
+    """As where a home directory is the data directory: only what has a name of ours is closed, and no plain file."""
+    data = tmp_path / "home"
+    theirs = [data / "theirs" / "tool.sh", data / "parquet.md", data / "warehouse"]
+    ours = [data / "parquet" / "lists" / "a.parquet", data / "ledger.db-wal", data / ".push.lock"]
+    for path in (*theirs, *ours):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    before = [path.stat().st_mode for path in (*theirs, data / "theirs", data)]
+    narrow(open_to_others(data))
+    assert wide(data / "parquet") == []
+    assert [path.stat().st_mode & 0o077 for path in ours] == [0, 0, 0]
+    assert [path.stat().st_mode for path in (*theirs, data / "theirs", data)] == before
+    assert all(mode & 0o044 for mode in before)
+    assert open_to_others(theirs[0]) == []
