@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -177,7 +178,7 @@ def _show_next(counts: Iterable[tuple[str, str]], asked: str, *, show_values: bo
 
 def _place(row: Mapping[str, Any]) -> str:
     if not row["file"]:
-        return row["snapshot"] or ""
+        return f"pulled {datetime.fromisoformat(row['at']):%F %T} UTC" if row["snapshot"] else ""
     if row["line"] is not None:
         return f"{row['file']}, line {row['line']:,}"
     return row["file"] if row["row"] is None else f"{row['file']}, row {row['row']:,}"

@@ -99,9 +99,25 @@ def _show_mistake(error: Any) -> int:
     """Show a mistake in the arguments, if it is one and not a question for help; returns the exit code."""
     if type(error).__name__ != "NoArgsIsHelpError":
         context = getattr(error, "ctx", None)
-        path = context.command_path if context else "trackly-sync"
-        complain(error.format_message().strip().replace("\n\t", " "), f"{path} --help")
+        page = _page(error, context) if context else "trackly-sync --help"
+        complain(error.format_message().strip().replace("\n\t", " "), page)
     return int(getattr(error, "exit_code", USAGE))
+
+
+def _page(error: Any, context: Any) -> str:
+    """The help that helps: of the one other command that has an option, where this one has none like it."""
+    own = f"{context.command_path} --help"
+    if type(error).__name__ != "NoSuchOption" or error.possibilities:
+        return own
+    root = context.find_root()
+    having = [
+        name
+        for name, command in root.command.commands.items()
+        if any(error.option_name in parameter.opts for parameter in command.params)
+    ]
+    if len(having) != 1:
+        return own
+    return f"It is an option of {having[0]}: {root.command_path} {having[0]} --help"
 
 
 def _in_plain_words(error: BadParameter) -> str:

@@ -69,6 +69,9 @@ def test_every_row_left_out_is_shown_with_its_place(
     assert "the last push did not end" not in done.stderr
     output = done.stdout
     assert "trackly-sync rejects --csv" in output
+    (pulled,) = [row for row in rows if row["activity"] == "pull"]
+    assert "contacts page 1  quarantined" in output
+    assert f"pulled {pulled['at'].replace('T', ' ').removesuffix('Z')} UTC" in output
     assert "555-0100" not in output, "raw rows go only where they are asked for"
     parked = rows_of(sync("rejects", "clicks", "--outcome", "parked", "--csv").stdout)
     assert [(row["dataset"], row["outcome"]) for row in parked] == [("clicks", "parked")]

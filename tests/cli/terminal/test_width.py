@@ -125,6 +125,12 @@ def test_help_is_whole_at_any_width() -> None:
             "trackly-sync status --help",
         ),
         (
+            ["resolve", "--same-rows-count"],
+            "No such option: --same-rows-count",
+            "It is an option of push: trackly-sync push --help",
+        ),
+        (["status", "--csv"], "No such option: --csv", "trackly-sync status --help"),
+        (
             ["ui", "--port", "70000"],
             "Invalid value for '--port': it must be a whole number, 1 to 65535",
             "trackly-sync ui --help",
