@@ -215,9 +215,10 @@ def without_notes(path: Path) -> str:
         path: the file.
     """
     return (
-        f"Put {path.parent} back from a backup. Without one, and only if the ledger is the latest one, not a copy "
-        "that was put back: move that folder away and push; it is written again from the ledger. Beside an older "
-        "ledger, revenue that only this folder knew of would be sent twice."
+        f"Put {path.parent} back from a backup. Without one, where the ledger is the latest one: move that folder "
+        "away and push; it is written again from the ledger. Where the ledger is lost or an older copy: move away "
+        "that folder and also the older ledger, which would send revenue twice; then trackly-sync adopt takes over "
+        "what the warehouse and the archive have, and trackly-sync resolve settles what is in doubt of it."
     )
 
 

@@ -65,6 +65,15 @@ def test_damaged_notes_are_named_with_a_remedy_that_works(pushed: Pushed) -> Non
     assert push(settings, BOTH).outcomes["revenue"].accepted == LAST
     assert (pushed.sales, calls.exists()) == (sales(LAST), True)
 
+    # an older ledger is moved away as well: beside it, what is taken over is not all that the account has
+    assert "also the older ledger" in refused.value.remedy
+    pushed.restore("of the first push", "of the second push")
+    folder.rename(settings.data_dir / "away")
+    (settings.data_dir / "ledger.db").unlink()
+    assert adopt(settings).rows == CUT_OFF
+    assert push(settings, BOTH).outcomes["revenue"].accepted == LAST - (CUT_OFF - SECOND)
+    assert pushed.sales == sales(LAST)
+
     pushed.restore("deleted", "deleted")
     whole = rows.read_bytes()
     for damaged in (*DAMAGES.values(), nothing_but_nulls, another_row_twice):
