@@ -26,9 +26,6 @@ def engine_on(url: str, *, durable: bool) -> Iterator[sa.Engine]:
     Args:
         url: of the database.
         durable: see `open_engine`.
-
-    Raises:
-        SettingsError: the URL, or the driver that it names, cannot be used.
     """
     engine = _taken(url, durable)
     try:

@@ -16,30 +16,17 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from pipelines.databases.sqlite_reader import BUSY_SECONDS, Remedies, sort_beside, unusable
-from pipelines.errors import SettingsError, StorageError
+from pipelines.errors import StorageError
+from pipelines.settings.checks import with_driver
 from pipelines.storage import private_folder
-from pipelines.text.exact import has_odd_port
-from pipelines.text.sanitize import plain
 
-_SUPPORTED = ("sqlite", "postgresql")
 _NAMED_USER = re.compile(r'(user|role) "[^"]*"')
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for other databases.
-
-    Raises:
-        SettingsError: this is no SQLAlchemy URL.
-    """
-    found = _parsed(url)
-    if found.get_backend_name() != "sqlite":
-        return None
-    if not found.database or found.database == ":memory:":
-        raise SettingsError(
-            "TRACKLY_LEDGER_URL must name a file or a server: a ledger has to outlive the process.",
-            "For example sqlite:///data/ledger.db",
-        )
-    return Path(found.database)
+    """The file of an SQLite URL; None for other databases."""
+    found = sa.make_url(url)
+    return Path(found.database or "") if found.get_backend_name() == "sqlite" else None
 
 
 def open_engine(url: str, *, durable: bool) -> sa.Engine:
@@ -48,18 +35,13 @@ def open_engine(url: str, *, durable: bool) -> sa.Engine:
     With `durable`, a commit is on the disk when it returns (synchronous=FULL). Without, a power cut (not the end of
     a process) may take the last commits with it.
 
-    Raises:
-        SettingsError: the URL, or the driver that it names, cannot be used.
+    Args:
+        url: as the settings check it.
+        durable: see above.
     """
     # what it would log and quote in errors is personal data
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
-    try:
-        engine = sa.create_engine(_parsed(url), hide_parameters=True)
-    except (sa.exc.NoSuchModuleError, ImportError) as error:
-        raise SettingsError(
-            f"TRACKLY_LEDGER_URL needs a driver that is not installed ({error}).",
-            "For PostgreSQL: pip install 'psycopg[binary]'; or leave the setting out for SQLite.",
-        ) from error
+    engine = sa.create_engine(with_driver(sa.make_url(url)), hide_parameters=True)
     if engine.dialect.name == "sqlite":
         if file := sqlite_file(url):
             sort_beside(file)
@@ -117,33 +99,6 @@ def database_errors(where: str, remedies: Remedies) -> Iterator[None]:
         found = unusable(where, error.orig, remedies)
         found.message = _NAMED_USER.sub(r"\1 of TRACKLY_LEDGER_URL", found.message)
         raise found from error
-
-
-def _parsed(url: str) -> sa.URL:
-    """The URL of a database that is supported.
-
-    Raises:
-        SettingsError: it is none, or of another database.
-    """
-    try:
-        found = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):  # a port that is no number
-        raise SettingsError(
-            "TRACKLY_LEDGER_URL is not an SQLAlchemy URL.", "For example sqlite:///data/ledger.db"
-        ) from None
-    if has_odd_port(url):
-        raise SettingsError(
-            "TRACKLY_LEDGER_URL must have a port from 1 to 65535.",
-            "Write it as postgresql://user@host:5432/db",
-        )
-    kind = found.drivername.partition("+")[0]
-    if kind not in _SUPPORTED:
-        raise SettingsError(
-            f"TRACKLY_LEDGER_URL: {plain(kind)}:// is not supported.",
-            "Use postgresql://user@host/db, or leave the setting out for SQLite in the data directory.",
-        )
-    # the driver that is maintained, where none is named
-    return found.set(drivername="postgresql+psycopg") if found.drivername == "postgresql" else found
 
 
 def _share_compiled(engine: sa.Engine) -> None:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Protocol
 from pipelines.errors import StorageError
 
 BUSY_SECONDS = 30
-_BEGIN = "sqlite:///"
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _OTHER_TABLES = re.compile(
     r"no such (table|column)|duplicate column name|(table|index) \S+ (has no column|already exists)"
@@ -48,12 +47,6 @@ class Ask(Protocol):
 
     def __call__(self, sql: str, **values: object) -> Sequence[Sequence[Any]]:
         """Run it."""
-
-
-def plain_file(url: str) -> Path | None:
-    """The file of an SQLAlchemy URL, if that is of SQLite and has nothing beside the path; None for all others."""
-    path = url.removeprefix(_BEGIN)
-    return None if path in (url, "", ":memory:") or "?" in path else Path(path)
 
 
 @contextmanager

@@ -5,17 +5,24 @@ What does not belong here: which setting has which check (`declared`), and addre
 
 import re
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from pipelines.text.exact import has_odd_port, is_day, is_number, is_port
-from pipelines.text.urls import problem_of, problem_of_base
+from pipelines.text.sanitize import plain
+from pipelines.text.urls import plain_file, problem_of, problem_of_base
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _KEY_LENGTH = len("trk_") + 32
 _SHORTEST_SECRET = 16
 _MOST_SECRETS = 2
 _LEAST_RATE = 0.001
 _FIRST_DAY = "1970-01-01"
+_DATABASES = ("sqlite", "postgresql")
+_EXAMPLES = "for example postgresql://user@host:5432/db or sqlite:////srv/ledger.db"
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>.*))?")
 
 
@@ -120,6 +127,41 @@ def rate(value: float) -> float:
     if 0 < value < _LEAST_RATE:
         raise ValueError(f"must be 0, or at least {_LEAST_RATE}")
     return value
+
+
+def ledger_url(value: str | None) -> str | None:
+    """A database that outlives the process, and can be opened with what is installed."""
+    if value is not None and plain_file(value) is None and (problem := _problem_of_database(value)):
+        raise ValueError(f"{problem}; {_EXAMPLES}")
+    return value
+
+
+def _problem_of_database(url: str) -> str:
+    """What keeps a text from being the URL of a database; "" if nothing does."""
+    import sqlalchemy as sa  # noqa: PLC0415 - it takes longer to be imported than status takes
+
+    try:
+        found = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):  # the latter of a port that is no number
+        return "must have a port from 1 to 65535" if has_odd_port(url) else "must be the URL of a database"
+    if has_odd_port(url):
+        return "must have a port from 1 to 65535"
+    kind = found.drivername.partition("+")[0]
+    if kind not in _DATABASES:
+        return f"must begin with postgresql:// or sqlite://, {plain(kind)}:// is not supported"
+    if kind == "sqlite" and found.database in (None, "", ":memory:"):
+        return "must name a file or a server, since a ledger has to outlive the process"
+    try:
+        with_driver(found).get_dialect().import_dbapi()
+    except (sa.exc.NoSuchModuleError, ImportError):
+        driver = plain(with_driver(found).drivername)
+        return f"needs a driver that is not installed ({driver}), pip install 'psycopg[binary]' brings PostgreSQL's"
+    return ""
+
+
+def with_driver(url: "sa.URL") -> "sa.URL":
+    """The URL with the driver of PostgreSQL that is maintained, where none is named."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 def dagster_url(value: str | None) -> str | None:

@@ -64,7 +64,9 @@ class Settings(BaseModel):
         300.0, description="Longest time that the query of a .sql file may take."
     )
     concurrency: Annotated[int, Field(ge=1, le=64)] = Field(4, description="Requests under way at once.")
-    ledger_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite (WAL) in the data dir.")
+    ledger_url: str | None = Field(
+        None, description="URL of the ledger's database; default: SQLite (WAL) in the data dir."
+    )
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         30.0,
         description="Longest wait for a connection (at most 10 s), or for the next bytes of a reply. "
@@ -219,6 +221,7 @@ class Settings(BaseModel):
     _check_currency = field_validator("currency")(checks.currency)
     _check_start = field_validator("history_start", mode="before")(checks.day)
     _check_rate = field_validator("max_requests_per_second")(checks.rate)
+    _check_ledger_url = field_validator("ledger_url")(checks.ledger_url)
     _check_dagster_url = field_validator("dagster_url")(checks.dagster_url)
     _check_hosts = field_validator("ui_hosts")(checks.hosts)
 

@@ -5,6 +5,7 @@ What does not belong here: which addresses are used (settings), and how they are
 
 import ipaddress
 import re
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 MIGRATION_GUIDE = "https://docs.tracklysms.com/api-reference/v2/migration-guide"
@@ -13,6 +14,7 @@ MIGRATION_GUIDE = "https://docs.tracklysms.com/api-reference/v2/migration-guide"
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_NAME = 253
 _NO_HOST = "must name a host"
+_SQLITE = "sqlite:///"
 
 
 def problem_of(url: str) -> str | None:
@@ -114,3 +116,9 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
         except ValueError:
             return False
     return len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def plain_file(url: str) -> Path | None:
+    """The file of an SQLAlchemy URL, if that is of SQLite and has nothing beside the path; None for all others."""
+    path = url.removeprefix(_SQLITE)
+    return None if path in (url, "", ":memory:") or "?" in path else Path(path)

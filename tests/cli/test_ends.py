@@ -120,7 +120,7 @@ def test_the_sandbox_tells_how_to_reach_it_and_stops(environment: dict[str, str]
             assert time.monotonic() < deadline
             time.sleep(0.02)
         exports = dict(line[7:].split("=", 1) for line in text.decode().splitlines() if line[:7] == "export ")
-        assert exports["TRACKLY_HISTORY_DIR"] == "made"
+        assert exports["TRACKLY_HISTORY_DIR"] == str(tmp_path / "made")
         assert exports["NO_PROXY"].startswith("127.0.0.0/8")
         place, _, path = exports["TRACKLY_BASE_URL"].removeprefix("http://").partition("/")
         with closing(http.client.HTTPConnection(place, timeout=30)) as connection:
@@ -180,8 +180,9 @@ def test_doctor_on_what_is_seldom(
 ) -> None:
     """A key that is missing, http beyond this machine, a folder that takes nothing, little room, events received."""
 
-    def found(**changes: str | None) -> dict[str, tuple[str, str]]:
+    def found(code: int = 2, **changes: str | None) -> dict[str, tuple[str, str]]:
         done = sync("doctor", "--json", **changes)
+        assert done.returncode == code
         return {one["check"]: (one["verdict"], one["found"]) for one in json.loads(done.stdout)}
 
     settings = load_settings(_env_file=None, data_dir=Path(environment["TRACKLY_DATA_DIR"]))
@@ -192,11 +193,19 @@ def test_doctor_on_what_is_seldom(
     assert seen["settings"][0] == "fail"
     assert seen["settings"][1].startswith("TRACKLY_HASH_PHONES: given without a value")
     assert seen["webhooks"][0] == "warn"
-    assert found(TRACKLY_DATA_DIR="/proc/nothing")["data directory"] == (
-        "fail",
-        "/proc/nothing cannot be written",
+    seen = found(1, TRACKLY_DATA_DIR="/proc/nothing")
+    assert seen["data directory"] == ("fail", "/proc/nothing cannot be written")
+    assert seen["ledger"] == ("ok", "there is none yet; the first push makes it")
+    seen = found(
+        TRACKLY_LEDGER_ULR="sqlite:////srv/ledger.db", TRACKLY_DATA_DIR=__file__, TRACKLY_HISTORY_DIR=__file__
     )
-    assert found(TRACKLY_DATA_DIR="x" * 300)["data directory"][0] == "fail"
+    assert seen["data directory"] == ("fail", f"{__file__} is no folder")
+    assert all(seen[name][0] == "warn" for name in ("privacy", "warehouse", "ledger", "webhooks"))
+    assert seen["history"] == (
+        "warn",
+        f"{__file__} is no folder; a push takes it only if it is a history file",
+    )
+    assert found(1, TRACKLY_DATA_DIR="x" * 300)["data directory"][0] == "fail"
     secret = {"TRACKLY_WEBHOOK_SECRET": SECRET}
     arrive(settings, delivery(1))
     open_url = environment["TRACKLY_BASE_URL"].replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - only to be asked
@@ -204,7 +213,7 @@ def test_doctor_on_what_is_seldom(
     metrics.mkdir()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 30))
     seen = found(
-        **secret, TRACKLY_BASE_URL=open_url, TRACKLY_ALLOW_HTTP="on", TRACKLY_METRICS_DIR=str(metrics)
+        0, **secret, TRACKLY_BASE_URL=open_url, TRACKLY_ALLOW_HTTP="on", TRACKLY_METRICS_DIR=str(metrics)
     )
     assert seen["API"][0] == "warn"
     assert seen["API"][1].endswith("without encryption")

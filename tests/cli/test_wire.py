@@ -59,6 +59,7 @@ def test_a_certificate_that_is_not_trusted_ends_every_command(
         ({"TRACKLY_BASE_URL": "https://a.example/api/v1"}, "v1"),
         ({"TRACKLY_BASE_URL": "http://a.example/api/v2"}, "TRACKLY_ALLOW_HTTP"),
         ({"TRACKLY_BASE_URL": "https://a.example:99999"}, "port"),
+        ({"TRACKLY_LEDGER_URL": "postgres://me:s3cret@host/db"}, "postgres:// is not supported"),
     ],
 )
 @pytest.mark.parametrize("command", [("pull", "lists"), ("doctor",)])

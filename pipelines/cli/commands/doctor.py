@@ -3,8 +3,9 @@
 import asyncio
 import platform
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,19 +23,34 @@ from pipelines.settings.misspelt import blank, misspelt
 from pipelines.storage import LITTLE_SPACE, free_space, narrow, needed_space, open_to_others
 from pipelines.text.humanize import age, file_size, form, plural
 from pipelines.text.sanitize import for_terminal
-from pipelines.text.urls import host_of, is_loopback, shown
+from pipelines.text.urls import host_of, is_loopback, plain_file, shown
 
 _PACKAGES = ("trackly-sync", "dagster", "duckdb", "pandas", "pandera", "pyarrow", "httpx")
+_IN_DATA = ("privacy", "warehouse", "ledger", "webhooks")
+"""Checks of what the data directory holds."""
+_OTHER_PLACE = (
+    "Set TRACKLY_DATA_DIR to a folder that this user may write to; it is made where it does not exist."
+)
+_SHOWN = ("check", "verdict", "found", "remedy")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: its verdict is ok, warn or fail."""
+    """One check.
+
+    Attributes:
+        check: its name.
+        verdict: ok, warn or fail.
+        found: what there is.
+        remedy: what to do about it; may be empty.
+        exit_code: what the command ends with where it fails.
+    """
 
     check: str
     verdict: str
     found: str
     remedy: str = ""
+    exit_code: int = TracklySyncError.exit_code
 
 
 @guarded
@@ -46,7 +62,8 @@ def doctor(
 ) -> int:
     """Check settings, key, reachability, disk, warehouse, ledger and versions; each with a remedy.
 
-    Exit code 0 where nothing fails, 1 where something does, 2 where a setting is malformed.
+    Exit code 0 where nothing fails, 1 where something does, 2 where it is a setting that is malformed or missing, or
+    that pulls and pushes refuse.
 
     Examples:
     - `trackly-sync doctor`: before the first pull, and when something fails.
@@ -56,22 +73,29 @@ def doctor(
         settings = load_settings()
         _check_routes(settings)
     except SettingsError as error:
-        findings, code = [Finding("settings", "fail", error.message, error.remedy), _versions()], 2
+        findings = [
+            Finding("settings", "fail", error.message, error.remedy, SettingsError.exit_code),
+            _versions(),
+        ]
     else:
         if fix:
             narrow(open_to_others(settings.data_dir))
         findings = [_names(settings), *_examine(settings)]
-        code = int(any(finding.verdict == "fail" for finding in findings))
+    code = max((one.exit_code for one in findings if one.verdict == "fail"), default=0)
     if as_json:
-        show_json([asdict(finding) for finding in findings])
+        show_json([{name: getattr(one, name) for name in _SHOWN} for one in findings])
         return code
+    _show(findings)
+    return code
+
+
+def _show(findings: Sequence[Finding]) -> None:
     colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     for finding in findings:
         colour = colours[finding.verdict]
         out.print(f"[{colour}]{finding.verdict:<5}[/] {finding.check:<14} {for_terminal(finding.found)}")
         if finding.remedy:
             out.print(f"{'':21}→ {for_terminal(finding.remedy)}")
-    return code
 
 
 def _check_routes(settings: Settings) -> None:
@@ -100,11 +124,17 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("alerts", _alerts),
         ("metrics", _metrics),
     ]
+    has_folder = False
+    with suppress(OSError):  # a name that is too long, which the check of the directory says
+        has_folder = _there(settings.data_dir).is_dir()
     for name, check in checks:
+        if name in _IN_DATA and not has_folder:
+            yield Finding(name, "warn", "not examined: the data directory is no folder")
+            continue
         try:
             yield check(settings)
         except TracklySyncError as error:
-            yield Finding(name, "fail", error.message, error.remedy)
+            yield Finding(name, "fail", error.message, error.remedy, error.exit_code)
         except OSError as error:
             yield Finding(name, "fail", f"{error.filename}: {error.strerror}", "Correct the permissions.")
     yield _versions()
@@ -114,7 +144,7 @@ def _names(settings: Settings) -> Finding:
     """Which settings are given, and which TRACKLY_ variables are no setting."""
     if empty := blank():
         text = f"{', '.join(empty)}: given without a value, so pulls and pushes refuse to run"
-        return Finding("settings", "fail", text, "Give it a value, or take it out.")
+        return Finding("settings", "fail", text, "Give it a value, or take it out.", SettingsError.exit_code)
     unknown = misspelt()
     if not unknown:
         given = ", ".join(given_settings(settings))
@@ -125,7 +155,7 @@ def _names(settings: Settings) -> Finding:
     remedy = f"Set {', '.join(meant)}." if meant else "Take it out; docs/reference.md has every setting."
     verdict = "fail" if any(one.is_refused for one in unknown) else "warn"  # pulls and pushes refuse to run
     names = ", ".join(one.name for one in unknown)
-    return Finding("settings", verdict, f"{names}: there is no such setting", remedy)
+    return Finding("settings", verdict, f"{names}: there is no such setting", remedy, SettingsError.exit_code)
 
 
 def _key(settings: Settings) -> Finding:
@@ -176,10 +206,12 @@ def _way(settings: Settings) -> str:
 
 def _disk(settings: Settings) -> Finding:
     folder = settings.data_dir
-    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    place = _there(folder)
     free = free_space(folder)
+    if not place.is_dir():
+        return Finding("data directory", "fail", f"{place} is no folder", _OTHER_PLACE)
     if not _writable(place):
-        return Finding("data directory", "fail", f"{folder} cannot be written", "Set TRACKLY_DATA_DIR.")
+        return Finding("data directory", "fail", f"{folder} cannot be written", _OTHER_PLACE)
     found = f"{folder}, {file_size(free)} free"
     if free < needed_space(settings.warehouse):
         remedy = "Make room on that disk: a pull or a push may not be able to end, or to be put on record."
@@ -187,6 +219,11 @@ def _disk(settings: Settings) -> Finding:
     if free < LITTLE_SPACE:
         return Finding("data directory", "warn", found, "A pull of a million contacts needs about 1 GiB.")
     return Finding("data directory", "ok", found)
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or what there is of the path to it."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def _privacy(settings: Settings) -> Finding:
@@ -225,19 +262,24 @@ def _ledger(settings: Settings) -> Finding:
     from pipelines.push.audit.lost_ledger.detect import lost  # noqa: PLC0415 - other checks do not need it
     from pipelines.push.ledger.status import outcomes  # noqa: PLC0415 - the same
 
+    file = plain_file(settings.ledger)
     if found := lost(settings):
         return Finding("ledger", "fail" if found.has_revenue else "warn", found.text, found.remedy)
+    if file and not file.exists():
+        return Finding("ledger", "ok", "there is none yet; the first push makes it")
     rows = sum(counts.rows_in for counts in outcomes(settings).values())
     return Finding("ledger", "ok", f"opens, {plural(rows, 'row')} of history on record")
 
 
 def _history(settings: Settings) -> Finding:
-    folder = settings.history
-    if not folder.is_dir():
-        return Finding("history", "ok", f"{folder} is not there; only a push needs it")
-    return Finding(
-        "history", "ok", f"{folder}, {plural(sum(1 for path in folder.rglob('*') if path.is_file()), 'file')}"
-    )
+    place = settings.history
+    if not place.exists():
+        return Finding("history", "ok", f"{place} is not there; only a push needs it")
+    if place.is_dir():
+        files = sum(1 for path in place.rglob("*") if path.is_file())
+        return Finding("history", "ok", f"{place}, {plural(files, 'file')}")
+    found = f"{place} is no folder; a push takes it only if it is a history file"
+    return Finding("history", "warn", found, "Set TRACKLY_HISTORY_DIR to the folder of the history files.")
 
 
 def _webhooks(settings: Settings) -> Finding:

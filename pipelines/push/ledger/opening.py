@@ -19,7 +19,6 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
     """The ledger, made if it is not there yet, and brought up to date if an older program made it.
 
     Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: it cannot be opened or written, or a newer program wrote it.
     """
     with _opened(settings) as ledger:
@@ -32,7 +31,6 @@ def existing_ledger(settings: Settings) -> Iterator[Ledger | None]:
     """The ledger to be read, brought up to date, or None if there is none yet; makes none.
 
     Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: it cannot be read, or a newer program wrote it.
     """
     file = sqlite_file(settings.ledger)

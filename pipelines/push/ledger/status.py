@@ -6,12 +6,13 @@ What does not belong here: anything that imports pandas, pandera or duckdb, and 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines.databases.sqlite_reader import asking, plain_file
+from pipelines.databases.sqlite_reader import asking
 from pipelines.push.ledger.db.call_states import REMEDIES
 from pipelines.push.ledger.db.figures import Figures
 from pipelines.push.outcomes import Outcomes
 from pipelines.settings import Settings
 from pipelines.storage import is_there
+from pipelines.text.urls import plain_file
 from schemas.registry import PUSHED
 
 
@@ -20,7 +21,6 @@ def figures(settings: Settings) -> Iterator[Figures | None]:
     """One view of the ledger, brought up to date if an older program made it; None if there is none yet.
 
     Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: it cannot be read, or a newer program wrote it.
     """
     file = plain_file(settings.ledger)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipelines.databases.sqlite_reader import Remedies, asking, plain_file
+from pipelines.databases.sqlite_reader import Remedies, asking
 from pipelines.settings import Settings
+from pipelines.text.urls import plain_file
 
 VERSION = 1
 """Of the tables."""
@@ -67,7 +68,6 @@ def received(settings: Settings) -> Received | None:
     """What a receiver has left on record; None where there never was one.
 
     Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: the queue cannot be read, or a newer program wrote it.
     """
     file = plain_file(settings.webhook_store)

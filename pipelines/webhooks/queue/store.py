@@ -247,7 +247,6 @@ def open_store(settings: Settings) -> Iterator[Store]:
     """The queue, made or brought up to date where it has to be.
 
     Raises:
-        SettingsError: TRACKLY_LEDGER_URL cannot be used.
         StorageError: the database cannot be used, or a newer program wrote it.
     """
     url = settings.webhook_store

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from pipelines.errors import BusyError, DataError, SettingsError, StorageError
+from pipelines.errors import BusyError, DataError, StorageError
 from pipelines.push.ledger.db.engine import ledger_errors
 from pipelines.push.ledger.db.tables import PACKS
 from pipelines.push.ledger.ledger import Ledger
@@ -216,24 +216,6 @@ def test_the_ledger_is_in_wal_mode_and_holds_no_key(settings: Settings) -> None:
         assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 2
     for file in settings.data_dir.iterdir():
         assert b"s3cr3t00" not in file.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("nonsense", "not an SQLAlchemy URL"),
-        ("postgresql://us3r:s3cret@host:54x/db", "not an SQLAlchemy URL"),
-        ("sqlite://", "must name a file"),
-        ("nodb://x/y", "not supported"),
-    ],
-)
-def test_a_wrong_ledger_url_is_named(tmp_path: Path, url: str, words: str) -> None:
-    """A ledger URL that cannot be used names the setting."""
-    settings = load_settings(data_dir=tmp_path, ledger_url=url)
-    with pytest.raises(SettingsError, match=words) as caught, open_ledger(settings):
-        pass
-    assert "TRACKLY_LEDGER_URL" in caught.value.message
-    assert "s3cret" not in str(caught.value)
 
 
 def test_an_error_of_the_database_does_not_name_the_user() -> None:

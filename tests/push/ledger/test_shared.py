@@ -11,7 +11,7 @@ import pytest
 from histories import clicks_of
 from processes import process
 
-from pipelines.errors import BusyError, SettingsError, StorageError
+from pipelines.errors import BusyError, StorageError
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.lock import part_lock
 from pipelines.push.ledger.opening import open_ledger
@@ -142,7 +142,3 @@ def test_a_ledger_that_cannot_be_reached_is_a_clear_error(settings: Settings) ->
         pass
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
-    odd = settings.model_copy(update={"ledger_url": "oracle://me:secret@host/none"})
-    with pytest.raises(SettingsError, match="not supported") as refused, open_ledger(odd):
-        pass
-    assert "secret" not in str(refused.value)
