@@ -218,7 +218,7 @@ def _of_group(group: "Group") -> Iterator[str]:
 
 
 def _of_example(example: "Example") -> str:
-    place = f"line {example.line:,}" if example.line is not None else f"row {example.row:,}"
+    place = f"line {example.line}" if example.line is not None else f"row {example.row}"
     values = "".join(f", {name} {value!r}" for name, value in example.values.items())
     key = f" ({example.key})" if example.key else ""
     return f"{place}{key}{values}{f': {example.places}' if example.places else ''}"

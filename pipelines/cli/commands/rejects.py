@@ -180,8 +180,8 @@ def _place(row: Mapping[str, Any]) -> str:
     if not row["file"]:
         return f"pulled {datetime.fromisoformat(row['at']):%F %T} UTC" if row["snapshot"] else ""
     if row["line"] is not None:
-        return f"{row['file']}, line {row['line']:,}"
-    return row["file"] if row["row"] is None else f"{row['file']}, row {row['row']:,}"
+        return f"{row['file']}, line {row['line']}"
+    return row["file"] if row["row"] is None else f"{row['file']}, row {row['row']}"
 
 
 def _summary(reasons: "list[Reason]") -> Table:

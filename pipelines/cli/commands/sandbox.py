@@ -1,6 +1,7 @@
 """`trackly-sync sandbox`."""
 
 import random
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -139,7 +140,7 @@ def _show_settings(url: str, key: str, history: Path | None) -> None:
     """What to type into another terminal."""
     show_exports(url, key)
     if history is not None:
-        out.print(f"export TRACKLY_HISTORY_DIR={history}", markup=False)
+        out.print(f"export TRACKLY_HISTORY_DIR={shlex.quote(str(history.absolute()))}", markup=False)
     out.print(
         f"\nAll routes, fields and codes: {url.removesuffix('/api/v2')}/\nCtrl-C stops it.", markup=False
     )
