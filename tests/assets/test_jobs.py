@@ -195,7 +195,7 @@ def test_events_are_published_and_their_silence_shows(run: Run, settings: Settin
     assert query(settings.warehouse, "SELECT count(*) FROM webhook_events") == [(2,)]
 
 
-def test_push_without_history_says_what_it_expects(run: Run) -> None:
+def test_push_without_history_says_what_it_expects(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The push job fails with the remedy, not with a stack, and exit code 2 for the command line."""
     result = run("push")
     assert not result.success
@@ -207,6 +207,12 @@ def test_push_without_history_says_what_it_expects(run: Run) -> None:
     assert failures
     assert "TRACKLY_HISTORY_DIR" in (failures[0].description or "")
     assert failures[0].metadata["exit_code"].value == 2
+    monkeypatch.setenv("TRACKLY_API_KEY", "bad")
+    result = run("push", ["imported_sends"])
+    kinds = [event.event_type for event in result.all_events]
+    assert (result.success, dg.DagsterEventType.HOOK_ERRORED in kinds) == (False, False), (
+        "one error is enough"
+    )
 
 
 def test_a_refused_key_shows_its_remedy(run: Run, server: Server, settings: Settings) -> None:

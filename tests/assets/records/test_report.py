@@ -382,6 +382,7 @@ def test_an_import_that_is_materialized_alone_shows_in_the_months_and_views(reco
         assert done.success is not bool(fault)
         assert len(records.made("marts_funnel")) == before + 1
         assert (records.made("imported_months")[0].partition == "2024-06") is done.success
+        assert not [one for one in done.all_events if one.event_type is dg.DagsterEventType.HOOK_ERRORED]
     assert records.figure("marts_imported_messages", "dagster/row_count") == 15
 
 
