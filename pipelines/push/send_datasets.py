@@ -142,7 +142,7 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
                 await send_repeatable(
                     compared, pushing.client, ledger, pushing.settings, pushing.choices, seen
                 )
-        why, synced = held_reasons(connection), compared.held_back(SYNCED)
+        why, synced = held_reasons(connection), compared.held_back(SYNCED) if name == REVENUE else 0
         waits = compared.retries_later(ledger)
     if waits:
         _log.warning(

@@ -294,7 +294,8 @@ def _park_of_differing(connection: duckdb.DuckDBPyConnection) -> None:
     known = (
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'its_sends' AND table_name = 'differing'"
     )
-    if count(connection, known):  # a stage of an older version has none
+    # a stage of an older version has none
+    if count(connection, known) and is_any(connection, "its_sends.differing WHERE NOT acknowledged"):
         connection.execute(
             f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"
             " WHERE message_id IN (SELECT identity FROM its_sends.differing WHERE NOT acknowledged)"
@@ -309,6 +310,8 @@ def _hold_synced(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
     The sync looks back 7 days (/api-reference/v2/history/import-revenue). A row that it has counted must not go
     once it is older, so the day is that of the first intake and not today. A row without a time may be of any day.
     """
+    if not is_any(connection, "synced"):
+        return
     first = ledger.first_intake(REVENUE) if ledger else None
     connection.execute(
         f"INSERT INTO verdicts SELECT seq, '{Outcome.PARKED}', ?, NULL, NULL, true FROM ready"

@@ -74,14 +74,20 @@ class Compared:
 
     def held_back(self, reason: str = "") -> int:
         """How many rows of the period are quarantined or parked, with a reason for that."""
-        held = f"SELECT count(*) FROM verdicts JOIN input USING (seq) WHERE outcome IN {sql_list(_HELD_BACK)}"
-        held += f" AND reason = {literal(reason)}" if reason else ""
-        return count(self.connection, f"{held} AND {is_within(self.between)}")
+        held = f"outcome IN {sql_list(_HELD_BACK)}" + (f" AND reason = {literal(reason)}" if reason else "")
+        return self._count("verdicts", held)
 
     def differing(self) -> int:
         """How many rows of the period differ from what was sent and are not acknowledged."""
-        differ = "SELECT count(*) FROM differing JOIN input USING (seq) WHERE NOT acknowledged"
-        return count(self.connection, f"{differ} AND {is_within(self.between)}")
+        return self._count("differing", "NOT acknowledged")
+
+    def _count(self, table: str, condition: str) -> int:
+        """How many rows of a table of the stage are of the period."""
+        rows = f"SELECT count(*) FROM {table}"
+        if self.between is None:
+            return count(self.connection, f"{rows} WHERE {condition}")
+        within = is_within(self.between)
+        return count(self.connection, f"{rows} JOIN input USING (seq) WHERE {condition} AND {within}")
 
     def answered(self, ledger: Ledger) -> int:
         """How many rows of the period turned out to be in the account since, as their file does not have them."""

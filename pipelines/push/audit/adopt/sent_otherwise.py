@@ -56,11 +56,11 @@ def put_on_record(
     Raises:
         StorageError: the warehouse or the archive cannot be read, or the ledger cannot be written.
     """
-    if not is_any(connection, f"ready WHERE {IS_NEW}"):
+    if not archived(archive_folder(settings, dataset)) or not is_any(connection, f"ready WHERE {IS_NEW}"):
         return
     old = _older_files(settings, dataset, ledger)
     with all_archived(settings, dataset) as archive, opened_warehouse(settings) as warehouse:
-        query = _forgotten(warehouse, dataset, ledger) if archive and warehouse else ""
+        query = _forgotten(warehouse, dataset, ledger) if warehouse else ""
         if not (query or old) or not _find_corrected(connection, dataset, archive):
             return
         _load(connection, old)
