@@ -21,7 +21,7 @@ from pipelines.storage import is_there, storage_errors
 from pipelines.warehouse.history.revenue_readings import note_revenue
 from pipelines.warehouse.history.versions import note_changes, rewind
 from pipelines.warehouse.shrink_guard import guard
-from pipelines.warehouse.structure.tables import complete, insert, replace_table
+from pipelines.warehouse.structure.tables import Tables, complete, insert
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
@@ -63,7 +63,7 @@ def publish(
         StorageError: the disk refused; the warehouse is as it was.
     """
     with readable(new), replacing(settings.warehouse) as connection:
-        complete(connection)
+        tables = complete(connection)
         before = _published(connection)
         new = _not_overtaken(new, before)
         for snapshot in new:
@@ -71,8 +71,8 @@ def publish(
                 guard(connection, snapshot, settings.pull_shrink_share)
             if snapshot.manifest.dataset in VERSIONED:
                 note_changes(connection, snapshot)
-            _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
-        published = _follow_up(connection, settings, new, before, under_way)
+            _replace_dataset(tables, PULLED[snapshot.manifest.dataset], snapshot)
+        published = _follow_up(tables, settings, new, before, under_way)
     current = {name: published.get(name) for name in PULLED}
     forget_old(settings.parquet_dir, settings.keep_snapshots, current)
     return list(new)
@@ -90,17 +90,17 @@ def republish(settings: Settings, earlier: Sequence[Snapshot], under_way: RunRec
         BusyError, StorageError: as `publish`.
     """
     with readable(earlier), replacing(settings.warehouse) as connection:
-        complete(connection)
+        tables = complete(connection)
         before = _published(connection)
         for snapshot in earlier:
             if snapshot.manifest.dataset in VERSIONED:
                 rewind(connection, snapshot)
-            _replace_dataset(connection, PULLED[snapshot.manifest.dataset], snapshot)
-        _follow_up(connection, settings, earlier, before, under_way)
+            _replace_dataset(tables, PULLED[snapshot.manifest.dataset], snapshot)
+        _follow_up(tables, settings, earlier, before, under_way)
 
 
 def _follow_up(
-    connection: duckdb.DuckDBPyConnection,
+    tables: Tables,
     settings: Settings,
     snapshots: Sequence[Snapshot],
     before: Mapping[str, str],
@@ -109,7 +109,7 @@ def _follow_up(
     """What follows where the rows of snapshots have been put in place: records, events, views, readings, counts.
 
     Args:
-        connection: the warehouse that is being made.
+        tables: of the warehouse that is being made.
         settings: see `Settings`.
         snapshots: those that are published now.
         before: by dataset, the snapshot that was published before.
@@ -120,11 +120,11 @@ def _follow_up(
     """
     now = {snapshot.manifest.dataset: snapshot.manifest.snapshot for snapshot in snapshots}
     published = {**before, **now}
-    _account(connection, settings, published, under_way)
-    take_events(connection, settings)
-    create_views(connection)
-    note_revenue(connection, snapshots)
-    note_campaigns(connection, settings, now)
+    _account(tables, settings, published, under_way)
+    take_events(tables, settings)
+    create_views(tables.connection)
+    note_revenue(tables.connection, snapshots)
+    note_campaigns(tables.connection, settings, now)
     return published
 
 
@@ -150,27 +150,28 @@ def _published(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(rows)
 
 
-def _replace_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> None:
+def _replace_dataset(tables: Tables, dataset: Dataset, snapshot: Snapshot) -> None:
     fields = (*dataset.fields, *BOOKKEEPING.fields)
-    _refill(connection, f"main.{dataset.name}", dataset, fields, snapshot.data)
+    _refill(tables, f"main.{dataset.name}", dataset, fields, snapshot.data)
     if snapshot.manifest.source:  # earlier versions carried on rows of the other one
-        connection.execute(f"DELETE FROM main.{dataset.name} WHERE source <> ?", [snapshot.manifest.source])
-    _refill(connection, f"quarantine.{dataset.name}", QUARANTINED, QUARANTINED.fields, snapshot.quarantine)
+        wanted = [snapshot.manifest.source]
+        tables.connection.execute(f"DELETE FROM main.{dataset.name} WHERE source <> ?", wanted)
+    _refill(tables, f"quarantine.{dataset.name}", QUARANTINED, QUARANTINED.fields, snapshot.quarantine)
 
 
 def _refill(
-    connection: duckdb.DuckDBPyConnection,
+    tables: Tables,
     table: str,
     dataset: Dataset,
     fields: Sequence[Field],
     parquet: Path,
 ) -> None:
-    replace_table(connection, table, dataset, fields)
-    connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet({literal(str(parquet))})")
+    tables.replace(table, dataset, fields)
+    tables.connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet({literal(str(parquet))})")
 
 
 def _account(
-    connection: duckdb.DuckDBPyConnection,
+    tables: Tables,
     settings: Settings,
     current: dict[str, str],
     under_way: RunRecord | None,
@@ -186,35 +187,32 @@ def _account(
         }
         for s in kept
     ]
-    _replace_rows(connection, SNAPSHOTS, manifests)
-    publish_runs(connection, settings.data_dir, under_way)
-    replace_table(connection, "sync.pages", PAGES, PAGES.fields)
+    _replace_rows(tables, SNAPSHOTS, manifests)
+    publish_runs(tables, settings.data_dir, under_way)
+    tables.replace("sync.pages", PAGES, PAGES.fields)
     if kept:
         files = ", ".join(literal(str(snapshot.pages)) for snapshot in kept)
         # a replay shares the replies of the snapshot whose rows it validates again
         with readable(kept):
-            connection.execute(
+            tables.connection.execute(
                 f"INSERT INTO sync.pages BY NAME SELECT DISTINCT * FROM read_parquet([{files}])"
             )
 
 
-def publish_runs(
-    connection: duckdb.DuckDBPyConnection, data_dir: Path, under_way: RunRecord | None = None
-) -> None:
+def publish_runs(tables: Tables, data_dir: Path, under_way: RunRecord | None = None) -> None:
     """Fill sync.runs from the records on disk.
 
     Args:
-        connection: of a warehouse that takes its place next.
+        tables: of a warehouse that takes its place next.
         data_dir: the data directory.
         under_way: the activity that does this; its own record comes after it.
 
     Raises:
         StorageError: a record cannot be read.
     """
-    connection.execute("CREATE SCHEMA IF NOT EXISTS sync")
     killed = [record for record in unended(data_dir) if record.status == "killed"]
     every = [*runs.records(data_dir), *killed, *([runs.as_ended(under_way)] if under_way else ())]
-    _replace_rows(connection, RUNS, [_run_row(record) for record in every])
+    _replace_rows(tables, RUNS, [_run_row(record) for record in every])
 
 
 def note_runs(settings: Settings) -> None:
@@ -225,8 +223,7 @@ def note_runs(settings: Settings) -> None:
     """
     if is_there(settings.warehouse):
         with replacing(settings.warehouse) as connection:
-            complete(connection)
-            publish_runs(connection, settings.data_dir)
+            publish_runs(complete(connection), settings.data_dir)
 
 
 def _run_row(record: msgspec.Struct) -> dict[str, object]:
@@ -235,14 +232,13 @@ def _run_row(record: msgspec.Struct) -> dict[str, object]:
     return row
 
 
-def _replace_rows(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, rows: Sequence[dict[str, object]]
-) -> None:
+def _replace_rows(tables: Tables, dataset: Dataset, rows: Sequence[dict[str, object]]) -> None:
     """Fill a table of the sync schema; times are ISO 8601 texts that DuckDB casts.
 
     All rows at once: a year of hourly pulls leaves 44,000 records, which take half a minute one by one.
     """
     table = f"sync.{dataset.name}"
-    replace_table(connection, table, dataset, dataset.fields)
+    tables.replace(table, dataset, dataset.fields)
     if rows:
-        insert(connection, table, pa.table({name: [row[name] for row in rows] for name in dataset.columns}))
+        columns = {name: [row[name] for row in rows] for name in dataset.columns}
+        insert(tables.connection, table, pa.table(columns))

@@ -18,7 +18,7 @@ from pipelines.privacy import Privacy
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.warehouse.published import has_table
-from pipelines.warehouse.structure.tables import complete, insert, replace_table
+from pipelines.warehouse.structure.tables import Tables, complete, insert
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
 from pipelines.webhooks.events import reduced, rows_of
@@ -56,15 +56,14 @@ def publish_events(settings: Settings, *, again: bool = False) -> int | None:
         if not again and _is_current(store, settings):
             return None
         with replacing(settings.warehouse) as connection:
-            complete(connection)
-            done = _take(connection, settings, store, again=again)
+            done = _take(complete(connection), settings, store, again=again)
             create_views(connection)
             note_campaigns(connection, settings, ())
     return done
 
 
-def take_events(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Bring what is new in the queue into a warehouse that is being written; its tables must be complete.
+def take_events(tables: Tables, settings: Settings) -> None:
+    """Bring what is new in the queue into a warehouse that is being written.
 
     A queue that cannot be read does not stop what else is published: the events stay in it.
     """
@@ -72,14 +71,14 @@ def take_events(connection: duckdb.DuckDBPyConnection, settings: Settings) -> No
         with existing_store(settings) as store:
             if store is not None:
                 _expire(store, settings)
-                _take(connection, settings, store, again=False)
+                _take(tables, settings, store, again=False)
     except TracklySyncError as error:
         _log.warning("Events could not be published; they stay in the queue: %s", error)
 
 
-def _take(connection: duckdb.DuckDBPyConnection, settings: Settings, store: Store, *, again: bool) -> int:
+def _take(tables: Tables, settings: Settings, store: Store, *, again: bool) -> int:
     """Publish the bodies that changed since, some tens of thousands in a transaction, so that memory stays flat."""
-    privacy, state = Privacy.of(settings), store.state()
+    connection, privacy, state = tables.connection, Privacy.of(settings), store.state()
     mark = (store.id, state["change"], CONTRACT, privacy.label)
     before = _mark(connection)
     after = before[1] if before and not again and before[:1] + before[2:] == mark[:1] + mark[2:] else 0
@@ -90,9 +89,9 @@ def _take(connection: duckdb.DuckDBPyConnection, settings: Settings, store: Stor
         insert(connection, "incoming_events", _table(rows))
         done, waiting = done + len(rows), waiting + len(rows)
         if waiting >= _MERGED_ROWS:
-            _merge(connection, store, (store.id, batch[-1].change, CONTRACT, privacy.label), state)
+            _merge(tables, store, (store.id, batch[-1].change, CONTRACT, privacy.label), state)
             waiting = 0
-    _merge(connection, store, mark, state)
+    _merge(tables, store, mark, state)
     connection.execute("DROP TABLE incoming_events")
     return done
 
@@ -103,15 +102,16 @@ def _make_room(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, state: dict[str, int]) -> None:
+def _merge(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> None:
     """Put what came in place of what is there of the same bodies, and how far that is on record, or neither."""
+    connection = tables.connection
     connection.execute("BEGIN")
     try:
         connection.execute(
             "DELETE FROM main.webhook_events WHERE digest IN (SELECT digest FROM incoming_events);"
             "INSERT INTO main.webhook_events BY NAME FROM incoming_events"
         )
-        _account(connection, store, mark, state)
+        _account(tables, store, mark, state)
     except BaseException:
         connection.execute("ROLLBACK")
         raise
@@ -119,9 +119,10 @@ def _merge(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, sta
     _make_room(connection)
 
 
-def _account(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, state: dict[str, int]) -> None:
+def _account(tables: Tables, store: Store, mark: _Mark, state: dict[str, int]) -> None:
     """Put on record how far this came, and what the receiver counted."""
-    replace_table(connection, "sync.webhooks", WEBHOOKS, WEBHOOKS.fields)
+    connection = tables.connection
+    tables.replace("sync.webhooks", WEBHOOKS, WEBHOOKS.fields)
     values = (*mark, state["unsigned"], state["wrongly_signed"], now() / _MICROSECONDS)
     connection.execute(
         "INSERT INTO sync.webhooks BY NAME SELECT ? AS queue, ? AS change, ? AS contract, ? AS personal_data,"
@@ -132,7 +133,7 @@ def _account(connection: duckdb.DuckDBPyConnection, store: Store, mark: _Mark, s
         " FROM main.webhook_events WHERE position = 0",
         list(values),
     )
-    replace_table(connection, "sync.webhook_rejections", REJECTIONS, REJECTIONS.fields)
+    tables.replace("sync.webhook_rejections", REJECTIONS, REJECTIONS.fields)
     rejected = store.rejections()
     if rejected:
         rows = pa.table(

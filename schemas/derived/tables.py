@@ -60,22 +60,24 @@ def comments(table: str, dataset: Dataset, fields: Sequence[Field], *, kind: str
 SHOWN = "column_name, data_type, is_nullable, comment"
 """What DuckDB's catalog shows of a column."""
 
+Shown = tuple[str | None, list[tuple[str, str, bool, str | None]]]
+"""What it shows of a table: its comment, and `SHOWN` of each column."""
+
 _SHOWN_AS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 """Types that the catalog shows by another name."""
 
 
-def shown(dataset: Dataset, fields: Sequence[Field]) -> tuple[str, list[tuple[str, str, bool, str]]]:
-    """What the catalog shows of a table that is as declared: its comment, and `SHOWN` of each column.
+def shown(dataset: Dataset, fields: Sequence[Field]) -> Shown:
+    """What the catalog shows of a table that is as declared.
 
     Args:
         dataset: what it holds.
         fields: its columns.
     """
     types = [_SHOWN_AS.get(TYPES[field.kind], TYPES[field.kind]) for field in fields]
-    columns = [
+    return _meaning(dataset), [
         (field.name, kind, field.nullable, describe(field)) for field, kind in zip(fields, types, strict=True)
     ]
-    return _meaning(dataset), columns
 
 
 def _meaning(dataset: Dataset) -> str:

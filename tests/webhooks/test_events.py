@@ -25,6 +25,7 @@ from pipelines.warehouse import webhook_events as published
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import last_sent_at, unread_events
 from pipelines.warehouse.published import published as published_in
+from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.webhook_events import publish_events
 from pipelines.webhooks.events import digest_of, kept_of, reduced, rows_of
 from pipelines.webhooks.queue import store
@@ -245,7 +246,7 @@ def test_events_and_how_far_they_came_are_published_together_or_not(tmp_path: Pa
         connection.execute("CREATE TEMP TABLE incoming_events AS FROM main.webhook_events")
         connection.execute("UPDATE incoming_events SET message_id = 'another'")
         with pytest.raises(KeyError):
-            published._merge(connection, queue, (queue.id, 1, 1, ""), {})
+            published._merge(complete(connection), queue, (queue.id, 1, 1, ""), {})
         assert connection.execute("SELECT message_id FROM main.webhook_events").fetchall() == [("m0000001",)]
     nowhere = tmp_path / "none.duckdb"
     assert (unread_events(nowhere), last_sent_at(nowhere), published_in(nowhere)) == ((0, 0), None, {})

@@ -26,7 +26,7 @@ from pipelines.push.stage.database import stage_path
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import publish_runs
-from pipelines.warehouse.structure.tables import complete, replace_table
+from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
@@ -51,13 +51,13 @@ def publish_imports(settings: Settings) -> None:
         replacing(settings.warehouse) as connection,
     ):
         connection.execute("SET threads = 2")  # each takes a share of the memory
-        complete(connection)
+        tables = complete(connection)
         privacy = Privacy.of(settings)
         privacy.define(connection)
         keep_facts(connection, settings)
         is_forgotten = ledger is not None and keep_forgotten(connection, ledger)
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
-            replace_table(connection, f"imports.{dataset.name}", dataset, dataset.fields)
+            tables.replace(f"imports.{dataset.name}", dataset, dataset.fields)
         if ledger is not None:
             calls = ledger.chunks()
             _fill(connection, CHUNKS, calls)
@@ -72,8 +72,8 @@ def publish_imports(settings: Settings) -> None:
             with ledger.figures() as figures:
                 known = figures.calls_on_record()
             note_published(connection, settings, known)
-        publish_runs(connection, settings.data_dir)
-        take_events(connection, settings)
+        publish_runs(tables, settings.data_dir)
+        take_events(tables, settings)
         create_views(connection)
 
 

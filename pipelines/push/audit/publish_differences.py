@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import publish_runs
-from pipelines.warehouse.structure.tables import complete, replace_table
+from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
@@ -28,11 +28,11 @@ def publish_differences(settings: Settings, differences: pa.Table, under_way: Ru
         StorageError: the disk refused; the warehouse is as it was.
     """
     with replacing(settings.warehouse) as connection:
-        complete(connection)
-        replace_table(connection, "imports.differences", DIFFERENCES, DIFFERENCES.fields)
+        tables = complete(connection)
+        tables.replace("imports.differences", DIFFERENCES, DIFFERENCES.fields)
         connection.register("incoming", differences)
         connection.execute("INSERT INTO imports.differences BY NAME FROM incoming")
         connection.unregister("incoming")
-        publish_runs(connection, settings.data_dir, under_way)
-        take_events(connection, settings)
+        publish_runs(tables, settings.data_dir, under_way)
+        take_events(tables, settings)
         create_views(connection)

@@ -4,6 +4,8 @@ What does not belong here: what goes into them (`publish`, and `push` for the sc
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -11,7 +13,7 @@ import pyarrow as pa
 from pipelines.warehouse.history.views import take_over
 from pipelines.warehouse.structure.version import stamp
 from schemas.columns import Dataset, Field
-from schemas.derived.tables import SHOWN, TYPES, comments, create_table, shown
+from schemas.derived.tables import SHOWN, TYPES, Shown, comments, create_table, shown
 from schemas.own_tables.campaigns import COUNTED
 from schemas.own_tables.imports import CHUNKS, DIFFERENCES, RECORDS, RESOLUTIONS
 from schemas.own_tables.pull_columns import BOOKKEEPING, QUARANTINED
@@ -25,7 +27,40 @@ _ROWS_WORTH_A_CHECKPOINT = 10_000
 """A checkpoint waits for the disk; the blocks of smaller tables are freed by the one at the end."""
 
 
-def complete(connection: duckdb.DuckDBPyConnection) -> None:
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of a warehouse that is being written, each of them there: what `complete` leaves.
+
+    Attributes:
+        connection: to the warehouse.
+        as_declared: the names of those that have the columns and the comments that are declared, and no others.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    as_declared: frozenset[str]
+
+    def replace(self, table: str, dataset: Dataset, fields: Sequence[Field]) -> None:
+        """Replace a table by an empty one, with its comments.
+
+        A small one that is as declared is emptied instead, since the comments cost ten times as much as the table.
+
+        Args:
+            table: its qualified name.
+            dataset: what it holds.
+            fields: its columns.
+        """
+        ((rows,),) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+        is_large = rows >= _ROWS_WORTH_A_CHECKPOINT
+        if table in self.as_declared and not is_large:
+            self.connection.execute(f"TRUNCATE {table}")
+            return
+        self.connection.execute(f"DROP TABLE {table}")
+        if is_large:
+            self.connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
+        _create(self.connection, table, dataset, fields)
+
+
+def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
     """Make every table that is not there yet, and every column that an older version did not have.
 
     So queries and marts never miss one, whatever has been pulled and pushed so far.
@@ -34,51 +69,53 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("BEGIN")
     for schema in ("quarantine", "sync", "imports"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    there: dict[str, set[str]] = {}
-    for table, column in connection.execute(
-        "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    ).fetchall():
-        there.setdefault(table, set()).add(column)
+    found, expected = _found(connection), _expected()
     for table, dataset, fields in declared():
-        if table not in there:
-            replace_table(connection, table, dataset, fields)
-            continue
-        missing = [field for field in fields if field.name not in there[table]]
-        for field in missing:
-            connection.execute(f'ALTER TABLE {table} ADD COLUMN "{field.name}" {TYPES[field.kind]}')
-        for comment in comments(table, dataset, fields) if missing else ():
-            connection.execute(comment)
+        if table not in found:
+            _create(connection, table, dataset, fields)
+        elif found[table] != expected[table]:
+            _add_columns(connection, table, dataset, fields)
     take_over(connection)
     stamp(connection)
     connection.execute("COMMIT")
+    # one that was made or completed is looked at again by the next publish
+    return Tables(connection, frozenset(name for name, one in found.items() if one == expected.get(name)))
 
 
-def replace_table(
+def _add_columns(
     connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
 ) -> None:
-    """Replace a table by an empty one, with its comments.
+    """Those that are missing, and comments; whatever else is otherwise stays until the table is replaced."""
+    there = {name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+    missing = [field for field in fields if field.name not in there]
+    for field in missing:
+        connection.execute(f'ALTER TABLE {table} ADD COLUMN "{field.name}" {TYPES[field.kind]}')
+    for comment in comments(table, dataset, fields) if missing else ():
+        connection.execute(comment)
 
-    A small one that is as declared is emptied instead, since the comments cost ten times as much as the table.
 
-    Args:
-        connection: of a warehouse.
-        table: its qualified name.
-        dataset: what it holds.
-        fields: its columns.
-    """
-    where = "database_name = current_database() AND schema_name = ? AND table_name = ?"
-    name = table.split(".")
-    rows = f"SELECT estimated_size, comment FROM duckdb_tables() WHERE {where}"
-    there = connection.execute(rows, name).fetchall()
-    is_large = bool(there) and there[0][0] >= _ROWS_WORTH_A_CHECKPOINT
-    if there and not is_large:
-        columns = f"SELECT {SHOWN} FROM duckdb_columns() WHERE {where} ORDER BY column_index"
-        if (there[0][1], connection.execute(columns, name).fetchall()) == shown(dataset, fields):
-            connection.execute(f"TRUNCATE {table}")
-            return
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
-    if is_large:
-        connection.execute("CHECKPOINT")  # frees the old table's blocks for the new one
+def _found(connection: duckdb.DuckDBPyConnection) -> dict[str, Shown]:
+    """What DuckDB's catalog shows of each table: to ask it costs a millisecond, for all of them or for one."""
+    ours = "FROM {}() WHERE database_name = current_database() AND NOT internal"
+    name = "SELECT schema_name || '.' || table_name"
+    tables = connection.execute(f"{name}, comment {ours.format('duckdb_tables')}").fetchall()
+    found: dict[str, Shown] = {table: (comment, []) for table, comment in tables}
+    columns = f"{name}, {SHOWN} {ours.format('duckdb_columns')} ORDER BY column_index"
+    for table, *column in connection.execute(columns).fetchall():
+        if table in found:  # views have columns too
+            found[table][1].append(tuple(column))
+    return found
+
+
+@cache
+def _expected() -> dict[str, Shown]:
+    """What the catalog shows of tables that are as declared; computed once, since a publish is soon done."""
+    return {table: shown(dataset, fields) for table, dataset, fields in declared()}
+
+
+def _create(
+    connection: duckdb.DuckDBPyConnection, table: str, dataset: Dataset, fields: Sequence[Field]
+) -> None:
     connection.execute(create_table(table, fields))
     for comment in comments(table, dataset, fields):
         connection.execute(comment)

@@ -15,11 +15,10 @@ from pipelines.warehouse.structure import derived_views
 from pipelines.warehouse.structure.version import note_views, views_made_of
 
 _COLUMNS = (
-    "SELECT string_agg(concat_ws(' ', schema_name, table_name, column_name, data_type), ','"
-    " ORDER BY schema_name, table_name, column_index) FROM duckdb_columns() JOIN duckdb_tables()"
-    " USING (database_name, schema_name, table_name) WHERE database_name = current_database() AND NOT temporary"
+    "SELECT string_agg(sql, ' ' ORDER BY schema_name, table_name) FROM duckdb_tables()"
+    " WHERE database_name = current_database() AND NOT temporary"
 )
-"""Their columns count, in order: a view of `SELECT *` no longer fits a table that has another one."""
+"""What makes the tables: a view of `SELECT *` no longer fits one that has other columns, or in another order."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.warehouse.structure.tables import complete, declared, replace_table
+from pipelines.warehouse.structure.tables import complete, declared
 from pipelines.warehouse.swap import replacing
 from schemas.derived.tables import shown
 from schemas.own_tables.sync import RUNS
@@ -34,12 +34,12 @@ def number(connection: duckdb.DuckDBPyConnection) -> object:
 def test_a_replaced_table_is_as_declared(tmp_path: Path) -> None:
     """Whatever another program has left there; it is made again only where something differs."""
     with replacing(tmp_path / "warehouse.duckdb") as connection:
-        complete(connection)
         for change in ["", *CHANGES]:
+            complete(connection)
             connection.execute(_ROW)
             before = number(connection)
             connection.execute(change or "SELECT 1")
-            replace_table(connection, "sync.runs", RUNS, RUNS.fields)
+            complete(connection).replace("sync.runs", RUNS, RUNS.fields)
             found = connection.execute(f"SELECT comment FROM duckdb_tables() {_TABLE}").fetchall()
             assert (found[0][0], connection.execute(_COLUMNS).fetchall()) == shown(RUNS, RUNS.fields), change
             assert connection.execute("SELECT count(*) FROM sync.runs").fetchall() == [(0,)]
@@ -52,17 +52,17 @@ def test_every_table_is_known_again(tmp_path: Path) -> None:
         "SELECT table_oid FROM duckdb_tables() WHERE schema_name IN ('main', 'quarantine', 'sync', 'imports')"
     )
     with replacing(tmp_path / "warehouse.duckdb") as connection:
-        complete(connection)
+        tables = complete(connection)
         before = connection.execute(every).fetchall()
         for table, dataset, fields in declared():
-            replace_table(connection, table, dataset, fields)
+            tables.replace(table, dataset, fields)
         assert connection.execute(every).fetchall() == before
 
 
 def test_a_large_table_gives_its_room_to_the_one_that_takes_its_place(tmp_path: Path) -> None:
     """Else a warehouse would hold the old rows beside the new ones."""
     with replacing(tmp_path / "warehouse.duckdb") as connection:
-        complete(connection)
+        tables = complete(connection)
         connection.execute(
             "INSERT INTO sync.runs (run, activity, started_at, status, rows)"
             " SELECT uuid() || uuid() || uuid(), 'pull', now(), 'failed', n FROM range(50_000) t(n)"
@@ -70,7 +70,7 @@ def test_a_large_table_gives_its_room_to_the_one_that_takes_its_place(tmp_path: 
         connection.execute("CHECKPOINT")
         used = "SELECT used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
         (before,) = connection.execute(used).fetchall()
-        replace_table(connection, "sync.runs", RUNS, RUNS.fields)
+        tables.replace("sync.runs", RUNS, RUNS.fields)
         (after,) = connection.execute(used).fetchall()
         assert connection.execute("FROM sync.runs").fetchall() == []
     assert after[0] < before[0] / 2
