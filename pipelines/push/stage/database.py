@@ -154,11 +154,18 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         attached(path, _NAME, config=_limits(duckdb_memory.STAGE_IN_USE, path)) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
-        known = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'version'"
-        if not count(connection, known) or count(connection, "SELECT version FROM version") != VERSION:
+        if _version(connection) != VERSION:
             raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
         KEEP_ALL.define(connection)
         yield connection
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> int:
+    """Of the tables of a stage; 0 where it does not say so."""
+    try:
+        return count(connection, "SELECT version FROM version")
+    except duckdb.CatalogException:
+        return 0
 
 
 def is_current(
