@@ -1,11 +1,15 @@
-"""What several tests of a module begin with, made once: an account, and the data directory that belongs to it."""
+"""What several tests begin with, made once for all workers of a run: an account, and its data directory."""
 
+import os
 import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import pytest
+from filelock import FileLock
 
 from pipelines.sandbox import Account, running, seed_account
 from pipelines.settings import Settings
@@ -22,26 +26,47 @@ def seeded(contacts: int) -> Account:
     return account
 
 
+def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first worker fills that needs it, and that the others find.
+
+    Args:
+        folders: of the test run.
+        name: of the folder; no other beginning has it.
+        make: fills an empty folder.
+    """
+    base = folders.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, is_whole = shared / name, shared / f"{name}.made"
+    with FileLock(shared / f"{name}.lock"):
+        if not is_whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed here
+            folder.mkdir()
+            make(folder)
+            is_whole.touch()
+    return folder
+
+
 def first_pulls(
-    contacts: int, folders: Callable[[], Path], settings_of: Callable[..., Settings]
+    folders: pytest.TempPathFactory, name: str, contacts: int, settings_of: Callable[..., Settings]
 ) -> Callable[[tuple[str, ...]], Path]:
     """Makes the data directory that the first pull of datasets leaves, as the run r1; each is made once.
 
     Args:
+        folders: of the test run.
+        name: of such pulls.
         contacts: of the account.
-        folders: makes an empty folder.
         settings_of: from a URL and a data directory.
     """
     from pipelines.pull.run import pull  # noqa: PLC0415 - it is not light, and most rooms' tests do without
 
-    @cache
     def made(names: tuple[str, ...]) -> Path:
-        with running(seeded(contacts)) as server:
-            settings = settings_of(server.url, folders() / "data")
-            pull(settings, names, "r1")
-        return settings.data_dir
+        def make(folder: Path) -> None:
+            with running(seeded(contacts)) as server:
+                pull(settings_of(server.url, folder / "data"), names, "r1")
 
-    return made
+        return made_once(folders, f"{name}-{'-'.join(names)}", make) / "data"
+
+    return cache(made)
 
 
 @dataclass(frozen=True)
@@ -62,13 +87,17 @@ class Beginning:
         shutil.copytree(self.data_dir, settings.data_dir, dirs_exist_ok=True)
 
 
-def beginning(account: Account, settings: Settings, copy: Path) -> Beginning:
-    """Keep a state.
+def beginning(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], Account]) -> Beginning:
+    """A state that is made once.
 
     Args:
-        account: as it is now; nothing may be hung into it.
-        settings: whose data directory it is.
-        copy: a folder that is not there yet.
+        folders: of the test run.
+        name: of the state.
+        make: in an empty folder, whose `data` is its data directory; returns the account, into which nothing is hung.
     """
-    shutil.copytree(settings.data_dir, copy)
-    return Beginning(pickle.dumps(account), copy)
+
+    def keep(folder: Path) -> None:
+        (folder / "account").write_bytes(pickle.dumps(make(folder)))
+
+    folder = made_once(folders, name, keep)
+    return Beginning((folder / "account").read_bytes(), folder / "data")

@@ -84,7 +84,7 @@ def settings(server: Server, tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def first_pull(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Path]:
     """Makes the data directory that the first pull of `account` leaves, as the run r1; each is made once."""
-    return first_pulls(2_500, lambda: tmp_path_factory.mktemp("first"), settings_for)
+    return first_pulls(tmp_path_factory, "first", 2_500, settings_for)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def first_pull(
     tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
 ) -> Callable[[tuple[str, ...]], Path]:
     """As elsewhere, of this account."""
-    return first_pulls(400, lambda: tmp_path_factory.mktemp("first"), settings_of)
+    return first_pulls(tmp_path_factory, "first-of-a-page", 400, settings_of)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def with_hashes(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[
     def settings(url: str, data_dir: Path) -> Settings:
         return settings_of(url, data_dir, hash_phones=SECRET)
 
-    return first_pulls(400, lambda: tmp_path_factory.mktemp("hashed"), settings)(NEEDED)
+    return first_pulls(tmp_path_factory, "first-with-hashes", 400, settings)(NEEDED)
 
 
 @pytest.fixture

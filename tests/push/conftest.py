@@ -77,13 +77,16 @@ MANY = 1_300
 
 @pytest.fixture(scope="session")
 def _many_sends(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
-    account, folder = seeded(400), tmp_path_factory.mktemp("sends")
-    account.revenue.clear()
-    with running(account) as server:
-        settings = settings_of(server.url, folder / "data")
-        write_rows(settings.history / "sends.ndjson", sends_to(account.contacts(), MANY))
-        push(settings, ["sends"])
-    return beginning(account, settings, folder / "copy")
+    def make(folder: Path) -> Account:
+        account = seeded(400)
+        account.revenue.clear()
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            write_rows(settings.history / "sends.ndjson", sends_to(account.contacts(), MANY))
+            push(settings, ["sends"])
+        return account
+
+    return beginning(tmp_path_factory, "many-sends", make)
 
 
 @pytest.fixture

@@ -137,13 +137,17 @@ def rows(account: Account) -> dict[str, list[Row]]:
 @pytest.fixture(scope="module")
 def all_pushed(tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]) -> Beginning:
     """All files were pushed, and are there; messages are kept."""
-    folder, account = tmp_path_factory.mktemp("pushed"), seeded(60)
-    with running(account) as server:
-        settings = settings_of(server.url, folder / "data", keep_messages=True)
-        for name, rows in history_of(account).items():
-            write_rows(settings.history / f"{name}.ndjson", rows)
-        push(settings, list(PUSHED))
-    return beginning(account, settings, folder / "kept")
+
+    def make(folder: Path) -> Account:
+        account = seeded(60)
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data", keep_messages=True)
+            for name, rows in history_of(account).items():
+                write_rows(settings.history / f"{name}.ndjson", rows)
+            push(settings, list(PUSHED))
+        return account
+
+    return beginning(tmp_path_factory, "all-pushed", make)
 
 
 @pytest.fixture

@@ -49,13 +49,16 @@ def history_pushed(
     tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
 ) -> tuple[Beginning, int]:
     """A history that was pushed, and how much revenue the account had before."""
-    folder, account = tmp_path_factory.mktemp("pushed"), seeded(60)
-    with running(account) as server:
-        settings = settings_of(server.url, folder / "data")
-        assert write_history(account, settings.history, sends=120).revenue
-        before = len(account.revenue)
-        push(settings, ALL)
-    return beginning(account, settings, folder / "kept"), before
+
+    def make(folder: Path) -> Account:
+        account = seeded(60)
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            assert write_history(account, settings.history, sends=120).revenue
+            push(settings, ALL)
+        return account
+
+    return beginning(tmp_path_factory, "pushed-to-reconcile", make), len(seeded(60).revenue)
 
 
 @pytest.fixture

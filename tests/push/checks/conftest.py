@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,12 +45,15 @@ def some_sends(account: Account) -> Callable[[int], list[Row]]:
 def _sends_pushed(
     tmp_path_factory: pytest.TempPathFactory, settings_of: Callable[..., Settings]
 ) -> Beginning:
-    account, folder = _empty(), tmp_path_factory.mktemp("sends")
-    with running(account) as server:
-        settings = settings_of(server.url, folder / "data")
-        write_rows(settings.history / "sends.ndjson", sends_to(strangers(account), SENDS))
-        push(settings, ["sends"])
-    return beginning(account, settings, folder / "copy")
+    def make(folder: Path) -> Account:
+        account = _empty()
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            write_rows(settings.history / "sends.ndjson", sends_to(strangers(account), SENDS))
+            push(settings, ["sends"])
+        return account
+
+    return beginning(tmp_path_factory, "sends-to-a-few", make)
 
 
 @pytest.fixture

@@ -54,24 +54,28 @@ def pushed_thrice(
 
     Of a hundred rows in all, the first ten are no longer in the input. The second push had no answer at first.
     """
-    folder, account = tmp_path_factory.mktemp("pushed"), seeded(120)
-    account.revenue.clear()
-    sends, offer = sends_to(account.contacts(), 120), active_offer(account)
-    with running(account) as server:
-        settings = settings_of(server.url, folder / "data")
-        write_rows(settings.history / "sends.ndjson", sends)
-        write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 40))
-        push(settings, ("sends", "revenue"))
-        shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db")
-        for first, last, copy in ((0, 70, "reset.db"), (10, 100, "answered.db")):
-            write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, first, last))
-            if copy == "reset.db":
-                server.faults.active.append(Fault("reset-after", path="history/revenue", times=1))
-            account.refuse = partial(copy_ledger, settings, copy)
-            push(settings, ["revenue"])
-            account.refuse = None
-    assert len(account.revenue) == 100
-    return beginning(account, settings, folder / "kept")
+
+    def make(folder: Path) -> Account:
+        account = seeded(120)
+        account.revenue.clear()
+        sends, offer = sends_to(account.contacts(), 120), active_offer(account)
+        with running(account) as server:
+            settings = settings_of(server.url, folder / "data")
+            write_rows(settings.history / "sends.ndjson", sends)
+            write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, 0, 40))
+            push(settings, ("sends", "revenue"))
+            shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db")
+            for first, last, copy in ((0, 70, "reset.db"), (10, 100, "answered.db")):
+                write_rows(settings.history / "revenue.ndjson", rows_of(sends, offer, first, last))
+                if copy == "reset.db":
+                    server.faults.active.append(Fault("reset-after", path="history/revenue", times=1))
+                account.refuse = partial(copy_ledger, settings, copy)
+                push(settings, ["revenue"])
+                account.refuse = None
+        assert len(account.revenue) == 100
+        return account
+
+    return beginning(tmp_path_factory, "pushed-with-backups", make)
 
 
 @pytest.fixture
