@@ -66,19 +66,29 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     _waiting.append(instance)
 
 
+def named_rows(warehouse: Path, sql: str, zone: str = "UTC") -> list[dict[str, Any]]:
+    """The rows of a query by their columns' names, as an analyst in some time zone reads them."""
+    with reading(warehouse) as connection:
+        connection.execute(f"SET TimeZone = '{zone}'")
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def mart(settings: Settings, name: str, zone: str = "UTC") -> list[dict[str, Any]]:
+    """A mart's rows, likewise."""
+    return named_rows(settings.warehouse, f"FROM marts.{name}", zone)
+
+
 def shown(warehouse: Path, table: str) -> list[dict[str, Any]]:
     """A table's rows without the bookkeeping and without columns that are null."""
-    with reading(warehouse) as connection:
-        cursor = connection.execute(f"SELECT * FROM {table}")
-        names = [column[0] for column in cursor.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return [
         {
             name: json.loads(value) if name in DOCUMENTS else value
             for name, value in row.items()
             if value is not None and name not in BOOKKEEPING
         }
-        for row in rows
+        for row in named_rows(warehouse, f"SELECT * FROM {table}")
     ]
 
 

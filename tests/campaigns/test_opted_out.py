@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.audience_oracle import NOW, meets, names_other_list, some_contact, some_filter
 from campaigns.made_campaigns import TODAY, WEEKDAYS, warehouse_of
-from oracle import reading
+from oracle import mart
 from receiving import arrive, opt_out, settings_of
 
 from pipelines.settings import Settings
@@ -19,10 +19,7 @@ LISTS = [{"id": number, "phone_number": f"+1555999000{number}", "status": "activ
 
 
 def found_of(settings: Settings) -> list[Row]:
-    with reading(settings.warehouse) as connection:
-        cursor = connection.execute("FROM marts.compliance WHERE finding = 'schedule_would_reach'")
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [row for row in mart(settings, "compliance") if row["finding"] == "schedule_would_reach"]
 
 
 def schedule(number: int, audiences: list[str], **more: Any) -> Row:

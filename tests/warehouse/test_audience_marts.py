@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from made_snapshots import CONTACT, publish_rows
-from oracle import expected, reading
+from oracle import expected, mart
 
 from pipelines.pull.run import pull
 from pipelines.push.run import push
@@ -19,14 +19,6 @@ from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.swap import replacing
 
 Row = dict[str, Any]
-
-
-def mart(settings: Settings, name: str) -> list[Row]:
-    """A mart's rows."""
-    with reading(settings.warehouse) as connection:
-        cursor = connection.execute(f"FROM marts.{name}")
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from effort import seeds
 from made_snapshots import CONTACT, publish_rows
-from oracle import Key, key_of, query, reading
+from oracle import Key, key_of, mart, query
 
 from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, Account, seed_account
@@ -19,15 +19,6 @@ from schemas.own_tables.sync import Consistency
 
 Row = dict[str, Any]
 LISTS = (1, 2, 3)
-
-
-def mart(settings: Settings, name: str, zone: str = "UTC") -> list[Row]:
-    """A mart's rows, as an analyst in some time zone reads them."""
-    with reading(settings.warehouse) as connection:
-        connection.execute(f"SET TimeZone = '{zone}'")
-        cursor = connection.execute(f"FROM marts.{name}")
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 @dataclass

@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
+from oracle import named_rows
 
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
@@ -102,11 +102,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]
 
 def mart(path: Path, name: str, zone: str = "America/Los_Angeles") -> list[Row]:
     """A mart's rows, as an analyst in some time zone reads them."""
-    with duckdb.connect(str(path), read_only=True) as connection:
-        connection.execute(f"SET TimeZone = '{zone}'")
-        cursor = connection.execute(f"FROM marts.{name}")
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(path, f"FROM marts.{name}", zone)
 
 
 def hours(earlier: dt.datetime | None, later: dt.datetime | None) -> float | None:
@@ -303,10 +299,7 @@ def answer(path: Path, question: str) -> list[Row]:
     """What the query answers that stands below a question in docs/query.md."""
     _, _, rest = QUESTIONS.read_text(encoding="utf-8").partition(question)
     sql = rest.partition("```sql\n")[2].partition("```")[0]
-    with duckdb.connect(str(path), read_only=True) as connection:
-        cursor = connection.execute(sql)
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(path, sql)
 
 
 def test_documented_questions_about_money(imported: tuple[Path, list[Row]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from beginnings import seeded
-from oracle import expected, key_of, query, reading
+from oracle import expected, key_of, mart, query
 
 from pipelines.pull.run import pull
 from pipelines.push.audit.publish import publish_imports
@@ -26,15 +26,6 @@ from schemas.registry import PULLED, PUSHED
 
 Row = dict[str, Any]
 CENT = Decimal("0.0001")
-
-
-def mart(settings: Settings, name: str, zone: str = "UTC") -> list[Row]:
-    """A mart's rows, as an analyst in some time zone reads them."""
-    with reading(settings.warehouse) as connection:
-        connection.execute(f"SET TimeZone = '{zone}'")
-        cursor = connection.execute(f"FROM marts.{name}")
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def in_order(rows: list[Row]) -> list[Row]:

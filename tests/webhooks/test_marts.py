@@ -6,10 +6,12 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import oracle
 import pytest
 from oracle import reading
 from receiving import arrive, delivery, opt_out, settings_of
@@ -25,12 +27,8 @@ FINAL = ("delivered", "undeliverable", "expired", "rejected", "failed")
 SEED = range(2)
 
 
-def mart(settings: Settings, name: str) -> list[Row]:
-    with reading(settings.warehouse) as connection:
-        connection.execute("SET TimeZone = 'Asia/Tokyo'")
-        cursor = connection.execute(f"FROM marts.{name}")
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+mart = partial(oracle.mart, zone="Asia/Tokyo")
+"""A mart's rows, as an analyst far from UTC reads them."""
 
 
 def some_events(seed: int) -> list[Row]:
