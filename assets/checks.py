@@ -132,7 +132,11 @@ def import_checks(asset: dg.AssetsDefinition, name: str) -> dg.AssetChecksDefini
         yield _result(asset, "settled", WARN, _unsettled(counts, outside), {})
         share = (counts.left_out + differs) / max(counts.rows_in, 1)
         within = share <= settings.push_left_out_share
-        figures = {"left_out": counts.left_out, "share": share, **beside}
+        figures = {
+            "left_out": counts.left_out,
+            "share": share,
+            **{name: beside[name] for name in ("differs", "conflicts")},
+        }
         if differs:
             reasons["differs from what was sent"] = differs
         yield _result(asset, "left_out", WARN, {} if within else reasons, figures)

@@ -172,14 +172,16 @@ def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:
 
 
 def noticed(settings: Settings, name: str) -> dict[str, int]:
-    """Rows of the current input that `push` counts beside outcomes: that differ (not acknowledged), or conflict."""
+    """Rows that `push` counts beside outcomes: of the current input those that differ (not acknowledged) or conflict;
+    and all that `imports.records` holds of the dataset.
+    """  # noqa: D205 - one sentence
     with reading(settings.warehouse) as connection:
-        ((differs, conflicts),) = connection.execute(
-            "SELECT count(*) FILTER (differs AND NOT coalesce(differs_acknowledged, false)),"
-            " count(*) FILTER (code = ?) FROM imports.records WHERE in_input AND dataset = ?",
+        ((differs, conflicts, recorded),) = connection.execute(
+            "SELECT count(*) FILTER (in_input AND differs AND NOT coalesce(differs_acknowledged, false)),"
+            " count(*) FILTER (in_input AND code = ?), count(*) FROM imports.records WHERE dataset = ?",
             [CONFLICT, name],
         ).fetchall()
-    return {"differs": differs, "conflicts": conflicts}
+    return {"differs": differs, "conflicts": conflicts, "recorded": recorded}
 
 
 def left_out(settings: Settings, name: str) -> dict[str, int]:

@@ -190,7 +190,7 @@ def of_outcomes(
     Args:
         name: the dataset.
         counts: the outcomes of the current input.
-        noticed: rows that differ from what was sent, and rows in conflict (`lookups.noticed`).
+        noticed: rows that differ from what was sent, in conflict, and on record in all (`lookups.noticed`).
         rows: a few of its records.
         done: what is on record of this run's push.
         seconds: how long it took.
@@ -200,11 +200,12 @@ def of_outcomes(
             counts.left_out + noticed["differs"], f"trackly-sync rejects {name}", f"dataset = '{name}'"
         ),
         "preview": table(("message_id", "outcome", "code", "reason", "row"), rows),
-        **_figures(counts.accepted, seconds),
+        **_figures(noticed["recorded"], seconds),
         **of_run(done),
         **{f"input_{outcome}": number for outcome, number in asdict(counts).items()},
         "input_left_out": counts.left_out,
-        **noticed,
+        "differs": noticed["differs"],
+        "conflicts": noticed["conflicts"],
     }
 
 
@@ -257,9 +258,8 @@ def of_month(
             "trackly-sync rejects",
             f"happened_at >= {first}\nAND happened_at < {next_first}",
         ),
-        **_figures(total[Outcome.ACCEPTED], seconds),
+        **_figures(rows, seconds),
         **({} if done is None else of_run(done)),
-        "month_rows": rows,
         **{f"month_{outcome}": number for outcome, number in total.items()},
         "differs": differs,
     }
@@ -279,7 +279,8 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
     columns = ("dataset", "accepted", "acknowledged", "skipped", "in_doubt", "amount", "amount_acknowledged")
     balances = done.balances
     return {
-        **_figures(sum(balance.accepted for balance in balances.values()), seconds),
+        **_figures(sum(done.findings.values()), seconds),
+        "accepted": sum(balance.accepted for balance in balances.values()),
         "in_doubt": sum(balance.in_doubt for balance in balances.values()),
         "contacts": done.contacts,
         **done.findings,

@@ -32,7 +32,7 @@ from pipelines.storage import be_private
 from pipelines.text.humanize import form
 from pipelines.text.sanitize import plain
 from pipelines.whole_runs import whole_run
-from schemas.registry import PUSHED
+from schemas.registry import PULLED, PUSHED
 
 TWICE = "imported_revenue: nothing_twice"
 
@@ -159,17 +159,26 @@ def _say(step: Step) -> None:
                 f"{name} {figures[name]:,}" for name in ("accepted", "left_out", "differs") if name in figures
             ]
             seconds = f"{figures['duration_seconds']:.1f} s"
-            rows = figures.get("sent", figures.get("dagster/row_count", 0))
-            line = (
-                f"  {step.name:<20}{rows:>11,} {form(rows, 'row ', 'rows')}  {seconds:>7}  {', '.join(shown)}"
-            )
-        case "skipped":
+            line = f"  {step.name:<20}{_count(figures):<20}  {seconds:>7}  {', '.join(shown)}"
+        case "skipped" if step.name in PULLED:  # others are checks of what is not there
             line = f"  {step.name:<20} skipped"
         case "warned" | "broken":
             line = f"  {step.name:<28} ! {shorten(plain(step.text), 80, placeholder=' ...')}"
         case _:
             return
     print(line.rstrip(), flush=True)  # noqa: T201 - its output
+
+
+def _count(figures: Mapping[str, Any]) -> str:
+    """What a step worked on, in its own unit; "" where it counts nothing, such as the report."""
+    for name, one, more in (
+        ("contacts", "contact", "contacts"),  # which a reconciliation compares
+        ("sent", "row", "rows"),
+        ("dagster/row_count", "row", "rows"),
+    ):
+        if name in figures:
+            return f"{figures[name]:>11,} {form(figures[name], one, more)}"
+    return ""
 
 
 @contextmanager

@@ -284,7 +284,7 @@ def _show_differing(found: "Sequence[DifferingRow]") -> None:
             place.dataset,
             cell(place.identity),
             cell(Path(place.file).name),
-            f"{number:,}",
+            f"{number}",
             ", ".join(place.fields),
             "acknowledged" if place.acknowledged else "",
         )

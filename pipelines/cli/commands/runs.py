@@ -171,7 +171,7 @@ def _moved(record: RunRecord) -> str:
         return ", ".join(f"{getattr(record, name) or 0:,} {_spaced(name)}" for name in _MOVED)
     if record.rows is None:
         return "rows unknown" if record.status == "killed" else ""
-    return plural(record.rows, "row")
+    return plural(record.rows, "contact" if record.activity == "reconcile" else "row")
 
 
 def _listed(figures: dict[str, Any]) -> str:

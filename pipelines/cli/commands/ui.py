@@ -71,7 +71,7 @@ def ui(
 
     Assets, checks, jobs, backfills by month, and the schedules and the sensor of new history (off unless
     TRACKLY_SCHEDULES is on). Dagster keeps its records in dagster/ of the data directory: after a restart, also
-    after kill -9, runs, queue and schedules are as they were.
+    after SIGKILL (`kill -9`), runs, queue and schedules are as they were.
 
     Only the user who started it can use it, at localhost, or whoever knows TRACKLY_UI_PASSWORD where that is set.
 

@@ -157,7 +157,9 @@ def test_a_month_and_a_push_keep_the_same_books(account: Account, settings: Sett
     told = figures["rejects"].partition("```sql")[2].partition("```")[0]
     left_out = query(settings.warehouse, told)
     assert len(left_out) == figures["left_out"] > 0
-    assert figures["left_out"] == figures["month_rows"] - figures["accepted"] - figures["month_duplicate"]
+    assert (
+        figures["left_out"] == figures["dagster/row_count"] - figures["accepted"] - figures["month_duplicate"]
+    )
     push(settings, list(PUSHED))
     assert len(account.sends) == 100
     for name, counts in outcomes(settings).items():
