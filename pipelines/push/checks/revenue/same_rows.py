@@ -199,13 +199,17 @@ def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
 
 
 def _find_once(connection: duckdb.DuckDBPyConnection) -> None:
-    """The temporary table `once`: of rows alike in several files, those of the file that has the most of them."""
+    """The temporary table `once`: of rows alike in several files, those of the file that has the most of them.
+
+    None where another of them may stand for a sale that was sent: then all of them are that one.
+    """
     connection.execute("CREATE OR REPLACE TEMP TABLE once (base VARCHAR, rows BIGINT)")
     held = f"SELECT 1 FROM held WHERE code = '{LIKE_FILES}' LIMIT 1"
     if count(connection, f"SELECT count(*) FROM ({held})"):
         connection.execute(
             "INSERT INTO once WITH open AS (SELECT alike.* FROM alike JOIN held USING (seq)"
-            f" WHERE code = '{LIKE_FILES}'), chosen AS (SELECT likeness, file FROM open GROUP BY likeness, file"
+            f" WHERE code = '{LIKE_FILES}' AND likeness NOT IN (SELECT likeness FROM alike JOIN held USING (seq)"
+            f" WHERE code <> '{LIKE_FILES}')), chosen AS (SELECT likeness, file FROM open GROUP BY likeness, file"
             " QUALIFY row_number() OVER (PARTITION BY likeness ORDER BY count(*) DESC, file) = 1)"
             " SELECT base, count(*) FROM open JOIN chosen USING (likeness, file) GROUP BY base"
         )

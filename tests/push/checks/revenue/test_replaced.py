@@ -63,12 +63,16 @@ def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
     assert report.outcomes["revenue"] == Outcomes(3, accepted=2, parked=1), "a record_id tells what is new"
     assert (codes(settings), money(account)) == (["replaced"], [5, 7, 8])
     assert planned(settings) == (2, 0, 0, 1), "and it waits on"
+    copy = write("revenue-copy.ndjson", [{**changed, "record_id": "r9"}])
     once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "a correction"))
+    assert once.outcomes["revenue"] == Outcomes(4, accepted=2, duplicate=2), (
+        "nor is one like it sent in its place"
+    )
+    copy.unlink()
     write("revenue-new.ndjson", [changed])
     write("revenue.ndjson", [other, known])
     assert planned(settings) == (2, 0, 1, 0), "a decision holds under another name"
     (settings.history / "revenue-new.ndjson").unlink()
-    assert once.outcomes["revenue"] == Outcomes(3, accepted=2, duplicate=1)
     appended = {**sale, "revenue": 3, "timestamp": "2024-07-01T00:00:00Z"}
     write("revenue.ndjson", [changed, other, known, appended])
     assert planned(settings) == (2, 1, 1, 0)
