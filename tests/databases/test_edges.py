@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipelines.databases.duckdb_instances import attached
-from pipelines.databases.sqlite_or_postgresql import making, open_engine
+from pipelines.databases.sqlite_or_postgresql import making
 from pipelines.databases.sqlite_reader import Remedies, asking
 from pipelines.errors import SettingsError, StorageError
 from pipelines.logs import JsonLines
@@ -21,11 +21,6 @@ from pipelines.settings.demo_account import announced, served_account
 from pipelines.storage import _remove_unless_held
 
 REMEDIES = Remedies("make room", "move it away")
-
-
-def test_a_driver_that_is_not_installed_is_named() -> None:
-    with pytest.raises(SettingsError, match="TRACKLY_LEDGER_URL needs a driver that is not installed"):
-        open_engine("postgresql+pg8000://127.0.0.1/x", durable=True)
 
 
 def test_a_file_that_is_no_database_or_cannot_be_made(tmp_path: Path) -> None:
