@@ -306,3 +306,22 @@ def test_what_a_person_called_absent_after_the_ledger_was_lost_is_an_alarm_too(
     assert push(hasty, BOTH).unsettled.alarms == 1
     (alarm,) = open_alarms(hasty)
     assert (alarm.rows, alarm.sent_again, events(account)) == (3, 3, once(rows + rows))
+
+
+@pytest.mark.parametrize("landed", [0, 2])
+@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
+def test_what_landed_before_a_person_called_it_absent_is_not_sent_again(
+    account: Account, either: Settings, server: Server, give: Callable[..., list[Row]], landed: int
+) -> None:
+    """A reading did not show it, so it is looked for from then on, not from the first reading after the decision."""
+    rows = give(3, ["5", "7.25"])
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    push(either, BOTH, wait=False)
+    lost = [doubt.identity for doubt in in_doubt(either)]
+    sales = [json.loads(line) for line in (either.history / "revenue.ndjson").read_text().splitlines()]
+    if landed:
+        store(either, [{**sale, "revenue": float(sale["revenue"])} for sale in sales[:landed]])
+    resolve(either, lost, Outcome.PENDING, "the evidence shows that it is not there")
+    report = push(either, BOTH)
+    assert (len(lost), report.outcomes["revenue"]) == (3, Outcomes(3, accepted=3))
+    assert (events(account), report.unsettled.alarms) == (once(rows), 0)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pipelines.push.ledger.db import row_outcome
 from pipelines.push.ledger.db.call_states import REVENUE
-from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, ROWS
+from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, READINGS, ROWS
 from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import Outcome, Verdict
 
@@ -96,47 +96,48 @@ def call_absent(
     connection: sa.Connection,
     rows: Sequence[Mapping[str, Any]],
     at: str,
-    reading: tuple[str, str] | None,
+    reading: tuple[str, str],
     found: Mapping[tuple[str | None, str | None], Found],
 ) -> None:
-    """Keep that rows of lost calls were called absent.
+    """Keep that rows of lost calls were called absent by a reading.
 
     Args:
         connection: a transaction.
         rows: identity, chunk, contact, list_ref, amount and sent_at of each.
         at: when.
-        reading: when the reading that showed it began and ended; None where a person has decided it.
+        reading: when the reading that showed it began and ended.
         found: what that reading has of their contacts.
     """
-    if not rows:
-        return
-    read_from, read_to = reading or (None, None)
-    connection.execute(
-        sa.insert(ABSENT),
-        [
-            {
-                **row,
-                "called_at": at,
-                "read_from": read_from,
-                "read_to": read_to,
-                "watched": True,
-                **_then(found.get((row["contact"], row["list_ref"]))),
-            }
-            for row in rows
-        ],
+    of_reading = {"read_from": reading[0], "read_to": reading[1]}
+    _watch(
+        connection,
+        [{**row, **of_reading, **_then(found.get((row["contact"], row["list_ref"])))} for row in rows],
+        at,
     )
 
 
 def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str) -> None:
-    """Watch rows that a person has called absent; what their contacts hold is not on record yet.
+    """Watch rows that a person has called absent.
 
-    Nor may be whose they are, of rows that were taken over (`name_contacts`).
+    Where readings did not show a row, its contact is watched from the reading before its call: the call may have been
+    carried out since the last of them. Else from the next reading, since what the contact gained by now may be what
+    the person took for other revenue. Whose a row is may not be known, where it was taken over (`name_contacts`).
 
     Args:
         connection: a transaction.
         identities: the rows.
         at: when; ISO 8601, UTC.
     """
+    was_there = sa.or_(ROWS.c.count_before.is_not(None), READINGS.c.complete)  # or is known not to have been
+    unseen = sa.and_(ROWS.c.absent_since.is_not(None), was_there)
+    before = {
+        "read_from": READINGS.c.started_at,
+        "read_to": READINGS.c.finished_at,
+        "amount_then": ROWS.c.amount_before,
+        "count_then": ROWS.c.count_before,
+        "phone_amount_then": ROWS.c.phone_amount_before,
+        "phone_count_then": ROWS.c.phone_count_before,
+    }
     query = (
         sa.select(
             ROWS.c.identity,
@@ -145,8 +146,10 @@ def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str
             ROWS.c.list_ref,
             sa.func.coalesce(ROWS.c.amount, 0).label("amount"),
             sa.func.coalesce(CHUNKS.c.sent_at, CHUNKS.c.intended_at).label("sent_at"),
+            *(sa.case((unseen, column)).label(name) for name, column in before.items()),
         )
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
+        .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
         .where(
             ROWS.c.dataset == REVENUE,
             ROWS.c.identity.in_(sa.bindparam("these", expanding=True)),
@@ -154,7 +157,12 @@ def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str
     )
     for start in range(0, len(identities), _AT_ONCE):
         rows = connection.execute(query, {"these": list(identities[start : start + _AT_ONCE])}).mappings()
-        call_absent(connection, [dict(row) for row in rows], at, None, {})
+        _watch(connection, [dict(row) for row in rows], at)
+
+
+def _watch(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], at: str) -> None:
+    if rows:
+        connection.execute(sa.insert(ABSENT), [{**row, "called_at": at, "watched": True} for row in rows])
 
 
 def nameless(connection: sa.Connection) -> dict[int, str]:
