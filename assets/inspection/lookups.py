@@ -172,9 +172,11 @@ def recorded_outcomes(settings: Settings, name: str) -> dict[str, int]:
 
 
 def noticed(settings: Settings, name: str) -> dict[str, int]:
-    """Rows that `push` counts beside outcomes: of the current input those that differ (not acknowledged) or conflict;
-    and all that `imports.records` holds of the dataset.
-    """  # noqa: D205 - one sentence
+    """Rows that `push` counts beside outcomes.
+
+    Returns:
+        Of the current input, those that differ (not acknowledged) or conflict; of all records, their number.
+    """
     with reading(settings.warehouse) as connection:
         ((differs, conflicts, recorded),) = connection.execute(
             "SELECT count(*) FILTER (in_input AND differs AND NOT coalesce(differs_acknowledged, false)),"
