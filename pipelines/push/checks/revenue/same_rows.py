@@ -204,8 +204,7 @@ def _find_once(connection: duckdb.DuckDBPyConnection) -> None:
     None where another of them may stand for a sale that was sent: then all of them are that one.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE once (base VARCHAR, rows BIGINT)")
-    held = f"SELECT 1 FROM held WHERE code = '{LIKE_FILES}' LIMIT 1"
-    if count(connection, f"SELECT count(*) FROM ({held})"):
+    if is_any(connection, f"held WHERE code = '{LIKE_FILES}'"):
         connection.execute(
             "INSERT INTO once WITH open AS (SELECT alike.* FROM alike JOIN held USING (seq)"
             f" WHERE code = '{LIKE_FILES}' AND likeness NOT IN (SELECT likeness FROM alike JOIN held USING (seq)"
