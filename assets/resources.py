@@ -15,9 +15,9 @@ import dagster as dg
 from assets.runs.failed_steps import record_failed_steps
 from assets.runs.started_by import asked
 from pipelines.errors import SettingsError, StorageError
+from pipelines.runs.run_state import whole_run
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt, warn_of_misspelt
-from pipelines.whole_runs import whole_run
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from pipelines.runs import seconds
+from pipelines.runs.recording import seconds
 from pipelines.storage import storage_errors, write_durably
 from schemas.own_tables.sync import Manifest, RunRecord
 

@@ -23,7 +23,7 @@ from assets.runs.started_by import attended
 from pipelines.push.audit.months import outcomes_by_month
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
-from pipelines.runs import records_of
+from pipelines.runs.recording import records_of
 from pipelines.settings import Settings
 from schemas.registry import PUSHED
 from schemas.values.outcomes import LEFT_OUT

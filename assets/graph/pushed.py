@@ -24,7 +24,7 @@ from pipelines.push.audit.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.files.find import find_sources
 from pipelines.push.run import intake, send
-from pipelines.runs import records_of
+from pipelines.runs.recording import records_of
 from pipelines.settings import Settings
 from schemas.columns import Dataset
 from schemas.own_tables.imports import RECORDS

@@ -18,7 +18,7 @@ from pipelines.errors import StorageError
 from pipelines.push.checks.conflicts import CONFLICT
 from pipelines.push.intake.found import Intake, held_reasons
 from pipelines.push.stage.database import opened, read, stage_path
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from pipelines.storage import is_there

@@ -36,7 +36,7 @@ from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.report import PAGE
-from pipelines.runs import seconds
+from pipelines.runs.recording import seconds
 from pipelines.settings import Settings
 from pipelines.snapshots import snapshots
 from pipelines.warehouse.published import published_snapshot

@@ -36,9 +36,9 @@ from assets.records.unreported import by_run, unreported
 from assets.records.views import record_views
 from assets.resources import GivenTrackly
 from assets.runs.started_by import by_command_line
-from pipelines.begun import unended
 from pipelines.run_records.unreported import Notice, dagster_folder, done, failed, pending
-from pipelines.runs import last_of_each, newest
+from pipelines.runs.activity_state import unended
+from pipelines.runs.recording import last_of_each, newest
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import be_private
 from schemas.own_tables.sync import RunRecord

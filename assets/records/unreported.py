@@ -11,10 +11,10 @@ from itertools import islice
 import dagster as dg
 
 from assets.runs.started_by import by_command_line
-from pipelines.begun import unended
 from pipelines.errors import StorageError
 from pipelines.run_records.unreported import pending
-from pipelines.runs import newest
+from pipelines.runs.activity_state import unended
+from pipelines.runs.recording import newest
 from pipelines.settings import Settings
 from schemas.own_tables.sync import RunRecord
 

@@ -13,7 +13,7 @@ import msgspec
 
 from pipelines.push.audit.alerts import watched_push
 from pipelines.run_records.failures import of_run, put_on_record
-from pipelines.runs import last_of_each
+from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED

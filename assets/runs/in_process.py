@@ -26,12 +26,12 @@ from assets.runs.progress import Step, first_error, step_of
 from assets.runs.started_by import ASKED
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
+from pipelines.runs.run_state import whole_run
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.storage import be_private
 from pipelines.text.humanize import form
 from pipelines.text.sanitize import plain
-from pipelines.whole_runs import whole_run
 from schemas.registry import PULLED, PUSHED
 
 TWICE = "imported_revenue: nothing_twice"

@@ -30,11 +30,11 @@ from pipelines.alerts.conditions import (
 from pipelines.alerts.notify import notify
 from pipelines.alerts.still_twice import of_still_twice
 from pipelines.alerts.unfinished_runs import of_unfinished
-from pipelines.begun import unended
 from pipelines.errors import StorageError, TracklySyncError
 from pipelines.process.interrupts import interrupts_deferred
 from pipelines.run_records.pruning import prune_runs
-from pipelines.runs import last_of_each
+from pipelines.runs.activity_state import unended
+from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.warehouse.published import last_sent_at, published, unread_events

@@ -20,7 +20,7 @@ from pipelines.alerts.conditions import Condition
 from pipelines.alerts.webhook import POST_SECONDS, post
 from pipelines.errors import StorageError
 from pipelines.logs import run_id
-from pipelines.record_files import keep, kept
+from pipelines.runs.record_files import keep, kept
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, write_durably
 from pipelines.text.sanitize import for_slack

@@ -1,7 +1,7 @@
 """Signs of life: as long as this process lives, the files that show its work have the time of a moment ago.
 
 Once it was killed, their time says until when it was certainly at work. What does not belong here: what the files
-mean (`pipelines.runs`, `pipelines.whole_runs`).
+mean (`pipelines.runs`, `pipelines.runs.run_state`).
 """
 
 import os

@@ -12,7 +12,7 @@ from pipelines.pull.draft import Draft
 from pipelines.pull.read.chain import Evidence
 from pipelines.pull.replies.fetch import Replies
 from pipelines.pull.write.snapshot_files import SnapshotFiles
-from pipelines.runs import details, now
+from pipelines.runs.recording import details, now
 from pipelines.text.humanize import plural
 from schemas.own_tables.sync import Consistency, Manifest
 from schemas.revenue import FROM_EVENTS, OF_TOTALS, REVENUE

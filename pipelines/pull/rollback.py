@@ -20,7 +20,7 @@ from pipelines.pull.replies.batches import decode_batch
 from pipelines.pull.replies.spool import Spooled
 from pipelines.pull.write.earlier_rows import add_passed
 from pipelines.pull.write.validate import checked
-from pipelines.runs import details, now, recorded
+from pipelines.runs.recording import details, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,

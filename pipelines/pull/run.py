@@ -26,7 +26,7 @@ from pipelines.pull.draft import Draft
 from pipelines.pull.replies.fetch import Progress, silent
 from pipelines.pull.snapshot import ReadOptions, make_snapshot
 from pipelines.run_records.failures import failure_recorded
-from pipelines.runs import Skipped, part_of, recorded
+from pipelines.runs.recording import Skipped, part_of, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, latest
 from pipelines.trackly.client import TracklyClient

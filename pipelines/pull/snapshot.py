@@ -28,7 +28,7 @@ from pipelines.pull.replies.fetch import Progress, Replies, silent
 from pipelines.pull.replies.spool import Spool
 from pipelines.pull.write.earlier_rows import carry_on
 from pipelines.pull.write.snapshot_files import RowsWritten, write_rows
-from pipelines.runs import Skipped, now, recorded
+from pipelines.runs.recording import Skipped, now, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, dataset_lock, draft, new_snapshot_id, seal
 from pipelines.trackly.client import TracklyClient

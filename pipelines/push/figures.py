@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import duckdb
 
-from pipelines.begun import note_progress
 from pipelines.errors import StorageError
 from pipelines.push.checks.compared import Compared
 from pipelines.push.ledger.killed_pushes import LATER
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.run_counts import by_outcome, sent_after, settled_since
 from pipelines.push.outcomes import Outcome, Outcomes
-from pipelines.runs import details
+from pipelines.runs.activity_state import note_progress
+from pipelines.runs.recording import details
 from pipelines.trackly.client import TracklyClient
 from schemas.own_tables.sync import RunRecord
 from schemas.values.outcomes import LEFT_OUT

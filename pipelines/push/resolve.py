@@ -26,7 +26,7 @@ from pipelines.push.ledger.queries.revenue import alarms as ledger_alarms
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import opened, stage_path
-from pipelines.runs import details, now, recorded, this_run
+from pipelines.runs.recording import details, now, recorded, this_run
 from pipelines.settings import Settings
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PUSHED

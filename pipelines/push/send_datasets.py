@@ -27,7 +27,7 @@ from pipelines.push.send.options import SendChoices
 from pipelines.push.send.repeatable import send_repeatable
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.push.stage.redact import hold_ready, put_away
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.settings import Settings
 from pipelines.text.humanize import form, plural
 from pipelines.trackly.client import TracklyClient

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.report.figures import figures
 from pipelines.report.page import Shown, page
 from pipelines.run_records.summary import latest_runs
-from pipelines.runs import last_of_each
+from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
 from pipelines.storage import write_durably
 

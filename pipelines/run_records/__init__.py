@@ -1,6 +1,6 @@
 """What is made of run records: summaries for people, what Dagster does not have yet, and pruning.
 
-`pipelines.runs` (writes the records) ─▶ by_run ─▶ summary; unreported, pruning
+`pipelines.runs` (the records) ─▶ by_run ─▶ summary; unreported, pruning
 
 What does not belong here: writing records (`pipelines.runs`), and showing them (`cli`, `report`).
 """

@@ -1,15 +1,15 @@
 """Records of activities put together by their runs, without reading more of them than is asked for.
 
-What does not belong here: what a run came to (`summary`), and reading or writing one record (`runs`).
+What does not belong here: what a run came to (`summary`), and reading or writing one record (`pipelines.runs`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
-from pipelines.begun import unended
-from pipelines.record_files import file_part, read_record, record_files, stamp, tag_in
-from pipelines.whole_runs import tag, unended_runs
+from pipelines.runs.activity_state import unended
+from pipelines.runs.record_files import file_part, read_record, record_files, stamp, tag_in
+from pipelines.runs.run_state import tag, unended_runs
 from schemas.own_tables.sync import RunRecord
 
 

@@ -9,8 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
-from pipelines.record_files import files_of, is_own, not_on_disk, read_record, write_record, write_refused
-from pipelines.runs import Skipped, asked_with, last_of_each, now
+from pipelines.runs.record_files import (
+    files_of,
+    is_own,
+    not_on_disk,
+    read_record,
+    write_record,
+    write_refused,
+)
+from pipelines.runs.recording import Skipped, asked_with, last_of_each, now
 from pipelines.storage import claim
 from schemas.own_tables.sync import RunRecord
 

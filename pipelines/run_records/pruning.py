@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from pipelines.runs.run_state import remove_killed
 from pipelines.settings import Settings
-from pipelines.whole_runs import remove_killed
 from schemas.own_tables.sync import RunRecord
 
 _DAMAGED = "damaged"
@@ -57,7 +57,7 @@ def _needed(folder: Path, newest_first: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
     went_well: set[str] = set()
     for name in newest_first:
-        activity = name.split("-", 2)[-1]  # as `runs` names them
+        activity = name.split("-", 2)[-1]  # as `record_files` names them
         if activity in went_well:
             continue
         if _status(folder / name) == "succeeded":

@@ -1,6 +1,6 @@
 """Runs as people ask for them: the activities of one run put together, the latest run first.
 
-What does not belong here: keeping records (`runs`), and showing them (`cli`, `report`).
+What does not belong here: keeping records (`pipelines.runs`), and showing them (`cli`, `report`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from pipelines.run_records.by_run import by_run
-from pipelines.runs import now
+from pipelines.runs.recording import now
+from pipelines.runs.run_state import last_sign, unended_runs
 from pipelines.text.humanize import duration
-from pipelines.whole_runs import last_sign, unended_runs
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 

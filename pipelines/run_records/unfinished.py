@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pipelines.run_records.by_run import by_run
-from pipelines.whole_runs import unended_runs
+from pipelines.runs.run_state import unended_runs
 from schemas.own_tables.sync import Manifest, RunRecord
 from schemas.registry import PULLED, PUSHED
 

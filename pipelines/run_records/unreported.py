@@ -2,7 +2,7 @@
 
 Only where Dagster keeps records in the data directory. A command leaves a notice and starts a process that reports
 it; what that process could not report is taken up by the next one, or when the UI starts. What does not belong here:
-Dagster (`assets.records.report` reports), and what a run did (its records say, see `runs`).
+Dagster (`assets.records.report` reports), and what a run did (its records say, see `pipelines.runs`).
 """
 
 import os

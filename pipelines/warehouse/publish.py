@@ -12,9 +12,9 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from pipelines import runs
-from pipelines.begun import unended
 from pipelines.campaigns.publish import note_campaigns
+from pipelines.runs.activity_state import unended
+from pipelines.runs.recording import as_ended, records
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, forget_old, readable, snapshots
 from pipelines.storage import is_there, storage_errors
@@ -211,7 +211,7 @@ def publish_runs(tables: Tables, data_dir: Path, under_way: RunRecord | None = N
         StorageError: a record cannot be read.
     """
     killed = [record for record in unended(data_dir) if record.status == "killed"]
-    every = [*runs.records(data_dir), *killed, *([runs.as_ended(under_way)] if under_way else ())]
+    every = [*records(data_dir), *killed, *([as_ended(under_way)] if under_way else ())]
     _replace_rows(tables, RUNS, [_run_row(record) for record in every])
 
 

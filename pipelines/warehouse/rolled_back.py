@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pipelines.runs import last_of_each
+from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
 from pipelines.snapshots import latest
 from schemas.own_tables.sync import Manifest

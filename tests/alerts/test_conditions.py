@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.alerts.after_run import conditions
 from pipelines.alerts.conditions import of_runs
-from pipelines.runs import part_of, recorded
+from pipelines.runs.recording import part_of, recorded
 from pipelines.settings import load_settings
 from schemas.own_tables.sync import RunRecord
 

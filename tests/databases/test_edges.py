@@ -15,7 +15,7 @@ from pipelines.databases.sqlite_reader import Remedies, asking
 from pipelines.errors import SettingsError, StorageError
 from pipelines.logs import JsonLines
 from pipelines.privacy import Privacy
-from pipelines.record_files import _give_room
+from pipelines.runs.record_files import _give_room
 from pipelines.settings import load_settings
 from pipelines.settings.demo_account import announced, served_account
 from pipelines.storage import _remove_unless_held

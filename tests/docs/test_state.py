@@ -14,11 +14,11 @@ ALLOWED = {
         "Python has one; an interrupt that it swallows must come again"
     ),
     "pipelines/storage.py::_umask": "the system forgets with which umask a process was started",
-    "pipelines/whole_runs.py::_open": "a run is its process's: whoever records an activity of it need not hand it on",
+    "pipelines/runs/run_state.py::_open": "a run is its process's: who records an activity of it need not hand it on",
     "pipelines/process/heartbeat.py::_files": "whoever has a record open shows by it that the process lives",
     "pipelines/process/heartbeat.py::_going": "one thread shows it for all of them",
     "pipelines/process/heartbeat.py::_changing": "a process has one such thread, and a fork has none",
-    "pipelines/record_files.py::_refused": "a full disk keeps no record; the process still has to alert, and once",
+    "pipelines/runs/record_files.py::_refused": "a full disk keeps no record; the process still has to alert, once",
     "pipelines/push/stage/cleanup.py::_held": "stages are held until the process ends, not until a block does",
     "pipelines/databases/duckdb_instances.py::_idle": "instances of DuckDB wait here for the next block, each empty",
     "pipelines/databases/engines.py::_idle": "engines wait here for the next block, with compiled statements",

@@ -14,7 +14,7 @@ from pipelines.errors import TracklySyncError
 from pipelines.logs import JsonLines, kept_logs, logged_to_file
 from pipelines.pull.run import pull
 from pipelines.push.run import push
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
 from schemas.registry import PULLED, PUSHED

@@ -28,7 +28,7 @@ from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors

@@ -27,7 +27,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import acknowledge, acknowledge_differing, resolve
 from pipelines.push.run import intake, plan, push, send
 from pipelines.run_records.summary import Run, latest_runs
-from pipelines.runs import newest
+from pipelines.runs.recording import newest
 from pipelines.sandbox import Account, Fault, Server, seed_account
 from pipelines.settings import Settings
 

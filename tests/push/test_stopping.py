@@ -18,7 +18,7 @@ from processes import environment, process
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
-from pipelines.runs import records
+from pipelines.runs.recording import records
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 

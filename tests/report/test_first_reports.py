@@ -14,7 +14,7 @@ from pipelines.errors import StorageError
 from pipelines.pull.run import pull
 from pipelines.push.run import push
 from pipelines.report.figures import figures
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.sandbox import Account, running, seed_account, write_history
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views

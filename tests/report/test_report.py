@@ -17,7 +17,7 @@ from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.report.amounts import money
 from pipelines.report.write import write_report
-from pipelines.runs import records
+from pipelines.runs.recording import records
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings
 from schemas.registry import PULLED, PUSHED

@@ -13,10 +13,10 @@ import pytest
 from assets.resources import Trackly
 from assets.runs.started_by import asked
 from pipelines.cli.commands.runs import show_runs
-from pipelines.record_files import stamp
 from pipelines.run_records.summary import Run, latest_runs
-from pipelines.runs import newest, recorded
-from pipelines.whole_runs import unended_runs, whole_run
+from pipelines.runs.record_files import stamp
+from pipelines.runs.recording import newest, recorded
+from pipelines.runs.run_state import unended_runs, whole_run
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED
 

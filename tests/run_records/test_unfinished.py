@@ -11,12 +11,12 @@ from pipelines.cli.shared.attention import attention
 from pipelines.errors import ServiceError
 from pipelines.process import interrupts
 from pipelines.push.ledger.status import outcomes
-from pipelines.record_files import path_of
 from pipelines.run_records.failures import failure_recorded, note_recovery
 from pipelines.run_records.unfinished import commands, unfinished
-from pipelines.runs import last_of_each, now, part_of, recorded
+from pipelines.runs.record_files import path_of
+from pipelines.runs.recording import last_of_each, now, part_of, recorded
+from pipelines.runs.run_state import MARK, tag, whole_run
 from pipelines.settings import Settings
-from pipelines.whole_runs import MARK, tag, whole_run
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED
 

@@ -78,7 +78,7 @@ def pull(
     settings.require_key()
     from pipelines.pull.run import pull_all, pull_chosen  # noqa: PLC0415 - help answers at once
     from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports  # noqa: PLC0415 - the same
-    from pipelines.runs import this_run  # noqa: PLC0415 - the same
+    from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
 
     started = time.monotonic()
     if measure:
@@ -114,7 +114,7 @@ def _measure(settings: Settings, datasets: Sequence[str] | None, *, quiet: bool)
     """Have the account count its audiences, by what it has of them now; on record as the command that does it."""
     from pipelines.pull.derived.audience_sizes import measure_audiences  # noqa: PLC0415 - help answers at once
     from pipelines.pull.run import pull as run_pull  # noqa: PLC0415 - the same
-    from pipelines.runs import new_run_id, part_of  # noqa: PLC0415 - the same
+    from pipelines.runs.recording import new_run_id, part_of  # noqa: PLC0415 - the same
 
     run = new_run_id()  # the pull that follows is another run
     asked = " ".join(["pull", *(datasets or ()), "--measure"])

@@ -22,7 +22,7 @@ from pipelines.cli.terminal.results import (
 from pipelines.logs import run_id
 from pipelines.process import exit_codes
 from pipelines.run_records.summary import Run
-from pipelines.runs import records_of
+from pipelines.runs.recording import records_of
 from pipelines.settings import Settings
 from pipelines.text.humanize import duration, plural
 from pipelines.text.sanitize import plain

@@ -61,7 +61,7 @@ def rollback(
     settings = load_settings()
     from pipelines.pull.rollback import changed_with, kept_snapshots, to_publish  # noqa: PLC0415 - help answers at once
     from pipelines.pull.rollback import rollback as run_rollback  # noqa: PLC0415 - the same
-    from pipelines.runs import this_run  # noqa: PLC0415 - the same
+    from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
     from pipelines.warehouse.published import published  # noqa: PLC0415 - the same
 
     if name is None:
@@ -105,7 +105,7 @@ def replay(
         return 0
     from pipelines.pull.rollback import replay as run_replay  # noqa: PLC0415 - help answers at once
     from pipelines.pull.rollback import would_pass  # noqa: PLC0415 - the same
-    from pipelines.runs import this_run  # noqa: PLC0415 - the same
+    from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
 
     if dry_run:
         passed, left = would_pass(settings, name)

@@ -7,19 +7,19 @@ import msgspec
 import typer
 from rich.table import Table
 
-from pipelines.begun import unended
 from pipelines.cli.shared.arguments import AsJson, run_named
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out
 from pipelines.cli.terminal.results import SHORT, show_json
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
 from pipelines.run_records.summary import Run, every_run, latest_runs, took
-from pipelines.runs import newest, seconds
+from pipelines.runs.activity_state import unended
+from pipelines.runs.recording import newest, seconds
+from pipelines.runs.run_state import unended_runs
 from pipelines.settings import Settings, load_settings
 from pipelines.snapshots import snapshots
 from pipelines.text.humanize import plural
 from pipelines.text.sanitize import for_terminal, plain
-from pipelines.whole_runs import unended_runs
 from schemas.own_tables.sync import Manifest, RunRecord
 from schemas.registry import PULLED
 

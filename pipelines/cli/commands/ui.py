@@ -23,7 +23,7 @@ from pipelines.errors import BusyError, SettingsError, UsageError
 from pipelines.process.exit_codes import FAILED
 from pipelines.process.subprocesses import module_command, safe_environment
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder, storage_errors
 

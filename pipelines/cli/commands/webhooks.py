@@ -177,7 +177,7 @@ def replay(as_json: AsJson = False) -> int:
     Examples:
     - `trackly-sync webhooks replay`
     """
-    from pipelines.runs import recorded, this_run  # noqa: PLC0415 - help answers at once
+    from pipelines.runs.recording import recorded, this_run  # noqa: PLC0415 - help answers at once
     from pipelines.warehouse.webhook_events import publish_events  # noqa: PLC0415 - the same
 
     settings = load_settings()

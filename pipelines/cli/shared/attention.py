@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.cli.terminal.results import differing_notes, doubt_notes, pull_notes, push_notes
 from pipelines.errors import StorageError
 from pipelines.push.outcomes import Outcomes
-from pipelines.runs import last_of_each
+from pipelines.runs.recording import last_of_each
 from pipelines.settings import Settings
 from pipelines.warehouse.rolled_back import rolled_back
 from schemas.own_tables.sync import Manifest

@@ -13,10 +13,10 @@ from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, UsageError
 from pipelines.run_records.unreported import dagster_folder
+from pipelines.runs.run_state import unended_runs
 from pipelines.settings import DEMO_MARKER
 from pipelines.storage import is_locked, private_folder, storage_errors
 from pipelines.webhooks.at_work import is_at_work
-from pipelines.whole_runs import unended_runs
 
 _TEXT = "This folder is emptied by each demo.\n"
 

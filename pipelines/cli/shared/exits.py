@@ -22,8 +22,8 @@ from pipelines.errors import TracklySyncError
 from pipelines.logs import run_id
 from pipelines.process import interrupts
 from pipelines.process.exit_codes import DONE, FAILED, STOPPED, TERMINATED
-from pipelines.runs import new_run_id
-from pipelines.whole_runs import whole_run
+from pipelines.runs.recording import new_run_id
+from pipelines.runs.run_state import whole_run
 
 P = ParamSpec("P")
 

@@ -12,7 +12,7 @@ from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.ledger.status import outcomes
 from pipelines.report.write import write_report
 from pipelines.run_records.failures import failure_recorded, note_recovery
-from pipelines.runs import this_run
+from pipelines.runs.recording import this_run
 from pipelines.settings import Settings
 from pipelines.warehouse.published import published
 

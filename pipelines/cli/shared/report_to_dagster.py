@@ -48,7 +48,7 @@ def _has_a_page(data_dir: Path, began: datetime) -> bool:
 
 
 def _has_recorded(data_dir: Path, began: datetime) -> bool:
-    """Whether this process has made a record; their names begin with the time and the process (see `runs`)."""
+    """Whether this process has made a record; names begin with the time and the process (see `record_files`)."""
     stamp, own = f"{began.astimezone(UTC):%Y%m%dT%H%M%S}", f"-{os.getpid()}."
     with suppress(FileNotFoundError):
         names = os.listdir(data_dir / "runs")  # noqa: PTH208 - there may be tens of thousands

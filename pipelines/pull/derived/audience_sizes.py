@@ -15,7 +15,7 @@ import msgspec
 from pipelines.alerts.after_run import watched
 from pipelines.errors import NotFoundError
 from pipelines.process import interrupts
-from pipelines.runs import details, recorded
+from pipelines.runs.recording import details, recorded
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient, Unreadable
 from pipelines.warehouse.swap import reading

@@ -26,7 +26,7 @@ from pipelines.pull.endpoints import CONTACTS
 from pipelines.pull.read.scan import scan
 from pipelines.pull.replies.accept import Acceptance, Check
 from pipelines.pull.replies.distinct_rows import Distinct
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors, work_folder
 from pipelines.trackly.client import Query, TracklyClient

@@ -19,7 +19,7 @@ from pipelines.databases.duckdb_scratch import scratch
 from pipelines.errors import DataError
 from pipelines.pull.consistency import source_figures, source_since
 from pipelines.pull.replies.batches import BATCH_ROWS
-from pipelines.runs import details, recorded
+from pipelines.runs.recording import details, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,

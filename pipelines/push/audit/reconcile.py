@@ -42,7 +42,7 @@ from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import patience
 from pipelines.push.stage.database import Progress
 from pipelines.push.stage.totals import TotalsInStage
-from pipelines.runs import details, recorded, this_run
+from pipelines.runs.recording import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.warehouse.structure.tables import insert

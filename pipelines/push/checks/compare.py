@@ -25,7 +25,7 @@ from pipelines.push.ledger.statements import InputChanges
 from pipelines.push.outcomes import Outcome
 from pipelines.push.stage.database import count, is_any, is_empty, opened
 from pipelines.push.values.content_digest import changed, kept_content
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.storage import storage_errors
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset

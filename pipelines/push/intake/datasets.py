@@ -18,7 +18,7 @@ from pipelines.push.stage.database import building, count, is_current, stage_pat
 from pipelines.push.stage.query_cage import Bounds
 from pipelines.push.stage.redact import holds_phones
 from pipelines.run_records.failures import failure_recorded
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.settings import Settings
 from pipelines.storage import work_folder
 from schemas.registry import PUSHED

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from pipelines.push.stage.database import Progress
-from pipelines.runs import this_run
+from pipelines.runs.recording import this_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from contextlib import suppress
 
 import msgspec
 
-from pipelines.begun import complete
 from pipelines.errors import StorageError
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.run_counts import by_outcome, sent_by
 from pipelines.push.outcomes import Outcome, Outcomes
-from pipelines.runs import details
+from pipelines.runs.activity_state import complete
+from pipelines.runs.recording import details
 from pipelines.settings import Settings
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PUSHED

@@ -35,7 +35,7 @@ from pipelines.push.ledger.statements import (
     renew,
 )
 from pipelines.push.outcomes import NO_ANSWER, NOT_SENT, RESOLVED, Outcome, Outcomes, Verdict
-from pipelines.runs import now
+from pipelines.runs.recording import now
 
 _AT_ONCE = 0.5
 """Seconds. A call that leaves so soon after its intent is as old as that."""

@@ -25,7 +25,7 @@ from pipelines.push.revenue.waiting import Patience, patience
 from pipelines.push.send.queries import contents
 from pipelines.push.stage.database import Progress
 from pipelines.push.stage.totals import TotalsInStage
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.trackly.client import TracklyClient

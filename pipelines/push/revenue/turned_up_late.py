@@ -32,7 +32,7 @@ from pipelines.push.outcomes import SETTLED, Outcome, Verdict
 from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.text.humanize import duration, form, plural
 from schemas.values.money import CENT
 

@@ -14,7 +14,7 @@ from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.alarms import learned_seconds
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow, doubtful
 from pipelines.push.outcomes import UNSETTLED
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.settings import Settings
 
 TIMES = 4

@@ -13,7 +13,7 @@ from typing import TypedDict
 from pipelines.push.checks.compared import Period
 from pipelines.push.stage.database import Progress
 from pipelines.run_records.failures import failure_recorded
-from pipelines.runs import part_of, this_run
+from pipelines.runs.recording import part_of, this_run
 from schemas.registry import PUSHED
 
 

@@ -16,8 +16,8 @@ import os
 import shutil
 from pathlib import Path
 
-from pipelines.begun import unended
 from pipelines.errors import BusyError, StorageError
+from pipelines.runs.activity_state import unended
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sweep
 from schemas.registry import PUSHED

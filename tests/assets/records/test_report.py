@@ -35,7 +35,7 @@ from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
-from pipelines.runs import now, recorded
+from pipelines.runs.recording import now, recorded
 from pipelines.sandbox import API_KEY, Account, parse_fault, running, seed_account
 from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.webhook_events import publish_events

@@ -12,7 +12,7 @@ from assets.runs.failed_steps import ENDED_WITH_DAGSTER, record_failed_steps
 from pipelines.alerts.after_run import conditions
 from pipelines.push.ledger.lock import push_lock
 from pipelines.run_records.summary import Run, latest_runs
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.sandbox import API_KEY
 from pipelines.settings import Settings, load_settings
 from pipelines.storage import private_folder

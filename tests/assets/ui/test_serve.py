@@ -25,7 +25,7 @@ from pipelines.cli.commands.ui import _only_one, dagster_home
 from pipelines.databases.sqlite_or_postgresql import sqlite_file
 from pipelines.errors import BusyError
 from pipelines.run_records.unreported import Notice, done, leave
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 from pipelines.settings import Settings, load_settings
 
 

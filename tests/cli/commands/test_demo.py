@@ -18,8 +18,8 @@ from filelock import FileLock
 from pipelines.cli.commands import demo as demo_module
 from pipelines.cli.commands.demo import demo
 from pipelines.cli.shared.demo_folder import own_folder
+from pipelines.runs.run_state import show_begun, whole_run
 from pipelines.webhooks.at_work import at_work
-from pipelines.whole_runs import show_begun, whole_run
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pipelines.cli.terminal.results import pull_notes
 from pipelines.errors import ServiceError
 from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull, pull_chosen, snapshot_dataset
-from pipelines.runs import new_run_id, records_of
+from pipelines.runs.recording import new_run_id, records_of
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot

@@ -16,7 +16,7 @@ from oracle import query
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import acknowledge, alarms, named
 from pipelines.push.run import PushReport, push
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from pipelines.sandbox import Account, Fault, running, seed_account
 from pipelines.settings import Settings
 

@@ -33,7 +33,7 @@ from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.adopt import Settled, Unsure, adopt_calls, unsure
 from pipelines.push.outcomes import Outcome
-from pipelines.runs import details, recorded, this_run
+from pipelines.runs.recording import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.warehouse.publish import note_runs
 from pipelines.warehouse.swap import dicts

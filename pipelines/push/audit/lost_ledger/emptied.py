@@ -18,7 +18,7 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import note_resolutions
-from pipelines.runs import details, now, person, recorded, this_run
+from pipelines.runs.recording import details, now, person, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.storage import is_there
 from pipelines.warehouse.structure.tables import complete

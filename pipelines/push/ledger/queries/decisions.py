@@ -14,7 +14,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import ACKNOWLEDGED, CHUNKS, DECIDED, DECISIONS, FILES, INTAKES
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import note_resolutions
-from pipelines.runs import now, person
+from pipelines.runs.recording import now, person
 
 _BATCH = 50_000
 

@@ -14,7 +14,7 @@ from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.db.tables import ABSENT, CHUNKS, ROWS
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.outcomes import NO_READING, UNREAD, Outcome
-from pipelines.runs import now
+from pipelines.runs.recording import now
 from schemas.values.money import units
 
 _AS_THEY_ARE = (

@@ -18,7 +18,7 @@ from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, watch_resolv
 from pipelines.push.ledger.statements import unsettled_contacts
 from pipelines.push.ledger.totals_readings import Totals
 from pipelines.push.outcomes import NO_ANSWER, NO_READING, RESOLVED, UNREAD, UNSETTLED, Outcome, Verdict
-from pipelines.runs import now, person
+from pipelines.runs.recording import now, person
 
 
 class SentRow(NamedTuple):

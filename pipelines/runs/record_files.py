@@ -1,7 +1,7 @@
 """The files of run records in `runs/`: their names, reading and writing them, also where the disk is full.
 
 What the disk refuses is kept for as long as this process lives, by the path that it was for: alerts are judged by it,
-and what was alerted is kept here too. What does not belong here: what is on record, and when (`runs`).
+and what was alerted is kept here too. What does not belong here: what is on record, and when (`recording`).
 """
 
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from pipelines.errors import StorageError
+from pipelines.runs.run_state import tag
 from pipelines.storage import is_there, storage_errors, sync_folder, write_durably
-from pipelines.whole_runs import tag
 from schemas.own_tables.sync import RunRecord
 
 BEGUN = ".begun"

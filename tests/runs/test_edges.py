@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipelines.begun import marked, unended
 from pipelines.errors import BusyError, StorageError
 from pipelines.run_records import unreported
 from pipelines.run_records.pruning import prune_runs
 from pipelines.run_records.summary import Run
 from pipelines.run_records.unreported import Notice
-from pipelines.runs import details, newest, person, recorded
+from pipelines.runs.activity_state import marked, unended
+from pipelines.runs.recording import details, newest, person, recorded
+from pipelines.runs.run_state import asked_of, show_begun, unended_runs, whole_run
 from pipelines.settings import load_settings
 from pipelines.snapshots import _acquired, new_snapshot_id, snapshots
-from pipelines.whole_runs import asked_of, show_begun, unended_runs, whole_run
 from schemas.own_tables.sync import RunRecord
 
 _OLD = "2020-01-01T00:00:00+00:00"

@@ -1,8 +1,8 @@
-"""Run records: what every activity of every run did, also when it failed.
+"""The record of an activity, from its beginning to its end, also when it failed; and reading records.
 
 One small JSON file each in `runs/` of the data directory, so that a run that published nothing is on record too;
-publishing copies them to sync.runs. What does not belong here: what shows that an activity goes on (`begun`), and
-whether a run as a whole does (`whole_runs`).
+publishing copies them to sync.runs. What does not belong here: what shows that an activity goes on
+(`activity_state`), and whether a run as a whole does (`run_state`).
 """
 
 import getpass
@@ -17,20 +17,20 @@ from uuid import uuid4
 
 import msgspec
 
-from pipelines.begun import marked
 from pipelines.errors import TracklySyncError
 from pipelines.logs import logged_to_file, run_id
 from pipelines.process.interrupts import interrupts_deferred, was_terminated
-from pipelines.record_files import (
+from pipelines.runs.activity_state import marked
+from pipelines.runs.record_files import (
     file_part,
     not_on_disk,
     read_record,
     record_files,
     write_record,
 )
+from pipelines.runs.run_state import asked_of, show_begun
 from pipelines.storage import claim
 from pipelines.text.humanize import plural
-from pipelines.whole_runs import asked_of, show_begun
 from schemas.own_tables.sync import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def last_of_each(data_dir: Path, status: str = "") -> dict[str, RunRecord]:
     found: dict[str, RunRecord] = {}
     seen = set()
     for name in reversed(record_files(data_dir)):
-        activity = name.split("-", 2)[-1]  # see _path; most files need not be read
+        activity = name.split("-", 2)[-1]  # as `path_of` names them; most files need not be read
         if activity not in seen:
             record = read_record(data_dir, name)
             if status in ("", record.status):

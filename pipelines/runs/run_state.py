@@ -1,8 +1,8 @@
-"""Runs as a whole: whether the process of a run, or its job of Dagster, goes on, also between two activities.
+"""Whether a run as a whole goes on or was killed: its process, or its job of Dagster, also between two activities.
 
 A locked file in `runs/` shows it, from a run's first activity to the end of `whole_run`; a process that is killed
 leaves the file behind, unlocked, with the time of its last sign of life. What does not belong here: what the
-activities of a run did (`runs`).
+activities of a run did (`recording`).
 """
 
 import fcntl

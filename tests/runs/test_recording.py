@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.begun import unended
 from pipelines.errors import StorageError
 from pipelines.process.concurrent import run_all
-from pipelines.record_files import not_on_disk
 from pipelines.run_records.failures import failure_recorded
 from pipelines.run_records.summary import latest_runs
-from pipelines.runs import newest, recorded
+from pipelines.runs.activity_state import unended
+from pipelines.runs.record_files import not_on_disk
+from pipelines.runs.recording import newest, recorded
 
 _ENDLESS = """
 import sys, time
 from pathlib import Path
 from pipelines.process import heartbeat
-from pipelines.runs import recorded
+from pipelines.runs.recording import recorded
 heartbeat._EVERY = 0.05
 with recorded(Path(sys.argv[1]), "run-1", "pull lists"):
     pass

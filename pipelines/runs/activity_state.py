@@ -1,8 +1,8 @@
-"""Marks of activities that have begun: what goes on, and what was killed.
+"""Whether an activity goes on or was killed: a mark of each that has begun.
 
 As long as an activity goes on, a locked file beside its record to be shows it; a process that is killed leaves that
 file behind, unlocked, with the time of its last sign of life. What does not belong here: what an activity came to
-(`runs`), and whether a run as a whole goes on (`whole_runs`).
+(`recording`), and whether a run as a whole goes on (`run_state`).
 """
 
 import fcntl
@@ -16,9 +16,9 @@ import msgspec
 
 from pipelines.errors import StorageError
 from pipelines.process import heartbeat
-from pipelines.record_files import BEGUN, KILLED, path_of, reserve_room
+from pipelines.runs.record_files import BEGUN, KILLED, path_of, reserve_room
+from pipelines.runs.run_state import has_ended, lock
 from pipelines.storage import private_folder, write_durably
-from pipelines.whole_runs import has_ended, lock
 from schemas.own_tables.sync import RunRecord
 
 _MOST_BYTES = 65_536
