@@ -100,8 +100,7 @@ class Reader:
             entries, names = pa.array(list(messages)), pa.array(list(messages.values()))
             self.connection.register("nameless", pa.table({"entry": entries, "message": names}))
             found = self.connection.execute(
-                "SELECT entry, contact, coalesce(list_key, list_ref) FROM nameless"
-                " JOIN parents ON identity = message LEFT JOIN list_keys ON ref = list_ref"
+                "SELECT entry, contact, list_ref FROM nameless JOIN parents ON identity = message"
                 " WHERE contact IS NOT NULL"
             ).fetchall()
             self.connection.unregister("nameless")
@@ -113,7 +112,10 @@ class Reader:
             number = ledger_doubt.note_reading(
                 transaction, reading.started_at, reading.finished_at, complete=reading.complete
             )
-            rows = ledger_doubt.doubtful(transaction, self.ledger.part)
+            rows = [
+                row._replace(list_ref=loaded.list_key(row.list_ref))
+                for row in ledger_doubt.doubtful(transaction, self.ledger.part)
+            ]
             if not rows:
                 return number
             where = [(row.contact, row.list_ref) for row in rows if row.contact is not None]

@@ -116,7 +116,9 @@ def find_late(
         entries = ledger_absent.watched(transaction)
         if not entries:
             return None
-        found = _find(totals, reading, entries, ledger_absent.counted(transaction))
+        entries = _by_one_name(totals, entries)
+        rows = _by_one_name(totals, ledger_absent.counted(transaction))
+        found = _find(totals, reading, entries, rows)
         ledger_absent.keep_totals(transaction, found.kept, _times(reading), found.totals)
         ledger_absent.take_back(transaction, found.verdicts, reading.started_at)
         horizon = max(_LONGEST, 10 * settle_seconds)
@@ -128,6 +130,11 @@ def find_late(
         number = ledger_absent.raise_alarm(transaction, found.late, now(), seconds, learned)
     _log_late(found.late, number, seconds, learned)
     return number
+
+
+def _by_one_name(totals: TotalsInStage, rows: Sequence[_Row]) -> list[_Row]:
+    """Rows by the names that the reading has for their lists: what was taken over has the one of its send."""
+    return [row._replace(list_ref=totals.list_key(row.list_ref)) for row in rows]
 
 
 class _Found(NamedTuple):

@@ -20,6 +20,7 @@ class TotalsInStage:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._list_keys: dict[str, str] = dict(connection.execute("FROM list_keys").fetchall())
 
     @classmethod
     def load(cls, connection: duckdb.DuckDBPyConnection, reading: ContactTotals | None) -> "TotalsInStage":
@@ -30,6 +31,16 @@ class TotalsInStage:
         """
         _load(connection, reading)
         return cls(connection)
+
+    def list_key(self, ref: str | None) -> str | None:
+        """The name of a list that two rows of it share: sends call a list by its id or its number.
+
+        One that the reading does not have keeps the name that it has.
+
+        Args:
+            ref: as the ledger has it.
+        """
+        return self._list_keys.get(ref, ref) if ref else ref
 
     def look_up(
         self, contacts: Iterable[tuple[str | None, str | None]]

@@ -16,10 +16,7 @@ from pipelines.push.audit.archive.rows import all_archived
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.values.content_digest import likeness
 from pipelines.settings import Settings
-from pipelines.storage import is_there
-from pipelines.warehouse.published import has_table
 from pipelines.warehouse.structure.tables import insert
-from pipelines.warehouse.swap import reading
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:
@@ -29,14 +26,6 @@ _NEWEST = "QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, 
 _ASKED = {"identity": "VARCHAR", "message_id": "VARCHAR", "offer_id": "VARCHAR", "revenue": "DECIMAL(18, 4)"}
 _SENT = {"content": "BIGINT", "offer_id": "VARCHAR", "revenue": "DECIMAL(18, 4)"}
 _SENDS = {"phone_number": "VARCHAR", "list_number": "VARCHAR", "list_id": "BIGINT"}
-
-_LISTS = (
-    "WITH lists AS (SELECT DISTINCT list_id, list_number FROM contacts WHERE list_id IS NOT NULL), keys AS ("
-    "SELECT list_number AS ref, CAST(min(list_id) AS VARCHAR) AS list_key FROM lists WHERE list_number IS NOT NULL"
-    " GROUP BY 1) FROM keys UNION ALL SELECT CAST(list_id AS VARCHAR), min(list_key) FROM lists"
-    " JOIN keys ON ref = list_number GROUP BY 1"
-)
-"""As `TotalsInStage` names lists, of which sends give the id or the number."""
 
 
 def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
@@ -61,36 +50,20 @@ def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
         )
         _load(connection, settings, REVENUE, _SENT)
         _load(connection, settings, "sends", _SENDS)
-        _load_lists(connection, settings)
         found = connection.execute(
             f"SELECT identity, content, {likeness(PUSHED[REVENUE])}, contact, list_ref FROM ("
             "SELECT a.identity, a.message_id, r.content, coalesce(r.offer_id, a.offer_id) AS offer_id,"
             " coalesce(a.revenue, r.revenue) AS revenue,"
             " CASE WHEN s.phone_number LIKE '+%' THEN kept_phone(s.phone_number) ELSE s.phone_number END AS contact,"
-            " coalesce(l.list_key, s.list_ref) AS list_ref FROM asked AS a"
+            " s.list_ref FROM asked AS a"
             " LEFT JOIN of_revenue AS r ON r.identity = a.identity AND (a.revenue IS NULL OR a.revenue = r.revenue)"
             " LEFT JOIN (SELECT *, coalesce(list_number, CAST(list_id AS VARCHAR)) AS list_ref FROM of_sends) AS s"
-            " ON s.identity = a.message_id LEFT JOIN of_lists AS l ON l.ref = s.list_ref)"
+            " ON s.identity = a.message_id)"
             " WHERE message_id IS NOT NULL AND offer_id IS NOT NULL AND revenue IS NOT NULL"
         ).fetchall()
     names = ("content", "likeness", "contact", "list_ref")
     known = {identity: dict(zip(names, values, strict=True)) for identity, *values in found}
     return [{**row, **known.get(row["identity"], dict.fromkeys(names))} for row in rows]
-
-
-def _load_lists(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> None:
-    """The table `of_lists`: by its number or id, how the ledger names a list that the warehouse has contacts of.
-
-    Under another name what a contact gained on its list would seem to be more than was acknowledged there.
-    """
-    connection.execute("CREATE TABLE of_lists (ref VARCHAR, list_key VARCHAR)")
-    if not is_there(settings.warehouse):
-        return
-    with reading(settings.warehouse) as warehouse:
-        if has_table(warehouse, "main", "contacts"):
-            refs, keys = zip(*(warehouse.execute(_LISTS).fetchall() or [(None, None)]), strict=True)
-            pairs = {"ref": pa.array(refs, pa.string()), "list_key": pa.array(keys, pa.string())}
-            insert(connection, "of_lists", pa.table(pairs))
 
 
 def _load(

@@ -75,6 +75,34 @@ def test_what_had_no_answer_is_in_doubt(
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
 
 
+def test_a_sale_is_not_taken_for_the_one_that_a_person_called_absent(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Exported again under another id it is sent, and what it adds to its contact is its own.
+
+    Its send calls the list by its number, and no contacts were pulled, that would tell its id.
+    """
+    account.revenue.clear()
+    sends = some_sends(1)
+    write("sends.ndjson", sends)
+    sales = rows_of(sends, offer, 0, 1)
+    exported = write("revenue.ndjson", sales)
+    server.faults.active.append(Fault("reset-before", path="revenue", times=1))
+    push(settings, BOTH, wait=False)
+    lost = [doubt.identity for doubt in in_doubt(settings)]
+    restore(settings, None)
+    adopt(settings)
+    resolve(settings, lost, Outcome.PENDING, "not in the account")
+    exported.unlink()
+    write("revenue-2.ndjson", [{**sale, "record_id": f"new {sale['record_id']}"} for sale in sales])
+    push(settings, BOTH, wait=False)
+    records = "SELECT outcome, revenue::DOUBLE FROM imports.records WHERE dataset = 'revenue' ORDER BY ALL"
+    assert query(settings.warehouse, records) == [
+        (outcome, sale["revenue"]) for outcome in ("accepted", "pending") for sale in sales
+    ]
+    assert [row["revenue"] for row in account.revenue] == [sale["revenue"] for sale in sales]
+
+
 @pytest.mark.parametrize(
     ("outcome", "is_in_doubt", "minute", "believed"),
     [
