@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from pipelines.push.audit.reconcile import Reconciliation
+from pipelines.push.audit.reconcile.reconcile import Reconciliation
 from pipelines.push.checks.compared import Period
 from pipelines.push.intake.found import Intake
 from pipelines.push.outcomes import Outcome, Outcomes

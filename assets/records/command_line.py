@@ -31,8 +31,8 @@ from assets.inspection.metadata import (
     of_warehouse,
 )
 from pipelines.errors import StorageError
-from pipelines.push.audit.acknowledged import balances
-from pipelines.push.audit.reconcile import Reconciliation, StillTwice
+from pipelines.push.audit.reconcile.acknowledged import balances
+from pipelines.push.audit.reconcile.reconcile import Reconciliation, StillTwice
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.report import PAGE

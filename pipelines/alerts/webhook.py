@@ -24,12 +24,12 @@ def post(url: str, content: Mapping[str, Any]) -> str:
         Why it did not arrive, in a few words without the URL; "" where it did. A message that took too long may
         have arrived.
     """
-    from pipelines.trackly.other_hosts import send_message  # noqa: PLC0415 - status and others send none
+    from pipelines.trackly.post_elsewhere import post_json  # noqa: PLC0415 - status and others send none
 
     failure = [f"no answer within {POST_SECONDS:g} s"]
 
     def send() -> None:
-        failure[0] = send_message(url, json.dumps(content).encode(), POST_SECONDS)
+        failure[0] = post_json(url, json.dumps(content).encode(), POST_SECONDS)
 
     thread = threading.Thread(target=send, daemon=True, name="alert")
     thread.start()

@@ -6,7 +6,6 @@ bodies are read (`pipelines.webhooks`).
 """
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -21,7 +20,8 @@ from pipelines.warehouse.published import has_table
 from pipelines.warehouse.structure.tables import Tables, complete, insert
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.swap import reading, replacing
-from pipelines.webhooks.events import reduced, rows_of
+from pipelines.webhooks.events import rows_of
+from pipelines.webhooks.pruning import prune_bodies
 from pipelines.webhooks.queue.store import Store, existing_store, now
 from schemas.derived.arrow import arrow_schema
 from schemas.webhook_events import CONTRACT, REJECTIONS, WEBHOOK_EVENTS, WEBHOOKS
@@ -52,7 +52,7 @@ def publish_events(settings: Settings, *, again: bool = False) -> int | None:
     with existing_store(settings) as store:
         if store is None:
             return None
-        _expire(store, settings)
+        prune_bodies(store, settings)
         if not again and _is_current(store, settings):
             return None
         with replacing(settings.warehouse) as connection:
@@ -70,7 +70,7 @@ def take_events(tables: Tables, settings: Settings) -> None:
     try:
         with existing_store(settings) as store:
             if store is not None:
-                _expire(store, settings)
+                prune_bodies(store, settings)
                 _take(tables, settings, store, again=False)
     except TracklySyncError as error:
         _log.warning("Events could not be published; they stay in the queue: %s", error)
@@ -165,13 +165,6 @@ def _is_current(store: Store, settings: Settings) -> bool:
 def _mark(connection: duckdb.DuckDBPyConnection) -> _Mark | None:
     row = connection.execute("SELECT queue, change, contract, personal_data FROM sync.webhooks").fetchone()
     return None if row is None else (str(row[0]), int(row[1]), int(row[2]), str(row[3]))
-
-
-def _expire(store: Store, settings: Settings) -> None:
-    """Let raw bodies go whose time is over."""
-    if settings.webhook_keep_days:
-        days = timedelta(days=settings.webhook_keep_days)
-        store.reduce(now() - int(days.total_seconds() * _MICROSECONDS), reduced)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -22,7 +22,7 @@ from pipelines.pull.rollback import replay, rollback
 from pipelines.pull.run import pull, pull_all
 from pipelines.sandbox import Account, Server, parse_fault, running, seed_account, seed_campaigns, set_status
 from pipelines.settings import Settings
-from pipelines.trackly.replies.salvage import HALF
+from pipelines.trackly.replies.broken_rows import HALF
 from pipelines.warehouse.published import published
 from schemas import audiences
 from schemas.derived import pandera_checks

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.pull.decode.column_values import NO_VALUE, Array, Values, arrow_columns
+from pipelines.trackly.replies.broken_rows import FAULT, HALF
 from pipelines.trackly.replies.pages import NO_PAGINATION
-from pipelines.trackly.replies.salvage import FAULT, HALF
 from schemas.columns import Dataset, Kind
 
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -1,7 +1,7 @@
 """One body taken as a page: without what may not be kept, decoded, and checked to be the page asked for.
 
 A row that is no JSON (half an emoji, NaN) is put in quotes, so that it costs no other row. What does not belong here:
-asking (`fetch`), and the single steps (`redact`, `decoder`, `pipelines.trackly.replies.salvage`).
+asking (`fetch`), and the single steps (`redact`, `decoder`, `pipelines.trackly.replies.broken_rows`).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from pipelines.pull.decode.redact import redacted
 from pipelines.pull.decode.row_keys import Seen
 from pipelines.pull.endpoints import ENDPOINTS
 from pipelines.trackly.failures import Unreadable
-from pipelines.trackly.replies.salvage import NOT_JSON, quoted, without_mark
+from pipelines.trackly.replies.broken_rows import NOT_JSON, quoted, without_mark
 
 Check = Callable[[Seen], None]
 """Raises Unreadable where a reply is not the page asked for."""

@@ -1,7 +1,7 @@
 """The input compared with the ledger: what is in the account already, what is parked, what is to be sent.
 
 Works inside the stage's connection, so that memory stays flat however many rows either side has. What does not
-belong here: judging rows by themselves (`validate`), and cutting chunks (`send.chunks`).
+belong here: judging rows by themselves (`validate`), and cutting chunks (`send.calls`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -18,7 +18,7 @@ from pipelines.push.findings.files import equal_files
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.outcomes import Outcome
 from pipelines.push.parse.facts import EMPTY
-from pipelines.push.stage.thousands import files_of_doubtful_thousands
+from pipelines.push.stage.decimal_sign_of_file import files_of_doubtful_thousands
 from schemas.columns import Dataset
 
 _PREVIEW_ROWS = 5

@@ -29,7 +29,7 @@ from pipelines.push.ledger.queries.revenue.absent import watched
 from pipelines.push.ledger.queries.revenue.alarms import alarms
 from pipelines.push.revenue.read_and_settle import Reader, Reading
 from pipelines.push.revenue.waiting import seconds_until_due
-from pipelines.push.send.call_sizes import REVENUE_BYTES, Call, Sizes
+from pipelines.push.send.calls.sizes import REVENUE_BYTES, Call, Sizes
 from pipelines.push.send.options import SendChoices
 from pipelines.push.send.queries import Queue
 from pipelines.push.send.sender import OnIntent, Sending

@@ -4,24 +4,18 @@ The answer counts, and names at most 100 of the records that failed; its counter
 (/api-reference/v2/history/import-sends). So it is complete, as to rows, where the records it does not name are
 covered by what it counts as taken in or skipped. Of revenue it also says the sum that it took in: where that is
 not the sum of the records it does not name, it has named others than those that failed. What does not belong
-here: sending, and the ledger.
+here: sending, the ledger, and how often a pending row is tried again (`calls.retries`).
 """
 
-import math
 from collections.abc import Collection, Sequence
 
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.statements import Answered
-from pipelines.push.outcomes import NO_ANSWER, NOT_NAMED, NOT_SENT, Outcome, Verdict
+from pipelines.push.outcomes import NOT_NAMED, Outcome, Verdict
+from pipelines.push.send.calls.retries import TRANSIENT
 from pipelines.trackly.client import Reply
-from pipelines.trackly.imports import MAX_NAMED_ERRORS, MAX_RECORDS, ImportAnswer
+from pipelines.trackly.imports import MAX_NAMED_ERRORS, ImportAnswer
 from schemas.values.money import CENT, units
-
-TRANSIENT = frozenset({"save_error", "message_not_found"})
-"""Codes that may pass: a failure on the server's side, and a message that is not to be seen yet.
-
-Clicks and revenue are sent only once their send is accepted, so a message that is not found should be soon.
-"""
 
 _NOT_SAID_OF_WHICH = "the call failed in part, and the answer does not tell for which rows"
 _NOT_SAID_OF_IT = "the answer does not say whether it was taken in"
@@ -87,23 +81,6 @@ def _skipped(answer: ImportAnswer, unnamed: Sequence[str]) -> dict[str, Verdict]
         else "the account already had some of the good rows of this call, and its answer does not name them"
     )
     return dict.fromkeys(unnamed[-skipped:], Verdict(Outcome.DUPLICATE, "already_there", text))
-
-
-def next_limit(code: str, rows: int) -> int:
-    """The most rows of the next chunk that a pending row may be in, so that its errors are named.
-
-    Args:
-        code: why it is pending.
-        rows: how many rows its last chunk had.
-    """
-    if code == NOT_NAMED:
-        return next((limit for limit in (MAX_NAMED_ERRORS, 10) if rows > limit), 1)
-    return MAX_RECORDS if code in (NO_ANSWER, NOT_SENT) else MAX_NAMED_ERRORS
-
-
-def most_tries(code: str) -> float:
-    """After how many calls a row that is still pending with this code is rejected with the reason it has."""
-    return 4 if code in TRANSIENT else 8 if code == NOT_NAMED else math.inf
 
 
 def _named(dataset: str, answer: ImportAnswer, identities: Sequence[str]) -> dict[str, Verdict]:

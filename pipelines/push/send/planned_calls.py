@@ -9,8 +9,8 @@ from typing import NamedTuple
 from pipelines.push.checks.compared import Compared
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.calls import call_seconds
-from pipelines.push.send.call_sizes import Sizes
-from pipelines.push.send.chunks import chunks
+from pipelines.push.send.calls.chunks import chunks
+from pipelines.push.send.calls.sizes import Sizes
 from pipelines.push.send.queries import Queue
 from pipelines.push.stage.totals import TotalsInStage
 

@@ -2,7 +2,7 @@
 
 Revenue goes in waves, in each of which every contact has one row: the next begins when every answer of the one before
 is there. So of a contact at most one row is in doubt at a time, and its totals show whether it was stored. What does
-not belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`chunks`).
+not belong here: which rows are in the account already (`checks.compare`), and cutting chunks (`calls.chunks`).
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry
 from pipelines.push.ledger.statements import LedgerRows
-from pipelines.push.send.chunks import Batch
+from pipelines.push.send.calls.chunks import Batch
 from pipelines.push.stage.database import in_order, read
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.push.values.api_records import Presence, record

@@ -5,7 +5,7 @@
 Rows are encoded by a thread beside the event loop, mostly by DuckDB. The ledger is written on the loop's own thread:
 a second thread would fight for the interpreter's lock with every row. What does not belong here: retries of requests
 (the client), what an answer means for a row (`answers`), which rows are sent (`checks.compare`), how large calls may
-be (`call_sizes`).
+be (`calls.sizes`).
 """
 
 import asyncio
@@ -29,10 +29,11 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.pending import Retry
 from pipelines.push.ledger.statements import Answered, LedgerRows
 from pipelines.push.outcomes import Outcome, Verdict
-from pipelines.push.send.answers import TRANSIENT, attribute, figures_of, for_logs, most_tries, next_limit
-from pipelines.push.send.call_sizes import TOO_LARGE, Sizes, cut_note, too_large_note
-from pipelines.push.send.call_turns import Turns
-from pipelines.push.send.chunks import Batch, Chunk, chunks
+from pipelines.push.send.answers import attribute, figures_of, for_logs
+from pipelines.push.send.calls.chunks import Batch, Chunk, chunks
+from pipelines.push.send.calls.retries import TRANSIENT, most_tries, next_limit
+from pipelines.push.send.calls.sizes import TOO_LARGE, Sizes, cut_note, too_large_note
+from pipelines.push.send.calls.turns import Turns
 from pipelines.push.send.queries import Queue, Waves, ahead
 from pipelines.push.stage.database import Progress
 from pipelines.text.humanize import plural

@@ -13,7 +13,7 @@ from pipelines.errors import UsageError
 from pipelines.push.files.find import Source
 from pipelines.push.parse.facts import Facts
 from pipelines.push.parse.relation import Stretch, opened_relation
-from pipelines.push.stage.thousands import hold_thousands
+from pipelines.push.stage.decimal_sign_of_file import hold_thousands
 from pipelines.push.values.content_digest import content
 from pipelines.push.values.formats import (
     GUARD_REMOVED,

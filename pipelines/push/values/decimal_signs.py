@@ -2,7 +2,7 @@
 
 `1.500` is one and a half by the contract, and fifteen hundred in a file whose other rows have `12,50`. Here are the
 bits of `marks` that an amount contributes, as SQL over texts and by the bytes of many. What does not belong here:
-what becomes of the rows of a file (`stage.thousands`), and which amounts are accepted (`formats`).
+what becomes of the rows of a file (`stage.decimal_sign_of_file`), and which amounts are accepted (`formats`).
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """One JSON document read as far as it makes sense, for answers that are too dear to be thrown away.
 
-What does not belong here: pages of rows, which are checked in one pass and salvaged by row (pages, salvage).
+What does not belong here: pages of rows, which are checked in one pass and salvaged by row (`pages`, `broken_rows`).
 """
 
 import json

@@ -2,7 +2,7 @@
 
 HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in lower or upper case, as curl reads them. Libraries differ in
 what they make of them (networks, ports, a missing scheme), so none of them reads the environment here. What does not
-belong here: how a connection through a proxy is made (`connections`, `trackly.other_hosts`), and what its refusals
+belong here: how a connection through a proxy is made (`connections`, `trackly.post_elsewhere`), and what its refusals
 mean (`connection_errors`).
 """
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.push.outcomes import Outcome, Verdict
-from pipelines.push.send.answers import attribute, most_tries, next_limit
+from pipelines.push.send.answers import attribute
+from pipelines.push.send.calls.retries import most_tries, next_limit
 from pipelines.trackly.imports import ImportAnswer, RecordError
 
 IDS = [f"m{n}" for n in range(10)]

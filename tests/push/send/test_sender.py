@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
-from pipelines.push.send.call_sizes import SMALL_STEPS
+from pipelines.push.send.calls.sizes import SMALL_STEPS
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
 

@@ -21,7 +21,7 @@ from pipelines.errors import OutcomeUnknown, ServiceError, SettingsError
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue
-from pipelines.trackly.other_hosts import send_message
+from pipelines.trackly.post_elsewhere import post_json
 from pipelines.trackly.replies.pages import get_page
 from pipelines.trackly.transport.diagnosis import diagnose
 
@@ -104,7 +104,7 @@ def test_a_certificate_that_is_not_accepted_is_named_at_once(
             assert f"{host}:{seen.port}" in error.message
             assert error.remedy
             assert "\n" not in str(error)
-        shown = send_message(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
+        shown = post_json(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
         assert words in shown  # alerts say so too
         assert "s3cret" not in shown
     assert seen.heads == []
@@ -276,7 +276,7 @@ def test_a_handshake_that_fails_for_another_reason_is_named(
     context.set_ciphers("AES128-SHA:@SECLEVEL=0")  # which no client of today offers
     with serving_tls(context, REPLY) as seen:
         error = ask_quickly(f"https://127.0.0.1:{seen.port}", wire, retry_seconds=0)
-        shown = send_message(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
+        shown = post_json(f"https://127.0.0.1:{seen.port}/s3cret", b"{}", 5)
     for text in (error.message, shown):
         assert "handshake failure, perhaps since the host demands a client certificate" in text
 

@@ -16,7 +16,7 @@ from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.failures import Kind
 from pipelines.trackly.imports import post_revenue, post_sends
-from pipelines.trackly.other_hosts import send_message
+from pipelines.trackly.post_elsewhere import post_json
 from pipelines.trackly.transport.connection_errors import Sent, failure_of_wire
 
 _PLACE = ConnectionKey("host", 443, True, True, None, None, None)
@@ -163,7 +163,7 @@ def test_netrc_is_not_read(wire: Any, tmp_path: Any, monkeypatch: pytest.MonkeyP
     async def alert() -> bytes:
         async with wire.serve(wire.reply({})) as server:
             url = f"http://127.0.0.1:{server.port}/hook"
-            assert await asyncio.to_thread(send_message, url, b"{}", 5) == ""
+            assert await asyncio.to_thread(post_json, url, b"{}", 5) == ""
             return bytes(server.heads[0])
 
     assert b"authorization" not in asyncio.run(alert()).lower()

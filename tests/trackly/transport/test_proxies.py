@@ -14,7 +14,7 @@ from pipelines.errors import AccessError, OutcomeUnknown, ServiceError, Settings
 from pipelines.settings import load_settings
 from pipelines.trackly.client import TracklyClient
 from pipelines.trackly.imports import post_revenue, post_sends
-from pipelines.trackly.other_hosts import send_message
+from pipelines.trackly.post_elsewhere import post_json
 from pipelines.trackly.replies.pages import get_page
 from pipelines.trackly.transport.proxies import proxy_for
 
@@ -35,7 +35,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def go(path: str, url: str, wire: Any, **overrides: Any) -> Any:
     """Take one of the paths; the error, or None."""
     if path == "alert":
-        return send_message(url, b"{}", 5) or None
+        return post_json(url, b"{}", 5) or None
 
     async def run() -> Any:
         given = {"timeout_seconds": 5, "allow_http": True, "retry_seconds": 0, **overrides}

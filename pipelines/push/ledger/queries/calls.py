@@ -1,6 +1,6 @@
 """Calls on record: the latest ones of a dataset, and how long calls took.
 
-What does not belong here: what is made of that (`pipelines.push.send.call_sizes`, `pipelines.push.revenue.waiting`).
+What does not belong here: what is made of that (`pipelines.push.send.calls.sizes`, `pipelines.push.revenue.waiting`).
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Rows into chunks that one request can take: at most 1,000 records and 5 MB or less, greedily, in one stream.
 
 Rows come in batches of columns and are cut by slices: with a million of them, work per row is what costs. What does
-not belong here: which rows are to be sent (`checks.compare`), how large a chunk may be for now (`call_sizes`), and
+not belong here: which rows are to be sent (`checks.compare`), how large a chunk may be for now (`sizes`), and
 sending them (`sender`).
 """
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipelines.push.checks.validate import ENVELOPE
 from pipelines.push.ledger.statements import LedgerRows
-from pipelines.push.send.call_sizes import Sizes
+from pipelines.push.send.calls.sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)

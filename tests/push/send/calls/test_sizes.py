@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.push.send.call_sizes import SMALL_STEPS, Call, Sizes, cut_note
+from pipelines.push.send.calls.sizes import SMALL_STEPS, Call, Sizes, cut_note
 
 
 def answer(sizes: Sizes, times: int = 1, seconds: float = 0.1) -> None:

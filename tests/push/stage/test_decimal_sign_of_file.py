@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.push.files.find import Source
 from pipelines.push.stage.database import building, read
-from pipelines.push.stage.thousands import files_of_doubtful_thousands
+from pipelines.push.stage.decimal_sign_of_file import files_of_doubtful_thousands
 from schemas.registry import PUSHED
 
 REVENUE = PUSHED["revenue"]

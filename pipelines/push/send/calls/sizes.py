@@ -5,7 +5,8 @@
     cut      ──▶ sends and clicks, which may be repeated: half as many rows, later a quarter
     too_large ─▶ half as many rows and bytes, for the rest of the run
 
-What does not belong here: sending (`sender`), cutting rows into chunks (`chunks`), and what is on record (`ledger`).
+What does not belong here: sending (`send.sender`), cutting rows into chunks (`chunks`), and what is on record
+(`ledger`).
 """
 
 from collections import deque

@@ -1,13 +1,13 @@
 """Who may make the next call: all workers at once, or one alone as long as it is unknown whether calls are answered.
 
-What does not belong here: when that is so (`call_sizes`), and the calls (`sender`).
+What does not belong here: when that is so (`sizes`), and the calls (`send.sender`).
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pipelines.push.send.call_sizes import Sizes
+from pipelines.push.send.calls.sizes import Sizes
 
 
 class Turns:

@@ -22,7 +22,7 @@ _PLAIN = (
 )
 
 
-def send_message(url: str, content: bytes, seconds: float) -> str:
+def post_json(url: str, content: bytes, seconds: float) -> str:
     """Post JSON; redirects are not followed, since a redirected POST becomes a GET, which would look like success.
 
     Args:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.push.ledger.statements import LedgerRows
-from pipelines.push.send.call_sizes import Sizes
-from pipelines.push.send.chunks import Batch, chunks
+from pipelines.push.send.calls.chunks import Batch, chunks
+from pipelines.push.send.calls.sizes import Sizes
 
 LIMITS = st.sampled_from([1, 3, 7])
 ROWS = st.lists(st.tuples(st.integers(0, 40), LIMITS), max_size=40)

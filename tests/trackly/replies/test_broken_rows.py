@@ -9,7 +9,7 @@ from pipelines.pull.decode.decoder import DecodedReply, ReplyDecoder
 from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.replies.accept import Acceptance
 from pipelines.trackly.client import Unreadable
-from pipelines.trackly.replies.salvage import FAULT, HALF
+from pipelines.trackly.replies.broken_rows import FAULT, HALF
 
 lists = Acceptance(KEEP_ALL, "lists", ReplyDecoder("lists").read)
 GOOD = b'{"id":1,"brand_name":"A [b], \\"c\\" {d}"}'
