@@ -19,7 +19,7 @@ What does not belong here: keeping it (`ledger.queries.revenue.absent`), and set
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from pipelines.pull.derived.contact_totals import ContactTotals
@@ -29,15 +29,12 @@ from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import SETTLED, Outcome, Verdict
+from pipelines.push.revenue.growth import Level, Rest, choices, rest_of, sums_of
 from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs.recording import now
 from pipelines.text.humanize import duration, form, plural
-from schemas.values.money import CENT
-
-_MOST_SUMS = 20_000
-"""More partial sums than this are not followed."""
 
 _MARGIN = 1.5
 """A call is given so many times the age at which one turned up."""
@@ -55,32 +52,6 @@ _log = logging.getLogger(__name__)
 
 _Where = tuple[str | None, str | None]
 _Row = TypeVar("_Row", Entry, Counted)
-
-
-class _Level(NamedTuple):
-    """Totals to be compared: those of a contact on a list, or of all contacts of its phone number."""
-
-    then: Totals
-    now: Totals
-    rows: list[Counted]
-
-
-class _Rest(NamedTuple):
-    """What totals grew by beyond what was acknowledged.
-
-    Attributes:
-        conversions, amount: by how much.
-        grew, acknowledged: the conversions of both.
-        may_be: amounts of rows that may be in it.
-        rounding: by how much the amount may be off.
-    """
-
-    conversions: int
-    amount: int
-    grew: int
-    acknowledged: int
-    may_be: list[int]
-    rounding: int
 
 
 class _Match(NamedTuple):
@@ -257,7 +228,7 @@ def _turned_up(
     on_phone = found[entries[0].contact, entries[0].list_ref].on_phone
     if not known or on_phone is None:
         return _Match([], certain=True)
-    over_all = _rest(known[0], _Level(known[0].on_phone_then, on_phone, list(rows)), times)
+    over_all = rest_of(known[0], Level(known[0].on_phone_then, on_phone, list(rows)), times)
     of_phone = _explained(known, over_all)
     match = _Match([], certain=True)
     for ref in dict.fromkeys(one.list_ref for one in known):
@@ -280,53 +251,27 @@ def _turned_up_on(
     """
     if on_list is None:
         return None
-    rest = _rest(entries[0], _Level(entries[0].on_list_then, on_list, list(rows)), times)
+    rest = rest_of(entries[0], Level(entries[0].on_list_then, on_list, list(rows)), times)
     match = _explained(entries, rest)
     shows_nothing = not match.entries and (rest.grew == 0 or rest.grew < rest.acknowledged)
     return None if shows_nothing else match
 
 
-def _rest(first: Entry, level: _Level, times: tuple[str, str]) -> _Rest:
-    """What totals grew by since the reading of an entry beyond what was acknowledged since."""
-    start_from, start_to = str(first.read_from), str(first.read_to)
-    sure: list[int] = []
-    may_be: list[int] = []
-    for row in level.rows:
-        if row.ended_at <= start_from or row.intended_at >= times[1]:
-            continue  # it was in the earlier totals, or is not in those of now
-        inside = row.accepted and row.intended_at >= start_to and row.ended_at <= times[0]
-        (sure if inside else may_be).append(row.amount)
-    conversions, amount = (
-        level.now.conversions - level.then.conversions,
-        level.now.amount - level.then.amount,
-    )
-    whole = level.then.amount % CENT == level.now.amount % CENT == 0
-    fractions = sum(each % CENT > 0 for each in (*sure, *may_be, first.amount))
-    return _Rest(
-        conversions - len(sure),
-        amount - sum(sure),
-        conversions,
-        len(sure),
-        may_be,
-        CENT * fractions if whole else 0,
-    )
-
-
-def _explained(entries: Sequence[Entry], rest: _Rest) -> _Match:
+def _explained(entries: Sequence[Entry], rest: Rest) -> _Match:
     """Which entries are in what totals grew by."""
     nothing = _Match([], certain=True)
     if rest.conversions <= 0 or rest.amount < -rest.rounding:
         return nothing
-    doubts = _sums(rest.may_be)
-    if any(_is_near(rest, *both) for both in doubts):
+    doubts = sums_of(rest.may_be)
+    if any(rest.is_near(*both) for both in doubts):
         return nothing
-    for (count, amount), chosen in _chosen([one.amount for one in entries]):
-        if any(_is_near(rest, count + n, amount + a) for n, a in doubts):
+    for (count, amount), chosen in choices([one.amount for one in entries]):
+        if any(rest.is_near(count + n, amount + a) for n, a in doubts):
             return _Match([entries[place] for place in chosen], certain=True)
     return _Match(_beside_others(entries, rest), certain=False)
 
 
-def _beside_others(entries: Sequence[Entry], rest: _Rest) -> list[Entry]:
+def _beside_others(entries: Sequence[Entry], rest: Rest) -> list[Entry]:
     """Entries that the rest has room for beside other revenue, which is at least one conversion more."""
     conversions, amount = rest.conversions - len(rest.may_be), rest.amount - sum(rest.may_be)
     beside: list[Entry] = []
@@ -335,24 +280,3 @@ def _beside_others(entries: Sequence[Entry], rest: _Rest) -> list[Entry]:
             beside.append(one)
             amount -= one.amount
     return beside
-
-
-def _is_near(rest: _Rest, conversions: int, amount: int) -> bool:
-    return conversions == rest.conversions and abs(rest.amount - amount) <= rest.rounding
-
-
-def _sums(amounts: Sequence[int]) -> set[tuple[int, int]]:
-    """How many of some rows, and their amount together, for every choice of them."""
-    return {(0, 0)} | {both for both, _ in _chosen(amounts)}
-
-
-def _chosen(amounts: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
-    """For each number of rows and amount together that a choice of at least one makes: the places of one choice."""
-    sums: dict[tuple[int, int], tuple[int, ...]] = {(0, 0): ()}
-    for place, each in enumerate(amounts):
-        if len(sums) > _MOST_SUMS:
-            break
-        for (count, amount), chosen in list(sums.items()):
-            sums.setdefault((count + 1, amount + each), (*chosen, place))
-    del sums[0, 0]
-    yield from sums.items()

@@ -10,9 +10,10 @@ from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, Entry
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import UNREAD, Outcome, Verdict, cause
+from pipelines.push.revenue.growth import choices
 from pipelines.push.revenue.settle import patiently, settled
 from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
-from pipelines.push.revenue.turned_up_late import _chosen, _learned, _turned_up_on, _verdict
+from pipelines.push.revenue.turned_up_late import _learned, _turned_up_on, _verdict
 from pipelines.push.revenue.waiting import Patience, _ready
 
 KINDS = st.lists(
@@ -210,7 +211,7 @@ def test_revenue_that_turned_up_late_teaches_how_long_to_wait() -> None:
 def test_sums_of_very_many_amounts_are_not_all_followed() -> None:
     """Each that is named is the sum of a choice."""
     amounts = [3**n for n in range(18)]
-    found = list(_chosen(amounts))
+    found = list(choices(amounts))
     assert 20_000 < len(found) < 2**18
     for (count, amount), places in found[::997]:
         assert (count, amount) == (len(places), sum(amounts[place] for place in places))
