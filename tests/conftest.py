@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from beginnings import first_pulls, seeded
+from beginnings import first_pulls, made_once, seeded
 from effort import THOROUGH
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -120,8 +120,8 @@ def settings_of() -> Callable[..., Settings]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server of this test run's own, on loopback; its URL without a database."""
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this worker's own, on loopback; its URL without a database."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not binaries:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
@@ -138,7 +138,13 @@ def postgres() -> Iterator[str]:
     def call(*command: str) -> None:
         subprocess.run([*as_user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
-    call(str(folder / "initdb"), "-D", str(root / "data"), "-U", "trackly", "-A", "trust", "--no-sync")
+    def initialize(made: Path) -> None:
+        call(str(folder / "initdb"), "-D", str(root / "data"), "-U", "trackly", "-A", "trust", "--no-sync")
+        subprocess.run(["cp", "-a", root / "data", made], check=True)
+
+    empty = made_once(tmp_path_factory, "postgresql", initialize) / "data"
+    if not (root / "data").exists():  # another worker has made it, and its owner is kept
+        subprocess.run(["cp", "-a", empty, root], check=True)
     options = f"-p {port} -k {root} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=50"
     control = [str(folder / "pg_ctl"), "-D", str(root / "data"), "-w"]
     call(*control, "-l", str(root / "log"), "-o", options, "start")
