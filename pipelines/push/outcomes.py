@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from schemas.values.outcomes import LEFT_OUT, Outcome
 
 __all__ = [
+    "CONTRADICTED",
     "EVIDENCE",
+    "LEFT_TO_PERSON",
     "NOT_NAMED",
     "NOT_SENT",
     "NO_ANSWER",
@@ -50,6 +52,12 @@ SETTLED = "settled"
 
 RESOLVED = "resolved"
 """Our code for rows in doubt that a person settled."""
+
+CONTRADICTED = "contradicted"
+"""Our code for rows in doubt that a person had settled otherwise than a reading showed afterwards."""
+
+LEFT_TO_PERSON = (NO_READING, CONTRADICTED)
+"""Codes of rows in doubt that no reading settles: it cannot, or would override what a person said."""
 
 NOT_SENT = "not_sent"
 """Our code for rows of a call that was not carried out."""

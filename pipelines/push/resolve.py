@@ -49,7 +49,8 @@ class Doubt:
         amount: in the account's currency; None where it is on record nowhere.
         chunk: the call that had no usable answer.
         sent_at: when that call was meant to be sent; ISO 8601, UTC.
-        code: no_answer and not_named (the next reading may settle them), no_reading, contact_gone, or ambiguous.
+        code: no_answer and not_named (the next reading may settle them), no_reading, contact_gone, ambiguous,
+            or contradicted (a person settled it, and a reading showed otherwise).
         evidence: what is known of it, as text.
         in_input: whether the current input has it, not quarantined; else nothing would be sent of it.
     """

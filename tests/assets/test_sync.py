@@ -169,7 +169,7 @@ def test_the_checks_of_history_and_imports_can_each_fail(world: World) -> None:
 
     assert results(nothing_twice, settings)[None].passed
     with open_ledger(settings) as opened, opened.begin("revenue") as connection:
-        late = Entry(1, "r1", 1, "+15551234567", "1", 50_000, "2026-01-01", None, None, 0, 0, 0, 0, False)
+        late = Entry(1, "r1", 1, "+15551234567", "1", 50_000, "2026-01-01", None, None, 0, 0, 0, 0, None)
         number = raise_alarm(connection, [late], "2026-01-01T00:00:00+00:00", 75.0, 112.5)
     found = results(nothing_twice, settings)[None]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)

@@ -14,7 +14,7 @@ from pipelines.cli.terminal.results import show_json, show_notes
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT
 from pipelines.settings import load_settings
 from pipelines.settings.misspelt import refuse_misspelt
-from pipelines.text.humanize import money, plural
+from pipelines.text.humanize import form, money, plural
 
 if TYPE_CHECKING:
     from pipelines.push.audit.reconcile.reconcile import Reconciliation
@@ -79,6 +79,9 @@ def _show(done: "Reconciliation") -> None:
         out.print(f"  [red]Revenue missing: {money(done.missing)}[/]")
     if done.still_twice:
         _show_still_twice(done)
+    if doubts := sum(balance.in_doubt for balance in done.balances.values()):
+        rows = f"{plural(doubts, 'row')} of revenue {form(doubts, 'is', 'are')} in doubt"
+        out.print(f"  [yellow]{rows}, and not counted as accepted: trackly-sync resolve[/]")
     out.print(_conclusion(done))
 
 

@@ -76,6 +76,16 @@ def rest_of(first: Entry, level: Level, times: tuple[str, str]) -> Rest:
     )
 
 
+def is_clear(rows: Sequence[Counted], times: tuple[str, str]) -> bool:
+    """Whether it is certain of each of some rows if a reading has it.
+
+    Args:
+        rows: those of one contact.
+        times: when the reading began and ended; ISO 8601, UTC.
+    """
+    return all(row.ended_at <= times[0] or row.intended_at >= times[1] for row in rows)
+
+
 def choices(amounts: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
     """For each number of rows and amount together that a choice of at least one makes: the places of one choice."""
     sums: dict[tuple[int, int], tuple[int, ...]] = {(0, 0): ()}

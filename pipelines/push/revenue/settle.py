@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found
 from pipelines.push.outcomes import (
+    LEFT_TO_PERSON,
     NO_ANSWER,
     NO_READING,
     NOT_NAMED,
@@ -59,7 +60,7 @@ def settled(
     return {
         row.identity: _verdict(row, on_list.get(row.identity), on_phone.get(row.identity))
         for row in rows
-        if row.ours and (row.contact is None or row.in_doubt) and row.code != NO_READING
+        if row.ours and (row.contact is None or row.in_doubt) and row.code not in LEFT_TO_PERSON
     }
 
 

@@ -1,4 +1,6 @@
-"""Revenue that turned up after it was called absent: found whenever contacts are read, and put on record as an alarm.
+"""Revenue that a reading shows to be otherwise than it was settled: looked for whenever contacts are read.
+
+What turned up after it was called absent is put on record as an alarm.
 
 Since the last reading that did not show such a row, its contact's totals grew by what was acknowledged since. What
 they grew by beyond that is other activity of the account, or the lost call after all:
@@ -9,7 +11,9 @@ A row is taken to have turned up where rows in doubt do not explain the rest and
 rest has room for it beside other revenue, which is at least one conversion more. Revenue of another amount is no
 alarm. Totals do not distinguish a row that came late from other revenue of its amount: a row that was sent again is
 an alarm in both cases, since it may be there twice. One that was not sent again cannot be, so that nothing has to
-stop: it is accepted, or in doubt where something else explains the growth too.
+stop: it is accepted, or in doubt where something else explains the growth too. In doubt again is also what a person
+has said of a row and a reading shows otherwise: one that was to be left out turned up, or totals grew by less than
+was acknowledged, by just what a row has that is said to be there (`said_to_be_there`).
 
 An account may count revenue on another list of the same number, so both totals are looked at: those of the number
 count where those of the list do not show what was acknowledged.
@@ -20,6 +24,7 @@ What does not belong here: keeping it (`ledger.queries.revenue.absent`), and set
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from pipelines.pull.derived.contact_totals import ContactTotals
@@ -28,9 +33,10 @@ from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.totals_readings import Found, Totals
-from pipelines.push.outcomes import SETTLED, Outcome, Verdict
-from pipelines.push.revenue.growth import Level, Rest, choices, rest_of, sums_of
+from pipelines.push.outcomes import CONTRADICTED, SETTLED, Outcome, Verdict
+from pipelines.push.revenue.growth import Level, Rest, choices, is_clear, rest_of, sums_of
 from pipelines.push.revenue.interval import AMBIGUOUS
+from pipelines.push.revenue.said_to_be_there import look_for
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs.recording import now
@@ -46,7 +52,7 @@ _LONGEST = 86_400.0
 """Seconds. The settle time is not raised beyond this. A row that a reading so long after its call does not show is
 not watched any more, nor one after ten times the settle time, if that is longer."""
 
-_TURNED_UP = "called absent, and turned up afterwards"
+_LATER, _OR_OTHER = "turned up afterwards", ", or other revenue did"
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +78,7 @@ class _Match(NamedTuple):
 def find_late(
     totals: TotalsInStage, ledger: Ledger, reading: ContactTotals, settle_seconds: float
 ) -> int | None:
-    """Look at a reading for revenue that turned up after it was called absent.
+    """Look at a reading for revenue that is there after all, or not, unlike it was settled.
 
     Args:
         totals: the reading, loaded.
@@ -81,20 +87,20 @@ def find_late(
         settle_seconds: how long calls were given so far.
 
     Returns:
-        The number of what was put on record; None where nothing turned up.
+        The number of the alarm; None where none was raised.
     """
+    times = reading.started_at, reading.finished_at
     with ledger.begin(REVENUE) as transaction:
-        entries = ledger_absent.watched(transaction)
+        entries = _by_one_name(totals, ledger_absent.watched(transaction))
         if not entries:
             return None
-        entries = _by_one_name(totals, entries)
-        rows = _by_one_name(totals, ledger_absent.counted(transaction))
-        found = _find(totals, reading, entries, rows)
-        ledger_absent.keep_totals(transaction, found.kept, _times(reading), found.totals)
+        rows = _by_contact(_by_one_name(totals, ledger_absent.counted(transaction)))
+        found = _Found(totals.look_up((one.contact, one.list_ref) for one in entries))
+        for contact, some in _by_contact(entries).items():
+            found.add(some, rows.get(contact, []), times, settle_seconds)
+        ledger_absent.keep_totals(transaction, found.kept, times, found.totals)
         ledger_absent.take_back(transaction, found.verdicts, reading.started_at)
-        horizon = max(_LONGEST, 10 * settle_seconds)
-        over = [one for one in entries if _is_over(one, horizon)]
-        ledger_absent.retire(transaction, [*over, *(one for one, _ in found.verdicts)])
+        ledger_absent.retire(transaction, [*found.over, *(one for one, _ in found.verdicts)])
         if not found.late:
             return None
         seconds, learned = _learned(found.late, reading.finished_at)
@@ -108,51 +114,57 @@ def _by_one_name(totals: TotalsInStage, rows: Sequence[_Row]) -> list[_Row]:
     return [row._replace(list_ref=totals.list_key(row.list_ref)) for row in rows]
 
 
-class _Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Found:
     """What a reading says of the entries that are watched.
 
     Attributes:
         totals: those of their contacts.
         late: entries that make an alarm.
-        verdicts: of rows that turned up before they were sent again.
+        verdicts: of rows that were not sent again, and are otherwise than they were settled.
         kept: entries whose later growth can be measured from these totals.
+        over: entries that need not be watched any more.
     """
 
     totals: Mapping[_Where, Found]
-    late: list[Entry]
-    verdicts: list[tuple[Entry, Verdict]]
-    kept: list[Entry]
+    late: list[Entry] = field(default_factory=list)
+    verdicts: list[tuple[Entry, Verdict]] = field(default_factory=list)
+    kept: list[Entry] = field(default_factory=list)
+    over: list[Entry] = field(default_factory=list)
 
+    def add(
+        self, entries: Sequence[Entry], rows: Sequence[Counted], times: tuple[str, str], settle_seconds: float
+    ) -> None:
+        """Add what the reading says of the entries of one contact.
 
-def _find(
-    totals: TotalsInStage, reading: ContactTotals, entries: Sequence[Entry], counted: Sequence[Counted]
-) -> _Found:
-    where: list[_Where] = [(one.contact, one.list_ref) for one in entries]
-    found = _Found(totals.look_up(where), [], [], [])
-    rows = _by_contact(counted)
-    for contact, some in _by_contact(entries).items():
-        _add(found, some, rows.get(contact, []), _times(reading))
-    return found
+        Args:
+            entries: those.
+            rows: what counts in it, or may.
+            times: when the reading began and ended; ISO 8601, UTC.
+            settle_seconds: how long calls were given so far.
+        """
+        there = [one for one in entries if one.outcome == Outcome.ACCEPTED]
+        looked = look_for(there, rows, self.totals, times, settle_seconds)
+        self.verdicts.extend(looked.verdicts)
+        self.over.extend(looked.done)
+        absent = [one for one in entries if one.outcome != Outcome.ACCEPTED]
+        self._add_absent(absent, rows, times)
+        horizon = max(_LONGEST, 10 * settle_seconds)
+        self.over.extend(one for one in absent if _is_over(one, horizon))
 
-
-def _add(found: _Found, entries: Sequence[Entry], rows: Sequence[Counted], times: tuple[str, str]) -> None:
-    """Add what the reading says of the entries of one contact."""
-    match = _turned_up(entries, rows, found.totals, times)
-    for one in match.entries:
-        if one.pending:
-            found.verdicts.append((one, _verdict(certain=match.certain)))
-        if match.certain or not one.pending:
-            found.late.append(one)
-    others = [one for one in entries if one not in match.entries]
-    found.kept.extend(_to_keep(others, rows, found.totals, times))
-
-
-def _times(reading: ContactTotals) -> tuple[str, str]:
-    return reading.started_at, reading.finished_at
+    def _add_absent(self, entries: Sequence[Entry], rows: Sequence[Counted], times: tuple[str, str]) -> None:
+        match = _turned_up(entries, rows, self.totals, times)
+        for one in match.entries:
+            if one.outcome is not None:
+                self.verdicts.append((one, _verdict(one.outcome, certain=match.certain)))
+            if one.outcome is None or (match.certain and one.is_read_since):
+                self.late.append(one)
+        others = [one for one in entries if one not in match.entries]
+        self.kept.extend(_to_keep(others, rows, self.totals, times))
 
 
 def _log_late(late: Sequence[Entry], number: int, seconds: float, learned: float) -> None:
-    twice = any(not one.pending for one in late)
+    twice = any(one.outcome is None for one in late)
     were = form(len(late), "it was", "they were")
     what = (
         "no more is sent until somebody has looked: trackly-sync resolve"
@@ -165,11 +177,19 @@ def _log_late(late: Sequence[Entry], number: int, seconds: float, learned: float
     )  # fmt: skip
 
 
-def _verdict(*, certain: bool) -> Verdict:
-    """Of a row that turned up before it was sent again."""
+def _verdict(said: str, *, certain: bool) -> Verdict:
+    """Of a row that turned up before it was sent again.
+
+    Args:
+        said: what it was settled as: pending, or rejected by a person.
+        certain: whether nothing else explains what its contact gained.
+    """
+    if said == Outcome.REJECTED:
+        text = f"resolved as {said}, and {_LATER}"
+        return Verdict(Outcome.IN_DOUBT, CONTRADICTED, text if certain else f"{text}{_OR_OTHER}")
     if certain:
-        return Verdict(Outcome.ACCEPTED, SETTLED, _TURNED_UP)
-    return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, f"{_TURNED_UP}, or other revenue did")
+        return Verdict(Outcome.ACCEPTED, SETTLED, f"called absent, and {_LATER}")
+    return Verdict(Outcome.IN_DOUBT, AMBIGUOUS, f"called absent, and {_LATER}{_OR_OTHER}")
 
 
 def _is_over(entry: Entry, horizon: float) -> bool:
@@ -202,7 +222,7 @@ def _to_keep(
 
     Not where rows may or may not be in them; an entry that was compared with no reading yet can begin with any.
     """
-    clear = all(row.ended_at <= times[0] or row.intended_at >= times[1] for row in rows)
+    clear = is_clear(rows, times)
     return [
         one
         for one in entries
@@ -225,8 +245,8 @@ def _turned_up(
         times: when the reading began and ended.
     """
     known = sorted((one for one in entries if one.read_from), key=lambda one: str(one.read_from))
-    on_phone = found[entries[0].contact, entries[0].list_ref].on_phone
-    if not known or on_phone is None:
+    on_phone = found[known[0].contact, known[0].list_ref].on_phone if known else None
+    if on_phone is None:
         return _Match([], certain=True)
     over_all = rest_of(known[0], Level(known[0].on_phone_then, on_phone, list(rows)), times)
     of_phone = _explained(known, over_all)

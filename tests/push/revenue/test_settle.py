@@ -196,12 +196,14 @@ def test_revenue_that_turned_up_late_teaches_how_long_to_wait() -> None:
 
     def late(read_from: str | None) -> Entry:
         sent = "2026-01-01T00:00:00+00:00"
-        return Entry(1, "r", 1, "+15550000001", "1", 5, sent, read_from, read_from, 0, 0, 0, 0, pending=True)
+        return Entry(
+            1, "r", 1, "+15550000001", "1", 5, sent, read_from, read_from, 0, 0, 0, 0, Outcome.PENDING
+        )
 
     assert _learned([late(None)], "2026-01-01T00:10:00+00:00") == (600.0, 900.0)
     assert _learned([late("2026-01-01T01:00:00+00:00")], "2026-01-01T09:00:00+00:00") == (32_400.0, 7_200.0)
     assert _learned([late(None)], "2026-01-03T00:00:00+00:00") == (172_800.0, 3_600.0)
-    assert (_verdict(certain=True).outcome, _verdict(certain=False).outcome) == (
+    assert tuple(_verdict(Outcome.PENDING, certain=certain).outcome for certain in (True, False)) == (
         Outcome.ACCEPTED,
         Outcome.IN_DOUBT,
     )

@@ -15,10 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
+from oracle import restore_key
 from processes import process
 
 from pipelines.cli.app import app
+from pipelines.errors import AccessError
 from pipelines.push.audit.adopt.adopt import adopt
+from pipelines.push.audit.alerts import push_conditions
+from pipelines.push.audit.reconcile.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.ledger.status import outcomes
@@ -325,3 +329,45 @@ def test_what_landed_before_a_person_called_it_absent_is_not_sent_again(
     report = push(either, BOTH)
     assert (len(lost), report.outcomes["revenue"]) == (3, Outcomes(3, accepted=3))
     assert (events(account), report.unsettled.alarms) == (once(rows), 0)
+
+
+@pytest.mark.parametrize("either", ["sqlite"], indirect=True)
+def test_what_a_person_says_and_a_reading_shows_otherwise_is_in_doubt_again(
+    account: Account, either: Settings, server: Server, give: Callable[..., list[Row]],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """No reading had looked for them: two of four had landed, and all but the last are resolved as what they are not.
+
+    One that was to be sent is there, and is not sent. Said once more, it stays, and reconciliation shows it.
+    """
+    for name, value in {"api_key": API_KEY, "base_url": either.base_url, "data_dir": either.data_dir}.items():
+        monkeypatch.setenv(f"TRACKLY_{name.upper()}", str(value))
+    rows = give(4, ["5", "7.25", "1", "9"])
+    faults = server.faults.active
+    faults.extend(
+        [Fault("reset-before", path="history/revenue", times=1), Fault("revoke", path="contacts", skip=1)]
+    )
+    with pytest.raises(AccessError):
+        push(either, BOTH)
+    faults.clear()
+    restore_key(server)
+    lost = [doubt.identity for doubt in sorted(in_doubt(either), key=lambda doubt: doubt.message_id)]
+    sales = [json.loads(line) for line in (either.history / "revenue.ndjson").read_text().splitlines()]
+    store(either, [{**sale, "revenue": float(sale["revenue"])} for sale in sales[:2]])
+    said = (Outcome.REJECTED, Outcome.PENDING, Outcome.ACCEPTED, Outcome.REJECTED)
+    for identity, outcome in zip(lost, said, strict=True):
+        resolve(either, [identity], outcome, "seen so in the account")
+    assert push(either, BOTH).outcomes["revenue"] == Outcomes(4, accepted=1, in_doubt=2, rejected=1)
+    assert events(account) == once(rows[:2])
+    assert [(doubt.identity, doubt.code) for doubt in in_doubt(either)] == sorted(
+        (lost[n], "contradicted") for n in (0, 2)
+    )
+    firing = {condition.name for judge in push_conditions for condition in judge(either) if condition.firing}
+    assert firing == {"in_doubt:revenue", "by_hand:revenue"}
+    with pytest.raises(SystemExit):
+        app(["reconcile"])
+    assert "2 rows of revenue are in doubt" in "".join(capsys.readouterr())
+
+    resolve(either, [lost[0], lost[2]], Outcome.REJECTED, "still said so")
+    assert push(either, BOTH).outcomes["revenue"] == Outcomes(4, accepted=1, rejected=3)
+    assert reconcile(either).findings["more"] == 2  # revenue and conversions of the one that is there

@@ -5,7 +5,8 @@ number, over all lists, where its lists do not show what was accepted and the nu
 shows on another of its lists. `list_id` is null there.
 Reads the tables revenue, sends, clicked and acknowledged (rows that were perhaps there twice, which a person has
 looked at already). A surplus that is such rows to the digit is still there; one that has room for them beside other
-revenue may be that alone, which totals do not distinguish.
+revenue may be that alone, which totals do not distinguish. Of revenue, `accepted` is null where a person resolved it
+as rejected: only that its contact is compared comes of it.
 What does not belong here: where the rows come from (`reconcile`).
 """
 
@@ -39,7 +40,7 @@ _SUMS = f"""
     coalesce(sum(amount) FILTER (NOT accepted), 0) AS amount_in_doubt,
     count(*) FILTER (NOT accepted) AS rows_in_doubt,
     list(amount) FILTER (accepted AND tries > 1 AND amount IS NOT NULL) AS again,
-    bool_or(amount IS NULL) AS is_unknown,
+    bool_or(amount IS NULL AND accepted IS NOT NULL) AS is_unknown,
     -- an account that shows whole cents may be off by one for each row that has fractions of them
     CASE WHEN any_value(f.amount_before) % {CENT} = 0
       THEN count(*) FILTER (accepted AND amount % {CENT} <> 0) ELSE 0 END AS fractions"""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pipelines.push.ledger.db import row_outcome
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import CHUNKS, PACKS, READINGS, ROWS
-from pipelines.push.outcomes import EVIDENCE, Outcome, cause
+from pipelines.push.outcomes import EVIDENCE, RESOLVED, Outcome, cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,14 @@ def reasons(connection: sa.Connection, dataset: str, most: int) -> dict[str, int
 def sent_revenue(
     connection: sa.Connection, names: Sequence[str], batch: int = 50_000
 ) -> Iterator[Sequence[Sequence[Any]]]:
-    """Revenue that is in the account or may be, in batches.
+    """Revenue that is in the account or may be, and what a person has left out of it, in batches.
 
     Args:
         connection: a transaction.
-        names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt), amount,
-            tries, intended_at, amount_before, count_before, phone_amount_before, phone_count_before, and read_to,
-            when the reading of these four ended. Amounts are in units (see `schemas.values.money`), null where
-            they are not known.
+        names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt; null: a
+            person resolved it as rejected), amount, tries, intended_at, amount_before, count_before,
+            phone_amount_before, phone_count_before, and read_to, when the reading of these four ended. Amounts are
+            in units (see `schemas.values.money`), null where they are not known.
         batch: rows of a batch.
 
     Yields:
@@ -153,14 +153,15 @@ def sent_revenue(
     """
     known: dict[str, sa.ColumnElement[Any]] = {
         "ref": ROWS.c.list_ref,
-        "accepted": sa.not_(row_outcome.IN_DOUBT),
+        "accepted": sa.case((row_outcome.IN_DOUBT, False), (row_outcome.ACCEPTED, True)),
         "intended_at": CHUNKS.c.intended_at,
         "read_to": READINGS.c.finished_at,
     }
+    left_out = sa.and_(ROWS.c.outcome == Outcome.REJECTED, ROWS.c.code == RESOLVED)
     query = (
         sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
-        .where(ROWS.c.dataset == REVENUE, sa.or_(row_outcome.IN_DOUBT, row_outcome.ACCEPTED))
+        .where(ROWS.c.dataset == REVENUE, sa.or_(row_outcome.IN_DOUBT, row_outcome.ACCEPTED, left_out))
     )
     yield from connection.execution_options(yield_per=batch).execute(query).partitions()

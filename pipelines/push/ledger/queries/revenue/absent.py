@@ -1,4 +1,6 @@
-"""What the ledger keeps of revenue that was called absent, and raising an alarm where some of it turned up after all.
+"""What the ledger keeps of revenue that is watched: it was called absent, or a person settled it.
+
+Some of it turns up after all, which is an alarm, or a reading shows otherwise than the person said.
 
 What does not belong here: finding what turned up (`push.revenue.turned_up_late`), and reading alarms (`alarms`).
 Functions take a connection of `Ledger.begin("revenue")`, so that what they write is on the disk when the block ends.
@@ -13,14 +15,14 @@ from pipelines.push.ledger.db import row_outcome
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.tables import ABSENT, ALARMS, CHUNKS, READINGS, ROWS
 from pipelines.push.ledger.totals_readings import Found, Totals
-from pipelines.push.outcomes import Outcome, Verdict
+from pipelines.push.outcomes import NO_ANSWER, UNSETTLED, Outcome, Verdict
 
 UNDER_WAY = "~"
 """Later than any time."""
 
 
 class Entry(NamedTuple):
-    """A row of a lost call that was called absent.
+    """A row of a lost call that was called absent, or settled by a person.
 
     Attributes:
         entry: its number.
@@ -33,7 +35,7 @@ class Entry(NamedTuple):
         read_from, read_to: the last reading that did not show it; None where there was none yet.
         amount_then, count_then: the contact's totals at that reading; None where it was not there.
         phone_amount_then, phone_count_then: those of all contacts of the phone number.
-        pending: whether the row has not been sent again yet.
+        outcome: what the row was said to be, as long as it has not been sent again; None: it has.
     """
 
     entry: int
@@ -49,7 +51,12 @@ class Entry(NamedTuple):
     count_then: int | None
     phone_amount_then: int | None
     phone_count_then: int | None
-    pending: bool
+    outcome: str | None
+
+    @property
+    def is_read_since(self) -> bool:
+        """Whether that reading came after the call, so that it was looked for there."""
+        return self.read_from is not None and self.read_from >= self.sent_at
 
     @property
     def on_list_then(self) -> Totals:
@@ -89,7 +96,7 @@ _NOT_KNOWN = ""
 
 _AT_ONCE = 500  # parameters of one statement
 
-_LINES = [ABSENT.c[name] for name in Entry._fields if name != "pending"]
+_LINES = [ABSENT.c[name] for name in Entry._fields if name != "outcome"]
 
 
 def call_absent(
@@ -116,20 +123,22 @@ def call_absent(
     )
 
 
-def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str) -> None:
-    """Watch rows that a person has called absent.
+def watch_resolved(connection: sa.Connection, identities: Sequence[str], outcome: Outcome, at: str) -> None:
+    """Watch rows in doubt that a person settles, before they are.
 
-    Where readings did not show a row, its contact is watched from the reading before its call: the call may have been
-    carried out since the last of them. Else from the next reading, since what the contact gained by now may be what
-    the person took for other revenue. Whose a row is may not be known, where it was taken over (`name_contacts`).
+    Where no reading has shown anything that may be a row, its contact is watched from the reading before its call: it
+    may have been carried out since the last of them, or never. Else from the next reading, since what the contact
+    gained by now may be what the person took for other revenue; that a row is there, it cannot show then. Whose a row
+    is may not be known, where it was taken over (`name_contacts`).
 
     Args:
         connection: a transaction.
         identities: the rows.
+        outcome: what they are, by that person.
         at: when; ISO 8601, UTC.
     """
     was_there = sa.or_(ROWS.c.count_before.is_not(None), READINGS.c.complete)  # or is known not to have been
-    unseen = sa.and_(ROWS.c.absent_since.is_not(None), was_there)
+    unseen = sa.and_(sa.func.coalesce(ROWS.c.code, NO_ANSWER).in_(UNSETTLED), was_there)
     before = {
         "read_from": READINGS.c.started_at,
         "read_to": READINGS.c.finished_at,
@@ -153,6 +162,7 @@ def watch_resolved(connection: sa.Connection, identities: Sequence[str], at: str
         .where(
             ROWS.c.dataset == REVENUE,
             ROWS.c.identity.in_(sa.bindparam("these", expanding=True)),
+            unseen if outcome is Outcome.ACCEPTED else sa.true(),
         )
     )
     for start in range(0, len(identities), _AT_ONCE):
@@ -189,10 +199,9 @@ def name_contacts(connection: sa.Connection, contacts: Mapping[int, tuple[str, s
 
 
 def watched(connection: sa.Connection) -> list[Entry]:
-    """Every row that was called absent and may still turn up, of every part of the input."""
-    pending = sa.and_(ROWS.c.chunk == ABSENT.c.chunk, ROWS.c.outcome == Outcome.PENDING)
+    """Every row that is watched, of every part of the input."""
     query: sa.Select[Any] = (
-        sa.select(*_LINES, sa.func.coalesce(pending, False))
+        sa.select(*_LINES, sa.case((ROWS.c.chunk == ABSENT.c.chunk, ROWS.c.outcome)))
         .outerjoin(ROWS, sa.and_(ROWS.c.dataset == REVENUE, ROWS.c.identity == ABSENT.c.identity))
         .where(ABSENT.c.watched)
         .order_by(ABSENT.c.entry)
@@ -283,7 +292,7 @@ def raise_alarm(
     Returns:
         The alarm's number.
     """
-    sent_again = sum(not one.pending for one in entries)
+    sent_again = sum(one.outcome is None for one in entries)
     result = connection.execute(
         sa.insert(ALARMS).values(
             dataset=REVENUE,
@@ -309,7 +318,7 @@ def raise_alarm(
 
 
 def take_back(connection: sa.Connection, verdicts: Sequence[tuple[Entry, Verdict]], at: str) -> None:
-    """Give rows that turned up before they were sent again another outcome than pending.
+    """Give rows that were not sent again another outcome than they were said to have.
 
     Args:
         connection: a transaction.
@@ -323,7 +332,7 @@ def take_back(connection: sa.Connection, verdicts: Sequence[tuple[Entry, Verdict
                 ROWS.c.dataset == REVENUE,
                 ROWS.c.identity == entry.identity,
                 ROWS.c.chunk == entry.chunk,
-                ROWS.c.outcome == Outcome.PENDING,
+                ROWS.c.outcome == entry.outcome,
             )
             .values(outcome=verdict.outcome, code=verdict.code, message=verdict.message, settled_at=at)
         )

@@ -280,14 +280,13 @@ def resolve(connection: sa.Connection, identities: Sequence[str], outcome: Outco
         reason: why, as the person wrote it.
     """
     at = now()
+    watch_resolved(connection, identities, outcome, at)
     for identity in identities:
         connection.execute(
             sa.update(ROWS)
             .where(ROWS.c.dataset == REVENUE, ROWS.c.identity == identity, ROWS.c.outcome == Outcome.IN_DOUBT)
             .values(outcome=outcome, code=RESOLVED, message=reason, settled_at=at)
         )
-    if outcome is Outcome.PENDING:
-        watch_resolved(connection, identities, at)
     note_resolutions(connection, identities, outcome, reason, at)
 
 
