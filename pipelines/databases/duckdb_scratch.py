@@ -23,5 +23,4 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         "preserve_insertion_order": False,
     }
     with storage_errors("write", folder), attached(None, "scratch", config=config) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
         yield connection

@@ -5,6 +5,7 @@ has hundreds, which are the same for the next dataset, file or push. What does n
 attached to them (`duckdb_instances`).
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -20,23 +21,37 @@ _MOST = 600
 def parsing_once(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """The same connection, whose texts are parsed once; a query sees registered names, no variables of Python."""
     # DuckDB's class cannot be derived from: it has no constructor
-    return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection))
+    return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection, []))
+
+
+def noting_settings(connection: duckdb.DuckDBPyConnection) -> tuple[duckdb.DuckDBPyConnection, Sequence[str]]:
+    """The same, and the statements so far that changed a setting, or perhaps did, being several in one text."""
+    settings: list[str] = []
+    return cast("duckdb.DuckDBPyConnection", _ParsingOnce(connection, settings)), settings
 
 
 class _ParsingOnce:
     """All that a connection has, by its own name."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: list[str]) -> None:
         self._connection = connection
+        self._settings = settings
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def execute(self, query: str | duckdb.Statement, parameters: object = None) -> duckdb.DuckDBPyConnection:
-        return self._connection.execute(_statement(query), parameters)
+        statement = _statement(query)
+        if isinstance(query, str) and _may_set(statement):
+            self._settings.append(query)
+        return self._connection.execute(statement, parameters)
 
     def sql(self, query: str | duckdb.Statement, **options: Any) -> duckdb.DuckDBPyRelation:
         return self._connection.sql(_statement(query), **options)
+
+
+def _may_set(statement: str | duckdb.Statement) -> bool:
+    return isinstance(statement, str) or statement.type == duckdb.StatementType.SET
 
 
 def _statement(query: str | duckdb.Statement) -> str | duckdb.Statement:

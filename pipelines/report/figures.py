@@ -51,7 +51,6 @@ def _opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         return
     with attached(None, "nothing_yet") as connection:
-        connection.execute("SET TimeZone = 'UTC'")
         complete(connection)
         create_views(connection)
         yield connection

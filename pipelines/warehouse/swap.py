@@ -14,22 +14,29 @@ from typing import Any
 
 import duckdb
 
-from pipelines.databases.duckdb_instances import attached
+from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import attached, beside
 from pipelines.errors import BusyError, StorageError
 from pipelines.storage import is_there, private_folder, storage_errors, sync_file, sync_folder
 from pipelines.warehouse.structure.connection import NAME, STORAGE_VERSION, opened_for_writing
 from pipelines.warehouse.structure.version import refuse_newer
-from schemas.derived.tables import literal
 
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
 
 
 @contextmanager
-def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def replacing(
+    warehouse: Path, memory: str = duckdb_memory.WAREHOUSE, threads: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a private copy of the warehouse, which takes its place when the block ends well.
 
     If the block raises, the copy is thrown away and the warehouse stays as it was. Writers take turns.
+
+    Args:
+        warehouse: the file.
+        memory: a limit of `duckdb_memory`.
+        threads: see `duckdb_memory.limits`.
 
     Raises:
         BusyError: another writer held the lock for too long.
@@ -45,7 +52,7 @@ def replacing(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 shutil.copyfile(warehouse, copy)
             else:
                 copy.write_bytes(_blank())
-            with _opened(copy, warehouse) as connection:
+            with _opened(copy, warehouse, memory, threads) as connection:
                 refuse_newer(connection)
                 yield connection
                 connection.execute("CHECKPOINT")
@@ -82,7 +89,6 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         storage_errors("read", warehouse),
         attached(warehouse, NAME, " (READ_ONLY)", {"temp_directory": f"{warehouse}.tmp"}) as connection,
     ):
-        connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
 
@@ -131,17 +137,18 @@ def _blank() -> bytes:
 
 
 @contextmanager
-def _opened(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(
+    copy: Path, warehouse: Path, memory: str, threads: int | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the copy; one that another storage version holds is written in ours first, table by table."""
-    with opened_for_writing(copy, warehouse) as connection:
+    with opened_for_writing(copy, warehouse, memory, threads) as connection:
         if _is_of_ours(connection):
             yield connection
             return
     _discard(copy)
-    with opened_for_writing(copy, warehouse) as connection:
-        connection.execute(f"ATTACH {literal(str(warehouse))} AS before (READ_ONLY)")
-        connection.execute(f"COPY FROM DATABASE before TO {NAME}")
-        connection.execute("DETACH before")
+    with opened_for_writing(copy, warehouse, memory, threads) as connection:
+        with beside(connection, warehouse, "before"):
+            connection.execute(f"COPY FROM DATABASE before TO {NAME}")
         yield connection
 
 

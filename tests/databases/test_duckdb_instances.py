@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from forked import Forked
 
-from pipelines.databases.duckdb_instances import attached
+from pipelines.databases.duckdb_instances import attached, beside
 
 
 def setting(connection: duckdb.DuckDBPyConnection, name: str) -> str:
@@ -105,12 +105,24 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
 
 
 def test_what_a_block_attaches_is_closed_with_it(tmp_path: Path) -> None:
-    """Also where it does not detach it: the next block may attach another file by the same name."""
+    """Also where the block beside it fails: the next one may attach another file by the same name."""
     path = tmp_path / "beside.duckdb"
-    for _ in range(2):
-        with attached(None, "a") as connection:
-            connection.execute(f"ATTACH '{path}' AS beside")
+    with attached(None, "a") as connection:
+        with beside(connection, path, "beside", ""):
+            connection.execute("CREATE TABLE beside.kept AS SELECT 1 AS a")
+        with pytest.raises(duckdb.CatalogException), beside(connection, path, "beside"):
+            connection.execute("FROM beside.missing")
         assert not is_open(path)
+        with beside(connection, path, "beside"):
+            assert connection.execute("FROM beside.kept").fetchall() == [(1,)]
+
+
+def test_no_other_module_attaches_files() -> None:
+    """What `beside` attaches is detached, so that an instance that waits holds no file."""
+    root = Path(__file__).parents[2]
+    files = (path for room in ("pipelines", "assets") for path in (root / room).rglob("*.py"))
+    found = {path.name for path in files if "ATTACH " in path.read_text(encoding="utf-8")}
+    assert found == {"duckdb_instances.py", "query_process.py"}
 
 
 FORKS = """

@@ -8,19 +8,20 @@ from contextlib import contextmanager
 
 import duckdb
 
+from pipelines.databases.duckdb_instances import beside
 from pipelines.push.checks.compared import Period
 from pipelines.push.stage.database import opened, stage_path
 from pipelines.settings import Settings
-from schemas.derived.tables import literal
 
 
 @contextmanager
 def _beside_the_warehouse(settings: Settings, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The stage of a dataset, and the warehouse as `warehouse`."""
-    with opened(stage_path(settings, name)) as connection:
-        connection.execute(f"ATTACH {literal(str(settings.warehouse))} AS warehouse (READ_ONLY)")
+    with (
+        opened(stage_path(settings, name)) as connection,
+        beside(connection, settings.warehouse, "warehouse"),
+    ):
         yield connection
-        connection.execute("DETACH warehouse")  # DuckDB's instance is kept for other blocks
 
 
 def outcomes_between(settings: Settings, name: str, between: Period) -> tuple[dict[str, int], int]:

@@ -17,7 +17,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import reading_archive
 from pipelines.push.audit.lost_ledger.forgotten_sends import find_named, keep_forgotten, restore_forgotten
 from pipelines.push.audit.lost_ledger.survivors import note_published
-from pipelines.push.audit.publish_records import insert_records, keep_facts
+from pipelines.push.audit.publish_records import insert_records, keep_facts, replacing_for_records
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
@@ -28,7 +28,6 @@ from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.structure.tables import complete
 from pipelines.warehouse.structure.views import create_views
-from pipelines.warehouse.swap import replacing
 from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
 from schemas.own_tables.imports import CHUNKS, RECORDS, RESOLUTIONS
@@ -48,9 +47,8 @@ def publish_imports(settings: Settings) -> None:
     with (
         existing_ledger(settings) as ledger,
         reading_archive(settings),
-        replacing(settings.warehouse) as connection,
+        replacing_for_records(settings.warehouse) as connection,
     ):
-        connection.execute("SET threads = 2")  # each takes a share of the memory
         tables = complete(connection)
         privacy = Privacy.of(settings)
         privacy.define(connection)

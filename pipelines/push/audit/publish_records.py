@@ -6,7 +6,9 @@ What does not belong here: the other tables, and putting them in place (`publish
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import beside
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.corrected import AMOUNT, find_sent
 from pipelines.push.audit.archive.files import archive_folder, archived
@@ -26,6 +29,7 @@ from pipelines.push.stage.database import count, is_any, stage_errors, stage_pat
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
 from pipelines.warehouse.structure.tables import insert
+from pipelines.warehouse.swap import replacing
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
 from schemas.own_tables.imports import FACTS
@@ -66,6 +70,10 @@ _SAME_CONTENT = "a.identity = k.identity AND a.content = k.content"
 """Whether a row of the archive, `a`, is what the ledger says was sent."""
 
 
+replacing_for_records = partial(replacing, memory=duckdb_memory.RECORDS, threads=2)
+"""`replacing`, within the memory of a process that holds what it sent with as well; each thread takes a share."""
+
+
 def keep_facts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make the table `earlier`, before the records are replaced: facts of sent rows that are not in the archive.
 
@@ -96,16 +104,15 @@ def insert_records(
         settings: where the stage and the archive lie, and what may be published.
         ledger: open.
     """
-    connection.execute(f"SET memory_limit = '{duckdb_memory.RECORDS}'")
     sent = _make_known(connection, name, ledger)
     stage, privacy = stage_path(settings, name), Privacy.of(settings)
     files = archived(archive_folder(settings, name))
     if stage.exists():
-        with stage_errors(stage):
-            connection.execute(f"ATTACH {literal(str(stage))} AS stage (READ_ONLY)")
-        if is_any(connection, "stage.input"):
-            _records_of_input(connection, PUSHED[name], files, privacy)
-        connection.execute("DETACH stage")
+        with ExitStack() as stack:
+            with stage_errors(stage):
+                stack.enter_context(beside(connection, stage, "stage"))
+            if is_any(connection, "stage.input"):
+                _records_of_input(connection, PUSHED[name], files, privacy)
         if sent:
             _leave_published(connection, name)
     if sent and count(connection, "SELECT count(*) FROM known"):

@@ -5,13 +5,14 @@ belong here: judging rows by themselves (`validate`), and cutting chunks (`send.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from pipelines.databases import duckdb_memory
+from pipelines.databases.duckdb_instances import beside
 from pipelines.push.checks import differing_rows
 from pipelines.push.checks.compared import Compared, Period, is_within
 from pipelines.push.checks.conflicts import CONFLICT, conflicts, label_files
@@ -29,7 +30,6 @@ from pipelines.runs.recording import now
 from pipelines.storage import storage_errors
 from pipelines.warehouse.structure.tables import insert
 from schemas.columns import Dataset
-from schemas.derived.tables import literal
 from schemas.registry import PUSHED
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
@@ -240,12 +240,10 @@ def _its_sends(connection: duckdb.DuckDBPyConnection, sends: SendsStage | None) 
     if sends is None or not sends.path.exists():
         yield False
         return
-    with storage_errors("open", sends.path):
-        connection.execute(f"ATTACH {literal(str(sends.path))} AS its_sends (READ_ONLY)")
-    try:
+    with ExitStack() as stack:
+        with storage_errors("open", sends.path):
+            stack.enter_context(beside(connection, sends.path, "its_sends"))
         yield True
-    finally:
-        connection.execute("DETACH its_sends")
 
 
 def _park(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, coming: SendsStage | None) -> None:

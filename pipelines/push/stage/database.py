@@ -104,7 +104,6 @@ def building(
             with attached(
                 draft, _NAME, f" ({WITHOUT_LOG})", _limits(duckdb_memory.STAGE, draft)
             ) as connection:
-                connection.execute("SET TimeZone = 'UTC'")
                 privacy.define(connection)
                 _create(connection, dataset)
                 unusable = Unusable()
@@ -153,7 +152,6 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         storage_errors("open", path),
         attached(path, _NAME, config=_limits(duckdb_memory.STAGE_IN_USE, path)) as connection,
     ):
-        connection.execute("SET TimeZone = 'UTC'")
         if _version(connection) != VERSION:
             raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
         KEEP_ALL.define(connection)

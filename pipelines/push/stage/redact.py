@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.databases.duckdb_instances import beside
 from pipelines.errors import StorageError
 from pipelines.privacy import Privacy
 from pipelines.push.stage.database import discard, opened
@@ -48,12 +49,13 @@ def put_away(path: Path, dataset: Dataset, privacy: Privacy) -> None:
             if is_put_away(connection):
                 return
             privacy.define(connection)
-            connection.execute(f"ATTACH {literal(str(draft))} AS draft")
-            for table in ("version", "files", "inputs", "verdicts", "ordinals", "corrected", "differing"):
-                connection.execute(f"CREATE TABLE draft.{table} AS FROM {table}")
-            kept, digest = kept_columns(dataset, privacy), "NULL::BIGINT AS content"
-            connection.execute(f"CREATE TABLE draft.input AS SELECT * REPLACE ({kept}, {digest}) FROM input")
-            connection.execute("DETACH draft")
+            with beside(connection, draft, "draft", ""):
+                for table in ("version", "files", "inputs", "verdicts", "ordinals", "corrected", "differing"):
+                    connection.execute(f"CREATE TABLE draft.{table} AS FROM {table}")
+                kept, digest = kept_columns(dataset, privacy), "NULL::BIGINT AS content"
+                connection.execute(
+                    f"CREATE TABLE draft.input AS SELECT * REPLACE ({kept}, {digest}) FROM input"
+                )
             os.replace(draft, path)  # noqa: PTH105 - the atomic step, by its own name
         finally:
             discard(draft)

@@ -19,14 +19,22 @@ NAME = "warehouse"
 
 
 @contextmanager
-def opened_for_writing(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened_for_writing(
+    copy: Path, warehouse: Path, memory: str = duckdb_memory.WAREHOUSE, threads: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a private copy of a warehouse.
+
+    Args:
+        copy: the file.
+        warehouse: what it is a copy of.
+        memory: a limit of `duckdb_memory`.
+        threads: see `duckdb_memory.limits`.
 
     Raises:
         StorageError: it is no DuckDB file; the message names the warehouse.
     """
     config: duckdb_memory.Config = {
-        **duckdb_memory.limits(duckdb_memory.WAREHOUSE, copy.with_suffix(".spill")),
+        **duckdb_memory.limits(memory, copy.with_suffix(".spill"), threads),
         "preserve_insertion_order": "false",
     }
     new = "" if copy.exists() else f", STORAGE_VERSION '{STORAGE_VERSION}'"
@@ -38,5 +46,4 @@ def opened_for_writing(copy: Path, warehouse: Path) -> Iterator[duckdb.DuckDBPyC
                 f"{warehouse} cannot be opened as a DuckDB file ({str(error).splitlines()[0]}).",
                 "Move it away and pull again.",
             ) from error
-        connection.execute("SET TimeZone = 'UTC'")
         yield connection

@@ -83,7 +83,6 @@ def opened_archive(settings: Settings, *, with_old: bool = False) -> "Iterator[D
     from pipelines.databases.duckdb_instances import attached  # noqa: PLC0415 - status answers at once
 
     with _whole(settings), attached(None, "survivor") as connection:
-        connection.execute("SET TimeZone = 'UTC'")
         columns = ", ".join(f'"{field.name}" {TYPES[field.kind]}' for field in CHUNKS.fields)
         connection.execute(f"CREATE SCHEMA imports; CREATE TABLE imports.chunks ({columns})")
         _add_noted_calls(connection, settings)
