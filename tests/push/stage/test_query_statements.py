@@ -14,6 +14,8 @@ from pipelines.push.stage.database import building, count, is_current
 from pipelines.settings import load_settings
 from schemas.registry import PUSHED
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 
 @pytest.mark.parametrize(
     "text",

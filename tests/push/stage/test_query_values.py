@@ -11,6 +11,8 @@ from pipelines.push.files.find import Source
 from pipelines.push.stage.database import building
 from schemas.registry import PUSHED
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 
 @pytest.mark.parametrize(
     ("text", "columns"),
