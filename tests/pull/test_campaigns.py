@@ -167,7 +167,7 @@ def drifting() -> Iterator[Drifting]:
 
 
 @effort(
-    max_examples=examples(3),
+    max_examples=examples(2),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.generate],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from effort import examples
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
@@ -114,7 +115,7 @@ _VALUES = st.recursive(
 _EVENTS = st.dictionaries(_NAMES, _VALUES, max_size=6)
 
 
-@settings_of_hypothesis(max_examples=15)
+@settings_of_hypothesis(max_examples=examples(6))
 @given(
     st.lists(st.one_of(_EVENTS, st.lists(_EVENTS, max_size=3), _VALUES, st.binary(max_size=60)), max_size=20)
 )

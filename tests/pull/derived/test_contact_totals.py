@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +49,7 @@ def figures(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @given(rows=st.lists(ROWS, max_size=6))
-@settings(max_examples=200)
+@settings(max_examples=examples(40))
 def test_what_a_pull_takes_has_the_same_key_and_figures(rows: list[dict[str, Any]]) -> None:
     """Every row with a usable key that the strict decoder takes is read the same, and no row without one is read."""
     body = json.dumps({"contacts": rows}).encode()

@@ -149,20 +149,8 @@ def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
     assert planned(settings) == (1, 1, 1, 0), "a decision holds without the archive"
 
 
-def test_a_corrected_export_under_another_name_waits_and_the_next_months_does_not(
-    account: Account, settings: Settings, write: Write, sale: Row, some_sends: Some
-) -> None:
-    """By what the new file says of the old one's messages and contacts; the plan and the push agree."""
-    people = some_sends(24)[:12]
-    prefixed = [{**row, "id": f"b-{row['id']}"} for row in people]
-    write("sends.ndjson", people + prefixed)
-    old = [
-        {**sale, "message_id": row["id"], "revenue": 5 + n % 3, "timestamp": f"2024-06-{n + 1:02}T08:00:00Z"}
-        for n, row in enumerate(people)
-    ]
-    write("revenue-06.ndjson", [{**row, "record_id": row["message_id"]} for row in old[:2]] + old[2:])
-    push(settings, ["sends", "revenue"])
-    (settings.history / "revenue-06.ndjson").unlink()
+def new_exports(old: list[Row], offer: str) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
+    """Exports of the same people: those that only correct what an old one said, and those with sales of their own."""
 
     def each(**changed: Callable[[Row], Any]) -> list[Row]:
         return [{**row, **{name: of(row) for name, of in changed.items()}} for row in old]
@@ -171,39 +159,75 @@ def test_a_corrected_export_under_another_name_waits_and_the_next_months_does_no
     dearer = {"revenue": lambda row: row["revenue"] * 2 + 1}
     renamed = {"message_id": lambda row: f"b-{row['message_id']}"}
     numbered = {"record_id": lambda row: f"b-{row['message_id']}"}
-    another = next(
-        row["id"] for row in account.offers if row["status"] == "active" and row["id"] != sale["offer_id"]
-    )
-    other_offer = {"offer_id": lambda _: another}
+    other_offer = {"offer_id": lambda _: offer}
     july = {"timestamp": lambda row: row["timestamp"].replace("-06-", "-07-")}
     rebilled = each(**july, **dearer)
-    held = {
+    corrected = {
         "offer": each(**other_offer),
-        "offer and amount": each(**other_offer, **dearer),
-        "time and amount": each(**shifted, **dearer),
+        "offer-and-amount": each(**other_offer, **dearer),
+        "time-and-amount": each(**shifted, **dearer),
         "ids": each(**renamed, **numbered),
-        "ids and offer": each(**renamed, **other_offer),
+        "ids-and-offer": each(**renamed, **other_offer),
     }
     fresh = {
-        "next month, same amounts": each(**july, **renamed),
-        "half of them again": rebilled[:6],
-        "rebills among others": [*rebilled[:6], *each(**july, **renamed)[6:]],
-        "rebills and record_ids": each(**july, **dearer, **numbered),
+        "next-month-same-amounts": each(**july, **renamed),
+        "half-of-them-again": rebilled[:2],
+        "rebills-among-others": [*rebilled[:2], *each(**july, **renamed)[2:]],
+        "rebills-and-record-ids": each(**july, **dearer, **numbered),
     }
-    for name, rows in (held | fresh).items():
-        write("revenue-07.ndjson", rows)
-        waits = len(rows) if name in held else 0
-        assert planned(settings) == (0, len(rows) - waits, 0, waits), name
-    before = money(account)
-    write("revenue-07.ndjson", held["ids"][:6] + held["time and amount"][6:])
-    assert planned(settings) == (0, 6, 0, 6), "half a file is not taken for the whole"
-    write("revenue-07.ndjson", held["ids"])
+    return corrected, fresh
+
+
+def test_a_corrected_export_under_another_name_waits_and_the_next_months_does_not(
+    account: Account, settings: Settings, write: Write, sale: Row, some_sends: Some
+) -> None:
+    """By what the new file says of the old one's messages and contacts; the plan and the push agree.
+
+    Each case is a file of its own, which takes the place of one about the same four people.
+    """
+    offer = next(
+        row["id"] for row in account.offers if row["status"] == "active" and row["id"] != sale["offer_id"]
+    )
+    cases = [name for exports in new_exports([], offer) for name in exports]
+    people = list({row["to_number"]: row for row in some_sends(40)}.values())[: 4 * len(cases)]
+    assert len(people) == 4 * len(cases)
+    write("sends.ndjson", people + [{**row, "id": f"b-{row['id']}"} for row in people])
+    olds = {}
+    for place, case in enumerate(cases):
+        olds[case] = [
+            {
+                **sale,
+                "message_id": row["id"],
+                "revenue": 5 + n % 3,
+                "timestamp": f"2024-06-{n + 1:02}T08:00:00Z",
+            }
+            for n, row in enumerate(people[4 * place : 4 * place + 4], start=4 * place % 24)
+        ]
+        first, *others = olds[case]
+        write(f"revenue-06-{case}.ndjson", [{**first, "record_id": first["message_id"]}, *others])
+    push(settings, ["sends", "revenue"])
+    for path in settings.history.glob("revenue-06-*"):
+        path.unlink()
+    waiting = {}
+    for case, old in olds.items():
+        corrected, fresh = new_exports(old, offer)
+        rows = (corrected | fresh)[case]
+        write(f"revenue-07-{case}.ndjson", rows)
+        waiting[f"revenue-07-{case}.ndjson"] = len(rows) if case in corrected else 0
+    found = plan_push(settings, REVENUE).plans["revenue"].files
+    assert {file.path.name: sum(group.rows for group in file.groups) for file in found} == waiting
+    for path in settings.history.glob("revenue-07-*"):
+        path.unlink()
+    before, (exports, _) = money(account), new_exports(olds["ids"], offer)
+    write("revenue-07.ndjson", exports["ids"][:2] + exports["time-and-amount"][2:])
+    assert planned(settings) == (0, 2, 0, 2), "half a file is not taken for the whole"
+    write("revenue-07.ndjson", exports["ids"])
     report = push(settings, REVENUE)
-    assert (report.outcomes["revenue"], set(codes(settings))) == (Outcomes(12, parked=12), {"replaced"})
+    assert (report.outcomes["revenue"], set(codes(settings))) == (Outcomes(4, parked=4), {"replaced"})
     push(settings, REVENUE, decision=Decision(Choice.ONCE, "prefixed"))
     for path in (settings.parquet_dir / "imports" / "revenue").glob("*.parquet"):
         path.unlink()
-    assert planned(settings) == (0, 0, 12, 0), "a decision holds without the archive"
+    assert planned(settings) == (0, 0, 4, 0), "a decision holds without the archive"
     assert money(account) == before
 
 
