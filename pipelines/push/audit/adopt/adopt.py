@@ -40,7 +40,7 @@ from pipelines.warehouse.swap import dicts
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
 _WHOLE = "SELECT * FROM imports.chunks WHERE chunk IN (SELECT unnest(?::BIGINT[])) ORDER BY chunk"
-_COLUMNS = "identity, r.chunk, outcome, code, reason, attempt, r.message_id, revenue, offer_id"
+_COLUMNS = "identity, r.chunk, outcome, code, reason, attempt, r.message_id, revenue, offer_id, happened_at"
 _ONCE = " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY in_input DESC) = 1"
 _ROWS = (
     f"SELECT {_COLUMNS} FROM {{records}} AS r"

@@ -22,8 +22,14 @@ from schemas.registry import PUSHED
 if TYPE_CHECKING:
     import duckdb
 
-_NEWEST = "QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file DESC, content) = 1"
-_ASKED = {"identity": "VARCHAR", "message_id": "VARCHAR", "offer_id": "VARCHAR", "revenue": "DECIMAL(18, 4)"}
+_ASKED = {
+    "identity": "VARCHAR",
+    "message_id": "VARCHAR",
+    "offer_id": "VARCHAR",
+    "revenue": "DECIMAL(18, 4)",
+    "happened_at": "TIMESTAMPTZ",
+}
+_LIKE = "(a.{0} IS NOT DISTINCT FROM q.{0}) DESC"
 _SENT = {"content": "BIGINT", "offer_id": "VARCHAR", "revenue": "DECIMAL(18, 4)"}
 _SENDS = {"phone_number": "VARCHAR", "list_number": "VARCHAR", "list_id": "BIGINT"}
 
@@ -33,7 +39,7 @@ def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
 
     Args:
         settings: where the archive lies, and whether phone numbers are hashed.
-        rows: with identity, message_id, offer_id and revenue.
+        rows: with identity, message_id, offer_id, revenue and happened_at.
 
     Raises:
         StorageError: the archive cannot be read.
@@ -69,13 +75,20 @@ def with_digests(settings: Settings, rows: Sequence[Row]) -> list[Row]:
 def _load(
     connection: "duckdb.DuckDBPyConnection", settings: Settings, name: str, columns: dict[str, Any]
 ) -> None:
-    """The table `of_<dataset>`: what was archived of it, of each row the newest."""
+    """The table `of_<dataset>`: what was archived of it.
+
+    A row that was archived several times was corrected. What is known of it tells what was sent, else the newest is.
+    """
     declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     connection.execute(f"CREATE TABLE of_{name} (identity VARCHAR, {declared})")
+    of, told_by = (
+        ("identity", ("revenue", "happened_at", "offer_id")) if name == REVENUE else ("message_id", ())
+    )
+    order = ", ".join([*map(_LIKE.format, told_by), "a.file DESC", "a.content"])
     with all_archived(settings, name) as archived:
         if archived:
-            of = "identity" if name == REVENUE else "message_id"
             connection.execute(
-                f"INSERT INTO of_{name} SELECT identity, {', '.join(columns)} FROM {archived}"
-                f" WHERE identity IN (SELECT {of} FROM asked) {_NEWEST}"
+                f"INSERT INTO of_{name} SELECT a.identity, {', '.join(f'a.{column}' for column in columns)}"
+                f" FROM {archived} AS a JOIN asked AS q ON q.{of} = a.identity"
+                f" QUALIFY row_number() OVER (PARTITION BY a.identity ORDER BY {order}) = 1"
             )

@@ -75,6 +75,40 @@ def test_what_had_no_answer_is_in_doubt(
     assert (len(doubtful), stored, len(account.revenue)) == (2, 2, 3)
 
 
+def test_what_was_corrected_while_it_was_in_doubt_is_taken_over_as_it_was_sent(
+    account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """One says another amount by then, and one another time: both are in the account, and differ from their file."""
+    account.revenue.clear()
+    sends = some_sends(4)[1:]
+    write("sends.ndjson", sends)
+    sales = rows_of(sends, offer, 0, 3)
+    later = "2024-07-01T00:00:00Z"
+    given = [sales, [{**sales[0], "revenue": 9}, {**sales[1], "timestamp": later}, sales[2]]]
+    faults = server.faults.active
+    faults.append(Fault("reset-after", path="revenue", times=1))
+    for rows, readings in zip(given, (1, 0), strict=True):  # none can look for them
+        write("revenue.ndjson", rows)
+        faults.append(Fault("revoke", path="contacts", skip=readings))
+        with pytest.raises(AccessError):
+            push(settings, BOTH)
+        faults.clear()
+        restore_key(server)
+    restore(settings, None)
+    settings.warehouse.unlink()
+    adopt(settings)
+    resolve(
+        settings, [doubt.identity for doubt in in_doubt(settings)], Outcome.ACCEPTED, "seen in the account"
+    )
+    push(settings, BOTH)
+    records = "FROM imports.records WHERE dataset = 'revenue' ORDER BY revenue"
+    shown = query(settings.warehouse, f"SELECT revenue::DOUBLE, month(happened_at), differs {records}")
+    assert shown == [
+        (sale["revenue"], 5, differs) for sale, differs in zip(sales, (True, True, False), strict=True)
+    ]
+    assert sorted(row["revenue"] for row in account.revenue) == [sale["revenue"] for sale in sales]
+
+
 def test_a_sale_is_not_taken_for_the_one_that_a_person_called_absent(
     account: Account, server: Server, settings: Settings, write: Write, some_sends: Some, offer: str
 ) -> None:
