@@ -14,7 +14,7 @@ import msgspec
 from pipelines.run_records.by_run import by_run
 from pipelines.runs.recording import now
 from pipelines.runs.run_state import last_sign, unended_runs
-from pipelines.text.humanize import duration
+from pipelines.text.humanize import duration, plural
 from schemas.own_tables.sync import RunRecord
 from schemas.registry import PULLED, PUSHED
 
@@ -89,7 +89,8 @@ class Run:
     @property
     def rows_moved(self) -> str:
         """The rows for people, also where not all are on record."""
-        known = f"{self.rows:,}"
+        units = {unit_of(record) for record in self._moving}
+        known = plural(self.rows, "contact") if units == {"contact"} else f"{self.rows:,}"
         if self.is_counted:
             return known
         return f"{known} + ?" if self.rows else "unknown"
@@ -202,6 +203,11 @@ class Run:
     def errors(self) -> list[str]:
         """What went wrong, each thing once."""
         return list(dict.fromkeys(record.error for record in self.activities if record.error))
+
+
+def unit_of(record: RunRecord) -> str:
+    """What an activity counts as its rows."""
+    return "contact" if record.activity == "reconcile" else "row"
 
 
 def latest_runs(data_dir: Path, limit: int) -> tuple[list[Run], bool]:

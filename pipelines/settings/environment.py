@@ -7,6 +7,7 @@ becomes of broken lines (`broken_lines`).
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -105,18 +106,23 @@ def broken_lines(env_file: Path | None = DOTENV) -> Iterator[BrokenLine]:
 
 def _from_file(env_file: Path | None) -> Mapping[str, str | None]:
     """The names and texts of a file, those in capitals last."""
-    good = "".join(binding.original.string for binding in _bindings(env_file) if not binding.error)
-    if not good:
+    given = [(one.key, one.value) for one in _bindings(env_file) if one.key is not None and not one.error]
+    if not given:
         return {}
-    from dotenv import dotenv_values  # noqa: PLC0415 - where there is no such file, it is not needed
+    from dotenv.main import resolve_variables  # noqa: PLC0415 - where there is no such file, it is not needed
 
-    found = dotenv_values(stream=StringIO(good))
+    found = resolve_variables(given, override=True)
     return dict(sorted(found.items(), key=lambda item: item[0].isupper()))
 
 
-def _bindings(env_file: Path | None) -> "list[Binding]":
+def _bindings(env_file: Path | None) -> "tuple[Binding, ...]":
     if env_file is None or not env_file.is_file():
-        return []
+        return ()
+    return _parsed(env_file.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)  # a command asks several times: for settings, for names like them, for broken lines
+def _parsed(text: str) -> "tuple[Binding, ...]":
     from dotenv.parser import parse_stream  # noqa: PLC0415 - as above
 
-    return list(parse_stream(StringIO(env_file.read_text(encoding="utf-8"))))
+    return tuple(parse_stream(StringIO(text)))

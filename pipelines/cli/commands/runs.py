@@ -12,7 +12,7 @@ from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import cell, out
 from pipelines.cli.terminal.results import SHORT, show_json
 from pipelines.cli.terminal.row_stream import AsCsv, one_form, write_rows
-from pipelines.run_records.summary import Run, every_run, latest_runs, took
+from pipelines.run_records.summary import Run, every_run, latest_runs, took, unit_of
 from pipelines.runs.activity_state import unended
 from pipelines.runs.recording import newest, seconds
 from pipelines.runs.run_state import unended_runs
@@ -171,7 +171,7 @@ def _moved(record: RunRecord) -> str:
         return ", ".join(f"{getattr(record, name) or 0:,} {_spaced(name)}" for name in _MOVED)
     if record.rows is None:
         return "rows unknown" if record.status == "killed" else ""
-    return plural(record.rows, "contact" if record.activity == "reconcile" else "row")
+    return plural(record.rows, unit_of(record))
 
 
 def _listed(figures: dict[str, Any]) -> str:
