@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,41 +37,41 @@ LOCK_SECONDS = 3600.0
 """How long a second pull of a dataset waits for the first."""
 
 
-class Snapshot(msgspec.Struct, frozen=True):
-    """A complete snapshot on disk."""
+@dataclass(frozen=True, slots=True)
+class SnapshotFolder:
+    """Where the files of a snapshot lie.
 
-    manifest: Manifest
+    Attributes:
+        folder: the snapshot's own.
+    """
+
     folder: Path
 
     @property
     def data(self) -> Path:
-        """Parquet: published rows."""
-        return data_file(self.folder)
+        """Parquet: its rows, which are published."""
+        return self.folder / "data.parquet"
 
     @property
     def quarantine(self) -> Path:
-        """Parquet: rows that are quarantined."""
-        return quarantine_file(self.folder)
+        """Parquet: its quarantined rows."""
+        return self.folder / "quarantine.parquet"
 
     @property
     def pages(self) -> Path:
-        """Parquet: one row per reply."""
-        return pages_file(self.folder)
+        """Parquet: its replies, one row each."""
+        return self.folder / "pages.parquet"
 
 
-def data_file(folder: Path) -> Path:
-    """Where a snapshot's published rows lie."""
-    return folder / "data.parquet"
+@dataclass(frozen=True, slots=True)
+class Snapshot(SnapshotFolder):
+    """A complete snapshot on disk.
 
+    Attributes:
+        manifest: what it holds, and what its claims rest on.
+    """
 
-def quarantine_file(folder: Path) -> Path:
-    """The file of a snapshot's quarantined rows."""
-    return folder / "quarantine.parquet"
-
-
-def pages_file(folder: Path) -> Path:
-    """Where the list of a snapshot's replies lies."""
-    return folder / "pages.parquet"
+    manifest: Manifest
 
 
 def new_snapshot_id(dataset_dir: Path) -> str:
@@ -173,12 +174,13 @@ def seal(folder: Path, manifest: Manifest) -> Snapshot:
     """
     final = folder.with_name(manifest.snapshot)
     with storage_errors("finish", final):
-        for file in (data_file(folder), quarantine_file(folder), pages_file(folder)):
+        made = SnapshotFolder(folder)
+        for file in (made.data, made.quarantine, made.pages):
             sync_file(file)
         write_durably(folder / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         folder.rename(final)
         sync_folder(final.parent)
-    return Snapshot(manifest, final)
+    return Snapshot(final, manifest)
 
 
 def snapshots(parquet_dir: Path, dataset: str) -> list[Snapshot]:
@@ -239,6 +241,6 @@ def _load(path: Path) -> Snapshot:
     with storage_errors("read", path):
         content = path.read_bytes()
     try:
-        return Snapshot(msgspec.json.decode(content, type=Manifest), path.parent)
+        return Snapshot(path.parent, msgspec.json.decode(content, type=Manifest))
     except msgspec.DecodeError as error:
         raise StorageError(f"{path} is damaged ({error}).", _without(path.parent)) from error

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.settings import Settings
-from pipelines.snapshots import Snapshot, data_file, draft, new_snapshot_id, pages_file, quarantine_file, seal
+from pipelines.snapshots import Snapshot, SnapshotFolder, draft, new_snapshot_id, seal
 from pipelines.warehouse.publish import publish
 from schemas.columns import Field
 from schemas.derived.arrow import TYPES
@@ -42,9 +42,10 @@ def publish_rows(
     fields = (*PULLED[dataset].fields, *BOOKKEEPING.fields)
     known = {"synced_at": read_at, "snapshot": snapshot, "page": 0}
     with draft(folder, snapshot) as place:
-        pq.write_table(_table(fields, [known | row for row in rows]), data_file(place))
-        pq.write_table(_table(QUARANTINED.fields, []), quarantine_file(place))
-        pq.write_table(_table(PAGES.fields, []), pages_file(place))
+        files = SnapshotFolder(place)
+        pq.write_table(_table(fields, [known | row for row in rows]), files.data)
+        pq.write_table(_table(QUARANTINED.fields, []), files.quarantine)
+        pq.write_table(_table(PAGES.fields, []), files.pages)
         manifest = Manifest(
             dataset=dataset,
             snapshot=snapshot,

@@ -1,4 +1,4 @@
-"""Parquet files that this program wrote itself: one that is damaged, as an error that names it.
+"""Parquet files of ours: how they are written, and one that is damaged as an error that names it.
 
 Parquet has no checksum that readers look at: a damaged file shows by whatever its reader stumbles over. So nothing is
 checked in advance; where a query fails, the files that it reads are looked at. What does not belong here: files of
@@ -8,9 +8,30 @@ others (`pipelines.push.files.unusable`), and what may be done without a file, w
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.errors import StorageError, TracklySyncError
 from schemas.derived.tables import literal
+
+if TYPE_CHECKING:  # status answers at once
+    import duckdb
+
+COMPRESSION: Literal["zstd"] = "zstd"
+"""Of files that stay; what is read once and removed is compressed otherwise."""
+
+
+def write_parquet(connection: "duckdb.DuckDBPyConnection", query: str, path: Path, options: str = "") -> int:
+    """Write the rows of a query as Parquet; how many there are.
+
+    Args:
+        connection: what the query is for.
+        query: SQL.
+        path: the file; one that is there is replaced.
+        options: further ones of DuckDB's COPY, such as `ROW_GROUP_SIZE 5000`.
+    """
+    form = ", ".join(filter(None, ("FORMAT parquet", f"COMPRESSION {COMPRESSION}", options)))
+    ((rows,),) = connection.execute(f"COPY ({query}) TO {literal(str(path))} ({form})").fetchall()
+    return int(rows)
 
 
 @contextmanager

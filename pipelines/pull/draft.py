@@ -6,43 +6,26 @@ What does not belong here: making the folder and putting it in place (`pipelines
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.snapshots import data_file, pages_file, quarantine_file
+from pipelines.snapshots import SnapshotFolder
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A snapshot that is being made.
+class Draft(SnapshotFolder):
+    """A snapshot that is being made, in a folder that is private to this pull.
 
     Attributes:
         dataset: what its rows are.
         snapshot: its id, which every row names.
-        folder: where it is made, private to this pull.
         run: the id of the run that makes it.
         started_at: when that began; ISO 8601, UTC.
     """
 
     dataset: Dataset
     snapshot: str
-    folder: Path
     run: str = ""
     started_at: str = ""
-
-    @property
-    def data(self) -> Path:
-        """The file of its rows."""
-        return data_file(self.folder)
-
-    @property
-    def quarantine(self) -> Path:
-        """The file of its quarantined rows."""
-        return quarantine_file(self.folder)
-
-    @property
-    def pages(self) -> Path:
-        """The file of its replies, one row each."""
-        return pages_file(self.folder)
 
     @property
     def work(self) -> Path:

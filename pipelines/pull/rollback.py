@@ -139,7 +139,7 @@ async def _tried(settings: Settings, before: Snapshot) -> tuple[int, int]:
     async with dataset_lock(settings.parquet_dir, name):
         snapshot = next_snapshot_id(before.manifest.snapshot)
         with draft(settings.parquet_dir / name, snapshot) as folder:
-            left = _with_passed(before, Draft(PULLED[name], snapshot, folder))
+            left = _with_passed(before, Draft(folder, PULLED[name], snapshot))
     still = quarantined if left is None else left.num_rows
     return quarantined - still, still
 
@@ -220,7 +220,7 @@ async def _replayed(settings: Settings, before: Snapshot, run: str) -> Snapshot:
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
         started_at, snapshot = now(), next_snapshot_id(before.manifest.snapshot)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
-        made = Draft(PULLED[name], snapshot, folder, run, started_at)
+        made = Draft(folder, PULLED[name], snapshot, run, started_at)
         left = _with_passed(before, made)
         if left is None:
             return before

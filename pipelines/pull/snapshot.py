@@ -91,7 +91,7 @@ async def make_snapshot(
         privacy = _privacy(settings, name)
         started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
-        made = Draft(PULLED[name], snapshot, folder, run, started_at)
+        made = Draft(folder, PULLED[name], snapshot, run, started_at)
         spool = stack.enter_context(closing(_spool(settings, name, privacy)))
         known = stack.enter_context(known_contacts(settings)) if options.since_last else None
         replies = Replies(client, name, privacy, spool, options.batch_rows, on_progress)

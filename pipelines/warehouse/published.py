@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from pipelines.databases.parquet_files import write_parquet
 from pipelines.settings import Settings
 from pipelines.snapshots import Snapshot, snapshots
 from pipelines.storage import is_there
@@ -97,9 +98,7 @@ def published_rows(settings: Settings, dataset: str, folder: Path) -> Iterator[P
         with reading(settings.warehouse) as connection:
             known = has_table(connection, "main", dataset)
             if known:
-                connection.execute(
-                    f"COPY main.{dataset} TO {literal(str(copy))} (FORMAT parquet, COMPRESSION zstd)"
-                )
+                write_parquet(connection, f"FROM main.{dataset}", copy)
         yield copy if known else None
     finally:
         copy.unlink(missing_ok=True)

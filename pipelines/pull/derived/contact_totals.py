@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.databases.duckdb_scratch import scratch
+from pipelines.databases.parquet_files import COMPRESSION, write_parquet
 from pipelines.privacy import Privacy
 from pipelines.pull.consistency import judge
 from pipelines.pull.decode.row_keys import ReplyReader, Seen, has_usable_key
@@ -111,7 +112,10 @@ async def read_totals(
         StorageError: the disk refused.
     """
     started_at, replies = now(), folder / "replies.parquet"
-    with storage_errors("write", replies), pq.ParquetWriter(replies, _READ, compression="zstd") as writer:
+    with (
+        storage_errors("write", replies),
+        pq.ParquetWriter(replies, _READ, compression=COMPRESSION) as writer,
+    ):
         reader = _Reader(client, Privacy.of(settings), writer, on_read)
         evidence = await scan(CONTACTS, reader.fetch, settings.concurrency)
     file = folder / "totals.parquet"
@@ -183,13 +187,14 @@ def _keep_latest(folder: Path, replies: Path, file: Path) -> int:
     """
     names = ", ".join(_COLUMNS.names)
     with scratch(folder) as connection:
-        ((contacts,),) = connection.execute(
-            f"COPY (SELECT {names} FROM read_parquet({literal(str(replies))})"
-            " QUALIFY row_number() OVER (PARTITION BY phone_number, list_id ORDER BY reply DESC) = 1)"
-            f" TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchall()
+        contacts = write_parquet(
+            connection,
+            f"SELECT {names} FROM read_parquet({literal(str(replies))})"
+            " QUALIFY row_number() OVER (PARTITION BY phone_number, list_id ORDER BY reply DESC) = 1",
+            file,
+        )
     replies.unlink()
-    return int(contacts)
+    return contacts
 
 
 class _Reply(msgspec.Struct):

@@ -16,19 +16,18 @@ import duckdb
 import pyarrow.parquet as pq
 
 from pipelines.databases.duckdb_scratch import scratch
+from pipelines.databases.parquet_files import write_parquet
 from pipelines.errors import DataError
 from pipelines.pull.consistency import source_figures, source_since
+from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import BATCH_ROWS
 from pipelines.runs.recording import details, recorded
 from pipelines.settings import Settings
 from pipelines.snapshots import (
     Snapshot,
-    data_file,
     dataset_lock,
     draft,
     new_snapshot_id,
-    pages_file,
-    quarantine_file,
     readable,
     seal,
     snapshots,
@@ -173,7 +172,7 @@ async def rows_derived(settings: Settings, contacts: Snapshot) -> int:
             draft(settings.parquet_dir / REVENUE.name, snapshot) as folder,
             _earlier(settings, folder) as earlier,
         ):
-            return _write_rows(folder, snapshot, contacts, earlier)
+            return _write_rows(Draft(folder, REVENUE, snapshot), contacts, earlier)
 
 
 def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "") -> Snapshot:
@@ -193,12 +192,13 @@ def derive(settings: Settings, contacts: Snapshot, run: str, left_out: str = "")
     of_contacts, dataset_dir = contacts.manifest, settings.parquet_dir / REVENUE.name
     snapshot = new_snapshot_id(dataset_dir)
     with draft(dataset_dir, snapshot) as folder:
+        made = Draft(folder, REVENUE, snapshot, run)
         with _earlier(settings, folder) as earlier:
-            rows = _write_rows(folder, snapshot, contacts, earlier)
+            rows = _write_rows(made, contacts, earlier)
         with storage_errors("write", folder):
-            pq.write_table(quarantine_schema().empty_table(), quarantine_file(folder))
-            pq.write_table(arrow_schema(PAGES).empty_table(), pages_file(folder))
-        _validate(data_file(folder))
+            pq.write_table(quarantine_schema().empty_table(), made.quarantine)
+            pq.write_table(arrow_schema(PAGES).empty_table(), made.pages)
+        _validate(made.data)
         manifest = Manifest(
             dataset=REVENUE.name,
             snapshot=snapshot,
@@ -240,10 +240,10 @@ def _earlier(settings: Settings, folder: Path) -> Iterator[_Earlier]:
         yield _Earlier((*of_table, *on_disk), totals, min(seen, default=None), before)
 
 
-def _write_rows(folder: Path, snapshot: str, contacts: Snapshot, earlier: _Earlier) -> int:
-    values = {"source": FROM_CONTACTS, "snapshot": snapshot}
+def _write_rows(made: Draft, contacts: Snapshot, earlier: _Earlier) -> int:
+    values = {"source": FROM_CONTACTS, "snapshot": made.snapshot}
     taken = {"taken": contacts.manifest.finished_at, "earlier": earlier.seen_at}
-    with readable([contacts]), scratch(folder) as connection:
+    with readable([contacts]), scratch(made.folder) as connection:
         connection.execute(f"CREATE VIEW contacts AS FROM read_parquet({literal(str(contacts.data))})")
         connection.execute(create_table(REVENUE.name, (*REVENUE.fields, *BOOKKEEPING.fields)))
         _continue(connection, earlier.rows)
@@ -252,9 +252,7 @@ def _write_rows(folder: Path, snapshot: str, contacts: Snapshot, earlier: _Earli
             connection.execute(_CONTINUED, values)
         connection.execute(_BALANCES)
         connection.execute(_CHANGES, values | taken)
-        target = literal(str(data_file(folder)))
-        copied = connection.execute(f"COPY revenue TO {target} (FORMAT parquet, COMPRESSION zstd)").fetchall()
-    return int(copied[0][0])
+        return write_parquet(connection, "FROM revenue", made.data)
 
 
 def _continue(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.databases.parquet_files import COMPRESSION
 from pipelines.pull.draft import Draft
 from pipelines.storage import storage_errors
 from schemas.derived.arrow import TYPES
@@ -187,7 +188,10 @@ class DataFile:
         if self._writer is None:
             self._file = pa.OSFile(str(self._path), "wb")
             self._writer = pq.ParquetWriter(
-                self._file, self._schema, compression="zstd", write_statistics=_in_some_order(self._schema)
+                self._file,
+                self._schema,
+                compression=COMPRESSION,
+                write_statistics=_in_some_order(self._schema),
             )
         return self._writer
 

@@ -2,7 +2,8 @@
 
 `conclude` looks at every key of the data file that was written while the scan went on (`data_file`). Where a row
 stands in it twice, or a version that is not the latest, `assemble` writes it again out of the batches. The work is
-DuckDB's, within a memory limit and with room to spill, so that it stays flat whatever the account's size.
+DuckDB's, within a memory limit and with room to spill, so that it stays flat whatever the account's size. What does
+not belong here: which rows without a key are one (`keyless`), and which of one key are two (`same_key`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.databases.duckdb_scratch import scratch
+from pipelines.databases.parquet_files import write_parquet
 from pipelines.pull.decode.row_keys import KEYLESS
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import KEY_SEPARATOR, Batch, raw_bad_rows, read_rows, write_bad
@@ -80,7 +82,7 @@ def _quarantined_if_proven(
     _collect_bad(connection, draft.dataset, _bad_files(batches))
     if connection.execute("SELECT 1 FROM outdated LIMIT 1").fetchone() is not None:
         return None
-    return copied(connection, _quarantined_rows(draft), draft.quarantine)
+    return write_parquet(connection, _quarantined_rows(draft), draft.quarantine)
 
 
 def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembled:
@@ -108,8 +110,8 @@ def assemble(draft: Draft, batches: Sequence[Batch], *, steady: bool) -> Assembl
         others = _twins(connection, draft, batches, steady=steady)
         _collect_bad(connection, dataset, [*_bad_files(batches), *others])
         return Assembled(
-            rows=copied(connection, _good_rows(draft), draft.data),
-            quarantined=copied(connection, _quarantined_rows(draft), draft.quarantine),
+            rows=write_parquet(connection, _good_rows(draft), draft.data),
+            quarantined=write_parquet(connection, _quarantined_rows(draft), draft.quarantine),
         )
 
 
@@ -290,17 +292,3 @@ def columns_of(dataset: Dataset, snapshot: str) -> str:
     return ", ".join(
         f"{literal(snapshot)} AS snapshot" if name == "snapshot" else name for name in dataset.columns
     )
-
-
-def copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    """Write the rows of a query as Parquet; how many there are.
-
-    Args:
-        connection: a scratch database.
-        query: the rows.
-        path: the file.
-    """
-    written = connection.execute(
-        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
-    ).fetchall()
-    return int(written[0][0])

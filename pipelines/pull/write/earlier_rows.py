@@ -6,9 +6,10 @@ What does not belong here: which rows are seen (`pull.read`), and of each row th
 from pathlib import Path
 
 from pipelines.databases.duckdb_scratch import scratch
+from pipelines.databases.parquet_files import write_parquet
 from pipelines.pull.draft import Draft
 from pipelines.pull.replies.batches import Batch
-from pipelines.pull.write.deduplicate import PLACE, as_parquet, columns_of, copied, good_query, keys_of
+from pipelines.pull.write.deduplicate import PLACE, as_parquet, columns_of, good_query, keys_of
 from pipelines.snapshots import Snapshot
 from schemas.columns import Dataset
 from schemas.derived.tables import literal
@@ -40,7 +41,7 @@ def carry_on(draft: Draft, earlier: Path) -> int:
     both = draft.folder / "both.parquet"
     with scratch(draft.folder) as connection:
         (added,) = connection.execute(f"SELECT count(*) FROM ({unseen})").fetchall()[0]
-        copied(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
+        write_parquet(connection, f"FROM {seen} UNION ALL BY NAME {unseen}", both)
         both.replace(draft.data)
     return int(added)
 
@@ -86,5 +87,7 @@ def add_passed(before: Snapshot, batch: Batch, draft: Draft) -> set[tuple[int, i
             f"FROM ({good_query(dataset, [as_parquet(batch)], PLACE)}) AS good {unpublished} "
             f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY page DESC, row DESC) = 1"
         )
-        copied(connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", draft.data)
+        write_parquet(
+            connection, f"FROM {old} UNION ALL BY NAME SELECT * EXCLUDE (row) FROM passed", draft.data
+        )
         return set(connection.execute("SELECT page, row FROM passed").fetchall())

@@ -115,7 +115,7 @@ def test_what_is_no_reply_is_unreadable(body: bytes) -> None:
 
 def batch_of(folder: Path, name: str, *bodies: bytes) -> Batch:
     """Replies, as the scan keeps them, in one batch."""
-    draft = Draft(PULLED[name], "s", folder)
+    draft = Draft(folder, PULLED[name], "s")
     draft.work.mkdir(parents=True)
     decoder, when = ReplyDecoder(name), datetime.now(UTC)
     replies = [

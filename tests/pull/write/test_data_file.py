@@ -26,7 +26,7 @@ READ = st.lists(st.lists(st.lists(st.integers(1, 12), max_size=5), min_size=1, m
 def test_nothing_but_what_was_read_again_is_left_out(batches: list[list[Reply]], collide: bool) -> None:
     """Each row's latest version is there; what was left out was read again later, also where keys collide."""
     with TemporaryDirectory() as folder:
-        draft = Draft(LISTS, "s1", Path(folder))
+        draft = Draft(Path(folder), LISTS, "s1")
         file = DataFile(draft)
         first = 0
         for replies in batches:
@@ -44,7 +44,7 @@ def test_nothing_but_what_was_read_again_is_left_out(batches: list[list[Reply]],
 
 def test_neighbours_leave_no_repeats(tmp_path: Path) -> None:
     """Where replies share rows with the next one only, and the last with the first, no row is there twice."""
-    draft = Draft(LISTS, "s1", tmp_path)
+    draft = Draft(tmp_path, LISTS, "s1")
     file = DataFile(draft)
     for first, replies in ((0, [[1, 2], [2, 3]]), (2, [[3, 4]]), (3, [[4, 5], [5, 6]]), (5, [[6], [1]])):
         file.add(_rows(first, replies, collide=False))

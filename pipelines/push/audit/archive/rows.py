@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.databases.duckdb_instances import attached
+from pipelines.databases.parquet_files import write_parquet
 from pipelines.errors import StorageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import (
@@ -35,7 +36,7 @@ from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import LedgerRows
-from pipelines.push.stage.database import count, is_empty
+from pipelines.push.stage.database import is_empty
 from pipelines.push.stage.redact import kept_columns
 from pipelines.push.values.content_digest import kept_content
 from pipelines.settings import Settings
@@ -226,11 +227,7 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, folder: Path, firs
     """
     draft = folder / f".{last:08}.building"
     try:
-        rows = count(
-            connection,
-            f"COPY ({query}) TO {literal(str(draft))}"
-            f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
-        )
+        rows = write_parquet(connection, query, draft, f"ROW_GROUP_SIZE {_ROW_GROUP}")
         if rows:
             sync_file(draft)
             draft.replace(folder / f"{first:08}-{last:08}.parquet")

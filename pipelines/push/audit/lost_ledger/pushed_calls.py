@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipelines.databases.parquet_files import write_parquet
 from pipelines.errors import StorageError
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.settings import Settings
@@ -248,10 +249,9 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> N
     digest = _digest(connection, query)
     if digest == _digest_in(connection, path):
         return
-    form = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{_DIGEST}: {literal(digest)}}}"
     draft = path.with_name(f".{path.name}.building")
     try:
-        connection.execute(f"COPY ({query}) TO {literal(str(draft))} ({form})")
+        write_parquet(connection, query, draft, f"KV_METADATA {{{_DIGEST}: {literal(digest)}}}")
         sync_file(draft)
         draft.replace(path)
         sync_folder(path.parent)
