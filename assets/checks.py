@@ -22,12 +22,12 @@ from assets.inspection.lookups import (
     revenue_sums,
     snapshot_content,
 )
-from assets.inspection.metadata import numbers
+from assets.inspection.previews import numbers
 from assets.inspection.row_checks import examine
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
+from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.late_revenue import condition, open_alarms
-from pipelines.push.audit.reconcile.acknowledged import balances
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import differing as differing_rows
 from pipelines.push.ledger.status import doubt_outside, outcomes

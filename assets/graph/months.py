@@ -20,7 +20,7 @@ from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from assets.runs.pools import PUSH_POOL
 from assets.runs.started_by import attended
-from pipelines.push.audit.months import outcomes_by_month
+from pipelines.push.intake.months import outcomes_by_month
 from pipelines.push.outcomes import Outcome
 from pipelines.push.run import intake, send
 from pipelines.runs.recording import records_of

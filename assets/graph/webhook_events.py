@@ -12,7 +12,8 @@ import dagster as dg
 from assets.graph.external import ACCOUNT
 from assets.graph.pulled import warehouse
 from assets.inspection.lookups import event_rows
-from assets.inspection.metadata import column_schema, numbers, of_events
+from assets.inspection.metadata import column_schema, of_events
+from assets.inspection.previews import numbers
 from assets.resources import Trackly
 from assets.runs.engine_calls import engine
 from assets.runs.pools import WAREHOUSE_POOL

@@ -20,7 +20,7 @@ from pipelines.push.intake.found import Intake, held_reasons
 from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.runs.recording import now
 from pipelines.settings import Settings
-from pipelines.snapshots import latest
+from pipelines.snapshots import Snapshot, latest
 from pipelines.storage import is_there
 from pipelines.warehouse.left_out import COMMON_REASON
 from pipelines.warehouse.swap import dicts, reading
@@ -33,8 +33,8 @@ from schemas.values.outcomes import LEFT_OUT, Outcome, sql_list
 from schemas.webhook_events import WEBHOOK_EVENTS
 
 _BATCH_ROWS = 50_000
-_MOST_REASONS = 20
 _PREVIEW_ROWS = 5
+_MOST_REASONS = 20
 _MOST_COUNTED = 100_000
 """Rows of all tables up to which rows of views are counted: that takes some 10 microseconds of a processor a row."""
 
@@ -105,6 +105,12 @@ def input_content(settings: Settings, dataset: Dataset) -> Iterator[Content]:
             _BATCH_ROWS,
         )
         yield Content(batches, dict(reasons), None)
+
+
+def first_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The first few rows of a snapshot."""
+    with pq.ParquetFile(snapshot.data) as file:
+        return next((batch.to_pylist() for batch in file.iter_batches(_PREVIEW_ROWS)), [])
 
 
 def input_rows(settings: Settings, dataset: Dataset) -> list[dict[str, Any]]:

@@ -1,42 +1,32 @@
 """What materializations carry: numbers that Dagster plots, outcomes, and small previews.
 
-Add a figure here when a page should show it. What must not go in: reading the API, and anything that shows phone
-numbers in full, messages, custom fields or raw rows.
+Add a figure here when a page should show it. What must not go in: reading the API, how a cell is shown (`previews`),
+and anything that shows phone numbers in full, messages, custom fields or raw rows.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
-import pyarrow.parquet as pq
 
-from pipelines.push.audit.reconcile.reconcile import Reconciliation
+from assets.inspection.lookups import first_rows
+from assets.inspection.previews import Metadata, Row, preview, table
+from pipelines.push.audit.reconcile import Reconciliation
 from pipelines.push.checks.compared import Period
 from pipelines.push.intake.found import Intake
 from pipelines.push.outcomes import Outcome, Outcomes
 from pipelines.snapshots import Snapshot
 from pipelines.text.sanitize import plain
 from pipelines.webhooks.queue.state import Received
-from schemas.columns import PHONE, Dataset, Field, Kind
+from schemas.columns import Dataset
 from schemas.derived.tables import TYPES, describe
 from schemas.own_tables.pull_columns import BOOKKEEPING
 from schemas.own_tables.sync import RunRecord
 from schemas.values.outcomes import IN_ACCOUNT, sql_list
 
-PREVIEW_ROWS = 5
-_HIDDEN = frozenset({"message", "tracking_url"})
-"""Columns that no preview shows, beside JSON columns, which hold fields of the account's own."""
-
-_DECIMAL = re.compile(r"-?\d+(\.\d+)?")
-_WIDEST_CELL = 60
 _MOST_MONTHS = 60
-
-Metadata = dict[str, Any]
-Row = Mapping[str, Any]
 
 
 def column_schema(dataset: Dataset, *, pulled: bool) -> dg.TableSchema:
@@ -74,7 +64,7 @@ def of_snapshot(dataset: Dataset, snapshot: Snapshot, seconds: float) -> Metadat
         "requests": manifest.requests,
         "retries": manifest.retries,
         **{name: plain(text) for name, text in notes.items() if text},
-        "preview": preview(dataset, _first_rows(snapshot)),
+        "preview": preview(dataset, first_rows(snapshot)),
     }
 
 
@@ -142,7 +132,7 @@ def of_events(
 def of_intake(
     dataset: Dataset, found: Intake, months: Mapping[str, int], rows: Sequence[Row], seconds: float
 ) -> Metadata:
-    """What a history asset's materialization carries; `months` has its rows by month, "" those without a time.
+    """What a history asset's materialization carries.
 
     How many rows wait for their send is left out: before the first import all clicks and revenue do.
 
@@ -295,35 +285,6 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
     }
 
 
-def numbers(figures: Mapping[str, Any]) -> Metadata:
-    """Figures as metadata: numbers as such, also money, since Dagster plots those; anything else as text."""
-    return {name: _number(value) for name, value in figures.items()}
-
-
-def _number(value: Any) -> int | float | str:
-    if isinstance(value, int | float):
-        return value
-    text = str(value)
-    return float(text) if _DECIMAL.fullmatch(text) else plain(text)
-
-
-def preview(dataset: Dataset, rows: Sequence[Row]) -> dg.TableMetadataValue:
-    """A few rows without what is personal: phone numbers masked, texts and the account's own fields left out."""
-    shown = [f for f in dataset.fields if f.kind is not Kind.JSON and f.name not in _HIDDEN]
-    return table(
-        [field.name for field in shown],
-        [{field.name: _masked(field, row[field.name]) for field in shown} for row in rows],
-    )
-
-
-def table(columns: Sequence[str], rows: Sequence[Row]) -> dg.TableMetadataValue:
-    """A table of plain text: nothing in a cell is a link, an image or HTML, as it would be in Markdown."""
-    return dg.MetadataValue.table(
-        records=[dg.TableRecord({name: _cell(row[name]) for name in columns}) for row in rows],
-        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
-    )
-
-
 def _figures(row_count: int, seconds: float | None, quarantined: int | None = None) -> Metadata:
     """What each materialization has; of a number there is one key only."""
     return {
@@ -331,22 +292,3 @@ def _figures(row_count: int, seconds: float | None, quarantined: int | None = No
         **({} if quarantined is None else {"quarantined": quarantined}),
         **({} if seconds is None else {"duration_seconds": round(seconds, 3)}),
     }
-
-
-def _first_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
-    with pq.ParquetFile(snapshot.data) as file:
-        return next((batch.to_pylist() for batch in file.iter_batches(PREVIEW_ROWS)), [])
-
-
-def _masked(field: Field, value: Any) -> Any:
-    is_phone = PHONE in field.column.checks or field.name.endswith("_number")
-    return f"{str(value)[:2]}…{str(value)[-2:]}" if is_phone and value is not None else value
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = (
-        f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else " ".join(plain(str(value)).split())
-    )
-    return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"

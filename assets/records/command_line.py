@@ -21,7 +21,6 @@ from assets.inspection.lookups import (
     rows_by_month,
 )
 from assets.inspection.metadata import (
-    Metadata,
     of_events,
     of_intake,
     of_month,
@@ -30,9 +29,10 @@ from assets.inspection.metadata import (
     of_snapshot,
     of_warehouse,
 )
+from assets.inspection.previews import Metadata
 from pipelines.errors import StorageError
-from pipelines.push.audit.reconcile.acknowledged import balances
-from pipelines.push.audit.reconcile.reconcile import Reconciliation, StillTwice
+from pipelines.push.audit.acknowledged import balances
+from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.report import PAGE

@@ -4,3 +4,7 @@
 
 What does not belong here: what is made of the records, for people and for pruning (`pipelines.run_records`).
 """
+
+from pipelines.runs.recording import new_run_id  # public: docs/library.md
+
+__all__ = ["new_run_id"]

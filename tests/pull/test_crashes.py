@@ -23,7 +23,7 @@ from pipelines.cli.shared.report_run import make_report
 from pipelines.errors import StorageError
 from pipelines.pull.run import publish_latest, pull
 from pipelines.push.audit.alerts import push_conditions
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push

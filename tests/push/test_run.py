@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from pipelines.errors import AccessError, BusyError, ServiceError, StorageError, UsageError
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes

@@ -13,7 +13,7 @@ from report_pages import Page, report
 from serving import wait_for
 
 from pipelines.pull.run import pull
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.report.amounts import money
 from pipelines.report.write import write_report

@@ -17,7 +17,7 @@ from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.text.humanize import form, money, plural
 
 if TYPE_CHECKING:
-    from pipelines.push.audit.reconcile.reconcile import Reconciliation
+    from pipelines.push.audit.reconcile import Reconciliation
 
 _MEANING = {
     "missing": "less than was accepted",
@@ -46,7 +46,7 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     refuse_misspelt()
     settings.require_key()
     from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
-    from pipelines.push.audit.reconcile.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
+    from pipelines.push.audit.reconcile import reconcile as run_reconcile  # noqa: PLC0415 - the same
 
     with progress("reconcile", quiet=quiet or as_json) as report:
         done = run_reconcile(settings, report)

@@ -1,6 +1,6 @@
 """What analysts see of pushes: schema imports of the warehouse (records, chunks, resolutions), in one swap.
 
-What does not belong here: the rows of its largest table (`publish_records`), differences (`reconcile.differences`),
+What does not belong here: the rows of its largest table (`publish_records`), differences (`publish_differences`),
 what the columns mean (`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
 """
 

@@ -32,7 +32,7 @@ from pipelines.errors import ServiceError, SettingsError
 from pipelines.logs import run_id
 from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.runs.recording import now, recorded

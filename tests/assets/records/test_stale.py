@@ -13,7 +13,7 @@ from assets.resources import GivenTrackly
 from assets.runs.in_process import run_job
 from pipelines.cli.commands.ui import dagster_home
 from pipelines.pull.run import pull
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.run import push
 from pipelines.report import PAGE
 from pipelines.report.write import write_report

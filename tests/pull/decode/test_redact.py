@@ -21,7 +21,7 @@ from pipelines.privacy import KEEP_ALL, Privacy
 from pipelines.pull.decode.redact import redacted
 from pipelines.pull.rollback import replay
 from pipelines.pull.run import pull
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.ledger.status import outcomes

@@ -12,7 +12,7 @@ from histories import clicks_of
 from processes import process
 
 from pipelines.errors import BusyError, StorageError
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.lock import part_lock
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes

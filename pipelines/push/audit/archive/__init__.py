@@ -1,6 +1,6 @@
 """The archive: what history files say of the rows that are sent, kept as Parquet beside the warehouse.
 
-    rows (what is in it, and how it is written) ─▶ files (which files count)
+    rows (what is in it, and how it is written) ─▶ files (which files count) ─▶ corrected (what was sent otherwise)
 
 What does not belong here: what became of a row (`pipelines.push.ledger`).
 """

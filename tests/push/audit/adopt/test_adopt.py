@@ -22,9 +22,9 @@ from oracle import query
 from pipelines.cli.commands.adopt import adopt as adopt_command
 from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import StorageError
+from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.adopt.adopt import adopt
-from pipelines.push.audit.reconcile.acknowledged import balances
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome

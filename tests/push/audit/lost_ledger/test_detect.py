@@ -21,7 +21,7 @@ from pipelines.cli.shared.attention import attention
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.alerts import push_conditions
 from pipelines.push.audit.lost_ledger.detect import Lost, lost
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, Server, seed_account

@@ -21,7 +21,7 @@ from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
 from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
 from pipelines.push.audit.publish import publish_imports
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.checks.compare import compare
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.status import outcomes

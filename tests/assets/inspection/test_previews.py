@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.inspection.metadata import preview, table
+from assets.inspection.previews import preview, table
 from assets.resources import GivenTrackly
 from assets.runs.engine_calls import Stopped, engine
 from pipelines.errors import DataError

@@ -16,7 +16,7 @@ from pipelines.cli.commands.resolve import resolve
 from pipelines.cli.commands.status import _counted, _document
 from pipelines.cli.shared.attention import attention, still_twice_notes
 from pipelines.push.audit.late_revenue import open_alarms
-from pipelines.push.audit.reconcile.reconcile import Reconciliation, StillTwice, reconcile
+from pipelines.push.audit.reconcile import Reconciliation, StillTwice, reconcile
 from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
 from pipelines.sandbox import Account, Fault, Server, running, write_history

@@ -5,7 +5,7 @@ since, against the totals now. Clicks: their totals before are not on record, so
 More than expected is other activity, except where it matches rows that were sent again; less is money that is
 missing. What a person has acknowledged as perhaps twice and is still there has figures of its own. What turned up
 after it was called absent is an alarm, as in a push. What does not belong here: how it is compared
-(`query`), and the ledger against the API's answers (`acknowledged`).
+(`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +21,11 @@ import pyarrow as pa
 from pipelines.databases.duckdb_scratch import scratch
 from pipelines.process import interrupts
 from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, totals_folder
+from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import lost
-from pipelines.push.audit.reconcile.acknowledged import Balance, balances
-from pipelines.push.audit.reconcile.differences import publish_differences
-from pipelines.push.audit.reconcile.query import (
+from pipelines.push.audit.publish_differences import publish_differences
+from pipelines.push.audit.reconcile_query import (
     ACKNOWLEDGED_COLUMNS,
     CLICKED_COLUMNS,
     COMPARE,
