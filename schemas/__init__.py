@@ -2,6 +2,7 @@
 
 columns (how to declare) ─▶ contacts, lists, … ─▶ registry ─▶ derived (Arrow, DuckDB, pandera), dictionary
 
-`marts` and `own_tables` are declared in the same way; `values` has what a time, an amount, a phone number or an
-outcome is. What does not belong here: anything that reads or writes data (`pipelines`).
+There are as many modules as datasets, more than a room usually has. `marts` and `own_tables` are declared in the same
+way; `values` has what a time, an amount, a phone number or an outcome is. What does not belong here: anything that
+reads or writes data (`pipelines`).
 """

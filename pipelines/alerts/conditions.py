@@ -52,7 +52,7 @@ _WITHOUT_COMPARISON = {
     "nothing_to_compare": "nothing was accepted yet",
     "ledger_lost": "not all that was accepted could be compared",
 }
-"""Verdicts of a reconciliation that compared nothing, or not all; `push.audit.reconcile.reconcile` gives them."""
+"""Verdicts of a reconciliation that compared nothing, or not all; `push.audit.reconcile` gives them."""
 
 _PATH = re.compile(r"\S*/\S+")
 

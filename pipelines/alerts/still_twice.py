@@ -1,6 +1,6 @@
 """Whether revenue that somebody has acknowledged as perhaps there twice is still there, as a condition.
 
-What does not belong here: comparing (`push.audit.reconcile.reconcile`), and alarms that nobody has acknowledged yet.
+What does not belong here: comparing (`push.audit.reconcile`), and alarms that nobody has acknowledged yet.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,7 @@
 """Campaigns in the warehouse: the audience filter language as SQL, segments of messages, and what is counted by them.
 
+JSON of an audience ─▶ filters (groups) ─▶ conditions (one each) ─▶ counts ─▶ publish;  segments (macros for marts)
+
 What does not belong here: pulling creatives, audiences and schedules (`pipelines.pull`), and the marts over them
 (`pipelines.warehouse.marts`).
 """

@@ -6,15 +6,14 @@ them in one swap, and `pull_all` all that the account serves. What does not belo
 """
 
 import asyncio
-import gc
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from pipelines.alerts.after_run import watched
 from pipelines.errors import StorageError
 from pipelines.process import interrupts
 from pipelines.process.concurrent import run_all
+from pipelines.process.garbage import little_garbage
 from pipelines.pull.derived.revenue_changes import derive_alone, derived
 from pipelines.pull.derived.revenue_source import (
     came_from_contacts,
@@ -35,15 +34,6 @@ from pipelines.warehouse.published import published_snapshot
 from pipelines.warehouse.swap import prepare
 from schemas.own_tables.sync import Manifest
 from schemas.registry import BY_PRODUCT, PULLED
-
-_OBJECTS_BETWEEN_LOOKS = 50_000
-"""New objects after which Python looks for garbage among them."""
-
-_WORTH_SETTING_ASIDE = 50_000
-"""With fewer objects that are old, there is nothing to gain: their owner has set them aside, or imported little."""
-
-_AT_A_START = 10_000
-"""More objects than Python itself sets aside when it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +163,7 @@ def snapshot_dataset(
         as `pull`; StorageError where revenue needs contacts and there are none.
         Skipped: the account does not serve it, and `options` take that for no fault.
     """
-    with _garbage_of_its_own(), failure_recorded(settings.data_dir, run, [f"pull {name}"]):
+    with little_garbage(), failure_recorded(settings.data_dir, run, [f"pull {name}"]):
         return interrupts.run(_snapshot_one(settings, name, run, on_progress, options))
 
 
@@ -189,28 +179,6 @@ def publish_latest(settings: Settings, run: str) -> list[Snapshot]:
         done = publish(settings, newest)
         record.rows = sum(snapshot.manifest.rows for snapshot in done)
     return done
-
-
-@contextmanager
-def _garbage_of_its_own() -> Iterator[None]:
-    """Look for garbage seldom, and only among what comes from now on, not among all that was imported.
-
-    Decoded rows come in thousands and have no cycles: looking through them takes 4% of a pull, and through what was
-    imported as much again. Both settings are the process's, and are as before when the block ends. Where its owner
-    has set imports aside already, as the command line does, they stay so.
-    """
-    # to count what is set aside is to look at each of it, which takes longer than all else here
-    has_little = len(gc.get_objects(generation=2)) < _WORTH_SETTING_ASIDE
-    often, set_aside = gc.get_threshold(), has_little or gc.get_freeze_count() > _AT_A_START
-    if not set_aside:
-        gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, *often[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*often)
-        if not set_aside:
-            gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +200,7 @@ def _pull_and_publish(
     settings: Settings, wanted: _Wanted, run: str, on_progress: Progress, *, allow_shrink: bool
 ) -> Pulled:
     activities = [f"pull {name}" for name in PULLED if name in wanted.names]
-    with _garbage_of_its_own(), failure_recorded(settings.data_dir, run, activities):
+    with little_garbage(), failure_recorded(settings.data_dir, run, activities):
         made = interrupts.run(_pull(settings, wanted, run, on_progress))
     with recorded(settings.data_dir, run, "publish") as record:
         done = publish(settings, made.snapshots, allow_shrink=allow_shrink)

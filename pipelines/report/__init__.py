@@ -1,4 +1,9 @@
-"""The report: one page of HTML about a warehouse. Figures (`queries/`), charts and the page have a place each."""
+"""The report: one page of HTML about a warehouse.
+
+figures (a query each, in `queries/`) ─▶ charts, amounts ─▶ page (`templates/`) ─▶ write (the file)
+
+What does not belong here: marts, which the queries read (`pipelines.warehouse.marts`), and the command (`cli`).
+"""
 
 PAGE = "report.html"
 """What the page is called in the data directory, where nobody says otherwise."""

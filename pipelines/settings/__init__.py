@@ -1,6 +1,7 @@
 """Settings: what a user may set, what is wrong with a text, and reading them all.
 
-environment, .env ─▶ load ─▶ declared (a `Settings`), checks (each text); misspelt (names that only resemble one)
+environment, .env ─▶ load ─▶ declared (a `Settings`), checks (each text) ─▶ problems (what to say of one)
+misspelt (names that only resemble a setting), broken_lines (of .env);  demo_account (where a demo's is served)
 
 What does not belong here: anything that opens files of data, connects, or imports the engine.
 """

@@ -2,5 +2,6 @@
 
 client (rate_limit; failures ─▶ retries) ─▶ transport (bytes) ─▶ replies ─▶ rows, refusals; imports
 
-`message` is one small message to another address. What does not belong here: what rows mean (`schemas`, `pull`).
+`post_elsewhere` posts to an address that is not the API's. What does not belong here: what rows mean (`schemas`,
+`pull`).
 """

@@ -50,7 +50,7 @@ def of_period(settings: Settings, done: "PushReport", between: "Period") -> "Pus
     Raises:
         StorageError: a stage or the warehouse cannot be read.
     """
-    from pipelines.push.audit.months import outcomes_between  # noqa: PLC0415 - help answers at once
+    from pipelines.push.intake.months import outcomes_between  # noqa: PLC0415 - help answers at once
     from pipelines.push.outcomes import Outcomes  # noqa: PLC0415 - the same
 
     found = {name: outcomes_between(settings, name, between) for name in done.intakes}

@@ -1,33 +1,22 @@
-"""`trackly-sync resolve`."""
+"""`trackly-sync resolve`: what a person decides. What it lists is in `resolve_lists`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from pipelines.cli.commands.resolve_emptied import state_emptied
+from pipelines.cli.commands.resolve_lists import list_differing, list_doubts, listed_key
 from pipelines.cli.shared.arguments import AsJson, chosen
-from pipelines.cli.shared.attention import ledger_notes
 from pipelines.cli.shared.exits import guarded
-from pipelines.cli.terminal.consoles import cell, out, tell
+from pipelines.cli.terminal.consoles import out
 from pipelines.cli.terminal.results import show_json
 from pipelines.errors import UsageError
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt
-from pipelines.text.humanize import form, money, plural
-from pipelines.text.sanitize import plain
+from pipelines.text.humanize import form, plural
 from schemas.registry import PUSHED
-from schemas.values.money import amount_of
-
-if TYPE_CHECKING:
-    from pipelines.push.audit.late_revenue import LateRevenue
-    from pipelines.push.checks.differing_rows import DifferingRow
-    from pipelines.push.resolve import Doubt
 
 _MOST_SHOWN = 20
 
@@ -115,12 +104,12 @@ def resolve(
         names = chosen(rows, PUSHED)
         if reason:
             return _acknowledge_differing(settings, names, reason, as_json)
-        return _list_differing(settings, names, as_json, masked=masked)
+        return list_differing(settings, names, as_json, masked=masked)
     if alarm is not None:
         return _acknowledge(settings, alarm, reason, as_json, other=any((rows, outcome, every)))
     _check_rows(rows, outcome, reason, every=every)
     if outcome is None:
-        return _list(settings, as_json, masked=masked)
+        return list_doubts(settings, as_json, masked=masked)
     return _settle(settings, None if every else (rows or ()), outcome, reason, as_json)
 
 
@@ -161,30 +150,6 @@ def _check_rows(rows: Sequence[str] | None, outcome: ByHand | None, reason: str,
         raise UsageError("--all is for all rows in doubt, and some are named.", "Name rows, or give --all.")
 
 
-def _list(settings: Settings, as_json: bool, *, masked: bool) -> int:
-    from pipelines.push.audit.late_revenue import open_alarms  # noqa: PLC0415 - help answers at once
-    from pipelines.push.resolve import in_doubt  # noqa: PLC0415 - the same
-
-    if not as_json:
-        _show_alarms(open_alarms(settings), masked=masked)
-    found = in_doubt(settings)
-    _show([_masked(one) if masked else one for one in found], as_json)
-    for note in ledger_notes(settings):
-        tell(note)
-    return 0
-
-
-def _masked(doubt: "Doubt") -> "Doubt":
-    identity, message_id = (_key(text, masked=True) for text in (doubt.identity, doubt.message_id))
-    return replace(doubt, identity=identity, message_id=message_id)
-
-
-def _key(text: str, *, masked: bool) -> str:
-    from pipelines.push.findings.values import shown_key  # noqa: PLC0415 - help answers at once
-
-    return shown_key(text, masked=masked) or ""
-
-
 def _settle(
     settings: Settings, rows: Sequence[str] | None, outcome: ByHand, reason: str, as_json: bool
 ) -> int:
@@ -213,7 +178,7 @@ def _settle(
 def _settled_json(named: Sequence[str], outcome: ByHand, outside: int) -> dict[str, object]:
     """What was settled, for programs; `not_in_input` only where such rows are."""
     beside = {"not_in_input": outside} if outside else {}
-    return {"resolved": [_key(one, masked=True) for one in named], "outcome": outcome.value, **beside}
+    return {"resolved": [listed_key(one, masked=True) for one in named], "outcome": outcome.value, **beside}
 
 
 def _show_sending(rows: int, outside: int) -> None:
@@ -255,128 +220,3 @@ def _acknowledge_differing(settings: Settings, names: Sequence[str], reason: str
     if not any(done.values()):
         out.print("No row of the last push differed without being acknowledged.")
     return 0
-
-
-def _list_differing(settings: Settings, names: Sequence[str], as_json: bool, *, masked: bool) -> int:
-    from pipelines.push.resolve import differing_rows  # noqa: PLC0415 - help answers at once
-
-    found = [
-        replace(one, identity=_key(one.identity, masked=masked)) for one in differing_rows(settings, names)
-    ]
-    if as_json:
-        show_json([asdict(place) for place in found])
-        return 0
-    _show_differing(found)
-    return 0
-
-
-def _show_differing(found: "Sequence[DifferingRow]") -> None:
-    if not found:
-        out.print("No row of the last push differs from what was sent.")
-        return
-    table = Table("dataset", "row", "file", box=None, pad_edge=False, header_style="bold")
-    table.add_column("line or row", justify="right")
-    table.add_column("differs in")
-    table.add_column("")
-    for place in found[:_MOST_SHOWN]:
-        number = place.row if place.line is None else place.line
-        table.add_row(
-            place.dataset,
-            cell(place.identity),
-            cell(Path(place.file).name),
-            f"{number}",
-            ", ".join(place.fields),
-            "acknowledged" if place.acknowledged else "",
-        )
-    out.print(table)
-    if len(found) > _MOST_SHOWN:
-        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --differs --json")
-    out.print(
-        "\nThe account keeps what was sent. To acknowledge these rows: trackly-sync resolve --differs --reason '...'",
-        markup=False,
-    )
-
-
-def _show_alarms(found: "list[LateRevenue]", *, masked: bool) -> None:
-    for one in found:
-        out.print(f"[bold red]Alarm {one.alarm.alarm}[/]  {escape(plain(one.text))}.")
-        table = Table("row", "contact", box=None, pad_edge=False, header_style="bold")
-        table.add_column("amount", justify="right")
-        table.add_column("call", justify="right")
-        table.add_column("sent at")
-        for row in one.rows[:_MOST_SHOWN]:
-            at = row.sent_at[:19].replace("T", " ")
-            amount = money(amount_of(row.amount))
-            who, contact = (_key(text, masked=masked) for text in (row.identity, row.contact))
-            table.add_row(cell(who), cell(contact), amount, str(row.chunk), at)
-        out.print(table)
-        if len(one.rows) > _MOST_SHOWN:
-            out.print(f"... and {len(one.rows) - _MOST_SHOWN:,} more")
-        if masked:
-            out.print(
-                "Contacts are masked (letters x, digits 9); to look them up: --show-values", markup=False
-            )
-        out.print(f"  → {one.remedy}\n", markup=False)
-
-
-def _show(found: "list[Doubt]", as_json: bool) -> None:
-    if as_json:
-        show_json([_json(doubt) for doubt in found])
-        return
-    if not found:
-        out.print("No row is in doubt.")
-        return
-    out.print(_table(found[:_MOST_SHOWN]))
-    _show_rest(found)
-    for evidence in dict.fromkeys(f"{doubt.code}: {doubt.evidence}" for doubt in found[:_MOST_SHOWN]):
-        out.print(plain(evidence), markup=False)
-    from pipelines.push.outcomes import UNSETTLED  # noqa: PLC0415 - help answers at once
-
-    waiting = sum(doubt.code in UNSETTLED for doubt in found)
-    if waiting:
-        out.print(
-            "\nNot settled yet: trackly-sync push revenue reads the contacts' totals and settles what they show"
-            f" (code {' or '.join(UNSETTLED)})."
-        )
-    if waiting < len(found):
-        out.print(
-            f"\n{plural(len(found) - waiting, 'row')} for a person, since no push settles"
-            f" {form(len(found) - waiting, 'it', 'them')}. Look in Trackly whether the contact of the send has the"
-            " amount, after a pull with the query of docs/operations.md. pending sends a row again: say it only of"
-            " one that is not there."
-        )
-    out.print(
-        "\nTo settle by hand: trackly-sync resolve ROW --as accepted|pending|rejected --reason '...'",
-        markup=False,
-    )
-
-
-def _show_rest(found: "list[Doubt]") -> None:
-    """How many rows the table leaves out, and how many of all are not in the input."""
-    if len(found) > _MOST_SHOWN:
-        out.print(f"... and {len(found) - _MOST_SHOWN:,} more: trackly-sync resolve --json")
-    if outside := sum(not doubt.in_input for doubt in found):
-        out.print(f"{outside:,} of {len(found):,} not in the current input, or quarantined there")
-    out.print()
-
-
-def _json(doubt: "Doubt") -> dict[str, object]:
-    return {**asdict(doubt), "amount": None if doubt.amount is None else str(doubt.amount)}
-
-
-def _table(found: "list[Doubt]") -> Table:
-    table = Table("row", "send", box=None, pad_edge=False, header_style="bold")
-    for title in ("amount", "call"):
-        table.add_column(title, justify="right")
-    for title in ("sent at", "code"):
-        table.add_column(title)
-    for doubt in found:
-        table.add_row(
-            cell(doubt.identity),
-            cell(doubt.message_id),
-            "unknown" if doubt.amount is None else money(doubt.amount),
-            str(doubt.chunk),
-            doubt.sent_at[:19].replace("T", " "),
-            doubt.code,
-        )
-    return table

@@ -2,5 +2,6 @@
 
 call ─▶ write_rules (one table per resource) ─▶ value_checks (one value)
 
-What does not belong here: routes (`sandbox.serving`), and what a request does (`contacts`, `campaigns`, `messages`).
+Three modules and a room, since every resource needs them. What does not belong here: routes (`sandbox.serving`), and
+what a request does (`contacts`, `campaigns`, `messages`).
 """

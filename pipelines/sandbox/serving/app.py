@@ -22,8 +22,8 @@ from pipelines.sandbox.faults.kinds import Fault, Faults
 from pipelines.sandbox.replies import Refusal, Reply, not_found, refused
 from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving import control
+from pipelines.sandbox.serving.http_parts import PREFIX, TABLES, headers_for, of_version, parsed
 from pipelines.sandbox.serving.page import PAGES
-from pipelines.sandbox.serving.requests import PREFIX, TABLES, headers_for, of_version, parsed
 from pipelines.sandbox.serving.routes import Route, find
 
 __all__ = ["PREFIX", "App"]

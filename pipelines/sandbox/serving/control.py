@@ -31,7 +31,7 @@ from pipelines.sandbox.requests.write_rules import (
     or_null,
     problem_of_values,
 )
-from pipelines.sandbox.serving.requests import parsed
+from pipelines.sandbox.serving.http_parts import parsed
 from pipelines.sandbox.webhooks import WORST_DAY, Endpoint, Mood, Webhooks
 
 PREFIX = "/_sandbox"

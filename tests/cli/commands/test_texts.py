@@ -17,8 +17,8 @@ from pipelines.cli.commands import (
     push_dry_run,
     push_results,
     reconcile,
-    resolve,
     resolve_emptied,
+    resolve_lists,
     runs,
     webhooks,
 )
@@ -27,10 +27,10 @@ from pipelines.cli.terminal.results import pull_notes, status_json
 from pipelines.errors import UsageError
 from pipelines.process.exit_codes import LEFT_OUT, USAGE
 from pipelines.pull.run import Pulled
+from pipelines.push.audit.acknowledged import Balance
 from pipelines.push.audit.adopt.adopt import Adopted
 from pipelines.push.audit.lost_ledger.detect import Lost
-from pipelines.push.audit.reconcile.acknowledged import Balance
-from pipelines.push.audit.reconcile.reconcile import Reconciliation, StillTwice
+from pipelines.push.audit.reconcile import Reconciliation, StillTwice
 from pipelines.push.checks.differing_rows import DifferingRow
 from pipelines.push.files.find import Unread
 from pipelines.push.intake.found import Intake
@@ -99,7 +99,7 @@ def test_the_end_of_a_log_that_was_cut_off(shown: Shown) -> None:
 
 
 def test_a_dataset_that_the_account_does_not_serve(shown: Shown, tmp_path: Path) -> None:
-    done = Pulled([Snapshot(manifest(), tmp_path)], {"audiences": "404 not found"}, requests=1, retries=0)
+    done = Pulled([Snapshot(tmp_path, manifest())], {"audiences": "404 not found"}, requests=1, retries=0)
     pull._show(["contacts"], done, 1.0)
     assert "audiences: not pulled, since the account does not serve it. 404 not found" in shown()
     assert pull_notes({"contacts": manifest(schema_changes="new: tier")}) == [
@@ -167,7 +167,9 @@ def test_what_a_reconciliation_comes_to(shown: Shown) -> None:
 def test_rows_that_differ_and_rows_in_doubt(shown: Shown) -> None:
     """Each with its place; of very many the first ones, and the way to all."""
     row = DifferingRow("sends", "m1", "/x/sends.csv", 1, 2, acknowledged=True, fields=("message", "list_id"))
-    resolve._show_differing([row] + [DifferingRow("clicks", "m2", "/x/c.parquet", 1_234, None, False)] * 100)
+    resolve_lists._show_differing(
+        [row] + [DifferingRow("clicks", "m2", "/x/c.parquet", 1_234, None, False)] * 100
+    )
     text = shown()
     assert "sends m1 sends.csv 2 message, list_id acknowledged" in text
     assert "clicks m2 c.parquet 1234" in text
@@ -183,7 +185,7 @@ def test_rows_that_differ_and_rows_in_doubt(shown: Shown) -> None:
         in_input=True,
     )
     gone = replace(doubt, amount=None, in_input=False)
-    resolve._show([gone] + [doubt] * 100, as_json=False)
+    resolve_lists._show([gone] + [doubt] * 100, as_json=False)
     text = shown()
     assert "1 of 101 not in the current input, or quarantined there" in text
     assert "record:1 m1 unknown 3" in text
