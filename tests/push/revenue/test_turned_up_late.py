@@ -22,7 +22,7 @@ from pipelines.cli.app import app
 from pipelines.errors import AccessError
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.alerts import push_conditions
-from pipelines.push.audit.reconcile.reconcile import reconcile
+from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.revenue.alarms import alarms, learned_seconds
 from pipelines.push.ledger.status import outcomes
