@@ -12,7 +12,7 @@ import duckdb
 
 from pipelines.push.checks.compared import Compared
 from pipelines.push.checks.conflicts import two_numberings
-from pipelines.push.checks.revenue.same_rows import new_decided
+from pipelines.push.checks.revenue.same_rows import number_decided
 from pipelines.push.files.find import Source
 from pipelines.push.findings.files import equal_files
 from pipelines.push.ledger.db.call_states import REVENUE
@@ -86,7 +86,7 @@ def found_in(compared: Compared, dataset: Dataset, sources: Sequence[Source]) ->
         reasons=held_reasons(connection) if held else {},
         preview=tuple(dict(zip(shown, row, strict=True)) for row in rows),
         advice=tuple(_advice(connection, dataset, [source.path for source in sources])),
-        decided=len(new_decided(connection)) if dataset.name == REVENUE else 0,
+        decided=number_decided(connection) if dataset.name == REVENUE else 0,
     )
 
 

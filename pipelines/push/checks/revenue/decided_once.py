@@ -2,9 +2,9 @@
 
 Where it is held, `same_rows` says what was decided. But a row whose send is pending again or differs is parked before
 that, and one that was changed since may equal no other row any more; as a new row it would be sent. It is a duplicate
-as long as the other sale is there: in the ledger, of the same message or contact or with its amount among those that
-were decided about with it, or in the input. What does not
-belong here: rows that nobody has decided about.
+as long as the other sale is there: in the ledger, where the decision names it, or in the input. An earlier version
+noted no names: there it is one of the same message or contact, or with its amount among those decided about.
+What does not belong here: rows that nobody has decided about.
 """
 
 import duckdb
@@ -25,11 +25,24 @@ from schemas.values.outcomes import MAYBE_IN_ACCOUNT, sql_list
 ONCE = "decided by --same-rows-once: it is a row that is there already"
 """Why such a row is a duplicate."""
 
+WITH = "with:"
+"""Before a row and a sale that was sent, as JSON: by a decision the row is that sale."""
+
 _NUMBER = "coalesce(ordinal, 1)"
 _IDENTITY = "CASE WHEN ordinal IS NULL THEN base ELSE base || ':' || ordinal END"
 _WAITS = (
     f"outcome = '{Outcome.PARKED}' AND code IS NULL"  # for its send; what is held for a decision has a code
 )
+
+
+def with_sale(base: str, identity: str) -> str:
+    """What a decision that a row is a sale that was sent is known by, as SQL.
+
+    Args:
+        base: what the row is known by, without a number, as SQL.
+        identity: the sale, likewise.
+    """
+    return f"'{WITH}' || to_json([{base}, {identity}])"
 
 
 def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
@@ -54,6 +67,8 @@ def keep_decided(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -
     connection.execute(
         "DELETE FROM decided_once WHERE times = 0 AND message_id NOT IN (SELECT message_id FROM sent_sales)"
         " AND message_id NOT IN (SELECT identity FROM parents WHERE contact IN (SELECT contact FROM sent_sales))"
+        f" AND base NOT IN (SELECT (pair->>0) FROM (SELECT substr(base, {len(WITH) + 1})::JSON AS pair FROM decided"
+        f" WHERE starts_with(base, '{WITH}')) WHERE (pair->>1) IN (SELECT identity FROM sent_sales))"
         f" AND {sql_units('revenue')} NOT IN (SELECT amount FROM sent_sales"
         f" WHERE '{GONE}' || identity IN (SELECT base FROM decided))"
         f" AND {alike} NOT IN (SELECT {alike} FROM input WHERE seq NOT IN (SELECT seq FROM decided_once)"

@@ -56,12 +56,12 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         _complete(connection, ledger)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE faces AS"
-        " SELECT base, likeness, content, moment, source, file, is_other, false AS is_now FROM sent;"
-        f"INSERT INTO faces SELECT base, {_LIKENESS}, NULL, moment, source, i.file, true, true"
+        " SELECT identity, base, likeness, content, moment, source, file, is_other, false AS is_now FROM sent;"
+        f"INSERT INTO faces SELECT identity, base, {_LIKENESS}, NULL, moment, source, i.file, true, true"
         " FROM sent JOIN (SELECT seq, file, message_id, offer_id, revenue FROM input) AS i USING (seq)"
         " WHERE is_other;"
         # held back by now: it is broken, or in conflict with another
-        f"INSERT INTO faces SELECT identity, {_LIKENESS}, NULL, moment, source, i.file, true, true"
+        f"INSERT INTO faces SELECT identity, identity, {_LIKENESS}, NULL, moment, source, i.file, true, true"
         " FROM sent JOIN (SELECT base AS key, file, message_id, offer_id, revenue FROM input"
         " WHERE seq IN (SELECT seq FROM verdicts)) AS i ON key = identity WHERE NOT is_in"
     )
@@ -96,7 +96,7 @@ def _load_since(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
 
 
 def like_sent() -> str:
-    """Rows that are not in the account and are like one that is, as a query: seq, base.
+    """Rows that are not in the account, each with one that is and is like it, as a query: seq, identity of that one.
 
     A row that a call has left pending or rejected is compared with those that were sent from other files.
     """
@@ -107,7 +107,8 @@ def like_sent() -> str:
         " ELSE since.moment IS NULL OR since.moment > f.moment END"
     )
     return (
-        f"SELECT DISTINCT r.seq, r.base FROM (SELECT seq, ready.base, file, ready.content, {_LIKENESS} AS likeness,"
+        "SELECT DISTINCT r.seq, f.identity FROM ("
+        f"SELECT seq, ready.base, file, ready.content, {_LIKENESS} AS likeness,"
         " known.identity AS mine, known.source AS from_file"
         " FROM ready LEFT JOIN known ON known.identity = ready.identity"
         f" WHERE coalesce(known.outcome NOT IN {sql_list(MAYBE_IN_ACCOUNT)}, true)) AS r"

@@ -20,7 +20,7 @@ import duckdb
 
 from pipelines.push.checks.conflicts import NUMBERED
 from pipelines.push.checks.known_rows import IS_NEW, IS_UNSENT
-from pipelines.push.checks.revenue.decided_once import ONCE, keep_decided
+from pipelines.push.checks.revenue.decided_once import ONCE, WITH, keep_decided, with_sale
 from pipelines.push.checks.revenue.like_sent import like_sent, load_sent
 from pipelines.push.checks.revenue.replaced import GONE, NEW_AMOUNT, REPLACED, REPLACED_COLUMNS, find_replaced
 from pipelines.push.ledger.db.call_states import REVENUE
@@ -117,11 +117,21 @@ def new_decided(connection: duckdb.DuckDBPyConnection) -> list[Decided]:
     return [Decided(*row) for row in found]
 
 
+def number_decided(connection: duckdb.DuckDBPyConnection) -> int:
+    """About how many kinds of rows `hold_same` decided now, those that have left the input among them."""
+    of_rows = f"NOT starts_with(base, '{WITH}')"
+    return count(connection, f"SELECT count(*) FROM decided WHERE is_new AND {of_rows}")
+
+
 def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, archive: str) -> None:
-    """The temporary table `held`: rows that are not in the ledger and may be there twice; each once."""
+    """The temporary table `held`: rows that are not in the ledger and may be there twice; each once.
+
+    Beside it `like_one` and `replaced`: the sent rows that they may be.
+    """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE held (seq BIGINT, base VARCHAR, number BIGINT, code VARCHAR, places VARCHAR);"
-        f"CREATE OR REPLACE TEMP TABLE replaced ({REPLACED_COLUMNS})"
+        f"CREATE OR REPLACE TEMP TABLE replaced ({REPLACED_COLUMNS});"
+        "CREATE OR REPLACE TEMP TABLE like_one (seq BIGINT, identity VARCHAR)"
     )
     connection.execute(
         f"INSERT INTO held SELECT seq, ready.base, ordinal, '{SAME_ROWS}', places"
@@ -130,8 +140,9 @@ def _find_held(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None, arc
     if ledger is not None and is_any(connection, "known"):
         load_sent(connection, ledger)
         connection.execute(
-            f"INSERT INTO held SELECT seq, base, {_NUMBER}, '{LIKE_SENT}', NULL FROM ({like_sent()})"
-            " LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
+            f"INSERT INTO like_one {like_sent()};"
+            f"INSERT INTO held SELECT DISTINCT seq, ready.base, {_NUMBER}, '{LIKE_SENT}', NULL FROM like_one"
+            " JOIN ready USING (seq) LEFT JOIN ordinals USING (seq) WHERE seq NOT IN (SELECT seq FROM held)"
         )
         if is_any(connection, "sent WHERE NOT is_in OR is_other"):
             find_replaced(connection, ledger, archive)
@@ -189,6 +200,12 @@ def _decide(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
         "DELETE FROM decided WHERE base IN (SELECT base FROM fresh);"
         f"INSERT INTO decided SELECT base, most, {counted}, true FROM fresh"
     )
+    if choice is Choice.ONCE:
+        connection.execute(
+            f"INSERT INTO decided SELECT DISTINCT {with_sale('held.base', 's.identity')}, 1, 1, true FROM held"
+            " JOIN fresh ON fresh.base = held.base"
+            " JOIN (FROM like_one UNION SELECT seq, identity FROM replaced) AS s USING (seq)"
+        )
     # those that have left are decided about with them: what is added later is no correction of them
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE settled AS SELECT DISTINCT '{GONE}' || identity AS base FROM replaced"

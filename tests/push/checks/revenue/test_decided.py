@@ -114,3 +114,25 @@ def test_a_corrected_sale_is_not_sent_again_with_the_values_of_its_lost_call(
     (run, *_), _ = latest_runs(settings.data_dir, 1)
     assert [row["revenue"] for row in account.revenue] == [6, 7]
     assert (report.outcomes["revenue"].accepted, report.differing, run.differing) == (1, {"revenue": 1}, 1)
+
+
+def test_a_sale_that_was_decided_to_be_one_with_a_corrected_one_stays_so_when_that_leaves(
+    account: Account, settings: Settings, write: Write, have_sends: Callable[[Settings], None], offer: str
+) -> None:
+    """Another file has it under another id as it was corrected: in its amount, or in its message too."""
+    have_sends(settings)
+
+    def sale(number: str, message: int, revenue: int, **other: Any) -> Row:
+        values = {"record_id": number, "message_id": f"m{message:06}", "offer_id": offer, "revenue": revenue}
+        return {**SALE, **values, **other}
+
+    first = write("revenue-a.ndjson", [sale("a1", 0, 5), sale("a2", 1, 6)])
+    push(settings, BOTH)
+    write("revenue-a.ndjson", [sale("a1", 2, 8), sale("a2", 1, 9)])
+    later = {"timestamp": "2024-06-02T00:00:00Z"}
+    write("revenue-b.ndjson", [sale("b1", 2, 8, **later), sale("b2", 1, 9, **later)])
+    push(settings, BOTH, decision=Decision(Choice.ONCE, "the correction"))
+    first.unlink()
+    left = push(settings, BOTH).outcomes["revenue"]
+    assert (left.duplicate, left.rows_in) == (2, 2)
+    assert [row["revenue"] for row in account.revenue] == [5, 6]
