@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -78,6 +78,17 @@ def named_rows(warehouse: Path, sql: str, zone: str = "UTC") -> list[dict[str, A
 def mart(settings: Settings, name: str, zone: str = "UTC") -> list[dict[str, Any]]:
     """A mart's rows, likewise."""
     return named_rows(settings.warehouse, f"FROM marts.{name}", zone)
+
+
+def every_mart(settings: Settings, names: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of marts; the warehouse is opened once, which takes half as long as to query one."""
+    found = {}
+    with reading(settings.warehouse) as connection:
+        for name in names:
+            cursor = connection.execute(f"FROM marts.{name}")
+            columns = [column[0] for column in cursor.description or ()]
+            found[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return found
 
 
 def shown(warehouse: Path, table: str) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def test_a_reading_in_parts_confirms_nothing(account: Account, server: Server, s
     assert snapshot.manifest.rows + snapshot.manifest.unserved == 2_500
 
 
-@pytest.mark.parametrize(("size", "more"), [(40, "no-total"), (1000, "")])
+@pytest.mark.parametrize(("size", "more"), [(100, "no-total"), (1000, "")])
 def test_pages_of_one_size_whatever_is_asked_for_are_read_whole(
     account: Account, server: Server, settings: Settings, size: int, more: str
 ) -> None:
@@ -99,16 +99,15 @@ def _remove_one_and_add_one(number: int, account: Account) -> None:
     )
 
 
-@pytest.mark.parametrize("served", [2_400, 1_000])
 @pytest.mark.usefixtures("contacts_pulled")
 def test_rows_that_are_claimed_and_not_served_have_not_gone(
-    account: Account, server: Server, settings: Settings, served: int
+    account: Account, server: Server, settings: Settings
 ) -> None:
     """An account that serves the first rows of a query only, again and again, proves nothing about the others."""
-    server.faults.active.append(parse_fault(f"cut,value={served},path=/contacts"))
+    server.faults.active.append(parse_fault("cut,value=1000,path=/contacts"))
     (snapshot,) = pull(settings, ["contacts"], "r2")
     assert snapshot.manifest.consistency == "fuzzy"
-    assert f"2,500 rows are claimed, {served:,} are served" in snapshot.manifest.evidence
+    assert "2,500 rows are claimed, 1,000 are served" in snapshot.manifest.evidence
     assert same(shown(settings.warehouse, "contacts"), account.contacts(), "phone_number", "list_id")
     assert query(
         settings.warehouse, "SELECT count(*) FROM contacts_history WHERE removed_at IS NOT NULL"

@@ -13,7 +13,7 @@ from pipelines.sandbox import Account, drifting, running, seed_account
 from pipelines.settings import Settings
 
 
-@pytest.mark.parametrize("seed", seeds(3))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_every_contact_that_stayed_is_there_once(
     tmp_path: Path, settings_of: Callable[..., Settings], seed: int
 ) -> None:

@@ -48,22 +48,22 @@ for folder in map(Path, sys.argv[1:]):
 
 
 def wide_header(folder: Path) -> None:
-    names = ",".join(f"c{n}" for n in range(200_000))
+    names = ",".join(f"c{n}" for n in range(20_000))
     (folder / "sends.csv").write_text(f"{FIELDS},{names}\n", encoding="utf-8")
 
 
 def wide_object(folder: Path) -> None:
-    row = {**ROW, **{f"k{n}": n for n in range(100_000)}}
+    row = {**ROW, **{f"k{n}": n for n in range(20_000)}}
     (folder / "sends.ndjson").write_text(json.dumps(row) + "\n", encoding="utf-8")
 
 
 def many_keys(folder: Path) -> None:
-    lines = (json.dumps({**ROW, **{f"k{line}_{n}": n for n in range(100)}}) for line in range(1_000))
+    lines = (json.dumps({**ROW, **{f"k{line}_{n}": n for n in range(100)}}) for line in range(200))
     (folder / "sends.ndjson").write_text("\n".join(lines), encoding="utf-8")
 
 
 def wide_parquet(folder: Path) -> None:
-    table = pa.table({name: ["a"] for name in [*ROW, *(f"c{n}" for n in range(5_000))]})
+    table = pa.table({name: ["a"] for name in [*ROW, *(f"c{n}" for n in range(2_500))]})
     pq.write_table(table, folder / "sends.parquet")
 
 
