@@ -24,6 +24,7 @@ from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.adopt.adopt import adopt
+from pipelines.push.audit.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes
@@ -31,6 +32,7 @@ from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
+from pipelines.push.stage.database import stage_path
 from pipelines.sandbox import API_KEY, Account, Fault, running
 from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS
@@ -281,6 +283,22 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     document, _, shown = capsys.readouterr().out.partition("\n}\n")
     assert json.loads(document + "}")["push"]["revenue"]["accepted"] == 110, "the ledger is whole"
     assert ("cannot be read" in shown, "pulled yet" in shown, "110" in shown) == (True, False, True)
+
+
+def test_rows_are_published_once_beside_a_ledger_of_another_input(
+    settings: Settings, pushed: tuple[list[Row], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether they are of the input is by the stage, which the next push builds where an earlier version made it."""
+    _, backup = pushed
+    restore(settings, backup)
+    publish_imports(settings)
+    published = "SELECT count(*), count(DISTINCT identity) FROM imports.records WHERE dataset = 'revenue'"
+    assert query(settings.warehouse, published) == [(100, 100)]
+    with duckdb.connect(str(stage_path(settings, "sends"))) as connection:
+        connection.execute("UPDATE version SET version = version - 1")
+    assert adopt(settings).rows == 60
+    assert "sends: the input is counted again by the next push." in caplog.text
+    assert query(settings.warehouse, published) == [(100, 100)]
 
 
 def test_a_command_that_is_refused_names_the_remedy(
