@@ -33,7 +33,7 @@ from pipelines.push.resolve import in_doubt, resolve
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.push.stage.database import stage_path
-from pipelines.sandbox import API_KEY, Account, Fault, running
+from pipelines.sandbox import API_KEY, Account, Fault, Server, running
 from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS
 
@@ -283,6 +283,26 @@ def test_nothing_is_sent_until_the_revenue_is_taken_over(
     document, _, shown = capsys.readouterr().out.partition("\n}\n")
     assert json.loads(document + "}")["push"]["revenue"]["accepted"] == 110, "the ledger is whole"
     assert ("cannot be read" in shown, "pulled yet" in shown, "110" in shown) == (True, False, True)
+
+
+def test_a_row_that_was_sent_again_since_is_of_its_later_call(
+    account: Account, settings: Settings, server: Server, write: Write, some_sends: Some, offer: str
+) -> None:
+    """An older ledger has it in doubt under its first call; the second has brought it in, and it is there once."""
+    account.revenue.clear()
+    sends = some_sends(1)
+    write("sends.ndjson", sends)
+    write("revenue.ndjson", rows_of(sends, offer, 0, 1))
+    server.faults.active.append(Fault("reset-before", path="history/revenue", times=1))
+    unsettled = settings.model_copy(update={"settle_seconds": 600.0})
+    assert push(unsettled, BOTH, wait=False).outcomes["revenue"].in_doubt == 1
+    backup = Path(shutil.copy(settings.data_dir / "ledger.db", settings.data_dir / "backup.db"))
+    assert push(settings, ["revenue"]).outcomes["revenue"].accepted == 1
+    restore(settings, backup)
+    assert adopt(settings).rows == 1
+    assert accounted(settings) == {"accepted": 1}
+    assert push(settings, BOTH).outcomes["revenue"].accepted == 1
+    assert len(account.revenue) == 1
 
 
 def test_rows_are_published_once_beside_a_ledger_of_another_input(
