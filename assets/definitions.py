@@ -1,4 +1,7 @@
-"""Everything that Dagster loads, wired in one function."""
+"""Everything that Dagster loads, wired in one function.
+
+What must not go in: what an asset does (`graph`), and when it runs (`schedules`, `sensors`).
+"""
 
 from collections.abc import Mapping
 

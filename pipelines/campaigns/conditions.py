@@ -120,7 +120,7 @@ def _custom(given: Mapping[str, Any], context: Context) -> Sql:
     name = given.get("field", given.get("field_name"))
     if not isinstance(name, str) or not name:
         raise Untranslatable("a custom field without a name")
-    _see_that_known("custom_fields", context)
+    _refuse_unknown("custom_fields", context)
     column = context.custom(name.removeprefix("custom_fields."))
     return _value(column, given)
 
@@ -163,11 +163,11 @@ def _field(given: Mapping[str, Any], known: tuple[str, ...], context: Context) -
         raise Untranslatable(
             f"the field {shown(name)} is not documented for {given['condition_type']} conditions"
         )
-    _see_that_known(str(name), context)
+    _refuse_unknown(str(name), context)
     return str(name)
 
 
-def _see_that_known(column: str, context: Context) -> None:
+def _refuse_unknown(column: str, context: Context) -> None:
     if column in context.unknown:
         raise Untranslatable(context.unknown[column])
 
@@ -180,7 +180,7 @@ def _moment(column: str, given: Mapping[str, Any], as_of: datetime) -> Sql:
     if comparison is None:
         raise _unknown_operator(given)
     test = f"{column} {comparison} TIMESTAMPTZ {literal(_border(given, as_of).isoformat())}"
-    return _or_nothing(test, column) if comparison == "<" else Sql(test, test)
+    return _least_and_most(test, column) if comparison == "<" else Sql(test, test)
 
 
 def _border(given: Mapping[str, Any], as_of: datetime) -> datetime:
@@ -204,7 +204,7 @@ def _number(column: str, given: Mapping[str, Any]) -> Sql:
         return _in(f"{column} IN ({', '.join(numbers)})", column, operator)
     number = _as_number(given.get("value"))
     if operator in _UNEQUAL:
-        return _or_nothing(f"{column} <> {number}", column)
+        return _least_and_most(f"{column} <> {number}", column)
     if operator not in _COMPARISONS:
         raise _unknown_operator(given)
     test = f"{column} {_COMPARISONS[operator]} {number}"
@@ -251,7 +251,7 @@ def _contains(column: str, value: Any, operator: str) -> Sql:
     return (
         Sql(exact, folded)
         if operator == "contains"
-        else Sql(f"NOT {folded}", _nothing(f"NOT {exact}", column))
+        else Sql(f"NOT {folded}", _or_null(f"NOT {exact}", column))
     )
 
 
@@ -299,12 +299,12 @@ def _negated(test: str, column: str) -> Sql:
     return Sql(f"({column} IS NOT NULL AND NOT {test})", f"({column} IS NULL OR NOT {test})")
 
 
-def _or_nothing(test: str, column: str) -> Sql:
+def _least_and_most(test: str, column: str) -> Sql:
     """A test that contacts without a value perhaps meet: the documentation does not say."""
-    return Sql(test, _nothing(test, column))
+    return Sql(test, _or_null(test, column))
 
 
-def _nothing(test: str, column: str) -> str:
+def _or_null(test: str, column: str) -> str:
     return f"({test} OR {column} IS NULL)"
 
 

@@ -144,6 +144,19 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
                 )
         why, synced = held_reasons(connection), compared.held_back(SYNCED) if name == REVENUE else 0
         waits = compared.retries_later(ledger)
+    _warn_of_unsent(name, waits, synced)
+    with ledger.begin() as transaction:
+        return why | reasons(transaction, name, MOST_REASONS), unsettled
+
+
+def _warn_of_unsent(name: str, waits: int, synced: int) -> None:
+    """Warn of rows that this push has left unsent.
+
+    Args:
+        name: the dataset.
+        waits: rows of other months that calls have left pending.
+        synced: rows of revenue that its network syncs to Trackly by itself.
+    """
     if waits:
         _log.warning(
             "%s: %s of other months %s sent without success, and %s pending: a push of their month sends them.",
@@ -151,8 +164,6 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         )  # fmt: skip
     if synced:
         _log.warning("%s: %s held back. %s.", name, plural(synced, "row is", "rows are"), SYNCED)
-    with ledger.begin() as transaction:
-        return why | reasons(transaction, name, MOST_REASONS), unsettled
 
 
 def _compared(pushing: _Pushing, connection: duckdb.DuckDBPyConnection, name: str) -> Compared:

@@ -1,4 +1,4 @@
-"""How an intake goes about it: what its caller may choose.
+"""How an intake is done: what its caller may choose.
 
 What does not belong here: settings (`pipelines.settings`), and the options of sending (`push.send.options`).
 """
@@ -12,7 +12,7 @@ from pipelines.runs.recording import this_run
 
 @dataclass(frozen=True, slots=True)
 class IntakeChoices:
-    """How an intake goes about it.
+    """How an intake is done.
 
     Attributes:
         changed: take in only datasets whose files are others than at their last intake, or have changed since.

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.totals_readings import Totals
+from pipelines.push.revenue.subset_sum import MOST_SUMS
 from schemas.values.money import CENT
-
-_MOST_SUMS = 20_000
-"""More partial sums than this are not followed."""
 
 
 class Level(NamedTuple):
@@ -90,7 +88,7 @@ def choices(amounts: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int
     """For each number of rows and amount together that a choice of at least one makes: the places of one choice."""
     sums: dict[tuple[int, int], tuple[int, ...]] = {(0, 0): ()}
     for place, each in enumerate(amounts):
-        if len(sums) > _MOST_SUMS:
+        if len(sums) > MOST_SUMS:
             break
         for (count, amount), chosen in list(sums.items()):
             sums.setdefault((count + 1, amount + each), (*chosen, place))

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from schemas.values.money import CENT
 
-_MOST_SUMS = 20_000
-"""More partial sums than this are not followed: the rows stay in doubt."""
+MOST_SUMS = 20_000
+"""More partial sums than this are not followed, here and in `growth`: the rows stay in doubt."""
 
 _Sum = tuple[int, int]  # how many rows, and their amount
 
@@ -58,7 +58,7 @@ def explain(kinds: Sequence[Alike], count: int, amount: int, rounding: int = 0) 
         return unknown  # something else has happened to this contact
     most = amount + max(rounding, CENT)
     before, after = _all_sums(kinds, count, most), _all_sums(kinds[::-1], count, most)
-    if max(map(len, (*before, *after))) > _MOST_SUMS:
+    if max(map(len, (*before, *after))) > MOST_SUMS:
         return unknown
     exact = _near(before[-1], count, amount, rounding)
     near = exact or _near(before[-1], count, amount, CENT)
@@ -125,7 +125,7 @@ def _all_sums(kinds: Sequence[Alike], count: int, most: int) -> list[set[_Sum]]:
 
 def _reach(sums: set[_Sum], kind: Alike, count: int, amount: int) -> set[_Sum]:
     """The sums with rows of one more kind, as far as they can still be part of the growth."""
-    if len(sums) > _MOST_SUMS:
+    if len(sums) > MOST_SUMS:
         return sums
     return {
         (n + stored, a + stored * kind.amount)

@@ -31,6 +31,7 @@ from pipelines.push.ledger.statements import Answered, LedgerRows
 from pipelines.push.outcomes import Outcome, Verdict
 from pipelines.push.send.answers import attribute, figures_of, for_logs
 from pipelines.push.send.calls.chunks import Batch, Chunk, chunks
+from pipelines.push.send.calls.losses import Losses
 from pipelines.push.send.calls.retries import TRANSIENT, most_tries, next_limit
 from pipelines.push.send.calls.sizes import TOO_LARGE, Sizes, cut_note, too_large_note
 from pipelines.push.send.calls.turns import Turns
@@ -39,13 +40,6 @@ from pipelines.push.stage.database import Progress
 from pipelines.text.humanize import plural
 from pipelines.trackly.client import Reply, TracklyClient
 from pipelines.trackly.imports import MAX_RECORDS, ImportAnswer, post_clicks, post_revenue, post_sends
-
-MOST_LOST = 4
-"""After so many calls in a row without a usable answer no more revenue is sent for now: each would be in doubt."""
-
-_MOST_QUICKLY_LOST = 4 * MOST_LOST
-_QUICK = 20.0
-"""Seconds. As long as lost calls have cost no more than that, some more of them are made."""
 
 _PATIENT = 1
 """Rows of a call that is tried as often as any request: it cannot be made smaller."""
@@ -89,8 +83,7 @@ class Sending:
     on_intent: OnIntent | None = None
     _turns: Turns = field(init=False)
     _done: int = 0
-    _lost: int = 0
-    _lost_seconds: float = 0.0
+    _losses: Losses = field(default_factory=Losses)
     _stop: bool = False
     _refused: Counter[str] = field(default_factory=Counter)
     _failures: list[Exception] = field(default_factory=list)
@@ -259,7 +252,7 @@ class Sending:
         return await post(self.client, chunk.body(), most_cuts)
 
     def _note_answer(self, chunk: Chunk, number: int, reply: Reply[ImportAnswer], *, again: bool) -> None:
-        self._lost, self._lost_seconds = 0, 0.0
+        self._losses.answered()
         self.sizes.answered(chunk.count, chunk.size, (reply.received_at - reply.sent_at).total_seconds())
         rows, fresh = chunk.rows, not again and reply.attempts == 1
         own = attribute(self.dataset, reply.value, rows.identity, rows.amount, fresh=fresh)
@@ -306,12 +299,11 @@ class Sending:
         self._tell_once(self._cut_note())
         if known:
             return
-        self._lost += 1
-        self._lost_seconds += error.seconds
-        most = MOST_LOST if self._lost_seconds > _QUICK else _MOST_QUICKLY_LOST
-        if self._lost >= most:
+        self._losses.lost(error.seconds)
+        if self._losses.are_too_many:
+            calls = plural(self._losses.calls, "call")
             raise OutcomeUnknown(
-                f"{plural(self._lost, 'call')} in a row had no usable answer; no more {self.dataset} was sent."
+                f"{calls} in a row had no usable answer; no more {self.dataset} was sent."
                 + (f" {note[0].upper()}{note[1:]}" if (note := self._cut_note()) else ""),
                 "See that the service answers, then push again: nothing is sent twice.",
             ) from error

@@ -19,6 +19,8 @@ SHORTEST = 19
 _MOST_FRACTION = 6
 _SHORTEST_MONTH = 28
 _ZONES = {b"": ZONE_ASSUMED, b"Z": 0, b"+00": 0, b"+00:00": 0}
+_SEPARATORS = {4: "-", 7: "-", 10: "T ", 13: ":", 16: ":"}
+"""By place, which character may stand there."""
 _IS_DIGIT = np.isin(np.arange(256), np.frombuffer(b"0123456789", np.uint8))
 
 
@@ -36,47 +38,44 @@ def doubt_any(doubtful: npt.NDArray[np.bool_]) -> None:
         raise Doubt
 
 
-def microseconds(signs: _Bytes) -> tuple[_Numbers, int]:
+def microseconds(characters: _Bytes) -> tuple[_Numbers, int]:
     """Microseconds since 1970 of each time, and the mark of their zone.
 
     Args:
-        signs: the bytes, with a row for each place of the texts and a column for each text.
+        characters: the bytes, with a row for each place of the texts and a column for each text.
 
     Raises:
         Doubt: a time is written otherwise, or is none.
     """
-    fraction, mark = _tail(signs)
-    return _moment(signs) * 1_000_000 + fraction, mark
+    fraction, mark = _tail(characters)
+    return _moment(characters) * 1_000_000 + fraction, mark
 
 
-def _tail(signs: _Bytes) -> tuple[npt.NDArray[np.int32] | int, int]:
-    """Microseconds of the fraction, and the mark of the zone; `signs` has a row for each place of the texts."""
+def _tail(characters: _Bytes) -> tuple[npt.NDArray[np.int32] | int, int]:
+    """Microseconds of the fraction, and the mark of the zone; `characters` has a row for each place of the texts."""
     at = SHORTEST
     fraction: npt.NDArray[np.int32] | int = 0
-    if len(signs) > at and signs[at, 0] == ord("."):
-        tail = signs[at + 1 :, 0]
+    if len(characters) > at and characters[at, 0] == ord("."):
+        tail = characters[at + 1 :, 0]
         digits = int(np.argmin(_IS_DIGIT[tail])) if not _IS_DIGIT[tail].all() else len(tail)
-        if not 1 <= digits <= _MOST_FRACTION or (signs[at] != ord(".")).any():
+        if not 1 <= digits <= _MOST_FRACTION or (characters[at] != ord(".")).any():
             raise Doubt
-        fraction = _number(signs, range(at + 1, at + 1 + digits)) * 10 ** (_MOST_FRACTION - digits)
+        fraction = _number(characters, range(at + 1, at + 1 + digits)) * 10 ** (_MOST_FRACTION - digits)
         at += 1 + digits
-    zone = signs[at:, 0].tobytes()
-    if zone not in _ZONES or (signs[at:] != signs[at:, :1]).any():
+    zone = characters[at:, 0].tobytes()
+    if zone not in _ZONES or (characters[at:] != characters[at:, :1]).any():
         raise Doubt
     return fraction, _ZONES[zone]
 
 
-_SEPARATORS = {4: "-", 7: "-", 10: "T ", 13: ":", 16: ":"}
-
-
-def _moment(signs: _Bytes) -> _Numbers:
+def _moment(characters: _Bytes) -> _Numbers:
     """Seconds since 1970."""
     for place, allowed in _SEPARATORS.items():
-        found = signs[place] == ord(allowed[0])
+        found = characters[place] == ord(allowed[0])
         if not found.all():
-            doubt_any(~found & (signs[place] != ord(allowed[-1])))
-    year, month, day = (_number(signs, places) for places in (range(4), range(5, 7), range(8, 10)))
-    hour, minute, second = (_number(signs, range(place, place + 2)) for place in (11, 14, 17))
+            doubt_any(~found & (characters[place] != ord(allowed[-1])))
+    year, month, day = (_number(characters, places) for places in (range(4), range(5, 7), range(8, 10)))
+    hour, minute, second = (_number(characters, range(place, place + 2)) for place in (11, 14, 17))
     doubt_any((month < 1) | (month > 12) | (day < 1) | (hour > 23) | (minute > 59) | (second > 59))
     months = ((year.astype(np.int64) - 1970) * 12 + month - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (day - 1)
@@ -85,11 +84,11 @@ def _moment(signs: _Bytes) -> _Numbers:
     return days.astype(np.int64) * 86_400 + (hour * 3_600 + minute * 60 + second)
 
 
-def _number(signs: _Bytes, places: Sequence[int]) -> npt.NDArray[np.int32]:
+def _number(characters: _Bytes, places: Sequence[int]) -> npt.NDArray[np.int32]:
     """Up to six digits as a number."""
-    number = np.zeros(signs.shape[1], np.int32)
+    number = np.zeros(characters.shape[1], np.int32)
     for place in places:
-        digits = signs[place] - np.uint8(ord("0"))  # what is below is large
+        digits = characters[place] - np.uint8(ord("0"))  # what is below is large
         if digits.max() > 9:
             raise Doubt
         number *= 10

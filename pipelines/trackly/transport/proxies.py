@@ -106,9 +106,13 @@ def _is_excepted(url: str, exceptions: str) -> bool:
 
 
 def _names(entry: str, host: str, port: int) -> bool:
-    """Whether one entry names a host: `*`, a domain with all below it, `*.domain`, an address, a network, each with
-    a port or without.
-    """  # noqa: D205 - one sentence
+    """Whether one entry of NO_PROXY names a host.
+
+    Args:
+        entry: `*`, a domain with all below it, `*.domain`, an address or a network, each with a port or without.
+        host: in small letters.
+        port: the one that is asked for.
+    """
     if entry == "*":
         return True
     entry = entry.partition("://")[2] or entry

@@ -1,6 +1,6 @@
 """What the next call may be like: which rows, how many of them, and who may make it.
 
-    sizes (how large, learned from earlier calls) ─▶ chunks (rows cut into bodies);  turns;  retries of rows
+    sizes (how large, learned from earlier calls) ─▶ chunks (rows cut into bodies);  turns, losses, retries (of rows)
 
 What does not belong here: making the call (`send.sender`), and choosing the rows (`send.queries`).
 """
