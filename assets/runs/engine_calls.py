@@ -3,17 +3,16 @@
 What must not go in: retries. One layer retries, and that is the client's.
 """
 
-import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
 
 import dagster as dg
 
 from assets.resources import Trackly
 from pipelines.errors import TracklySyncError
+from pipelines.process.interrupts import taken
 from pipelines.push.stage.cleanup import tidy
 from pipelines.settings import Settings
 from pipelines.storage import claim
@@ -63,22 +62,6 @@ def show_stacks() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM so that the engine can put away what it began.
-
-    Dagster's handler raises wherever the interpreter happens to be, and an event loop that is in a callback
-    swallows that. With Python's own handler in place, asyncio cancels its main task instead.
-    """
-    if threading.current_thread() is not threading.main_thread():
+    """Ctrl-C and SIGTERM so that the engine can put away what it began; another thread than the main one has none."""
+    with taken() if threading.current_thread() is threading.main_thread() else nullcontext():
         yield
-        return
-
-    def pass_on(_number: int, _frame: Any) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
-    terminate = signal.signal(signal.SIGTERM, pass_on)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, terminate)

@@ -1,7 +1,7 @@
 """How Ctrl-C reaches the work of this process: the first ends it in its own time, the second ends the process.
 
-The command line makes `interrupt` the handler of SIGINT and `terminate` that of SIGTERM. Without that, as in Dagster,
-`run` is `asyncio.run`.
+The command line makes `interrupt` the handler of SIGINT and `terminate` that of SIGTERM; in Dagster, with its own,
+`taken` does for the length of a step. Without that, as in a library, `run` is `asyncio.run`.
 What does not belong here: messages to the user, and exit codes (`pipelines.cli.shared.exits`).
 """
 
@@ -10,9 +10,9 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -127,6 +127,38 @@ def interrupts_deferred() -> Iterator[None]:
         if _state.raised:
             raise KeyboardInterrupt from None
         raise
+
+
+@contextmanager
+def taken() -> Iterator[None]:
+    """For the length of a block, SIGINT and SIGTERM stop its work as `interrupt` does, whatever they did before.
+
+    The handlers of another program raise wherever the interpreter happens to be, and an event loop that is in a
+    callback swallows that, as DuckDB does. Only for the main thread. The second one waits for no coroutine.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM came.
+    """
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = replace(_state)
+    at_second(_raise)
+    handlers = {signal.SIGINT: signal.signal(signal.SIGINT, interrupt)}
+    handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        with interrupts_deferred():
+            yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        _state.count, _state.leave, _state.armed = before.count, before.leave, before.armed
+        _state.raised, _state.terminated = before.raised, before.terminated
+
+
+def _raise() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -1,14 +1,15 @@
-"""Failures that no activity of a run has on record.
+"""Failures and stops that no activity of a run has on record.
 
 A lock that is held, a ledger that cannot be opened, a warehouse that could not be rebuilt after a push. What does not
 belong here: activities themselves (`runs.recorded`), and which steps failed in Dagster (`assets.runs.failed_steps`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.errors import SettingsError, StorageError, TracklySyncError, UsageError
+from pipelines.process.interrupts import interrupts_deferred, was_terminated
 from pipelines.runs.record_files import (
     files_of,
     is_own,
@@ -17,7 +18,7 @@ from pipelines.runs.record_files import (
     write_record,
     write_refused,
 )
-from pipelines.runs.recording import Skipped, asked_with, last_of_each, now
+from pipelines.runs.recording import TERMINATED, Skipped, asked_with, last_of_each, now
 from pipelines.storage import claim
 from schemas.own_tables.sync import RunRecord
 
@@ -26,7 +27,7 @@ from schemas.own_tables.sync import RunRecord
 def failure_recorded(
     data_dir: Path, run: str, activities: Sequence[str], month: str | None = None
 ) -> Iterator[None]:
-    """Put an error on record that ends a block, where none of the block's activities has it on record.
+    """Put on record what ends a block, an error or a stop, where none of the block's activities has it on record.
 
     It is on record as the first activity that has not begun; where all have, as the first that was stopped for it, or
     as the last. What is wrong with the call itself (a setting, a file that was named) is no run, and is left out.
@@ -39,7 +40,8 @@ def failure_recorded(
     """
     began = now()
     try:
-        yield
+        with interrupts_deferred():
+            yield
     except (SettingsError, UsageError, Skipped):
         raise
     except Exception as error:
@@ -50,13 +52,29 @@ def failure_recorded(
             failed.asked = asked_with(run, activity)
             put_on_record(data_dir, failed, reason_of(error))
         raise
+    except KeyboardInterrupt:
+        if activity := _without_record(data_dir, run, activities, began, ("failed", "stopped")):
+            stopped = RunRecord(run=run, activity=activity, started_at=now(), month=month)
+            stopped.asked = asked_with(run, activity)
+            put_on_record(data_dir, stopped, TERMINATED if was_terminated() else None, "stopped")
+        raise
 
 
-def _without_record(data_dir: Path, run: str, activities: Sequence[str], began: str) -> str:
-    """As which activity a failure is to be put on record; "" where it is on record."""
+def _without_record(
+    data_dir: Path, run: str, activities: Sequence[str], began: str, known: Collection[str] = ("failed",)
+) -> str:
+    """As which activity the end of a block is to be put on record; "" where it is on record.
+
+    Args:
+        data_dir: the data directory.
+        run: the run's id.
+        activities: those of the block.
+        began: when it began.
+        known: how an activity ended that has it on record.
+    """
     of_block = [one for one in of_run(data_dir, run, own=True) if one.started_at >= began]
     statuses = {record.activity: record.status for record in of_block}
-    if "failed" in statuses.values():
+    if not set(known).isdisjoint(statuses.values()):
         return ""
     not_begun = [one for one in activities if one not in statuses]
     stopped = [one for one in activities if statuses.get(one) != "succeeded"]

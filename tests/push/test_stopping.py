@@ -237,6 +237,48 @@ def test_ctrl_c_at_any_moment_of_an_intake_is_nothing_else(
     assert {record.status for record in records(settings.data_dir)} == {"succeeded", "stopped"}
 
 
+PUBLISHED = """
+import signal
+from pipelines.process import interrupts
+from pipelines.push.audit.publish import outcomes_published
+from pipelines.push.ledger.opening import open_ledger
+from pipelines.push.send.options import SendChoices
+from pipelines.settings import load_settings
+
+settings, seconds, stopped = load_settings(), 0.01, 0
+
+def ended(ledger):
+    try:
+        with interrupts.taken(), SendChoices().on_record(settings.data_dir, ["sends"]):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            with outcomes_published(settings, ledger):
+                pass
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return True
+    except KeyboardInterrupt:
+        return False
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that Python sends once more may come late
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+with open_ledger(settings) as ledger:
+    while not ended(ledger):
+        stopped, seconds = stopped + 1, seconds * 1.6
+print(stopped)
+"""
+
+
+def test_a_stop_at_any_moment_of_a_publish_is_on_record_as_that(settings: Settings, many_sends: int) -> None:
+    """Also inside DuckDB, and where every activity of the push had succeeded; as in Dagster, with other handlers."""
+    assert many_sends
+    before = len(records(settings.data_dir))
+    with process(PUBLISHED, settings) as publishing:
+        stopped, complained = publishing.communicate(timeout=WHATEVER)
+    assert publishing.returncode == 0, complained
+    made = Counter((one.activity, one.status, one.error) for one in records(settings.data_dir)[before:])
+    assert made == {("push sends", "stopped", None): int(stopped)}
+    assert int(stopped) > 0
+
+
 LOST = """
 import signal, time
 from pipelines.process import interrupts
