@@ -16,7 +16,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import archive_folder, archived
 from pipelines.push.audit.archive.rows import published_facts, rows_of
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.stage.database import count
+from pipelines.push.stage.database import is_any
 from pipelines.settings import Settings
 from schemas.own_tables.imports import FACTS, RECORDS
 from schemas.values.outcomes import IN_ACCOUNT, Outcome, sql_list
@@ -58,7 +58,7 @@ def keep_forgotten(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> boo
         f" WHERE {_OF} AND attempt > 0 AND (is_before OR outcome IN {sql_list(IN_ACCOUNT)})"
         " AND (chunk IS NULL OR chunk IN (FROM gone))"
     )
-    there = bool(count(connection, f"SELECT count(*) FROM ({rows} LIMIT 1)"))
+    there = is_any(connection, f"({rows})")
     if there:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE forgotten AS {rows}")
     return there
@@ -89,7 +89,7 @@ def find_named(connection: duckdb.DuckDBPyConnection, settings: Settings, called
         " AND identity NOT IN (SELECT identity FROM forgotten WHERE dataset = 'sends')"
         " QUALIFY row_number() OVER (PARTITION BY identity ORDER BY file, content) = 1"
     )
-    return bool(count(connection, "SELECT count(*) FROM forgotten"))
+    return is_any(connection, "forgotten")
 
 
 def restore_forgotten(connection: duckdb.DuckDBPyConnection, privacy: Privacy) -> None:
