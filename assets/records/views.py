@@ -14,7 +14,7 @@ from assets.graph.analysis import view_name, views_of
 from assets.graph.months import NAME as MONTHS
 from assets.inspection.lookups import view_rows
 from assets.records.events import in_run, report_months, report_together
-from pipelines.errors import TracklySyncError
+from pipelines.errors import BusyError, TracklySyncError
 from pipelines.settings import Settings
 from pipelines.text.sanitize import plain
 from schemas.registry import PUSHED
@@ -74,8 +74,14 @@ def published(context: dg.HookContext) -> None:
 
 @dg.failure_hook(required_resource_keys={"trackly"})
 def published_the_rest(context: dg.HookContext) -> None:
-    """An import that fails has published how far it came, and what comes after it is not run."""
-    _tell(context)
+    """An import that fails has published how far it came, and what comes after it is not run.
+
+    One that is refused since another push is under way has published nothing (`graph.pushed.imports_published`).
+    """
+    error = context.op_exception
+    kind = error.metadata.get("kind") if isinstance(error, dg.Failure) else None
+    if kind is None or kind.value != BusyError.__name__:
+        _tell(context)
 
 
 def _tell(context: dg.HookContext) -> None:

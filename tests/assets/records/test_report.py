@@ -1,7 +1,7 @@
 """Dagster's records have what the command line did as runs, and the months that were sent."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from pipelines.logs import run_id
 from pipelines.pull.rollback import rollback
 from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
+from pipelines.push.ledger.lock import push_lock
 from pipelines.push.run import push
 from pipelines.run_records.unreported import Notice, dagster_folder, keeps_records, leave, pending
 from pipelines.runs.recording import now, recorded
@@ -365,7 +366,7 @@ def test_what_the_receiver_publishes_by_itself_is_reported(records: Records) -> 
 
 
 def test_an_import_that_is_materialized_alone_shows_in_the_months_and_views(records: Records) -> None:
-    """Also one that fails: what it has sent by then is published."""
+    """Also one that fails: what it has sent by then is published. One that is refused has published nothing."""
     settings, instance = records.settings, records.instance
     job = build_defs(
         resource_overrides={"trackly": GivenTrackly(settings)}
@@ -373,14 +374,20 @@ def test_an_import_that_is_materialized_alone_shows_in_the_months_and_views(reco
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     alone = [dg.AssetKey("history_sends"), dg.AssetKey("imported_sends")]
     write_sends(records.account, settings.history, {"2024-03": 8, "2024-05": 5, "1999-01": 1, "2024-06": 2})
-    for fault in (["500,path=/history/sends,times=99"], []):
-        records.server.faults.active[:] = map(parse_fault, fault)
+    fault, under_way = ["500,path=/history/sends,times=99"], push_lock(settings.data_dir)
+    for faults, other, selected, shown in (
+        (fault, nullcontext(), alone, 1),
+        ([], under_way, alone[1:], 0),
+        ([], nullcontext(), alone, 1),
+    ):
+        records.server.faults.active[:] = map(parse_fault, faults)
         before = len(records.made("marts_funnel"))
-        done = job.execute_in_process(
-            run_config=quiet, instance=instance, asset_selection=alone, raise_on_error=False
-        )
-        assert done.success is not bool(fault)
-        assert len(records.made("marts_funnel")) == before + 1
+        with other:
+            done = job.execute_in_process(
+                run_config=quiet, instance=instance, asset_selection=selected, raise_on_error=False
+            )
+        assert done.success is (selected == alone and not faults)
+        assert len(records.made("marts_funnel")) == before + shown
         assert (records.made("imported_months")[0].partition == "2024-06") is done.success
         assert not [one for one in done.all_events if one.event_type is dg.DagsterEventType.HOOK_ERRORED]
     assert records.figure("marts_imported_messages", "dagster/row_count") == 15
