@@ -1,10 +1,12 @@
 """What the warehouse holds now; light, since `status` asks it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
@@ -16,6 +18,8 @@ from pipelines.storage import is_there
 from pipelines.warehouse.swap import file_state, reading
 from schemas.derived.tables import literal
 from schemas.own_tables.sync import Manifest
+from schemas.registry import PUSHED
+from schemas.values.outcomes import Outcome
 
 _VERSIONS_OF_TOTALS = """
 SELECT
@@ -64,6 +68,55 @@ def _with_iso_times(manifest: Manifest) -> Manifest:
     )
     since = manifest.source_since and datetime.fromisoformat(manifest.source_since).isoformat()
     return msgspec.structs.replace(manifest, started_at=started, finished_at=finished, source_since=since)
+
+
+@dataclass(frozen=True, slots=True)
+class ForPushes:
+    """What pushes ask of the warehouse.
+
+    Attributes:
+        lists: id and phone_number of each.
+        offers: id, status and external_platform of each.
+        calls: of imports.chunks those that were not refused: when each was meant to be sent, and its dataset.
+        without_call: datasets with records that were sent and have no call any more, or of which that is not known.
+    """
+
+    lists: Sequence[tuple[Any, ...]] = ()
+    offers: Sequence[tuple[Any, ...]] = ()
+    calls: Sequence[tuple[datetime, str]] = ()
+    without_call: frozenset[str] = frozenset()
+
+
+def for_pushes(warehouse: Path) -> ForPushes:
+    """What it has of that; nothing before the first pull and push.
+
+    Raises:
+        StorageError: the warehouse cannot be read.
+    """
+    return _for_pushes(warehouse, file_state(warehouse)) if is_there(warehouse) else ForPushes()
+
+
+@lru_cache(maxsize=1)
+def _for_pushes(warehouse: Path, _file: tuple[int, int, int]) -> ForPushes:
+    """To open a warehouse costs as much as ten questions, and a push has these at three places."""
+
+    def rows(query: str) -> list[tuple[Any, ...]] | None:
+        try:
+            return connection.execute(query).fetchall()
+        except (duckdb.CatalogException, duckdb.BinderException):  # an older version wrote it
+            return None
+
+    with reading(warehouse) as connection:
+        without_call = rows(
+            "SELECT DISTINCT dataset FROM imports.records"
+            f" WHERE attempt > 0 AND chunk IS NULL AND outcome <> '{Outcome.REJECTED}'"
+        )
+        return ForPushes(
+            rows("SELECT id, phone_number FROM main.lists") or (),
+            rows("SELECT id, status, external_platform FROM main.offers") or (),
+            rows("SELECT intended_at, dataset FROM imports.chunks WHERE state <> 'refused'") or (),
+            frozenset(PUSHED if without_call is None else (name for (name,) in without_call)),
+        )
 
 
 def published_snapshot(settings: Settings, dataset: str) -> Snapshot | None:

@@ -25,7 +25,15 @@ from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
 from pipelines.push.outcomes import CAUSES, EVIDENCE, Outcome
-from pipelines.push.stage.database import count, is_any, stage_errors, stage_path
+from pipelines.push.stage.database import (
+    FINDINGS,
+    VERSION,
+    count,
+    is_any,
+    stage_errors,
+    stage_path,
+    version_of,
+)
 from pipelines.push.stage.redact import is_put_away, kept_columns
 from pipelines.settings import Settings
 from pipelines.warehouse.structure.tables import insert
@@ -148,12 +156,12 @@ class _Staged:
 
     Attributes:
         columns: see `_columns_of_findings`; a stage without `differing` has no codes, places and lines either.
-        put_away: whether the stage holds no more than may be published; else it is still to be sent.
+        has_phones: whether the stage holds more than may be published: it is still to be sent.
         is_given: whether rows of it were sent with other values; they are in the table `given`.
     """
 
     columns: Mapping[str, Collection[str]]
-    put_away: bool
+    has_phones: bool
     is_given: bool
 
 
@@ -170,8 +178,10 @@ def _records_of_input(
     """
     columns = _columns_of_findings(connection)
     table = next((one for one in ("corrected", "differing") if one in columns), "")
-    is_given = bool(table) and find_sent(connection, dataset, files, privacy, table)
-    connection.execute(_from_stage(dataset, privacy, _Staged(columns, is_put_away(connection), is_given)))
+    is_corrected = bool(table) and is_any(connection, f"stage.{table}")
+    is_given = is_corrected and find_sent(connection, dataset, files, privacy, table)
+    has_phones = bool(privacy.key) and not is_put_away(connection)
+    connection.execute(_from_stage(dataset, privacy, _Staged(columns, has_phones, is_given)))
 
 
 def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -181,10 +191,9 @@ def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     was killed before its input was on record. Two sums tell, where a join would have to hold all of them.
     """
     published = f"FROM imports.records WHERE dataset = '{name}' AND chunk IS NOT NULL"
-    sums = "SELECT count(*), sum(hash(identity))"
-    if connection.execute(f"{sums} {published}").fetchone() != (
-        connection.execute(f"{sums} FROM known WHERE current").fetchone()
-    ):
+    sums = "SELECT (count(*), coalesce(sum(hash(identity)), 0)) {}"
+    both = f"SELECT ({sums.format(published)}) = ({sums.format('FROM known WHERE current')})"
+    if connection.execute(both).fetchone() != (True,):
         connection.execute("UPDATE known SET current = false")
         connection.execute(f"DELETE FROM known WHERE identity IN (SELECT identity {published})")
     connection.execute("DELETE FROM known WHERE current")
@@ -253,8 +262,10 @@ def _names(table: str) -> str:
     return ", ".join(f"{table}.{field.name}" for field in FACTS)
 
 
-def _columns_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+def _columns_of_findings(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Collection[str]]:
     """The columns of `corrected` and `differing` in the attached stage; an older one has fewer, or no such table."""
+    if version_of(connection, "stage") == VERSION:
+        return FINDINGS
     there = (
         "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = 'stage'"
         " AND table_name IN ('corrected', 'differing') GROUP BY 1"
@@ -281,11 +292,7 @@ def _from_stage(dataset: Dataset, privacy: Privacy, staged: _Staged) -> str:
         else "false"
     )
     values = ", ".join(f"{literal(name)}: i.{name}" for name in dataset.columns)
-    kept = (
-        ""
-        if staged.put_away or not privacy.key
-        else f"REPLACE ({kept_columns(dataset, privacy, 'stage.verdicts')})"
-    )
+    kept = f"REPLACE ({kept_columns(dataset, privacy, 'stage.verdicts')})" if staged.has_phones else ""
     message, facts, given = _message_and_facts(dataset, privacy, is_given=staged.is_given)
     identity = "CASE WHEN o.ordinal IS NULL THEN i.base ELSE i.base || ':' || o.ordinal END"
     return (

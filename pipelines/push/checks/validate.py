@@ -6,7 +6,6 @@ Reasons name columns and rules, never values. What does not belong here: `parked
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -16,7 +15,7 @@ from pipelines.push.checks.conflicts import find
 from pipelines.push.stage.database import is_empty, read
 from pipelines.push.values.api_records import record
 from pipelines.trackly.imports import MAX_BODY_BYTES
-from pipelines.warehouse.swap import file_state, reading
+from pipelines.warehouse.published import for_pushes
 from schemas.columns import Dataset, Kind
 from schemas.derived.tables import breaks_a_check, literal
 
@@ -153,7 +152,10 @@ _OF_OFFERS = {
 _LOOKED_UP = {"sends": _OF_LISTS, "clicks": _OF_OFFERS, "revenue": _OF_OFFERS}
 """Reasons by dataset and condition, where `pulled` is what the account had at the last pull."""
 
-_COLUMNS = {"lists": "id, phone_number", "offers": "id, status, external_platform"}
+_TYPES: dict[str, dict[str, pa.DataType]] = {
+    "lists": {"id": pa.int64(), "phone_number": pa.string()},
+    "offers": {"id": pa.string(), "status": pa.string(), "external_platform": pa.string()},
+}
 """What is looked up, by table of the warehouse."""
 
 
@@ -191,20 +193,11 @@ def unchecked(dataset: Dataset, warehouse: Path) -> tuple[str, ...]:
 
 def _pulled(warehouse: Path, table: str) -> pa.Table | None:
     """A small table of the warehouse; None if it was never pulled (or holds nothing)."""
-    if not warehouse.exists():
+    found = for_pushes(warehouse)
+    rows = found.lists if table == "lists" else found.offers
+    if not rows:
         return None
-    rows = _lists_and_offers(warehouse, file_state(warehouse)).get(table)
-    return rows if rows and rows.num_rows else None
-
-
-@lru_cache(maxsize=1)
-def _lists_and_offers(warehouse: Path, _file: tuple[int, int, int]) -> dict[str, pa.Table]:
-    """A warehouse is another file after every change (see `swap`), and a push asks it once for each dataset."""
-    with reading(warehouse) as connection:
-        known = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
-        there = {name for (name,) in connection.execute(known).fetchall()}
-        return {
-            table: connection.sql(f"SELECT {columns} FROM main.{table}").to_arrow_table()
-            for table, columns in _COLUMNS.items()
-            if table in there
-        }
+    columns = zip(*rows, strict=True)
+    types = _TYPES[table].values()
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    return pa.table(arrays, names=list(_TYPES[table]))

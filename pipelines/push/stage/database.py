@@ -55,6 +55,12 @@ READ_ROWS = 50_000
 VERSION = 13
 """Of the tables above; a stage of another version is rebuilt by the next intake."""
 
+FINDINGS = {
+    "corrected": {"seq": "BIGINT", "identity": "VARCHAR", "content": "BIGINT", "sent": "BIGINT"},
+    "differing": {"seq": "BIGINT", "identity": "VARCHAR", "content": "BIGINT", "acknowledged": "BOOLEAN"},
+}
+"""The columns of two of these tables, which older stages have otherwise."""
+
 _NAME = "this"
 """Of the stage as a catalog, beside others that are attached to its connection."""
 
@@ -152,16 +158,21 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         storage_errors("open", path),
         attached(path, _NAME, config=_limits(duckdb_memory.STAGE_IN_USE, path)) as connection,
     ):
-        if _version(connection) != VERSION:
+        if version_of(connection) != VERSION:
             raise StorageError(f"{path} is of another version of Trackly Sync.", "Run: trackly-sync push")
         KEEP_ALL.define(connection)
         yield connection
 
 
-def _version(connection: duckdb.DuckDBPyConnection) -> int:
-    """Of the tables of a stage; 0 where it does not say so."""
+def version_of(connection: duckdb.DuckDBPyConnection, name: str = _NAME) -> int:
+    """Of the tables of a stage; 0 where it does not say so.
+
+    Args:
+        connection: the stage's, or one that has it attached.
+        name: of the stage as a catalog.
+    """
     try:
-        return count(connection, "SELECT version FROM version")
+        return count(connection, f"SELECT version FROM {name}.version")
     except duckdb.CatalogException:
         return 0
 
@@ -322,10 +333,9 @@ def _create(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
         "CREATE TABLE repeats (seq BIGINT, file INTEGER, base VARCHAR, content BIGINT, compared BIGINT,"
         " ordinal BIGINT)"
     )
-    connection.execute("CREATE TABLE corrected (seq BIGINT, identity VARCHAR, content BIGINT, sent BIGINT)")
-    connection.execute(
-        "CREATE TABLE differing (seq BIGINT, identity VARCHAR, content BIGINT, acknowledged BOOLEAN)"
-    )
+    for table, found in FINDINGS.items():
+        columns_of = ", ".join(f"{column} {kind}" for column, kind in found.items())
+        connection.execute(f"CREATE TABLE {table} ({columns_of})")
     connection.execute("CREATE TABLE risky (seq BIGINT)")
     connection.execute("CREATE TABLE synced (seq BIGINT)")
     connection.execute("CREATE TABLE ordinals (seq BIGINT, ordinal BIGINT, own BIGINT)")

@@ -76,7 +76,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
         elif found[table] != expected[table]:
             _add_columns(connection, table, dataset, fields)
     take_over(connection)
-    stamp(connection)
+    stamp(connection, found)
     connection.execute("COMMIT")
     # one that was made or completed is looked at again by the next publish
     return Tables(connection, frozenset(name for name, one in found.items() if one == expected.get(name)))

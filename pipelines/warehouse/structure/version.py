@@ -4,10 +4,12 @@ An older warehouse is completed by the next writer (see `tables`), whose dataset
 newer one is refused. What does not belong here: the tables.
 """
 
+from collections.abc import Mapping
+
 import duckdb
 
 from pipelines.errors import StorageError
-from schemas.derived.tables import comments, create_table
+from schemas.derived.tables import Shown, comments, create_table
 from schemas.own_tables.sync import WRITTEN_BY
 
 VERSION = 3
@@ -22,10 +24,10 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         StorageError: a newer program wrote it.
     """
-    known = "SELECT 1 FROM duckdb_tables() WHERE schema_name || '.' || table_name = ?"
-    if not connection.execute(known, [_TABLE]).fetchall():
+    try:
+        ((found,),) = connection.execute(f"SELECT version FROM {_TABLE}").fetchall()
+    except duckdb.CatalogException:
         return  # empty, or of the first version, which did not say so
-    ((found,),) = connection.execute(f"SELECT version FROM {_TABLE}").fetchall()
     if found > VERSION:
         raise StorageError(
             f"The warehouse was written by a newer Trackly Sync (its version is {found}, this one knows {VERSION}).",
@@ -33,11 +35,16 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def stamp(connection: duckdb.DuckDBPyConnection) -> None:
-    """Record that all tables are of this version; what is recorded of the views stays where that is so already."""
-    schema, _, table = _TABLE.partition(".")
-    there = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
-    if ("views",) in connection.execute(there, [schema, table]).fetchall():
+def stamp(connection: duckdb.DuckDBPyConnection, found: Mapping[str, Shown]) -> None:
+    """Record that all tables are of this version; what is recorded of the views stays where that is so already.
+
+    Args:
+        connection: to the warehouse.
+        found: what the catalog shows of each table, by its qualified name.
+    """
+    schema, _, _ = _TABLE.partition(".")
+    _, columns = found.get(_TABLE, (None, []))
+    if any(name == "views" for name, *_ in columns):
         connection.execute(f"UPDATE {_TABLE} SET version = {VERSION} WHERE version <> {VERSION}")
         return
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}; DROP TABLE IF EXISTS {_TABLE}")

@@ -27,6 +27,7 @@ from pipelines.push.values.content_digest import changed, kept_content
 from pipelines.settings import Settings
 from pipelines.storage import storage_errors
 from pipelines.trackly.imports import MAX_RECORDS
+from pipelines.warehouse.published import for_pushes
 from schemas.derived.tables import literal
 from schemas.registry import PUSHED
 
@@ -59,12 +60,14 @@ def put_on_record(
     if not archived(archive_folder(settings, dataset)) or not is_any(connection, f"ready WHERE {IS_NEW}"):
         return
     old = _older_files(settings, dataset, ledger)
-    with all_archived(settings, dataset) as archive, opened_warehouse(settings) as warehouse:
-        query = _forgotten(warehouse, dataset, ledger) if warehouse else ""
-        if not (query or old) or not _find_corrected(connection, dataset, archive):
+    if not (old or _may_be_forgotten(settings, dataset, ledger)):
+        return
+    with all_archived(settings, dataset) as archive:
+        if not _find_corrected(connection, dataset, archive):
             return
-        _load(connection, old)
-        if warehouse and query:
+    _load(connection, old)
+    with opened_warehouse(settings) as warehouse:
+        if warehouse and (query := _forgotten(warehouse, dataset, ledger)):
             _load_published(connection, warehouse, query)
     _find_sent(connection, dataset)
     if is_any(connection, "sent_otherwise"):
@@ -83,6 +86,15 @@ def _put_on_record(connection: duckdb.DuckDBPyConnection, dataset: str, ledger: 
         f" true AS ours, false AS packed, '{Outcome.PENDING}' AS outcome FROM sent_otherwise"
     )
     differing_rows.find(connection, PUSHED[dataset], ledger)
+
+
+def _may_be_forgotten(settings: Settings, dataset: str, ledger: Ledger) -> bool:
+    """Whether the warehouse has calls that the ledger does not know, or rows that were sent without any."""
+    found = for_pushes(settings.warehouse)
+    with ledger.figures() as figures:
+        on_record = figures.calls_on_record()
+    is_gone = any(name == dataset and at not in on_record for at, name in found.calls)
+    return is_gone or dataset in found.without_call
 
 
 def _forgotten(warehouse: duckdb.DuckDBPyConnection, dataset: str, ledger: Ledger) -> str:

@@ -22,13 +22,13 @@ from pipelines.push.audit.lost_ledger.survivors import (
     archived_revenue,
     calls_of,
     opened_archive,
-    opened_warehouse,
 )
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.db.figures import Figures
 from pipelines.push.ledger.status import figures
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
+from pipelines.warehouse.published import for_pushes
 from schemas.registry import PUSHED
 
 if TYPE_CHECKING:  # status answers at once
@@ -125,8 +125,7 @@ class Surviving:
         Raises:
             StorageError: the warehouse or the archive cannot be read.
         """
-        with opened_warehouse(settings) as warehouse:
-            published = dict(calls_of(warehouse).values())
+        published = dict(for_pushes(settings.warehouse).calls)
         with opened_archive(settings) as archive:
             noted = dict(calls_of(archive).values())
         names = () if is_set_aside(settings) else PUSHED

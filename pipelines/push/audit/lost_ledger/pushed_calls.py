@@ -261,14 +261,26 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> N
 
 def _digest(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
     """What rows are known by, in any order, at a tenth of what it costs to write them; by version of DuckDB."""
-    hashes = f"SELECT hash(*COLUMNS(*)) AS h FROM ({query})"
-    ((rows, *both),) = connection.execute(f"SELECT count(*), bit_xor(h), sum(h) FROM ({hashes})").fetchall()
-    return " ".join(str(part) for part in (_duckdb_version(connection), rows, *both))
+    return _looked_through(connection, query, ())[0]
 
 
-def _duckdb_version(connection: "duckdb.DuckDBPyConnection") -> str:
-    ((version,),) = connection.execute("SELECT version()").fetchall()
-    return str(version)
+def _looked_through(
+    connection: "duckdb.DuckDBPyConnection", query: str, needed: Sequence[str]
+) -> tuple[str, str | None]:
+    """The digest of rows, and the first of some columns that has a null.
+
+    Args:
+        connection: any.
+        query: of the rows.
+        needed: names of columns.
+    """
+    first = " ".join(f"WHEN count({name}) < count(*) THEN '{name}'" for name in needed)
+    lacking = f"CASE {first} END" if needed else "NULL"
+    hashes = "hash(*COLUMNS(*))"
+    ((version, rows, xor, total, name),) = connection.execute(
+        f"SELECT version(), count(*), bit_xor({hashes}), sum({hashes}), {lacking} FROM ({query})"
+    ).fetchall()
+    return f"{version} {rows} {xor} {total}", name
 
 
 def _digest_in(connection: "duckdb.DuckDBPyConnection", path: Path) -> str:
@@ -294,12 +306,11 @@ def refuse_altered(connection: "duckdb.DuckDBPyConnection", path: Path, needed: 
     Raises:
         StorageError: it does not.
     """
-    rows = f"FROM read_parquet({literal(str(path))})"
-    for name in needed:
-        if connection.execute(f"SELECT 1 {rows} WHERE {name} IS NULL LIMIT 1").fetchone():
-            raise StorageError(f"{path} is damaged: it has rows without {name}.", without_notes(path))
+    digest, lacking = _looked_through(connection, f"FROM read_parquet({literal(str(path))})", needed)
+    if lacking:
+        raise StorageError(f"{path} is damaged: it has rows without {lacking}.", without_notes(path))
     written = _digest_in(connection, path)
-    if written.startswith(f"{_duckdb_version(connection)} ") and written != _digest(connection, rows):
+    if written.partition(" ")[0] == digest.partition(" ")[0] and written != digest:
         raise StorageError(f"{path} is damaged: it does not hold what was written.", without_notes(path))
 
 

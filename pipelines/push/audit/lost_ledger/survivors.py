@@ -37,7 +37,6 @@ if TYPE_CHECKING:  # status answers at once
 WAREHOUSE, ARCHIVE = "imports.chunks", "parquet/imports"
 """The survivors, as messages name them."""
 
-_PUBLISHED = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'imports' AND table_name = 'chunks'"
 _CALLS = (
     "SELECT chunk, dataset, intended_at FROM imports.chunks"
     " WHERE state <> 'refused' AND list_contains(?, dataset)"
@@ -59,8 +58,15 @@ def opened_warehouse(settings: Settings) -> "Iterator[DuckDBPyConnection | None]
     if not is_there(settings.warehouse):
         yield None
         return
+    from duckdb import CatalogException  # noqa: PLC0415 - status answers at once
+
     with reading(settings.warehouse) as connection:
-        yield connection if connection.execute(_PUBLISHED).fetchone() else None
+        try:
+            connection.execute("FROM imports.chunks LIMIT 0")
+        except CatalogException:
+            yield None
+        else:
+            yield connection
 
 
 @contextmanager
