@@ -13,6 +13,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from pipelines.cli.terminal.streams import remarks, results
 from pipelines.process.exit_codes import STOPPED
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
@@ -23,6 +24,7 @@ def main() -> None:
     """Entry point of `trackly-sync`; Ctrl-C before and after the work of a command ends it without a traceback."""
     signal.signal(signal.SIGINT, lambda *_: _stop_before_work())
     gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of a start
+    sys.stdout, sys.stderr = sys.stdout and results(sys.stdout), sys.stderr and remarks(sys.stderr)
     from pipelines.cli.app import app  # noqa: PLC0415 - it takes a while, and Ctrl-C may come then
 
     gc.freeze()

@@ -3,10 +3,12 @@
 import fcntl
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -93,6 +95,36 @@ def test_a_stop_after_the_work_keeps_its_output_and_its_exit_code(tmp_path: Path
 def _print_and_leave() -> None:
     print("done")  # noqa: T201 - into a file, so that it is not written at once
     cli._leave(3)
+
+
+def test_results_that_cannot_be_written_are_an_error_and_remarks_are_not(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The log of a cron job is on a disk that is full: named as what it is, and no work is lost by it."""
+
+    def ended(number: int, *arguments: str) -> tuple[int, str, str]:
+        with Forked(_at_a_full_disk, (number, arguments), environment, tmp_path) as process:
+            shown, complained = process.communicate(120)
+        return process.returncode, shown.decode(), complained.decode()
+
+    code, shown, complained = ended(2, "--verbose", "pull", "lists", "offers")
+    assert (code, complained) == (0, "")
+    assert "Published in" in shown
+    words = ("Error: Standard output cannot be written: No space left on device.", "trackly-sync runs shows")
+    for line in ("pull lists", "status --json", "rejects --csv", "logs", "push --help", "--version"):
+        code, _, complained = ended(1, *line.split())
+        assert (code, [word in complained for word in words]) == (1, [True, True]), (line, complained)
+    assert ended(-1, "pull", "lists")[0] == 1, "nor is it a traceback where there is no place for it"
+    runs = json.loads(ended(0, "runs", "--json")[1])
+    assert {one["status"] for one in runs} == {"succeeded"}
+
+
+def _at_a_full_disk(number: int, arguments: tuple[str, ...]) -> None:
+    """With that stream on a full disk; 0 for none, -1 for both."""
+    for one in (1, 2) if number < 0 else (number,) if number else ():
+        os.dup2(os.open("/dev/full", os.O_WRONLY), one)
+    sys.argv = ["trackly-sync", *arguments]
+    cli.main()
 
 
 def test_a_port_that_is_taken_is_named(sync: Sync, taken: int, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from pipelines.cli.shared.report_to_dagster import hand_over
-from pipelines.cli.terminal.consoles import complain, err, json_logs, leave_pipe, tell
+from pipelines.cli.terminal.consoles import complain, err, json_logs, tell
+from pipelines.cli.terminal.streams import discard
 from pipelines.errors import TracklySyncError
 from pipelines.logs import run_id
 from pipelines.process import interrupts
@@ -46,13 +47,15 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         try:
             with whole_run(run_of_all), interrupts.interrupts_deferred():
                 code = command(*args, **kwargs) or DONE
+            if sys.stdout:
+                sys.stdout.flush()  # what cannot be written is known before the exit code
         except TracklySyncError as error:
             code = _show_error(error)
         except KeyboardInterrupt:
             tell("Stopped. Nothing is half-done; run the same command to go on.")
             code = TERMINATED if interrupts.was_terminated() else STOPPED
         except BrokenPipeError:  # the reader of our output has gone
-            leave_pipe()
+            discard(sys.stdout.fileno())
             code = DONE
         except Exception as error:  # noqa: BLE001 - the last resort: no traceback for a user
             code = _unexpected(error)

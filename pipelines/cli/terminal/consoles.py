@@ -4,8 +4,6 @@ With TRACKLY_LOG_FORMAT=json standard error holds lines of JSON and nothing else
 """
 
 import logging
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -132,11 +130,6 @@ def log_to_terminal(verbose: bool) -> None:
 def cell(text: str) -> Text:
     """A text from outside as a cell of a table: as it is, without markup."""
     return Text(plain(text))
-
-
-def leave_pipe() -> None:
-    """Keep the interpreter from writing what is left over into a closed pipe, and from complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(text: str) -> None:

@@ -11,8 +11,10 @@ from typer import Abort, BadParameter
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from pipelines.cli.terminal.consoles import complain, leave_pipe, tell
+from pipelines.cli.terminal.consoles import complain, tell
 from pipelines.cli.terminal.help_page import Rows, bounds_of, show_command, show_group
+from pipelines.cli.terminal.streams import discard
+from pipelines.errors import StorageError
 from pipelines.process.exit_codes import DONE, STOPPED, USAGE
 from pipelines.text.exact import is_number
 
@@ -87,8 +89,11 @@ class Group(TyperGroup):
         except TyperException as error:
             code = _show_mistake(error)
         except BrokenPipeError:  # the reader of a page of help has gone
-            leave_pipe()
+            discard(sys.stdout.fileno())
             code = DONE
+        except StorageError as error:  # the page of help cannot be written
+            complain(error.message, error.remedy)
+            code = error.exit_code
         except Abort:
             tell("Stopped. Nothing was done.")
             code = STOPPED

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines.cli.terminal.streams import rows_to
 from pipelines.errors import UsageError
 from pipelines.text.sanitize import for_csv, for_json, plain
 
@@ -25,10 +26,10 @@ def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
 
     Raises:
         UsageError: both forms were asked for.
+        StorageError: standard output cannot be written.
     """
     one_form(as_json=as_json, as_csv=as_csv)
-    # a buffer of our own: with PYTHONUNBUFFERED, as in many containers, each row would be a write of its own
-    with open(sys.stdout.fileno(), "w", 2**16, encoding="utf-8", newline="", closefd=False) as file:
+    with rows_to(sys.stdout) as file:
         if as_csv:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
