@@ -32,7 +32,7 @@ from pipelines.push.audit.archive.files import (
     span,
     without_file,
 )
-from pipelines.push.audit.lost_ledger.pushed_calls import begin_notes, note_call, note_size, sync_notes
+from pipelines.push.audit.lost_ledger.calls_under_way import begin_notes, note_call, note_size, sync_notes
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.statements import LedgerRows

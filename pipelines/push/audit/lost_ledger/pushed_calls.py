@@ -2,26 +2,25 @@
 
     calls.parquet      imports.chunks, as last published
     revenue.parquet    the rows of revenue of these calls: what each is known by, and what became of it
-    under-way          one line per call of revenue since: written when its intent is on record, before it leaves
-    under-way-size     how many bytes of it are surely on the disk: a file of fewer has lost its end
 
-A Parquet file is written again where what it holds has changed since, which its own digest shows. A file that
-holds something else than was written shows by it too.
-
-The archive itself says what was about to be sent. Whether it was, and what came of it, is here. Each line is on the
-disk before its call leaves. What does not belong here: comparing it with a ledger (`detect`).
+A file is written again where what it holds has changed since, which its own digest shows. One that holds something
+else than was written shows by it too. The archive itself says what was about to be sent. Whether it was, and what
+came of it, is here. What does not belong here: calls since these were written (`calls_under_way`), and comparing them
+with a ledger (`detect`).
 """
 
-import json
-import os
-import re
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipelines.databases.parquet_files import write_parquet
 from pipelines.errors import StorageError
+from pipelines.push.audit.lost_ledger.calls_under_way import (
+    are_noted,
+    pushed_folder,
+    remove_notes,
+    without_notes,
+)
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder, write_durably
@@ -30,17 +29,11 @@ from schemas.derived.tables import literal
 if TYPE_CHECKING:  # status answers at once
     import duckdb
 
-    from pipelines.push.ledger.statements import LedgerRows
 
-_CALLS, _ROWS, _UNDER_WAY, _SIZE = "calls.parquet", "revenue.parquet", "under-way", "under-way-size"
+_CALLS, _ROWS = "calls.parquet", "revenue.parquet"
 _ASIDE = "emptied-"
-_END = "."
-_COLUMNS = ("identity", "message_id", "amount")
 _KEPT = "identity, outcome, code, reason, attempt, r.message_id, revenue, offer_id, happened_at, in_input"
 _DIGEST = "digest"
-_WHOLE = re.compile(rb'(\d[\dT:.+-]*)\t(\d+)\t(\{"identity": \[[ -~]*\]\})\t\.')
-_BEGUN = re.compile(rb"(\d[\dT:.+-]*(\t(\d+(\t(\{[ -~]*)?)?)?)?)?\0*")
-"""A line that was cut off while it was written; a power cut may leave zeros in its place."""
 
 _REVENUE = (
     f"SELECT {_KEPT}, c.intended_at FROM imports.records AS r JOIN imports.chunks AS c ON c.chunk = r.chunk"
@@ -48,179 +41,10 @@ _REVENUE = (
 )
 
 
-class CallUnderWay(NamedTuple):
-    """A call of revenue that left after calls.parquet was written.
-
-    Attributes:
-        at: when it was meant to be sent; ISO 8601, UTC.
-        size: how many rows it has.
-        rows: these as JSON: lists of identity, message_id and amount, which is in ten-thousandths.
-    """
-
-    at: str
-    size: int
-    rows: str
-
-
-def pushed_folder(settings: Settings) -> Path:
-    """Where it lies."""
-    return settings.parquet_dir / "imports" / "pushed"
-
-
 def pushed_files(settings: Settings) -> tuple[Path, Path]:
     """The calls and their revenue; they need not be there."""
     folder = pushed_folder(settings)
     return folder / _CALLS, folder / _ROWS
-
-
-def begin_notes(settings: Settings) -> None:
-    """Show that from now on each call is noted before it leaves; for before the archive has its rows.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    path = pushed_folder(settings) / _UNDER_WAY
-    with storage_errors("write", path):
-        private_folder(path.parent)
-        path.touch()
-        sync_folder(path.parent)
-
-
-def note_call(settings: Settings, at: str, rows: "LedgerRows") -> int:
-    """Note that a call of revenue is about to leave; it must not before `sync_notes`.
-
-    Args:
-        settings: where the archive lies.
-        at: when it was meant to be sent, as the ledger has it.
-        rows: its rows.
-
-    Returns:
-        How many bytes are noted with it, for `note_size` after `sync_notes`.
-
-    Raises:
-        StorageError: the disk refused; the call must not leave.
-    """
-    path = pushed_folder(settings) / _UNDER_WAY
-    columns = {name: getattr(rows, name) for name in _COLUMNS}
-    line = f"\n{at}\t{len(rows.identity)}\t{json.dumps(columns)}\t{_END}"
-    with storage_errors("write", path):
-        private_folder(path.parent)
-        with path.open("ab") as file:
-            file.write(line.encode())
-            return file.tell()
-
-
-def sync_notes(settings: Settings) -> None:
-    """Make what was noted so far outlive a power cut.
-
-    Raises:
-        StorageError: the disk refused; the call must not leave.
-    """
-    path = pushed_folder(settings) / _UNDER_WAY
-    with storage_errors("write", path):
-        sync_file(path)
-
-
-def note_size(settings: Settings, size: int) -> None:
-    """Note how many bytes of the notes are surely on the disk; without a sync, since a smaller number does no harm.
-
-    Args:
-        settings: where the archive lies.
-        size: in bytes; of one push never less than before.
-
-    Raises:
-        StorageError: the disk refused; the call must not leave.
-    """
-    path = pushed_folder(settings) / _SIZE
-    with storage_errors("write", path):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(handle, f"{size:020}".encode(), 0)
-        finally:
-            os.close(handle)
-
-
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _refuse_cut(path: Path) -> None:
-    """See that the notes have their end; a push that goes on writes them first, and removes their size first."""
-    noted_in = path.with_name(_SIZE)
-
-    def lacking() -> str:
-        text = noted_in.read_text("ascii", "replace") if noted_in.exists() else ""
-        return text if text.isdecimal() and _size_of(path) < int(text) else ""
-
-    if (first := lacking()) and lacking() == first:
-        raise StorageError(f"{path} is damaged: its end is missing.", without_notes(path))
-
-
-def calls_under_way(settings: Settings) -> Iterator[CallUnderWay]:
-    """The calls since calls.parquet was written. A line that was cut off is of a call that did not leave.
-
-    Raises:
-        StorageError: they cannot be read, or are damaged.
-    """
-    path = pushed_folder(settings) / _UNDER_WAY
-    with storage_errors("read", path):
-        _refuse_cut(path)
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            for line in file:
-                if call := _call(line.rstrip(b"\n")):
-                    yield call
-                elif not _BEGUN.fullmatch(line.rstrip(b"\n")):
-                    raise StorageError(f"{path} is damaged: a line of it is no call.", without_notes(path))
-
-
-def _call(line: bytes) -> CallUnderWay | None:
-    """The call that a line has; None where it was cut off, or is none."""
-    found = _WHOLE.fullmatch(line)
-    if found is None:
-        return None
-    at, size, rows = (part.decode("ascii") for part in found.groups())
-    try:
-        datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    return CallUnderWay(at, int(size), rows)
-
-
-def rows_of(call: CallUnderWay, settings: Settings) -> dict[str, list[Any]]:
-    """The rows of a call column by column: identity, message_id, amount.
-
-    Args:
-        call: the call.
-        settings: where the archive lies, for the error.
-
-    Raises:
-        StorageError: they are damaged.
-    """
-    path = pushed_folder(settings) / _UNDER_WAY
-    try:
-        columns: dict[str, list[Any]] = json.loads(call.rows)
-        sizes = {len(columns[name]) for name in _COLUMNS}
-    except (ValueError, TypeError, KeyError):
-        sizes = set()
-    if sizes != {call.size}:
-        raise StorageError(f"{path} is damaged: the rows of a call are not complete.", without_notes(path))
-    return columns
-
-
-def without_notes(path: Path) -> str:
-    """What to do where a file of the folder is damaged, and what is lost by it: for people.
-
-    Args:
-        path: the file.
-    """
-    return (
-        f"Put {path.parent} back from a backup. Without one, where the ledger is the latest one: move that folder "
-        "away and push; it is written again from the ledger. Where the ledger is lost or an older copy: move away "
-        "that folder and also the older ledger, which would send revenue twice; then trackly-sync adopt takes over "
-        "what the warehouse and the archive have, and trackly-sync resolve settles what is in doubt of it."
-    )
 
 
 def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> None:
@@ -240,8 +64,7 @@ def note_pushed(connection: "duckdb.DuckDBPyConnection", settings: Settings) -> 
         private_folder(calls.parent)
         _write(connection, _REVENUE, rows)
         _write(connection, "FROM imports.chunks", calls)
-        (calls.parent / _SIZE).unlink(missing_ok=True)
-        (calls.parent / _UNDER_WAY).unlink(missing_ok=True)
+        remove_notes(settings)
 
 
 def _write(connection: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
@@ -348,7 +171,7 @@ def are_begun(settings: Settings) -> bool:
     Raises:
         StorageError: the folder cannot be read.
     """
-    return (pushed_folder(settings) / _UNDER_WAY).exists() or is_noted(settings)
+    return are_noted(settings) or is_noted(settings)
 
 
 def is_set_aside(settings: Settings) -> bool:

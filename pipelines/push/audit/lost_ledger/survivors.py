@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.databases.parquet_files import own_files
 from pipelines.push.audit.archive.files import archive_folder, archived, reading_archive
-from pipelines.push.audit.lost_ledger.pushed_calls import (
-    calls_under_way,
-    is_noted,
-    note_pushed,
-    pushed_files,
-    refuse_altered,
-    rows_of,
-    without_notes,
-)
+from pipelines.push.audit.lost_ledger.calls_under_way import calls_under_way, rows_of, without_notes
+from pipelines.push.audit.lost_ledger.pushed_calls import is_noted, note_pushed, pushed_files, refuse_altered
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.outcomes import NO_ANSWER, Outcome
 from pipelines.settings import Settings

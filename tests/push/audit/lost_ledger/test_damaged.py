@@ -15,8 +15,8 @@ from pushed_thrice import BOTH, CUT_OFF, LAST, SECOND, Pushed, sales, to_send
 from pipelines.errors import StorageError
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.archive.rows import refuse_damaged
+from pipelines.push.audit.lost_ledger.calls_under_way import pushed_folder
 from pipelines.push.audit.lost_ledger.detect import lost
-from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
 from pipelines.push.run import plan, push, send
 
 

@@ -17,9 +17,9 @@ from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.archive.rows import keep as archive
+from pipelines.push.audit.lost_ledger.calls_under_way import pushed_folder
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
 from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
-from pipelines.push.audit.lost_ledger.pushed_calls import pushed_folder
 from pipelines.push.audit.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.checks.compare import compare
