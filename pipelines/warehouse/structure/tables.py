@@ -34,10 +34,13 @@ class Tables:
     Attributes:
         connection: to the warehouse.
         as_declared: the names of those that have the columns and the comments that are declared, and no others.
+        large: the names of those that were large before anything was written, so that their blocks are worth a
+            checkpoint.
     """
 
     connection: duckdb.DuckDBPyConnection
     as_declared: frozenset[str]
+    large: frozenset[str]
 
     def replace(self, table: str, dataset: Dataset, fields: Sequence[Field]) -> None:
         """Replace a table by an empty one, with its comments.
@@ -49,8 +52,7 @@ class Tables:
             dataset: what it holds.
             fields: its columns.
         """
-        ((rows,),) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-        is_large = rows >= _ROWS_WORTH_A_CHECKPOINT
+        is_large = table in self.large
         if table in self.as_declared and not is_large:
             self.connection.execute(f"TRUNCATE {table}")
             return
@@ -69,7 +71,7 @@ def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
     connection.execute("BEGIN")
     for schema in ("quarantine", "sync", "imports"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    found, expected = _found(connection), _expected()
+    (found, large), expected = _found(connection), _expected()
     for table, dataset, fields in declared():
         if table not in found:
             _create(connection, table, dataset, fields)
@@ -79,7 +81,8 @@ def complete(connection: duckdb.DuckDBPyConnection) -> Tables:
     stamp(connection, found)
     connection.execute("COMMIT")
     # one that was made or completed is looked at again by the next publish
-    return Tables(connection, frozenset(name for name, one in found.items() if one == expected.get(name)))
+    as_declared = frozenset(name for name, one in found.items() if one == expected.get(name))
+    return Tables(connection, as_declared, large)
 
 
 def _add_columns(
@@ -94,17 +97,17 @@ def _add_columns(
         connection.execute(comment)
 
 
-def _found(connection: duckdb.DuckDBPyConnection) -> dict[str, Shown]:
-    """What DuckDB's catalog shows of each table: to ask it costs a millisecond, for all of them or for one."""
+def _found(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, Shown], frozenset[str]]:
+    """What the catalog shows of each table, and which are large: to ask costs a millisecond, for all or for one."""
     ours = "FROM {}() WHERE database_name = current_database() AND NOT internal"
     name = "SELECT schema_name || '.' || table_name"
-    tables = connection.execute(f"{name}, comment {ours.format('duckdb_tables')}").fetchall()
-    found: dict[str, Shown] = {table: (comment, []) for table, comment in tables}
+    tables = connection.execute(f"{name}, comment, estimated_size {ours.format('duckdb_tables')}").fetchall()
+    found: dict[str, Shown] = {table: (comment, []) for table, comment, _ in tables}
     columns = f"{name}, {SHOWN} {ours.format('duckdb_columns')} ORDER BY column_index"
     for table, *column in connection.execute(columns).fetchall():
         if table in found:  # views have columns too
             found[table][1].append(tuple(column))
-    return found
+    return found, frozenset(table for table, _, rows in tables if rows >= _ROWS_WORTH_A_CHECKPOINT)
 
 
 @cache

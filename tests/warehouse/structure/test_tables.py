@@ -62,7 +62,7 @@ def test_every_table_is_known_again(tmp_path: Path) -> None:
 def test_a_large_table_gives_its_room_to_the_one_that_takes_its_place(tmp_path: Path) -> None:
     """Else a warehouse would hold the old rows beside the new ones."""
     with replacing(tmp_path / "warehouse.duckdb") as connection:
-        tables = complete(connection)
+        complete(connection)
         connection.execute(
             "INSERT INTO sync.runs (run, activity, started_at, status, rows)"
             " SELECT uuid() || uuid() || uuid(), 'pull', now(), 'failed', n FROM range(50_000) t(n)"
@@ -70,7 +70,7 @@ def test_a_large_table_gives_its_room_to_the_one_that_takes_its_place(tmp_path: 
         connection.execute("CHECKPOINT")
         used = "SELECT used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
         (before,) = connection.execute(used).fetchall()
-        tables.replace("sync.runs", RUNS, RUNS.fields)
+        complete(connection).replace("sync.runs", RUNS, RUNS.fields)
         (after,) = connection.execute(used).fetchall()
         assert connection.execute("FROM sync.runs").fetchall() == []
     assert after[0] < before[0] / 2
