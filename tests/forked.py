@@ -64,6 +64,11 @@ class Forked:
         assert self._process.exitcode is not None
         return self._process.exitcode
 
+    @property
+    def state(self) -> str:
+        """Its state as the system calls it, such as T: it was stopped by a signal."""
+        return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def poll(self) -> int | None:
         return self._process.exitcode
 

@@ -102,6 +102,11 @@ def unended_runs(data_dir: Path) -> dict[str, str]:
     return found
 
 
+def others_running(data_dir: Path) -> list[str]:
+    """Runs that go on in other processes."""
+    return [run for run, state in unended_runs(data_dir).items() if state == "running" and run not in _open]
+
+
 def last_sign(data_dir: Path, run: str) -> str | None:
     """When a run that was killed was last seen at work: ISO 8601, UTC; None where nothing of it is left."""
     found = []

@@ -147,6 +147,12 @@ class WrittenBy(msgspec.Struct):
         Text | None,
         Column("A digest of what the views and macros were made of; they are made again where it differs."),
     ] = None
+    ledger: Annotated[
+        Text | None,
+        Column(
+            "Digests of the ledger that schema imports was filled from; null where an earlier version did it."
+        ),
+    ] = None
 
 
 class PageRow(msgspec.Struct):
@@ -229,7 +235,7 @@ WRITTEN_BY = Dataset(
     name="version",
     row=WrittenBy,
     key=(),
-    doc="One row: which version of the tables this warehouse has.",
+    doc="One row: which version of the tables this warehouse has, and what it was made from.",
     source="",
 )
 RUNS = Dataset(

@@ -15,12 +15,15 @@ from commands import started
 from forked import Forked
 from processes import environment, process
 
+from pipelines.cli.shared.attention import behind_notes
+from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
 from pipelines.runs.recording import records
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
+from pipelines.warehouse.swap import reading
 
 WHATEVER = 120
 """Seconds that a test waits for what must happen, however busy the machine is."""
@@ -277,6 +280,49 @@ def test_a_stop_at_any_moment_of_a_publish_is_on_record_as_that(settings: Settin
     made = Counter((one.activity, one.status, one.error) for one in records(settings.data_dir)[before:])
     assert made == {("push sends", "stopped", None): int(stopped)}
     assert int(stopped) > 0
+
+
+HELD = """
+import signal, sys
+from pipelines.cli import main
+
+def hold(event, arguments):
+    if event == "shutil.copyfile" and str(arguments[1]).endswith(".building"):
+        signal.raise_signal(signal.SIGSTOP)
+
+sys.addaudithook(hold)  # called where a publish begins to copy the warehouse
+sys.argv[1:] = ["push", "revenue"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_warehouse_that_is_behind_says_so_until_it_is_not(
+    account: Account, settings: Settings, revenue: Callable[[int], Counter[str]], number: signal.Signals
+) -> None:
+    """However a push ended while it published: the next push brings the rows in, and so does a pull."""
+    wanted = revenue(40)
+    assert not behind_notes(settings), "nothing was pushed that is not published"
+    with process(HELD, settings) as pushing:
+        until(lambda: pushing.state == "T")
+        assert not behind_notes(settings), "a push that goes on publishes when it ends"
+        pushing.send_signal(number)
+        pushing.send_signal(signal.SIGCONT)
+        pushing.wait(WHATEVER)
+    last = [(one.activity, one.status) for one in records(settings.data_dir)][-1]
+    assert last == ("push revenue", "succeeded" if number == signal.SIGKILL else "stopped")
+    (note,) = behind_notes(settings)
+    assert "the warehouse is behind the ledger" in note
+    assert "40 accepted rows among them. Run: trackly-sync push" in note
+    if number == signal.SIGINT:
+        publish_missing_imports(settings)  # as a pull does
+    else:
+        push(settings, ["revenue"])
+    assert not behind_notes(settings)
+    with reading(settings.warehouse) as connection:
+        accepted = "FROM imports.records WHERE dataset = 'revenue' AND outcome = 'accepted'"
+        assert connection.execute(f"SELECT count(*), sum(revenue) {accepted}").fetchall() == [(40, 100)]
+    assert stored(account) == wanted
 
 
 LOST = """

@@ -9,6 +9,7 @@ from pipelines.cli.shared.arguments import AsJson
 from pipelines.cli.shared.attention import (
     alarms_json,
     attention,
+    behind_notes,
     ledger_notes,
     pulled_otherwise,
     still_twice_notes,
@@ -40,11 +41,11 @@ def status(as_json: AsJson = False) -> int:
     `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. So are
     those of "pull" where the warehouse cannot be read, those of "push" where the ledger cannot (it ends with 1 then,
     as it does for people), and "webhooks" where the queue of events cannot. There, and where revenue is perhaps there
-    twice, or still is after somebody has acknowledged it, the ledger was lost, what is published is no longer served,
-    or revenue comes from another source than before, it also has "needs_attention", and "alarms" for what is there
-    twice; where rows in doubt are not in the current input, both that and "in_doubt_outside_input", which "push" does
-    not count; where events were received, "webhooks"; where a dataset was rolled back, "rolled_back" with the
-    published and the newest snapshot.
+    twice, or still is after somebody has acknowledged it, the ledger was lost, the warehouse is behind the ledger,
+    what is published is no longer served, or revenue comes from another source than before, it also has
+    "needs_attention", and "alarms" for what is there twice; where rows in doubt are not in the current input, both
+    that and "in_doubt_outside_input", which "push" does not count; where events were received, "webhooks"; where a
+    dataset was rolled back, "rolled_back" with the published and the newest snapshot.
 
     Examples:
     - `trackly-sync status`
@@ -86,7 +87,8 @@ def _document(
 
 
 def _is_urgent(settings: Settings, pulled: Mapping[str, Manifest]) -> bool:
-    return bool(ledger_notes(settings) or pulled_otherwise(settings, pulled) or still_twice_notes(settings))
+    found = ledger_notes(settings) or behind_notes(settings)
+    return bool(found or pulled_otherwise(settings, pulled) or still_twice_notes(settings))
 
 
 def _show(

@@ -13,8 +13,9 @@ from pipelines.warehouse.rolled_back import rolled_back
 from schemas.own_tables.sync import Manifest
 
 _ALERTING = (
-    "twice:", "still_twice:", "lost:", "by_hand:", "stale:", "failed:", "unfinished:", "unserved:", "missing:",
-    "silent:", "stopped:", "refused:", "unread:", "damaged:webhooks", "damaged:runs", "damaged:pushes", "low:",
+    "twice:", "still_twice:", "lost:", "behind:", "by_hand:", "stale:", "failed:", "unfinished:", "unserved:",
+    "missing:", "silent:", "stopped:", "refused:", "unread:", "damaged:webhooks", "damaged:runs", "damaged:pushes",
+    "low:",
 )  # fmt: skip
 
 
@@ -64,6 +65,18 @@ def ledger_notes(settings: Settings) -> list[str]:
 
     condition = of_ledger(settings)
     return [f"{condition.text}. {condition.remedy}"] if condition.firing else []
+
+
+def behind_notes(settings: Settings) -> list[str]:
+    """That the warehouse shows older outcomes than the ledger has, for programs.
+
+    Raises:
+        StorageError: the ledger, the warehouse or a run's record cannot be read.
+    """
+    from pipelines.push.audit.behind import of_warehouse  # noqa: PLC0415 - help answers at once
+
+    found = of_warehouse(settings)
+    return [f"{found.text}. {found.remedy}"] if found.firing or found.noted else []
 
 
 def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list[str]:

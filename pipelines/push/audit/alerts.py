@@ -1,4 +1,4 @@
-"""What of pushes alerts: rows in doubt or that differ, revenue perhaps there twice, a lost ledger.
+"""What of pushes alerts: rows in doubt or that differ, revenue there twice, a lost ledger, a warehouse behind it.
 
 What does not belong here: the other conditions (`pipelines.alerts.conditions`), and what alarms say (`late_revenue`).
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pipelines.alerts.after_run import watched
 from pipelines.alerts.conditions import Condition
+from pipelines.push.audit.behind import of_warehouse
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.audit.lost_ledger.detect import of_ledger
 from pipelines.push.ledger.status import by_hand, differing, doubt_outside, outcomes
@@ -23,6 +24,10 @@ def _of_lost_ledger(settings: Settings) -> list[Condition]:
     return [of_ledger(settings)]
 
 
+def _of_behind(settings: Settings) -> list[Condition]:
+    return [of_warehouse(settings)]
+
+
 def _of_differing(settings: Settings) -> list[Condition]:
     return of_differing(differing(settings))
 
@@ -35,7 +40,7 @@ def _of_doubt(settings: Settings) -> list[Condition]:
     return of_doubt(outcomes(settings), doubt_outside(settings))
 
 
-push_conditions = (_of_alarms, _of_lost_ledger, _of_doubt, _of_by_hand, _of_differing)
+push_conditions = (_of_alarms, _of_lost_ledger, _of_doubt, _of_by_hand, _of_differing, _of_behind)
 """Judge these, whether they fire or not; each raises StorageError where what it needs cannot be read."""
 
 

@@ -27,6 +27,7 @@ from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 from pipelines.warehouse.publish import publish_runs
 from pipelines.warehouse.structure.tables import complete
+from pipelines.warehouse.structure.version import note_ledger
 from pipelines.warehouse.structure.views import create_views
 from pipelines.warehouse.webhook_events import take_events
 from schemas.columns import Dataset, Kind
@@ -56,7 +57,10 @@ def publish_imports(settings: Settings) -> None:
         is_forgotten = ledger is not None and keep_forgotten(connection, ledger)
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
             tables.replace(f"imports.{dataset.name}", dataset, dataset.fields)
+        shown = None
         if ledger is not None:
+            with ledger.figures() as figures:
+                shown = figures.position().text  # before the rows: what changes later is not shown
             calls = ledger.chunks()
             _fill(connection, CHUNKS, calls)
             with ledger.begin() as transaction:
@@ -70,6 +74,7 @@ def publish_imports(settings: Settings) -> None:
             with ledger.figures() as figures:
                 known = figures.calls_on_record()
             note_published(connection, settings, known)
+        note_ledger(connection, shown)
         publish_runs(tables, settings.data_dir)
         take_events(tables, settings)
         create_views(connection)

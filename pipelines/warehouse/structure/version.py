@@ -44,12 +44,20 @@ def stamp(connection: duckdb.DuckDBPyConnection, found: Mapping[str, Shown]) -> 
     """
     schema, _, _ = _TABLE.partition(".")
     _, columns = found.get(_TABLE, (None, []))
-    if any(name == "views" for name, *_ in columns):
+    names = {name for name, *_ in columns}
+    if "views" in names:
         connection.execute(f"UPDATE {_TABLE} SET version = {VERSION} WHERE version <> {VERSION}")
+        if "ledger" not in names:
+            connection.execute(f"ALTER TABLE {_TABLE} ADD COLUMN ledger VARCHAR")
+            _comment(connection)
         return
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}; DROP TABLE IF EXISTS {_TABLE}")
     connection.execute(create_table(_TABLE, WRITTEN_BY.fields))
     connection.execute(f"INSERT INTO {_TABLE} (version) VALUES ({VERSION})")
+    _comment(connection)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection) -> None:
     for comment in comments(_TABLE, WRITTEN_BY, WRITTEN_BY.fields):
         connection.execute(comment)
 
@@ -63,3 +71,8 @@ def views_made_of(connection: duckdb.DuckDBPyConnection) -> str | None:
 def note_views(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
     """Record what the views were made of."""
     connection.execute(f"UPDATE {_TABLE} SET views = ?", [digest])
+
+
+def note_ledger(connection: duckdb.DuckDBPyConnection, state: str | None) -> None:
+    """Record which state of the ledger schema imports shows; None: there is no ledger."""
+    connection.execute(f"UPDATE {_TABLE} SET ledger = ? WHERE ledger IS DISTINCT FROM ?", [state, state])

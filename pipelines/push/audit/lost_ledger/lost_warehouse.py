@@ -1,4 +1,4 @@
-"""A warehouse that was lost and made again by a pull: the tables of what was pushed come back from the ledger.
+"""A warehouse that was lost and made again, or is behind the ledger: a pull fills the tables of what was pushed.
 
 What does not belong here: filling them (`audit.publish`), and a ledger that was lost (`audit.adopt`).
 """
@@ -6,6 +6,7 @@ What does not belong here: filling them (`audit.publish`), and a ledger that was
 import logging
 
 from pipelines.errors import TracklySyncError
+from pipelines.push.audit.behind import behind
 from pipelines.push.audit.lost_ledger.detect import refuse_older
 from pipelines.push.audit.lost_ledger.survivors import opened_warehouse
 from pipelines.push.audit.publish import publish_imports
@@ -17,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def publish_missing_imports(settings: Settings) -> None:
-    """Fill the tables of a warehouse that was made again, where history was pushed before; for after a pull.
+    """Fill the tables of a warehouse that was made again, or lacks outcomes of earlier pushes; for after a pull.
 
     A pull does not fail over it: what hinders is logged, and the next push publishes.
 
@@ -25,9 +26,12 @@ def publish_missing_imports(settings: Settings) -> None:
         StorageError: the warehouse cannot be read.
     """
     with opened_warehouse(settings) as connection:
-        if connection is None or connection.execute("FROM imports.chunks LIMIT 1").fetchone():
+        if connection is None:
             return
+        is_empty = not connection.execute("FROM imports.chunks LIMIT 1").fetchone()
     try:
+        if not is_empty and not behind(settings).outcomes:
+            return
         with existing_ledger(settings) as ledger:
             if ledger is None or not ledger.chunks():
                 return
@@ -35,4 +39,4 @@ def publish_missing_imports(settings: Settings) -> None:
             refuse_older(settings)  # what is published would be taken for all that was sent
             publish_imports(settings)
     except TracklySyncError as error:
-        _log.warning("The tables of pushed history stay empty until the next push: %s", error)
+        _log.warning("The tables of pushed history stay as they are until the next push: %s", error)

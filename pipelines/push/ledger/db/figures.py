@@ -7,6 +7,7 @@ SQLAlchemy or duckdb, and all other queries (`queries`).
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from pipelines.databases.sqlite_reader import Ask
@@ -32,6 +33,18 @@ _BY_HAND = (
     f" WHERE push_rows.dataset = :dataset AND push_rows.outcome = '{Outcome.IN_DOUBT}' AND push_chunks.part = :part"
     f" AND (coalesce(push_rows.code, '') NOT IN {sql_list(UNSETTLED)} OR push_chunks.reading IS NULL)"
 )
+
+_CALLS_NOW = (
+    "SELECT dataset, state, count(*), max(chunk), max(answered_at) FROM push_chunks WHERE part = :part"
+    " GROUP BY dataset, state"
+)
+_ROWS_NOW = (
+    "SELECT push_rows.dataset, push_rows.outcome, push_rows.code, count(*) FROM push_rows"
+    " JOIN push_chunks ON push_chunks.chunk = push_rows.chunk"
+    " WHERE push_rows.outcome IS NOT NULL AND push_chunks.part = :part"
+    " GROUP BY push_rows.dataset, push_rows.outcome, push_rows.code"
+)
+_INPUT_NOW = f"SELECT dataset, rows_in, {', '.join(_HELD)}, differs FROM push_intakes WHERE part = :part"
 
 _DOUBT_OUTSIDE = (
     "SELECT push_rows.dataset, count(*) FROM push_rows JOIN push_chunks ON push_chunks.chunk = push_rows.chunk"
@@ -64,6 +77,18 @@ class Named(NamedTuple):
     amount: int
     chunk: int
     sent_at: str
+
+
+class Position(NamedTuple):
+    """The state of a ledger as two digests; each is another after what it is of has changed."""
+
+    outcomes: str
+    input: str
+
+    @property
+    def text(self) -> str:
+        """Both, as the warehouse keeps them."""
+        return " ".join(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +146,17 @@ class Figures:
         for dataset, outcome, rows in self.ask(_BY_ROW, part=self.part):
             _add(counts[dataset], outcome, int(rows))
         return {dataset: Outcomes.of(rows_in, counts[dataset]) for dataset, rows_in, *_ in intakes}
+
+    def position(self) -> Position:
+        """Where the ledger stands: every move of a call or a row changes `outcomes`, another input `input`.
+
+        A call has a number of its own and is answered once, and what settles a row gives it another outcome or code.
+        """
+        return Position(self._digest(_CALLS_NOW, _ROWS_NOW), self._digest(_INPUT_NOW))
+
+    def _digest(self, *queries: str) -> str:
+        found = [sorted(str(tuple(row)) for row in self.ask(query, part=self.part)) for query in queries]
+        return sha256(str(found).encode()).hexdigest()[:16]
 
     def alarms(self, *, every: bool = False) -> list[Alarm]:
         """The alarms that nobody has acknowledged, oldest first; or every one."""

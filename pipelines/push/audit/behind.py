@@ -1,0 +1,93 @@
+"""Whether the warehouse shows the outcomes that the ledger has: a publish notes which state of the ledger it shows.
+
+A push that was killed, or stopped while it published, leaves a warehouse that is behind. Everything that asks, asks
+here. What does not belong here: a ledger that is itself behind (`lost_ledger`), and publishing (`publish`).
+"""
+
+from dataclasses import dataclass
+
+from pipelines.alerts.conditions import Condition
+from pipelines.push.audit.lost_ledger.detect import of_ledger
+from pipelines.push.audit.lost_ledger.survivors import opened_warehouse
+from pipelines.push.ledger.status import figures
+from pipelines.run_records.failures import of_run
+from pipelines.runs.activity_state import unended
+from pipelines.runs.run_state import others_running
+from pipelines.settings import Settings
+from pipelines.text.humanize import plural
+
+_SHOWN = (
+    "SELECT 1 FROM duckdb_columns()"
+    " WHERE schema_name = 'sync' AND table_name = 'version' AND column_name = 'ledger'"
+)
+_ACCEPTED = "SELECT count(*) FROM imports.records WHERE outcome = 'accepted' AND in_input"
+_PUSHING = ("push ", "take in ")
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How a warehouse is behind its ledger.
+
+    Attributes:
+        outcomes: whether it lacks outcomes of calls or rows.
+        input: whether it shows an earlier input.
+        accepted: rows of the current input that the ledger has as accepted, beyond those in the warehouse.
+    """
+
+    outcomes: bool = False
+    input: bool = False
+    accepted: int = 0
+
+
+def behind(settings: Settings) -> Behind:
+    """How the warehouse is behind; not at all while a push is under way, which publishes when it ends.
+
+    Raises:
+        StorageError: the warehouse, the ledger or a run's record cannot be read.
+    """
+    with opened_warehouse(settings) as warehouse:
+        if warehouse is None or not warehouse.execute(_SHOWN).fetchone():
+            return Behind()
+        ((shown,),) = warehouse.execute("SELECT ledger FROM sync.version").fetchall()
+        if shown is None:
+            return Behind()
+        with figures(settings) as ledger:
+            if ledger is None or shown == (now := ledger.position()).text:
+                return Behind()
+            accepted = sum(counts.accepted for counts in ledger.outcomes().values())
+        ((published,),) = warehouse.execute(_ACCEPTED).fetchall()
+    outcomes, _, taken_in = str(shown).partition(" ")
+    if _is_pushing(settings) or of_ledger(settings).firing:
+        return Behind()
+    return Behind(outcomes != now.outcomes, taken_in != now.input, max(accepted - published, 0))
+
+
+def of_warehouse(settings: Settings) -> Condition:
+    """Whether the warehouse lacks outcomes; that it shows an earlier input is only a notice.
+
+    Raises:
+        StorageError: as `behind` does.
+    """
+    found = behind(settings)
+    text = "the warehouse shows what the ledger has"
+    if found.outcomes:
+        rows = f", {plural(found.accepted, 'accepted row')} among them" if found.accepted else ""
+        text = f"the warehouse is behind the ledger: it lacks outcomes of the last push{rows}"
+    elif found.input:
+        text = "the warehouse is behind the ledger: it shows an earlier history input"
+    is_noted = found.input and not found.outcomes
+    return Condition(
+        "behind:warehouse",
+        found.outcomes,
+        text,
+        "Run: trackly-sync push",
+        {"accepted": found.accepted},
+        noted=is_noted,
+    )
+
+
+def _is_pushing(settings: Settings) -> bool:
+    """Whether another process pushes, also where it publishes or is between two steps of Dagster's."""
+    running = [one for one in unended(settings.data_dir) if one.status == "running"]
+    of_others = [one for run in others_running(settings.data_dir) for one in of_run(settings.data_dir, run)]
+    return any(one.activity.startswith(_PUSHING) for one in (*running, *of_others))
