@@ -3,6 +3,7 @@
 Add a query here when a page or a check needs one. What must not go in: judging, and writing anything.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,7 +25,6 @@ from pipelines.storage import is_there
 from pipelines.warehouse.left_out import COMMON_REASON
 from pipelines.warehouse.swap import dicts, reading
 from schemas.columns import Dataset
-from schemas.derived.tables import literal
 from schemas.own_tables.sync import Consistency, Manifest
 from schemas.registry import BY_PRODUCT
 from schemas.revenue import FROM_CONTACTS
@@ -264,9 +263,7 @@ def view_rows(settings: Settings, names: Sequence[str], most: int = _MOST_COUNTE
 
 
 def _reasons(quarantine: Path) -> dict[str, int]:
-    with duckdb.connect(config={"temp_directory": str(quarantine.parent / "spill")}) as connection:
-        source = f"read_parquet({literal(str(quarantine))})"
-        found = connection.execute(
-            f"SELECT reason, count(*) FROM {source} GROUP BY 1 ORDER BY 2 DESC, 1"
-        ).fetchall()
-    return dict(found)
+    with pq.ParquetFile(quarantine) as file:
+        batches = file.iter_batches(_BATCH_ROWS, columns=["reason"])
+        found = Counter(str(reason) for batch in batches for reason in batch["reason"].to_pylist())
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
