@@ -29,6 +29,7 @@ _OWNERS = {
     "backfill": "team:operations",
     "analysis": "team:analytics",
 }
+_RELEASE = version("trackly-sync")
 _PROMISED = ("pull", "webhooks")
 """Groups whose data is to be as young as TRACKLY_ALERT_STALE_HOURS says."""
 
@@ -103,7 +104,7 @@ def _version(name: str, dataset: Dataset | None) -> str:
     elif name.startswith(_MART):
         made_by = mart_sql(name.removeprefix(_MART))
     digest = f"+{sha256(made_by.encode()).hexdigest()[:8]}" if made_by else ""
-    return f"{version('trackly-sync')}{digest}"
+    return f"{_RELEASE}{digest}"
 
 
 def _declaration(spec: dg.AssetSpec, dataset: Dataset | None) -> dict[str, dg.CodeReferencesMetadataValue]:
