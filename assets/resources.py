@@ -15,6 +15,7 @@ import dagster as dg
 from assets.runs.failed_steps import record_failed_steps
 from assets.runs.started_by import asked
 from pipelines.errors import SettingsError, StorageError
+from pipelines.process.garbage import little_garbage
 from pipelines.runs.run_state import whole_run
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt, warn_of_misspelt
@@ -34,7 +35,7 @@ class Trackly(dg.ConfigurableResource[Settings]):
         if run is None:
             yield self
             return
-        with whole_run(run.run_id, asked(run)):
+        with little_garbage(), whole_run(run.run_id, asked(run)):
             try:
                 yield self
             finally:

@@ -26,6 +26,7 @@ from assets.runs.progress import Step, first_error, step_of
 from assets.runs.started_by import ASKED
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
+from pipelines.process.garbage import little_garbage
 from pipelines.runs.run_state import whole_run
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt
@@ -86,7 +87,7 @@ def run_job(
         run = str(uuid4())
         records.add_event_listener(run, note)
         try:
-            with whole_run(run, ASKED.get(name, "")):
+            with little_garbage(), whole_run(run, ASKED.get(name, "")):
                 result = job.execute_in_process(
                     run_config={**(job.run_config or {}), **quiet},
                     instance=records,
