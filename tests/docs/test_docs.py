@@ -169,7 +169,10 @@ def test_the_example_maps_another_platforms_export(
     as_documented = settings.model_copy(update={"settle_seconds": 180.0})
     report = push(as_documented, ["sends", "clicks", "revenue"], wait=False)
     assert report.unsettled.waiting == 1
-    assert [doubt.identity for doubt in in_doubt(settings)] == ["record:7001"]
+    (doubt,) = in_doubt(settings)
+    assert doubt.identity in ("record:7001", "record:7003"), (
+        "calls go side by side: either is the first to arrive"
+    )
     report = push(settings, ["sends", "clicks", "revenue"])
     assert in_doubt(settings) == []
     assert report.outcomes == {

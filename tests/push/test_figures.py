@@ -162,7 +162,7 @@ def test_a_push_whose_outcomes_cannot_be_published_says_what_it_sent(
     run = last(settings)
     assert (run.status, run.sent, run.accepted) == ("failed", 17, 17)
     assert run.errors == [str(unpublished.value)]
-    assert alerting(settings) == {"failed:push sends"}
+    assert alerting(settings) == {"failed:push sends", "behind:warehouse"}
     settings.warehouse.with_name(f".{settings.warehouse.name}.building").rmdir()
     push(settings, ["sends"])
     assert (last(settings).status, alerting(settings)) == ("succeeded", set())
