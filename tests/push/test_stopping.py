@@ -23,7 +23,7 @@ from pipelines.push.run import push
 from pipelines.runs.recording import records
 from pipelines.sandbox import Account, Server, parse_fault
 from pipelines.settings import Settings
-from pipelines.warehouse.swap import reading
+from pipelines.warehouse.swap import reading, replacing
 
 WHATEVER = 120
 """Seconds that a test waits for what must happen, however busy the machine is."""
@@ -314,6 +314,13 @@ def test_a_warehouse_that_is_behind_says_so_until_it_is_not(
     (note,) = behind_notes(settings)
     assert "the warehouse is behind the ledger" in note
     assert "40 accepted rows among them. Run: trackly-sync push" in note
+    if number == signal.SIGKILL:
+        with replacing(settings.warehouse) as connection:
+            connection.execute("UPDATE sync.version SET ledger = NULL")
+        assert not behind_notes(settings), "an older program published it"
+        with replacing(settings.warehouse) as connection:
+            connection.execute("TRUNCATE imports.chunks; TRUNCATE imports.records")
+        assert "1,340 accepted rows" in behind_notes(settings)[0], "no push has published anything yet"
     if number == signal.SIGINT:
         publish_missing_imports(settings)  # as a pull does
     else:

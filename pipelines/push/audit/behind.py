@@ -5,6 +5,7 @@ here. What does not belong here: a ledger that is itself behind (`lost_ledger`),
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipelines.alerts.conditions import Condition
 from pipelines.push.audit.lost_ledger.detect import of_ledger
@@ -16,10 +17,14 @@ from pipelines.runs.run_state import others_running
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
 
-_SHOWN = (
+if TYPE_CHECKING:  # status answers at once
+    import duckdb
+
+_NOTES = (
     "SELECT 1 FROM duckdb_columns()"
     " WHERE schema_name = 'sync' AND table_name = 'version' AND column_name = 'ledger'"
 )
+_HAS_CALLS = "SELECT 1 FROM imports.chunks LIMIT 1"
 _ACCEPTED = "SELECT count(*) FROM imports.records WHERE outcome = 'accepted' AND in_input"
 _PUSHING = ("push ", "take in ")
 
@@ -45,21 +50,37 @@ def behind(settings: Settings) -> Behind:
     Raises:
         StorageError: the warehouse, the ledger or a run's record cannot be read.
     """
+    found = _compared(settings)
+    if found != Behind() and (_is_pushing(settings) or of_ledger(settings).firing):
+        return Behind()
+    return found
+
+
+def _compared(settings: Settings) -> Behind:
     with opened_warehouse(settings) as warehouse:
-        if warehouse is None or not warehouse.execute(_SHOWN).fetchone():
-            return Behind()
-        ((shown,),) = warehouse.execute("SELECT ledger FROM sync.version").fetchall()
-        if shown is None:
+        shown = _shown(warehouse) if warehouse else None
+        if warehouse is None or shown is None:
             return Behind()
         with figures(settings) as ledger:
-            if ledger is None or shown == (now := ledger.position()).text:
+            if ledger is None or not (shown or ledger.calls_on_record()):
+                return Behind()
+            now = ledger.position()
+            if now.text == shown:
                 return Behind()
             accepted = sum(counts.accepted for counts in ledger.outcomes().values())
         ((published,),) = warehouse.execute(_ACCEPTED).fetchall()
-    outcomes, _, taken_in = str(shown).partition(" ")
-    if _is_pushing(settings) or of_ledger(settings).firing:
-        return Behind()
+    outcomes, _, taken_in = shown.partition(" ")
     return Behind(outcomes != now.outcomes, taken_in != now.input, max(accepted - published, 0))
+
+
+def _shown(warehouse: "duckdb.DuckDBPyConnection") -> str | None:
+    """Which state of the ledger it shows; "": no push has published yet; None: an older program has."""
+    if not warehouse.execute(_NOTES).fetchone():
+        return None
+    ((shown,),) = warehouse.execute("SELECT ledger FROM sync.version").fetchall()
+    if shown is not None:
+        return str(shown)
+    return None if warehouse.execute(_HAS_CALLS).fetchone() else ""
 
 
 def of_warehouse(settings: Settings) -> Condition:
