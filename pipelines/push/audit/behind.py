@@ -16,14 +16,11 @@ from pipelines.runs.activity_state import unended
 from pipelines.runs.run_state import others_running
 from pipelines.settings import Settings
 from pipelines.text.humanize import plural
+from pipelines.warehouse.structure.version import ledger_shown
 
 if TYPE_CHECKING:  # status answers at once
     import duckdb
 
-_NOTES = (
-    "SELECT 1 FROM duckdb_columns()"
-    " WHERE schema_name = 'sync' AND table_name = 'version' AND column_name = 'ledger'"
-)
 _HAS_CALLS = "SELECT 1 FROM imports.chunks LIMIT 1"
 _ACCEPTED = "SELECT count(*) FROM imports.records WHERE outcome = 'accepted' AND in_input"
 _PUSHING = ("push ", "take in ")
@@ -75,12 +72,8 @@ def _compared(settings: Settings) -> Behind:
 
 def _shown(warehouse: "duckdb.DuckDBPyConnection") -> str | None:
     """Which state of the ledger it shows; "": no push has published yet; None: an older program has."""
-    if not warehouse.execute(_NOTES).fetchone():
-        return None
-    ((shown,),) = warehouse.execute("SELECT ledger FROM sync.version").fetchall()
-    if shown is not None:
-        return str(shown)
-    return None if warehouse.execute(_HAS_CALLS).fetchone() else ""
+    shown = ledger_shown(warehouse)
+    return None if shown == "" and warehouse.execute(_HAS_CALLS).fetchone() else shown
 
 
 def of_warehouse(settings: Settings) -> Condition:

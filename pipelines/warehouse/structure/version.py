@@ -76,3 +76,12 @@ def note_views(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
 def note_ledger(connection: duckdb.DuckDBPyConnection, state: str | None) -> None:
     """Record which state of the ledger schema imports shows; None: there is no ledger."""
     connection.execute(f"UPDATE {_TABLE} SET ledger = ? WHERE ledger IS DISTINCT FROM ?", [state, state])
+
+
+def ledger_shown(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """What `note_ledger` recorded, "" where it has not yet; None where an older program made the table."""
+    try:
+        ((state,),) = connection.execute(f"SELECT ledger FROM {_TABLE}").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    return str(state or "")
