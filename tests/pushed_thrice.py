@@ -8,7 +8,7 @@ from typing import Any
 from beginnings import Beginning
 from histories import active_offer, sends_to, write_rows
 
-from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
+from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports
 from pipelines.push.run import plan
 from pipelines.sandbox import Account
 from pipelines.settings import Settings

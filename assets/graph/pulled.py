@@ -14,7 +14,7 @@ from assets.runs.engine_calls import engine
 from assets.runs.pools import PULL_POOL, WAREHOUSE_POOL
 from pipelines.pull.run import publish_latest, snapshot_dataset
 from pipelines.pull.snapshot import ReadOptions
-from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
+from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports
 from pipelines.runs.recording import Skipped
 from schemas.columns import Dataset
 from schemas.registry import BY_PRODUCT, PULLED

@@ -20,7 +20,7 @@ from assets.runs.engine_calls import engine
 from assets.runs.pools import PUSH_POOL
 from assets.runs.started_by import attended
 from pipelines.errors import BusyError, UsageError
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.files.find import find_sources
 from pipelines.push.run import intake, send

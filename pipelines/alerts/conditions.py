@@ -20,7 +20,7 @@
     damaged:webhooks     the queue of events cannot be read
     low:disk             fewer bytes are free than a run needs (`storage.needed_space`)
     empty:data           nothing was ever pulled or pushed with this data directory
-    behind:warehouse     it lacks outcomes that the ledger has (`pipelines.push.audit.behind`)
+    behind:warehouse     it lacks outcomes that the ledger has (`pipelines.push.audit.publish.behind`)
     lost:ledger          the ledger does not know what was pushed (`pipelines.push.audit.lost_ledger.detect`)
     by_hand:revenue      rows are in doubt that no push settles (`pipelines.push.audit.alerts`)
     differs:<dataset>    rows say something else by now than was sent (`pipelines.push.audit.alerts`)

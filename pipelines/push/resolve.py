@@ -16,7 +16,7 @@ from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.archive.corrected import changed_fields
 from pipelines.push.audit.archive.files import archive_folder, archived, reading_archive
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.checks import differing_rows as differing
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.lock import push_lock

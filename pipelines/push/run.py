@@ -13,7 +13,7 @@ from typing import Unpack
 from pipelines.process import interrupts
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
-from pipelines.push.audit.publish import outcomes_published
+from pipelines.push.audit.publish.publish import outcomes_published
 from pipelines.push.checks.revenue.same_rows import Decision
 from pipelines.push.files.find import Sources, Unread, find_sources, refuse_unread, without_queries
 from pipelines.push.intake.dataset import Incoming

@@ -13,15 +13,15 @@ import duckdb
 
 from pipelines.privacy import Privacy
 from pipelines.push.audit.adopt import sent_otherwise
-from pipelines.push.audit.archive.rows import all_archived, keep, noting, refuse_damaged
+from pipelines.push.audit.archive.rows import all_archived, keep, refuse_damaged
+from pipelines.push.audit.lost_ledger.calls_under_way import begin_notes, noting
 from pipelines.push.checks.compare import SYNCED, SendsStage, compare, may_turn_out, note_answered
 from pipelines.push.checks.compared import Compared
 from pipelines.push.figures import figures_recorded
 from pipelines.push.intake.dataset import Incoming, put_on_record
-from pipelines.push.intake.found import MOST_REASONS, Intake, held_reasons
+from pipelines.push.intake.found import Intake, all_reasons
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.revenue.loop import Unsettled, push_revenue
 from pipelines.push.send.options import SendChoices
 from pipelines.push.send.repeatable import send_repeatable
@@ -130,6 +130,8 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
             compared.reopen(ledger)
         with figures_recorded(pushing.settings.data_dir, record, pushing.client, ledger, compared):
             # before anything leaves: the files may be gone by the next push
+            if name == REVENUE:
+                begin_notes(pushing.settings)
             keep(connection, name, pushing.settings)
             if may_turn_out(connection):
                 pushing.corrected.append(name)
@@ -142,11 +144,13 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
                 await send_repeatable(
                     compared, pushing.client, ledger, pushing.settings, pushing.choices, seen
                 )
-        why, synced = held_reasons(connection), compared.held_back(SYNCED) if name == REVENUE else 0
+        why, synced = (
+            all_reasons(connection, name, ledger),
+            compared.held_back(SYNCED) if name == REVENUE else 0,
+        )
         waits = compared.retries_later(ledger)
     _warn_of_unsent(name, waits, synced)
-    with ledger.begin() as transaction:
-        return why | reasons(transaction, name, MOST_REASONS), unsettled
+    return why, unsettled
 
 
 def _warn_of_unsent(name: str, waits: int, synced: int) -> None:

@@ -16,7 +16,7 @@ from forked import Forked
 from processes import environment, process
 
 from pipelines.cli.shared.attention import behind_notes
-from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
+from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import push
@@ -243,7 +243,7 @@ def test_ctrl_c_at_any_moment_of_an_intake_is_nothing_else(
 PUBLISHED = """
 import signal
 from pipelines.process import interrupts
-from pipelines.push.audit.publish import outcomes_published
+from pipelines.push.audit.publish.publish import outcomes_published
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.send.options import SendChoices
 from pipelines.settings import load_settings

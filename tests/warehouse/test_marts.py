@@ -12,7 +12,7 @@ from beginnings import seeded
 from oracle import every_mart, expected, key_of, mart, query
 
 from pipelines.pull.run import pull
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.run import push
 from pipelines.sandbox import API_KEY, Account, running, seed_account, write_history
 from pipelines.settings import Settings, load_settings

@@ -21,7 +21,7 @@ from receiving import LIST, PHONE, arrive, delivery, encoded, event_rows, opt_ou
 from pipelines.alerts.after_run import conditions
 from pipelines.cli.commands.webhooks import show_webhooks
 from pipelines.privacy import Privacy
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.warehouse import webhook_events as published
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.published import last_sent_at, unread_events

@@ -77,7 +77,7 @@ def pull(
     refuse_misspelt()
     settings.require_key()
     from pipelines.pull.run import pull_all, pull_chosen  # noqa: PLC0415 - help answers at once
-    from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports  # noqa: PLC0415 - the same
+    from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports  # noqa: PLC0415 - the same
     from pipelines.runs.recording import this_run  # noqa: PLC0415 - the same
 
     started = time.monotonic()

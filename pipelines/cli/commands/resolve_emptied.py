@@ -1,6 +1,6 @@
 """`trackly-sync resolve --account-emptied`: what a ledger that was lost does not know is in the account no more.
 
-What does not belong here: what is done about it (`pipelines.push.audit.lost_ledger.emptied`).
+What does not belong here: what is done about it (`pipelines.push.audit.adopt.emptied`).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def state_emptied(settings: Settings, reason: str, as_json: bool, *, other: Sequ
     """
     if any(one not in (None, False, []) for one in other):
         raise UsageError("--account-emptied is about all of the account.", "Give it and --reason alone.")
-    from pipelines.push.audit.lost_ledger.emptied import account_emptied  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.adopt.emptied import account_emptied  # noqa: PLC0415 - help answers at once
 
     found = account_emptied(settings, reason)
     if as_json:

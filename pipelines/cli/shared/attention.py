@@ -73,7 +73,7 @@ def behind_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: the ledger, the warehouse or a run's record cannot be read.
     """
-    from pipelines.push.audit.behind import of_warehouse  # noqa: PLC0415 - help answers at once
+    from pipelines.push.audit.publish.behind import of_warehouse  # noqa: PLC0415 - help answers at once
 
     found = of_warehouse(settings)
     return [f"{found.text}. {found.remedy}"] if found.firing or found.noted else []

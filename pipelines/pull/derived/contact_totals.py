@@ -4,7 +4,7 @@ It is the same consistent scan as a pull's, of which only the totals are kept an
 the pull takes is read with the same key and the same figures. Beyond that this decoder is laxer on purpose: a contact
 that cannot be read leaves rows in doubt, so a figure may be written as a text, and what is wrong in other columns, or
 against a declared check, is for the pull to quarantine. Keys are as strict as there. What does not belong here: what
-the totals mean for rows in doubt (`pipelines.push.revenue.settle`).
+the totals mean for rows in doubt (`pipelines.push.revenue.settle.settle`).
 """
 
 from collections.abc import Callable, Iterator

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from pipelines.alerts.after_run import watched
 from pipelines.alerts.conditions import Condition
-from pipelines.push.audit.behind import of_warehouse
 from pipelines.push.audit.late_revenue import condition, open_alarms
 from pipelines.push.audit.lost_ledger.detect import of_ledger
+from pipelines.push.audit.publish.behind import of_warehouse
 from pipelines.push.ledger.status import by_hand, differing, doubt_outside, outcomes
 from pipelines.push.outcomes import Outcomes
 from pipelines.settings import Settings

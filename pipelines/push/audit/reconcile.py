@@ -24,7 +24,7 @@ from pipelines.pull.derived.contact_totals import ContactTotals, read_totals, to
 from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import lost
-from pipelines.push.audit.publish_differences import publish_differences
+from pipelines.push.audit.publish.differences import publish_differences
 from pipelines.push.audit.reconcile_query import (
     ACKNOWLEDGED_COLUMNS,
     CLICKED_COLUMNS,

@@ -16,6 +16,8 @@ from pipelines.push.checks.revenue.same_rows import number_decided
 from pipelines.push.files.find import Source
 from pipelines.push.findings.files import equal_files
 from pipelines.push.ledger.db.call_states import REVENUE
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.sums import reasons
 from pipelines.push.outcomes import Outcome
 from pipelines.push.parse.facts import EMPTY
 from pipelines.push.stage.decimal_sign_of_file import files_of_doubtful_thousands
@@ -117,3 +119,15 @@ def held_reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         [MOST_REASONS],
     ).fetchall()
     return dict(found)
+
+
+def all_reasons(connection: duckdb.DuckDBPyConnection, name: str, ledger: Ledger) -> dict[str, int]:
+    """Why rows were left out, by the stage and by their calls, and how many: of each the most frequent first.
+
+    Args:
+        connection: the stage.
+        name: what it holds.
+        ledger: what came of the calls.
+    """
+    with ledger.begin() as transaction:
+        return held_reasons(connection) | reasons(transaction, name, MOST_REASONS)

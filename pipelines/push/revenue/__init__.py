@@ -1,7 +1,7 @@
 """Revenue, which the API counts again when it is sent again: read, settle, send, and read again.
 
-    loop ─▶ read_and_settle (the contacts' totals) ─▶ settle ─▶ interval ─▶ subset_sum
-    turned_up_late (alarms) ─▶ growth;  said_to_be_there (contradicted);  waiting (how long)
+    loop ─▶ read_and_settle (the contacts' totals) ─▶ settle/ (what they show)
+                  └─▶ turned_up_late (alarms) ─▶ said_to_be_there (contradicted);  waiting (how long)
 
 What does not belong here: making the calls (`pipelines.push.send`), and settling by hand (`pipelines.push.resolve`).
 """

@@ -19,7 +19,7 @@ from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue import in_doubt as ledger_doubt
 from pipelines.push.ledger.queries.revenue.alarms import alarms
 from pipelines.push.outcomes import Outcome
-from pipelines.push.revenue.settle import Settlement, patiently, settled
+from pipelines.push.revenue.settle.settle import Settlement, patiently, settled
 from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import Patience, patience
 from pipelines.push.send.queries import contents

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.totals_readings import Found
 from pipelines.push.outcomes import CONTRADICTED, Outcome, Verdict
-from pipelines.push.revenue.growth import Level, choices, is_clear, rest_of
+from pipelines.push.revenue.settle.growth import Level, choices, is_clear, rest_of
 from pipelines.push.revenue.waiting import later_by
 
 _NOT_THERE = Verdict(

@@ -34,9 +34,9 @@ from pipelines.push.ledger.queries.revenue import absent as ledger_absent
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import CONTRADICTED, SETTLED, Outcome, Verdict
-from pipelines.push.revenue.growth import Level, Rest, choices, is_clear, rest_of, sums_of
-from pipelines.push.revenue.interval import AMBIGUOUS
 from pipelines.push.revenue.said_to_be_there import look_for
+from pipelines.push.revenue.settle.growth import Level, Rest, choices, is_clear, rest_of, sums_of
+from pipelines.push.revenue.settle.interval import AMBIGUOUS
 from pipelines.push.revenue.waiting import later_by, seconds_until
 from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs.recording import now

@@ -26,7 +26,7 @@ from pipelines.push.audit.lost_ledger.survivors import (
     opened_warehouse,
     records_of,
 )
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock

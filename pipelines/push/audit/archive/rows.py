@@ -9,12 +9,11 @@ in the ledger, which every push reads whole, nor in the warehouse alone, which i
     00000001-00000016.parquet    those of sixteen, merged; files whose numbers it covers count no more
 
 A row is in it once for each content that was sent: by identity and the digest that the ledger keeps too. Phone
-numbers are hashed, and messages left out, where settings say so. Beside it is noted which rows really left, and what
-became of them (`lost_ledger.pushed_calls`). What does not belong here: that, while the ledger is there (`ledger`).
+numbers are hashed, and messages left out, where settings say so. What does not
+belong here: which rows really left, and what became of them (`ledger`, and noted beside it `lost_ledger`).
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +31,7 @@ from pipelines.push.audit.archive.files import (
     span,
     without_file,
 )
-from pipelines.push.audit.lost_ledger.calls_under_way import begin_notes, note_call, note_size, sync_notes
 from pipelines.push.ledger.db.call_states import REVENUE
-from pipelines.push.ledger.ledger import Ledger
-from pipelines.push.ledger.statements import LedgerRows
 from pipelines.push.stage.database import is_empty
 from pipelines.push.stage.redact import kept_columns
 from pipelines.push.values.content_digest import kept_content
@@ -126,8 +122,6 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, settings: Settings) -
     folder = archive_folder(settings, name)
     with storage_errors("write", folder), reading_archive(settings, (name,)):
         private_folder(folder)
-        if name == REVENUE:
-            begin_notes(settings)
         files = archived(folder)
         _clean(folder, files)
         number = span(files[-1])[1] + 1 if files else 1
@@ -167,21 +161,6 @@ def refuse_damaged(settings: Settings, datasets: Sequence[str]) -> None:
                     raise StorageError(
                         f"{path} is damaged: it has rows without identity.", without_file(path)
                     )
-
-
-def noting(settings: Settings, ledger: Ledger) -> Callable[[int, LedgerRows], Awaitable[None]]:
-    """What notes each call of revenue before it leaves, by its number in a ledger: it outlives that ledger."""
-    synced = 0
-
-    async def note(number: int, rows: LedgerRows) -> None:
-        nonlocal synced
-        size = note_call(settings, ledger.intended_at(number), rows)
-        await asyncio.to_thread(sync_notes, settings)  # meanwhile other calls go on
-        if size > synced:
-            synced = size
-            note_size(settings, size)
-
-    return note
 
 
 def _fact(name: str, dataset: Dataset, privacy: Privacy, table: str) -> str:

@@ -6,10 +6,11 @@
 Each line is on the disk before its call leaves. What does not belong here: what came of calls (`pushed_calls`).
 """
 
+import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,7 @@ from pipelines.settings import Settings
 from pipelines.storage import private_folder, storage_errors, sync_file, sync_folder
 
 if TYPE_CHECKING:  # status answers at once
+    from pipelines.push.ledger.ledger import Ledger
     from pipelines.push.ledger.statements import LedgerRows
 
 _UNDER_WAY, _SIZE = "under-way", "under-way-size"
@@ -59,6 +61,21 @@ def begin_notes(settings: Settings) -> None:
         private_folder(path.parent)
         path.touch()
         sync_folder(path.parent)
+
+
+def noting(settings: Settings, ledger: "Ledger") -> "Callable[[int, LedgerRows], Awaitable[None]]":
+    """What notes each call of revenue before it leaves, by its number in a ledger: it outlives that ledger."""
+    synced = 0
+
+    async def note(number: int, rows: "LedgerRows") -> None:
+        nonlocal synced
+        size = note_call(settings, ledger.intended_at(number), rows)
+        await asyncio.to_thread(sync_notes, settings)  # meanwhile other calls go on
+        if size > synced:
+            synced = size
+            note_size(settings, size)
+
+    return note
 
 
 def note_call(settings: Settings, at: str, rows: "LedgerRows") -> int:

@@ -24,7 +24,7 @@ from pipelines.cli.commands.status import status as status_command
 from pipelines.errors import StorageError
 from pipelines.push.audit.acknowledged import balances
 from pipelines.push.audit.adopt.adopt import adopt
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.status import outcomes

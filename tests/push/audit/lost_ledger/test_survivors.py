@@ -17,10 +17,10 @@ from pipelines.errors import StorageError, UsageError
 from pipelines.privacy import Privacy
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.archive.rows import keep as archive
-from pipelines.push.audit.lost_ledger.calls_under_way import pushed_folder
+from pipelines.push.audit.lost_ledger.calls_under_way import begin_notes, pushed_folder
 from pipelines.push.audit.lost_ledger.detect import lost, of_ledger
-from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.checks.compare import compare
 from pipelines.push.ledger.opening import open_ledger
@@ -180,6 +180,7 @@ def test_rows_that_a_killed_push_did_not_send_are_sent_by_the_next(
         with pytest.raises(ValueError, match="totals"):  # by which a lost call is settled
             Queue(compared)
         stage.execute("DELETE FROM verdicts")  # as if the sends were there
+        begin_notes(settings)
         assert archive(stage, "revenue", settings) == LAST
     assert not lost(settings)
     synced, notes, fsync = set[str](), pushed_folder(settings) / "under-way", os.fsync

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import StorageError
-from pipelines.push.audit.publish import _sent_text
+from pipelines.push.audit.publish.publish import _sent_text
 from pipelines.push.ledger.opening import existing_ledger, open_ledger
 from pipelines.push.ledger.status import outcomes
 from pipelines.settings import Settings

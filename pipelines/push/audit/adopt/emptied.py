@@ -12,7 +12,7 @@ from pipelines.errors import UsageError
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import Lost, Surviving
 from pipelines.push.audit.lost_ledger.pushed_calls import set_aside
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pipelines.errors import ServiceError
 from pipelines.pull.run import pull
 from pipelines.push.audit.archive.files import archive_folder, archived
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.outcomes import Outcome
 from pipelines.push.resolve import acknowledge_differing, differing_rows, in_doubt, resolve
 from pipelines.push.run import PushReport, push

@@ -6,10 +6,10 @@ What does not belong here: filling them (`audit.publish`), and a ledger that was
 import logging
 
 from pipelines.errors import TracklySyncError
-from pipelines.push.audit.behind import behind
 from pipelines.push.audit.lost_ledger.detect import refuse_older
 from pipelines.push.audit.lost_ledger.survivors import opened_warehouse
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.behind import behind
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.ledger.lock import push_lock
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.settings import Settings

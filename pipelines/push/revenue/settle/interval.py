@@ -24,7 +24,7 @@ from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Totals
 from pipelines.push.outcomes import CAUSES, EVIDENCE, NO_READING, RESOLVED, SETTLED, UNREAD, Outcome
-from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
+from pipelines.push.revenue.settle.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import later_by
 from pipelines.text.humanize import money, plural
 from schemas.values.money import CENT, amount_of

@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY, Entry
+from pipelines.push.ledger.queries.revenue.absent import UNDER_WAY
 from pipelines.push.ledger.queries.revenue.in_doubt import SentRow
 from pipelines.push.ledger.totals_readings import Found, Totals
 from pipelines.push.outcomes import UNREAD, Outcome, Verdict, cause
-from pipelines.push.revenue.growth import choices
-from pipelines.push.revenue.settle import patiently, settled
-from pipelines.push.revenue.subset_sum import Alike, Fate, explain, fates
-from pipelines.push.revenue.turned_up_late import _learned, _turned_up_on, _verdict
+from pipelines.push.revenue.settle.growth import choices
+from pipelines.push.revenue.settle.settle import patiently, settled
+from pipelines.push.revenue.settle.subset_sum import Alike, Fate, explain, fates
 from pipelines.push.revenue.waiting import Patience, _ready
 
 KINDS = st.lists(
@@ -189,25 +188,6 @@ def test_when_a_reading_can_settle_a_row() -> None:
     assert _ready(row, at, of) == "2026-01-01T00:24:00+00:00"
     assert _ready(other, at, of) == "2026-01-01T00:20:30+00:00"
     assert other._replace(phone_amount_before=None).on_phone_before is None
-
-
-def test_revenue_that_turned_up_late_teaches_how_long_to_wait() -> None:
-    """Half as much again as the age at which it was seen; where the last look was long ago, that look is it."""
-
-    def late(read_from: str | None) -> Entry:
-        sent = "2026-01-01T00:00:00+00:00"
-        return Entry(
-            1, "r", 1, "+15550000001", "1", 5, sent, read_from, read_from, 0, 0, 0, 0, Outcome.PENDING
-        )
-
-    assert _learned([late(None)], "2026-01-01T00:10:00+00:00") == (600.0, 900.0)
-    assert _learned([late("2026-01-01T01:00:00+00:00")], "2026-01-01T09:00:00+00:00") == (32_400.0, 7_200.0)
-    assert _learned([late(None)], "2026-01-03T00:00:00+00:00") == (172_800.0, 3_600.0)
-    assert tuple(_verdict(Outcome.PENDING, certain=certain).outcome for certain in (True, False)) == (
-        Outcome.ACCEPTED,
-        Outcome.IN_DOUBT,
-    )
-    assert _turned_up_on([late(None)], None, [], ("", "")) is None
 
 
 def test_sums_of_very_many_amounts_are_not_all_followed() -> None:

@@ -1,6 +1,6 @@
 """What analysts see of pushes: schema imports of the warehouse (records, chunks, resolutions), in one swap.
 
-What does not belong here: the rows of its largest table (`publish_records`), differences (`publish_differences`),
+What does not belong here: the rows of its largest table (`records`), differences (`differences`),
 what the columns mean (`schemas.own_tables.imports`), and how the file is replaced (`pipelines.warehouse.swap`).
 """
 
@@ -17,7 +17,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import reading_archive
 from pipelines.push.audit.lost_ledger.forgotten_sends import find_named, keep_forgotten, restore_forgotten
 from pipelines.push.audit.lost_ledger.survivors import note_published
-from pipelines.push.audit.publish_records import insert_records, keep_facts, replacing_for_records
+from pipelines.push.audit.publish.records import insert_records, keep_facts, replacing_for_records
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipelines.push.ledger.queries.revenue.absent import Counted, Entry
 from pipelines.push.ledger.totals_readings import Totals
-from pipelines.push.revenue.subset_sum import MOST_SUMS
+from pipelines.push.revenue.settle.subset_sum import MOST_SUMS
 from schemas.values.money import CENT
 
 

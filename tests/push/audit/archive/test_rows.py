@@ -21,8 +21,8 @@ from pipelines.pull.run import pull
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.audit.archive import rows as archive_rows
 from pipelines.push.audit.archive.files import archive_folder, archived
-from pipelines.push.audit.lost_ledger.lost_warehouse import publish_missing_imports
-from pipelines.push.audit.publish import publish_imports
+from pipelines.push.audit.publish.lost_warehouse import publish_missing_imports
+from pipelines.push.audit.publish.publish import publish_imports
 from pipelines.push.run import intake, push, send
 from pipelines.sandbox import Account, running
 from pipelines.settings import Settings

@@ -30,8 +30,8 @@ from pipelines.push.outcomes import (
     Outcome,
     Verdict,
 )
-from pipelines.push.revenue.interval import AMBIGUOUS, Contact, Given, Judged, Judgement
-from pipelines.push.revenue.subset_sum import Fate
+from pipelines.push.revenue.settle.interval import AMBIGUOUS, Contact, Given, Judged, Judgement
+from pipelines.push.revenue.settle.subset_sum import Fate
 from pipelines.push.revenue.waiting import Patience, later_by
 
 _Key = TypeVar("_Key")
