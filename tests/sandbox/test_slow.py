@@ -69,7 +69,7 @@ def test_a_slow_account_does_the_work_also_when_nobody_waits(
     server: Server, account: Account, kind: str
 ) -> None:
     """What a client gave up waiting for is done all the same: with `stall` at once, with `latency` at the end."""
-    server.faults.active.append(parse_fault(f"{kind},path=sends,seconds=0.1,per_row=0.2"))
+    server.faults.active.append(parse_fault(f"{kind},path=sends,seconds=0.1,per_row=1.5"))
     with (
         httpx.Client(base_url=server.url, headers={"X-Api-Key": API_KEY}, timeout=0.15) as hasty,
         pytest.raises(httpx.ReadTimeout),

@@ -73,7 +73,7 @@ AMBIGUOUS = {
 @pytest.mark.parametrize("kind", AMBIGUOUS)
 def test_revenue_is_never_sent_again_on_a_doubt(wire: Any, naps: list[float], kind: str) -> None:
     """Once revenue may have been received, the call ends as OutcomeUnknown after one attempt."""
-    error, server = play(wire, post_revenue, AMBIGUOUS[kind](wire), wire.reply(ANSWER), timeout_seconds=0.3)
+    error, server = play(wire, post_revenue, AMBIGUOUS[kind](wire), wire.reply(ANSWER), timeout_seconds=2.0)
     assert type(error) is OutcomeUnknown
     assert (len(server.heads), naps) == (1, [])
     assert "POST /history/revenue" in error.message
@@ -85,7 +85,7 @@ def test_revenue_is_never_sent_again_on_a_doubt(wire: Any, naps: list[float], ki
 @pytest.mark.parametrize("kind", AMBIGUOUS)
 def test_sends_are_sent_again(wire: Any, naps: list[float], kind: str) -> None:
     """The API skips sends that it has, so the same failures are retried."""
-    reply, server = play(wire, post_sends, AMBIGUOUS[kind](wire), wire.reply(ANSWER), timeout_seconds=0.3)
+    reply, server = play(wire, post_sends, AMBIGUOUS[kind](wire), wire.reply(ANSWER), timeout_seconds=2.0)
     assert (reply.attempts, reply.value.success_count, len(naps)) == (2, 2, 1)
     assert server.bodies == [BODY, BODY]
 

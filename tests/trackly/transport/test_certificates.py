@@ -207,7 +207,7 @@ def ask_quickly(url: str, wire: Any, **more: Any) -> Any:
     """As `ask`, with a short time-out, which a handshake that hangs is waited for."""
 
     async def run() -> Any:
-        settings = load_settings(api_key=wire.KEY, base_url=url, timeout_seconds=0.5, _env_file=None, **more)
+        settings = load_settings(api_key=wire.KEY, base_url=url, timeout_seconds=2.0, _env_file=None, **more)
         async with TracklyClient(settings) as client:
             with pytest.raises(ServiceError) as caught:
                 await get_page(client, "/lists", "lists")

@@ -244,7 +244,7 @@ def test_a_proxy_that_gives_no_tunnel_is_named(wire: Any, monkeypatch: pytest.Mo
 
     with serving(handle) as server:
         monkeypatch.setenv("HTTPS_PROXY", server.place)
-        error = go(path, "https://api.example.test/api/v2", wire, timeout_seconds=0.5)
+        error = go(path, "https://api.example.test/api/v2", wire, timeout_seconds=3.0)
         assert type(error) is ServiceError
         assert f"No connection through the proxy {server.place} within the time-out" in error.message
         assert "NO_PROXY" in error.remedy
