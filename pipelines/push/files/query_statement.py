@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.databases.duckdb_instances import attached
 from pipelines.errors import UsageError
 from pipelines.storage import storage_errors
 from schemas.derived.tables import literal, quoted
@@ -128,7 +129,7 @@ def _text(path: Path) -> str:
 
 def _tree(path: Path, text: str) -> tuple[str, Any]:
     """The one statement as text without what may follow it, and parsed."""
-    with duckdb.connect(config={"enable_external_access": False, "threads": 1}) as connection:
+    with attached(None, "query") as connection:  # which parses it and runs nothing of it
         try:
             statements = connection.extract_statements(text)
         except duckdb.Error as error:  # it speaks of the query, nothing else has been read
