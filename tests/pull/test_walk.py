@@ -1,14 +1,12 @@
 """The walk of a page of contacts in docs/architecture.md, traced: each module once, and data is handed on."""
 
-import sys
-import threading
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from profiled import Begun, profiled
 
 from pipelines.pull.run import pull
 from pipelines.sandbox import Account, seed_account
@@ -71,35 +69,23 @@ class Tracer:
 
     def __init__(self) -> None:
         self.entered: list[tuple[str, str]] = []
-        self._suspended: list[FrameType] = []
+        self._begun = Begun()
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
         name = module(frame) if event == "call" else ""
-        if not name or frame.f_code.co_name.startswith("__init__") or frame in self._suspended:
+        if not name or frame.f_code.co_name.startswith("__init__") or not self._begun(frame):
             return
-        if frame.f_code.co_flags & 0x2A0:  # generators and coroutines
-            self._suspended.append(frame)
         came_from = caller(frame)
         waits = name == "pull/replies/fetch" and came_from == "pull/write/snapshot_files"
         if came_from != name and not waits:
             self.entered.append((name, frame.f_code.co_name))
 
 
-def traced(work: Callable[[], object]) -> list[tuple[str, str]]:
-    tracer, before = Tracer(), (sys.getprofile(), threading.getprofile())
-    threading.setprofile(tracer)
-    sys.setprofile(tracer)
-    try:
-        work()
-    finally:
-        sys.setprofile(before[0])
-        threading.setprofile(before[1])
-    return tracer.entered
-
-
 def test_a_page_enters_each_module_once(settings: Settings) -> None:
     """From the scan to the spool, and from the batch to the data file; what ends a snapshot is not the page's way."""
-    entered = traced(lambda: pull(settings, ["contacts"], "run"))
+    tracer = Tracer()
+    profiled(tracer, lambda: pull(settings, ["contacts"], "run"))
+    entered = tracer.entered
     at = entered.index(("pull/read/scan", "scan"))
     end = entered.index(("pull/replies/spool", "put"))
     way = [name for name, _ in entered[at : end + 1] if name in WALK]
