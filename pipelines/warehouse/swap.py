@@ -5,12 +5,13 @@ readers open: a writer makes a copy beside it, changes the copy, and puts it in 
 has the old file open keeps all of the old one. What does not belong here: what the tables are.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -21,8 +22,16 @@ from pipelines.storage import is_there, private_folder, storage_errors, sync_fil
 from pipelines.warehouse.structure.connection import NAME, STORAGE_VERSION, opened_for_writing
 from pipelines.warehouse.structure.version import refuse_newer
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 WRITER_LOCK_SECONDS = 600.0
 """How long a second writer waits for the first before it gives up."""
+
+_SILENT_SECONDS = 1.0
+"""How long it waits before it says so."""
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -118,7 +127,7 @@ def _writer_lock(warehouse: Path, seconds: float = WRITER_LOCK_SECONDS) -> Itera
     lock = FileLock(warehouse.with_name(f".{warehouse.name}.lock"))
     try:
         with storage_errors("lock", warehouse):
-            lock.acquire(timeout=seconds)
+            _acquire(lock, warehouse, seconds)
     except Timeout:
         raise BusyError(
             f"Another process has been writing {warehouse} for {seconds:.0f} seconds.",
@@ -128,6 +137,30 @@ def _writer_lock(warehouse: Path, seconds: float = WRITER_LOCK_SECONDS) -> Itera
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: "FileLock", warehouse: Path, seconds: float) -> None:
+    """Take the lock; who waits longer than a moment is told for what, since a stop may end in this.
+
+    Args:
+        lock: of the warehouse.
+        warehouse: the file.
+        seconds: how long to wait.
+
+    Raises:
+        Timeout: another process has held it for so long.
+    """
+    from filelock import Timeout  # noqa: PLC0415 - as in `_writer_lock`
+
+    silent = min(seconds, _SILENT_SECONDS)
+    try:
+        lock.acquire(timeout=silent)
+    except Timeout:
+        _log.warning(
+            "Another process is writing %s: waiting up to %.0f seconds for it.",
+            warehouse, seconds - silent, extra={"event": "wait"},
+        )  # fmt: skip
+        lock.acquire(timeout=seconds - silent)
 
 
 def _blank() -> bytes:

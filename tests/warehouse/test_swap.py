@@ -34,7 +34,10 @@ def test_a_replacement_keeps_what_it_does_not_touch(tmp_path: Path) -> None:
     assert numbers(path) == [1] * 1000
 
 
-def test_a_writer_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path) -> None:
+def test_a_writer_that_does_not_end_is_waited_for_aloud_and_not_without_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A push that was stopped publishes before it ends: who stopped it is told what it waits for."""
     path = tmp_path / "warehouse.duckdb"
     with (
         FileLock(tmp_path / ".warehouse.duckdb.lock"),
@@ -42,6 +45,7 @@ def test_a_writer_that_does_not_end_is_not_waited_for_without_end(tmp_path: Path
         _writer_lock(path, seconds=0.01),
     ):
         pass
+    assert caplog.messages == [f"Another process is writing {path}: waiting up to 0 seconds for it."]
 
 
 def test_a_failed_replacement_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
