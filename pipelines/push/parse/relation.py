@@ -5,11 +5,12 @@ mean (`values.formats`).
 """
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -30,7 +31,7 @@ from pipelines.push.parse.typed_columns import (
 )
 from pipelines.push.values.api_records import Presence
 from pipelines.push.values.columns import match
-from pipelines.push.values.fast_typing import prove
+from pipelines.push.values.fast_typing import plain, prove
 from pipelines.push.values.fast_typing import schema as typed_schema
 from pipelines.storage import storage_errors
 from schemas.columns import Dataset
@@ -48,13 +49,15 @@ class Stretch:
             columns: as VARCHAR with `problem` (why the row cannot be read, else NULL) and `broken` (the line, where
             it is no record); or typed with `marks`.
         proven: whether they are typed, since nothing is wrong with any (see `fast_typing`).
-        presence: what is known of their fields, where they are.
+        presence: what is known of their fields; of texts, which columns have none.
+        plain: the columns of texts that need no careful way.
         typed_amounts: the amounts that are numbers in the file, so that how their texts are written says nothing.
     """
 
     query: str
     proven: bool = False
     presence: Presence = frozenset()
+    plain: frozenset[str] = frozenset()
     typed_amounts: frozenset[str] = frozenset()
 
 
@@ -132,23 +135,37 @@ class Stream:
     typed_amounts: frozenset[str] = frozenset()
 
 
-def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[Presence | None, pa.RecordBatch]]:
-    """Each batch, typed where it is proven, and what is known of all that were by then; None where it is not proven.
+class _Known(NamedTuple):
+    """What is known of a batch; see `Stretch`."""
+
+    proven: bool
+    presence: Presence
+    plain: frozenset[str] = frozenset()
+
+    def after(self, before: "_Known | None") -> "_Known":
+        """Less and less, so that batches that differ in turns do not each make a part."""
+        if before is None:
+            return self
+        return _Known(self.proven, before.presence & self.presence, before.plain & self.plain)
+
+
+def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[_Known, pa.RecordBatch]]:
+    """Each batch, typed where it is proven, and what is known of all that were by then; the same of all others.
 
     An error is kept, since Arrow and DuckDB would pass on its text only. Ctrl-C is one of them: they would make an
     error of it.
     """
     try:
-        known: Presence | None = None
+        known: dict[bool, _Known] = {}
         for batch in stream.batches:
             typed = prove(dataset, batch)
-            if typed is None:
-                yield None, batch
-                continue
-            here = _presence(typed)
-            # less and less, so that batches that differ in turns do not each make a part
-            known = here if known is None else known & here
-            yield known, typed
+            here = (
+                _Known(False, _absent(dataset, _with_values(batch)), plain(dataset, batch))
+                if typed is None
+                else _Known(True, _presence(typed))
+            )
+            known[here.proven] = here.after(known.get(here.proven))
+            yield known[here.proven], batch if typed is None else typed
     except (Exception, KeyboardInterrupt) as error:  # raised again by `opened_relation`
         stream.failed.append(error)
         raise
@@ -156,17 +173,27 @@ def _judged(dataset: Dataset, stream: Stream) -> Iterator[tuple[Presence | None,
 
 def _stretches(connection: duckdb.DuckDBPyConnection, dataset: Dataset, stream: Stream) -> Generator[Stretch]:
     """Batches that follow each other and are proven, or are not."""
-    for presence, group in groupby(_judged(dataset, stream), lambda pair: pair[0]):
+    for known, group in groupby(_judged(dataset, stream), lambda pair: pair[0]):
         rows = (batch for _, batch in group)
-        columns = stream.schema if presence is None else typed_schema(dataset)
+        columns = typed_schema(dataset) if known.proven else stream.schema
+        query, amounts = (
+            (f"FROM {_INCOMING}", frozenset()) if known.proven else (stream.query, stream.typed_amounts)
+        )
         connection.register(_INCOMING, pa.RecordBatchReader.from_batches(columns, rows))
         try:
-            if presence is None:
-                yield Stretch(stream.query, typed_amounts=stream.typed_amounts)
-            else:
-                yield Stretch(f"FROM {_INCOMING}", True, presence)
+            yield Stretch(query, known.proven, known.presence, known.plain, amounts)
         finally:
             connection.unregister(_INCOMING)
+
+
+def _absent(dataset: Dataset, there: Container[str]) -> Presence:
+    """Of which columns there is no text."""
+    return frozenset((name, False) for name in dataset.columns if name not in there)
+
+
+def _with_values(batch: pa.RecordBatch) -> set[str]:
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return {name for name, column in columns if column.null_count < len(batch)}
 
 
 def _presence(batch: pa.RecordBatch) -> Presence:
@@ -217,7 +244,7 @@ def _parquet(
     values = select_values(dataset, found, relation, row="file_row_number + 1")
     if values is None:
         query = select_texts(dataset, found, relation, row="file_row_number + 1")
-        stretch = Stretch(query, typed_amounts=own)
+        stretch = Stretch(query, presence=_absent(dataset, found), typed_amounts=own)
         with _without_statistics(connection) if has_floats(found) else nullcontext():
             yield stretch
         return

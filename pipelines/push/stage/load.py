@@ -4,7 +4,7 @@ What does not belong here: the tables and the stage's life (`database`), reading
 text means (`values`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -22,13 +22,14 @@ from pipelines.push.values.formats import (
     ZONE_ASSUMED,
     bare,
     marks,
+    plainly_typed,
     problem,
     typed,
 )
 from pipelines.push.values.identity import identity_base
 from pipelines.text.humanize import plural
-from schemas.columns import Dataset
-from schemas.derived.tables import literal
+from schemas.columns import Dataset, Field, Kind
+from schemas.derived.tables import TYPES, literal
 
 _REMEDIES = {
     "parquet": "Export the file again.",
@@ -112,36 +113,61 @@ def _note(connection: duckdb.DuckDBPyConnection, number: int, source: Source, fa
 def _insertion(dataset: Dataset, stretch: Stretch) -> str:
     """The statement that loads the texts of a query: as they are, then bare, then typed, then judged.
 
-    Its parameters are how many rows the stage has, and the file's number.
+    To plan it takes longer than a small file's rows, so what a column needs no look at is left out. Its parameters
+    are how many rows the stage has, and the file's number.
     """
-    fields = dataset.fields
     names = ", ".join(dataset.columns)
-    cleaned = ", ".join(f"{bare(field, field.name)} AS b_{field.name}" for field in fields)
-    values = ", ".join(f"{typed(field, f'b_{field.name}')} AS v_{field.name}" for field in fields)
-    found = (problem(field, f"b_{field.name}", f"v_{field.name}") for field in fields)
-    complaints = ", ".join(filter(None, found))
-    bits = _marks(dataset, stretch)
+    there = [field for field in dataset.fields if (field.name, False) not in stretch.presence]
+    cleaned = "".join(f", {_bare(field, stretch)} AS b_{field.name}" for field in there)
+    values = ", ".join(f"{_value(field, stretch)} AS v_{field.name}" for field in dataset.fields)
+    bits = _marks(there, stretch)
     renamed = ", ".join(f"v_{name} AS {name}" for name in dataset.columns)
     raw = (
         f"coalesce(to_json(broken), to_json({{{', '.join(f'{literal(n)}: {n}' for n in dataset.columns)}}}))"
     )
-    known_by = identity_base(dataset.name, fields)
+    known_by = identity_base(dataset.name, dataset.fields)
     base = "" if known_by in dataset.columns else f"{known_by} AS base, "
     return (
         "INSERT INTO input BY NAME SELECT seq, file, row, line, last_line, problem, raw, marks,"
-        f" {content(dataset)} AS content, {base}{names} FROM ("
+        f" {content(dataset, stretch.presence)} AS content, {base}{names} FROM ("
         f"SELECT $1 + row AS seq, $2::INTEGER AS file, row, line, last_line, nullif(found, '') AS problem, "
         f"raw, marks, {renamed} FROM ("
-        f"SELECT *, coalesce(problem, concat_ws('; ', {complaints})) AS found,"
+        f"SELECT *, coalesce(problem, concat_ws('; ', {_problems(there, stretch)})) AS found,"
         f" CASE WHEN found <> '' THEN {raw} END AS raw FROM ("
-        f"SELECT *, {values}, CAST({bits} AS USMALLINT) AS marks FROM (SELECT *, {cleaned} FROM ({stretch.query})))))"
+        f"SELECT *, {values}, CAST({bits} AS USMALLINT) AS marks FROM (SELECT *{cleaned} FROM ({stretch.query})))))"
     )
 
 
-def _marks(dataset: Dataset, stretch: Stretch) -> str:
-    """The bits of a row; those of amounts only where these are written as texts."""
-    written = (field for field in dataset.fields if field.name not in stretch.typed_amounts)
-    return " | ".join(filter(None, (marks(field, field.name, f"b_{field.name}") for field in written)))
+def _bare(field: Field, stretch: Stretch) -> str:
+    return f"nullif({field.name}, '')" if field.name in stretch.plain else bare(field, field.name)
+
+
+def _value(field: Field, stretch: Stretch) -> str:
+    if (field.name, False) in stretch.presence:
+        return f"NULL::{TYPES[field.kind]}"
+    return (plainly_typed if field.name in stretch.plain else typed)(field, f"b_{field.name}")
+
+
+def _problems(there: Sequence[Field], stretch: Stretch) -> str:
+    doubtful = (field for field in there if field.name not in stretch.plain)
+    found = (problem(field, f"b_{field.name}", f"v_{field.name}") for field in doubtful)
+    return ", ".join(filter(None, found)) or "NULL"
+
+
+def _marks(there: Sequence[Field], stretch: Stretch) -> str:
+    """The bits of a row; those of amounts only where these are written as texts.
+
+    Args:
+        there: the columns that have values.
+        stretch: the rows. A plain text has nothing to remark on.
+    """
+    written = (
+        field
+        for field in there
+        if field.name not in stretch.typed_amounts
+        and not (field.kind is Kind.TEXT and field.name in stretch.plain)
+    )
+    return " | ".join(filter(None, (marks(field, field.name, f"b_{field.name}") for field in written))) or "0"
 
 
 def _typed_insertion(dataset: Dataset, stretch: Stretch) -> str:

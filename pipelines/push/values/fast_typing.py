@@ -7,6 +7,7 @@ formats themselves, and reading files.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -139,6 +140,25 @@ def prove(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) 
     except Doubt:
         return None
     return pa.RecordBatch.from_arrays([*columns, pa.array(marks)], schema=schema(dataset))
+
+
+def plain(dataset: Dataset, batch: pa.RecordBatch, now: datetime | None = None) -> frozenset[str]:
+    """The columns of texts that need no careful way, in a batch of which another one does.
+
+    Args:
+        dataset: what the rows are of.
+        batch: as for `prove`.
+        now: the same.
+    """
+    marks, moment = np.zeros(len(batch), np.uint16), now or datetime.now(UTC)
+    found = set()
+    for field in dataset.fields:
+        column = batch.column(field.name)
+        with suppress(Doubt):
+            if pa.types.is_string(column.type):
+                _typed(field, column, marks, moment)
+                found.add(field.name)
+    return frozenset(found)
 
 
 def _typed(field: Field, column: _Array, marks: npt.NDArray[np.uint16], now: datetime) -> _Array:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pipelines.push.values.decimal_signs import marks_of_amount
 from pipelines.text.sanitize import FORMULA_STARTS
 from schemas.columns import Field, Kind
-from schemas.derived.tables import literal
+from schemas.derived.tables import TYPES, literal
 from schemas.values.instants import BASIC, EXTENDED, plausible_between
 from schemas.values.money import LARGEST
 
@@ -141,6 +141,22 @@ def typed(field: Field, text: str) -> str:
             )
         case _:
             return text
+
+
+def plainly_typed(field: Field, text: str) -> str:
+    """The value of a column whose texts are plain (`fast_typing.plain`): what `typed` finds, by the cast alone.
+
+    Args:
+        field: the column.
+        text: the name of an SQL column, NULL where there is nothing.
+    """
+    match field.kind:
+        case Kind.INTEGER | Kind.MONEY:
+            return f"CAST({text} AS {TYPES[field.kind]})"
+        case Kind.INSTANT:
+            return f"make_timestamptz(epoch_us(CAST({text} AS TIMESTAMP)))"
+        case _:
+            return typed(field, text)
 
 
 def problem(field: Field, text: str, value: str) -> str | None:

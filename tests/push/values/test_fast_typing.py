@@ -10,10 +10,10 @@ import pytest
 
 from pipelines.privacy import KEEP_ALL
 from pipelines.push.parse.records import schema
-from pipelines.push.parse.relation import Stretch, _presence
+from pipelines.push.parse.relation import Stretch, _absent, _presence, _with_values
 from pipelines.push.stage.database import _create
 from pipelines.push.stage.load import _insertion, _typed_insertion
-from pipelines.push.values.fast_typing import prove
+from pipelines.push.values.fast_typing import plain, prove
 from pipelines.push.values.fast_typing import schema as typed_schema
 from schemas.columns import Dataset, Field, Kind
 from schemas.registry import PUSHED
@@ -83,15 +83,23 @@ def texts(dataset: Dataset, columns: dict[str, Sequence[str | None]]) -> pa.Reco
     return pa.record_batch([*places, *values, *[pa.nulls(rows, pa.string())] * 2], schema=schema(dataset))
 
 
-def loaded(dataset: Dataset, rows: pa.Table, insertion: Callable[[Dataset, Stretch], str]) -> list[object]:
-    """What becomes of rows in a stage."""
+def loaded(
+    dataset: Dataset,
+    rows: pa.Table,
+    insertion: Callable[[Dataset, Stretch], str],
+    stretch: Stretch | None = None,
+) -> list[object]:
+    """What becomes of rows in a stage; what is known of them is found in them where it is not given."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")  # rows stay in order
         KEEP_ALL.define(connection)
         _create(connection, dataset)
         connection.register("incoming", rows)
-        known = _presence(rows) if insertion is _typed_insertion else frozenset()
-        connection.execute(insertion(dataset, Stretch("FROM incoming", presence=known)), [0, 0])
+        if stretch is None:
+            stretch = Stretch(
+                "FROM incoming", presence=_presence(rows) if insertion is _typed_insertion else frozenset()
+            )
+        connection.execute(insertion(dataset, stretch), [0, 0])
         return connection.execute("SELECT * EXCLUDE (row, seq) FROM input").fetchall()
 
 
@@ -121,6 +129,18 @@ def test_a_column_is_typed_as_the_formats_type_it(name: str, field: Field) -> No
     careful = loaded(dataset, pa.Table.from_batches([batch for batch, _ in taken]), _insertion)
     quick = loaded(dataset, pa.Table.from_batches([typed for _, typed in taken]), _typed_insertion)
     assert quick == careful
+    texts_of_it = pa.Table.from_batches([batch for batch, _ in taken])
+    assert (
+        loaded(dataset, texts_of_it, _insertion, known_of(dataset, *(batch for batch, _ in taken))) == careful
+    )
+
+
+def known_of(dataset: Dataset, *batches: pa.RecordBatch) -> Stretch:
+    """What is known of rows of which one value may need the careful way."""
+    absent = frozenset.intersection(*(_absent(dataset, _with_values(batch)) for batch in batches))
+    return Stretch(
+        "FROM incoming", False, absent, frozenset.intersection(*(plain(dataset, batch) for batch in batches))
+    )
 
 
 def usual(**changed: str | None) -> pa.RecordBatch:
@@ -186,6 +206,19 @@ def test_good_rows_are_typed_at_once(changed: dict[str, str | None]) -> None:
 )
 def test_what_is_odd_is_left_to_the_formats(changed: dict[str, str | None]) -> None:
     assert prove(SENDS, usual(**changed)) is None
+
+
+@pytest.mark.parametrize("column", ["id", "to_number", "timestamp", "message", "delivered"])
+def test_what_is_beside_an_odd_value_is_as_if_all_went_the_careful_way(column: str) -> None:
+    """Also whether an empty text stands there, or nothing, and where the line is no record."""
+    batch = usual(**{column: " 'null ", "list_number" if column == "delivered" else "delivered": ""})
+    for name, value in {"problem": "unreadable", "broken": "x,y"}.items():
+        texts_of_it = pa.array([None, None, value], pa.string())
+        batch = batch.set_column(batch.schema.get_field_index(name), name, texts_of_it)
+    known = known_of(SENDS, batch)
+    assert known.plain == {*SENDS.columns} - {column}
+    assert known.presence == {("list_id", False), ("length", False)}
+    assert loaded(SENDS, batch, _insertion, known) == loaded(SENDS, batch, _insertion)
 
 
 @pytest.mark.parametrize(
