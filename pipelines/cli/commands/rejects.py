@@ -207,6 +207,19 @@ def _say_where_else(settings: Settings, pushed: Collection[str], outcomes: Colle
             tell(note)
 
 
+def _on_record(settings: Settings, pushed: Collection[str], outcomes: Collection[str]) -> int:
+    """How many rows the ledger has with one of some outcomes, those that differ from what was sent among them."""
+    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
+    from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
+
+    found, differ = counted(settings), differing(settings)
+    return sum(
+        differ[name] if outcome == LeftOutAs.DIFFERS else getattr(found[name], outcome)
+        for name in pushed
+        for outcome in outcomes
+    )
+
+
 def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collection[str], listed: int) -> None:
     """Schema imports is written at the end of a push; one that was killed has left it as it was.
 
@@ -216,16 +229,9 @@ def _say_if_old(settings: Settings, pushed: Collection[str], outcomes: Collectio
         outcomes: those that were asked for.
         listed: how many rows of them schema imports has.
     """
-    from pipelines.push.ledger.status import differing  # noqa: PLC0415 - help answers at once
-    from pipelines.push.ledger.status import outcomes as counted  # noqa: PLC0415 - the same
-    from pipelines.warehouse.left_out import CONFLICT, DIFFERS  # noqa: PLC0415 - the same
-
-    if CONFLICT in outcomes:  # the ledger counts them among those that are quarantined
+    if LeftOutAs.CONFLICT in outcomes:  # the ledger counts them among those that are quarantined
         return
-    ledger, differ = counted(settings), differing(settings)
-    plain_outcomes = [outcome for outcome in outcomes if outcome != DIFFERS]
-    rows = sum(getattr(ledger[name], outcome) for name in pushed for outcome in plain_outcomes)
-    rows += sum(differ[name] for name in pushed if DIFFERS in outcomes)
+    rows = _on_record(settings, pushed, outcomes)
     if rows == listed:
         return
     if notes := ledger_notes(settings):

@@ -77,18 +77,20 @@ async def _scan_in_rounds(
     the rounds may begin, one that is fixed before hides from one at the most. What no order helps against is a row
     that changes in answer to our requests.
     """
-    rounds: list[_Round] = []
-    while len(rounds) < _MOST_ROUNDS:
+    before: _Round | None = None
+    equal = 0
+    for backwards in islice(turns, _MOST_ROUNDS):
         asked = evidence.requests
-        rounds.append(await _read_round(endpoint, fetch, concurrency, evidence, backwards=next(turns)))
-        found, before = rounds[-1], rounds[-2] if len(rounds) > 1 else None
-        evidence.extra_requests += evidence.requests - asked if before else 0
-        evidence.drifted |= before is not None and found != before
+        found = await _read_round(endpoint, fetch, concurrency, evidence, backwards=backwards)
+        if before is not None:
+            evidence.extra_requests += evidence.requests - asked
+            evidence.drifted |= found != before
         totals = [total for _, total in found.values()]
         evidence.total = None if None in totals else sum(filter(None, totals))
-        latest = rounds[-_EQUAL_ROUNDS:]
-        if len(latest) == _EQUAL_ROUNDS and all(one == found for one in latest):
+        equal = equal + 1 if found == before else 1
+        if equal == _EQUAL_ROUNDS:
             return
+        before = found
     evidence.complete = False
     evidence.notes.append(
         f"{endpoint.path}: rows can be asked for by their state only, and changed it whenever they were read"

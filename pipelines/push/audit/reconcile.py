@@ -8,7 +8,7 @@ after it was called absent is an alarm, as in a push. What does not belong here:
 (`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -25,19 +25,10 @@ from pipelines.push.audit.acknowledged import Balance, balances
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import lost
 from pipelines.push.audit.publish.differences import publish_differences
-from pipelines.push.audit.reconcile_query import (
-    ACKNOWLEDGED_COLUMNS,
-    CLICKED_COLUMNS,
-    COMPARE,
-    REVENUE_COLUMNS,
-    SENDS_COLUMNS,
-    Columns,
-)
+from pipelines.push.audit.reconcile_query import compare
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
-from pipelines.push.ledger.queries.revenue.alarms import acknowledged_rows, alarms
-from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.ledger.queries.sums import sent_revenue
+from pipelines.push.ledger.queries.revenue.alarms import alarms
 from pipelines.push.revenue.turned_up_late import find_late
 from pipelines.push.revenue.waiting import patience
 from pipelines.push.stage.database import Progress
@@ -45,7 +36,6 @@ from pipelines.push.stage.totals import TotalsInStage
 from pipelines.runs.recording import details, recorded, this_run
 from pipelines.settings import Settings
 from pipelines.trackly.client import TracklyClient
-from pipelines.warehouse.structure.tables import insert
 from schemas.own_tables.imports import FINDINGS, STILL_TWICE
 
 _NOTABLE = "difference IS NULL OR difference < 0 OR (difference > 0 AND measure <> 'clicks')"
@@ -182,7 +172,7 @@ def reconcile(
 def _reconciled(
     connection: duckdb.DuckDBPyConnection, reading: ContactTotals, ledger: Ledger | None
 ) -> tuple[Reconciliation, pa.Table]:
-    compared = _compare(connection, ledger)
+    compared = compare(connection, ledger)
     found = connection.execute(
         "SELECT finding, count(*), coalesce(sum(CASE WHEN measure = 'revenue' THEN -difference END), 0)"
         f" FROM compared WHERE {_NOTABLE} GROUP BY finding"
@@ -220,57 +210,11 @@ async def _read(settings: Settings, folder: Path, on_progress: Progress | None) 
         return await read_totals(client, settings, folder, on_read)
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int:
-    """Make the table `compared`, after the totals are loaded; returns how many contacts are in it."""
-    tables = {
-        "revenue": REVENUE_COLUMNS,
-        "sends": SENDS_COLUMNS,
-        "clicked": CLICKED_COLUMNS,
-        "acknowledged": ACKNOWLEDGED_COLUMNS,
-    }
-    for name, columns in tables.items():
-        connection.register("incoming", pa.schema(columns).empty_table())
-        connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
-        connection.unregister("incoming")
-    if ledger:
-        with ledger.begin() as transaction:
-            _insert(
-                connection,
-                "revenue",
-                REVENUE_COLUMNS,
-                sent_revenue(transaction, [name for name, _ in REVENUE_COLUMNS]),
-            )
-            _insert(connection, "acknowledged", ACKNOWLEDGED_COLUMNS, [acknowledged_rows(transaction)])
-        for table, dataset, kept in (
-            ("sends", "sends", SENDS_COLUMNS),
-            ("clicked", "clicks", CLICKED_COLUMNS),
-        ):
-            for batch in ledger_rows(ledger, dataset, [name for name, _ in kept], every_part=True):
-                insert(connection, table, batch)
-    connection.execute(COMPARE)
-    ((contacts_compared,),) = connection.execute(
-        "SELECT count(DISTINCT (phone_number, list_id)) FROM compared"
-    ).fetchall()
-    return int(contacts_compared)
-
-
 def _alarms(ledger: Ledger | None) -> int:
     if ledger is None:
         return 0
     with ledger.begin() as transaction:
         return len(alarms(transaction))
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: Columns,
-    batches: Iterable[Sequence[Sequence[Any]]],
-) -> None:
-    for rows in filter(None, batches):
-        values = zip(*rows, strict=True)
-        arrays = [pa.array(some, kind) for some, (_, kind) in zip(values, columns, strict=True)]
-        insert(connection, table, pa.table(arrays, schema=pa.schema(columns)))
 
 
 def _notable(connection: duckdb.DuckDBPyConnection, checked_at: str) -> pa.Table:

@@ -7,33 +7,43 @@ Reads the tables revenue, sends, clicked and acknowledged (rows that were perhap
 looked at already). A surplus that is such rows to the digit is still there; one that has room for them beside other
 revenue may be that alone, which totals do not distinguish. Of revenue, `accepted` is null where a person resolved it
 as rejected: only that its contact is compared comes of it.
-What does not belong here: where the rows come from (`reconcile`).
+What does not belong here: reading the totals, and what comes of the comparison (`reconcile`).
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import duckdb
 import pyarrow as pa
 
+from pipelines.push.ledger.ledger import Ledger
+from pipelines.push.ledger.queries.revenue.alarms import acknowledged_rows
+from pipelines.push.ledger.queries.rows import ledger_rows
+from pipelines.push.ledger.queries.sums import sent_revenue
+from pipelines.warehouse.structure.tables import insert
 from schemas.own_tables.imports import STILL_TWICE
 from schemas.values.money import CENT, sql_amount
 
-Columns = list[tuple[str, pa.DataType]]
-
-REVENUE_COLUMNS: Columns = [
-    ("contact", pa.string()),
-    ("ref", pa.string()),
-    ("accepted", pa.bool_()),
-    ("amount", pa.int64()),
-    ("tries", pa.int64()),
-    ("intended_at", pa.string()),
-    ("amount_before", pa.int64()),
-    ("count_before", pa.int64()),
-    ("phone_amount_before", pa.int64()),
-    ("phone_count_before", pa.int64()),
-    ("read_to", pa.string()),
-    ("message_id", pa.string()),
-]
-SENDS_COLUMNS: Columns = [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())]
-ACKNOWLEDGED_COLUMNS: Columns = [("contact", pa.string()), ("ref", pa.string()), ("amount", pa.int64())]
-CLICKED_COLUMNS: Columns = [("identity", pa.string()), ("outcome", pa.string())]
+_TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
+    "revenue": [
+        ("contact", pa.string()),
+        ("ref", pa.string()),
+        ("accepted", pa.bool_()),
+        ("amount", pa.int64()),
+        ("tries", pa.int64()),
+        ("intended_at", pa.string()),
+        ("amount_before", pa.int64()),
+        ("count_before", pa.int64()),
+        ("phone_amount_before", pa.int64()),
+        ("phone_count_before", pa.int64()),
+        ("read_to", pa.string()),
+        ("message_id", pa.string()),
+    ],
+    "sends": [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())],
+    "acknowledged": [("contact", pa.string()), ("ref", pa.string()), ("amount", pa.int64())],
+    "clicked": [("identity", pa.string()), ("outcome", pa.string())],
+}
+"""What the comparison reads of the ledger, by table."""
 
 _SUMS = f"""
     coalesce(sum(amount) FILTER (accepted), 0) AS amount, count(*) FILTER (accepted) AS rows,
@@ -154,3 +164,46 @@ FROM measured;
 
 `has_room`: the surplus may have rows in it that a person has looked at.
 """
+
+
+def compare(connection: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> int:
+    """Make the table `compared`; returns how many contacts are in it.
+
+    Args:
+        connection: with the tables of `TotalsInStage`.
+        ledger: what was sent; None where there is none yet.
+    """
+    for name, columns in _TABLES.items():
+        connection.register("incoming", pa.schema(columns).empty_table())
+        connection.execute(f"CREATE TEMP TABLE {name} AS FROM incoming")
+        connection.unregister("incoming")
+    if ledger:
+        _fill(connection, ledger)
+    connection.execute(COMPARE)
+    ((contacts,),) = connection.execute(
+        "SELECT count(DISTINCT (phone_number, list_id)) FROM compared"
+    ).fetchall()
+    return int(contacts)
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    with ledger.begin() as transaction:
+        _insert(connection, "revenue", sent_revenue(transaction, _names("revenue")))
+        _insert(connection, "acknowledged", [acknowledged_rows(transaction)])
+    for table, dataset in (("sends", "sends"), ("clicked", "clicks")):
+        for batch in ledger_rows(ledger, dataset, _names(table), every_part=True):
+            insert(connection, table, batch)
+
+
+def _names(table: str) -> list[str]:
+    return [name for name, _ in _TABLES[table]]
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[Sequence[Sequence[Any]]]
+) -> None:
+    columns = _TABLES[table]
+    for rows in filter(None, batches):
+        values = zip(*rows, strict=True)
+        arrays = [pa.array(some, kind) for some, (_, kind) in zip(values, columns, strict=True)]
+        insert(connection, table, pa.table(arrays, schema=pa.schema(columns)))

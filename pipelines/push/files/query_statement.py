@@ -130,17 +130,7 @@ def _text(path: Path) -> str:
 def _tree(path: Path, text: str) -> tuple[str, Any]:
     """The one statement as text without what may follow it, and parsed."""
     with attached(None, "query") as connection:  # which parses it and runs nothing of it
-        try:
-            statements = connection.extract_statements(text)
-        except duckdb.Error as error:  # it speaks of the query, nothing else has been read
-            why = str(error).splitlines()[0]
-            raise UsageError(f"{path} is not a SELECT that DuckDB can run: {why}.", "Correct it.") from None
-        kinds = [statement.type.name for statement in statements]
-        if len(kinds) != 1:
-            raise UsageError(f"{path} holds {len(kinds) or 'no'} statements.", ONE_SELECT)
-        if kinds != ["SELECT"]:
-            kind = _STATEMENTS.get(kinds[0], kinds[0].replace("_", " "))
-            raise UsageError(f"{path} is no SELECT: it holds {kind}.", ONE_SELECT)
+        _refuse_other(connection, path, text)
         found = _serialized(connection, text)
         # DuckDB takes a statement with a semicolon and a comment behind it, but not as part of another one
         while (end := text.rfind(";")) >= 0 and _serialized(connection, text[:end]) == found:
@@ -152,6 +142,21 @@ def _tree(path: Path, text: str) -> tuple[str, Any]:
     if tree.get("error"):
         raise UsageError(f"{path} is a query that cannot be looked into.", "Nest it less deeply.")
     return f"{text}\n", tree["statements"]
+
+
+def _refuse_other(connection: duckdb.DuckDBPyConnection, path: Path, text: str) -> None:
+    """Raise where a text is anything but one SELECT."""
+    try:
+        statements = connection.extract_statements(text)
+    except duckdb.Error as error:  # it speaks of the query, nothing else has been read
+        why = str(error).splitlines()[0]
+        raise UsageError(f"{path} is not a SELECT that DuckDB can run: {why}.", "Correct it.") from None
+    kinds = [statement.type.name for statement in statements]
+    if len(kinds) != 1:
+        raise UsageError(f"{path} holds {len(kinds) or 'no'} statements.", ONE_SELECT)
+    if kinds != ["SELECT"]:
+        kind = _STATEMENTS.get(kinds[0], kinds[0].replace("_", " "))
+        raise UsageError(f"{path} is no SELECT: it holds {kind}.", ONE_SELECT)
 
 
 def _serialized(connection: duckdb.DuckDBPyConnection, text: str) -> str:

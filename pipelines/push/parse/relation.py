@@ -209,6 +209,12 @@ def _named(path: Path) -> str:
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
+def _no_rows(dataset: Dataset) -> Stretch:
+    places, texts = ("row", "line", "last_line"), (*dataset.columns, "problem", "broken")
+    columns = [f"NULL::BIGINT AS {name}" for name in places] + [f"NULL::VARCHAR AS {name}" for name in texts]
+    return Stretch(f"SELECT {', '.join(columns)} LIMIT 0")
+
+
 def _parquet(
     connection: duckdb.DuckDBPyConnection,
     dataset: Dataset,
@@ -221,11 +227,7 @@ def _parquet(
     file = _named(rows)
     if not rows.stat().st_size:
         facts.notes.append(EMPTY)
-        numbers, texts = ("row", "line", "last_line"), (*dataset.columns, "problem", "broken")
-        nothing = [
-            f"NULL::{'BIGINT' if name in numbers else 'VARCHAR'} AS {name}" for name in (*numbers, *texts)
-        ]
-        yield Stretch(f"SELECT {', '.join(nothing)} LIMIT 0")
+        yield _no_rows(dataset)
         return
     try:
         refuse_parquet(path, rows)

@@ -141,7 +141,7 @@ class _RevenuePush:
     async def run(self) -> Unsettled:
         """As `push_revenue`."""
         failure: OutcomeUnknown | None = None
-        turns, rests = _Turns(), False
+        turns, settles_first = _Turns(), False
         while turns.are_left and self._is_open():
             reading = await self.reader.read_and_settle()
             self._sent = False
@@ -149,16 +149,15 @@ class _RevenuePush:
                 return Unsettled(self._unsettled(), alarms=reading.alarms)
             ready, waiting = self._hold(), self._unsettled()
             turns.note(self._left(waiting))
-            if ready and not (rests and waiting):
+            if ready and not (settles_first and waiting):
                 failure = await self._send(reading, ready)
-                rests = failure is not None  # what is lost is settled before more is risked
+                settles_first = failure is not None  # what is lost is settled before more is risked
             elif not waiting:
-                failure = None
-                break
+                return Unsettled()
             elif not self.choices.wait:
-                return Unsettled(waiting, seconds_until_due(self.settings, self.ledger))
+                return self._left_open()
             else:
-                turns.waits, rests = turns.waits + 1, False
+                turns.waits, settles_first = turns.waits + 1, False
                 await self._let_it_finish(waiting)
         if failure:
             raise failure

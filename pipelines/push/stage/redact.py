@@ -15,7 +15,7 @@ from pipelines.errors import StorageError
 from pipelines.privacy import Privacy
 from pipelines.push.stage.database import discard, opened
 from pipelines.storage import storage_errors
-from schemas.columns import Dataset, Kind
+from schemas.columns import Dataset, Field, Kind
 from schemas.derived.tables import literal
 from schemas.values.phones import E164, like_a_number
 
@@ -116,21 +116,31 @@ def kept_columns(dataset: Dataset, privacy: Privacy, verdicts: str = "verdicts")
         f"CASE WHEN json_type(raw) = 'VARCHAR' THEN CAST(to_json({_form(line)}) AS VARCHAR)"
         f" WHEN raw IS NOT NULL OR {bad} THEN CAST(to_json({{{values}}}) AS VARCHAR) END AS raw"
     )
-    kept = [raw]
-    for field in dataset.fields:
-        name = field.name
-        if name in _PHONES:
-            kept.append(f"kept_phone({name}) AS {name}")
-        elif name == "list_number":
-            kept.append(f"CASE WHEN NOT {bad} THEN list_number END AS list_number")
-        elif name == "message":
-            text = f"CASE WHEN NOT {bad} THEN regexp_replace(message, '{_NUMBER}', '(number)', 'g') END"
-            kept.append(f"{text if privacy.keep_messages else 'NULL::VARCHAR'} AS message")
-        elif field.kind is Kind.TEXT and name not in _IDS:
-            kept.append(f"{_without_number(name)} AS {name}")
-        elif field.kind in (Kind.INTEGER, Kind.MONEY):
-            kept.append(f"CASE WHEN NOT {bad} OR abs({name}) < {_SHORTEST} THEN {name} END AS {name}")
-    return ", ".join(kept)
+    kept = {field.name: _kept(field, bad, privacy) for field in dataset.fields}
+    return ", ".join([raw, *(f"{value} AS {name}" for name, value in kept.items() if value)])
+
+
+def _kept(field: Field, bad: str, privacy: Privacy) -> str:
+    """What is kept of a column, as SQL; empty where it holds nothing personal.
+
+    Args:
+        field: the column.
+        bad: whether the row is quarantined, as a condition.
+        privacy: whether messages are kept.
+    """
+    name = field.name
+    if name in _PHONES:
+        return f"kept_phone({name})"
+    if name == "list_number":
+        return f"CASE WHEN NOT {bad} THEN list_number END"
+    if name == "message":
+        text = f"CASE WHEN NOT {bad} THEN regexp_replace(message, '{_NUMBER}', '(number)', 'g') END"
+        return text if privacy.keep_messages else "NULL::VARCHAR"
+    if field.kind is Kind.TEXT and name not in _IDS:
+        return _without_number(name)
+    if field.kind in (Kind.INTEGER, Kind.MONEY):
+        return f"CASE WHEN NOT {bad} OR abs({name}) < {_SHORTEST} THEN {name} END"
+    return ""
 
 
 def _kept_text(name: str) -> str:

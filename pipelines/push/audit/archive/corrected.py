@@ -112,15 +112,17 @@ def changed_fields(
 
 def _compared(dataset: Dataset, privacy: Privacy) -> dict[str, str]:
     """By field, whether a row `i` of the stage is another than the archived row `a`, as SQL."""
-    found = {}
-    for fact in (field.name for field in FACTS):
-        name = next((own for own in NAMES_OF_FACTS.get(fact, (fact,)) if own in dataset.columns), "")
-        now = f"i.{name}"
-        if fact == "phone_number":  # a stage that was put away has the hash
-            now = f"CASE WHEN {now} LIKE '+%' THEN kept_phone({now}) ELSE {now} END"
-        if fact == "message":
-            found[name] = f"a.message <> {now}" if privacy.keep_messages and not privacy.key else "false"
-        elif name:
-            found[name] = f"a.{fact} IS DISTINCT FROM {now}"
-    found.pop("", None)
-    return found
+    named = {own: fact.name for fact in FACTS for own in NAMES_OF_FACTS.get(fact.name, (fact.name,))}
+    return {
+        name: _is_another(fact, f"i.{name}", privacy)
+        for name, fact in named.items()
+        if name in dataset.columns
+    }
+
+
+def _is_another(fact: str, now: str, privacy: Privacy) -> str:
+    if fact == "message":
+        return f"a.message <> {now}" if privacy.keep_messages and not privacy.key else "false"
+    if fact == "phone_number":  # a stage that was put away has the hash
+        now = f"CASE WHEN {now} LIKE '+%' THEN kept_phone({now}) ELSE {now} END"
+    return f"a.{fact} IS DISTINCT FROM {now}"

@@ -51,33 +51,45 @@ def publish_imports(settings: Settings) -> None:
         replacing_for_records(settings.warehouse) as connection,
     ):
         tables = complete(connection)
-        privacy = Privacy.of(settings)
-        privacy.define(connection)
+        Privacy.of(settings).define(connection)
         keep_facts(connection, settings)
         is_forgotten = ledger is not None and keep_forgotten(connection, ledger)
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
             tables.replace(f"imports.{dataset.name}", dataset, dataset.fields)
-        shown = None
-        if ledger is not None:
-            with ledger.figures() as figures:
-                shown = figures.position().text  # before the rows: what changes later is not shown
-            calls = ledger.chunks()
-            _fill(connection, CHUNKS, calls)
-            with ledger.begin() as transaction:
-                _fill(connection, RESOLUTIONS, resolutions(transaction))
-            called = {call["dataset"] for call in calls}
-            for name in PUSHED:
-                if name in called or stage_path(settings, name).exists():
-                    insert_records(connection, name, settings, ledger)
-            if find_named(connection, settings, called) or is_forgotten:
-                restore_forgotten(connection, privacy)
-            with ledger.figures() as figures:
-                known = figures.calls_on_record()
-            note_published(connection, settings, known)
+        shown = None if ledger is None else _fill_all(connection, settings, ledger, is_forgotten=is_forgotten)
         note_ledger(connection, shown)
         publish_runs(tables, settings.data_dir)
         take_events(tables, settings)
         create_views(connection)
+
+
+def _fill_all(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, ledger: Ledger, *, is_forgotten: bool
+) -> str:
+    """Fill the tables; returns which state of the ledger they show.
+
+    Args:
+        connection: to the new warehouse, whose tables are empty.
+        settings: where the stages and the archive lie, and what may be published.
+        ledger: open.
+        is_forgotten: whether `keep_forgotten` has found records that this ledger does not know.
+    """
+    with ledger.figures() as figures:
+        shown = figures.position().text  # before the rows: what changes later is not shown
+    calls = ledger.chunks()
+    _fill(connection, CHUNKS, calls)
+    with ledger.begin() as transaction:
+        _fill(connection, RESOLUTIONS, resolutions(transaction))
+    called = {call["dataset"] for call in calls}
+    for name in PUSHED:
+        if name in called or stage_path(settings, name).exists():
+            insert_records(connection, name, settings, ledger)
+    if find_named(connection, settings, called) or is_forgotten:
+        restore_forgotten(connection, Privacy.of(settings))
+    with ledger.figures() as figures:
+        known = figures.calls_on_record()
+    note_published(connection, settings, known)
+    return shown
 
 
 @contextmanager
