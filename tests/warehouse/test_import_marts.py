@@ -41,7 +41,15 @@ def made_up() -> list[Row]:
         outcome = chance.choice(("accepted", "accepted", "duplicate"))
         taken = {"dataset": dataset, "message_id": message, "identity": f"{message}-{len(records)}"}
         records.append(
-            {**taken, "outcome": outcome, "attempt": 1, "in_input": False, "happened_at": at, **more}
+            {
+                **taken,
+                "outcome": outcome,
+                "attempt": 1,
+                "in_input": False,
+                "happened_at": at,
+                "at": START,
+                **more,
+            }
         )
 
     for number in range(240):
@@ -73,7 +81,8 @@ def made_up() -> list[Row]:
             record("revenue", message, at, offer_id=chance.choice(offers), revenue=Decimal(number) / 4)
     records[5] |= {"outcome": "rejected"}
     records[9] |= {"outcome": "duplicate", "attempt": 0}
-    return records
+    held = {"outcome": "quarantined", "attempt": 0, "code": "conflict", "phone_number": "+15550000000"}
+    return [{**row, **held} for row in records if row["dataset"] == "sends"] + records
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +138,18 @@ def followed(records: Iterable[Row]) -> dict[str, Row]:
         at = message["sent_at"] or message["clicked_at"] or message["earned_at"]
         message["month"] = at and at.date().replace(day=1)
     return messages
+
+
+def test_imported_revenue_is_that_of_whom_the_message_was_sent_to(imported: tuple[Path, list[Row]]) -> None:
+    """Not of another number that a row in conflict with the send has."""
+    path, records = imported
+    sent_to = {row["message_id"]: row["phone_number"] for row in records if row["dataset"] == "sends"}
+    wanted = {phone: NOTHING for phone, *_ in CONTACTS}
+    for row in records:
+        if (phone := sent_to.get(row["message_id"])) in wanted:
+            wanted[phone] += row.get("revenue", NOTHING)
+    assert {row["phone_number"]: row["imported_revenue"] for row in mart(path, "people")} == wanted
+    assert sum(map(bool, wanted.values())) > 1
 
 
 def test_imported_messages_are_sends_with_what_followed(imported: tuple[Path, list[Row]]) -> None:

@@ -11,10 +11,10 @@ taken_in AS (
     FROM imports.records
     WHERE outcome = 'accepted' OR (outcome = 'duplicate' AND attempt > 0) OR code = 'sent_before'
 ),
--- Revenue names its send only; also a send that was in the account before us says who got it.
+-- Revenue names its send only. A row held back for another of its id, or a repeat, says of nobody who got it.
 recipients AS (
     SELECT message_id, any_value(phone_number) AS recipient
-    FROM imports.records
+    FROM taken_in
     WHERE dataset = 'sends' AND phone_number IS NOT NULL
     GROUP BY message_id
 ),
