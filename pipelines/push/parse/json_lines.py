@@ -152,18 +152,19 @@ def _is_array_line(line: str) -> bool:
 
 def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Place]:
     """The values of an array, or one after the other."""
-    decoder, at = json.JSONDecoder(), 0
+    decoder, at, depth = json.JSONDecoder(), 0, 0
     while True:
         start = at
         while at < len(buffer) and (buffer[at] in WHITE or buffer[at] in "[],"):
             at += 1
         line += buffer.count("\n", start, at)
+        depth += buffer.count("[", start, at) - buffer.count("]", start, at)
         try:
             _, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError):
             more = text.read(_BLOCK)
             if not more and at >= len(buffer):
-                return
+                return _refuse_open(depth, source)
             if not more or len(buffer) - at > MAX_LINE:
                 raise UsageError(
                     f"{source.path} is no JSON from line {line} on.", "Export it again, as one object a line."
@@ -174,6 +175,15 @@ def _values(buffer: str, line: int, text: TextIO, source: Source) -> Iterator[Pl
         lines = value.count("\n")
         yield value, line, line + lines
         line, at = line + lines, end
+
+
+def _refuse_open(depth: int, source: Source) -> None:
+    """Say so where an array does not end: its writer stopped between two rows, and the others are not there."""
+    if depth > 0:
+        raise UsageError(
+            f"{source.path} is cut short: its array has no end.",
+            "Copy or export it again; nothing of it was taken in.",
+        )
 
 
 class _Reader:

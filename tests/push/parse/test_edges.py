@@ -57,6 +57,18 @@ def test_a_cut_zstd_is_named(tmp_path: Path) -> None:
             load(tmp_path / "sends.csv.zst", compression="zstd")
 
 
+@pytest.mark.parametrize("end", ["", ",", ",\n", "\n"])
+def test_an_array_without_its_end_is_cut(tmp_path: Path, end: str) -> None:
+    """Its writer stopped between two rows, so that all that is there reads well; whole ones may stand in a row."""
+    whole = f"[{NDJSON},\n{NDJSON}]"
+    assert len(text(tmp_path, f"{whole}\n{whole}{end}", kind="ndjson")) == 4
+    for before in ("", f"{whole}\n"):
+        with pytest.raises(
+            UsageError, match=r"is cut short: its array has no end\..* nothing of it was taken"
+        ):
+            text(tmp_path, f"{before}[{NDJSON},\n{NDJSON}{end}", kind="ndjson")
+
+
 def test_a_character_across_two_blocks_is_one() -> None:
     found = _Encoding()
     for block in (b"abc\xc3", b"\xa9", b"abc"):
