@@ -13,8 +13,10 @@ async def run_all(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for coroutine in coroutines:
                 group.create_task(coroutine)
-    except* Exception as failures:  # noqa: BLE001 - taken out of its group and raised
-        error: BaseException = failures
-        while isinstance(error, BaseExceptionGroup):
+    except (
+        ExceptionGroup
+    ) as failures:  # not `except*`: before 3.11.4 what it raises is wrapped in a group again
+        error: Exception = failures
+        while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         raise error from error.__cause__
