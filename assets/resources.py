@@ -23,6 +23,18 @@ from pipelines.settings.misspelt import refuse_misspelt, warn_of_misspelt
 _log = logging.getLogger(__name__)
 
 
+@contextmanager
+def run_goes_on(run: str, asked_for: str) -> Iterator[None]:
+    """A block in which Dagster runs steps in this process: the run goes on, whether one is under way or not.
+
+    Args:
+        run: its id.
+        asked_for: what it is to do, as the command line names it.
+    """
+    with little_garbage(), whole_run(run, asked_for):
+        yield
+
+
 class Trackly(dg.ConfigurableResource[Settings]):
     """The settings of one account, from the environment or .env; a run's configuration has no say in them."""
 
@@ -30,12 +42,12 @@ class Trackly(dg.ConfigurableResource[Settings]):
     def yield_for_execution(  # type: ignore[override] # a step gets the resource itself
         self, context: dg.InitResourceContext
     ) -> Iterator["Trackly"]:
-        """For as long as Dagster runs steps in this process, the run goes on, whether one is under way or not."""
+        """For as long as Dagster runs steps in this process."""
         run = context.run
         if run is None:
             yield self
             return
-        with little_garbage(), whole_run(run.run_id, asked(run)):
+        with run_goes_on(run.run_id, asked(run)):
             try:
                 yield self
             finally:

@@ -19,15 +19,13 @@ import dagster as dg
 
 from assets.definitions import build_defs
 from assets.records.run_records import origin_of
-from assets.resources import GivenTrackly
+from assets.resources import GivenTrackly, run_goes_on
 from assets.runs.engine_calls import show_stacks
 from assets.runs.failed_steps import record_failed_steps
 from assets.runs.progress import Step, first_error, step_of
 from assets.runs.started_by import ASKED
 from pipelines import errors
 from pipelines.process.exit_codes import DONE, FAILED, LEFT_OUT, STOPPED
-from pipelines.process.garbage import little_garbage
-from pipelines.runs.run_state import whole_run
 from pipelines.settings import Settings, load_settings
 from pipelines.settings.misspelt import refuse_misspelt
 from pipelines.storage import be_private
@@ -87,7 +85,7 @@ def run_job(
         run = str(uuid4())
         records.add_event_listener(run, note)
         try:
-            with little_garbage(), whole_run(run, ASKED.get(name, "")):
+            with run_goes_on(run, ASKED.get(name, "")):
                 result = job.execute_in_process(
                     run_config={**(job.run_config or {}), **quiet},
                     instance=records,

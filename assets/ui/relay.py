@@ -43,20 +43,19 @@ class Relay:
         """Until everybody has closed the pipe."""
         while not self._silent.is_set():
             ready, _, _ = select.select([self._reading, self._stopped], [], [])
-            if self._reading not in ready:
+            if self._reading in ready:
+                self._copy()
+            else:
                 self._silent.set()
-            elif not self._copy():
-                return
         while os.read(self._reading, _CHUNK):
             pass
 
-    def _copy(self) -> bool:
-        """Pass on what is there; False at the end."""
+    def _copy(self) -> None:
+        """Pass on what is there."""
         chunk = os.read(self._reading, _CHUNK)
         if not self._silent.is_set():
             with suppress(OSError):  # whoever reads it has gone
                 os.write(self._target, chunk)
-        return bool(chunk)
 
 
 @contextmanager

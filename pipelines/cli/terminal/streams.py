@@ -15,28 +15,31 @@ _MANY_ROWS = 2**16
 """Bytes."""
 
 
-class _Results(io.FileIO):
+class _Remarks(io.FileIO):
+    """What cannot be written is dropped, and counts as written."""
+
     def write(self, data: Any) -> int | None:  # type: ignore[override] # as FileIO has it
         try:
             return super().write(data)
         except BrokenPipeError:
             raise
         except OSError as error:
-            discard(self.fileno())
-            raise StorageError(
-                f"Standard output cannot be written: {error.strerror}. What was done before it is done.",
-                "Make room where the output goes, or send it elsewhere; trackly-sync runs shows what was done.",
-            ) from error
-
-
-class _Remarks(io.FileIO):
-    def write(self, data: Any) -> int | None:  # type: ignore[override] # as FileIO has it
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            raise
-        except OSError:
+            self._refused(error)
             return memoryview(data).nbytes
+
+    def _refused(self, error: OSError) -> None:
+        pass
+
+
+class _Results(_Remarks):
+    """What cannot be written is an error."""
+
+    def _refused(self, error: OSError) -> None:
+        discard(self.fileno())
+        raise StorageError(
+            f"Standard output cannot be written: {error.strerror}. What was done before it is done.",
+            "Make room where the output goes, or send it elsewhere; trackly-sync runs shows what was done.",
+        ) from error
 
 
 def discard(descriptor: int) -> None:
