@@ -39,7 +39,7 @@ def prune_dagster(instance: dg.DagsterInstance, settings: Settings) -> int:
         return 0
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
-        return 0
+        return 0  # somebody has given Dagster a storage of their own, whose tables are unknown
     removed = _remove_runs(instance, storage, before)
     return removed + _remove_events(storage, before)
 

@@ -182,7 +182,7 @@ def _error(event: dg.DagsterEvent) -> str:
         return data.user_failure_data.description or "failed"
     error = data.error
     if error is None:
-        return "failed"
+        return "failed"  # Dagster's type allows it; none was seen
     if error.cls_name == _CHECK_FAILED:
         return " ".join(error.message.split())
     first = error.cause or error

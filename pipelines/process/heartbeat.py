@@ -49,7 +49,7 @@ def _beat(stop: Event) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # they are the main thread's
     while not stop.wait(_EVERY):
         if not any(one is stop for _, one in _going):
-            return
+            return  # an interrupt has kept `begin` from noting this thread
         if _changing.acquire(blocking=False):  # whoever holds it may wait for this thread to end
             try:
                 _sign()

@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from assets.inspection.lookups import event_rows, snapshot_content
+from assets.graph.pushed import imports_published
+from assets.inspection.lookups import event_rows, snapshot_content, view_rows
 from assets.inspection.row_checks import _rule
 from assets.records import command_line
 from assets.runs import in_process
@@ -16,7 +17,7 @@ from assets.runs.engine_calls import _interruptible
 from assets.runs.in_process import JobResult
 from assets.runs.progress import Step, first_error
 from assets.ui.serve import _alive
-from pipelines.errors import DataError, StorageError
+from pipelines.errors import BusyError, DataError, StorageError
 from pipelines.process.exit_codes import FAILED, LEFT_OUT
 from pipelines.settings import Settings, load_settings
 from schemas.contacts import CONTACTS
@@ -66,11 +67,15 @@ def test_a_job_ends_with_the_exit_code_of_what_happened(
     ):
         checks = [Step(name=name, state="broken", metadata={}) for name in names]
         assert in_process._code(JobResult("r", {}, checks), bare) == code
+    for name in ("lists", "contacts_checks"):
+        in_process._say(Step(name=name, state="skipped", metadata={}))
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["lists", "skipped"]
 
 
 def test_what_is_not_there_is_no_rows_and_no_content(bare: Settings) -> None:
     """Before the first event, and before the first pull."""
     assert event_rows(bare) == 0
+    assert view_rows(bare, ["marts.funnel"]) == {}
     duckdb.connect(str(bare.warehouse)).close()
     assert event_rows(bare) == 0
     with (
@@ -89,6 +94,13 @@ def test_what_another_run_has_removed_is_reported_without_it(bare: Settings) -> 
 
     assert command_line._found(gone, bare, record, "contacts") == []
     assert command_line._found(command_line._nothing, bare, record, "contacts") == []
+
+
+def test_a_push_that_finds_another_one_publishes_nothing(bare: Settings) -> None:
+    """The other one publishes when it ends."""
+    with pytest.raises(BusyError), imports_published(bare):
+        raise BusyError("Another push is under way.", "Wait for it.")
+    assert not bare.warehouse.exists()
 
 
 def test_beyond_the_main_thread_no_signal_is_touched() -> None:

@@ -157,9 +157,11 @@ def test_the_checks_of_history_and_imports_can_each_fail(world: World) -> None:
     assert results(conservation, settings)["conservation"].passed
     with replacing(settings.warehouse) as connection:
         connection.execute("DELETE FROM imports.records WHERE dataset = 'sends' AND row = 9")
+        connection.execute("UPDATE imports.records SET differs = true WHERE dataset = 'sends' AND row = 8")
     lost = results(conservation, settings)["conservation"]
     assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert lost.metadata["rows without an outcome"].value == 1
+    assert lost.metadata["rows that differ from what was sent"].value == 1
     assert lost.metadata["accepted"].value == -1
 
     assert results(the_books_agree, settings)[None].passed

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -188,6 +189,14 @@ def test_a_dagster_that_does_not_stop_is_named(tmp_path: Path) -> None:
         with (tmp_path / "lock").open("a+") as ours, pytest.raises(BusyError, match="does not stop"):
             ui._take_over(ours, seconds=0.1)
         assert sleeper.wait(60) == -signal.SIGINT
+
+
+def test_what_is_left_of_dagster_is_ended() -> None:
+    """Its group of processes is asked to end, and waited for."""
+    with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as left:
+        threading.Thread(target=left.wait, daemon=True).start()  # as its parent does
+        ui._end_group(left.pid)
+        assert left.wait(60) == -signal.SIGTERM
 
 
 def test_an_alert_to_try(sync: Sync) -> None:

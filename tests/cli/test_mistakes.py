@@ -94,7 +94,10 @@ def test_settings_come_from_a_dotenv_file(sync_apart: Sync, tmp_path: Path) -> N
     """A .env file in the working directory will do; the environment wins over it; one that is no text is named."""
     (tmp_path / ".env").write_text(f"TRACKLY_API_KEY={API_KEY}\nTRACKLY_CONCURRENCY=999\n")
     assert sync_apart("pull", "lists", TRACKLY_API_KEY=None).returncode == 2
-    assert sync_apart("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2").returncode == 0
+    with (tmp_path / ".env").open("a") as file:
+        file.write("some words\n")
+    done = sync_apart("pull", "lists", TRACKLY_API_KEY=None, TRACKLY_CONCURRENCY="2")
+    assert (done.returncode, "Line 3 of .env is not NAME=value" in done.stderr) == (0, True)
     (tmp_path / ".env").write_bytes(b"\xff\xfe")
     refused = sync_apart("status")
     assert (refused.returncode, ".env cannot be read" in refused.stderr) == (2, True)

@@ -16,6 +16,7 @@ from pipelines.run_records.pruning import prune_runs
 from pipelines.run_records.summary import Run
 from pipelines.run_records.unreported import Notice
 from pipelines.runs.activity_state import marked, unended
+from pipelines.runs.record_files import _written_over_mark
 from pipelines.runs.recording import details, newest, person, recorded
 from pipelines.runs.run_state import asked_of, show_begun, unended_runs, whole_run
 from pipelines.settings import load_settings
@@ -117,6 +118,23 @@ def test_notices_that_are_damaged_or_cannot_be_kept_go(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert unreported.pending(tmp_path) == []
+
+
+def test_a_record_that_does_not_fit_over_its_mark_leaves_it_as_it_is(tmp_path: Path) -> None:
+    """The mark has a block of the disk, and a full one may take less than that."""
+    mark = tmp_path / "20300101T000000.0-1-pull-lists.begun"
+    mark.write_bytes(b"of the mark")
+    path = mark.with_suffix(".json")
+    assert not _written_over_mark(path, bytes(4_097))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        assert not _written_over_mark(path, bytes(40))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (mark.read_bytes(), path.exists()) == (b"of the mark", False)
+    assert _written_over_mark(path, bytes(40))
+    assert (path.read_bytes(), mark.exists()) == (bytes(40), False)
 
 
 def test_a_person_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

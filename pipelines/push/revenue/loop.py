@@ -159,7 +159,7 @@ class _RevenuePush:
             else:
                 turns.waits, settles_first = turns.waits + 1, False
                 await self._let_it_finish(waiting)
-        if failure:
+        if failure:  # rounds or waits are used up, and answers were lost to the last
             raise failure
         return self._left_open()
 

@@ -142,7 +142,7 @@ def stage_errors(path: Path) -> Iterator[None]:
         if path.name in error.message:
             remedy = "Move it away and run the command again: the next push builds it from the history files."
             raise StorageError(error.message, remedy) from error
-        raise
+        raise  # of what stands beside it, with a remedy of its own
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from assets.definitions import build_defs
 from assets.graph.analysis import VIEWS
 from assets.inspection.lookups import view_rows
 from assets.jobs import JOBS
+from assets.records import command_line
 from assets.records.command_line import job_of
 from assets.records.events import in_run, report_months
 from assets.records.report import bring_up_to_date, records_of, report_events, report_pending
@@ -87,6 +88,12 @@ def test_views_are_on_record_when_what_they_read_is_published(records: Records) 
     assert keys.count(dg.AssetKey("marts_funnel")) == 1
     assert set(view_rows(records.settings, ["marts.list_health", "no_view"], most=1)) == {"marts.list_health"}
     assert view_rows(records.settings, ["marts.list_health"], most=1) == {"marts.list_health": None}
+
+
+def test_a_replay_of_a_dataset_makes_a_snapshot_and_the_warehouse(records: Records) -> None:
+    record = RunRecord(run="before", activity="replay lists", started_at=now(), finished_at=now())
+    made = command_line._replayed(records.settings, record, "lists")
+    assert [asset for asset, _ in made] == ["lists", "warehouse"]
 
 
 def assert_is_a_run_under_its_job(records: Records) -> None:

@@ -17,6 +17,7 @@ from pipelines.cli.commands import (
     push_dry_run,
     push_results,
     reconcile,
+    resolve,
     resolve_emptied,
     resolve_lists,
     runs,
@@ -72,6 +73,8 @@ def test_adopted(shown: Shown) -> None:
     assert "1 of them were in doubt or pending" in text
     assert "1 of them are in doubt. Settle them by hand: trackly-sync resolve" in text
     assert text.endswith("To go on: trackly-sync push")
+    adopt._show(Adopted(calls=2, rows=3, in_doubt=0, amount=Decimal(5), settled=0, unknown=2))
+    assert "The amounts of 2 of them are on record nowhere, and are not in that sum." in shown()
 
 
 def test_what_is_not_in_the_account_any_more(shown: Shown) -> None:
@@ -192,6 +195,8 @@ def test_rows_that_differ_and_rows_in_doubt(shown: Shown) -> None:
     assert "record:1 m1 12.50 3" in text
     assert "more: trackly-sync resolve --json" in text
     assert "Not settled yet: trackly-sync push revenue reads the contacts' totals and settles" in text
+    resolve._show_sending(3, 1)
+    assert "To send them: trackly-sync push revenue 1 of them" in shown()
 
 
 def test_a_snapshot_with_rows_in_quarantine(shown: Shown) -> None:
