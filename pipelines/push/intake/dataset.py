@@ -14,6 +14,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.rows import all_archived
 from pipelines.push.checks.compare import SendsStage, compare
 from pipelines.push.checks.compared import Compared
+from pipelines.push.checks.revenue.like_sent import note_faces
 from pipelines.push.checks.revenue.same_rows import Decision, new_decided
 from pipelines.push.checks.validate import validate
 from pipelines.push.files.find import Source
@@ -92,6 +93,8 @@ def put_on_record(
     if decision and name == REVENUE:
         decide(ledger, decision.choice, decision.reason, new_decided(connection))
     compared.record(ledger)
+    if name == REVENUE:
+        note_faces(connection, ledger)
     return compared, found
 
 

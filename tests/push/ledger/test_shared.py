@@ -96,6 +96,38 @@ def test_a_row_in_two_parts_is_sent_by_one(
     assert push(first, ["sends"]).outcomes["sends"] == Outcomes(20, accepted=20)
 
 
+def test_a_sale_that_another_part_has_corrected_is_not_sent_as_it_says_now(
+    account: Account, settings: Settings, database: str, some_sends: Callable[[int], list[Row]], offer: str
+) -> None:
+    """One was sent as 5 and says 6 by now; the other machine's file has the 6 under an id of its own.
+
+    Whoever puts it back as it was sent, or takes it out, says nothing of another sale.
+    """
+    first, second = (machine(settings, database, number) for number in range(2))
+    rows = some_sends(3)
+    give(first, rows, offer)
+    second.history.mkdir(parents=True)
+
+    def sales(of: Settings, amounts: list[float], day: int) -> None:
+        lines = [
+            {"record_id": f"{day}-{row['id']}", "message_id": row["id"], "offer_id": offer, "revenue": amount,
+             "timestamp": f"2024-05-0{day}T10:00:00Z"}
+            for row, amount in zip(rows, amounts, strict=False)
+        ]  # fmt: skip
+        (of.history / "revenue.ndjson").write_text("".join(json.dumps(row) + "\n" for row in lines))
+
+    before = len(account.revenue)
+    for amounts in ([5, 15, 25], [6, 16, 26], [6, 15]):  # put back, and gone
+        sales(first, amounts, 4)
+        push(first, ALL)
+    sales(second, [6, 16, 26], 5)
+    assert push(second, ["revenue"]).outcomes["revenue"] == Outcomes(3, accepted=1, parked=2)
+    assert sorted(row["revenue"] for row in account.revenue[before:]) == [5, 15, 16, 25]
+    sales(first, [], 4)
+    push(first, ["revenue"])
+    assert push(second, ["revenue"]).outcomes["revenue"] == Outcomes(3, accepted=1, parked=2)
+
+
 def test_rows_that_another_machine_sets_free_during_a_push_have_one_outcome(
     account: Account, settings: Settings, server: Server, database: str,
     some_sends: Callable[[int], list[Row]], offer: str,

@@ -3,11 +3,12 @@
 A row with a record_id that is corrected in its file stays in the account as it was sent. A sale that another file has
 under another id may equal either of the two. As it was sent the row no longer stands in its file: beside it there a
 row is another sale, unless it says all that was sent, as where the records of the file were numbered again. What the
-file says now is compared with other files alone.
+file says now is compared with other files alone: those of other parts of the input know it by the ledger.
 
     sent   revenue in the account or in doubt: `content` and `likeness` as it was sent, without the tag of the digest,
            since they hold no phone number; `is_other` where the input has it and says something else, or may
     faces  the same by `likeness`, and what the input says of those that are other: `is_now`
+    said   by identity, what the ledger has of that of every part of the input, and whether it is of this one
     since  when each file came into the input
     calls  when each call was meant to be sent
 
@@ -22,8 +23,9 @@ import pyarrow.compute as pc
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.queries.decisions import call_times, files_since
+from pipelines.push.ledger.queries.revenue.corrected import corrected, note_corrected
 from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.stage.database import is_any
+from pipelines.push.stage.database import is_any, is_empty
 from pipelines.push.values.content_digest import TAG_BITS, likeness
 from pipelines.warehouse.structure.tables import insert
 from schemas.registry import PUSHED
@@ -65,7 +67,34 @@ def load_sent(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
         " FROM sent JOIN (SELECT base AS key, file, message_id, offer_id, revenue FROM input"
         " WHERE seq IN (SELECT seq FROM verdicts)) AS i ON key = identity WHERE NOT is_in"
     )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE said (identity VARCHAR, of_this_part BOOLEAN, likeness BIGINT)"
+    )
+    insert(connection, "said", corrected(ledger))
+    connection.execute(
+        "INSERT INTO faces SELECT identity, base, said.likeness, NULL, moment, source, NULL, true, true"
+        " FROM sent JOIN said USING (identity) WHERE NOT ours"
+    )
     _load_since(connection, ledger)
+
+
+def note_faces(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Note in the ledger what the input says of revenue that was sent otherwise, for other parts of the input.
+
+    Args:
+        connection: the stage's, compared; it has the tables of this module where both sides have revenue.
+        ledger: open for writing.
+    """
+    if is_empty(connection) or not is_any(connection, "known WHERE ours"):
+        return
+    says = connection.execute(
+        "SELECT identity, min(faces.likeness) FROM faces JOIN sent USING (identity) WHERE is_now AND ours GROUP BY 1"
+    ).fetchall()
+    as_sent = (
+        "SELECT identity FROM said JOIN sent USING (identity) WHERE of_this_part AND is_in AND NOT is_other"
+    )
+    back = [identity for (identity,) in connection.execute(as_sent).fetchall()]
+    note_corrected(ledger, dict(says), back)
 
 
 def _complete(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:

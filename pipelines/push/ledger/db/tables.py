@@ -7,6 +7,7 @@
     push_readings      one row per reading of the contacts' totals that revenue was sent after
     push_resolutions   one row per decision of a person about a row: when, why and who
     push_acknowledged  what the rows say that differ from what was sent, once a person has seen it
+    push_corrected     what the input says by now of revenue that was sent otherwise
     push_files         the files of the current input of each dataset and part, and since when they are in it
     push_decisions     what a person decided about revenue that may be there twice, with the reason
     push_decided       the rows of a decision
@@ -155,6 +156,16 @@ ACKNOWLEDGED = sa.Table(
     sa.Column("part", sa.Text, primary_key=True),
     sa.Column("identity", sa.Text, primary_key=True),
     sa.Column("content", sa.BigInteger, nullable=False),  # the digest of what the file says
+)
+
+CORRECTED = sa.Table(
+    "push_corrected",
+    metadata,
+    sa.Column("identity", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column(
+        "likeness", sa.BigInteger, nullable=False
+    ),  # of what the file says, without the tag of the digest
 )
 
 FILES = sa.Table(

@@ -43,7 +43,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
         "CREATE TABLE push_version (version_num); INSERT INTO push_version VALUES ('a')"
     ),
     "its version only": with_tables(
-        "CREATE TABLE push_version (version_num TEXT); INSERT INTO push_version VALUES ('0009')"
+        "CREATE TABLE push_version (version_num TEXT); INSERT INTO push_version VALUES ('0010')"
     ),
 }
 
