@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,25 @@ def test_what_arrived_is_accounted_for_to_the_digit(settings: Settings, pushed: 
     push(settings, ["clicks"])
     details = query(settings.warehouse, "SELECT details FROM sync.runs WHERE activity = 'reconcile'")
     assert [json.loads(text)["agrees"] for (text,) in details] == [True]
+
+
+def test_revenue_of_a_call_that_died_with_its_process_is_in_doubt(
+    settings: Settings, pushed: list[Row]
+) -> None:
+    """Until the next push looks, what it brought is no other activity, and no agreement hides it."""
+    died = "FROM push_chunks WHERE dataset = 'revenue' ORDER BY chunk DESC LIMIT 1"
+    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger, ledger:
+        ((chunk, rows),) = ledger.execute(f"SELECT chunk, rows {died}").fetchall()
+        ledger.execute(
+            "UPDATE push_chunks SET state = 'intended', answered_at = NULL, total_revenue = NULL, success_count = 0"
+            " WHERE chunk = ?",
+            [chunk],
+        )
+    found = reconcile(settings)
+    balance = found.balances["revenue"]
+    assert (balance.accepted, balance.in_doubt) == (len(pushed) - rows, rows)
+    assert {name: count for name, count in found.findings.items() if count} == {"in_doubt": 2 * rows}
+    assert found.agrees
 
 
 def test_missing_money_and_clicks_are_found_and_named(

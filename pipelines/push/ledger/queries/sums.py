@@ -22,8 +22,8 @@ from pipelines.push.outcomes import EVIDENCE, RESOLVED, Outcome, cause
 class Sums:
     """Sums over every row and call of one dataset that is on record; money in ten-thousandths.
 
-    `settled` are the accepted rows that no answer acknowledged. `total_revenue` is None where an answered call
-    did not say it.
+    `settled` are the accepted rows that no answer acknowledged. Revenue of a call that is under way, or died with its
+    process, is in doubt. `total_revenue` is None where an answered call did not say it.
     """
 
     accepted: int = 0
@@ -37,12 +37,15 @@ class Sums:
     total_revenue: int | None = 0
 
 
+_UNKNOWN = sa.or_(row_outcome.IN_DOUBT, sa.and_(row_outcome.UNDER_WAY, ROWS.c.dataset == REVENUE))
+"""Whether it is not known of a row if it is there."""
+
 _SUMS = ("accepted", "settled", "in_doubt", "amount", "amount_settled", "amount_in_doubt")
 
 
 def sums(connection: sa.Connection) -> dict[str, Sums]:
     """By dataset; those without a call are left out."""
-    kinds = (row_outcome.ACCEPTED, row_outcome.SETTLED, row_outcome.IN_DOUBT)
+    kinds = (row_outcome.ACCEPTED, row_outcome.SETTLED, _UNKNOWN)
     amount = sa.func.coalesce(ROWS.c.amount, 0)
     rows = connection.execute(
         sa.select(
@@ -153,7 +156,7 @@ def sent_revenue(
     """
     known: dict[str, sa.ColumnElement[Any]] = {
         "ref": ROWS.c.list_ref,
-        "accepted": sa.case((row_outcome.IN_DOUBT, False), (row_outcome.ACCEPTED, True)),
+        "accepted": sa.case((_UNKNOWN, False), (row_outcome.ACCEPTED, True)),
         "intended_at": CHUNKS.c.intended_at,
         "read_to": READINGS.c.finished_at,
     }
@@ -162,6 +165,6 @@ def sent_revenue(
         sa.select(*(known[name] if name in known else ROWS.c[name] for name in names))
         .join(CHUNKS, CHUNKS.c.chunk == ROWS.c.chunk)
         .outerjoin(READINGS, READINGS.c.reading == CHUNKS.c.reading)
-        .where(ROWS.c.dataset == REVENUE, sa.or_(row_outcome.IN_DOUBT, row_outcome.ACCEPTED, left_out))
+        .where(ROWS.c.dataset == REVENUE, sa.or_(_UNKNOWN, row_outcome.ACCEPTED, left_out))
     )
     yield from connection.execution_options(yield_per=batch).execute(query).partitions()
