@@ -7,6 +7,7 @@ One carrier serves one base URL. It says what it knows of a request that failed 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -207,7 +208,9 @@ class _Response(aiohttp.ClientResponse):
     def _end(self) -> None:
         transport = self._transport
         if isinstance(transport, asyncio.WriteTransport) and transport.is_closing():
-            transport.abort()
+            # closed twice, a TLS transport has let go of its protocol, which Python 3.11.2 (Debian 12) then misses
+            with suppress(AttributeError):
+                transport.abort()
 
 
 async def _noted(body: bytes, sent: Sent) -> AsyncIterator[bytes]:
