@@ -1,6 +1,6 @@
 """What becomes of a reply that a fault strikes: refused, spoilt, or with totals that mislead.
 
-What does not belong here: flaws in rows (`flaws`), and what faults do to the connection (`delivery`).
+What does not belong here: flaws in rows (`flaws`), and what faults do to the connection (`wire`).
 """
 
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from pipelines.sandbox.faults.delivery import as_json, page, rewritten
 from pipelines.sandbox.faults.kinds import Fault
+from pipelines.sandbox.faults.wire import as_json, page, rewritten
 from pipelines.sandbox.replies import Reply, page_of
 
 Struck = Mapping[str, Fault]

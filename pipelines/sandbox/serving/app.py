@@ -16,14 +16,14 @@ from starlette.types import Receive, Scope, Send
 from pipelines.sandbox.account import API_KEY, Account, Request
 from pipelines.sandbox.faults.abort import abort
 from pipelines.sandbox.faults.apply import misled, refusal, spoilt
-from pipelines.sandbox.faults.delivery import as_json, gateway_reply, send_dripping, send_half
 from pipelines.sandbox.faults.flaws import flawed
 from pipelines.sandbox.faults.kinds import Fault, Faults
+from pipelines.sandbox.faults.wire import as_json, gateway_reply, send_dripping, send_half
 from pipelines.sandbox.replies import Refusal, Reply, not_found, refused
 from pipelines.sandbox.requests.call import Call
 from pipelines.sandbox.serving import control
 from pipelines.sandbox.serving.http_parts import PREFIX, TABLES, headers_for, of_version, parsed
-from pipelines.sandbox.serving.page import PAGES
+from pipelines.sandbox.serving.index_page import PAGES
 from pipelines.sandbox.serving.routes import Route, find
 
 __all__ = ["PREFIX", "App"]
