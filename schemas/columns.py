@@ -2,8 +2,8 @@
 
 A dataset is a `msgspec.Struct` whose annotations carry a `Column` each. The struct is the JSON decoder as it
 stands; `arrow`, `tables` and `pandera_checks` of `schemas.derived` and `schemas.dictionary` derive the rest from it.
-What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb (`status` and `--help`
-load this module).
+What does not belong here: any one dataset, and anything that imports pandas, pandera or duckdb, since `status` and
+`--help` load this module.
 """
 
 import types

@@ -34,7 +34,7 @@ GROUP = "push"
 
 
 class HistoryConfig(dg.Config):
-    """What to make of a missing history."""
+    """What to make of a missing history, and of files that cannot be read."""
 
     required: bool = Field(
         default=True, description="Fail where there are no history files; else the imports are skipped."

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import StorageError
 from pipelines.push.checks.conflicts import CONFLICT
-from pipelines.push.intake.found import Intake, held_reasons
+from pipelines.push.intake.found import MOST_REASONS, Intake, held_reasons
 from pipelines.push.stage.database import opened, read, stage_path
 from pipelines.runs.recording import now
 from pipelines.settings import Settings
@@ -33,7 +33,6 @@ from schemas.webhook_events import WEBHOOK_EVENTS
 
 _BATCH_ROWS = 50_000
 _PREVIEW_ROWS = 5
-_MOST_REASONS = 20
 _MOST_COUNTED = 100_000
 """Rows of all tables up to which rows of views are counted: that takes some 10 microseconds of a processor a row."""
 
@@ -199,7 +198,7 @@ def left_out(settings: Settings, name: str) -> dict[str, int]:
             f"WHERE in_input AND dataset = ? AND outcome IN {sql_list(LEFT_OUT)} "
             # the texts that come with a code may differ from row to row
             "GROUP BY outcome, code, CASE WHEN code IS NULL THEN reason END "
-            f"ORDER BY rows DESC, why LIMIT {_MOST_REASONS}",
+            f"ORDER BY rows DESC, why LIMIT {MOST_REASONS}",
             [name],
         ).fetchall()
     return dict(found)

@@ -3,7 +3,7 @@
 The alphabet is the default one of 3GPP TS 23.038 (GSM 03.38), section 6.2.1, and its extension, section 6.2.1.1.
 The sizes of segments are those of TS 23.040, section 9.2.3.24.1; the vendor has them in /guides/message-segments.
 An extension character takes two units, and neither it nor a pair of surrogates is split between two segments. What
-does not belong here: the account's estimate, which ignores all this (`creatives.segment_count`).
+does not belong here: the account's estimate, which ignores all this (the column `creatives.segment_count`).
 """
 
 from collections.abc import Iterator

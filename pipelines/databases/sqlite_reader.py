@@ -1,7 +1,7 @@
 """Reading an SQLite file by Python's own driver, for commands that answer at once.
 
 SQLAlchemy takes longer to be imported than all that `status` does. Statements are texts that SQLAlchemy takes too, so
-that each stands in one place, also for PostgreSQL. What does not belong here: writing (`database`), and statements.
+that each stands in one place, also for PostgreSQL. What does not belong here: writing (`engines`), and statements.
 """
 
 import os

@@ -69,7 +69,7 @@ class Diff:
 def snapshots_to_compare(
     settings: Settings, dataset: str, before: str | None, after: str | None
 ) -> tuple[Snapshot, Snapshot]:
-    """The snapshots of these ids; by default the newest, and the one before the other one.
+    """The snapshots of these ids; by default the newest, and the one before it.
 
     Args:
         settings: see `Settings`.
@@ -227,4 +227,4 @@ def _changes(
         f"FROM (SELECT {columns} FROM flags WHERE {name} ORDER BY {columns} LIMIT {limit}) "
         f"JOIN before AS old USING ({columns}) JOIN after AS new USING ({columns}) ORDER BY {columns}"
     ).fetchall()
-    return tuple(Change(dict(zip(key, row, strict=False)), row[-2], row[-1]) for row in rows)
+    return tuple(Change(dict(zip(key, row[:-2], strict=True)), row[-2], row[-1]) for row in rows)

@@ -114,7 +114,7 @@ def _known(name: str | None, names: frozenset[str]) -> str | None:
 
 
 def _happening(fields: Mapping[str, Any]) -> str | None:
-    """Digest of what distinguishes one happening from another; None where it the event does not say of what."""
+    """Digest of what distinguishes one happening from another; None where the event does not say of what it is."""
     subject = fields["message_id"] or fields["phone_number"] or fields["to"]
     if subject is None or fields["event"] is None:
         return None
@@ -186,7 +186,7 @@ def _text_of(body: bytes) -> bytes:
 
 
 def _utf8_of(body: bytes) -> bytes:
-    """A body that says to be UTF-16 as UTF-8, and any other as it is."""
+    """A body that is marked as UTF-16 as UTF-8, and any other as it is."""
     is_utf16 = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return body.decode("utf-16", errors="replace").encode() if is_utf16 else body
 

@@ -1,5 +1,6 @@
 """What runs the checks elsewhere runs the same as here: CI, pre-commit and make."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -39,3 +40,31 @@ def test_make_check_names_tests_that_are_there() -> None:
     quick = re.search(r"^QUICK := (.*?)\n\n", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
     assert quick
     assert all((ROOT / path).exists() for path in quick[1].replace("\\\n", " ").split())
+
+
+def modules() -> dict[str, Path]:
+    """Every module and package of ours, by its dotted name."""
+    found = (path for room in ("schemas", "pipelines", "assets") for path in (ROOT / room).rglob("*.py"))
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in found
+    }
+
+
+def test_what_a_module_leaves_to_others_is_there() -> None:
+    """Where it says what does not belong in it, the module in parentheses exists, in its room or in one above."""
+    ours, missing = modules(), []
+    for name, path in ours.items():
+        doc = ast.get_docstring(ast.parse(path.read_text())) or ""
+        elsewhere = re.split(r"not belong\s+here|must\s+not\s+go\s+in", doc)[1:]
+        room = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        above = [room.rsplit(".", up)[0] + "." for up in range(room.count(".") + 1)] + [""]
+        for named in re.findall(r"\((`[^)]+)\)", " ".join(elsewhere)):
+            for of in re.findall(r"`([a-z_.]+)`", named):
+                is_there = any(base + of in ours for base in above)
+                module, _, inside = of.rpartition(".")
+                holder = next((ours[base + module] for base in above if base + module in ours), None)
+                if not is_there and not (holder and re.search(rf"\b{inside}\b", holder.read_text())):
+                    missing.append((name, of))
+    assert missing == []
+    assert len(ours) > 400

@@ -38,14 +38,16 @@ _RUNS_SHOWN = 3
 def status(as_json: AsJson = False) -> int:
     """What is in the warehouse, what was pushed, and what needs attention.
 
-    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. So are
-    those of "pull" where the warehouse cannot be read, those of "push" where the ledger cannot (it ends with 1 then,
-    as it does for people), and "webhooks" where the queue of events cannot. There, and where revenue is perhaps there
-    twice, or still is after somebody has acknowledged it, the ledger was lost, the warehouse is behind the ledger,
-    what is published is no longer served, or revenue comes from another source than before, it also has
-    "needs_attention", and "alarms" for what is there twice; where rows in doubt are not in the current input, both
-    that and "in_doubt_outside_input", which "push" does not count; where events were received, "webhooks"; where a
-    dataset was rolled back, "rolled_back" with the published and the newest snapshot.
+    `--json` is for programs: {"pull": {dataset: ...}, "push": {dataset: ...}}; a dataset never pulled is null. What
+    cannot be read is null as well: every dataset of "pull" without the warehouse, every one of "push" without the
+    ledger (it ends with 1 then, as it does for people), and "webhooks" without the queue of events.
+
+    More is in it only where there is something to tell. "needs_attention": one of these cannot be read, revenue is
+    perhaps there twice or still is after somebody has acknowledged it, rows in doubt are not in the current input,
+    the ledger was lost, the warehouse is behind the ledger, what is published is no longer served, or revenue comes
+    from another source than before. "alarms": what is there twice. "in_doubt_outside_input": those rows, which
+    "push" does not count. "webhooks": events were received. "rolled_back": of such a dataset, the published and the
+    newest snapshot.
 
     Examples:
     - `trackly-sync status`

@@ -4,7 +4,8 @@ The fast path decodes a reply at once into the dataset's structs, which refuse u
 turns their values into columns. Only a reply that it refuses is looked at row by row: unknown fields then go to
 `extra`, rows of the wrong shape become bad rows with the reason.
 
-What does not belong here: one column's values (`arrays`), and rules about values (`schemas.derived.pandera_checks`).
+What does not belong here: one column's values (`column_values`), and rules about values
+(`schemas.derived.pandera_checks`).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,8 @@
 """One body taken as a page: without what may not be kept, decoded, and checked to be the page asked for.
 
 A row that is no JSON (half an emoji, NaN) is put in quotes, so that it costs no other row. What does not belong here:
-asking (`fetch`), and the single steps (`redact`, `decoder`, `pipelines.trackly.replies.broken_rows`).
+asking (`fetch`), and the single steps (`decode.redact`, `decode.decoder`,
+`pipelines.trackly.replies.broken_rows`).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """Batches: the replies of some 50,000 rows together, as files that validation and deduplication read.
 
 A batch still holds every version of a row that the scan read. What does not belong here: how a reply is decoded
-(`decoder`), the declared checks (`write.validate`), and which rows stay (`write.data_file`, `write.deduplicate`).
+(`decode.decoder`), the declared checks (`write.validate`), and which rows stay (`write.data_file`,
+`write.deduplicate`).
 """
 
 from collections.abc import Iterable, Sequence

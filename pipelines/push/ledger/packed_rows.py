@@ -5,7 +5,7 @@ these. So an intent packs its rows. Where a row gets an outcome of its own, or l
 of its call, the pack is opened: its rows go to push_rows, in the same transaction, and are what they would have been
 from the start. Revenue is never packed.
 
-What does not belong here: when that is (`ledger`), and reading rows for the stage and the warehouse (`rows`).
+What does not belong here: when that is (`ledger`), and reading rows for the stage and the warehouse (`queries.rows`).
 """
 
 import zlib

@@ -1,7 +1,7 @@
 """A reading of the contacts' totals inside a stage, where rows of revenue meet the contacts that they count in.
 
 What does not belong here: reading them (`pipelines.pull.derived.contact_totals`), and what their growth means
-(`settle`).
+(`revenue.settle`).
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,7 @@
 """How replies leave: as a service in trouble or a gateway would answer, cut off, or byte by byte.
 
-What does not belong here: which requests that happens to (`faults`), and what a good reply says (`reads`, `imports`).
+What does not belong here: which requests that happens to (`kinds`), and what a good reply says (`contacts`,
+`messages`).
 """
 
 import asyncio
