@@ -16,7 +16,7 @@ from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.archive.corrected import changed_fields
 from pipelines.push.audit.archive.files import archive_folder, archived, reading_archive
 from pipelines.push.audit.lost_ledger.detect import refuse_forgotten
-from pipelines.push.audit.publish.publish import publish_imports
+from pipelines.push.audit.publish.decided import publish_decided
 from pipelines.push.checks import differing_rows as differing
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.lock import push_lock
@@ -110,7 +110,7 @@ def resolve(settings: Settings, identities: Sequence[str], outcome: Outcome, rea
                 ledger_doubt.resolve(connection, identities, outcome, reason.strip())
             record.rows = len(identities)
             record.accepted = len(identities) if outcome is Outcome.ACCEPTED else None
-        publish_imports(settings)
+        publish_decided(settings)
 
 
 @watched_push
@@ -139,7 +139,7 @@ def acknowledge(settings: Settings, alarm: int, reason: str) -> None:
                 rows = [row.identity for row in ledger_alarms.named(connection, alarm)]
                 ledger_doubt.note_resolutions(connection, rows, ACKNOWLEDGED, reason.strip(), at)
             record.rows = len(rows)
-        publish_imports(settings)
+        publish_decided(settings)
 
 
 def differing_rows(settings: Settings, datasets: Sequence[str]) -> list[differing.DifferingRow]:
@@ -201,7 +201,7 @@ def acknowledge_differing(settings: Settings, datasets: Sequence[str], reason: s
                     differing.mark_seen(connection)
                 done[name] = len(rows)
             record.rows = sum(done.values())
-        publish_imports(settings)
+        publish_decided(settings)
     return done
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from histories import write_rows
 from oracle import query
 
-from pipelines.errors import DataError, UsageError
+from pipelines.errors import DataError, StorageError, UsageError
 from pipelines.pull.run import pull
 from pipelines.push.ledger.status import outcomes
 from pipelines.push.outcomes import Outcome, Outcomes
@@ -322,7 +323,13 @@ def test_a_person_settles_what_no_reading_can(
     assert outcomes(either)["revenue"].in_doubt == 3
     resolve(either, [first], Outcome.ACCEPTED, "seen in the account")
     resolve(either, [second], Outcome.REJECTED, "not wanted")
-    resolve(either, [third], Outcome.PENDING, "it is not there")
+    ((version,),) = query(either.warehouse, "SELECT version FROM sync.version")
+    with duckdb.connect(str(either.warehouse)) as connection:
+        connection.execute("UPDATE sync.version SET version = 999")
+    with pytest.raises(StorageError, match=r"^The ledger has what was decided.*newer Trackly Sync"):
+        resolve(either, [third], Outcome.PENDING, "it is not there")
+    with duckdb.connect(str(either.warehouse)) as connection:
+        connection.execute("UPDATE sync.version SET version = ?", [version])
     assert outcomes(either)["revenue"] == Outcomes(3, accepted=1, rejected=1, pending=1)
     report = push(either, BOTH)
     assert report.outcomes["revenue"] == Outcomes(3, accepted=1, rejected=2)  # the contact is not there

@@ -26,7 +26,7 @@ from pipelines.push.audit.lost_ledger.survivors import (
     opened_warehouse,
     records_of,
 )
-from pipelines.push.audit.publish.publish import publish_imports
+from pipelines.push.audit.publish.decided import publish_decided
 from pipelines.push.ledger.db.call_states import REVENUE, ChunkState
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
@@ -107,7 +107,7 @@ def adopt(settings: Settings) -> Adopted:
             record.details = details(calls=done.calls, in_doubt=done.in_doubt, amount=str(done.amount))
         if done.rows or done.calls:
             note_input(settings, ledger)
-            publish_imports(settings)
+            publish_decided(settings)
         else:
             note_runs(settings)
     return done

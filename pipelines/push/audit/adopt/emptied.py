@@ -12,7 +12,7 @@ from pipelines.errors import UsageError
 from pipelines.push.audit.alerts import watched_push
 from pipelines.push.audit.lost_ledger.detect import Lost, Surviving
 from pipelines.push.audit.lost_ledger.pushed_calls import set_aside
-from pipelines.push.audit.publish.publish import publish_imports
+from pipelines.push.audit.publish.decided import publish_decided
 from pipelines.push.ledger.db.call_states import REVENUE
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.lock import part_lock, push_lock
@@ -58,7 +58,7 @@ def account_emptied(settings: Settings, reason: str) -> Lost:
         with recorded(settings.data_dir, this_run(), "resolve") as record:
             record.details = details(outcome=EMPTIED, calls=len(found.calls), datasets=list(found.datasets))
             _state(settings, ledger, found, reason.strip())
-        publish_imports(settings)
+        publish_decided(settings)
     return found
 
 

@@ -1,0 +1,35 @@
+"""Publishing what a person decided about rows, or what was taken over: it is in the ledger, whatever becomes of this.
+
+What does not belong here: deciding (`pipelines.push.resolve`), taking over (`push.audit.adopt`), and the tables
+(`publish`).
+"""
+
+import logging
+
+from pipelines.errors import StorageError, TracklySyncError
+from pipelines.process.interrupts import interrupts_deferred
+from pipelines.push.audit.publish.publish import publish_imports
+from pipelines.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_STANDS = "The ledger has what was decided; the warehouse shows it after the next push or pull"
+
+
+def publish_decided(settings: Settings) -> None:
+    """`publish_imports` after a decision went on record, or a taking over, which stands whatever becomes of this.
+
+    Raises:
+        StorageError: it cannot be published.
+    """
+    try:
+        with interrupts_deferred():
+            publish_imports(settings)
+    except TracklySyncError as error:
+        raise StorageError(
+            f"{_STANDS}. {error.message}",
+            "See to that, then push; nothing is to be decided again: trackly-sync push",
+        ) from error
+    except KeyboardInterrupt:
+        _log.warning("%s; nothing is to be decided again.", _STANDS, extra={"event": "behind"})
+        raise
