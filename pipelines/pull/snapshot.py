@@ -7,7 +7,7 @@ What does not belong here: replies (`pull.replies`), files (`write.snapshot_file
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,12 +88,44 @@ async def make_snapshot(
             return _noted(record, other)
         await stack.enter_async_context(dataset_lock(settings.parquet_dir, name))
         asked_again = await _ask_whether_served(client, settings, name) if options.skip_unserved else 0
-        privacy = _privacy(settings, name)
         started_at, snapshot = now(), new_snapshot_id(settings.parquet_dir / name)
         folder = stack.enter_context(draft(settings.parquet_dir / name, snapshot))
         made = Draft(folder, PULLED[name], snapshot, run, started_at)
-        spool = stack.enter_context(closing(_spool(settings, name, privacy)))
-        known = stack.enter_context(known_contacts(settings)) if options.since_last else None
+        manifest = await _read_into(made, client, settings, asked_again, on_progress, options)
+        record.rows, record.details = manifest.rows, figures_of(manifest)
+        pulled = manifest.rows - manifest.carried + manifest.quarantined
+        on_progress(name, pulled, pulled)
+        other = await options.instead(made, manifest) if options.instead and manifest.is_fuzzy else None
+        return _noted(record, other) if other else _finished(settings, made, manifest)
+
+
+async def _read_into(
+    made: Draft,
+    client: TracklyClient,
+    settings: Settings,
+    asked_again: int,
+    on_progress: Progress,
+    options: ReadOptions,
+) -> Manifest:
+    """Read a dataset and write its files; of an interrupted one, what it has read is on disk for the next.
+
+    Args:
+        made: the snapshot, whose folder is empty.
+        client: an open client.
+        settings: see `Settings`.
+        asked_again: requests that were tried again before this.
+        on_progress: see `Progress`.
+        options: see `ReadOptions`.
+
+    Returns:
+        What the files hold, and how sure that is.
+    """
+    name = made.dataset.name
+    privacy = _privacy(settings, name)
+    with (
+        closing(_spool(settings, name, privacy)) as spool,
+        known_contacts(settings) if options.since_last else nullcontext() as known,
+    ):
         replies = Replies(client, name, privacy, spool, options.batch_rows, on_progress)
         replies.retries = asked_again
         reading = _read(replies, made, settings.concurrency, known)
@@ -102,12 +134,8 @@ async def make_snapshot(
         files = await written.conclude(steady=not (evidence.drifted or options.since_last))
         before = published(settings.warehouse).get(name)
         manifest = manifest_of(made, files, evidence, replies, privacy, before)
-        record.rows, record.details = manifest.rows, figures_of(manifest)
-        pulled = manifest.rows - manifest.carried + manifest.quarantined
-        on_progress(name, pulled, pulled)
         spool.discard()
-        other = await options.instead(made, manifest) if options.instead and manifest.is_fuzzy else None
-        return _noted(record, other) if other else _finished(settings, made, manifest)
+    return manifest
 
 
 def _noted(record: RunRecord, other: Snapshot) -> Snapshot:
