@@ -120,7 +120,6 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
     if lost := ledger.recover(name):
         calls, have = plural(lost, "call"), form(lost, "has", "have")
         _log.warning("%s: %s of a push that ended early %s no answer on record.", name, calls, have)
-    unsettled = Unsettled()
     with _stage(pushing.settings, name, Privacy.of(pushing.settings)) as connection:
         seen = ledger.last_chunk(name)
         compared = _compared(pushing, connection, name).of_period(pushing.choices.between)
@@ -129,28 +128,36 @@ async def _send_one(pushing: _Pushing, name: str, record: RunRecord) -> tuple[di
         if pushing.choices.retry_rejected:
             compared.reopen(ledger)
         with figures_recorded(pushing.settings.data_dir, record, pushing.client, ledger, compared):
-            # before anything leaves: the files may be gone by the next push
-            if name == REVENUE:
-                begin_notes(pushing.settings)
-            keep(connection, name, pushing.settings)
-            if may_turn_out(connection):
-                pushing.corrected.append(name)
-            if name == REVENUE:
-                on_intent = noting(pushing.settings, ledger)
-                unsettled = await push_revenue(
-                    compared, pushing.client, ledger, pushing.settings, pushing.choices, on_intent
-                )
-            else:
-                await send_repeatable(
-                    compared, pushing.client, ledger, pushing.settings, pushing.choices, seen
-                )
-        why, synced = (
-            all_reasons(connection, name, ledger),
-            compared.held_back(SYNCED) if name == REVENUE else 0,
-        )
+            unsettled = await _archive_and_send(pushing, compared, seen)
+        why = all_reasons(connection, name, ledger)
+        synced = compared.held_back(SYNCED) if name == REVENUE else 0
         waits = compared.retries_later(ledger)
     _warn_of_unsent(name, waits, synced)
     return why, unsettled
+
+
+async def _archive_and_send(pushing: _Pushing, compared: Compared, seen: int) -> Unsettled:
+    """Archive what is about to leave, since its files may be gone by the next push; then send it.
+
+    Args:
+        pushing: the push.
+        compared: the stage, of the period that the push is about.
+        seen: the last call on record before it was compared.
+
+    Returns:
+        What of revenue is open.
+    """
+    connection, name = compared.connection, compared.dataset
+    if name == REVENUE:
+        begin_notes(pushing.settings)  # before the archive has rows: it shows that their calls are noted
+    keep(connection, name, pushing.settings)
+    if may_turn_out(connection):
+        pushing.corrected.append(name)
+    to_send = compared, pushing.client, pushing.ledger, pushing.settings, pushing.choices
+    if name == REVENUE:
+        return await push_revenue(*to_send, noting(pushing.settings, pushing.ledger))
+    await send_repeatable(*to_send, seen)
+    return Unsettled()
 
 
 def _warn_of_unsent(name: str, waits: int, synced: int) -> None:
