@@ -41,25 +41,28 @@ class _ParsingOnce:
         return getattr(self._connection, name)
 
     def execute(self, query: str | duckdb.Statement, parameters: object = None) -> duckdb.DuckDBPyConnection:
-        statement = _statement(query)
-        if isinstance(query, str) and _may_set(statement):
+        *before, last = _statements(query)
+        if isinstance(query, str) and any(map(_may_set, (*before, last))):
             self._settings.append(query)
-        return self._connection.execute(statement, parameters)
+        for statement in before:
+            self._connection.execute(statement)
+        return self._connection.execute(last, parameters)
 
     def sql(self, query: str | duckdb.Statement, **options: Any) -> duckdb.DuckDBPyRelation:
-        return self._connection.sql(_statement(query), **options)
+        only = _statements(query)
+        return self._connection.sql(only[0] if len(only) == 1 else query, **options)
 
 
 def _may_set(statement: str | duckdb.Statement) -> bool:
     return isinstance(statement, str) or statement.type == duckdb.StatementType.SET
 
 
-def _statement(query: str | duckdb.Statement) -> str | duckdb.Statement:
-    return _parsed(query) if isinstance(query, str) and len(query) <= _LONGEST else query
+def _statements(query: str | duckdb.Statement) -> Sequence[str | duckdb.Statement]:
+    """What is to be run for a text, one after the other; parameters are those of the last one, as DuckDB has it."""
+    return _parsed(query) if isinstance(query, str) and len(query) <= _LONGEST else (query,)
 
 
 @lru_cache(maxsize=_MOST)
-def _parsed(text: str) -> str | duckdb.Statement:
-    """The one statement of a text; the text itself where it is several, or none."""
-    found = duckdb.extract_statements(text)
-    return found[0] if len(found) == 1 else text
+def _parsed(text: str) -> Sequence[str | duckdb.Statement]:
+    """The statements of a text; the text itself where it has none."""
+    return tuple(duckdb.extract_statements(text)) or (text,)

@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from pipelines.databases.duckdb_instances import attached
+from pipelines.databases.duckdb_statements import noting_settings
 
 
 def test_one_text_asks_each_database_for_its_own_rows() -> None:
@@ -29,3 +30,19 @@ def test_one_text_asks_each_database_for_its_own_rows() -> None:
             one.execute("FROM t")
         one.execute(f"CREATE TABLE t AS SELECT '{'z' * 10_000}' AS a")
         assert [len(text) for (text,) in one.execute("FROM t").fetchall()] == [10_000]
+
+
+def test_several_statements_of_a_text_are_run_one_after_the_other_each_time() -> None:
+    """Each sees what the one before made; parameters belong to the last, and settings among them are noted."""
+    with duckdb.connect() as real:
+        connection, settings = noting_settings(real)
+        text = "CREATE OR REPLACE TEMP TABLE t (n BIGINT); INSERT INTO t VALUES (1); SELECT n + ? FROM t"
+        for number in (1, 2):
+            assert connection.execute(text, [number]).fetchall() == [(1 + number,)]
+        assert not settings
+        change = "SET threads = 1; SELECT 1"
+        assert connection.execute(change).fetchall() == [(1,)]
+        assert settings == [change]
+        with pytest.raises(duckdb.CatalogException):
+            connection.execute("DELETE FROM t; DROP TABLE nowhere; INSERT INTO t VALUES (7)")
+        assert connection.execute("-- nothing\nFROM t; -- nor here").fetchall() == []

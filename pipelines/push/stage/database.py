@@ -237,9 +237,9 @@ def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequenc
 def is_any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
     """Whether there is a row of what a query calls `FROM rows`; the first one that is found tells.
 
-    By its count: a row that was fetched may leave a result unfinished, beside which a connection does no other work.
+    All of the result is fetched: beside an unfinished one a connection does no other work.
     """
-    return count(connection, f"SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT 1)") > 0
+    return bool(connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchall())
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
