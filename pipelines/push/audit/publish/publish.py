@@ -17,7 +17,7 @@ from pipelines.privacy import Privacy
 from pipelines.push.audit.archive.files import reading_archive
 from pipelines.push.audit.lost_ledger.forgotten_sends import find_named, keep_forgotten, restore_forgotten
 from pipelines.push.audit.lost_ledger.survivors import note_published
-from pipelines.push.audit.publish.records import insert_records, keep_facts, replacing_for_records
+from pipelines.push.audit.publish.records import insert_records, replacing_for_records
 from pipelines.push.ledger.ledger import Ledger
 from pipelines.push.ledger.opening import existing_ledger
 from pipelines.push.ledger.queries.revenue.in_doubt import resolutions
@@ -52,7 +52,6 @@ def publish_imports(settings: Settings) -> None:
     ):
         tables = complete(connection)
         Privacy.of(settings).define(connection)
-        keep_facts(connection, settings)
         is_forgotten = ledger is not None and keep_forgotten(connection, ledger)
         for dataset in (CHUNKS, RECORDS, RESOLUTIONS):
             tables.replace(f"imports.{dataset.name}", dataset, dataset.fields)

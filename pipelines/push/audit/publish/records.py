@@ -82,49 +82,30 @@ replacing_for_records = partial(replacing, memory=duckdb_memory.RECORDS, threads
 """`replacing`, within the memory of a process that holds what it sent with as well; each thread takes a share."""
 
 
-def keep_facts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make the table `earlier`, before the records are replaced: facts of sent rows that are not in the archive.
-
-    An earlier version of the program archived nothing.
-    """
-    if not is_any(connection, "imports.records"):  # a look at the archive has a million rows in memory
-        rows = f"SELECT dataset, identity, {_names('r')} FROM imports.records AS r"
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS {rows}")
-        return
-    rows = " UNION ALL BY NAME ".join(
-        f"SELECT dataset, identity, {_names('r')} FROM imports.records AS r"
-        + (f" ANTI JOIN {rows_of(files)} AS a ON a.identity = r.identity" if files else "")
-        + f" WHERE dataset = '{name}' AND attempt > 0"
-        for name in PUSHED
-        for files in (archived(archive_folder(settings, name)),)
-    )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS {rows}")
-
-
 def insert_records(
     connection: duckdb.DuckDBPyConnection, name: str, settings: Settings, ledger: Ledger
 ) -> None:
     """Insert the rows of a dataset into imports.records.
 
     Args:
-        connection: to the new warehouse, after `keep_facts`; imports.chunks is filled.
+        connection: to the new warehouse; imports.chunks is filled.
         name: sends, clicks or revenue.
         settings: where the stage and the archive lie, and what may be published.
         ledger: open.
     """
     sent = _make_known(connection, name, ledger)
-    stage, privacy = stage_path(settings, name), Privacy.of(settings)
+    stage = stage_path(settings, name)
     files = archived(archive_folder(settings, name))
     if stage.exists():
         with ExitStack() as stack:
             with stage_errors(stage):
                 stack.enter_context(beside(connection, stage, "stage"))
             if is_any(connection, "stage.input"):
-                _records_of_input(connection, PUSHED[name], files, privacy)
+                _records_of_input(connection, PUSHED[name], files, settings)
         if sent:
             _leave_published(connection, name)
     if sent and count(connection, "SELECT count(*) FROM known"):
-        _records_of_earlier_inputs(connection, name, files, privacy)
+        _records_of_earlier_inputs(connection, name, files, settings)
     connection.execute("DROP TABLE known")
     connection.execute("DROP TABLE texts")
 
@@ -166,7 +147,7 @@ class _Staged:
 
 
 def _records_of_input(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], privacy: Privacy
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Path], settings: Settings
 ) -> None:
     """The rows of the attached stage.
 
@@ -174,11 +155,14 @@ def _records_of_input(
         connection: to the warehouse, with the table `known`.
         dataset: what the stage holds.
         files: its archive.
-        privacy: what of it may be published.
+        settings: what of it may be published, and where the warehouse before lies.
     """
+    privacy = Privacy.of(settings)
     columns = _columns_of_findings(connection)
     table = next((one for one in ("corrected", "differing") if one in columns), "")
     is_corrected = bool(table) and is_any(connection, f"stage.{table}")
+    if is_corrected:
+        _load_earlier(connection, dataset.name, files, settings.warehouse)
     is_given = is_corrected and find_sent(connection, dataset, files, privacy, table)
     has_phones = bool(privacy.key) and not is_put_away(connection)
     connection.execute(_from_stage(dataset, privacy, _Staged(columns, has_phones, is_given)))
@@ -200,16 +184,17 @@ def _leave_published(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _records_of_earlier_inputs(
-    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], privacy: Privacy
+    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], settings: Settings
 ) -> None:
     """The rows of `known`, each with what its file has: by the archive, else by the warehouse before.
 
     Args:
-        connection: to the warehouse, with the tables `known` and `earlier`.
+        connection: to the warehouse, with the table `known`.
         name: the dataset.
         files: its archive.
-        privacy: what of it may be published.
+        settings: what of it may be published, and where the warehouse before lies.
     """
+    privacy = Privacy.of(settings)
     message = "k.identity" if name != REVENUE else "k.message_id"
     amount = {"revenue": f"coalesce({AMOUNT}, {{table}}.revenue)"} if name == REVENUE else {}
     record = (
@@ -233,11 +218,42 @@ def _records_of_earlier_inputs(
         found = count(connection, f"{archived_rows} JOIN {rows_of(files)} AS a ON {_SAME_CONTENT}")
         if found == count(connection, "SELECT count(*) FROM known"):
             return
+    _load_earlier(connection, name, files, settings.warehouse)
+    if files:
         _set_rest(connection, name, files)
     connection.execute(
         record.format(facts=facts("earlier"), known="rest" if files else "known")
         + f" LEFT JOIN earlier ON earlier.dataset = '{name}' AND earlier.identity = k.identity"
     )
+
+
+def _load_earlier(
+    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], warehouse: Path
+) -> None:
+    """Make the table `earlier`: facts of sent rows that are not in the archive, by the warehouse that is replaced.
+
+    An earlier version of the program archived nothing.
+
+    Args:
+        connection: to the new warehouse.
+        name: the dataset.
+        files: its archive.
+        warehouse: the one before.
+    """
+    facts = f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT dataset, identity, {_names('r')} FROM"
+    if not warehouse.exists():
+        connection.execute(f"{facts} imports.records AS r LIMIT 0")
+        return
+    unknown = f" ANTI JOIN {rows_of(files)} AS a ON a.identity = r.identity" if files else ""
+    with beside(connection, warehouse, "before"):
+        # an older one lacks columns, or the table
+        where = "database_name = 'before' AND schema_name = 'imports' AND table_name = 'records'"
+        has_any = is_any(connection, f"duckdb_tables() WHERE {where}")
+        before = " UNION ALL BY NAME FROM before.imports.records" if has_any else ""
+        connection.execute(
+            f"{facts} (FROM (FROM imports.records LIMIT 0){before}) AS r{unknown}"
+            f" WHERE dataset = '{name}' AND attempt > 0"
+        )
 
 
 def _set_rest(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
