@@ -277,6 +277,7 @@ def of_reconciliation(done: Reconciliation, seconds: float) -> Metadata:
         "missing_revenue": float(done.missing),
         "still_twice": done.still_twice.contacts,
         "still_twice_revenue": float(done.still_twice.amount),
+        "repeated_calls": done.repeated_calls,
         "agrees": done.agrees,
         "verdict": str(done.verdict),
         "preview": table(

@@ -28,6 +28,7 @@ from pipelines.alerts.conditions import (
     of_webhooks,
 )
 from pipelines.alerts.notify import notify
+from pipelines.alerts.repeated_calls import of_repeated_calls
 from pipelines.alerts.still_twice import of_still_twice
 from pipelines.alerts.unfinished_runs import of_unfinished
 from pipelines.errors import StorageError, TracklySyncError
@@ -112,6 +113,7 @@ def conditions(
         of_readable("runs", "records of runs", no_records),
         *of_runs(_with_killed(last, unended(settings.data_dir)).values()),
         *of_still_twice(last.values()),
+        *of_repeated_calls(last.values()),
         *(left or ()),
         *of_unserved(pulled, last.values()),
         *of_source(pulled),

@@ -10,6 +10,7 @@
     unserved:<dataset>   it is published, and the account served it no more when it was to be pulled last
     source:revenue       revenue comes from another source than before, or does not yet (see `source_note`)
     missing:reconcile    the contacts' totals hold less than was accepted
+    twice:reconcile      calls of revenue seem to have been delivered twice (`repeated_calls`)
     still_twice:revenue  what was acknowledged as perhaps there twice still is: noted (`still_twice`)
     rejected:<dataset>   a larger share of the history was rejected than TRACKLY_ALERT_REJECTED_SHARE
     in_doubt:<dataset>   rows were sent and it is unknown whether they arrived (`pipelines.push.audit.alerts`)

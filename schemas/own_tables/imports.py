@@ -229,7 +229,8 @@ class ImportDifference(msgspec.Struct):
     finding: Annotated[
         Text,
         Column(
-            "missing: less than was accepted. perhaps_twice: more, as if a row that was sent again counts twice. "
+            "missing: less than was accepted. perhaps_twice: more, as if a row that was sent again, or that "
+            "a gateway delivered twice, counts twice. "
             "in_doubt: what is in doubt may explain it. contact_gone: it is not among the contacts: it left, or "
             "never was one. more: other activity of the account. still_twice: more, exactly as if what was "
             "acknowledged as perhaps there twice (`trackly-sync resolve`) is still in the account.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MEANING = {
     "missing": "less than was accepted",
-    "perhaps_twice": "more, as if a row that was sent again counts twice",
+    "perhaps_twice": "more, as if a row that was sent again, or delivered twice, counts twice",
     "in_doubt": "more, which rows in doubt may explain: trackly-sync resolve",
     "contact_gone": "of a contact that left, or never was one",
     "more": "more, by other activity of the account",
@@ -35,7 +35,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
     Reads every contact's totals, and compares them with what they were before the push plus what the ledger says was
     accepted. Differences are kept in the table imports.differences. It ends with "Agrees", or with "Nothing to
     compare" where nothing was accepted yet (`verdict` in --json). What was acknowledged as perhaps there twice, and
-    is still there, is named (`still_twice` in --json). Exit code 1: revenue or clicks are missing, or the
+    is still there, is named (`still_twice` in --json), and so are calls that a gateway may have delivered twice
+    (`repeated_calls`). Exit code 1: revenue or clicks are missing, or the
     ledger was lost. Exit code 3: revenue is perhaps there twice, and nobody has acknowledged it.
 
     Examples:
@@ -69,6 +70,8 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
 
 
 def _show(done: "Reconciliation") -> None:
+    from pipelines.alerts.repeated_calls import REMEDY, text_of  # noqa: PLC0415 - help answers at once
+
     out.print(_table(done))
     seen = "" if done.complete else " (not every contact of the account could be read)"
     out.print(f"\n{plural(done.contacts, 'contact')} compared with their totals now{seen}.")
@@ -79,6 +82,8 @@ def _show(done: "Reconciliation") -> None:
         out.print(f"  [red]Revenue missing: {money(done.missing)}[/]")
     if done.still_twice:
         _show_still_twice(done)
+    if done.repeated_calls:
+        out.print(f"  [yellow]{text_of(done.repeated_calls)}. {REMEDY}[/]")
     if doubts := sum(balance.in_doubt for balance in done.balances.values()):
         rows = f"{plural(doubts, 'row')} of revenue {form(doubts, 'is', 'are')} in doubt"
         out.print(f"  [yellow]{rows}, and not counted as accepted: trackly-sync resolve[/]")
@@ -142,6 +147,7 @@ def _json(done: "Reconciliation") -> dict[str, object]:
         "missing": str(done.missing),
         "alarms": done.alarms,
         "still_twice": done.still_twice.figures(),
+        "repeated_calls": done.repeated_calls,
         "books": {
             name: {
                 **asdict(balance),

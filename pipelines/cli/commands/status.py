@@ -12,7 +12,7 @@ from pipelines.cli.shared.attention import (
     behind_notes,
     ledger_notes,
     pulled_otherwise,
-    still_twice_notes,
+    twice_notes,
 )
 from pipelines.cli.shared.exits import guarded
 from pipelines.cli.terminal.consoles import out
@@ -90,7 +90,7 @@ def _document(
 
 def _is_urgent(settings: Settings, pulled: Mapping[str, Manifest]) -> bool:
     found = ledger_notes(settings) or behind_notes(settings)
-    return bool(found or pulled_otherwise(settings, pulled) or still_twice_notes(settings))
+    return bool(found or pulled_otherwise(settings, pulled) or twice_notes(settings))
 
 
 def _show(

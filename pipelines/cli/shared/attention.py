@@ -96,16 +96,18 @@ def pulled_otherwise(settings: Settings, pulled: Mapping[str, Manifest]) -> list
     return [f"{one.text}. {one.remedy}" for one in found if one.firing]
 
 
-def still_twice_notes(settings: Settings) -> list[str]:
-    """That revenue which was acknowledged as perhaps there twice still is.
+def twice_notes(settings: Settings) -> list[str]:
+    """That the last reconciliation found revenue twice: still, after it was acknowledged, or calls delivered twice.
 
     Raises:
         StorageError: a run's record cannot be read.
     """
+    from pipelines.alerts.repeated_calls import of_repeated_calls  # noqa: PLC0415 - help answers at once
     from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - help answers at once
 
-    found = of_still_twice(last_of_each(settings.data_dir).values())
-    return [f"{one.text}. {one.remedy}" for one in found if one.noted]
+    last = last_of_each(settings.data_dir).values()
+    found = [*of_repeated_calls(last), *of_still_twice(last)]
+    return [f"{one.text}. {one.remedy}" for one in found if one.firing or one.noted]
 
 
 def alarms_json(settings: Settings) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 Revenue and conversions: the totals before our first row of a contact (the ledger keeps them) plus what was accepted
 since, against the totals now. Clicks: their totals before are not on record, so they can only be shown to be too few.
-More than expected is other activity, except where it matches rows that were sent again; less is money that is
+More than expected is other activity, except where it matches rows that were sent again, or where most contacts of a
+call hold once more what it brought, as where a gateway has repeated it; less is money that is
 missing. What a person has acknowledged as perhaps twice and is still there has figures of its own. What turned up
 after it was called absent is an alarm, as in a push. What does not belong here: how it is compared
 (`reconcile_query`), and the ledger against the API's answers (`acknowledged`).
@@ -93,6 +94,8 @@ class Reconciliation:
         is_lost: whether calls were made that the ledger does not know, so that what they brought was not compared.
         still_twice: what somebody has acknowledged as perhaps there twice, and is still there; none of `findings`,
             but for those of its contacts that may have other revenue alone: they are among `more`.
+        repeated_calls: calls of which most contacts hold once more what they brought: a gateway may have delivered
+            them twice. Their contacts are among `perhaps_twice`.
     """
 
     balances: dict[str, Balance]
@@ -103,10 +106,11 @@ class Reconciliation:
     alarms: int = 0
     is_lost: bool = False
     still_twice: StillTwice = StillTwice()
+    repeated_calls: int = 0
 
     @property
     def twice(self) -> bool:
-        """Whether contacts hold more than was acknowledged, in a way that matches rows that were sent again."""
+        """Whether contacts hold more than was acknowledged, in a way that matches rows that went out again."""
         return self.alarms > 0 or self.findings["perhaps_twice"] > 0
 
     @property
@@ -164,6 +168,7 @@ def reconcile(
             alarms=done.alarms,
             verdict=done.verdict,
             still_twice=done.still_twice.figures(),
+            repeated_calls=done.repeated_calls,
         )
         publish_differences(settings, differences, record)
     return done
@@ -179,6 +184,7 @@ def _reconciled(
     ).fetchall()
     counts = {finding: count for finding, count, _ in found}
     amounts = {finding: amount for finding, _, amount in found}
+    ((repeated,),) = connection.execute("SELECT count(*) FROM repeated").fetchall()
     done = Reconciliation(
         balances=balances(ledger),
         contacts=compared,
@@ -187,6 +193,7 @@ def _reconciled(
         complete=reading.complete,
         alarms=_alarms(ledger),
         still_twice=_still_twice(connection),
+        repeated_calls=repeated,
     )
     return done, _notable(connection, reading.finished_at)
 

@@ -7,6 +7,9 @@ Reads the tables revenue, sends, clicked and acknowledged (rows that were perhap
 looked at already). A surplus that is such rows to the digit is still there; one that has room for them beside other
 revenue may be that alone, which totals do not distinguish. Of revenue, `accepted` is null where a person resolved it
 as rejected: only that its contact is compared comes of it.
+A gateway that repeats a call by itself has it counted twice, and one answer comes of it. One contact that holds once
+more what a call brought may have had another sale like it; where most contacts of a call do, its rows are taken for
+rows that were sent again (the table `repeated`).
 What does not belong here: reading the totals, and what comes of the comparison (`reconcile`).
 """
 
@@ -38,12 +41,16 @@ _TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
         ("phone_count_before", pa.int64()),
         ("read_to", pa.string()),
         ("message_id", pa.string()),
+        ("chunk", pa.int64()),
     ],
     "sends": [("identity", pa.string()), ("contact", pa.string()), ("list_ref", pa.string())],
     "acknowledged": [("contact", pa.string()), ("ref", pa.string()), ("amount", pa.int64())],
     "clicked": [("identity", pa.string()), ("outcome", pa.string())],
 }
 """What the comparison reads of the ledger, by table."""
+
+_FEWEST_CONTACTS = 10
+"""Of a call: of fewer ones, it says nothing that most hold once more what it brought."""
 
 _SUMS = f"""
     coalesce(sum(amount) FILTER (accepted), 0) AS amount, count(*) FILTER (accepted) AS rows,
@@ -125,18 +132,36 @@ WITH rows AS (
 )
 SELECT contact, list_key, list(amount) AS known FROM rows WHERE list_key IS NOT NULL GROUP BY ALL
 UNION ALL SELECT contact, NULL, list(amount) FROM rows GROUP BY contact;
+CREATE TEMP TABLE shown AS
+SELECT contact, list_key, * EXCLUDE (contact, list_key) FROM on_lists
+WHERE contact NOT IN (SELECT contact FROM by_person)
+UNION ALL BY NAME SELECT contact, NULL AS list_key, * EXCLUDE (contact) FROM on_phones
+WHERE contact IN (SELECT contact FROM by_person);
+-- what each call brought of what is shown
+CREATE TEMP TABLE brought AS
+SELECT chunk, s.contact, s.list_key, sum(k.amount)::BIGINT AS amount, count(*) AS rows, list(k.amount) AS amounts,
+  any_value(s.count_off) AS count_off, any_value(s.amount_off) AS amount_off,
+  any_value(s.rows) AS all_rows, any_value(s.amount) AS all_amount,
+  any_value(CASE WHEN s.amount_now % {CENT} = 0 THEN 2 * s.fractions * {CENT} ELSE 0 END) AS slack
+FROM keyed AS k JOIN shown AS s ON s.contact = k.contact AND (s.list_key IS NULL OR s.list_key = k.list_key)
+WHERE k.accepted AND k.amount IS NOT NULL AND s.count_off IS NOT NULL GROUP BY ALL;
+CREATE TEMP TABLE repeated AS
+SELECT chunk FROM brought GROUP BY chunk
+HAVING count(*) >= {_FEWEST_CONTACTS} AND 2 * count(*) FILTER (
+  (count_off = rows AND near(amount_off, amount, slack))
+  OR (count_off = all_rows AND near(amount_off, all_amount, slack))) > count(*);
 CREATE TEMP TABLE compared AS
-WITH shown AS (
-  SELECT contact, list_key, * EXCLUDE (contact, list_key) FROM on_lists
-  WHERE contact NOT IN (SELECT contact FROM by_person)
-  UNION ALL BY NAME SELECT contact, NULL AS list_key, * EXCLUDE (contact) FROM on_phones
-  WHERE contact IN (SELECT contact FROM by_person)
+WITH delivered AS (
+  SELECT contact, list_key, flatten(list(amounts)) AS twice FROM brought
+  WHERE chunk IN (SELECT chunk FROM repeated) GROUP BY ALL
 ), people AS (
   -- an account that shows whole cents may be off for each fraction of them, and again where it has that twice
-  SELECT s.*, a.known, CASE WHEN s.amount_now % {CENT} = 0 THEN 2 * s.fractions * {CENT} ELSE 0 END AS slack,
+  SELECT s.* REPLACE (list_concat(s.again, d.twice) AS again), a.known,
+    CASE WHEN s.amount_now % {CENT} = 0 THEN 2 * s.fractions * {CENT} ELSE 0 END AS slack,
     is_of(count_off, amount_off, known, slack) AS is_still,
     may_be_twice(count_off, amount_off + slack, known) AS has_room
   FROM shown AS s
+  LEFT JOIN delivered AS d ON d.contact = s.contact AND d.list_key IS NOT DISTINCT FROM s.list_key
   LEFT JOIN known_again AS a ON a.contact = s.contact AND a.list_key IS NOT DISTINCT FROM s.list_key
 ), clicked AS (
   SELECT contact, coalesce(k.list_key, s.list_ref) AS list_key, count(*) AS clicks
@@ -160,7 +185,8 @@ SELECT measure, contact AS phone_number, try_cast(list_key AS BIGINT) AS list_id
     AND contact NOT IN (SELECT contact FROM acknowledged) THEN 'perhaps_twice' ELSE 'more' END AS finding, has_room
 FROM measured;
 """
-"""Makes `compared`: every contact with rows of ours; money in the account's currency.
+"""Makes `compared`: every contact with rows of ours; money in the account's currency. And `repeated`: calls that are
+as if they had been delivered twice.
 
 `has_room`: the surplus may have rows in it that a person has looked at.
 """

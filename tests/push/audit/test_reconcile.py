@@ -16,7 +16,7 @@ from oracle import query
 from pipelines.cli.commands.reconcile import reconcile as reconcile_command
 from pipelines.cli.commands.resolve import resolve
 from pipelines.cli.commands.status import _counted, _document
-from pipelines.cli.shared.attention import attention, still_twice_notes
+from pipelines.cli.shared.attention import attention, twice_notes
 from pipelines.push.audit.late_revenue import open_alarms
 from pipelines.push.audit.reconcile import Reconciliation, StillTwice, reconcile
 from pipelines.push.run import push
@@ -235,7 +235,7 @@ def assert_still_twice(settings: Settings, found: Reconciliation, expected: Stil
     listed = [row for row in differences(settings) if row[3] == "still_twice"]
     assert len(listed) == 2 * expected.contacts
     notes = [one for one in attention(settings, {}, {}) if "pull" not in one]
-    assert notes == still_twice_notes(settings)
+    assert notes == twice_notes(settings)
     assert len(notes) == (expected.contacts > 0)
     document = _document(settings, published(settings.warehouse), _counted(settings)[0], is_damaged=False)
     assert ("needs_attention" in document) == (expected.contacts > 0)
@@ -297,3 +297,48 @@ def test_a_surplus_is_twice_only_where_it_matches_what_was_sent_again(
         query(settings.warehouse, "SELECT outcome, reason FROM imports.resolutions")
         == [("acknowledged", "removed, ticket 1")] * 2
     )
+
+
+def test_a_call_that_a_gateway_repeated_is_found_by_most_of_its_contacts(
+    account: Account, settings: Settings, write: Write, some_sends: Some, offer: str
+) -> None:
+    """Of half of them, of another amount, or of fewer than ten contacts, it is other activity."""
+    account.revenue.clear()
+    strangers = list({row["to_number"]: row for row in some_sends(40)}.values())
+    assert len(strangers) >= 21
+
+    def pushed(rows: list[Row]) -> list[Row]:
+        write("sends.ndjson", rows)
+        sales = [{"message_id": row["id"], "offer_id": offer, "revenue": 2 + n} for n, row in enumerate(rows)]
+        write("revenue.ndjson", sales)
+        before = len(account.revenue)
+        push(settings, ALL[::2])
+        return account.revenue[before:]
+
+    def grow(earned: list[Row], times: int, other: float = 0) -> None:
+        for one in earned:
+            row = _contact(account, one)
+            row["revenue_total"] += times * (one["revenue"] + other)
+            row["conversion_count"] += times
+
+    of_twelve, of_nine = pushed(strangers[:12]), pushed(strangers[12:21])
+    assert query(settings.warehouse, "SELECT rows FROM imports.chunks WHERE dataset = 'revenue' ORDER BY chunk") == [
+        (12,), (9,)
+    ]  # fmt: skip
+    for earned, other, finding in (
+        (of_twelve[:6], 0, "more"),
+        (of_twelve, 1, "more"),
+        (of_nine, 0, "more"),
+        (of_twelve[:7], 0, "perhaps_twice"),
+    ):
+        grow(earned, 1, other)
+        found = reconcile(settings)
+        assert {name: count for name, count in found.findings.items() if count} == {finding: 2 * len(earned)}
+        is_found = finding == "perhaps_twice"
+        assert (found.verdict, found.repeated_calls) == (("perhaps_twice", 1) if is_found else ("agrees", 0))
+        notes = [one for one in attention(settings, {}, {}) if "as if delivered twice" in one]
+        assert notes == twice_notes(settings)
+        assert len(notes) == is_found
+        grow(earned, -1, other)
+    assert reconcile(settings).verdict == "agrees"
+    assert twice_notes(settings) == []

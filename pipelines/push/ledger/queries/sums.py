@@ -147,8 +147,8 @@ def sent_revenue(
         connection: a transaction.
         names: which columns, in the order wanted: contact, ref (its list), accepted (else it is in doubt; null: a
             person resolved it as rejected), amount, tries, intended_at, amount_before, count_before,
-            phone_amount_before, phone_count_before, and read_to, when the reading of these four ended. Amounts are
-            in units (see `schemas.values.money`), null where they are not known.
+            phone_amount_before, phone_count_before, and read_to, when the reading of these four ended, and chunk, the
+            call. Amounts are in units (see `schemas.values.money`), null where they are not known.
         batch: rows of a batch.
 
     Yields:
