@@ -23,8 +23,8 @@ def text_of(calls: int) -> str:
     if not calls:
         return ""
     return (
-        f"{plural(calls, 'call')} of revenue {form(calls, 'is', 'are')} in the account as if delivered twice: most of"
-        f" {form(calls, 'its', 'their')} contacts hold exactly once more what {form(calls, 'it', 'they')} brought"
+        f"{plural(calls, 'call')} of revenue {form(calls, 'is', 'are')} in the account as if delivered twice: most"
+        f" contacts hold exactly once more what {form(calls, 'it', 'they')} brought"
     )
 
 
