@@ -137,13 +137,18 @@ SELECT contact, list_key, * EXCLUDE (contact, list_key) FROM on_lists
 WHERE contact NOT IN (SELECT contact FROM by_person)
 UNION ALL BY NAME SELECT contact, NULL AS list_key, * EXCLUDE (contact) FROM on_phones
 WHERE contact IN (SELECT contact FROM by_person);
--- what each call brought of what is shown
+-- calls of contacts that hold more, enough of them
+CREATE TEMP TABLE grown AS
+SELECT chunk FROM keyed WHERE contact IN (SELECT contact FROM shown WHERE count_off > 0) GROUP BY chunk
+HAVING 2 * count(DISTINCT contact) > {_FEWEST_CONTACTS};
+-- what each of these calls brought of what is shown
 CREATE TEMP TABLE brought AS
 SELECT chunk, s.contact, s.list_key, sum(k.amount)::BIGINT AS amount, count(*) AS rows, list(k.amount) AS amounts,
   any_value(s.count_off) AS count_off, any_value(s.amount_off) AS amount_off,
   any_value(s.rows) AS all_rows, any_value(s.amount) AS all_amount,
   any_value(CASE WHEN s.amount_now % {CENT} = 0 THEN 2 * s.fractions * {CENT} ELSE 0 END) AS slack
-FROM keyed AS k JOIN shown AS s ON s.contact = k.contact AND (s.list_key IS NULL OR s.list_key = k.list_key)
+FROM (FROM keyed WHERE chunk IN (SELECT chunk FROM grown)) AS k
+JOIN shown AS s ON s.contact = k.contact AND (s.list_key IS NULL OR s.list_key = k.list_key)
 WHERE k.accepted AND k.amount IS NOT NULL AND s.count_off IS NOT NULL GROUP BY ALL;
 CREATE TEMP TABLE repeated AS
 SELECT chunk FROM brought GROUP BY chunk
