@@ -13,9 +13,8 @@ async def run_all(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for coroutine in coroutines:
                 group.create_task(coroutine)
-    except (
-        ExceptionGroup
-    ) as failures:  # not `except*`: before 3.11.4 what it raises is wrapped in a group again
+    except ExceptionGroup as failures:
+        # `except*` would do, but before Python 3.11.4 what it raises is wrapped in a group again
         error: Exception = failures
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
