@@ -70,8 +70,6 @@ def reconcile(quiet: Quiet = False, as_json: AsJson = False) -> int:
 
 
 def _show(done: "Reconciliation") -> None:
-    from pipelines.alerts.repeated_calls import REMEDY, text_of  # noqa: PLC0415 - help answers at once
-
     out.print(_table(done))
     seen = "" if done.complete else " (not every contact of the account could be read)"
     out.print(f"\n{plural(done.contacts, 'contact')} compared with their totals now{seen}.")
@@ -80,21 +78,26 @@ def _show(done: "Reconciliation") -> None:
             out.print(f"  {plural(count, 'total')}: {_MEANING[finding]} ({finding})", markup=False)
     if done.missing:
         out.print(f"  [red]Revenue missing: {money(done.missing)}[/]")
-    if done.still_twice:
-        _show_still_twice(done)
-    if done.repeated_calls:
-        out.print(f"  [yellow]{text_of(done.repeated_calls)}. {REMEDY}[/]")
+    _show_twice(done)
     if doubts := sum(balance.in_doubt for balance in done.balances.values()):
         rows = f"{plural(doubts, 'row')} of revenue {form(doubts, 'is', 'are')} in doubt"
         out.print(f"  [yellow]{rows}, and not counted as accepted: trackly-sync resolve[/]")
     out.print(_conclusion(done))
 
 
-def _show_still_twice(done: "Reconciliation") -> None:
-    from pipelines.alerts.still_twice import REMEDY, text_of  # noqa: PLC0415 - help answers at once
+def _show_twice(done: "Reconciliation") -> None:
+    from pipelines.alerts.found_twice import (  # noqa: PLC0415 - help answers at once
+        REPEATED_REMEDY,
+        STILL_TWICE_REMEDY,
+        repeated_text,
+        still_twice_text,
+    )
 
-    remedy = f". {REMEDY}" if done.still_twice.contacts else ""
-    out.print(f"  [yellow]{text_of(done.still_twice.figures())}{remedy}[/]")
+    if done.still_twice:
+        remedy = f". {STILL_TWICE_REMEDY}" if done.still_twice.contacts else ""
+        out.print(f"  [yellow]{still_twice_text(done.still_twice.figures())}{remedy}[/]")
+    if done.repeated_calls:
+        out.print(f"  [yellow]{repeated_text(done.repeated_calls)}. {REPEATED_REMEDY}[/]")
 
 
 def _table(done: "Reconciliation") -> Table:

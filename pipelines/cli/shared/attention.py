@@ -102,11 +102,9 @@ def twice_notes(settings: Settings) -> list[str]:
     Raises:
         StorageError: a run's record cannot be read.
     """
-    from pipelines.alerts.repeated_calls import of_repeated_calls  # noqa: PLC0415 - help answers at once
-    from pipelines.alerts.still_twice import of_still_twice  # noqa: PLC0415 - help answers at once
+    from pipelines.alerts.found_twice import of_found_twice  # noqa: PLC0415 - help answers at once
 
-    last = last_of_each(settings.data_dir).values()
-    found = [*of_repeated_calls(last), *of_still_twice(last)]
+    found = of_found_twice(last_of_each(settings.data_dir).values())
     return [f"{one.text}. {one.remedy}" for one in found if one.firing or one.noted]
 
 
