@@ -88,15 +88,16 @@ def serving(settings: Settings) -> Iterator[Ui]:
     ) as process:
         ui = Ui(process, port)
         try:
-            wait_for(ui.ready, 90)
+            wait_for(ui.ready, 90, pause=1)
             yield ui
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120, pause: float = 0.2) -> None:
+    """Look again and again; with a longer pause where each look is work for several processes."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.2)
+        time.sleep(pause)

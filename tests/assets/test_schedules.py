@@ -32,11 +32,10 @@ def test_nothing_runs_by_itself_unless_schedules_are_on(monkeypatch: pytest.Monk
 def test_a_schedule_leaves_out_what_is_not_finished() -> None:
     """A tick starts its job, and does not while a run of it is under way."""
     defs = build_defs()
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test() as instance, dg.build_schedule_context(instance) as context:
 
         def tick(name: str) -> Any:
-            with dg.build_schedule_context(instance) as context:
-                return defs.resolve_schedule_def(name).evaluate_tick(context)
+            return defs.resolve_schedule_def(name).evaluate_tick(context)
 
         for name in ("hourly_pull", "daily_sync"):
             assert len(tick(name).run_requests or ()) == 1

@@ -4,13 +4,14 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
-from oracle import query
+from oracle import query, same, shown
 
 from assets.checks import dataset_checks, import_checks, nothing_twice, the_books_agree
 from assets.graph.pushed import history_sends, imported_sends
@@ -26,6 +27,9 @@ from pipelines.settings import Settings, load_settings
 from pipelines.warehouse.swap import replacing
 from schemas.registry import PUSHED
 
+PHONES = r"\+15550\d{6}|\+1555900\d{4}"
+"""Those of the account and of its export."""
+
 
 @dataclass
 class World:
@@ -34,14 +38,18 @@ class World:
     Attributes:
         synced: what it came to.
         steps: all that it told on its way.
+        written: all that Dagster has on record of it.
         account: what it was about.
+        contacts: those of the account before it began.
         export: the history that it imported.
         settings: where everything lies.
     """
 
     synced: JobResult
     steps: list[Step]
+    written: str
     account: Account
+    contacts: list[dict[str, Any]]
     export: Export
     settings: Settings
 
@@ -55,8 +63,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             api_key=API_KEY, base_url=server.url, data_dir=tmp_path_factory.mktemp("world")
         )
         export = write_history(account, settings.history, sends=200)
-        steps: list[Step] = []
-        yield World(run_job("sync", settings, on_step=steps.append), steps, account, export, settings)
+        contacts, steps = deepcopy(account.contacts()), list[Step]()
+        with dg.DagsterInstance.ephemeral() as instance:
+            synced = run_job("sync", settings, instance=instance, on_step=steps.append)
+            written = str([entry.dagster_event for entry in instance.all_logs(synced.run)])
+        yield World(synced, steps, written, account, contacts, export, settings)
 
 
 def results(checks: dg.AssetChecksDefinition, settings: Settings) -> dict[str | None, dg.AssetCheckResult]:
@@ -81,6 +92,19 @@ def test_a_sync_does_the_main_job(world: World) -> None:
     assert {step.name for step in world.synced.checks} == {
         f"history_{name}: quarantine" for name in PUSHED
     } | {f"imported_{name}: left_out" for name in PUSHED}, "the export has bad rows, and they show"
+
+
+def test_a_sync_publishes_what_the_account_held(world: World) -> None:
+    """The warehouse equals the account as it was pulled, with its figures; events name nobody, and not the key."""
+    assert same(shown(world.settings.warehouse, "contacts"), world.contacts, "phone_number", "list_id")
+    found = world.synced.assets["contacts"]
+    assert (found["dagster/row_count"], found["quarantined"], found["consistency"]) == (400, 0, "exact")
+    assert found["duration_seconds"] > 0
+    assert "list_id" in found["preview"].records[0].data
+    assert "webhook_events" not in world.synced.assets, "no receiver ever ran"
+    assert "contacts" in world.written
+    assert API_KEY not in world.written
+    assert not re.search(PHONES, world.written), "no phone number whole"
 
 
 def test_as_a_program_it_reports_each_step_and_exits_with_our_codes(
@@ -124,7 +148,7 @@ def test_every_materialization_carries_its_figures(world: World) -> None:
             assert figures["bytes"] > 1_000
             continue
         assert {"dagster/row_count", "duration_seconds", "preview"} <= set(figures), name
-        assert not re.search(r"\+15550\d{6}|\+1555900\d{4}", str(figures)), name
+        assert not re.search(PHONES, str(figures)), name
         assert API_KEY not in str(figures), name
     assert "…" in str(synced.assets["contacts"]["preview"].records), "phones are masked, not hidden"
     for name in PUSHED:

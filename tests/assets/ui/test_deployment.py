@@ -141,7 +141,7 @@ def press_the_button(browser: Browser, ui: Ui) -> None:
     )
     wait_for(lambda: browser.value("window.listens === true"))
     browser.value(f"{button}.click()")
-    wait_for(lambda: len(ui.runs()) == before + 1)
+    wait_for(lambda: len(ui.runs()) == before + 1, pause=1)
 
 
 @pytest.fixture
@@ -184,6 +184,6 @@ def test_it_takes_up_limits_its_runs_and_starts_nothing_for_others(
             browser.open("about:blank")
         else:
             ui.launch("pull", "lists")
-        wait_for(lambda: ui.states()[1:] == ["SUCCESS"])
+        wait_for(lambda: ui.states()[1:] == ["SUCCESS"], pause=1)
         leader = ui.process.pid
     wait_for(lambda: not of_session(leader))
