@@ -70,9 +70,9 @@ def targets_of(node: _Targets) -> list[ast.expr]:
     return node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
 
 
-def changed_in(function: ast.AST, names: set[str], modules: set[str]) -> Iterator[str]:
-    """Names of the module, and attributes of other modules, that a function changes."""
-    for node in ast.walk(function):
+def changed_by(nodes: list[ast.AST], names: set[str], modules: set[str]) -> Iterator[str]:
+    """Names of the module, and attributes of other modules, that a function changes, by all nodes of it."""
+    for node in nodes:
         if isinstance(node, ast.Global):
             yield from node.names
         elif isinstance(node, _Targets):
@@ -96,11 +96,10 @@ def state_of(source: str) -> set[str]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     found: set[str] = set()
     for function in functions:
-        own = {
-            of.id for of in ast.walk(function) if isinstance(of, ast.Name) and isinstance(of.ctx, ast.Store)
-        }
-        own |= {of.arg for of in ast.walk(function) if isinstance(of, ast.arg)}
-        found |= set(changed_in(function, names - own, modules - own))
+        nodes = list(ast.walk(function))
+        own = {of.id for of in nodes if isinstance(of, ast.Name) and isinstance(of.ctx, ast.Store)}
+        own |= {of.arg for of in nodes if isinstance(of, ast.arg)}
+        found |= set(changed_by(nodes, names - own, modules - own))
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from beginnings import seeded
 
 from pipelines.errors import TracklySyncError
 from pipelines.logs import JsonLines, kept_logs, logged_to_file
@@ -18,6 +19,12 @@ from pipelines.runs.recording import recorded
 from pipelines.sandbox import API_KEY, Account, Server, parse_fault, write_history
 from pipelines.settings import Settings
 from schemas.registry import PULLED, PUSHED
+
+
+@pytest.fixture
+def account() -> Account:
+    """Two pages of contacts."""
+    return seeded(1_100)
 
 
 @pytest.fixture
