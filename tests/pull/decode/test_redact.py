@@ -1,9 +1,9 @@
 """Personal data by settings: no phone number anywhere in the data directory, and everything still joins."""
 
+import csv
 import hmac
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from decimal import Decimal
@@ -24,7 +24,6 @@ from pipelines.pull.run import pull
 from pipelines.push.audit.reconcile import reconcile
 from pipelines.push.ledger.opening import open_ledger
 from pipelines.push.ledger.queries.rows import ledger_rows
-from pipelines.push.ledger.status import outcomes
 from pipelines.push.run import intake, push, send
 from pipelines.sandbox import Account, Fault, Server, write_history
 from pipelines.settings import Settings, load_settings
@@ -35,6 +34,7 @@ from schemas.registry import PULLED, PUSHED
 
 SECRET = "a secret that nobody can guess"  # noqa: S105 - the tests' own
 WRONG = "555-0123-4567"
+REFUSED = "old-0000003"
 
 
 def hashed(phone: str) -> str:
@@ -96,13 +96,13 @@ def phones_in(contents: Iterable[tuple[str, bytes]], account: Account) -> list[t
 
 
 def _unreachable(_entity: str, record: dict[str, Any]) -> tuple[str, str] | None:
-    if record.get("id") != "old-0000003":
+    if record.get("id") != REFUSED:
         return None
     return "invalid_phone", f"{record['to_number']} cannot be reached"
 
 
-def test_no_phone_is_left_behind_by_pull_and_push(private: Settings, account: Account) -> None:
-    """After pulls and pushes, bad rows and refusals included, no file holds a phone number or a custom field."""
+def _with_odd_rows(private: Settings, account: Account) -> None:
+    """History to push, bad rows in it and in the account, and a row that the account refuses."""
     write_history(account, private.history, sends=200)
     first = account.contacts()[0]
     account.add_contact({**first, "phone_number": WRONG})
@@ -113,11 +113,53 @@ def test_no_phone_is_left_behind_by_pull_and_push(private: Settings, account: Ac
     account.refuse = _unreachable
     sends = private.history / "sends.csv"
     sends.write_text(sends.read_text().replace("555-0100", WRONG) + "too,many,+15550009999,x,x,x,x,x,x,x\n")
+
+
+def test_no_phone_is_left_behind_by_pull_and_push(
+    private: Settings, account: Account, server: Server
+) -> None:
+    """After pulls and pushes, bad rows and refusals included, no file holds a phone number or a custom field.
+
+    The account receives real numbers; a second push sends nothing; references and totals are found by hash. So an
+    answer that is lost is settled by reading, though neither side of the comparison knows a phone number. A stage
+    whose phone numbers are put away cannot be sent from: it says so, and another push rebuilds it.
+    """
+    before = {row["phone_number"] for row in account.contacts()}
+    _with_odd_rows(private, account)
     pull(private, list(PULLED), "run-1")
-    push(private, list(PUSHED))
+    intake(private, ["sends"])
+    send(private, ["sends"])
+    assert len(account.sends) == 199
+    calls = len(account.log)
+    with pytest.raises(StorageError, match="put away"):
+        send(private, ["sends"])
+    assert len(account.log) == calls
+    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
+    report = push(private, list(PUSHED))
+    assert (report.outcomes["sends"].accepted, report.outcomes["sends"].rejected) == (199, 1)
+    assert (report.outcomes["revenue"].accepted, report.outcomes["revenue"].in_doubt) == (10, 0)
+    assert sum(row["message_id"] in account.sends for row in account.revenue) == 10
+    again = push(private, list(PUSHED))
+    assert {name: asdict(of) for name, of in again.outcomes.items()} == {
+        name: asdict(of) for name, of in report.outcomes.items()
+    }
+    sent = {row["to_number"] for row in account.sends.values()}
+    assert len(account.sends) == 199
+    assert sent <= before
     pull(private, ["contacts", "revenue"], "run-2")
-    reconcile(private)
-    assert outcomes(private)["sends"].rejected == 1
+    done = reconcile(private)
+    assert (done.findings["contact_gone"], done.missing) == (0, Decimal(0))
+    contacts = query(private.warehouse, "SELECT DISTINCT phone_number FROM contacts")
+    assert {phone for (phone,) in contacts} == set(map(hashed, before))
+    with open_ledger(private) as ledger:
+        batches = [batch.to_pydict()["contact"] for batch in ledger_rows(ledger, "sends", ("contact",))]
+    with (private.history / "sends.csv").open(newline="") as file:
+        refused = next(row["to_number"] for row in csv.DictReader(file) if row["id"] == REFUSED)
+    assert {phone for phones in batches for phone in phones} == set(map(hashed, sent | {refused}))
+    _assert_nothing_is_left(private, account)
+
+
+def _assert_nothing_is_left(private: Settings, account: Account) -> None:
     everything = list(texts(private.data_dir))
     assert phones_in(everything, account) == []
     for _, content in everything:
@@ -133,70 +175,43 @@ def test_no_phone_is_left_behind_by_pull_and_push(private: Settings, account: Ac
 
 
 def test_everything_but_phones_and_custom_fields_is_as_in_the_account(
-    private: Settings, account: Account
+    private: Settings, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows, counts and sums are the account's; equal phone numbers have equal hashes in every table."""
-    pull(private, ["contacts", "lists", "offers", "revenue"], "run-1")
+    """Rows, counts and sums are the account's; equal phone numbers have equal hashes in every table.
+
+    A row that was quarantined for another reason than its phone number passes with its hash. `--since-last` stops at
+    the first contact that is published, which both sides know by hash only.
+    """
     wanted = [
         {**row, "phone_number": hashed(row["phone_number"]), "custom_fields": None}
         for row in account.contacts()
     ]
+    account.add_contact({**account.contacts()[0], "phone_number": "+15550009999", "send_count": -1})
+    pull(private, ["contacts", "lists", "offers", "revenue"], "run-1")
     assert same(shown(private.warehouse, "contacts"), wanted, "phone_number", "list_id")
     assert same(shown(private.warehouse, "lists"), account.lists, "id")
+    assert query(private.warehouse, "SELECT raw->>'phone_number' FROM quarantine.contacts") == [
+        (hashed("+15550009999"),)
+    ]
+    monkeypatch.setattr(frame_schema(PULLED["contacts"]).columns["send_count"], "checks", [])
+    assert replay(private, "contacts", "run-2")[1] == 1
+    assert query(private.warehouse, "SELECT phone_number FROM contacts WHERE send_count < 0") == [
+        (hashed("+15550009999"),)
+    ]
     account.contacts()[3]["revenue_total"] += 1.5
     account.contacts()[3]["send_count"] += 1
-    pull(private, ["contacts", "lists", "offers", "revenue"], "run-2")
-    assert query(private.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(301, 1)]
+    pull(private, ["contacts", "revenue"], "run-3")
+    assert query(private.warehouse, "SELECT count(*), count(valid_to) FROM contacts_history") == [(302, 1)]
     total = sum((expected(row)["revenue_total"] for row in account.contacts()), Decimal(0))
     joined = query(
         private.warehouse, "SELECT sum(revenue) FROM revenue JOIN contacts USING (phone_number, list_id)"
     )
     assert joined == [(total,)]
-
-
-def test_a_push_goes_out_as_it_would_and_counts_once(
-    private: Settings, account: Account, server: Server, tmp_path: Path
-) -> None:
-    """The account receives real numbers; a second push sends nothing; references and totals are found by hash.
-
-    So an answer that is lost is settled by reading, though neither side of the comparison knows a phone number.
-    """
-    pull(private, ["contacts", "lists", "offers"], "run-1")
-    write_history(account, private.history, sends=200)
-    before = Counter(row["phone_number"] for row in account.contacts())
-    server.faults.active.append(Fault("reset-after", path="revenue", times=1))
-    report = push(private.model_copy(update={"settle_seconds": 0.0}), list(PUSHED))
-    assert (report.outcomes["revenue"].accepted, report.outcomes["revenue"].in_doubt) == (10, 0)
-    assert sum(row["message_id"] in account.sends for row in account.revenue) == 10
-    assert report.outcomes["sends"].accepted == 200
-    assert all(row["to_number"] in before for row in account.sends.values())
-    again = push(private, list(PUSHED))
-    assert {name: asdict(of) for name, of in again.outcomes.items()} == {
-        name: asdict(of) for name, of in report.outcomes.items()
-    }
-    assert len(account.sends) == 200
-    done = reconcile(private)
-    assert (done.findings["contact_gone"], done.missing) == (0, Decimal(0))
-    contacts = query(tmp_path / "data" / "warehouse.duckdb", "SELECT DISTINCT phone_number FROM contacts")
-    with open_ledger(private) as ledger:
-        batches = [batch.to_pydict()["contact"] for batch in ledger_rows(ledger, "sends", ("contact",))]
-    assert {phone for phones in batches for phone in phones} == {
-        hashed(row["to_number"]) for row in account.sends.values()
-    }
-    assert {phone for (phone,) in contacts} == {hashed(phone) for phone in before}
-    assert phones_found(private, account) == []
-
-
-def test_what_was_put_away_is_not_sent(private: Settings, account: Account) -> None:
-    """A stage whose phone numbers are put away cannot be sent from: it says so, and another push rebuilds it."""
-    write_history(account, private.history, sends=100)
-    intake(private, ["sends"])
-    send(private, ["sends"])
-    calls = len(account.log)
-    with pytest.raises(StorageError, match="put away"):
-        send(private, ["sends"])
-    assert len(account.log) == calls
-    assert push(private, ["sends"]).outcomes["sends"].accepted == 100
+    account.add_contact({**account.contacts()[0], "phone_number": "+15550008888"})
+    before = len(account.log)
+    pull(private, ["contacts"], "run-4", since_last=True)
+    assert sum(request.path == "/contacts" for request in account.log[before:]) == 1
+    assert query(private.warehouse, "SELECT count(*) FROM contacts") == [(302,)]
 
 
 def test_a_failed_pull_leaves_no_phone(private: Settings, account: Account) -> None:
@@ -210,33 +225,6 @@ def test_a_failed_pull_leaves_no_phone(private: Settings, account: Account) -> N
     left = [path for path in private.parquet_dir.rglob("bodies") if ".spool" in str(path)]
     assert left, "nothing was kept of the interrupted pull: the test shows nothing"
     assert phones_found(private, account) == []
-
-
-def test_quarantined_rows_can_be_replayed(
-    private: Settings, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A row that was quarantined for another reason than its phone number passes with its hash."""
-    bad = {**account.contacts()[0], "phone_number": "+15550009999", "send_count": -1}
-    account.add_contact(bad)
-    pull(private, ["contacts"], "run-1")
-    assert query(private.warehouse, "SELECT raw->>'phone_number' FROM quarantine.contacts") == [
-        (hashed("+15550009999"),)
-    ]
-    monkeypatch.setattr(frame_schema(PULLED["contacts"]).columns["send_count"], "checks", [])
-    assert replay(private, "contacts", "run-2")[1] == 1
-    assert query(private.warehouse, "SELECT phone_number FROM contacts WHERE send_count < 0") == [
-        (hashed("+15550009999"),)
-    ]
-
-
-def test_new_sign_ups_are_recognized_by_hash(private: Settings, account: Account) -> None:
-    """`--since-last` stops at the first contact that is published, which both sides know by hash only."""
-    pull(private, ["contacts"], "run-1")
-    account.add_contact({**account.contacts()[0], "phone_number": "+15550009999"})
-    before = len(account.log)
-    pull(private, ["contacts"], "run-2", since_last=True)
-    assert sum(request.path == "/contacts" for request in account.log[before:]) == 1
-    assert query(private.warehouse, "SELECT count(*) FROM contacts") == [(301,)]
 
 
 def test_one_data_directory_holds_phones_of_one_kind(settings: Settings, private: Settings) -> None:
