@@ -224,13 +224,19 @@ def test_rows_that_change_their_status_are_there_once(
         )
 
 
-def test_a_creative_has_a_life_as_other_rows_have(campaigns: Account, settings: Settings) -> None:
-    """What is odd is kept or quarantined; versions, an interrupted pull, a rollback; views follow."""
+def test_rows_have_a_life_as_other_rows_have(
+    campaigns: Account, served: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is odd is kept or quarantined, and replayed where it passes by now; versions and a rollback; views follow.
+
+    A pull that fails half-way leaves the tables as they were.
+    """
     first, second, third = campaigns.creatives[:3]
     first["status"], second["name"], third["mood"] = "paused", 12, "new"
     campaigns.creatives[4]["creative_type"] = "seasonal"
     campaigns.schedules[0]["status"] = "held"
-    pull(settings, ["creatives", "schedules"], "r1")
+    campaigns.audiences[3]["cached_size"] = -1
+    pull(settings, CAMPAIGNS, "r1")
     assert query(settings.warehouse, "SELECT count(*) FROM schedules WHERE status = 'held'") == [(1,)]
     reasons = query(settings.warehouse, "SELECT reason, raw ->> '$.id' FROM quarantine.creatives")
     assert reasons == [("name: expected str | null, got int", "2")]
@@ -241,9 +247,25 @@ def test_a_creative_has_a_life_as_other_rows_have(campaigns: Account, settings: 
         (1,)
     ]
     links = query(settings.warehouse, "SELECT count(*) FROM creative_links")
+    assert query(settings.warehouse, "SELECT reason FROM quarantine.audiences") == [
+        ("cached_size: must be at least 0",)
+    ]
+    with monkeypatch.context() as bent:
+        columns = pandera_checks.frame_schema(audiences.AUDIENCES).columns
+        bent.setattr(columns["cached_size"], "checks", [])
+        assert replay(settings, "audiences", "r2")[1] == 1
 
+    held = shown(settings.warehouse, "audiences")
+    campaigns.audiences[3]["cached_size"] = 5
     second["name"], first["status"], first["offer_links"] = "well", "archived", []
-    pull(settings, ["creatives"], "r2")
+    served.faults.active.append(parse_fault("500,path=/audiences,skip=3"))
+    hasty = settings.model_copy(update={"retry_seconds": 0.0})
+    with pytest.raises(ServiceError):
+        pull(hasty, ["audiences"], "r3")
+    assert shown(settings.warehouse, "audiences") == held
+    served.faults.active.clear()
+    pull(settings, ["creatives", "audiences"], "r4")
+    assert same(shown(settings.warehouse, "audiences"), campaigns.audiences, "id")
     versions = query(
         settings.warehouse,
         "SELECT status, valid_to IS NULL FROM creatives_history WHERE id = ? ORDER BY valid_from",
@@ -251,7 +273,7 @@ def test_a_creative_has_a_life_as_other_rows_have(campaigns: Account, settings: 
     )
     assert versions == [("paused", False), ("archived", True)]
     assert query(settings.warehouse, "SELECT count(*) FROM quarantine.creatives") == [(0,)]
-    rollback(settings, "creatives", "r3")
+    rollback(settings, "creatives", "r5")
     assert query(settings.warehouse, "SELECT status FROM creatives WHERE id = ?", first["id"]) == [
         ("paused",)
     ]
@@ -260,66 +282,39 @@ def test_a_creative_has_a_life_as_other_rows_have(campaigns: Account, settings: 
     assert query(settings.warehouse, at) == [(len(campaigns.creatives) - 1,)]
 
 
-def test_what_breaks_off_changes_nothing_and_is_taken_up(
-    campaigns: Account, served: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_what_is_not_served_is_left_out_and_shows_where_it_was(
+    campaigns: Account, settings: Settings
 ) -> None:
-    """A pull that fails half-way leaves the tables as they were; a row that passes by now is replayed."""
-    campaigns.audiences[3]["cached_size"] = -1
-    pull(settings, ["audiences"], "r1")
-    assert query(settings.warehouse, "SELECT reason FROM quarantine.audiences") == [
-        ("cached_size: must be at least 0",)
-    ]
-    with monkeypatch.context() as bent:
-        columns = pandera_checks.frame_schema(audiences.AUDIENCES).columns
-        bent.setattr(columns["cached_size"], "checks", [])
-        assert replay(settings, "audiences", "r2")[1] == 1
-    held = shown(settings.warehouse, "audiences")
-    campaigns.audiences[3]["cached_size"] = 5
-    served.faults.active.append(parse_fault("500,path=/audiences,skip=3"))
-    hasty = settings.model_copy(update={"retry_seconds": 0.0})
-    with pytest.raises(ServiceError):
-        pull(hasty, ["audiences"], "r3")
-    assert shown(settings.warehouse, "audiences") == held
-    served.faults.active.clear()
-    pull(settings, ["audiences"], "r4")
-    assert same(shown(settings.warehouse, "audiences"), campaigns.audiences, "id")
+    """A pull of everything says so and goes on; one that asks for them is refused, and nothing has failed before.
 
-
-def test_an_account_need_not_serve_them(campaigns: Account, settings: Settings) -> None:
-    """A pull of everything says so and goes on; one that asks for them is refused, and nothing has failed before."""
-    campaigns.options = replace(campaigns.options, unserved=("creatives",), not_enabled=("schedules",))
-    done = pull_all(settings, "r1")
-    assert done.skipped.keys() == {"creatives", "schedules"}
-    assert "404" in done.skipped["creatives"]
-    assert "product_not_enabled" in done.skipped["schedules"]
-    assert published(settings.warehouse).keys() == PULLED.keys() - {"creatives", "schedules"}
+    What is no longer served stays published, and status, alerts and the run's record say so; what was never served is
+    only a notice.
+    """
+    campaigns.creatives, campaigns.audiences = campaigns.creatives[:40], campaigns.audiences[:9]
+    unserved = {"creatives": NotFoundError, "schedules": NotFoundError, "offers": NotEnabledError}
+    campaigns.options = replace(
+        campaigns.options, unserved=("creatives", "schedules"), not_enabled=("offers",)
+    )
+    skipped = pull_all(settings, "r1").skipped
+    assert skipped.keys() == unserved.keys()
+    assert "404" in skipped["creatives"]
+    assert "product_not_enabled" in skipped["offers"]
+    assert not [request for request in campaigns.log if request.path.endswith("/size")]
+    assert published(settings.warehouse).keys() == PULLED.keys() - unserved.keys()
     records = query(
         settings.warehouse,
-        "SELECT activity, status, details ->> '$.skipped' IS NOT NULL FROM sync.runs"
-        " WHERE activity IN ('pull creatives', 'pull audiences', 'pull schedules') ORDER BY activity",
+        "SELECT activity, status FROM sync.runs WHERE details ->> '$.skipped' IS NOT NULL ORDER BY activity",
     )
-    assert records == [
-        ("pull audiences", "succeeded", False),
-        ("pull creatives", "succeeded", True),
-        ("pull schedules", "succeeded", True),
-    ]
-    for name, error in (("creatives", NotFoundError), ("schedules", NotEnabledError)):
+    assert records == [(f"pull {name}", "succeeded") for name in sorted(unserved)]
+    for name, error in unserved.items():
         with pytest.raises(error):
-            pull(settings, [name], "r2")
-
-
-def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, settings: Settings) -> None:
-    """It stays published, and status, alerts and the run's record say so; what was never served is only a notice."""
-    campaigns.creatives, campaigns.audiences = campaigns.creatives[:40], campaigns.audiences[:9]
-    campaigns.options = replace(campaigns.options, unserved=("schedules",), not_enabled=("offers",))
-    assert pull_all(settings, "r1").skipped.keys() == {"schedules", "offers"}
+            pull(settings, [name], f"only {name}")
     assert told_of(settings) == {}
     lint = (
         "SELECT subject_id, kind, detail LIKE '%serve%' FROM marts.campaign_lint "
         "WHERE subject = 'datasets' ORDER BY 1"
     )
-    not_there = [("offers", "not_pulled", True), ("schedules", "not_pulled", True)]
-    assert query(settings.warehouse, lint) == not_there
+    assert query(settings.warehouse, lint) == [(name, "not_pulled", True) for name in sorted(unserved)]
     campaigns.options = replace(campaigns.options, unserved=("schedules", "audiences"), not_enabled=())
     why = pull_all(settings, "r2").skipped["audiences"]
     assert why.startswith("GET /audiences page=1 per_page=1 at ")
@@ -335,7 +330,10 @@ def test_what_is_no_longer_served_shows_until_it_is_again(campaigns: Account, se
     )[0]
     assert error.startswith("audiences was not pulled, since the account no longer serves it")
     assert details == why
-    assert query(settings.warehouse, lint) == [("audiences", "not_renewed", True), not_there[1]]
+    assert query(settings.warehouse, lint) == [
+        ("audiences", "not_renewed", True),
+        ("schedules", "not_pulled", True),
+    ]
     assert query(settings.warehouse, "SELECT count(*) FROM audiences") == [(len(campaigns.audiences),)]
 
     campaigns.options = replace(campaigns.options, unserved=(), not_enabled=("offers",))
@@ -376,7 +374,7 @@ def test_progress_expects_the_rows_of_all_reads(campaigns: Account, settings: Se
 
 def test_sizes_are_counted_on_request_only(campaigns: Account, settings: Settings) -> None:
     """One after the other, those first that were counted longest ago, and no more than was set."""
-    pull_all(settings, "r1")
+    pull(settings, ["audiences"], "r1")
     assert not [request for request in campaigns.log if request.path.endswith("/size")]
     waiting = sorted(
         (row["cached_size_updated_at"] or "", row["id"])

@@ -77,30 +77,33 @@ def test_the_guard_counts_every_row_without_a_key(
     assert not settings.warehouse.exists()
 
 
-@pytest.mark.parametrize("name", ["lists", "offers", "revenue"])
-def test_other_datasets_keep_their_rows_too(
-    tmp_path: Path, settings_of: Callable[..., Settings], name: str
-) -> None:
+def test_other_datasets_keep_their_rows_too(tmp_path: Path, settings_of: Callable[..., Settings]) -> None:
     """Lists and offers without an id are quarantined one by one; events without one are rows of their own."""
     account = seed_account(contacts=3_000, lists=60, offers=250)
     account.options = Options(revenue_events=True)
-    fault = f"broken-keys,path=/{name},rate=0.3,value=1"
-    rows = getattr(account, name)
-    again = [row for row in rows if with_broken_key(name, row, parse_fault(fault)) is not row][:3]
-    rows += [dict(row) for row in again for _ in range(3)]
-    good, bad = broken(rows, fault, name)
+    names = ("lists", "offers", "revenue")
+    faults = {name: f"broken-keys,path=/{name},rate=0.3,value=1" for name in names}
+    good, bad = {}, {}
+    for name, fault in faults.items():
+        rows = getattr(account, name)
+        again = [row for row in rows if with_broken_key(name, row, parse_fault(fault)) is not row][:3]
+        rows += [dict(row) for row in again for _ in range(3)]
+        good[name], bad[name] = broken(rows, fault, name)
     with running(account) as server:
-        server.faults.active.append(parse_fault(fault))
+        server.faults.active += map(parse_fault, faults.values())
         settings = settings_of(server.url, tmp_path / "data", pull_bad_share=0.9)
-        (snapshot,) = pull(settings, [name], "r1")
-    manifest = snapshot.manifest
-    if name == "revenue":
-        assert (manifest.rows, manifest.quarantined) == (len(rows), 0)
-        assert sum("id" not in row for row in shown(settings.warehouse, name)) == len(bad)
-    else:
-        assert (manifest.rows, manifest.quarantined) == (len(good), len(bad))
-        assert quarantined(settings, name) == Counter(map(as_text, bad))
-    assert manifest.consistency == "exact"
+        made = pull(settings, names, "r1")
+    for manifest in (snapshot.manifest for snapshot in made):
+        name = manifest.dataset
+        assert bad[name], name
+        if name == "revenue":
+            assert (manifest.rows, manifest.quarantined) == (len(account.revenue), 0)
+            assert sum("id" not in row for row in shown(settings.warehouse, name)) == len(bad[name])
+        else:
+            assert (manifest.rows, manifest.quarantined) == (len(good[name]), len(bad[name])), name
+            assert quarantined(settings, name) == Counter(map(as_text, bad[name])), name
+        assert manifest.consistency == "exact", name
+    assert len(made) == len(names)
 
 
 @pytest.mark.parametrize("seed", seeds(2))
