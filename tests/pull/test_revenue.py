@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from beginnings import seeded
 from oracle import assert_equal, query, same, shown
 
 from pipelines.errors import DataError
 from pipelines.pull.run import pull
-from pipelines.sandbox import Account, Options, Server, parse_fault, running, seed_account
+from pipelines.sandbox import Account, Options, Server, parse_fault, running
 from pipelines.settings import Settings
 
 BOTH = ("contacts", "revenue")
@@ -46,7 +47,7 @@ def test_revenue_events_where_the_account_serves_them(
     tmp_path: Any, settings_of: Callable[..., Settings]
 ) -> None:
     """An account that serves GET /revenue gives one row per event, as it sent them."""
-    account = seed_account(contacts=2_500)
+    account = seeded(300)
     account.options = Options(revenue_events=True)
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data")

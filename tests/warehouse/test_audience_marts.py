@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import pickle
 from collections import Counter, defaultdict
 from decimal import Decimal
 from itertools import combinations
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beginnings import beginning
 from made_snapshots import CONTACT, publish_rows
 from oracle import expected, mart
 
@@ -24,23 +26,31 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def hashed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Settings]:
     """An account with people on several lists and imported history, with hashed phone numbers."""
-    account = seed_account(contacts=1_000)
-    for row in account.contacts()[:200]:
-        for number in (1, 2):
-            if account.contact((row["phone_number"], number)) is None:
-                account.add_contact({**row, "list_id": number, "active": not row["active"], "carrier": None})
-    account.contacts()[0]["is_valid"] = None
-    with running(account) as server:
-        settings = load_settings(
-            api_key=API_KEY,
-            base_url=server.url,
-            data_dir=tmp_path_factory.mktemp("hashed"),
-            hash_phones="a secret of this test",
-        )
-        write_history(account, settings.history, sends=200)
-        push(settings, ["sends", "clicks", "revenue"])
-        pull(settings, ["contacts", "lists"], "run")
-    return account, settings
+
+    def make(folder: Path) -> Account:
+        account = seed_account(contacts=500)
+        for row in account.contacts()[:200]:
+            for number in (1, 2):
+                if account.contact((row["phone_number"], number)) is None:
+                    account.add_contact(
+                        {**row, "list_id": number, "active": not row["active"], "carrier": None}
+                    )
+        account.contacts()[0]["is_valid"] = None
+        with running(account) as server:
+            settings = load_settings(
+                api_key=API_KEY,
+                base_url=server.url,
+                data_dir=folder / "data",
+                hash_phones="a secret of this test",
+            )
+            write_history(account, settings.history, sends=200)
+            push(settings, ["sends", "clicks", "revenue"])
+            pull(settings, ["contacts", "lists"], "run")
+        return account
+
+    made = beginning(tmp_path_factory, "hashed", make)
+    account: Account = pickle.loads(made.account)  # noqa: S301 - our own
+    return account, load_settings(api_key=API_KEY, data_dir=made.data_dir)
 
 
 def test_overlap_is_by_person(hashed: tuple[Account, Settings]) -> None:

@@ -14,6 +14,7 @@ from pipelines.pull.run import pull
 from pipelines.sandbox import API_KEY, running, seed_account
 from pipelines.settings import Settings, load_settings
 
+BOTH = ("contacts", "revenue")
 MAY, JUNE = dt.date(2026, 5, 1), dt.date(2026, 6, 1)
 
 
@@ -62,55 +63,56 @@ def test_a_month_moves_before_and_after_its_end(tmp_path: Path) -> None:
 
 
 def test_readings_are_what_the_account_served(settings_of: Callable[..., Settings], tmp_path: Path) -> None:
-    """The latest reading of each month is the sum of its events; a rollback takes later readings back."""
-    account = seed_account(contacts=200)
-    account.options.revenue_events = True
+    """The latest reading of each month is the sum of its events; a rollback takes later readings back.
+
+    Totals, then events, then totals: another source does not set the months before to zero. What was read on a basis
+    stays, and only what is published is the latest.
+    """
+    account = seed_account(contacts=100)
     with running(account) as server:
         settings = settings_of(server.url, tmp_path / "data")
-        pull(settings, ["contacts", "revenue"], "r1")
+        pull(settings, BOTH, "r1")
+        earned = sum(row["revenue_total"] for row in account.contacts())
+        account.contacts()[0]["revenue_total"] += 12.5
+        pull(settings, BOTH, "r2")
+        assert by_basis(settings) == {"change": (Decimal("12.5"), True)}
+
+        account.options.revenue_events = True
+        pull(settings, BOTH, "r3")
+        event = Decimal(str(earned)).quantize(Decimal("0.0001"))
+        assert by_basis(settings) == {"change": (Decimal("12.5"), False), "event": (event, True)}
         sums = [months(account.revenue)]
         changed = account.revenue[3]
         changed["revenue"] = changed["revenue"] + 7.25
         account.revenue.append({**changed, "id": "late", "record_id": "late"})
-        pull(settings, ["contacts", "revenue"], "r2")
+        pull(settings, BOTH, "r4")
         sums.append(months(account.revenue))
-    latest = "SELECT month, revenue FROM marts.revenue_restated WHERE latest"
-    assert dict(query(settings.warehouse, latest)) == sums[1]
-    month = expected(changed)["timestamp"].date().replace(day=1)
-    assert restated(settings, month)[-1][1] == sums[1][month] - sums[0][month]
-    assert query(settings.warehouse, "SELECT count(*) FROM marts.revenue_restated WHERE NOT latest") == [(1,)]
-    rollback(settings, "revenue", "back")
-    assert dict(query(settings.warehouse, latest)) == sums[0]
-    assert query(settings.warehouse, "SELECT count(*) FROM marts.revenue_restated WHERE NOT latest") == [(0,)]
+        assert latest(settings) == sums[1]
+        month = expected(changed)["timestamp"].date().replace(day=1)
+        assert restated(settings, month)[-1][1] == sums[1][month] - sums[0][month]
+        earlier = "SELECT count(*) FROM marts.revenue_restated WHERE NOT latest AND basis = 'event'"
+        assert query(settings.warehouse, earlier) == [(1,)]
+        rollback(settings, "revenue", "back")
+        assert latest(settings) == sums[0]
+        assert query(settings.warehouse, earlier) == [(0,)]
 
-
-def test_another_source_does_not_set_the_months_before_to_zero(
-    settings_of: Callable[..., Settings], tmp_path: Path
-) -> None:
-    """Totals, then events, then totals: what was read on a basis stays, and only what is published is the latest."""
-    account = seed_account(contacts=100)
-    with running(account) as server:
-        settings = settings_of(server.url, tmp_path / "data")
-        datasets = ["contacts", "revenue"]
-        pull(settings, datasets, "r1")
-        earned = sum(row["revenue_total"] for row in account.contacts())
-        account.contacts()[0]["revenue_total"] += 12.5
-        pull(settings, datasets, "r2")
-        by_basis = "SELECT basis, sum(revenue), bool_and(latest) FROM marts.revenue_restated GROUP BY basis"
-        assert query(settings.warehouse, by_basis) == [("change", Decimal("12.5"), True)]
-        account.options.revenue_events = True
-        pull(settings, datasets, "r3")
-        found = {basis: (revenue, latest) for basis, revenue, latest in query(settings.warehouse, by_basis)}
-        assert found["change"] == (Decimal("12.5"), False)
-        assert found["event"] == (Decimal(str(earned)).quantize(Decimal("0.0001")), True)
         account.options.revenue_events = False
-        pull(settings, datasets, "r4")
-    found = {basis: (revenue, latest) for basis, revenue, latest in query(settings.warehouse, by_basis)}
-    assert found["change"] == (Decimal("12.5"), True)
-    assert found["event"] == (Decimal(str(earned)).quantize(Decimal("0.0001")), False)
+        pull(settings, BOTH, "r5")
+    assert by_basis(settings) == {"change": (Decimal("12.5"), True), "event": (event, False)}
     basis = "SELECT DISTINCT basis FROM marts.revenue_restated WHERE latest"
     of_now = "SELECT DISTINCT basis FROM marts.revenue_daily WHERE day IS NOT NULL"
     assert query(settings.warehouse, basis) == query(settings.warehouse, of_now)
+
+
+def by_basis(settings: Settings) -> dict[str, tuple[Decimal, bool]]:
+    """What was read on each basis, and whether it is the latest."""
+    of_each = "SELECT basis, sum(revenue), bool_and(latest) FROM marts.revenue_restated GROUP BY basis"
+    return {basis: (revenue, latest) for basis, revenue, latest in query(settings.warehouse, of_each)}
+
+
+def latest(settings: Settings) -> dict[dt.date, Decimal]:
+    """The latest reading of each month."""
+    return dict(query(settings.warehouse, "SELECT month, revenue FROM marts.revenue_restated WHERE latest"))
 
 
 def months(rows: list[dict[str, Any]]) -> dict[dt.date, Decimal]:

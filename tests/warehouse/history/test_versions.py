@@ -120,10 +120,9 @@ def test_the_same_values_in_other_json_make_no_version(
     assert query(settings.warehouse, "SELECT count(valid_to) FROM offers_history") == [(0,)]
 
 
-def test_what_is_listed_is_what_the_pages_name(account: Account, settings: Settings) -> None:
+def test_what_is_listed_is_what_the_pages_name(moved: tuple[Account, Settings]) -> None:
     """No internal schema shows, and every table and view is in the data dictionary."""
-    del account
-    pull(settings, list(VERSIONED), "r1")
+    _, settings = moved
     schemas = "SELECT schema_name FROM information_schema.schemata WHERE catalog_name = current_database()"
     found = {name for (name,) in query(settings.warehouse, schemas)} - {"information_schema", "pg_catalog"}
     assert found == {"main", "quarantine", "sync", "imports", "marts"}
