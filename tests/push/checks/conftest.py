@@ -14,12 +14,12 @@ from pipelines.sandbox import Account, running, seed_account
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
-SENDS = 24
+SENDS = 32
 
 
 def _empty() -> Account:
     """The totals of all its people are read before each push of revenue; it has no revenue."""
-    account = seed_account(contacts=40)
+    account = seed_account(contacts=50)
     account.revenue.clear()
     return account
 
@@ -58,7 +58,7 @@ def _sends_pushed(
 
 @pytest.fixture
 def have_sends(account: Account, _sends_pushed: Beginning) -> Callable[[Settings], None]:
-    """Bring the account and a data directory to where m000000 to m000023 have been sent, each to somebody else."""
+    """Bring the account and a data directory to where m000000 to m000031 have been sent, each to somebody else."""
 
     def have(settings: Settings) -> None:
         if not settings.ledger_url:

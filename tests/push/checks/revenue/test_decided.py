@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
+from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
 from pipelines.run_records.summary import latest_runs
@@ -16,9 +17,12 @@ from pipelines.settings import Settings
 
 Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
+Some = Callable[[int], list[Row]]
+Have = Callable[[Settings], None]
 
 SALE = {"revenue": 5, "timestamp": "2024-06-01T00:00:00Z"}
-BOTH = ("sends", "revenue")
+OTHER_TIME = {"timestamp": "2024-06-02T00:00:00Z"}
+BOTH, REVENUE = ("sends", "revenue"), ("revenue",)
 
 
 def digests(settings: Settings) -> list[tuple[Any, ...]]:
@@ -30,19 +34,22 @@ def digests(settings: Settings) -> list[tuple[Any, ...]]:
 
 
 def test_a_decision_outlives_changes_of_its_send_its_file_and_the_ledger(
-    account: Account, settings: Settings, write: Write, some_sends: Callable[[int], list[Row]], offer: str
+    account: Account, settings: Settings, write: Write, have_sends: Have, some_sends: Some, offer: str
 ) -> None:
-    """Rows that are one sale stay duplicates; those that are sales of their own are sent once their send is clear."""
-    account.revenue.clear()
-    sends = some_sends(3)
-    other_time = {"timestamp": "2024-06-02T00:00:00Z"}
+    """Rows that are one sale stay duplicates; those that are sales of their own are sent once their send is clear.
 
-    def sale(number: int, message: int, **other: Any) -> Row:
+    So do those that another file has as a sent sale was corrected, in its amount or in its message, when that leaves.
+    """
+    have_sends(settings)
+    sends = some_sends(10)
+
+    def sale(number: str, message: int, revenue: float = 5, **other: Any) -> Row:
         return {
             **SALE,
-            "record_id": f"r{number}",
+            "record_id": number,
             "message_id": sends[message]["id"],
             "offer_id": offer,
+            "revenue": revenue,
             **other,
         }
 
@@ -50,89 +57,73 @@ def test_a_decision_outlives_changes_of_its_send_its_file_and_the_ledger(
         plan = plan_push(settings, BOTH).plans["revenue"].intake
         return plan.duplicate, plan.parked, plan.pending
 
-    write("sends.ndjson", sends)
-    write("revenue-a.ndjson", [sale(1, 0), sale(2, 1)])
-    push(settings, BOTH)
-    copy = write("revenue-b.ndjson", [sale(11, 0, **other_time)])
-    push(settings, BOTH, decision=Decision(Choice.ONCE, "overlap"))
-    write("sends.ndjson", [{**sends[0], **other_time}, {**sends[1], **other_time}, sends[2]])
-    write("revenue-d.ndjson", [sale(12, 1, **other_time)])
-    assert (
-        push(settings, BOTH, decision=Decision(Choice.COUNT, "two orders")).outcomes["revenue"].duplicate == 1
-    )
-    assert planned() == (1, 1, 0), "their sends differ: one is decided, and the other waits for its send"
-    copy.rename(copy.with_name("revenue-c.ndjson"))
-    assert planned() == (1, 1, 0)
-    write("sends.ndjson", sends)
-    for values in ({"revenue": 6}, {"revenue": 5}):
-        write("revenue-c.ndjson", [sale(11, 0, **other_time, **values)])
-        assert planned() == (1, 1, 0), "its own values differ, and the other waits for a decision"
+    def stored() -> list[tuple[str, float]]:
+        return sorted((row["message_id"][-1:], row["revenue"]) for row in account.revenue)
 
+    write("revenue-a.ndjson", [sale("a1", 0), sale("a2", 1), sale("a3", 2)])
+    corrected = write("revenue-e.ndjson", [sale("e1", 3), sale("e2", 4, 6)])
+    push(settings, REVENUE)
+    write("revenue-b.ndjson", [sale("b1", 0, **OTHER_TIME)])
+    copy = write("revenue-b2.ndjson", [sale("b2", 1, **OTHER_TIME)])
+    write("revenue-e.ndjson", [sale("e1", 5, 8), sale("e2", 4, 9)])
+    as_corrected = write("revenue-f.ndjson", [sale("f1", 5, 8, **OTHER_TIME), sale("f2", 4, 9, **OTHER_TIME)])
+    once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "overlap")).outcomes["revenue"]
+    assert (once.duplicate, once.rows_in) == (4, 9)
+
+    write("sends.ndjson", [{**row, **OTHER_TIME} for row in sends[:3]] + sends[3:])
+    write("revenue-d.ndjson", [sale("d3", 2, **OTHER_TIME)])
+    corrected.unlink()
+    count = push(settings, BOTH, decision=Decision(Choice.COUNT, "two orders")).outcomes["revenue"]
+    assert (count.duplicate, count.rows_in) == (4, 8)
+    sent = [("0", 5), ("1", 5), ("2", 5), ("3", 5), ("4", 6)]
+    assert stored() == sent
+    copy.rename(copy.with_name("revenue-c.ndjson"))
+    assert planned() == (4, 1, 0), "their sends differ: four are decided, and the other waits for its send"
+    as_corrected.unlink()
+    write("sends.ndjson", sends)
+    write("revenue-b.ndjson", [sale("b1", 0, 6, **OTHER_TIME)])
+    assert planned() == (2, 1, 0), "the values of one differ, and the other waits for a decision"
+
+    write("revenue-b.ndjson", [sale("b1", 0, **OTHER_TIME)])
     before = digests(settings)
     for file in settings.data_dir.glob("ledger.db*"):
         file.unlink()
     adopt(settings)
     assert digests(settings) == before
-    assert planned() == (0, 2, 0), "the decision is lost with the ledger"
+    assert planned() == (0, 3, 0), "the decision is lost with the ledger"
     push(settings, BOTH, decision=Decision(Choice.COUNT, "two orders"))
-    assert sorted(row["message_id"] for row in account.revenue) == [
-        sends[message]["id"] for message in (0, 0, 1, 1)
-    ]
+    assert stored() == sorted([*sent, ("0", 5), ("1", 5), ("2", 5)])
 
 
 def test_a_corrected_sale_is_not_sent_again_with_the_values_of_its_lost_call(
-    account: Account,
-    server: Server,
-    settings: Settings,
-    write: Write,
-    some_sends: Callable[[int], list[Row]],
-    offer: str,
+    account: Account, server: Server, settings: Settings, write: Write, have_sends: Have, offer: str
 ) -> None:
     """The call of the first values was not carried out, so that they wait; put back, they are held.
 
     One that was carried out, under a record_id, differs from its file in the record of the push that finds it there.
     """
-    account.revenue.clear()
-    sends = some_sends(1)
-    soon = settings.model_copy(update={"settle_seconds": 0.1})
-    write("sends.ndjson", sends)
-    push(settings, ["sends"])
-    server.faults.active.append(Fault("gateway", path="history/revenue", method="POST", times=1))
-    for revenue, wait in ((5, False), (6, True), (6, True), (5, True)):
-        write(
-            "revenue.ndjson", [{**SALE, "message_id": sends[0]["id"], "offer_id": offer, "revenue": revenue}]
-        )
-        done = push(soon, BOTH, wait=wait).outcomes["revenue"]
-    assert (done.parked, done.pending) == (1, 0)
-    assert [row["revenue"] for row in account.revenue] == [6]
-
-    server.faults.active.append(Fault("reset-after", path="history/revenue", method="POST", times=1))
-    for revenue, wait in ((7, False), (8, True)):
-        row = {**SALE, "message_id": sends[0]["id"], "offer_id": offer, "revenue": revenue, "record_id": "r"}
-        write("revenue.ndjson", [row])
-        report = push(soon, ["revenue"], wait=wait)
-    (run, *_), _ = latest_runs(settings.data_dir, 1)
-    assert [row["revenue"] for row in account.revenue] == [6, 7]
-    assert (report.outcomes["revenue"].accepted, report.differing, run.differing) == (1, {"revenue": 1}, 1)
-
-
-def test_a_sale_that_was_decided_to_be_one_with_a_corrected_one_stays_so_when_that_leaves(
-    account: Account, settings: Settings, write: Write, have_sends: Callable[[Settings], None], offer: str
-) -> None:
-    """Another file has it under another id as it was corrected: in its amount, or in its message too."""
     have_sends(settings)
+    soon = settings.model_copy(update={"settle_seconds": 0.1})
 
-    def sale(number: str, message: int, revenue: int, **other: Any) -> Row:
-        values = {"record_id": number, "message_id": f"m{message:06}", "offer_id": offer, "revenue": revenue}
-        return {**SALE, **values, **other}
+    def files(numbered: float, plain: float | None) -> None:
+        sale = {**SALE, "offer_id": offer}
+        rows = [{**sale, "message_id": "m000001", "revenue": numbered, "record_id": "r"}]
+        if plain:
+            rows.append({**sale, "message_id": "m000000", "revenue": plain})
+        write("revenue.ndjson", rows)
 
-    first = write("revenue-a.ndjson", [sale("a1", 0, 5), sale("a2", 1, 6)])
-    push(settings, BOTH)
-    write("revenue-a.ndjson", [sale("a1", 2, 8), sale("a2", 1, 9)])
-    later = {"timestamp": "2024-06-02T00:00:00Z"}
-    write("revenue-b.ndjson", [sale("b1", 2, 8, **later), sale("b2", 1, 9, **later)])
-    push(settings, BOTH, decision=Decision(Choice.ONCE, "the correction"))
-    first.unlink()
-    left = push(settings, BOTH).outcomes["revenue"]
-    assert (left.duplicate, left.rows_in) == (2, 2)
-    assert [row["revenue"] for row in account.revenue] == [5, 6]
+    files(7, None)
+    server.faults.active.append(Fault("reset-after", path="history/revenue", method="POST", times=1))
+    push(soon, REVENUE, wait=False)
+    files(8, 5)
+    server.faults.active.append(Fault("gateway", path="history/revenue", method="POST", times=1))
+    report = push(soon, REVENUE, wait=False)
+    (run, *_), _ = latest_runs(settings.data_dir, 1)
+    assert [row["revenue"] for row in account.revenue] == [7]
+    assert report.outcomes["revenue"] == Outcomes(2, accepted=1, in_doubt=1)
+    assert (report.differing, run.differing) == ({"revenue": 1}, 1)
+    for plain in (6, 6, 5):
+        files(8, plain)
+        done = push(soon, REVENUE).outcomes["revenue"]
+    assert done == Outcomes(2, accepted=1, parked=1)
+    assert [row["revenue"] for row in account.revenue] == [7, 6]

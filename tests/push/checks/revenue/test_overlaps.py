@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push
@@ -18,66 +16,63 @@ Row = dict[str, Any]
 Write = Callable[[str, list[Row]], Path]
 
 
-@pytest.fixture
-def sales(offer: str, have_sends: Callable[[Settings], None], settings: Settings) -> list[Row]:
-    """Sales of three sends, which are in the account; it has no other revenue."""
-    have_sends(settings)
-    return [
-        {
-            "message_id": f"m00000{n}",
-            "offer_id": offer,
-            "revenue": n + 1,
-            "timestamp": f"2024-05-0{n + 2}T00:00:00Z",
-        }
-        for n in range(3)
-    ]
-
-
-def amounts(account: Account) -> list[int]:
-    return sorted(row["revenue"] for row in account.revenue)
-
-
-def test_exports_that_overlap_are_held_across_runs(
-    account: Account, settings: Settings, write: Write, sales: list[Row]
+def test_exports_that_overlap_are_held_across_runs_and_a_file_that_changed_its_shape_is_not(
+    account: Account, settings: Settings, write: Write, have_sends: Callable[[Settings], None], offer: str
 ) -> None:
-    """The row of both is parked until it is decided, the others are sent; the decision stays, in either order."""
-    may, june = write("revenue-may.ndjson", sales[:2]), write("revenue-june.ndjson", sales[1:])
-    assert push(settings, REVENUE, [may]).outcomes["revenue"] == Outcomes(2, accepted=2)
+    """The row of both months is parked until it is decided, the others are sent; the decision stays, in any order.
+
+    A file that grew, was renamed, converted or cut is the same: all that was sent from it is in the input, so that
+    nothing is held; a file at the same path is itself. Equal rows within one file are sales each; a further one in
+    another file is held, however often it was sent.
+    """
+    have_sends(settings)
+
+    def sales(first: int) -> list[Row]:
+        """Of three sends, of 1, 2 and 3."""
+        values = [(n, f"2024-05-0{n + 1}T00:00:00Z") for n in (1, 2, 3)]
+        return [
+            {"message_id": f"m0000{first + n:02}", "offer_id": offer, "revenue": n, "timestamp": at}
+            for n, at in values
+        ]
+
+    def amounts(of: str) -> list[int]:
+        return sorted(row["revenue"] for row in account.revenue if row["message_id"].startswith(of))
+
+    months, grown = sales(0), sales(10)
+    may, june = write("revenue-may.ndjson", months[:2]), write("revenue-june.ndjson", months[1:])
+    first = write("revenue.ndjson", grown[:2])
+    assert push(settings, REVENUE, [may, first]).outcomes["revenue"] == Outcomes(4, accepted=4)
     planned = plan_push(settings, REVENUE, [june]).plans["revenue"]
     assert (planned.intake.parked, planned.intake.pending) == (1, 1)
     ((group,),) = (file.groups for file in planned.files)
     assert (group.code, group.examples[0].places) == ("same_rows", "revenue-may.ndjson")
-    assert push(settings, REVENUE, [june]).outcomes["revenue"] == Outcomes(2, accepted=1, parked=1)
-    assert amounts(account) == [1, 2, 3]
-    once = push(settings, REVENUE, [june], decision=Decision(Choice.ONCE, "asked accounting"))
-    assert (once.intakes["revenue"].decided, amounts(account)) == (1, [1, 2, 3])
-    july = write("revenue-july.ndjson", [sales[0], {**sales[2], "message_id": "m000003", "revenue": 9}])
+    write("revenue.ndjson", [*grown[:2], grown[1]])
+    report = push(settings, REVENUE, [june, first])
+    assert report.outcomes["revenue"] == Outcomes(5, accepted=4, parked=1)
+    assert (amounts("m00000"), amounts("m00001")) == ([1, 2, 3], [1, 2, 2])
+
+    renamed = write("revenue-0.ndjson", [*grown, grown[1]])
+    once = push(settings, REVENUE, [june, renamed], decision=Decision(Choice.ONCE, "asked accounting"))
+    assert once.outcomes["revenue"] == Outcomes(6, accepted=5, duplicate=1)
+    assert (once.intakes["revenue"].decided, amounts("m00000"), amounts("m00001")) == (
+        1,
+        [1, 2, 3],
+        [1, 2, 2, 3],
+    )
+    july = write("revenue-july.ndjson", [months[0], {**months[2], "message_id": "m000009", "revenue": 9}])
     count = push(settings, REVENUE, [july], decision=Decision(Choice.COUNT, "at once"))
-    assert (count.intakes["revenue"].decided, amounts(account)) == (1, [1, 1, 2, 3, 9])
-    for files in ([may], [june], [july, june, may]):
-        again = plan_push(settings, REVENUE, files).plans["revenue"].intake
-        assert (again.quarantined, again.parked, again.pending) == (0, 0, 0)
+    assert (count.intakes["revenue"].decided, amounts("m00000")) == (1, [1, 1, 2, 3, 9])
 
-
-def test_a_file_that_grew_was_renamed_converted_or_cut_is_the_same(
-    account: Account, settings: Settings, write: Write, sales: list[Row]
-) -> None:
-    """All that was sent from it is in the input, so that nothing is held; a file at the same path is itself.
-
-    Equal rows within one file are sales each; a third one in another file is held, however often it was sent.
-    """
-    first = write("revenue.ndjson", sales[:2])
-    push(settings, REVENUE, [first])
-    write("revenue.ndjson", [*sales[:2], sales[1]])
-    assert push(settings, REVENUE, [first]).outcomes["revenue"] == Outcomes(3, accepted=3)
-    other = write("revenue-b.ndjson", [sales[1]])
-    assert plan_push(settings, REVENUE, [other]).plans["revenue"].intake.parked == 1
-    assert amounts(account) == [1, 2, 2]
-    renamed = write("revenue-0.ndjson", [*sales, sales[1]])
-    assert push(settings, REVENUE, [renamed]).outcomes["revenue"] == Outcomes(4, accepted=4)
-    cut = [write("revenue-1.ndjson", sales[:1]), write("revenue-2.ndjson", [*sales[1:], sales[1]])]
-    first.write_text(renamed.read_text().splitlines()[1] + "\n")
-    for files, known in ((cut, 4), ([first], 1)):
-        found = plan_push(settings, REVENUE, files).plans["revenue"].intake
-        assert (found.rows_in, found.known, found.pending) == (known, known, 0)
-    assert amounts(account) == [1, 2, 2, 3]
+    cut = [write("revenue-1.ndjson", grown[:1]), write("revenue-2.ndjson", [*grown[1:], grown[1]])]
+    write("revenue.ndjson", [grown[1]])
+    other = write("revenue-b.ndjson", [grown[1]])
+    more = Decision(Choice.COUNT, "nothing is held any more")
+    for files, rows, decision, known, parked in (
+        ([may, *cut], 6, more, 6, 0),
+        ([july, june, may, first], 7, more, 6, 0),
+        ([june, other], 3, None, 1, 1),
+    ):
+        again = plan_push(settings, REVENUE, files, decision=decision).plans["revenue"].intake
+        assert (again.rows_in, again.known, again.parked) == (rows, known, parked)
+        assert (again.quarantined, again.pending, again.decided) == (0, 0, 0)
+    assert amounts("m00001") == [1, 2, 2, 3]

@@ -1,155 +1,80 @@
-"""Revenue that was sent and has left its file: a new row of its message may be what it was corrected to."""
+"""Revenue that was sent and has left its file: a new row of its message may be what it was corrected to.
 
-import sqlite3
+Cases stand side by side in one account, each with four people, files and messages of its own. They go through a push,
+one of the files as they are then, a decision, and what comes after it. That rows count is decided in test_same_rows.
+"""
+
+from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from histories import write_rows
 from oracle import query
 
-from pipelines.push.audit.adopt.adopt import adopt
 from pipelines.push.checks.revenue.same_rows import Choice, Decision
 from pipelines.push.outcomes import Outcomes
 from pipelines.push.run import plan as plan_push
 from pipelines.push.run import push
-from pipelines.sandbox import Account
+from pipelines.sandbox import Account, seed_account
 from pipelines.settings import Settings
 
-REVENUE = ["revenue"]
+BOTH, REVENUE = ["sends", "revenue"], ["revenue"]
 Row = dict[str, Any]
-Write = Callable[[str, list[Row]], Path]
+Files = dict[str, list[Row]]
 Some = Callable[[int], list[Row]]
+PEOPLE = "abcd"
 
 
-@pytest.fixture
-def sale(offer: str, have_sends: Callable[[Settings], None], settings: Settings) -> Row:
-    """A sale of the first send; all sends are in the account, which has no revenue."""
-    have_sends(settings)
-    return {"message_id": "m000000", "offer_id": offer, "revenue": 5, "timestamp": "2024-06-01T00:00:00Z"}
+def sold(message: str, revenue: float = 5, at: str = "2024-06-01", **more: Any) -> Row:
+    """A sale of one of a case's messages: a small letter is the first one to its person, a capital the second one."""
+    return {
+        "message_id": message,
+        "revenue": revenue,
+        "timestamp": at if "T" in at else f"{at}T00:00:00Z",
+        **more,
+    }
 
 
-def planned(settings: Settings) -> tuple[int, int, int, int]:
-    """Of the files as they are now, how many rows are known, new, duplicate and parked."""
-    found = plan_push(settings, REVENUE).plans["revenue"].intake
-    return found.known, found.pending, found.duplicate, found.parked
+@dataclass(frozen=True)
+class Case:
+    """Four people, and what the files have of them.
 
-
-def money(account: Account) -> list[float]:
-    """What the account was given."""
-    return sorted(row["revenue"] for row in account.revenue)
-
-
-def codes(settings: Settings) -> list[str]:
-    """Why rows of revenue are parked."""
-    found = query(
-        settings.warehouse, "SELECT code FROM imports.records WHERE in_input AND outcome = 'parked'"
-    )
-    return [code for (code,) in found]
-
-
-def test_a_sent_row_that_was_changed_in_amount_and_time_waits(
-    account: Account, settings: Settings, write: Write, sale: Row
-) -> None:
-    """One row has left the file and another of its message is new: held; what is added later is sent."""
-    other = {**sale, "message_id": "m000001", "revenue": 7}
-    changed = {**sale, "revenue": 31.5, "timestamp": "2024-06-02T00:00:00Z"}
-    write("revenue.ndjson", [sale, other])
-    push(settings, REVENUE)
-    known = {**sale, "revenue": 8, "record_id": "r8"}
-    write("revenue.ndjson", [changed, other, known])
-    report = push(settings, REVENUE)
-    assert report.outcomes["revenue"] == Outcomes(3, accepted=2, parked=1), "a record_id tells what is new"
-    assert (codes(settings), money(account)) == (["replaced"], [5, 7, 8])
-    assert planned(settings) == (2, 0, 0, 1), "and it waits on"
-    copy = write("revenue-copy.ndjson", [{**changed, "record_id": "r9"}])
-    once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "a correction"))
-    assert once.outcomes["revenue"] == Outcomes(4, accepted=2, duplicate=2), (
-        "nor is one like it sent in its place"
-    )
-    copy.unlink()
-    write("revenue-new.ndjson", [changed])
-    write("revenue.ndjson", [other, known])
-    assert planned(settings) == (2, 0, 1, 0), "a decision holds under another name"
-    (settings.history / "revenue-new.ndjson").unlink()
-    appended = {**sale, "revenue": 3, "timestamp": "2024-07-01T00:00:00Z"}
-    write("revenue.ndjson", [changed, other, known, appended])
-    assert planned(settings) == (2, 1, 1, 0)
-    assert money(account) == [5, 7, 8]
-
-
-def test_a_file_of_one_row_or_a_new_export_of_the_same_rows_is_seen_through(
-    account: Account, settings: Settings, write: Write, sale: Row
-) -> None:
-    """The file was in the input when the row was sent, or holds others of its call under another name."""
-    write("revenue-a.ndjson", [sale])
-    push(settings, REVENUE)
-    changed = {**sale, "revenue": 6, "timestamp": "2024-06-03T00:00:00Z"}
-    write("revenue-a.ndjson", [changed])
-    assert planned(settings) == (0, 0, 0, 1)
-    others = [{**sale, "message_id": f"m00000{n}", "revenue": 10 + n} for n in (1, 2)]
-    write("revenue-b.ndjson", others)
-    count = push(settings, REVENUE, decision=Decision(Choice.COUNT, "another sale"))
-    assert count.outcomes["revenue"] == Outcomes(3, accepted=3)
-    (settings.history / "revenue-b.ndjson").unlink()
-    write("revenue-c.ndjson", [others[0], {**others[1], "revenue": 20, "timestamp": "2024-06-09T00:00:00Z"}])
-    assert planned(settings) == (2, 0, 0, 1)
-    assert money(account) == [5, 6, 11, 12]
-
-
-def test_a_sale_that_was_put_to_another_message_of_the_contact_waits(
-    settings: Settings, write: Write, sale: Row, some_sends: Some
-) -> None:
-    """The same contact and amount, in a file that keeps what it had; not in one that has only what is new.
-
-    So does one of another contact with the same time, as many as have left that file; a decision is kept.
+    Attributes:
+        new: by name, the files at the second push, in place of the old one.
+        waits: how many rows of them wait.
+        old: the file "old" at the first push; it stays if it is in `new`.
     """
-    sends = some_sends(30)
-    other = next(row["id"] for row in sends if row["to_number"] != sends[0]["to_number"])
-    write("sends.ndjson", [*sends, {**sends[0], "id": "again"}])
-    stays, moved = (
-        {**sale, "message_id": other, "revenue": 8},
-        {**sale, "message_id": "again", "timestamp": "2024-06-02T00:00:00Z"},
-    )
-    write("revenue.ndjson", [sale, stays])
-    push(settings, ["sends", "revenue"])
-    write("revenue.ndjson", [moved, stays])
-    assert planned(settings) == (1, 0, 0, 1)
-    write("revenue.ndjson", [moved])
-    assert planned(settings) == (0, 1, 0, 0)
-    theirs = [
-        {**sale, "message_id": row["id"]} for row in sends if row["to_number"] != sends[0]["to_number"]
-    ][1:3]
-    write("revenue.ndjson", [{**theirs[0], "timestamp": "2024-06-02T00:00:00Z"}, stays])
-    assert planned(settings) == (1, 1, 0, 0), "of another contact and day"
-    write("revenue.ndjson", theirs)
-    assert planned(settings) == (0, 2, 0, 0), "a day's sales, in a file that only has what is new"
-    write("revenue.ndjson", [stays])
-    write("revenue-new.ndjson", theirs)
-    assert planned(settings) == (1, 2, 0, 0), "in another file"
-    old = (settings.history / "revenue.ndjson").rename(settings.history / "kept.txt")
-    assert planned(settings) == (0, 2, 0, 0), "in a file that has none of what was sent"
-    write("revenue-new.ndjson", [stays, *theirs])
-    assert planned(settings) == (1, 1, 0, 1), "in one that took the place of the old one"
-    old.rename(settings.history / "revenue.ndjson")
-    (settings.history / "revenue-new.ndjson").unlink()
-    write("revenue.ndjson", [*theirs, stays])
-    assert planned(settings) == (1, 1, 0, 1), "as many as have left"
-    more = {**sale, "revenue": 9, "timestamp": "2024-07-01T00:00:00Z"}
-    write("revenue.ndjson", [theirs[0], stays, more])
-    assert planned(settings) == (1, 0, 0, 2), "either of the two may be the one that has left"
-    write("revenue.ndjson", [theirs[0], stays])
-    once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "put to the right message"))
-    assert once.outcomes["revenue"] == Outcomes(2, accepted=1, duplicate=1)
-    write("revenue.ndjson", [*theirs, stays])
-    assert planned(settings) == (1, 1, 1, 0), "what has left was decided about"
-    for path in (settings.parquet_dir / "imports" / "revenue").glob("*.parquet"):
-        path.unlink()
-    assert planned(settings) == (1, 1, 1, 0), "a decision holds without the archive"
+
+    new: Files
+    waits: int
+    old: list[Row]
+
+    @property
+    def known(self) -> int:
+        """How many rows of the new files were sent with the old one."""
+        return sum(row in self.old for rows in self.new.values() for row in rows)
+
+    @property
+    def free(self) -> int:
+        """How many rows of the new files are sent."""
+        return sum(map(len, self.new.values())) - self.known - self.waits
 
 
-def new_exports(old: list[Row], offer: str) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
+STAYS, MOVED, THEIRS = sold("b", 8), sold("A", at="2024-06-02"), [sold("c"), sold("d")]
+CHANGED, MORE, NUMBERED = (
+    sold("a", 31.5, "2024-06-02"),
+    sold("a", 9, "2024-07-01"),
+    sold("a", 8, record_id="{}r8"),
+)
+SALES = [sold("a"), STAYS]
+EXPORT = [sold(person, 5 + n, f"2024-06-{n + 1:02}T08:00:00Z") for n, person in enumerate(PEOPLE)]
+EXPORTED = [{**EXPORT[0], "record_id": "{}a"}, *EXPORT[1:]]
+"""What a file had; {} is the case's place."""
+
+
+def new_exports(old: list[Row]) -> tuple[Files, Files]:
     """Exports of the same people: those that only correct what an old one said, and those with sales of their own."""
 
     def each(**changed: Callable[[Row], Any]) -> list[Row]:
@@ -157,9 +82,9 @@ def new_exports(old: list[Row], offer: str) -> tuple[dict[str, list[Row]], dict[
 
     shifted = {"timestamp": lambda row: row["timestamp"].replace("T08", "T13")}
     dearer = {"revenue": lambda row: row["revenue"] * 2 + 1}
-    renamed = {"message_id": lambda row: f"b-{row['message_id']}"}
-    numbered = {"record_id": lambda row: f"b-{row['message_id']}"}
-    other_offer = {"offer_id": lambda _: offer}
+    renamed = {"message_id": lambda row: row["message_id"].upper()}
+    numbered = {"record_id": lambda row: f"{{}}b-{row['message_id']}"}
+    other_offer = {"offer_id": lambda _: "other"}
     july = {"timestamp": lambda row: row["timestamp"].replace("-06-", "-07-")}
     rebilled = each(**july, **dearer)
     corrected = {
@@ -178,87 +103,139 @@ def new_exports(old: list[Row], offer: str) -> tuple[dict[str, list[Row]], dict[
     return corrected, fresh
 
 
-def test_a_corrected_export_under_another_name_waits_and_the_next_months_does_not(
-    account: Account, settings: Settings, write: Write, sale: Row, some_sends: Some
+CORRECTED, FRESH = new_exports(EXPORT)
+CASES = {
+    "put to another message of the contact, in a file that keeps what it had": Case(
+        {"old": [MOVED, STAYS]}, 1, SALES
+    ),
+    "the same in a file that has only what is new": Case({"old": [MOVED]}, 0, SALES),
+    "another contact and day": Case({"old": [sold("c", at="2024-06-02"), STAYS]}, 0, SALES),
+    "a day's sales of others, in a file that only has what is new": Case({"old": THEIRS}, 0, SALES),
+    "a day's sales of others, in another file": Case({"old": [STAYS], "new": THEIRS}, 0, SALES),
+    "a day's sales of others, in a file that has none of what was sent": Case({"new": THEIRS}, 0, SALES),
+    "others in one that took the place of the old one": Case({"new": [STAYS, *THEIRS]}, 1, SALES),
+    "others, of whom as many wait as have left": Case({"old": [*THEIRS, STAYS]}, 1, SALES),
+    "either of the two may be the one that has left": Case({"old": [THEIRS[0], STAYS, MORE]}, 2, SALES),
+    "put to another contact": Case({"old": [THEIRS[0], STAYS]}, 1, SALES),
+    "changed in amount and time, and renamed later": Case({"old": [CHANGED, STAYS, NUMBERED]}, 1, SALES),
+    "changed in amount and time, and added to later": Case({"old": [CHANGED, STAYS, NUMBERED]}, 1, SALES),
+    **{f"corrected: {name}": Case({"new": rows}, len(rows), EXPORTED) for name, rows in CORRECTED.items()},
+    **{f"sales of their own: {name}": Case({"new": rows}, 0, EXPORTED) for name, rows in FRESH.items()},
+    "half a file is not taken for the whole": Case(
+        {"new": CORRECTED["ids"][:2] + CORRECTED["time-and-amount"][2:]}, 2, EXPORTED
+    ),
+}
+LATER: dict[str, tuple[Files, tuple[int, int, int, int]]] = {
+    "put to another contact": ({"old": [*THEIRS, STAYS]}, (1, 1, 1, 0)),
+    "changed in amount and time, and renamed later": (
+        {"old": [STAYS, NUMBERED], "new": [CHANGED]},
+        (2, 0, 1, 0),
+    ),
+    "changed in amount and time, and added to later": (
+        {"old": [CHANGED, STAYS, NUMBERED, sold("a", 3, "2024-07-01")]},
+        (2, 1, 1, 0),
+    ),
+    "corrected: ids": ({"new": CORRECTED["ids"]}, (0, 0, 4, 0)),
+}
+"""Files of some cases after the decision, and how many of their rows are known, new, duplicate and parked then."""
+PLACES = {name: f"{place:02}" for place, name in enumerate(CASES)}
+
+
+@pytest.fixture
+def account() -> Account:
+    """An account with four people a case, without revenue."""
+    account = seed_account(contacts=8 * len(CASES))
+    account.revenue.clear()
+    return account
+
+
+@pytest.fixture
+def write_files(settings: Settings, account: Account, offer: str) -> Callable[[dict[str, Files]], None]:
+    """Make the files of revenue those of some cases."""
+    other = next(row["id"] for row in account.offers if row["status"] == "active" and row["id"] != offer)
+
+    def write(files: dict[str, Files]) -> None:
+        for path in settings.history.glob("revenue-*"):
+            path.unlink()
+        for case, of in files.items():
+            place = PLACES[case]
+            for name, rows in of.items():
+                given = [{"offer_id": offer, **row, "message_id": place + row["message_id"]} for row in rows]
+                for row in given:
+                    if "record_id" in row:
+                        row["record_id"] = row["record_id"].format(place)
+                    if row["offer_id"] == "other":
+                        row["offer_id"] = other
+                write_rows(settings.history / f"revenue-{place}-{name}.ndjson", given)
+
+    return write
+
+
+def waiting(settings: Settings) -> tuple[dict[str, int], set[str]]:
+    """By place, how many rows are parked; and with which codes."""
+    found = query(
+        settings.warehouse,
+        "SELECT message_id[:2], code FROM imports.records WHERE in_input AND outcome = 'parked'",
+    )
+    return Counter(place for place, _ in found), {code for _, code in found}
+
+
+def stored(account: Account) -> dict[str, int]:
+    """By place, how many sales the account has."""
+    return Counter(row["message_id"][:2] for row in account.revenue)
+
+
+def planned(settings: Settings) -> tuple[int, int, int, int]:
+    """Of the files as they are now, how many rows are known, new, duplicate and parked."""
+    found = plan_push(settings, REVENUE).plans["revenue"].intake
+    return found.known, found.pending, found.duplicate, found.parked
+
+
+def test_a_row_that_may_be_what_a_sent_one_was_corrected_to_waits_for_a_decision(
+    account: Account, settings: Settings, some_sends: Some, write_files: Callable[[dict[str, Files]], None]
 ) -> None:
     """By what the new file says of the old one's messages and contacts; the plan and the push agree.
 
-    Each case is a file of its own, which takes the place of one about the same four people.
+    A decision holds under another name of the file, and without the archive; what comes later is held or sent anew.
     """
-    offer = next(
-        row["id"] for row in account.offers if row["status"] == "active" and row["id"] != sale["offer_id"]
-    )
-    cases = [name for exports in new_exports([], offer) for name in exports]
-    people = list({row["to_number"]: row for row in some_sends(40)}.values())[: 4 * len(cases)]
-    assert len(people) == 4 * len(cases)
-    write("sends.ndjson", people + [{**row, "id": f"b-{row['id']}"} for row in people])
-    olds = {}
-    for place, case in enumerate(cases):
-        olds[case] = [
-            {
-                **sale,
-                "message_id": row["id"],
-                "revenue": 5 + n % 3,
-                "timestamp": f"2024-06-{n + 1:02}T08:00:00Z",
-            }
-            for n, row in enumerate(people[4 * place : 4 * place + 4], start=4 * place % 24)
-        ]
-        first, *others = olds[case]
-        write(f"revenue-06-{case}.ndjson", [{**first, "record_id": first["message_id"]}, *others])
-    push(settings, ["sends", "revenue"])
-    for path in settings.history.glob("revenue-06-*"):
-        path.unlink()
-    waiting = {}
-    for case, old in olds.items():
-        corrected, fresh = new_exports(old, offer)
-        rows = (corrected | fresh)[case]
-        write(f"revenue-07-{case}.ndjson", rows)
-        waiting[f"revenue-07-{case}.ndjson"] = len(rows) if case in corrected else 0
-    found = plan_push(settings, REVENUE).plans["revenue"].files
-    assert {file.path.name: sum(group.rows for group in file.groups) for file in found} == waiting
-    for path in settings.history.glob("revenue-07-*"):
-        path.unlink()
-    before, (exports, _) = money(account), new_exports(olds["ids"], offer)
-    write("revenue-07.ndjson", exports["ids"][:2] + exports["time-and-amount"][2:])
-    assert planned(settings) == (0, 2, 0, 2), "half a file is not taken for the whole"
-    write("revenue-07.ndjson", exports["ids"])
+    people = some_sends(4 * len(CASES))
+    assert len({row["to_number"] for row in people}) == len(people)
+    ids = [f"{place}{person}" for place in PLACES.values() for person in PEOPLE]
+    sends = [{**row, "id": name} for row, name in zip(people, ids, strict=True)]
+    write_rows(settings.history / "sends.ndjson", sends + [{**row, "id": row["id"].upper()} for row in sends])
+    write_files({name: {"old": case.old} for name, case in CASES.items()})
+    push(settings, BOTH)
+
+    write_files({name: case.new for name, case in CASES.items()})
+    plan = plan_push(settings, REVENUE).plans["revenue"]
+    in_plan: Counter[str] = Counter()
+    for file in plan.files:
+        in_plan[file.path.name.split("-")[1]] += sum(group.rows for group in file.groups)
+    known, waits = sum(case.known for case in CASES.values()), sum(case.waits for case in CASES.values())
+    assert (plan.intake.known, plan.intake.duplicate, plan.intake.parked) == (known, 0, waits)
     report = push(settings, REVENUE)
-    assert (report.outcomes["revenue"], set(codes(settings))) == (Outcomes(4, parked=4), {"replaced"})
-    push(settings, REVENUE, decision=Decision(Choice.ONCE, "prefixed"))
+    parked, codes = waiting(settings)
+    for name, case in CASES.items():
+        assert in_plan[PLACES[name]] == parked[PLACES[name]] == case.waits, name
+        assert stored(account)[PLACES[name]] == len(case.old) + case.free, name
+    assert codes == {"replaced"}
+    free = sum(case.free for case in CASES.values())
+    assert report.outcomes["revenue"] == Outcomes(known + free + waits, accepted=known + free, parked=waits)
+
+    before = stored(account)
+    numbered = {**CHANGED, "record_id": "{}r9"}
+    place = "changed in amount and time, and renamed later"
+    write_files(
+        {name: case.new | ({"copy": [numbered]} if name == place else {}) for name, case in CASES.items()}
+    )
+    once = push(settings, REVENUE, decision=Decision(Choice.ONCE, "a correction"))
+    assert once.outcomes["revenue"] == Outcomes(
+        known + free + waits + 1, accepted=known + free, duplicate=waits + 1
+    ), "nor is one like it sent in its place"
+    write_files({name: files for name, (files, _) in LATER.items()})
+    expected = tuple(map(sum, zip(*(counts for _, counts in LATER.values()), strict=True)))
+    assert planned(settings) == expected
     for path in (settings.parquet_dir / "imports" / "revenue").glob("*.parquet"):
         path.unlink()
-    assert planned(settings) == (0, 0, 4, 0), "a decision holds without the archive"
-    assert money(account) == before
-
-
-def test_what_a_ledger_has_taken_over_waits_for_a_decision_too(
-    account: Account, settings: Settings, write: Write, sale: Row
-) -> None:
-    """It knows no digests, files and contacts of such rows, and perhaps no amounts; what is new is sent."""
-    old = [{**sale, "message_id": f"m{n:06}", "timestamp": f"2024-06-{n + 1:02}T08:00:00Z"} for n in range(6)]
-    numbered = [{**row, "record_id": f"r{row['message_id']}"} for row in old]
-    dearer = [{**row, "revenue": 9.5, "timestamp": "2024-06-20T08:00:00Z"} for row in old]
-    other = [
-        {**row, "message_id": f"m{n + 12:06}", "timestamp": "2024-07-01T08:00:00Z"}
-        for n, row in enumerate(old)
-    ]
-    write("revenue-06.ndjson", old)
-    push(settings, REVENUE)
-    for path in settings.data_dir.glob("ledger.db*"):
-        path.unlink()
-    adopt(settings)
-    push(settings, ["sends"])
-    write("revenue-07.ndjson", numbered + other)
-    assert planned(settings) == (6, 6, 0, 6), "like what was sent and is still there"
-    (settings.history / "revenue-06.ndjson").unlink()
-    for rows in (numbered, dearer):
-        write("revenue-07.ndjson", rows)
-        assert planned(settings) == (0, 0, 0, 6)
-    write("revenue-07.ndjson", other)
-    assert planned(settings) == (0, 6, 0, 0)
-    with closing(sqlite3.connect(settings.data_dir / "ledger.db")) as ledger, ledger:
-        ledger.execute("UPDATE push_rows SET amount = NULL WHERE dataset = 'revenue'")
-    write("revenue-07.ndjson", numbered + other)
-    assert planned(settings) == (0, 6, 0, 6), "an amount that is not known may be any"
-    assert push(settings, REVENUE).outcomes["revenue"] == Outcomes(12, accepted=6, parked=6)
-    assert money(account) == [5] * 12
+    assert planned(settings) == expected, "a decision holds without the archive"
+    assert stored(account) == before
